@@ -1,0 +1,40 @@
+# make demo   set up, then the whole road on real digits
+# make test   every test, after ruff and pyright
+# make bench  every figure in benchmarks/, as one table
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: setup demo test check bench schema constraints clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/preimage run jobs/demo.yaml
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+test: check
+	$(BIN)/pytest
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+schema: $(READY)
+	$(BIN)/preimage schema > jobs/schema.json
+
+# The versions that everything was tested with, from the environment as it is now.
+constraints: $(READY)
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^-e\|@' > constraints.txt
+
+clean:
+	rm -rf .venv build results

@@ -1,0 +1,1 @@
+"""Preimage: image generators and the codes behind images."""

@@ -1,0 +1,5 @@
+"""`python -m preimage` is `preimage`."""
+
+from preimage.cli import main
+
+main()

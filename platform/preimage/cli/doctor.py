@@ -1,0 +1,101 @@
+"""What a machine needs, looked at one by one."""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import psutil
+
+from preimage.data.sources import SOURCES, found
+from preimage.errors import PreimageError, StorageError
+from preimage.storage import Folder
+
+GIB = 2**30
+ENOUGH_DISK, ENOUGH_MEMORY = 5 * GIB, 4 * GIB
+PACKAGES = ("preimage", "ray", "torch", "torchvision", "mlflow", "optuna", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; with a remedy, something to mend."""
+
+    what: str
+    found: str
+    remedy: str | None = None
+
+
+def examine(results: str) -> Iterator[Finding]:
+    """Look at everything that a run needs."""
+    yield _python()
+    yield from map(_package, PACKAGES)
+    yield _gpu()
+    yield _memory()
+    yield from _storage(results)
+    yield _ray()
+    for name in SOURCES:
+        place = found(name)
+        yield Finding(f"data {name}", place or "not on this machine (preimage data list)")
+
+
+def _python() -> Finding:
+    number = ".".join(map(str, sys.version_info[:3]))
+    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    return Finding("Python", number, None if fits else "use Python 3.11, 3.12 or 3.13")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, version(name))
+    except PackageNotFoundError:
+        return Finding(name, "missing", "make setup")
+
+
+def _gpu() -> Finding:
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding("GPU", "none; everything runs on CPUs")
+    return Finding("GPU", ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())))
+
+
+def _memory() -> Finding:
+    memory = psutil.virtual_memory()
+    text = f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB free, {os.cpu_count()} cores"
+    return Finding(
+        "memory", text, None if memory.available > ENOUGH_MEMORY else "close something: Ray needs 4 GiB"
+    )
+
+
+def _storage(results: str) -> Iterator[Finding]:
+    try:
+        root = Folder.at(results)
+        probe = root / ".doctor"
+        probe.write("probe", b"x")
+        probe.delete()
+    except (StorageError, OSError) as error:
+        yield Finding("results", results, f"{error}")
+        return
+    yield Finding("results", f"{root.uri}, writable")
+    if root.is_local:
+        free = psutil.disk_usage(root.path).free
+        yield Finding(
+            "disk", f"{free / GIB:.1f} GiB free", None if free > ENOUGH_DISK else "make room: 5 GiB or more"
+        )
+
+
+def _ray() -> Finding:
+    from preimage.cluster.connect import connect
+
+    try:
+        connect()
+    except PreimageError as error:
+        return Finding("Ray", "does not start", str(error))
+    import ray
+
+    has = ray.cluster_resources()
+    where = os.environ.get("RAY_ADDRESS", "started here")
+    text = f"{where}: {has.get('CPU', 0):g} CPUs, {has.get('GPU', 0):g} GPUs, {len(ray.nodes())} node(s)"
+    ray.shutdown()
+    return Finding("Ray", text)

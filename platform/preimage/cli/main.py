@@ -1,0 +1,46 @@
+"""The verbs, gathered, and how mistakes are shown."""
+
+import logging
+import sys
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+
+from preimage.cli import data, machine, run, store
+from preimage.errors import PreimageError
+
+app = typer.Typer(
+    name="preimage",
+    help="Image generators and the codes behind images: train, invert, measure; on a laptop or a cluster.",
+    epilog="Begin with: preimage run jobs/demo.yaml — then preimage ui, to look at what it did.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run.run)
+app.command()(run.plan)
+app.command()(run.schema)
+app.add_typer(data.app, name="data")
+app.add_typer(store.app, name="store")
+app.command()(machine.ui)
+app.command()(machine.doctor)
+
+
+def main() -> None:
+    """Run a verb. A mistake the user can mend is one message and exit code 2, never a traceback."""
+    errors = Console(stderr=True)
+    logging.basicConfig(
+        format="%(message)s", handlers=[RichHandler(console=errors, show_path=False, show_time=False)]
+    )
+    try:
+        app()
+    except PreimageError as error:
+        errors.print(f"[bold red]error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("stopped; what was made is kept: run the same command again to go on")
+        sys.exit(130)

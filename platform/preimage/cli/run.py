@@ -1,0 +1,104 @@
+"""run, plan and schema."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from preimage.pipelines.plan import Plan
+
+SpecArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A spec file, or an earlier run: its name, its folder or its MLflow run id.", metavar="SPEC"
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Overrides: dotted keys and values, such as training.images=100000 "
+        "(in a pipeline: train.training.images=100000).",
+        metavar="[KEY=VALUE]...",
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", "-p", help="Apply one of the spec's named sets of overrides, such as small."),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Do everything anew, beside what an equal run left earlier.")
+]
+
+
+def run(
+    spec: SpecArgument,
+    changes: Changes = None,
+    profile: Profile = None,
+    fresh: Fresh = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print outcome.json as the last thing on stdout.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what Ray and its workers print.")
+    ] = False,
+) -> None:
+    """Run a job or a pipeline.
+
+    Steps that are finished are skipped, and one that was interrupted goes on where it stopped: after a
+    crash, give the same command again.
+    """
+    from preimage.cli.report import show_outcome
+    from preimage.pipelines.execute import execute
+    from preimage.pipelines.progress import showing
+
+    console = Console(stderr=as_json)
+    planned = _plan(spec, changes, profile, fresh)
+    if any(step.config.resources.backend == "ray" and step.state != "finished" for step in planned.steps):
+        from preimage.cluster.connect import connect
+
+        connect(verbose)
+    with showing(console) as show:
+        outcome = execute(planned, show)
+    show_outcome(console, planned, outcome)
+    if as_json:
+        print(json.dumps(outcome.plain()))
+
+
+def plan(spec: SpecArgument, changes: Changes = None, profile: Profile = None, fresh: Fresh = False) -> None:
+    """Show what a spec would do and cost, and what is done already. Starts nothing."""
+    from preimage.cli.report import show_plan
+
+    show_plan(Console(), _plan(spec, changes, profile, fresh))
+
+
+def schema() -> None:
+    """Print the JSON Schema of specs: editors complete and check with it."""
+    from preimage.specs.models import schema as make
+
+    print(json.dumps(make(), indent=2))
+
+
+def _plan(spec: str, changes: list[str] | None, profile: str | None, fresh: bool) -> "Plan":
+    from preimage.pipelines.plan import make_plan
+    from preimage.specs.load import load
+
+    return make_plan(load(_spec_file(spec), profile, changes or []), fresh)
+
+
+def _spec_file(name: str) -> Path:
+    """A spec's file: itself, or the one that an earlier run keeps."""
+    from preimage.errors import SpecError
+    from preimage.pipelines.inputs import find_run
+    from preimage.storage import Folder
+
+    if Path(name).is_file():
+        return Path(name)
+    found = find_run(name, Folder.at("results") / "runs")
+    if not found:
+        raise SpecError(
+            f"{name!r} is neither a spec file nor a run under results/. Shipped specs are in jobs/."
+        )
+    return found.folder.local / "spec.yaml"

@@ -1,0 +1,30 @@
+"""The base of every config, and the settings that say where and how fast rather than what."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Config(BaseModel):
+    """A frozen config that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class Resources(Config):
+    """Where and how fast a job runs. Never part of a fingerprint: changing it resumes the same run."""
+
+    backend: Literal["ray", "local"] = "ray"
+    """`local` runs in this process: one worker, a debugger works, Ray is not imported."""
+    workers: PositiveInt = 1
+    """Ray workers; each takes its own share of every batch, or its own images."""
+    cpus: PositiveInt = 1
+    """CPU cores, and so torch threads, of each worker."""
+    gpu: bool | Literal["auto"] = "auto"
+    """One GPU a worker; `auto` takes one where the cluster has enough."""
+    retries: Annotated[int, Field(ge=0)] = 3
+    """How often a training whose worker died is resumed before the run is given up."""

@@ -1,0 +1,187 @@
+"""A prepared dataset: Parquet shards of uint8 images with a manifest, read by row range."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from pyarrow import ArrowException, Table, fs
+
+from preimage.data.config import DataConfig
+from preimage.errors import DataError, StorageError
+from preimage.storage import Folder, canonical_json, digest
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class Images(NamedTuple):
+    """Rows of a dataset."""
+
+    image_id: torch.Tensor
+    """(n,) int64: the index in the source's own order."""
+    pixels: torch.Tensor
+    """(n, C, H, W) uint8."""
+    labels: torch.Tensor
+    """(n,) int32, -1 where there is none."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows in a fixed shuffle of the source: any contiguous range is a fair sample."""
+
+    folder: Folder
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Folder) -> "Dataset":
+        """Open a finished dataset; only names and sizes of its shards are looked at.
+
+        Raises DataError where it is unfinished, of another format, or lacks a shard.
+        """
+        if not folder.exists(MANIFEST):
+            raise DataError(f"{folder.uri} has no {MANIFEST}: its preparation was not finished; run it again")
+        try:
+            manifest = folder.read_json(MANIFEST)
+            if manifest["format"] != FORMAT:
+                raise DataError(
+                    f"{folder.uri} has format {manifest['format']}, this version reads {FORMAT}; {_AGAIN}"
+                )
+            _check_shards(folder, manifest["shards"])
+        except (StorageError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{folder.uri}/{MANIFEST} is damaged ({error}); delete it and prepare again"
+            ) from error
+        return cls(folder, manifest)
+
+    @property
+    def key(self) -> str:
+        return self.manifest["key"]
+
+    @property
+    def count(self) -> int:
+        return self.manifest["count"]
+
+    @property
+    def size(self) -> int:
+        """Side in pixels."""
+        return self.manifest["size"]
+
+    @property
+    def channels(self) -> int:
+        return self.manifest["channels"]
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names by label; empty where there are none."""
+        return self.manifest["classes"]
+
+    @property
+    def fingerprint(self) -> str:
+        """The content's identity: equal where ids, labels and pixels are, in the same order."""
+        return self.manifest["fingerprint"]
+
+    @property
+    def skipped(self) -> list[Any]:
+        """Unreadable images that were left out, as {image_id, name, error}."""
+        return self.manifest["skipped"]
+
+    @cached_property
+    def config(self) -> DataConfig:
+        return DataConfig.model_validate(self.manifest["config"])
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, start: int, stop: int) -> Images:
+        """Rows start to stop, from the row groups that hold them.
+
+        Raises DataError where a shard is damaged.
+        """
+        if not 0 <= start <= stop <= self.count:
+            raise ValueError(f"rows {start} to {stop} of a dataset of {self.count}")
+        image_id = torch.empty(stop - start, dtype=torch.int64)
+        pixels = torch.empty((stop - start, self.channels, self.size, self.size), dtype=torch.uint8)
+        labels = torch.empty(stop - start, dtype=torch.int32)
+        filled = 0
+        for table in self._tables(start, stop):
+            rows = slice(filled, filled + table.num_rows)
+            image_id.numpy()[rows] = table.column("image_id").to_numpy()
+            labels.numpy()[rows] = table.column("label").to_numpy()
+            pixels.numpy()[rows] = _pixels(table).reshape(-1, *pixels.shape[1:])
+            filled += table.num_rows
+        return Images(image_id, pixels, labels)
+
+    def share(self, rank: int, world_size: int) -> Images:
+        """A worker's contiguous share of the rows; the shares of all ranks are all rows, each once."""
+        return self.read(rank * self.count // world_size, (rank + 1) * self.count // world_size)
+
+    def verify(self) -> None:
+        """Read every shard and compare its SHA-256 with the manifest's.
+
+        Raises DataError naming those that differ.
+        """
+        changed = [
+            s["file"] for s in self.manifest["shards"] if digest(self.folder.read(s["file"])) != s["sha256"]
+        ]
+        if changed:
+            raise DataError(f"{self.folder.uri}: {', '.join(changed)} changed since preparation; {_AGAIN}")
+
+    def _tables(self, start: int, stop: int) -> Iterator[Table]:
+        """Tables that together are rows start to stop, a row group or less each."""
+        ends = accumulate(shard["rows"] for shard in self.manifest["shards"])
+        for shard, end in zip(self.manifest["shards"], ends, strict=True):
+            first = end - shard["rows"]
+            if first < stop and start < end:
+                yield from self._groups(shard, max(0, start - first), min(shard["rows"], stop - first))
+
+    def _groups(self, shard: dict[str, Any], start: int, stop: int) -> Iterator[Table]:
+        path = f"{self.folder.path}/{shard['file']}"
+        try:
+            with (
+                self.folder.filesystem.open_input_file(path) as stream,
+                pq.ParquetFile(stream, page_checksum_verification=True) as parquet,
+            ):
+                if parquet.metadata.num_rows != shard["rows"]:
+                    raise DataError(f"{self.folder.uri}/{shard['file']} has another number of rows; {_AGAIN}")
+                end = 0
+                for group in range(parquet.num_row_groups):
+                    first, end = end, end + parquet.metadata.row_group(group).num_rows
+                    if first < stop and start < end:
+                        table = parquet.read_row_group(group)
+                        yield table.slice(max(0, start - first), min(end, stop) - max(first, start))
+        except (OSError, ArrowException) as error:
+            raise DataError(f"{self.folder.uri}/{shard['file']} is damaged ({error}); {_AGAIN}") from error
+
+
+_AGAIN = "delete that file and prepare again (preimage data prepare): only what is missing is made"
+
+
+def fingerprint(shards: list[dict[str, Any]]) -> str:
+    """The identity of shards given as {content, rows, ...}, in order."""
+    return digest(canonical_json([[shard["content"], shard["rows"]] for shard in shards]).encode())
+
+
+def _check_shards(folder: Folder, shards: list[dict[str, Any]]) -> None:
+    found = {
+        info.base_name: info.size for info in folder.filesystem.get_file_info(fs.FileSelector(folder.path))
+    }
+    missing = [shard["file"] for shard in shards if shard["file"] not in found]
+    if missing:
+        raise DataError(f"{folder.uri} lacks {', '.join(missing)}; prepare again (preimage data prepare)")
+    cut = [shard["file"] for shard in shards if found[shard["file"]] != shard["bytes"]]
+    if cut:
+        raise DataError(
+            f"{folder.uri}: {', '.join(cut)} has another size than when it was prepared; {_AGAIN}"
+        )
+
+
+def _pixels(table: Table) -> np.ndarray:
+    """The bytes of all rows, (n * C * H * W,) uint8, without a copy."""
+    column = table.column("pixels").combine_chunks()
+    width = column.type.byte_width
+    return np.frombuffer(column.buffers()[1], np.uint8, len(column) * width, column.offset * width)

@@ -1,0 +1,76 @@
+"""From an encoded image to square uint8 pixels. No torch: this runs in many light processes."""
+
+import io
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+"""What is decoded; never formats that run other programs, whatever a file's name says."""
+
+UNREADABLE = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError,
+    struct.error, zlib.error, zipfile.BadZipFile,
+    Image.DecompressionBombError, Image.DecompressionBombWarning,
+)  # fmt: skip
+"""What Pillow and zipfile raise for a damaged image."""
+
+_ORIENTATION = 0x0112
+
+
+def open_image(data: bytes) -> Image.Image:
+    """An encoded image, not yet decoded. Raises one of UNREADABLE."""
+    return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+def square(image: Image.Image, size: int, channels: int, crop: int | None) -> np.ndarray:
+    """Decode an image and bring it to (channels, size, size) uint8.
+
+    The centre `crop` x `crop` is cut out first; then the short side becomes `size` and the centre is kept:
+    one antialiased bicubic resampling of the centre square does both. Raises one of UNREADABLE.
+    """
+    if crop is None and image.format == "JPEG":
+        image.draft(
+            "", (4 * size, 4 * size)
+        )  # decode a large photograph at 1/2 to 1/8: 7 times faster at 12 MP
+    image = _flatten(_upright(image), "L" if channels == 1 else "RGB")
+    side = min(image.width, image.height, crop or image.width)
+    if image.size != (size, size) or side != size:
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        if side == size:
+            image = image.crop((int(left), int(top), int(left) + side, int(top) + side))
+        else:
+            box = (left, top, left + side, top + side)
+            image = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its camera says."""
+    return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
+
+
+def _flatten(image: Image.Image, mode: str) -> Image.Image:
+    """In 8 bits a channel, and what is transparent on white."""
+    if image.mode == mode:
+        image.load()
+        return image
+    if image.mode.startswith("I"):
+        image = _from_16_bits(image)
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no fixed range; save the image with 8 bits a channel")
+    if "A" in image.mode.replace("LAB", "") or "transparency" in image.info:
+        colours = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours)
+    return image.convert(mode)
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    """Modes I and I;16, of which 65535 is white."""
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError("pixels of more than 16 bits; save the image with 8 bits a channel")
+    return Image.fromarray((values // 257).astype(np.uint8))

@@ -1,0 +1,161 @@
+"""A user's own images: a tree of files or a .zip of one. A folder is a class."""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from preimage.data.decode import open_image
+from preimage.errors import DataError
+
+SUFFIXES = frozenset({
+    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
+    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
+})  # fmt: skip
+SPLITS = ("train", "test")
+MAX_BYTES = 1 << 30  # of one image file; a .zip may claim any size
+
+
+class File(NamedTuple):
+    """An image file before it is opened."""
+
+    name: str
+    """Relative to the root, with forward slashes."""
+    size: int
+    mark: int
+    """What changes with the content: the CRC-32 in a .zip, the time of the last change in a tree."""
+
+
+class FilesSource:
+    """The images of one split of a tree or .zip, sorted by name.
+
+    The label is that of the parent folder's name, -1 where all images lie in one folder. Class names are
+    those of both splits, so that a label means the same in each.
+    """
+
+    def __init__(self, path: Path, split: str) -> None:
+        """Raises DataError for a broken or hostile .zip, a missing split, or no image at all."""
+        self._archive = _open_zip(path) if path.is_file() else None
+        self._path = path
+        files = sorted(_zip_files(self._archive, path) if self._archive else _tree_files(path))
+        if not files:
+            raise DataError(f"{path} holds no images ({' '.join(sorted(SUFFIXES))})")
+        self._files, self._labels, self.classes = _arrange(files, split, path)
+
+    @property
+    def signature(self) -> str:
+        hasher = hashlib.sha256()
+        for file in self._files:
+            hasher.update(f"{file.name}\0{file.size}\0{file.mark}\n".encode(errors="surrogateescape"))
+        return hasher.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def read(self, index: int) -> tuple[Image.Image, int]:
+        file = self._files[index]
+        if file.size > MAX_BYTES:
+            raise ValueError(f"a file of {file.size:,} bytes")
+        data = self._archive.read(file.name) if self._archive else (self._path / file.name).read_bytes()
+        return open_image(data), self._labels[index]
+
+    def describe(self, index: int) -> str:
+        return _printable(self._files[index].name)
+
+
+def holds_images(path: Path) -> bool:
+    """Whether a path is a .zip, or a folder with an image somewhere below."""
+    if path.is_file():
+        return path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)
+    return next(_tree_files(path), None) is not None
+
+
+def _tree_files(root: Path) -> Iterator[File]:
+    """Image files below a folder, through links but never round in a circle."""
+    pending = [(str(root), "", frozenset({os.path.realpath(root)}))]
+    while pending:
+        folder, prefix, above = pending.pop()
+        for entry in _scan(folder):
+            name = prefix + entry.name
+            if _is_junk(entry.name):
+                continue
+            if entry.is_dir():
+                real = os.path.realpath(entry.path)
+                if real not in above:
+                    pending.append((entry.path, name + "/", above | {real}))
+            elif _is_image(name):
+                # A link to nowhere is listed, and is unreadable later.
+                stat = entry.stat(follow_symlinks=entry.is_file())
+                yield File(name, stat.st_size, stat.st_mtime_ns)
+
+
+def _scan(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise DataError(f"cannot list {folder}: {error.strerror}") from error
+
+
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+        raise DataError(f"{path} is not a readable .zip ({error}); copy or download it again") from error
+
+
+def _zip_files(archive: zipfile.ZipFile, path: Path) -> Iterator[File]:
+    for info in archive.infolist():
+        parts = info.filename.replace("\\", "/").split("/")
+        if parts[0] == "" or ".." in parts or parts[0].endswith(":"):
+            raise DataError(f"{path} has a member that points outside of it: {info.filename!r}; not opened")
+        if not info.is_dir() and _is_image(info.filename) and not any(map(_is_junk, parts)):
+            yield File(info.filename, info.file_size, info.CRC)
+
+
+def _arrange(files: list[File], split: str, path: Path) -> tuple[list[File], list[int], list[str]]:
+    """The split's files, their labels, and the class names of all splits."""
+    parts = [file.name.split("/") for file in files]
+    depth = _wrapping(parts)
+    splits = {names[depth] for names in parts if len(names) > depth + 1} & set(SPLITS)
+    if split not in splits and (splits or split != "train"):
+        there = f"{splits.pop()}/ but no {split}/" if splits else "no train/ and test/ folders"
+        raise DataError(
+            f"{path} has {there}: make a folder {split}/ at its top, or choose another data.split"
+        )
+    if splits:
+        files = [file for file, names in zip(files, parts, strict=True) if names[depth] in splits]
+        parts = [names for names in parts if names[depth] in splits and len(names) > depth + 1]
+    parents = [names[-2] if len(names) > depth + 1 + bool(splits) else "" for names in parts]
+    classes = sorted(set(parents) - {""}) if len(set(parents)) > 1 else []
+    label = {name: index for index, name in enumerate(classes)}
+    chosen = [i for i, names in enumerate(parts) if not splits or names[depth] == split]
+    labels = [label.get(parents[i], -1) for i in chosen]
+    return [files[i] for i in chosen], labels, [_printable(name) for name in classes]
+
+
+def _wrapping(parts: list[list[str]]) -> int:
+    """How many folders wrap the whole tree, as a .zip made of one folder has."""
+    depth = 0
+    while all(len(names) > depth + 1 for names in parts):
+        tops = {names[depth] for names in parts}
+        if len(tops) > 1 or tops <= set(SPLITS):
+            break
+        depth += 1
+    return depth
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def _is_junk(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
+
+
+def _printable(name: str) -> str:
+    return name.encode(errors="backslashreplace").decode()

@@ -1,0 +1,172 @@
+"""Named sets as torchvision reads and verifies them, and their download."""
+
+import contextlib
+import http.client
+import io
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from PIL import Image
+
+from preimage.data.decode import open_image
+from preimage.errors import DataError
+
+DOWNLOAD_TIMEOUT = 15.0
+"""Seconds without an answer from a server."""
+
+LAYOUTS = {
+    "mnist": "the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+    "t10k-labels-idx1-ubyte, with .gz or without",
+    "fashion-mnist": "the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+    "t10k-labels-idx1-ubyte, with .gz or without",
+    "cifar10": "cifar-10-batches-py/, unpacked from https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    "stl10": "stl10_binary/, unpacked from http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+    "celeba": "celeba/ with the folder img_align_celeba/ and the files list_attr_celeba.txt, "
+    "identity_CelebA.txt, list_bbox_celeba.txt, list_landmarks_align_celeba.txt and list_eval_partition.txt, "
+    "from http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    "lsun": "a folder such as bedroom_train_lmdb/ (and bedroom_val_lmdb/ for split=test), unpacked from "
+    "http://dl.yf.io/lsun/scenes/",
+    "imagenet": "ILSVRC2012_devkit_t12.tar.gz with ILSVRC2012_img_train.tar (and ILSVRC2012_img_val.tar for "
+    "split=test), from https://image-net.org/download",
+}
+_MARKERS = {
+    "cifar10": ("cifar-10-batches-py",),
+    "stl10": ("stl10_binary",),
+    "celeba": ("celeba/list_eval_partition.txt",),
+    "imagenet": ("meta.bin", "ILSVRC2012_devkit_t12.tar.gz"),
+}
+
+
+class OfficialSource:
+    """CIFAR-10, STL-10, CelebA or ImageNet, opened by torchvision on the first read.
+
+    CIFAR-10's files are pickles: torchvision loads them only after each passed its MD5 check.
+    """
+
+    def __init__(self, name: str, root: Path, split: str) -> None:
+        self._name, self._root, self._split = name, root, split
+        self.signature = f"{name}/{split}"
+
+    @cached_property
+    def _set(self) -> Any:
+        try:
+            return _opener(self._name, self._split)(self._root)
+        except (OSError, RuntimeError, ValueError, IndexError, ImportError) as error:
+            raise DataError(
+                f"{self._name} in {self._root} cannot be opened: some files are missing or are not the "
+                f"official ones ({error}). Expected: {LAYOUTS[self._name]}."
+            ) from error
+
+    @property
+    def classes(self) -> list[str]:
+        names = [] if self._name == "celeba" else getattr(self._set, "classes", [])
+        return [name if isinstance(name, str) else ", ".join(name) for name in names]
+
+    def __len__(self) -> int:
+        return len(self._set)
+
+    def read(self, index: int) -> tuple[Image.Image, int]:
+        path = self._path(index)
+        if path is None:
+            image, label = self._set[index]
+            return image, int(label)
+        label = -1 if self._name == "celeba" else self._set.targets[index]
+        return open_image(path.read_bytes()), label
+
+    def describe(self, index: int) -> str:
+        path = self._path(index)
+        return f"{self._name} {self._split} image {index}" if path is None else path.name
+
+    def _path(self, index: int) -> Path | None:
+        if self._name == "celeba":
+            return self._root / "celeba" / "img_align_celeba" / self._set.filename[index]
+        return Path(self._set.samples[index][0]) if self._name == "imagenet" else None
+
+
+def official_root(name: str, path: Path) -> Path | None:
+    """The folder that torchvision calls root, where a path is it or the set's own folder in it."""
+    for marker in _MARKERS.get(name, ()):
+        own, _, _ = marker.partition("/")
+        root = path.parent if path.name == own else path
+        if (root / marker).exists():
+            return root
+    return None
+
+
+def cache() -> Path:
+    """Where downloads go: $PREIMAGE_CACHE, or ~/.cache/preimage."""
+    return Path(os.environ.get("PREIMAGE_CACHE") or "~/.cache/preimage").expanduser().absolute()
+
+
+def download(name: str) -> Path:
+    """Download a set into the cache, whole or not at all, and return its folder.
+
+    Raises DataError where that fails, or where the set has to be fetched by hand.
+    """
+    if name not in ("mnist", "fashion-mnist", "cifar10", "stl10"):
+        raise DataError(f"{name} has to be fetched by hand.\n{_remedy(name)}")
+    unfinished = cache() / f".{name}-{uuid4().hex}"
+    try:
+        unfinished.mkdir(parents=True)
+        with _quietly():
+            _downloader(name)(unfinished)
+        if not (cache() / name).exists():  # another process may have been first
+            unfinished.rename(cache() / name)
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"{name} is not on this machine and its download failed ({reason}).\n{_remedy(name)}"
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return cache() / name
+
+
+def _remedy(name: str) -> str:
+    debian = "On Debian or Ubuntu: apt install dataset-fashion-mnist. Or: " if name == "fashion-mnist" else ""
+    category = " data.category=bedroom" if name == "lsun" else ""
+    images = "" if name in ("mnist", "fashion-mnist") else "; or a tree or .zip of its images"
+    return (
+        f"{debian}Put into a folder {LAYOUTS[name]}{images}. Then run:\n"
+        f"  preimage data prepare {name}{category} data.path=FOLDER"
+    )
+
+
+def _opener(name: str, split: str) -> Callable[[Path], Any]:
+    from torchvision import datasets
+
+    return {
+        "cifar10": lambda root: datasets.CIFAR10(root, train=split == "train"),
+        "stl10": lambda root: datasets.STL10(root, split=split),
+        "celeba": lambda root: datasets.CelebA(root, split=split, target_type=[]),
+        "imagenet": lambda root: datasets.ImageNet(root, split="train" if split == "train" else "val"),
+    }[name]
+
+
+def _downloader(name: str) -> Callable[[Path], Any]:
+    from torchvision import datasets
+
+    return {
+        "mnist": lambda root: datasets.MNIST(root, download=True),
+        "fashion-mnist": lambda root: datasets.FashionMNIST(root, download=True),
+        "cifar10": lambda root: datasets.CIFAR10(root, download=True),
+        "stl10": lambda root: datasets.STL10(root, download=True),
+    }[name]
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without torchvision's progress bars, and with an end to waiting for a server."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,159 @@
+"""One shard of a prepared dataset: which images it holds, and the writing of its Parquet file."""
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from preimage.data.config import DataConfig
+from preimage.data.decode import UNREADABLE, square
+from preimage.data.sources import Source
+from preimage.errors import StorageError
+from preimage.storage import Folder, digest
+
+SHARD_BYTES = 24 << 20
+GROUP_ROWS = 512
+"""Rows that a reader has to take together."""
+
+_SHUFFLE = 20_240_917
+_SPREAD = 16  # shards at least, where there are images enough
+_FEWEST = 256
+
+
+class Skipped(TypedDict):
+    """An image that could not be decoded."""
+
+    image_id: int
+    name: str
+    error: str
+
+
+class Record(TypedDict):
+    """What is known of a finished shard."""
+
+    key: str
+    file: str
+    images: int
+    """How many it was made from."""
+    rows: int
+    bytes: int
+    sha256: str
+    """Of the file."""
+    content: str
+    """SHA-256 of image ids, labels and pixels, whatever library version wrote the file."""
+    skipped: list[Skipped]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which images of the source each shard holds; the same for any number of workers."""
+
+    key: str
+    available: int
+    """Images in the source."""
+    images: int
+    """Images to use."""
+    step: int
+    """Images a shard."""
+
+    @property
+    def shards(self) -> int:
+        return -(-self.images // self.step)
+
+    def image_ids(self, shard: int) -> np.ndarray:
+        """(n,) int64: a stretch of one fixed shuffle of the source, so that any stretch is a fair sample."""
+        # RandomState's stream is the one that NumPy keeps the same from version to version.
+        order = np.random.RandomState(_SHUFFLE).permutation(self.available)
+        return order[shard * self.step : min((shard + 1) * self.step, self.images)].astype(np.int64)
+
+
+def plan_shards(config: DataConfig, key: str, available: int) -> Plan:
+    """Shards of about 24 MiB, smaller ones where a small dataset would leave workers idle."""
+    images = min(available, config.limit or available)
+    by_bytes = SHARD_BYTES // (config.channels * config.size**2)
+    by_spread = max(_FEWEST, -(-images // _SPREAD))
+    step = min(by_bytes, by_spread)
+    return Plan(key, available, images, max(1, step - step % _FEWEST if step > _FEWEST else step))
+
+
+def shard_file(shard: int) -> str:
+    return f"part-{shard:05d}.parquet"
+
+
+def write_shard(source: Source, config: DataConfig, plan: Plan, shard: int, folder: Folder) -> Record:
+    """Decode a shard's images and write its file, then its record.
+
+    Raises StorageError where the folder cannot be written.
+    """
+    image_ids = plan.image_ids(shard)
+    kept, pixels, labels, skipped = _decode(source, config, image_ids)
+    data = _parquet(kept, pixels, labels)
+    folder.write(shard_file(shard), data)
+    content = hashlib.sha256()
+    for column in (kept, labels, pixels):
+        content.update(np.ascontiguousarray(column).data)
+    record = Record(
+        key=plan.key, file=shard_file(shard), images=len(image_ids), rows=len(kept), bytes=len(data),
+        sha256=digest(data), content=content.hexdigest(), skipped=skipped,
+    )  # fmt: skip
+    _records(folder).write_json(f"{shard_file(shard)}.json", record)
+    return record
+
+
+def read_record(plan: Plan, shard: int, folder: Folder) -> Record | None:
+    """The record of a shard that an earlier preparation finished, or None."""
+    name = f"{shard_file(shard)}.json"
+    try:
+        record: Record = _records(folder).read_json(name)
+        whole = record["bytes"] == folder.size(shard_file(shard)) and record["key"] == plan.key
+    except (StorageError, KeyError, TypeError):  # missing or altered: the shard is made again
+        return None
+    return record if whole else None
+
+
+def _records(folder: Folder) -> Folder:
+    return folder / "records"
+
+
+def _decode(
+    source: Source, config: DataConfig, image_ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Skipped]]:
+    """Ids (n,) int64, pixels (n, C, H, W) uint8, labels (n,) int32 of what can be decoded; and the rest."""
+    pixels = np.empty((len(image_ids), config.channels, config.size, config.size), np.uint8)
+    labels = np.empty(len(image_ids), np.int32)
+    kept: list[int] = []
+    skipped: list[Skipped] = []
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)  # the last filter comes first
+        for image_id in image_ids.tolist():
+            try:
+                image, label = source.read(image_id)
+                pixels[len(kept)] = square(image, config.size, config.channels, config.crop)
+            except UNREADABLE as error:
+                reason = f"{type(error).__name__}: {error}"[:300]
+                skipped.append(Skipped(image_id=image_id, name=source.describe(image_id), error=reason))
+                continue
+            labels[len(kept)] = label
+            kept.append(image_id)
+    return np.array(kept, np.int64), pixels[: len(kept)], labels[: len(kept)], skipped
+
+
+def _parquet(image_ids: np.ndarray, pixels: np.ndarray, labels: np.ndarray) -> memoryview:
+    """The bytes of a Parquet file whose pages carry checksums."""
+    width = int(np.prod(pixels.shape[1:]))
+    buffers: Any = [None, pa.py_buffer(pixels.reshape(-1))]  # no row is null
+    column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(pixels), buffers)
+    table = pa.table({"image_id": pa.array(image_ids), "pixels": column, "label": pa.array(labels)})
+    sink = io.BytesIO()
+    pq.write_table(
+        table, sink, row_group_size=GROUP_ROWS, compression="zstd", compression_level=1,
+        use_dictionary=False, write_statistics=False, write_page_checksum=True,
+    )  # fmt: skip
+    return sink.getbuffer()

@@ -1,0 +1,140 @@
+"""Where images come from: one way in to every source, and what each needs on this machine."""
+
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from preimage.data.config import DataConfig
+from preimage.data.digits import DigitsSource
+from preimage.data.files import FilesSource, holds_images
+from preimage.data.idx import IdxSource, holds_idx
+from preimage.data.lsun import LsunSource
+from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
+from preimage.errors import DataError
+
+SOURCES: dict[str, str] = {
+    "digits": "1,797 handwritten digits, 8 x 8 grey, 10 classes; comes with scikit-learn",
+    "fashion-mnist": "60,000 + 10,000 pieces of clothing, 28 x 28 grey, 10 classes; downloaded, or Debian's "
+    "package dataset-fashion-mnist",
+    "mnist": "60,000 + 10,000 handwritten digits, 28 x 28 grey, 10 classes; downloaded",
+    "cifar10": "50,000 + 10,000 photographs, 32 x 32 colour, 10 classes; downloaded, or a .zip of images",
+    "stl10": "5,000 + 8,000 photographs, 96 x 96 colour, 10 classes; downloaded (2.6 GB)",
+    "celeba": "162,770 + 19,962 faces, 178 x 218 colour, no classes; files fetched by hand",
+    "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
+    "fetched by hand, needs the package lmdb",
+    "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files fetched by hand",
+    "folder": "your own images: a tree or a .zip, one folder a class, train/ and test/ where there are two",
+}
+DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
+_IDX_FOLDERS = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
+
+
+class Source(Protocol):
+    """Images by index, in the source's own order. Opened again from its config wherever it is read."""
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names by label; empty where there are none."""
+        ...
+
+    @property
+    def signature(self) -> str:
+        """Which images these are, told without decoding any."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> tuple[Image.Image, int]:
+        """One image, and its label or -1. Raises one of `decode.UNREADABLE` where it cannot be decoded."""
+        ...
+
+    def describe(self, index: int) -> str:
+        """What a person would call this image: a file name, or 'cifar10 train image 17'."""
+        ...
+
+
+def open_source(config: DataConfig) -> Source:
+    """Open a source, after a download where that is needed and possible.
+
+    Raises DataError where files are missing or are not what they should be.
+    """
+    return open_located(locate(config))
+
+
+def source_signature(config: DataConfig) -> str:
+    """Which images a config means. Never downloads: a named set without a path is known by its name."""
+    if config.path is None and config.source != "folder":
+        return "scikit-learn digits" if config.source == "digits" else official_name(config)
+    return open_source(config).signature
+
+
+def official_name(config: DataConfig) -> str:
+    return "/".join(part for part in (config.source, config.split, config.category) if part)
+
+
+def locate(config: DataConfig) -> DataConfig:
+    """The same config with `path` made absolute and filled in, so that a worker elsewhere finds the files."""
+    if config.source == "digits":
+        return config.model_copy(update={"path": None})
+    if config.path is not None:
+        return config.model_copy(update={"path": str(_existing(config.path))})
+    if config.source == "folder":
+        raise DataError(
+            "source=folder needs a path: preimage data prepare folder data.path=FOLDER_OR_ZIP_OF_IMAGES"
+        )
+    root = _on_this_machine(config.source, config.split, config.category) or download(config.source)
+    return config.model_copy(update={"path": str(root)})
+
+
+def open_located(config: DataConfig) -> Source:
+    """Open a config that `locate` returned; nothing is downloaded."""
+    if config.source == "digits":
+        return DigitsSource(config.split)
+    path = Path(config.path or "")
+    if config.source in _IDX_FOLDERS and (folder := _idx_folder(config.source, path)):
+        return IdxSource(config.source, folder, config.split)
+    if config.source == "lsun" and not holds_images(path):
+        return LsunSource(path, config.category, config.split)
+    if root := official_root(config.source, path):
+        return OfficialSource(config.source, root, config.split)
+    if config.source == "folder" or holds_images(path):
+        return FilesSource(path, config.split)
+    raise DataError(
+        f"{path} holds neither {config.source}'s own files nor images. {_expected(config.source)} "
+        "A tree or a .zip of images works too."
+    )
+
+
+def found(name: str) -> str | None:
+    """Where a source is ready on this machine, or None. Looks at file names only."""
+    if name == "digits":
+        return "scikit-learn"
+    root = None if name == "folder" else _on_this_machine(name, "train", None)
+    return str(root) if root else None
+
+
+def _on_this_machine(name: str, split: str, category: str | None) -> Path | None:
+    root = cache() / name
+    if name in _IDX_FOLDERS:
+        debian = DEBIAN_FASHION if name == "fashion-mnist" and holds_idx(DEBIAN_FASHION) else None
+        return debian or _idx_folder(name, root)
+    if name == "lsun":
+        pattern = f"{category or '*'}_{'val' if split == 'test' else 'train'}_lmdb"
+        return root if any(root.glob(pattern)) else None
+    return official_root(name, root)
+
+
+def _idx_folder(name: str, path: Path) -> Path | None:
+    return next((folder for folder in (path, path / _IDX_FOLDERS[name]) if holds_idx(folder)), None)
+
+
+def _existing(path: str) -> Path:
+    absolute = Path(path).expanduser().absolute()
+    if not absolute.exists():
+        raise DataError(f"data.path={path} does not exist; give a folder or a .zip of images")
+    return absolute
+
+
+def _expected(name: str) -> str:
+    return f"Expected: {LAYOUTS[name]}."

@@ -1,0 +1,34 @@
+"""The work of one process: shards, from a source that it opened itself."""
+
+from typing import Any
+
+from preimage.data.config import DataConfig
+from preimage.data.shards import Plan, Record, write_shard
+from preimage.data.sources import Source, open_located
+from preimage.errors import DataError
+from preimage.storage import Folder
+
+
+class ShardWriter:
+    """Makes a shard wherever it is sent; opens the source again there, once."""
+
+    def __init__(self, config: DataConfig, source: Source, plan: Plan, folder: Folder) -> None:
+        self._config, self._plan, self._folder = config, plan, folder
+        self._source: Source | None = source
+        self._signature = source.signature
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_source": None}
+
+    def _open(self) -> Source:
+        source = open_located(self._config)
+        if source.signature != self._signature:
+            raise DataError(
+                f"the images in {self._config.path} changed during preparation, or differ between machines; "
+                "make them the same and run again"
+            )
+        return source
+
+    def __call__(self, shard: int) -> Record:
+        self._source = self._source or self._open()
+        return write_shard(self._source, self._config, self._plan, shard, self._folder)

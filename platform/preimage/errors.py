@@ -1,0 +1,37 @@
+"""Mistakes and misfortunes a user can do something about; the command line prints no traceback for them."""
+
+
+class PreimageError(Exception):
+    """Something the user can mend: one message that says what is wrong and what to do."""
+
+
+class SpecError(PreimageError):
+    """A spec that cannot be run as written; the message lists every mistake."""
+
+
+class DataError(PreimageError):
+    """Images that are missing, unreadable or not what the spec asks for."""
+
+
+class StoreError(PreimageError):
+    """A latent store that is half-written, altered or of another shape."""
+
+
+class GeneratorError(PreimageError):
+    """A generator folder that is incomplete, altered or of another shape."""
+
+
+class CheckpointError(PreimageError):
+    """A checkpoint that does not belong to this run or cannot be read."""
+
+
+class StorageError(PreimageError):
+    """A folder that cannot be reached, read or written."""
+
+
+class TrackingError(PreimageError):
+    """A tracking server that cannot be reached when a run starts."""
+
+
+class NonFiniteError(PreimageError):
+    """A loss or gradient that is not a finite number."""

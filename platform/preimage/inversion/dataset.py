@@ -1,0 +1,126 @@
+"""Invert a whole dataset into a latent store, a part at a time: in this process or on Ray Data.
+
+A part is a fixed range of the dataset's rows, written whole or not at all. Where it is computed, how
+often, and what died on the way changes nothing, because an image's start follows from the seed and its id.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypedDict
+
+import torch
+from torch import Tensor, nn
+
+from preimage.config import Resources
+from preimage.data.dataset import Dataset, Images
+from preimage.data.pixels import to_float
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import Inversion, invert
+from preimage.inversion.frozen import freeze
+from preimage.latents.priors import make_prior
+from preimage.latents.schema import Codes
+from preimage.latents.store import StoreWriter
+from preimage.models.config import GeneratorConfig
+from preimage.models.generator_folder import load_generator
+from preimage.reproducible import prepare_process, seed_of
+from preimage.storage import Folder
+
+NEAR_ZERO = 1e-4
+"""The standard deviation of codes that start near zero (flexible-priors, section E)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to make any part. It travels, so it holds addresses."""
+
+    generator: Folder
+    dataset: Folder
+    writer: StoreWriter
+    config: InversionConfig
+    seed: int
+    rows: int
+    """Images of a part; the last part has what is left."""
+    cpus: int = 1
+
+
+class Done(TypedDict):
+    """What making one part took."""
+
+    part: int
+    images: int
+    steps: int
+    seconds: float
+
+
+def part_rows(count: int, batch: int) -> int:
+    """Images of a part: some dozens of parts for a small dataset, 4,096 images for a large one."""
+    return max(batch, min(4096, count // 32) // batch * batch)
+
+
+class Inverter:
+    """Makes parts. It is sent to a worker as it is, and opens generator and dataset there, once."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._open: _Opened | None = None
+
+    def __call__(self, part: int) -> Done:
+        """Invert a part's images and write their codes."""
+        self._open = here = self._open or _Opened(self.task)
+        begin = time.perf_counter()
+        first = part * self.task.rows
+        images = here.dataset.read(first, min(first + self.task.rows, here.dataset.count))
+        start = starts(images.image_id, self.task.seed, here.model, self.task.config).to(here.device)
+        target = to_float(images.pixels.to(here.device))
+        found = invert(here.network, target, start, self.task.config, frozen=True)
+        self.task.writer.write(part, _codes(images, found))
+        seconds = time.perf_counter() - begin
+        return Done(part=part, images=len(images.image_id), steps=int(found.steps.sum()), seconds=seconds)
+
+
+class _Opened:
+    def __init__(self, task: Task) -> None:
+        prepare_process(task.cpus)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        generator, card = load_generator(task.generator)
+        self.model: GeneratorConfig = card.generator
+        self.network: nn.Module = freeze(generator, self.device)
+        self.dataset = Dataset.open(task.dataset)
+
+
+def starts(image_id: Tensor, seed: int, model: GeneratorConfig, config: InversionConfig) -> Tensor:
+    """Where the search for each image begins, (n, d): it follows from the seed and the image's id alone."""
+    prior = make_prior(model.prior, model.latent_dim)
+    random, rows = torch.Generator(), []
+    for each in image_id.tolist():
+        random.manual_seed(seed_of(seed, each))
+        if config.start == "prior":
+            rows.append(prior.sample(1, random))
+        else:
+            rows.append(torch.randn(1, model.latent_dim, generator=random) * NEAR_ZERO)
+    return torch.cat(rows)
+
+
+def make_parts(task: Task, parts: list[int], resources: Resources) -> Iterator[Done]:
+    """Make these parts, with actors on Ray Data or in this process, telling of each as it is done."""
+    if resources.backend == "local":
+        yield from map(Inverter(task), parts)
+        return
+    from preimage.cluster.connect import require  # Ray is not needed otherwise
+    from preimage.cluster.spread import spread
+
+    gpus = 1 if require(resources) else 0
+    yield from spread(Inverter(task), parts, actors=resources.workers, cpus=resources.cpus, gpus=gpus)
+
+
+def _codes(images: Images, found: Inversion) -> Codes:
+    return Codes(
+        image_id=images.image_id,
+        label=images.labels,
+        z=found.z,
+        loss=found.loss,
+        steps=found.steps,
+        restart=torch.zeros_like(found.steps),
+        converged=found.converged,
+    )

@@ -1,0 +1,1 @@
+"""The latent store, the priors its codes are held against, and streaming statistics of codes."""

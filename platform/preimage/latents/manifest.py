@@ -1,0 +1,175 @@
+"""The small JSON files beside the parts of a latent store: the plan, a record per part, the manifest."""
+
+import json
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import ValidationError
+
+from preimage.config import Config, PositiveInt
+from preimage.errors import StorageError, StoreError
+from preimage.latents.schema import FORMAT, About
+from preimage.storage import Folder, canonical_json, digest
+
+PLAN = "_plan.json"
+MANIFEST = "_manifest.json"
+AGAIN = "run the job again to complete it"
+
+Json = TypeVar("Json", bound=Config)
+
+
+def part_name(index: int) -> str:
+    return f"part-{index:05d}.parquet"
+
+
+def record_name(index: int) -> str:
+    """Readers of Parquet folders pass over names that begin with an underscore."""
+    return f"_part-{index:05d}.json"
+
+
+class Plan(Config):
+    """What a store will hold; written before its first part."""
+
+    about: About
+    parts: PositiveInt
+    count: PositiveInt
+
+    def differences(self, other: "Plan") -> list[str]:
+        """The settings in which another plan differs, paths aside, as `name: here -> there`."""
+        mine, theirs = _flat(self._settings()), _flat(other._settings())
+        names = sorted(mine.keys() | theirs.keys())
+        return [
+            f"{name}: {mine.get(name, 'absent')} -> {theirs.get(name, 'absent')}"
+            for name in names
+            if mine.get(name) != theirs.get(name)
+        ]
+
+    def _settings(self) -> dict[str, Any]:
+        return {**self.about.identity(), "parts": self.parts, "rows": self.count}
+
+
+class PartRecord(Config):
+    """One part as it was written; beside the part until the manifest gathers them all."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+    rows_sha256: str
+    """Of image_id and loss alone: tells two workers' writings of one part apart without reading the codes."""
+    first_id: int | None
+    last_id: int | None
+    """The smallest and the largest image_id; None in a part without rows."""
+
+
+class Manifest(Config):
+    """What a whole store holds; written last."""
+
+    about: About
+    count: int
+    parts: tuple[PartRecord, ...]
+    fingerprint: str
+
+    @classmethod
+    def of(cls, about: About, records: list[PartRecord]) -> Self:
+        content = {"about": about.identity(), "parts": [record.model_dump() for record in records]}
+        fingerprint = digest(canonical_json(content).encode())
+        count = sum(record.rows for record in records)
+        return cls(about=about, count=count, parts=tuple(records), fingerprint=fingerprint)
+
+
+def write_config(folder: Folder, name: str, config: Config) -> None:
+    folder.write(name, _text(config))
+
+
+def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
+    """One of the JSON files, exactly as it was written.
+
+    Raises StoreError where it is missing, altered by so much as a space, or of another format version.
+    """
+    try:
+        data = folder.read(name)
+        value = json.loads(data)
+        _check_format(folder, value)
+        config = kind.model_validate(value)
+    except StorageError as error:
+        raise StoreError(str(error)) from error
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise StoreError(f"{folder.uri}/{name} was altered or cut short: {error}") from error
+    if data != _text(config):
+        raise StoreError(f"{folder.uri}/{name} was altered: it is not as Preimage writes it")
+    return config
+
+
+def read_manifest(folder: Folder) -> Manifest:
+    """The manifest of a whole store.
+
+    Raises StoreError where there is no store, where it is half-written, of another format or altered.
+    """
+    present = state(folder)
+    if present == "absent":
+        raise StoreError(f"there is no latent store at {folder.uri}; check the path")
+    if present == "partial":
+        plan = read_config(folder, PLAN, Plan)
+        done = len(finished(folder, plan))
+        raise StoreError(f"{folder.uri} is half-written: {done} of {plan.parts} parts are there; {AGAIN}")
+    manifest = read_config(folder, MANIFEST, Manifest)
+    if manifest != Manifest.of(manifest.about, list(manifest.parts)):
+        raise StoreError(f"{folder.uri}/{MANIFEST} was altered: its fingerprint is not that of its parts")
+    return manifest
+
+
+def state(folder: Folder) -> Literal["absent", "partial", "whole"]:
+    """Whether a folder holds no latent store, one that is half-written, or a whole one."""
+    names = file_sizes(folder)
+    if MANIFEST in names:
+        return "whole"
+    return "partial" if PLAN in names else "absent"
+
+
+def finished(folder: Folder, plan: Plan) -> dict[int, PartRecord]:
+    """The parts whose file and record are both there and agree on the size; any other is to be redone."""
+    names = file_sizes(folder)
+    written = [index for index in range(plan.parts) if {part_name(index), record_name(index)} <= names.keys()]
+    found = {index: finished_part(folder, index) for index in written}
+    return {index: record for index, record in found.items() if record}
+
+
+def finished_part(folder: Folder, index: int) -> PartRecord | None:
+    """One part's record, or None where the part is to be written: it is missing, torn or of another size."""
+    try:
+        record = read_config(folder, record_name(index), PartRecord)
+        whole = record.file == part_name(index) and record.bytes == folder.size(record.file)
+    except (StoreError, StorageError):
+        return None
+    return record if whole else None
+
+
+def file_sizes(folder: Folder) -> dict[str, int]:
+    """The size in bytes of every file, by name. Raises StoreError where the folder cannot be listed."""
+    try:
+        paths = [f"{folder.path}/{name}" for name in folder.names()]
+        infos = folder.filesystem.get_file_info(paths)
+    except OSError as error:
+        raise StoreError(f"cannot list {folder.uri}: {error}; a latent store is a folder") from error
+    return {info.base_name: info.size for info in infos if info.is_file}
+
+
+def _check_format(folder: Folder, value: Any) -> None:
+    about = value.get("about") if isinstance(value, dict) else None
+    found = about.get("format", FORMAT) if isinstance(about, dict) else FORMAT
+    if found != FORMAT:
+        raise StoreError(
+            f"{folder.uri} is a latent store of format {found}; this Preimage reads format {FORMAT}: "
+            "use the version that made it, or make it again"
+        )
+
+
+def _text(config: Config) -> bytes:
+    return (json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(value, dict) or not value:
+        return {prefix: json.dumps(value, ensure_ascii=False)}
+    nested = [_flat(item, f"{prefix}.{name}" if prefix else str(name)) for name, item in value.items()]
+    return {name: text for group in nested for name, text in group.items()}

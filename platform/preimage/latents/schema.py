@@ -1,0 +1,180 @@
+"""One row per image: the Arrow schema of a latent store, and the batch of tensors that fills it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from preimage.config import Config, PositiveInt
+from preimage.errors import StoreError
+from preimage.storage import canonical_json
+
+FORMAT: Literal[1] = 1
+METADATA_KEY = b"preimage"
+UNLABELLED = -1
+SCALARS: dict[str, tuple[pa.DataType, torch.dtype]] = {
+    "image_id": (pa.int64(), torch.int64),
+    "label": (pa.int32(), torch.int32),
+    "loss": (pa.float32(), torch.float32),
+    "steps": (pa.int32(), torch.int32),
+    "restart": (pa.int32(), torch.int32),
+    "converged": (pa.bool_(), torch.bool),
+}
+COLUMNS = ("image_id", "label", "z", "loss", "steps", "restart", "converged")
+
+
+class GeneratorInfo(Config):
+    """The generator that the codes belong to."""
+
+    fingerprint: str
+    path: str = ""
+    """Where it was when the store was made; a store and its generator may move."""
+
+
+class DatasetInfo(Config):
+    """The images that the codes stand for."""
+
+    fingerprint: str
+    path: str = ""
+    count: PositiveInt
+    """Images in the dataset; a store of some of them holds fewer."""
+
+
+class About(Config):
+    """What a latent store holds and where it comes from."""
+
+    generator: GeneratorInfo
+    dataset: DatasetInfo
+    solver: dict[str, Any] = Field(default_factory=dict)
+    latent_dim: PositiveInt
+    prior: str
+    """The prior that the generator was trained with: `normal`, `uniform`."""
+    format: Literal[1] = FORMAT
+
+    def identity(self) -> dict[str, Any]:
+        """Everything but the paths: what is in the store, wherever it was made."""
+        return self.model_dump(mode="json", exclude={"generator": {"path"}, "dataset": {"path"}})
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The codes of n images, on the CPU or a GPU.
+
+    image_id: (n,) int64, label: (n,) int32, -1 without one, z: (n, d) float32, loss: (n,) float32 per pixel,
+    steps: (n,) int32, restart: (n,) int32, converged: (n,) bool.
+    """
+
+    image_id: Tensor
+    label: Tensor
+    z: Tensor
+    loss: Tensor
+    steps: Tensor
+    restart: Tensor
+    converged: Tensor
+
+    def __len__(self) -> int:
+        return len(self.image_id)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Codes":
+        read = {name: getattr(self, name) for name in COLUMNS}
+        return Codes(**{name: found[rows] if len(found) else found for name, found in read.items()})
+
+
+def concatenate(batches: list[Codes]) -> Codes:
+    """One batch of one or more."""
+    return Codes(**{name: torch.cat([getattr(batch, name) for batch in batches]) for name in COLUMNS})
+
+
+def arrow_schema(about: About) -> pa.Schema:
+    """The schema of every part; its metadata names generator, dataset, solver and format version."""
+    types: dict[str, pa.DataType] = {name: kind for name, (kind, _) in SCALARS.items()}
+    types["z"] = pa.list_(pa.field("element", pa.float32(), nullable=False), about.latent_dim)
+    fields = [pa.field(name, types[name], nullable=False) for name in COLUMNS]
+    return pa.schema(fields, {METADATA_KEY: canonical_json(about.identity()).encode()})
+
+
+def to_table(codes: Codes, about: About) -> pa.Table:
+    """The rows as Arrow, without a copy where the tensors are contiguous and on the CPU.
+
+    Raises StoreError for a column of another shape or type, for a z or loss that is not finite, and for an
+    image that comes twice.
+    """
+    check(codes, about.latent_dim)
+    schema = arrow_schema(about)
+    flat = {name: getattr(codes, name).detach().cpu().contiguous().view(-1).numpy() for name in COLUMNS}
+    columns = [
+        pa.FixedSizeListArray.from_arrays(pa.array(flat["z"]), type=schema.field("z").type)
+        if name == "z"
+        else pa.array(flat[name])
+        for name in COLUMNS
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def from_table(table: pa.Table) -> Codes:
+    """The rows as tensors. They share the table's memory where it is in one piece: do not write to them.
+
+    A column that the table lacks becomes an empty tensor.
+    """
+    columns: dict[str, Tensor] = {}
+    for name, (_, dtype) in SCALARS.items():
+        found = name in table.column_names
+        columns[name] = _tensor(_one_array(table, name)) if found else torch.empty(0, dtype=dtype)
+    return Codes(**columns, z=_matrix(table) if "z" in table.column_names else torch.empty(0, 0))
+
+
+def check(codes: Codes, latent_dim: int) -> None:
+    """Raises StoreError that lists every mistake: shape, type, not finite, an image twice."""
+    rows = len(codes.image_id)
+    expected: dict[str, tuple[tuple[int, ...], torch.dtype]]
+    expected = {name: ((rows,), dtype) for name, (_, dtype) in SCALARS.items()}
+    expected["z"] = ((rows, latent_dim), torch.float32)
+    wrong = []
+    for name, (shape, dtype) in expected.items():
+        found = getattr(codes, name)
+        if tuple(found.shape) != shape or found.dtype != dtype:
+            wrong.append(f"{name} is {tuple(found.shape)} {found.dtype}, expected {shape} {dtype}")
+        elif name in ("z", "loss") and not all_finite(found):
+            wrong.append(f"{name} holds a value that is not finite")
+    if _repeats(codes.image_id):
+        wrong.append("an image_id comes twice")
+    if wrong:
+        raise StoreError("these codes cannot be stored: " + "; ".join(wrong))
+
+
+def all_finite(values: Tensor) -> bool:
+    """Whether a tensor holds no infinity and no NaN: both show in its extremes.
+
+    By numpy, because torch's idle threads would spin on the cores that hash and write a part next.
+    """
+    array = values.detach().cpu().numpy()
+    return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
+
+
+def _repeats(ids: Tensor) -> bool:
+    ordered = np.sort(ids.detach().cpu().numpy().ravel())  # many times faster than torch.unique
+    return bool((ordered[1:] == ordered[:-1]).any())
+
+
+def _one_array(table: pa.Table, name: str) -> pa.Array:
+    column = table[name]
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _tensor(array: pa.Array) -> Tensor:
+    if pa.types.is_boolean(array.type):  # Arrow packs eight to a byte
+        return torch.from_numpy(array.to_numpy(zero_copy_only=False).copy())
+    return torch.from_dlpack(array) if len(array) else torch.empty(0, dtype=_dtype(array.type))
+
+
+def _dtype(kind: pa.DataType) -> torch.dtype:
+    return next((dtype for known, dtype in SCALARS.values() if known == kind))
+
+
+def _matrix(table: pa.Table) -> Tensor:
+    array = _one_array(table, "z")
+    return _tensor(array.flatten()).view(-1, array.type.list_size)

@@ -1,0 +1,195 @@
+"""The latent store: a folder of Parquet parts, one row per image, and the manifest that makes it whole."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from preimage.errors import StoreError
+from preimage.latents import parquet
+from preimage.latents.manifest import (
+    AGAIN,
+    MANIFEST,
+    PLAN,
+    Manifest,
+    PartRecord,
+    Plan,
+    file_sizes,
+    finished,
+    finished_part,
+    part_name,
+    read_config,
+    read_manifest,
+    record_name,
+    write_config,
+)
+from preimage.latents.schema import COLUMNS, About, Codes, concatenate
+from preimage.storage import Folder, digest
+
+
+@dataclass(frozen=True)
+class Store:
+    """A whole latent store, opened for reading."""
+
+    folder: Folder
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Folder | str | Path) -> "Store":
+        """Open a store by its folder.
+
+        Raises StoreError where there is none, or it is half-written, of another format, or lacks a part.
+        """
+        folder = folder if isinstance(folder, Folder) else Folder.at(folder)
+        manifest = read_manifest(folder)
+        if wrong := misfits(folder, manifest):
+            raise StoreError(f"{folder.uri} is not as it was written: " + "; ".join(wrong.values()))
+        return cls(folder, manifest)
+
+    @property
+    def about(self) -> About:
+        return self.manifest.about
+
+    @property
+    def count(self) -> int:
+        """Images in the store."""
+        return self.manifest.count
+
+    @property
+    def latent_dim(self) -> int:
+        return self.about.latent_dim
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of what the store holds, paths aside."""
+        return self.manifest.fingerprint
+
+    def __len__(self) -> int:
+        return self.count
+
+    def batches(self, columns: Sequence[str] | None = None, rows: int = parquet.ROW_GROUP) -> Iterator[Codes]:
+        """All rows in part order, at most `rows` at a time, so that memory does not grow with the store.
+
+        columns: those to read; the others are empty in the Codes, image_id excepted. None reads all.
+        Raises StoreError for an unknown column and for a part that cannot be read.
+        """
+        wanted = None if columns is None else tuple(dict.fromkeys(("image_id", *columns)))
+        if unknown := sorted(set(wanted or ()) - set(COLUMNS)):
+            raise StoreError(
+                f"a latent store has no column {', '.join(unknown)}; it has {', '.join(COLUMNS)}"
+            )
+        for record in self.manifest.parts:
+            yield from parquet.batches(self.folder, record.file, self.about, wanted, rows)
+
+    def head(self, count: int) -> Codes:
+        """The first rows; fewer where the store holds fewer. Raises ValueError for a count below 1."""
+        if count < 1:
+            raise ValueError(f"count must be at least 1, got {count}")
+        taken: list[Codes] = []
+        for codes in self.batches(rows=min(count, parquet.ROW_GROUP)):
+            taken.append(codes[: count - sum(map(len, taken))])
+            if sum(map(len, taken)) == count:
+                break
+        return concatenate(taken)
+
+
+class StoreWriter:
+    """Writes a store part by part, from any number of processes.
+
+    The plan fixes the number of parts, their names and the rows in all; which images go into which part
+    is the caller's and must be the same on every run. A part is there once its record is, so whatever
+    dies, done() says what is left. Holds no open file: it can be pickled and sent to a worker.
+    """
+
+    def __init__(self, folder: Folder | str | Path, about: About, parts: int, count: int) -> None:
+        """Write the plan, or take up the one in the folder.
+
+        parts: files in the store. count: images in the store.
+        Raises StoreError that lists the differences where the folder holds a store of another plan.
+        """
+        self.folder = folder if isinstance(folder, Folder) else Folder.at(folder)
+        self.plan = _take_up(self.folder, Plan(about=about, parts=parts, count=count))
+
+    def done(self) -> set[int]:
+        """The parts that need not be written again."""
+        return set(finished(self.folder, self.plan))
+
+    def write(self, index: int, codes: Codes) -> PartRecord:
+        """Write one part, whole or not at all. A part that is there already is left as it is.
+
+        Raises StoreError for codes of another shape or type, not finite, or with an image twice.
+        """
+        if not 0 <= index < self.plan.parts:
+            raise StoreError(f"the store has parts 0 to {self.plan.parts - 1}, got {index}")
+        if there := finished_part(self.folder, index):
+            return there
+        data = parquet.encode(codes, self.plan.about)
+        with ThreadPoolExecutor(1) as pool:  # hashing takes as long as writing; both release the GIL
+            sha256 = pool.submit(digest, data)
+            self.folder.write(part_name(index), data)
+            record = _record_of(index, codes, data.nbytes, sha256.result())
+        write_config(self.folder, record_name(index), record)
+        return record
+
+    def finish(self) -> Store:
+        """Write the manifest.
+
+        Raises StoreError where parts are missing, rows are not as many as planned, or an image comes twice.
+        """
+        records = finished(self.folder, self.plan)
+        if missing := sorted(set(range(self.plan.parts)) - records.keys()):
+            named = ", ".join(part_name(index) for index in missing[:5])
+            there = f"{len(records)} of {self.plan.parts} parts are there, {named} not among them"
+            raise StoreError(f"{self.folder.uri}: {there}; {AGAIN}")
+        ordered = [records[index] for index in sorted(records)]
+        manifest = Manifest.of(self.plan.about, ordered)
+        if manifest.count != self.plan.count:
+            raise StoreError(
+                f"{self.folder.uri} holds {manifest.count} images, the plan says {self.plan.count}"
+            )
+        parquet.check_ids(self.folder, self.plan.about, ordered, manifest.count)
+        write_config(self.folder, MANIFEST, manifest)
+        return Store(self.folder, manifest)
+
+
+def misfits(folder: Folder, manifest: Manifest) -> dict[str, str]:
+    """What is wrong with the files, by name: missing, of another size, not in the manifest."""
+    sizes = file_sizes(folder)
+    found: dict[str, str] = {}
+    for record in manifest.parts:
+        if record.file not in sizes:
+            found[record.file] = f"{record.file} is missing"
+        elif sizes[record.file] != record.bytes:
+            found[record.file] = f"{record.file} has {sizes[record.file]} bytes, expected {record.bytes}"
+    known = {record.file for record in manifest.parts}
+    strange = [name for name in sizes if name.endswith(".parquet") and name not in known]
+    return found | {name: f"{name} is not in the manifest" for name in strange}
+
+
+def _take_up(folder: Folder, plan: Plan) -> Plan:
+    if not folder.exists(PLAN):
+        if folder.exists(MANIFEST):
+            raise StoreError(f"{folder.uri} holds a store without {PLAN}; choose another folder")
+        write_config(folder, PLAN, plan)
+        return plan
+    there = read_config(folder, PLAN, Plan)
+    if differences := there.differences(plan):
+        changes = "\n  ".join(differences)
+        raise StoreError(
+            f"{folder.uri} holds a store of another plan (there -> here):\n  {changes}\n"
+            "Choose another folder, or delete this one."
+        )
+    return there
+
+
+def _record_of(index: int, codes: Codes, size: int, sha256: str) -> PartRecord:
+    ids = codes.image_id.cpu().numpy()
+    return PartRecord(
+        file=part_name(index),
+        rows=len(codes),
+        bytes=size,
+        sha256=sha256,
+        rows_sha256=parquet.rows_digest([codes]),
+        first_id=int(ids.min()) if len(ids) else None,
+        last_id=int(ids.max()) if len(ids) else None,
+    )

@@ -1,0 +1,99 @@
+"""PAG, the prior agreement of a generator's codes (flexible-priors, section 2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import torch
+from torch import Tensor
+
+from preimage.errors import PreimageError
+from preimage.latents.priors import PriorName, make_prior
+from preimage.latents.statistics import Moments
+
+if TYPE_CHECKING:
+    from preimage.latents.store import Store
+
+
+class PagError(PreimageError):
+    """Codes that PAG is not finite for, or a prior whose spread is not known."""
+
+
+@dataclass(frozen=True)
+class PagResult:
+    """Lower is better. Never compare `pag_raw` across counts: it grows with them."""
+
+    pag: float
+    """Of the singular values over sqrt(N): the divergence of the codes' Gaussian from the prior, in nats."""
+    pag_raw: float
+    """Of the singular values as they are, as printed in the paper."""
+    count: int
+    singular_values: Tensor
+    """(d,) float64, descending, of the uncentred N x d matrix of codes."""
+
+
+def pag(batches: Iterable[Tensor], std: float) -> PagResult:
+    """PAG of codes that stream by.
+
+    batches: tensors (n, d) float32. std: of one component of the prior.
+    Raises PagError for fewer codes than dimensions and for codes that do not span them.
+    """
+    moments: Moments | None = None
+    for z in batches:
+        moments = (moments or Moments.empty(z.shape[1])).update(z)
+    if moments is None:
+        raise PagError("PAG needs codes, got none")
+    return pag_from_gram(moments.gram, moments.count, std)
+
+
+def store_pag(store: Store, std: float | None = None) -> PagResult:
+    """PAG of a latent store against the prior it names, or one of that std. Raises PagError as `pag` does."""
+    if std is None:
+        std = _named_std(store.about.prior, store.latent_dim)
+    return pag((codes.z for codes in store.batches(("z",))), std)
+
+
+def pag_from_gram(gram: Tensor, count: int, std: float) -> PagResult:
+    """PAG from the uncentred Gram matrix (d, d) float64 of `count` codes. Raises PagError as `pag` does."""
+    dim = len(gram)
+    if count < dim:
+        raise PagError(
+            f"PAG needs at least as many codes as dimensions: got {count} codes of {dim} dimensions"
+        )
+    if not std > 0:
+        raise PagError(f"the prior's std must be positive, got {std}")
+    if not torch.isfinite(gram).all():
+        raise PagError("the codes hold values that are not finite")
+    squares = torch.linalg.eigvalsh(gram.double().cpu()).flip(0)  # v_i^2
+    _check_rank(squares)
+    return PagResult(
+        pag=divergence(squares / count, std),
+        pag_raw=divergence(squares, std),
+        count=count,
+        singular_values=squares.sqrt(),
+    )
+
+
+def divergence(variances: Tensor, std: float) -> float:
+    """KL(N(0, diag variances) | N(0, std^2 I)) in nats, variances: (d,)."""
+    ratio = variances / std**2
+    return 0.5 * float((ratio - ratio.log() - 1).sum())  # flexible-priors, eq. 2
+
+
+def _check_rank(squares: Tensor) -> None:
+    """Below some d rounding errors of the Gram matrix's largest eigenvalue, an eigenvalue is noise."""
+    noise = 8 * len(squares) * torch.finfo(torch.float64).eps * squares[0]
+    if (spanned := int((squares > noise).sum())) < len(squares):
+        raise PagError(
+            f"the codes span {spanned} of {len(squares)} dimensions and PAG is infinite: "
+            "some components are constant zero or copies of others"
+        )
+
+
+def _named_std(prior: str, latent_dim: int) -> float:
+    for name in get_args(PriorName):
+        if name == prior:
+            return make_prior(name, latent_dim).std
+    raise PagError(f"the std of a {prior!r} prior is not known; give it")

@@ -1,0 +1,1 @@
+"""Networks: torch and nothing else."""

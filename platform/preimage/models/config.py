@@ -1,0 +1,37 @@
+"""What a DCGAN pair looks like."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from preimage.config import Config, PositiveInt
+
+FIRST_SIDE = {16: 4, 32: 4, 48: 6, 64: 4, 128: 4}
+"""Side of the first feature map by image size; every layer after it doubles the side."""
+
+ImageSize = Literal[16, 32, 48, 64, 128]
+
+
+class GanModelConfig(Config):
+    """A DCGAN's generator and discriminator (Radford et al. 2015; glo, 3.1; flexible-priors, E)."""
+
+    latent_dim: PositiveInt = 100
+    """Components of a latent code."""
+    prior: Literal["normal", "uniform"] = "normal"
+    """Codes are drawn from N(0, I), or uniformly from [-1, 1]^d."""
+    filter_size: Annotated[int, Field(ge=3, le=9)] = 4
+    """Side of the convolution filters in pixels."""
+    width: PositiveInt = 64
+    """Filters of the layer next to the image; each layer away from it has twice as many."""
+
+
+class GeneratorConfig(Config):
+    """All that is needed to build a generator again: the first part of a generator folder's config.json."""
+
+    architecture: Literal["dcgan"] = "dcgan"
+    latent_dim: PositiveInt
+    prior: Literal["normal", "uniform"]
+    image_size: ImageSize
+    channels: Literal[1, 3]
+    filter_size: Annotated[int, Field(ge=3, le=9)] = 4
+    width: PositiveInt = 64

@@ -1,0 +1,100 @@
+"""The DCGAN generator and discriminator (Radford et al. 2015), at 16, 32, 48, 64 or 128 pixels."""
+
+from math import log2
+
+import torch
+from torch import Tensor, nn
+
+from preimage.models.config import FIRST_SIDE, GeneratorConfig
+
+
+class Generator(nn.Module):
+    """Codes (N, d) to images (N, C, H, W) in [-1, 1].
+
+    Transposed convolutions that double the side each, BatchNorm and ReLU between them, tanh at the end.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        self.config = config
+        side, widths = _plan(config)
+        layers: list[nn.Module] = []
+        before = config.latent_dim
+        for i, after in enumerate(reversed(widths)):
+            layers += [_first(before, after, side) if i == 0 else _up(before, after, config.filter_size)]
+            layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+            before = after
+        layers += [_up(before, config.channels, config.filter_size, bias=True), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        self.apply(_initialise)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.layers(codes[:, :, None, None])
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, H, W) in [-1, 1] to logits (N,): positive means real.
+
+    The generator's mirror: strided convolutions, BatchNorm in all but the first, leaky ReLU 0.2.
+    """
+
+    def __init__(self, config: GeneratorConfig) -> None:
+        super().__init__()
+        side, widths = _plan(config)
+        layers: list[nn.Module] = []
+        before = config.channels
+        for i, after in enumerate(widths):
+            layers += [_down(before, after, config.filter_size, bias=i == 0)]
+            layers += [nn.BatchNorm2d(after)] if i else []
+            layers += [nn.LeakyReLU(0.2, inplace=True)]
+            before = after
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        self.logit = nn.Linear(before * side * side, 1)
+        self.apply(_initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logit(self.features(images)).squeeze(1)
+
+
+def _plan(config: GeneratorConfig) -> tuple[int, list[int]]:
+    """The smallest side, and the filters of each feature map from the image inwards."""
+    side = FIRST_SIDE[config.image_size]
+    doublings = int(log2(config.image_size // side))
+    return side, [config.width * 2**i for i in range(doublings)]
+
+
+def _first(before: int, after: int, side: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(before, after, side, bias=False)
+
+
+def _up(before: int, after: int, filter_size: int, bias: bool = False) -> nn.ConvTranspose2d:
+    odd = filter_size % 2
+    padding = (filter_size - 1) // 2
+    return nn.ConvTranspose2d(before, after, filter_size, 2, padding, output_padding=odd, bias=bias)
+
+
+def _down(before: int, after: int, filter_size: int, bias: bool) -> nn.Conv2d:
+    return nn.Conv2d(before, after, filter_size, 2, (filter_size - 1) // 2, bias=bias)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Weights N(0, 0.02), BatchNorm scales N(1, 0.02), as DCGAN's authors do."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+def parameters_of(module: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def build_pair(config: GeneratorConfig, seed: int) -> tuple[Generator, Discriminator]:
+    """A generator and its discriminator with the weights that this seed gives, whatever ran before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Generator(config), Discriminator(config)

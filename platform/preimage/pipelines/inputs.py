@@ -1,0 +1,77 @@
+"""Find an earlier run, or what it left behind, by whatever a person would call it."""
+
+import re
+from dataclasses import dataclass
+
+from preimage.errors import SpecError, StorageError
+from preimage.latents.store import Store
+from preimage.models.generator_folder import read_card
+from preimage.recipes.config import Product
+from preimage.runs import RunFolder
+from preimage.storage import Folder
+
+MARKS: dict[Product, str] = {"generator": "config.json", "store": "_manifest.json"}
+"""The file that shows that a folder holds such a product, whole."""
+MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A product that a step needs."""
+
+    folder: Folder
+    fingerprint: str
+    """Of the run that made it; of its content where no run is known."""
+    step: str | None = None
+    """The earlier step of the same pipeline that makes it."""
+
+
+def find_product(name: str, product: Product, runs: Folder) -> Input:
+    """A product by its own folder, its run's folder or name, or its MLflow run id.
+
+    Raises SpecError where there is none, GeneratorError or StoreError where it is damaged.
+    """
+    run = find_run(name, runs)
+    folder = getattr(run, product) if run else Folder.at(name)
+    if not folder.exists(MARKS[product]):
+        raise SpecError(_missing(name, product, run))
+    maker = run or _maker(folder)
+    if maker:
+        return Input(folder, maker.folder.read_json("run.json")["fingerprint"])
+    content = read_card(folder) if product == "generator" else Store.open(folder)
+    return Input(folder, content.fingerprint)
+
+
+def find_run(name: str, runs: Folder) -> RunFolder | None:
+    """A run by its name under the results, its folder, or its MLflow run id."""
+    for folder in (runs / name, Folder.at(name)):
+        if folder.exists("run.json"):
+            return RunFolder(folder)
+    if MLFLOW_ID.fullmatch(name):
+        for each in runs.names():
+            if (runs / each).exists("run.json") and (runs / each).read_json("run.json").get(
+                "mlflow_run_id"
+            ) == name:
+                return RunFolder(runs / each)
+    return None
+
+
+def _maker(folder: Folder) -> RunFolder | None:
+    """The run in whose folder a product lies."""
+    parent = Folder(folder.filesystem, folder.path.rsplit("/", 1)[0])
+    try:
+        return RunFolder(parent) if parent.exists("run.json") else None
+    except StorageError:
+        return None
+
+
+def _missing(name: str, product: Product, run: RunFolder | None) -> str:
+    if run:
+        state = (
+            "is not finished: run it again to complete it" if not run.outcome() else f"leaves no {product}"
+        )
+        return f"the run {run.name} {state}"
+    return (
+        f"no {product} {name!r}: it is neither an earlier step, nor a run under the results, "
+        f"nor a {product}'s folder"
+    )

@@ -1,0 +1,137 @@
+"""What a spec would do: each step's fingerprint, its folder, what it needs, and what is done already."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from preimage.data.config import DataConfig
+from preimage.data.dataset import Dataset
+from preimage.data.prepare import dataset_key, dataset_name
+from preimage.data.sources import open_source
+from preimage.errors import DataError
+from preimage.models.generator_folder import read_card
+from preimage.pipelines.inputs import Input, find_product
+from preimage.recipes.config import JobConfig
+from preimage.recipes.jobs import JOBS
+from preimage.runs import RunFolder
+from preimage.specs.load import Spec
+from preimage.storage import Folder, canonical_json, digest
+
+State = Literal["finished", "begun", "new"]
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A job with its place: two jobs of one fingerprint are the same run."""
+
+    name: str
+    config: JobConfig
+    fingerprint: str
+    run: RunFolder
+    state: State
+    inputs: dict[str, Input] = field(default_factory=dict)
+    data: DataConfig | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a spec, in order, and the folders they share."""
+
+    spec: Spec
+    root: Folder
+    steps: tuple[PlannedStep, ...]
+    fingerprint: str
+    run: RunFolder
+    """A pipeline's own folder; a single job's is its step's."""
+
+    @property
+    def datasets(self) -> Folder:
+        return self.root / "datasets"
+
+
+def make_plan(spec: Spec, fresh: bool = False) -> Plan:
+    """Work out a spec's steps. Starts nothing and writes nothing.
+
+    `fresh` plans new runs of everything, beside those that are there.
+    Raises SpecError, DataError, GeneratorError, StoreError for what can be known to be missing or wrong.
+    """
+    root = Folder.at(spec.results)
+    steps: dict[str, PlannedStep] = {}
+    for name, config in spec.steps.items():
+        JOBS[config.job].check(config)
+        steps[name] = _plan_step(name, config, steps, root / "runs", fresh)
+    planned = tuple(steps.values())
+    whole = digest(canonical_json([step.fingerprint for step in planned]).encode())
+    run = _run_folder(root / "runs", "pipeline", whole, fresh) if spec.is_pipeline else planned[0].run
+    return Plan(spec, root, planned, whole, run)
+
+
+def _plan_step(
+    name: str, config: JobConfig, earlier: dict[str, PlannedStep], runs: Folder, fresh: bool
+) -> PlannedStep:
+    inputs = {key: _input(getattr(config, key), key, config, earlier, runs) for key in config.NEEDS}
+    data = _data(config, inputs, earlier)
+    fingerprint = _fingerprint(config, inputs, data)
+    run = _run_folder(runs, config.job, fingerprint, fresh)
+    return PlannedStep(name, config, fingerprint, run, _state(run), inputs, data)
+
+
+def _input(name: str, key: str, config: JobConfig, earlier: dict[str, PlannedStep], runs: Folder) -> Input:
+    product = config.NEEDS[key]
+    if name in earlier:
+        step = earlier[name]
+        return Input(getattr(step.run, product), step.fingerprint, name)
+    return find_product(name, product, runs)
+
+
+def _data(config: JobConfig, inputs: dict[str, Input], earlier: dict[str, PlannedStep]) -> DataConfig | None:
+    """The images of a step: its own, or those that its generator was or will be trained on."""
+    own = getattr(config, "data", None)
+    if own or "generator" not in inputs:
+        return own
+    generator = inputs["generator"]
+    if generator.step:
+        return earlier[generator.step].data
+    known = read_card(generator.folder).training.get("data")
+    return DataConfig.model_validate(known) if known else None
+
+
+def _fingerprint(config: JobConfig, inputs: dict[str, Input], data: DataConfig | None) -> str:
+    """What decides a run's result: the config without execution choices, its inputs', its images'."""
+    settings = config.model_dump(mode="json", exclude={"resources", "data", *config.NEEDS})
+    identity: dict[str, Any] = {
+        "config": settings,
+        "inputs": {key: each.fingerprint for key, each in inputs.items()},
+        "data": dataset_key(data) if data else None,
+    }
+    return digest(canonical_json(identity).encode())
+
+
+def _run_folder(runs: Folder, kind: str, fingerprint: str, fresh: bool) -> RunFolder:
+    """`<job>-<fingerprint>`, or the last of its repetitions `...-r2`, `...-r3`."""
+    base, number = f"{kind}-{fingerprint[:10]}", 1
+    names = set(runs.names())
+    while f"{base}-r{number + 1}" in names:
+        number += 1
+    if fresh and base in names:
+        number += 1
+    return RunFolder(runs / (base if number == 1 else f"{base}-r{number}"))
+
+
+def _state(run: RunFolder) -> State:
+    if run.folder.exists("outcome.json"):
+        return "finished"
+    return "begun" if run.folder.exists("run.json") else "new"
+
+
+def image_count(config: DataConfig | None, datasets: Folder) -> int | None:
+    """How many images a config means, as far as that can be told without a download or decoding any."""
+    if not config:
+        return None
+    folder = datasets / dataset_name(config)
+    if folder.exists("manifest.json"):
+        return Dataset.open(folder).count
+    try:
+        there = len(open_source(config)) if config.path or config.source == "digits" else None
+    except DataError:
+        return None
+    return min(there, config.limit) if there and config.limit else there or config.limit

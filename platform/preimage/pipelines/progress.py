@@ -1,0 +1,104 @@
+"""What a person sees while work goes on: a bar on a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+Advance = Callable[[int, int], None]
+
+QUIET_EVERY = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class Show(Protocol):
+    """Shows tasks, one after another."""
+
+    def task(self, name: str) -> Advance:
+        """Begin a task; what comes back is told how many images are done, and of how many."""
+        ...
+
+    def say(self, text: str) -> None: ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def task(self, name: str) -> Advance:
+        return lambda done, total: None
+
+    def say(self, text: str) -> None: ...
+
+
+class Lines:
+    """A line every ten seconds and one at the end of a task."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def say(self, text: str) -> None:
+        self.console.print(text)
+
+    def task(self, name: str) -> Advance:
+        begin = shown = time.monotonic()
+        first: int | None = None
+
+        def advance(done: int, total: int) -> None:
+            nonlocal shown, first
+            now = time.monotonic()
+            first = done if first is None else first
+            if total and done > first and (done >= total or now - shown >= QUIET_EVERY):
+                rate = (done - first) / (now - begin)
+                self.console.print(
+                    f"  {name}: {done:,} of {total:,} ({done / total:.0%}), {rate:,.0f} images/s"
+                )
+                shown = now
+
+        return advance
+
+
+class Bars:
+    """A progress bar for each task."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def say(self, text: str) -> None:
+        self.progress.console.print(text)
+
+    def task(self, name: str) -> Advance:
+        task = self.progress.add_task(f"  {name}", total=None)
+
+        def advance(done: int, total: int) -> None:
+            self.progress.update(task, completed=min(done, total), total=total or None)
+            if total and done >= total:
+                self.progress.stop_task(task)
+
+        return advance
+
+
+@contextmanager
+def showing(console: Console) -> Iterator[Show]:
+    """Bars on a terminal, lines elsewhere."""
+    if not console.is_terminal:
+        yield Lines(console)
+        return
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield Bars(progress)

@@ -1,0 +1,23 @@
+"""What every job's config says, whatever the job."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from preimage.config import Config, Resources
+
+Product = Literal["generator", "store"]
+
+
+class JobConfig(Config):
+    """The keys of every job."""
+
+    NEEDS: ClassVar[dict[str, Product]] = {}
+    """Keys that name an earlier run's product, and what that product is."""
+    GIVES: ClassVar[frozenset[Product]] = frozenset()
+    """What a finished run of this job leaves in its folder for others."""
+
+    job: str
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Decides every random draw."""
+    resources: Resources = Resources()

@@ -1,0 +1,117 @@
+"""A run's folder: all that a run leaves behind. Trackers mirror it; it never depends on them.
+
+run.json       job, name, fingerprint, tracking run, commit, versions
+spec.yaml      the resolved spec, to be run again as it is
+log/           one record of metrics per file, named by images seen
+samples/       grids of samples, named by images seen
+figures/       plots and grids
+generator/     store/     checkpoints/
+progress.json  where the work is now
+outcome.json   the result; written last, so a run that has one is finished
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from preimage.storage import Folder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run leaves to those after it; outcome.json holds just this."""
+
+    job: str
+    name: str
+    run: str
+    """The run folder's own name, which every verb takes."""
+    fingerprint: str
+    metrics: dict[str, Any]
+    """Final figures by plain names."""
+    folder: str
+    generator: str | None = None
+    store: str | None = None
+    figures: dict[str, str] | None = None
+    """Pictures by name: their addresses."""
+    mlflow_run_id: str | None = None
+    steps: dict[str, Any] | None = None
+    """A pipeline's steps by name: each its own outcome."""
+
+    def plain(self) -> dict[str, Any]:
+        """What outcome.json holds."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's folder on any filesystem; it travels to workers."""
+
+    folder: Folder
+
+    @property
+    def name(self) -> str:
+        return self.folder.path.rsplit("/", 1)[-1]
+
+    @property
+    def checkpoints(self) -> Folder:
+        return self.folder / "checkpoints"
+
+    @property
+    def generator(self) -> Folder:
+        return self.folder / "generator"
+
+    @property
+    def store(self) -> Folder:
+        return self.folder / "store"
+
+    @property
+    def figures(self) -> Folder:
+        return self.folder / "figures"
+
+    def record(self, images: int, metrics: dict[str, float]) -> None:
+        """Keep metrics at so many images seen. A record that is there stays: resumed runs repeat steps."""
+        name = f"{images:012d}.json"
+        if not self._log.exists(name):
+            record = {"images": images, "time_ms": int(time.time() * 1000), "metrics": metrics}
+            self._log.write(name, json.dumps(record).encode())
+
+    def records(self, after: str = "") -> dict[str, dict[str, Any]]:
+        """The records by file name, in the order of images seen."""
+        return {name: self._log.read_json(name) for name in self._log.names() if name > after}
+
+    def curve(self, metric: str) -> list[tuple[int, float]]:
+        """One metric over images seen."""
+        rows = self.records().values()
+        return [(row["images"], row["metrics"][metric]) for row in rows if metric in row["metrics"]]
+
+    def has_samples(self, images: int) -> bool:
+        return self.samples.exists(f"{images:012d}.png")
+
+    def add_samples(self, images: int, png: bytes) -> None:
+        self.samples.write(f"{images:012d}.png", png)
+
+    @property
+    def samples(self) -> Folder:
+        return self.folder / "samples"
+
+    def show_progress(self, done: int, total: int, rate: float, pid: int) -> None:
+        """Say how far the work is: images, of how many, images a second, and the process at it."""
+        state = {"done": done, "total": total, "rate": round(rate, 2), "pid": pid, "time": time.time()}
+        self.folder.write_json("progress.json", state)
+
+    def progress(self) -> dict[str, Any] | None:
+        return self.folder.read_json("progress.json") if self.folder.exists("progress.json") else None
+
+    def finish(self, outcome: Outcome) -> None:
+        self.folder.write_json("outcome.json", outcome.plain())
+
+    def outcome(self) -> Outcome | None:
+        """The result of a finished run; None while it is not."""
+        if not self.folder.exists("outcome.json"):
+            return None
+        return Outcome(**self.folder.read_json("outcome.json"))
+
+    @property
+    def _log(self) -> Folder:
+        return self.folder / "log"

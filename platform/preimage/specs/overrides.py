@@ -1,0 +1,47 @@
+"""Overrides: dotted keys and YAML values, from a profile or the command line."""
+
+from copy import deepcopy
+from typing import Any
+
+import yaml
+
+from preimage.errors import SpecError
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """`training.images=1000` as a dotted key and a typed value. Raises SpecError for any other form."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise SpecError(f"{text!r} is not an override; write key=value, such as training.images=1000")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SpecError(f"the value of {text!r} is not YAML; put it in quotes") from error
+
+
+def apply(spec: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """The spec with dotted keys set; a step's name may be written without the `steps.` before it."""
+    result = deepcopy(spec)
+    steps = result.get("steps")
+    for key, value in overrides.items():
+        parts = key.split(".")
+        if isinstance(steps, dict) and parts[0] in steps:
+            parts = ["steps", *parts]
+        _set(result, parts, value)
+    return result
+
+
+def path_of(spec: dict[str, Any], key: str) -> tuple[str, ...]:
+    """Where a dotted key of an override ends up in the spec."""
+    parts = tuple(key.split("."))
+    steps = spec.get("steps")
+    return ("steps", *parts) if isinstance(steps, dict) and parts[0] in steps else parts
+
+
+def _set(mapping: dict[str, Any], parts: list[str], value: Any) -> None:
+    for part in parts[:-1]:
+        inner = mapping.get(part)
+        if not isinstance(inner, dict):
+            inner = mapping[part] = {}
+        mapping = inner
+    mapping[parts[-1]] = value

@@ -1,0 +1,49 @@
+"""All mistakes of a spec in one report: where, what rule, what value, what to write instead."""
+
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+Path = tuple[str | int, ...]
+Mistake = tuple[Path, str]
+
+
+def check(config: type[BaseModel], value: Any, at: Path = ()) -> tuple[BaseModel | None, list[Mistake]]:
+    """Validate a value; the config, or else every mistake with its place in the spec."""
+    try:
+        return config.model_validate(value), []
+    except ValidationError as error:
+        return None, [((*at, *each["loc"]), _explain(config, each)) for each in error.errors()]
+
+
+def unknown(key: str, known: list[str], what: str = "key") -> str:
+    """What to say of a name that does not exist: the nearest one that does."""
+    near = get_close_matches(str(key), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known))}"
+    return f"no such {what}; {hint}"
+
+
+def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
+    if error["type"] == "extra_forbidden":
+        parent = _model_at(config, error["loc"][:-1])
+        return unknown(str(error["loc"][-1]), list(parent.model_fields) if parent else [])
+    if error["type"] == "missing":
+        return "is needed but not there"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{message}, but got {error['input']!r}"
+
+
+def _model_at(config: type[BaseModel], path: Path) -> type[BaseModel] | None:
+    model: type[BaseModel] | None = config
+    for part in path:
+        field = model.model_fields.get(str(part)) if model else None
+        model = _model_in(field.annotation) if field else None
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for each in get_args(annotation) if (found := _model_in(each))), None)

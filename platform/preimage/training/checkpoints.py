@@ -1,0 +1,139 @@
+"""Checkpoints: one folder each, on any filesystem, written by all workers and committed by the first.
+
+A checkpoint is `shared.pt` (the networks and optimisers, equal on every worker), one `rank-R-of-W.pt` a
+worker (its random state, its place in the data, whatever rows it owns) and `meta.json`, which lists them
+with their digests and is written last: a folder without it does not count.
+"""
+
+import io
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from preimage.errors import CheckpointError, StorageError
+from preimage.storage import Folder, digest
+from preimage.training.worker import Worker
+
+log = logging.getLogger(__name__)
+
+KEEP_LATEST = 2
+"""One more than is needed, in case the newest turns out to be damaged."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A committed checkpoint."""
+
+    folder: Folder
+    meta: dict[str, Any]
+
+    @property
+    def images(self) -> int:
+        return self.meta["images"]
+
+    @property
+    def world_size(self) -> int:
+        return self.meta["world_size"]
+
+    def shared(self) -> dict[str, Any]:
+        return self._load("shared.pt")
+
+    def own(self, rank: int) -> dict[str, Any]:
+        return self._load(_own_name(rank, self.world_size))
+
+    def _load(self, name: str) -> dict[str, Any]:
+        data = self.folder.read(name)
+        if digest(data) != self.meta["files"].get(name):
+            raise CheckpointError(f"{self.folder.uri}/{name} is cut short or altered")
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+
+
+def save(
+    folder: Folder, worker: Worker, shared: dict[str, Any], own: dict[str, Any], meta: dict[str, Any]
+) -> None:
+    """Write one checkpoint; every worker calls it, and it is there for all when it returns.
+
+    `meta` holds at least `images`, the images seen, and `config`, what a resume must agree with.
+    """
+    target = folder / f"{meta['images']:012d}"
+    files = {_own_name(worker.rank, worker.world_size): own} | ({"shared.pt": shared} if worker.leads else {})
+    digests = {name: _write(target, name, state) for name, state in files.items()}
+    everyone = {name: value for part in worker.gather(digests) for name, value in part.items()}
+    if worker.leads:
+        target.write_json("meta.json", meta | {"world_size": worker.world_size, "files": everyone})
+    worker.gather(None)
+
+
+def committed(folder: Folder) -> list[Checkpoint]:
+    """The whole checkpoints of a training, oldest first."""
+    found = [folder / name for name in folder.names() if name.isdigit()]
+    return [Checkpoint(each, each.read_json("meta.json")) for each in found if each.exists("meta.json")]
+
+
+def newest(folder: Folder) -> Checkpoint | None:
+    """The newest checkpoint that is as it was written; a damaged one is passed over, and said to be."""
+    for checkpoint in reversed(committed(folder)):
+        damaged = _damaged(checkpoint)
+        if not damaged:
+            return checkpoint
+        log.warning("checkpoint %s is passed over: %s is missing or altered", checkpoint.folder.uri, damaged)
+    return None
+
+
+def best(folder: Folder, lowest: bool) -> Checkpoint | None:
+    """The checkpoint with the best score; one without a score, or with one that is no number, never is."""
+    scored = [each for each in committed(folder) if each.meta.get("score") is not None]
+    pick = min if lowest else max
+    return pick(scored, key=lambda each: each.meta["score"], default=None)
+
+
+def prune(folder: Folder, lowest: bool) -> None:
+    """Keep the latest and the best; remove the others, and what was never committed."""
+    kept = [*committed(folder)[-KEEP_LATEST:], best(folder, lowest)]
+    names = {each.folder.path for each in kept if each}
+    for name in folder.names():
+        if name.isdigit() and (folder / name).path not in names:
+            (folder / name).delete()
+
+
+def require_same(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
+    """Raise CheckpointError, listing the differences, where a resume would change the training."""
+    differences = list(_differences(checkpoint.meta["config"], config))
+    if differences:
+        raise CheckpointError(
+            f"cannot resume {checkpoint.folder.uri}: the config is not the one it was trained with:\n"
+            + "\n".join(f"  {line}" for line in differences)
+            + "\nUndo the change, or train afresh in another folder (preimage run --fresh)."
+        )
+
+
+def _differences(before: Any, now: Any, path: str = "") -> Any:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+    elif before != now:
+        yield f"{path}: was {before!r}, is {now!r}"
+
+
+def _damaged(checkpoint: Checkpoint) -> str | None:
+    for name, expected in checkpoint.meta["files"].items():
+        try:
+            if digest(checkpoint.folder.read(name)) != expected:
+                return name
+        except StorageError:
+            return name
+    return None
+
+
+def _write(folder: Folder, name: str, state: dict[str, Any]) -> str:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    data = buffer.getbuffer()
+    folder.write(name, data)
+    return digest(data)
+
+
+def _own_name(rank: int, world_size: int) -> str:
+    return f"rank-{rank}-of-{world_size}.pt"

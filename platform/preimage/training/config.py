@@ -1,0 +1,54 @@
+"""The settings every training shares."""
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from preimage.config import Config, PositiveFloat, PositiveInt
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class OptimizerConfig(Config):
+    """One optimiser, for every network of the job."""
+
+    name: Literal["adam", "rmsprop", "sgd"] = "adam"
+    lr: PositiveFloat = 2e-4
+    """Learning rate, on losses averaged over the batch."""
+    beta1: Fraction = 0.5
+    """Adam's first decay rate."""
+    momentum: Fraction = 0.0
+    """Momentum of SGD and RMSProp."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """The constant of the L2 penalty on the weights."""
+
+    def build(self, network: nn.Module) -> torch.optim.Optimizer:
+        parameters = network.parameters()
+        if self.name == "adam":
+            return torch.optim.Adam(
+                parameters, self.lr, (self.beta1, 0.999), weight_decay=self.weight_decay, foreach=True
+            )
+        kind = torch.optim.RMSprop if self.name == "rmsprop" else torch.optim.SGD
+        return kind(parameters, self.lr, momentum=self.momentum, weight_decay=self.weight_decay, foreach=True)
+
+
+class LoopConfig(Config):
+    """How long to train and what to leave behind on the way. Everything is counted in images seen."""
+
+    images: PositiveInt = 1_000_000
+    """Training images seen in all; rounded up to whole batches."""
+    batch: Annotated[int, Field(ge=2)] = 100
+    """Images of one step over all workers together."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """bf16 computes convolutions in bfloat16 by autocast; weights and optimisers stay float32."""
+    log_every: PositiveInt = 10_000
+    """Metrics are averaged and recorded after so many images."""
+    sample_every: PositiveInt = 100_000
+    """A grid of samples, always of the same codes, is drawn after so many images."""
+    checkpoint_every: PositiveInt = 100_000
+    """Everything is saved after so many images: the most that a killed worker loses."""
+    best: str | None = None
+    """A recorded metric: the checkpoint with its best value is kept too, and becomes the generator."""
+    best_is: Literal["lowest", "highest"] = "lowest"

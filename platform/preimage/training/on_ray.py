@@ -1,0 +1,82 @@
+"""The loop on Ray Train's workers.
+
+Ray Train places the workers, joins them in a process group and replaces them when they die. Checkpoints
+are our own (see `checkpoints`): they are the same files without Ray, and none of Ray's state has to
+survive a crash.
+"""
+
+import logging
+import time
+from typing import Any
+
+import ray
+import ray.train
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from preimage import errors
+from preimage.cluster.connect import require
+from preimage.config import Resources
+from preimage.errors import PreimageError, StorageError
+from preimage.reproducible import prepare_process
+from preimage.training.loop import Training, train
+from preimage.training.worker import Worker
+
+FAILURE = "failure.json"
+
+
+def fit_on_ray(training: Training, resources: Resources) -> None:
+    """Train on `resources.workers` Ray workers. Raises what `train` raises."""
+    use_gpu = require(resources)
+    run = training.run.folder
+    if run.exists(FAILURE):
+        run.filesystem.delete_file(f"{run.path}/{FAILURE}")
+    trainer = TorchTrainer(
+        _work,
+        train_loop_config={"training": training, "cpus": resources.cpus},
+        scaling_config=ScalingConfig(
+            num_workers=resources.workers,
+            use_gpu=use_gpu,
+            resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if use_gpu else {}),
+        ),
+        run_config=RunConfig(
+            name=f"{training.run.name}-{time.time_ns()}",  # never restored: our checkpoints are the state
+            storage_path=f"{run.path}/ray",
+            storage_filesystem=run.filesystem,
+            failure_config=FailureConfig(max_failures=resources.retries),
+        ),
+    )
+    try:
+        trainer.fit()
+    except ray.train.TrainingFailedError as error:
+        raise PreimageError(
+            f"training failed after {resources.retries} resumptions: {_last_line(error)}. "
+            "What was saved is kept: run the same command again to go on from there."
+        ) from error
+    _raise_failure(training)
+    (run / "ray").delete()
+
+
+def _work(config: dict[str, Any]) -> None:
+    """One Ray worker. A mistake the user can mend is written down, not retried: it would only come back."""
+    logging.getLogger("preimage").setLevel(logging.INFO)
+    training: Training = config["training"]
+    prepare_process(config["cpus"])
+    try:
+        train(Worker.of_process_group(), training)
+    except StorageError:
+        raise  # one worker's alone, and a disk may have room again when Ray Train retries
+    except PreimageError as error:  # raised by all workers alike
+        failure = {"kind": type(error).__name__, "message": str(error)}
+        training.run.folder.write_json(FAILURE, failure)
+
+
+def _raise_failure(training: Training) -> None:
+    if training.run.folder.exists(FAILURE):
+        failure = training.run.folder.read_json(FAILURE)
+        raise getattr(errors, failure["kind"])(failure["message"])
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

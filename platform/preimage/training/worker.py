@@ -1,0 +1,94 @@
+"""One worker of a training: its rank, its device, and how the workers agree."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from preimage.errors import PreimageError
+
+Value = TypeVar("Value")
+Module = TypeVar("Module", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A member of a process group, or the only one. Torch alone: Ray only starts it."""
+
+    rank: int = 0
+    world_size: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    @classmethod
+    def of_process_group(cls) -> "Worker":
+        """This process's worker, in the process group that was set up for it (by Ray Train or torchrun)."""
+        cuda = torch.cuda.is_available()
+        device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
+        if not dist.is_initialized():
+            return cls(device=device)
+        return cls(dist.get_rank(), dist.get_world_size(), device)
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def parallel(self, network: nn.Module) -> nn.Module:
+        """The network on this device, its gradients averaged over the workers.
+
+        BatchNorm's running statistics stay each worker's own (rank 0's are saved): broadcasting them
+        in every forward would change tensors that an earlier forward of the same step still needs.
+        """
+        network = network.to(self.device)
+        if self.world_size == 1:
+            return network
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every worker's value, by rank; waits for all of them."""
+        if self.world_size == 1:
+            return [value]
+        values: list[Any] = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
+
+    def agree(self, prepare: Callable[[], Value]) -> Value:
+        """Do something that may fail on one worker only; then it fails on all, and none waits for ever.
+
+        Raises the first worker's PreimageError that there is.
+        """
+        result, error = None, None
+        try:
+            result = prepare()
+        except PreimageError as caught:
+            error = caught
+        for failed in self.gather(error):
+            if failed:
+                raise failed
+        return cast(Value, result)
+
+    def from_leader(self, value: Any) -> Any:
+        """Rank 0's value, on every worker."""
+        return self.gather(value if self.leads else None)[0]
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of a tensor over the workers."""
+        if self.world_size > 1:
+            dist.all_reduce(values)
+            values /= self.world_size
+        return values
+
+    def worst(self, flag: Tensor) -> bool:
+        """Whether the flag, a scalar, is up on any worker."""
+        if self.world_size > 1:
+            dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+        return bool(flag.item())
+
+
+def bare(network: nn.Module) -> nn.Module:
+    """The network inside its parallel wrapper."""
+    return network.module if isinstance(network, DistributedDataParallel) else network

@@ -1,0 +1,36 @@
+"""What many tests share: a few prepared digits, and a tiny generator."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from preimage.data.config import DataConfig
+from preimage.data.dataset import Dataset
+from preimage.data.prepare import prepare
+from preimage.models.dcgan import Generator, build_pair
+from preimage.storage import Folder
+from tiny import MODEL
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """200 digits of 16 pixels."""
+    config = DataConfig(source="digits", size=16, channels=1, limit=200)
+    return prepare(config, Folder.at(tmp_path_factory.mktemp("datasets")), backend="local")
+
+
+@pytest.fixture(scope="session")
+def tiny_generator() -> Generator:
+    """A generator whose BatchNorms have seen data, so that eval mode is not the identity."""
+    generator, _ = build_pair(MODEL, seed=1)
+    random = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for _ in range(20):
+            generator(torch.randn(64, 4, generator=random))
+    return generator.eval()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder.at(tmp_path)

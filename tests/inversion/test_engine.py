@@ -1,0 +1,149 @@
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from preimage.inversion import InversionConfig, invert
+from preimage.inversion.frozen import freeze
+
+
+class Linear(nn.Module):
+    """A generator with a known best code for every image: least squares."""
+
+    def __init__(self, dim: int = 3, pixels: int = 16) -> None:
+        super().__init__()
+        random = torch.Generator().manual_seed(0)
+        self.weight = nn.Parameter(torch.randn(pixels, dim, generator=random))
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        return (codes @ self.weight.T).view(len(codes), 1, 4, 4)
+
+
+LONG = InversionConfig(solver="adam", lr=0.05, steps=1500, patience=None)
+
+
+def random_images(count: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(count, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_linear_generator_is_inverted_to_the_least_squares_code():
+    generator, images = Linear(), random_images(5)
+    found = invert(generator, images, torch.zeros(5, 3), LONG)
+    exact = torch.linalg.lstsq(generator.weight.detach().double(), images.flatten(1).T.double()).solution.T
+    flat = torch.finfo(torch.float32).eps ** 0.5  # below this, a float32 loss does not tell two codes apart
+    assert torch.allclose(found.z.double(), exact, atol=3 * flat)
+    residual = images.flatten(1).double() - exact @ generator.weight.detach().double().T
+    assert torch.allclose(found.loss.double(), residual.square().mean(1), atol=1e-6)
+
+
+def test_gradient_descent_follows_its_recursion_in_float64():
+    """z <- z - lr_t * 2 / P * W^T (W z - x), the learning rate halved every 5 steps."""
+    generator, images = Linear(), random_images(4)
+    config = InversionConfig(solver="gradient-descent", lr=0.3, halve_every=5, steps=18, patience=None)
+    found = invert(generator, images, torch.zeros(4, 3), config)
+    weight, target = generator.weight.detach().double(), images.flatten(1).double()
+    z = last = torch.zeros(4, 3, dtype=torch.float64)
+    best = None
+    for step in range(18):
+        error = z @ weight.T - target
+        loss = error.square().mean(1)
+        best = loss if best is None else torch.minimum(best, loss)
+        last = z
+        z = z - 0.3 * 0.5 ** (step // 5) * 2 / 16 * error @ weight
+    assert torch.allclose(found.z.double(), last, atol=1e-5)
+    assert torch.allclose(found.loss.double(), best, atol=1e-6)
+
+
+def test_adam_is_torch_adam():
+    generator, images = Linear(), random_images(1)
+    found = invert(generator, images, torch.zeros(1, 3), InversionConfig(lr=0.05, steps=30, patience=None))
+    z = torch.zeros(1, 3, requires_grad=True)
+    optimizer = torch.optim.Adam([z], lr=0.05)
+    tried = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = (generator(z) - images).square().mean()
+        tried.append((loss.item(), z.detach().clone()))
+        loss.backward()
+        optimizer.step()
+    loss, best = min(tried, key=lambda pair: pair[0])
+    assert torch.allclose(found.z, best, atol=1e-5)
+    assert found.loss.item() == pytest.approx(loss, rel=1e-5)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(batch=st.integers(1, 12), patience=st.sampled_from([None, 3]), order=st.randoms())
+def test_an_image_does_not_depend_on_its_neighbours(tiny_generator, batch, patience, order):
+    images = torch.rand(9, 1, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    start = torch.randn(9, 4, generator=torch.Generator().manual_seed(4))
+    config = InversionConfig(lr=0.1, steps=12, patience=patience, improvement=0.02)
+    alone = [invert(tiny_generator, images[i : i + 1], start[i : i + 1], config) for i in range(9)]
+    rows = list(range(9))
+    order.shuffle(rows)
+    together = invert(tiny_generator, images[rows], start[rows], config.model_copy(update={"batch": batch}))
+    for place, i in enumerate(rows):
+        assert torch.allclose(together.z[place], alone[i].z[0], atol=2e-3)
+        assert torch.allclose(together.loss[place], alone[i].loss[0], rtol=1e-3, atol=1e-6)
+
+
+def test_codes_of_its_own_images_are_found_again(tiny_generator):
+    codes = torch.randn(16, 4, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        images = tiny_generator(codes)
+    start = codes + 0.1 * torch.randn(16, 4, generator=torch.Generator().manual_seed(6))
+    found = invert(tiny_generator, images, start, InversionConfig(lr=0.02, steps=2000, patience=None))
+    assert (found.z - codes).abs().median() < 1e-3
+    assert found.loss.median() < 1e-7
+
+
+def test_the_best_iterate_is_kept_not_the_last():
+    generator, images = Linear(), random_images(3)
+    wild = InversionConfig(solver="gradient-descent", lr=50.0, steps=20, patience=None)
+    start = torch.linalg.lstsq(generator.weight.detach(), images.flatten(1).T).solution.T + 0.01
+    found = invert(generator, images, start, wild)
+    assert torch.equal(found.z, start)
+
+
+def test_an_image_stops_of_itself_and_says_so():
+    generator = Linear()
+    with torch.no_grad():
+        easy = generator(torch.zeros(1, 3))
+    images = torch.cat([easy, random_images(1)])
+    config = InversionConfig(steps=40, tolerance=1e-12, patience=None)
+    found = invert(generator, images, torch.zeros(2, 3), config)
+    assert found.converged.tolist() == [True, False]
+    assert found.steps.tolist() == [1, 40]
+    patient = invert(generator, images, torch.zeros(2, 3), LONG.model_copy(update={"patience": 20}))
+    assert patient.steps[1] < 1500
+    assert bool(patient.converged[1])
+
+
+def test_the_users_generator_is_left_as_it_was(tiny_generator):
+    tiny_generator.train()
+    before = {name: value.clone() for name, value in tiny_generator.state_dict().items()}
+    invert(tiny_generator, torch.zeros(2, 1, 16, 16), torch.zeros(2, 4), InversionConfig(steps=3))
+    assert tiny_generator.training
+    assert all(p.requires_grad and p.grad is None for p in tiny_generator.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in tiny_generator.state_dict().items())
+    tiny_generator.eval()
+
+
+def test_the_frozen_generator_makes_the_same_images_with_fewer_layers(tiny_generator):
+    codes = torch.randn(8, 4, generator=torch.Generator().manual_seed(7))
+    frozen = freeze(tiny_generator)
+    with torch.no_grad():
+        assert torch.allclose(frozen(codes), tiny_generator(codes), atol=1e-5)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in frozen.modules())
+    assert not any(p.requires_grad for p in frozen.parameters())
+
+
+def test_no_images_are_no_codes():
+    assert invert(Linear(), random_images(0), torch.zeros(0, 3)).z.shape == (0, 3)
+
+
+def test_images_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match=r"makes images of shape \(1, 4, 4\), these are \(1, 8, 8\)"):
+        invert(Linear(), torch.zeros(2, 1, 8, 8), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="2 images but 3 codes"):
+        invert(Linear(), random_images(2), torch.zeros(3, 3))

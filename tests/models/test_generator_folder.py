@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from preimage.errors import GeneratorError
+from preimage.models.generator_folder import CONFIG, WEIGHTS, load_generator, save_generator
+
+
+def test_a_saved_generator_makes_the_same_images(tiny_generator, folder):
+    saved = save_generator(tiny_generator, folder, {"job": "test"})
+    loaded, card = load_generator(folder)
+    codes = torch.randn(3, 4)
+    assert torch.equal(loaded(codes), tiny_generator(codes))
+    assert card == saved
+    assert not loaded.training
+    assert folder.names() == [CONFIG, WEIGHTS]
+
+
+def test_the_fingerprint_is_of_the_weights_not_of_their_history(tiny_generator, folder):
+    one = save_generator(tiny_generator, folder / "a", {"images_seen": 1})
+    two = save_generator(tiny_generator, folder / "b", {"images_seen": 2})
+    assert one.fingerprint == two.fingerprint
+    with torch.no_grad():
+        changed = load_generator(folder / "a")[0]
+        next(changed.parameters()).add_(1e-3)
+    assert save_generator(changed, folder / "c", {}).fingerprint != one.fingerprint
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "flipped", "pickle"])
+def test_damaged_weights_are_refused(tiny_generator, folder, damage):
+    save_generator(tiny_generator, folder, {})
+    data = folder.read(WEIGHTS)
+    worse = {"missing": None, "cut": data[:-10], "flipped": data[:-1] + b"\x00\x01", "pickle": b"\x80\x04."}[
+        damage
+    ]
+    if worse is None:
+        (folder.local / WEIGHTS).unlink()
+    else:
+        folder.write(WEIGHTS, worse)
+    with pytest.raises(GeneratorError, match="SHA-256"):
+        load_generator(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"generator": {"latent_dim": -1}}', "\x00"])
+def test_a_card_that_is_none_is_refused(folder, text):
+    folder.write(CONFIG, text.encode())
+    with pytest.raises(GeneratorError, match="does not describe a generator"):
+        load_generator(folder)
+
+
+def test_a_folder_without_a_card_is_refused(folder):
+    with pytest.raises(GeneratorError, match="not a generator folder"):
+        load_generator(folder)
+
+
+def test_weights_of_another_shape_are_refused(tiny_generator, folder):
+    save_generator(tiny_generator, folder, {})
+    text = folder.read(CONFIG).decode().replace('"width": 4', '"width": 8')
+    folder.write(CONFIG, text.encode())
+    with pytest.raises(GeneratorError, match="does not fit"):
+        load_generator(folder)

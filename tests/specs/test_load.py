@@ -1,0 +1,182 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from preimage.errors import PreimageError, SpecError
+from preimage.recipes.jobs import JOBS
+from preimage.specs.load import load, loads
+from preimage.specs.models import schema
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted(path for path in (ROOT / "jobs").glob("*.yaml"))
+
+JOB = """\
+job: train-gan
+data: {source: digits, size: 16, channels: 1}
+model:
+  width: 8
+profiles:
+  small: {training.images: 1000, model.width: 4}
+"""
+PIPELINE = """\
+seed: 7
+resources: {workers: 2, cpus: 1}
+steps:
+  train: {job: train-gan, data: {source: digits, size: 16}, resources: {cpus: 3}}
+  codes: {job: invert, generator: train, seed: 8}
+  prior: {job: pag, store: codes}
+"""
+
+
+def mistakes(text: str, *changes: str, profile: str | None = None) -> list[str]:
+    with pytest.raises(SpecError) as caught:
+        loads(text, "a.yaml", "a", profile, changes)
+    return str(caught.value).splitlines()[1:]
+
+
+def test_a_job_with_defaults_a_profile_and_overrides():
+    plain = loads(JOB, "a.yaml", "a").steps["a"]
+    assert plain.model.width == 8
+    small = loads(JOB, "a.yaml", "a", "small", ["model.width=2", "training.batch=10"]).steps["a"]
+    assert (small.model.width, small.training.images, small.training.batch) == (2, 1000, 10)
+
+
+def test_a_pipeline_hands_its_seed_and_resources_to_its_steps():
+    spec = loads(PIPELINE, "p.yaml", "p", None, ["codes.inversion.steps=3", "steps.prior.std=2"])
+    assert [job.seed for job in spec.steps.values()] == [7, 8, 7]
+    assert (spec.steps["train"].resources.workers, spec.steps["train"].resources.cpus) == (2, 3)
+    assert spec.steps["codes"].inversion.steps == 3
+    assert spec.steps["prior"].std == 2
+
+
+def test_all_mistakes_come_in_one_report_each_with_its_place():
+    text = JOB.replace("width: 8", "widht: 8").replace("size: 16", "size: banana") + "sede: 4\n"
+    found = mistakes(text, "training.images=-1")
+    assert found == [
+        "  line 2: data.size: should be a valid integer, unable to parse string as an integer, "
+        "but got 'banana'",
+        "  line 4: model.widht: no such key; did you mean 'width'?",
+        "  command line: training.images: should be greater than or equal to 1, but got -1",
+        "  line 7: sede: no such key; did you mean 'seed'?",
+    ]
+
+
+def test_a_mistake_in_a_profile_has_the_profiles_line():
+    text = JOB.replace("training.images: 1000", "training.imagse: 1000")
+    assert mistakes(text, profile="small") == [
+        "  line 6, profile small: training.imagse: no such key; did you mean 'images'?"
+    ]
+    loads(text, "a.yaml", "a")  # a profile that is not asked for does no harm
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            "train.job=trian-gan",
+            "line 4: steps.train.job: 'trian-gan': no such job; did you mean 'train-gan'?",
+        ),
+        ("codes.generator=prior", "steps.codes.generator: the step 'prior' does not come before this one"),
+        ("prior.store=train", "steps.prior.store: the step 'train' (train-gan) leaves no store"),
+    ],
+)
+def test_steps_name_earlier_steps_that_leave_what_they_need(change, message):
+    assert message.removeprefix("line 4: ") in " ".join(mistakes(PIPELINE, change))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- a\n- b", "a spec is a mapping"),
+        ("", "a spec is a mapping"),
+        ("job: [", "line 1: this is not YAML"),
+        ("job: pag\nstore: a\njob: pag", "line 3: the key 'job' stands already in line 1"),
+        ("store: a", "job: is needed but not there"),
+        ("steps: {}", "must be step names"),
+        ("steps: {A: {job: pag, store: a}}", "lower-case"),
+        ("job: pag\nstore: a\nprofiles: 3", "profiles must be names"),
+        ("job: train-gan\ndata: {source: digits, size: 17}", "data.size must be one of 16, 32, 48, 64, 128"),
+        ("job: pag\nstore: a\ntracking: {uri: mlflow}", "must be local, jsonl, none, or an MLflow URI"),
+    ],
+)
+def test_what_is_no_spec_is_refused(text, message):
+    with pytest.raises(SpecError, match=message):
+        loads(text, "a.yaml", "a")
+
+
+def test_overrides_and_profiles_that_do_not_exist():
+    with pytest.raises(SpecError, match="'small'"):
+        loads(JOB, "a.yaml", "a", "smal")
+    with pytest.raises(SpecError, match="write key=value"):
+        loads(JOB, "a.yaml", "a", None, ["model.width"])
+
+
+def test_a_resolved_spec_is_the_spec():
+    for text in (JOB, PIPELINE):
+        spec = loads(text, "a.yaml", "a")
+        assert loads(yaml.safe_dump(spec.resolved(), sort_keys=False), "b.yaml", "b") == spec
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda b: b.decode("latin-1"))))
+def test_rubbish_is_refused_with_a_message(text):
+    with pytest.raises(SpecError):
+        loads(text, "a.yaml", "a")
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    key=st.sampled_from(["job", "data", "model", "steps", "train", "train.data", "seed", "profiles"]),
+    value=values,
+)
+def test_a_value_of_any_type_anywhere_is_a_spec_or_a_spec_error(key, value):
+    spec = yaml.safe_load(PIPELINE if "steps" in key or "train" in key else JOB)
+    parts = ["steps", *key.split(".")] if key.startswith("train") else key.split(".")
+    inner = spec
+    for part in parts[:-1]:
+        inner = inner[part]
+    inner[parts[-1]] = value
+    try:
+        loads(yaml.safe_dump(spec), "a.yaml", "a")
+    except PreimageError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_a_shipped_spec_and_each_of_its_profiles_is_valid(path):
+    header = path.read_text()
+    for needed in ("$schema=schema.json", "papers", "command", "needs"):
+        assert needed in header
+    profiles = yaml.safe_load(header)["profiles"]
+    assert "small" in profiles
+    load(path)
+    for profile in profiles:
+        load(path, profile)
+
+
+def test_the_shipped_schema_is_todays_and_knows_the_shipped_specs():
+    made = schema()
+    assert json.loads((ROOT / "jobs/schema.json").read_text()) == made, "make schema"
+    validator = Draft202012Validator(made)
+    for path in SHIPPED:
+        validator.validate(yaml.safe_load(path.read_text()))
+    assert not validator.is_valid({"job": "train-gan", "data": {"source": "digits"}, "widht": 1})
+    assert not validator.is_valid({"job": "trian-gan"})
+
+
+def test_every_job_can_be_planned_for_its_cost():
+    for kind, job in JOBS.items():
+        assert job.config.__doc__, kind
+        assert job.config.model_fields["job"].default == kind

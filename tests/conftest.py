@@ -1,5 +1,6 @@
 """What many tests share: a few prepared digits, and a tiny generator."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,16 @@ def tiny_generator() -> Generator:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder.at(tmp_path)
+
+
+@pytest.fixture
+def ray() -> Iterator[None]:
+    """Ray on this machine, for this test alone."""
+    import ray as library
+
+    from preimage.cluster.connect import connect
+
+    library.shutdown()
+    connect()
+    yield
+    library.shutdown()

@@ -1,0 +1,105 @@
+"""Training on real Ray workers: the same curve as in this process, whoever dies on the way."""
+
+import subprocess
+import sys
+
+import mlflow
+import pytest
+import yaml
+
+from faulty import TRAIN, kill, meanwhile, planned, wait_for
+from preimage.errors import NonFiniteError
+from preimage.pipelines.execute import execute
+from preimage.training import checkpoints
+from preimage.training.gan import METRICS
+
+pytestmark = pytest.mark.ray
+
+
+def curves(plan):
+    return {name: plan.steps[0].run.curve(name) for name in METRICS}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The same training in one process, without Ray."""
+    plan = planned(tmp_path_factory.mktemp("undisturbed"), {"train": TRAIN})
+    execute(plan)
+    return plan
+
+
+def seen(plan) -> int:
+    state = plan.steps[0].run.progress()
+    return state["done"] if state else 0
+
+
+def test_a_killed_worker_is_replaced_and_the_curve_and_the_mlflow_run_go_on(ray, undisturbed, tmp_path):
+    plan = planned(tmp_path, {"train": TRAIN}, tracking="local", backend="ray")
+    run = plan.steps[0].run
+
+    def kill_worker() -> bool:
+        state = run.progress()
+        if not state or not checkpoints.committed(run.checkpoints) or state["done"] >= 20_000:
+            return False
+        kill(state["pid"])
+        return True
+
+    with meanwhile(kill_worker) as killed:
+        outcome = execute(plan)
+    assert killed, "the worker was too quick to be killed"
+    assert curves(plan) == curves(undisturbed)
+    assert run.samples.names() == undisturbed.steps[0].run.samples.names()
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    child = outcome.steps["train"]["mlflow_run_id"]
+    history = client.get_metric_history(child, "generator_loss")
+    assert [(each.step, each.value) for each in history] == curves(plan)["generator_loss"]
+    assert client.get_run(child).info.status == "FINISHED"
+    assert (
+        len(client.search_runs([client.get_run(child).info.experiment_id])) == 2
+    )  # the pipeline and its step
+
+
+def test_a_killed_driver_goes_on_when_the_command_is_given_again(undisturbed, tmp_path):
+    plan = planned(tmp_path, {"train": TRAIN}, backend="ray")
+    file = tmp_path / "spec.yaml"
+    file.write_text(yaml.safe_dump(plan.spec.resolved(), sort_keys=False))
+    command = [sys.executable, "-m", "preimage", "run", str(file)]
+    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    wait_for(lambda: 0 < seen(plan) < 20_000 and bool(checkpoints.committed(plan.steps[0].run.checkpoints)))
+    driver.kill()
+    driver.wait()
+    assert not plan.steps[0].run.outcome()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    assert plan.steps[0].run.outcome()
+    assert curves(plan) == curves(undisturbed)
+
+
+def test_two_workers_share_every_batch_and_can_become_one(ray, tmp_path):
+    short = TRAIN | {"training": TRAIN["training"] | {"images": 6_000, "checkpoint_every": 1_200}}
+    plan = planned(tmp_path / "a", {"train": short}, backend="ray", workers=2)
+    execute(plan)
+    again = planned(tmp_path / "b", {"train": short}, backend="ray", workers=2)
+    execute(again)
+    assert curves(plan) == curves(again), "same seed, same number of workers, same curve"
+    newest = checkpoints.newest(plan.steps[0].run.checkpoints)
+    assert sorted(newest.meta["files"]) == ["rank-0-of-2.pt", "rank-1-of-2.pt", "shared.pt"]
+    assert newest.own(0)["drawn"] == newest.own(1)["drawn"] == 3_000
+
+    begun = planned(tmp_path / "c", {"train": short})  # another number of workers is the same run
+    assert begun.steps[0].fingerprint == plan.steps[0].fingerprint
+    for each in checkpoints.committed(plan.steps[0].run.checkpoints)[:1]:
+        for name in [*each.meta["files"], "meta.json"]:
+            target = begun.steps[0].run.checkpoints / each.folder.path.rsplit("/", 1)[1]
+            target.write(name, each.folder.read(name))
+    execute(begun)
+    first = checkpoints.committed(plan.steps[0].run.checkpoints)[0].images
+    assert curves(begun)["generator_loss"][0][0] > first, "nothing before the checkpoint is done again"
+    assert checkpoints.newest(begun.steps[0].run.checkpoints).world_size == 1
+
+
+def test_a_gradient_of_one_worker_that_is_not_finite_stops_all_of_them(ray, tmp_path):
+    hot = TRAIN | {"optimizer": {"name": "sgd", "lr": 1e30}}
+    plan = planned(tmp_path, {"train": hot}, backend="ray", workers=2)
+    with pytest.raises(NonFiniteError, match=r"is not finite at step \d+\. The update was not made"):
+        execute(plan)
+    assert not plan.steps[0].run.outcome()

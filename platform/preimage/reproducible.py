@@ -1,7 +1,5 @@
 """What makes a run repeatable: seeds that do not collide, pinned threads, the same kernels."""
 
-import os
-
 import torch
 
 
@@ -19,6 +17,5 @@ def seed_of(*parts: int) -> int:
 def prepare_process(cpus: int) -> None:
     """Pin threads and ask for reproducible kernels, before the first network is built."""
     torch.set_num_threads(cpus)
-    os.environ.setdefault("OMP_NUM_THREADS", str(cpus))
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False

@@ -116,6 +116,13 @@ def test_overrides_and_profiles_that_do_not_exist():
         loads(JOB, "a.yaml", "a", None, ["model.width"])
 
 
+def test_a_mistake_in_one_step_is_not_a_mistake_in_the_next():
+    assert mistakes(PIPELINE, "train.training.best=beauty") == [
+        "  command line: steps.train: training.best must be one of discriminator_loss, generator_loss, "
+        "real_probability, generated_probability, but is 'beauty'"
+    ]
+
+
 def test_a_resolved_spec_is_the_spec():
     for text in (JOB, PIPELINE):
         spec = loads(text, "a.yaml", "a")

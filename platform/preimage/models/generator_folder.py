@@ -30,6 +30,16 @@ class GeneratorCard(Config):
         return digest(canonical_json([self.generator.model_dump(), self.weights_sha256]).encode())
 
 
+def require_images(generator: GeneratorConfig, size: int, channels: int) -> None:
+    """Raise GeneratorError where a generator makes images of another shape than these."""
+    if (generator.image_size, generator.channels) != (size, channels):
+        side = generator.image_size
+        raise GeneratorError(
+            f"the generator makes images of {generator.channels} x {side} x {side}, the data is {channels} x "
+            f"{size} x {size}: set data.channels={generator.channels} data.size={side}."
+        )
+
+
 def save_generator(generator: Generator, folder: Folder, training: dict[str, Any]) -> GeneratorCard:
     """Write a generator folder; config.json comes last, so that a folder that has one is whole."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}

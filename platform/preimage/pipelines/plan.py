@@ -8,7 +8,8 @@ from preimage.data.dataset import Dataset
 from preimage.data.prepare import dataset_key, dataset_name
 from preimage.data.sources import open_source
 from preimage.errors import DataError
-from preimage.models.generator_folder import read_card
+from preimage.models.config import GeneratorConfig
+from preimage.models.generator_folder import read_card, require_images
 from preimage.pipelines.inputs import Input, find_product
 from preimage.recipes.config import JobConfig
 from preimage.recipes.jobs import JOBS
@@ -84,15 +85,27 @@ def _input(name: str, key: str, config: JobConfig, earlier: dict[str, PlannedSte
 
 
 def _data(config: JobConfig, inputs: dict[str, Input], earlier: dict[str, PlannedStep]) -> DataConfig | None:
-    """The images of a step: its own, or those that its generator was or will be trained on."""
+    """The images of a step: its own, or those that its generator was or will be trained on.
+
+    Raises GeneratorError where a generator makes none of their shape.
+    """
     own = getattr(config, "data", None)
-    if own or "generator" not in inputs:
+    if "generator" not in inputs:
         return own
-    generator = inputs["generator"]
-    if generator.step:
-        return earlier[generator.step].data
-    known = read_card(generator.folder).training.get("data")
-    return DataConfig.model_validate(known) if known else None
+    model, trained_on = _generator(inputs["generator"], earlier)
+    if own:
+        require_images(model, own.size, own.channels)
+    return own or trained_on
+
+
+def _generator(source: Input, earlier: dict[str, PlannedStep]) -> tuple[GeneratorConfig, DataConfig | None]:
+    """What a generator is, or will be, and the images it was trained on where that is known."""
+    if source.step:
+        maker = earlier[source.step]
+        return maker.config.generator, maker.data  # pyright: ignore[reportAttributeAccessIssue]
+    card = read_card(source.folder)
+    data = card.training.get("data")
+    return card.generator, DataConfig.model_validate(data) if data else None
 
 
 def _fingerprint(config: JobConfig, inputs: dict[str, Input], data: DataConfig | None) -> str:

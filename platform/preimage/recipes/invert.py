@@ -16,7 +16,7 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.dataset import Done, Task, make_parts, part_rows
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
-from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
+from preimage.models.generator_folder import GeneratorCard, load_generator, read_card, require_images
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 
@@ -54,12 +54,7 @@ def data_of(config: InvertConfig, card: GeneratorCard) -> DataConfig:
             "this generator does not say what it was trained on: name the images with data.source"
         )
     data = config.data or DataConfig.model_validate(card.training["data"])
-    made = card.generator.channels, card.generator.image_size
-    if made != (data.channels, data.size):
-        raise GeneratorError(
-            f"the generator makes images of {made[0]} x {made[1]} x {made[1]}, the data is "
-            f"{data.channels} x {data.size} x {data.size}: set data.channels={made[0]} data.size={made[1]}."
-        )
+    require_images(card.generator, data.size, data.channels)
     return data
 
 

@@ -32,7 +32,6 @@ def cost(config: PagConfig, images: int | None) -> dict[str, int]:
 
 def run(config: PagConfig, context: Context) -> Result:
     """Stream the store once."""
-    context.show("measuring PAG")(0, 0)
     store = Store.open(context.inputs["store"])
     result = store_pag(store, config.std)
     std = config.std if config.std is not None else make_prior(store.about.prior, store.latent_dim).std

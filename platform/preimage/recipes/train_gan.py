@@ -43,6 +43,14 @@ class TrainGanConfig(JobConfig):
             raise ValueError(f"data.size must be one of {sizes} for a DCGAN, but is {self.data.size}")
         return self
 
+    @model_validator(mode="after")
+    def _best_by_a_metric_that_is_recorded(self) -> "TrainGanConfig":
+        if self.training.best is not None and self.training.best not in METRICS:
+            raise ValueError(
+                f"training.best must be one of {', '.join(METRICS)}, but is {self.training.best!r}"
+            )
+        return self
+
     @property
     def generator(self) -> GeneratorConfig:
         return GeneratorConfig.model_validate(

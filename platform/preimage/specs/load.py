@@ -106,7 +106,7 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
         job, wrong = _check_job(_inherit(body, inherited), place)
         mistakes += wrong
         if job:
-            mistakes += _check_references(job, place, list(jobs), list(steps), jobs)
+            mistakes += _check_references(job, place, str(step), list(steps), jobs)
             jobs[str(step)] = job
     if mistakes or not isinstance(head, Pipeline):
         return None, mistakes
@@ -138,14 +138,14 @@ def _check_job(body: Any, place: Place, whole: bool = False) -> tuple[Any, list[
 
 
 def _check_references(
-    job: JobConfig, place: Place, earlier: list[str], all_steps: list[str], jobs: dict[str, JobConfig]
+    job: JobConfig, place: Place, step: str, steps: list[str], jobs: dict[str, JobConfig]
 ) -> list[Mistake]:
     mistakes: list[Mistake] = []
     for key, product in job.NEEDS.items():
         name = getattr(job, key)
-        if name in earlier and product not in jobs[name].GIVES:
+        if name in jobs and product not in jobs[name].GIVES:
             mistakes.append(((*place, key), f"the step {name!r} ({jobs[name].job}) leaves no {product}"))
-        elif name in all_steps and name not in earlier:
+        elif name in steps[steps.index(step) :]:
             mistakes.append(((*place, key), f"the step {name!r} does not come before this one"))
     return mistakes
 

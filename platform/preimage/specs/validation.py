@@ -32,7 +32,8 @@ def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return "is needed but not there"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{message}, but got {error['input']!r}"
+    whole = isinstance(error["input"], dict | list)  # then the message itself names what is wrong in it
+    return message if whole and error["type"] == "value_error" else f"{message}, but got {error['input']!r}"
 
 
 def _model_at(config: type[BaseModel], path: Path) -> type[BaseModel] | None:

@@ -1,0 +1,99 @@
+import pytest
+
+from faulty import INVERT, TRAIN, planned
+from preimage.errors import GeneratorError, PreimageError, SpecError
+from preimage.models.generator_folder import save_generator
+from preimage.pipelines.execute import execute
+from preimage.pipelines.inputs import find_run
+from preimage.pipelines.plan import image_count
+
+SHORT = TRAIN | {"training": TRAIN["training"] | {"images": 600}}
+STEPS = {"train": SHORT, "codes": INVERT, "prior": {"job": "pag", "store": "codes"}}
+
+
+def names(plan):
+    return [step.run.name for step in plan.steps]
+
+
+def change(step, **keys):
+    return STEPS | {step: STEPS[step] | keys}
+
+
+def test_a_plan_writes_nothing(tmp_path):
+    plan = planned(tmp_path / "results", STEPS)
+    assert [step.state for step in plan.steps] == ["new"] * 3
+    assert image_count(plan.steps[1].data, plan.datasets) == 400
+    assert not (tmp_path / "results").exists()
+
+
+def test_execution_choices_are_not_part_of_a_fingerprint(tmp_path):
+    plain = names(planned(tmp_path, STEPS))
+    assert names(planned(tmp_path, STEPS, workers=2, cpus=3)) == plain
+    assert names(planned(tmp_path / "elsewhere", STEPS)) == plain
+
+
+def test_a_change_makes_new_runs_of_its_step_and_of_those_after_it(tmp_path):
+    plain = names(planned(tmp_path, STEPS))
+    assert names(planned(tmp_path, change("prior", std=2.0)))[:2] == plain[:2]
+    assert names(planned(tmp_path, change("prior", std=2.0)))[2] != plain[2]
+    middle = names(planned(tmp_path, change("codes", seed=9)))
+    assert middle[0] == plain[0]
+    assert not set(middle[1:]) & set(plain)
+    assert not set(names(planned(tmp_path, change("train", seed=9)))) & set(plain)
+
+
+def test_finished_steps_are_skipped_and_fresh_ones_lie_beside_them(tmp_path):
+    outcome = execute(planned(tmp_path, STEPS))
+    again = planned(tmp_path, STEPS)
+    assert [step.state for step in again.steps] == ["finished"] * 3
+    assert execute(again).metrics == outcome.metrics
+    more = planned(tmp_path, change("prior", std=2.0))
+    assert [step.state for step in more.steps] == ["finished", "finished", "new"]
+
+
+def test_a_product_is_found_by_run_name_folder_and_its_own_folder(tmp_path):
+    plan = planned(tmp_path, STEPS)
+    execute(plan)
+    run = plan.steps[0].run
+    fingerprints = {
+        planned(tmp_path, {"codes": INVERT | {"generator": name}}).steps[0].fingerprint
+        for name in (run.name, run.folder.uri, run.generator.uri)
+    }
+    assert fingerprints == {plan.steps[1].fingerprint}, "it is the same inversion, however it is asked for"
+    runs = plan.root / "runs"
+    tracked = run.folder.read_json("run.json").get("mlflow_run_id")
+    assert find_run(run.name, runs) == run
+    if tracked:
+        assert find_run(tracked, runs) == run
+
+
+def test_a_generator_from_elsewhere_and_its_identity(tmp_path, tiny_generator, folder):
+    save_generator(tiny_generator, folder / "mine", {})
+    invert = INVERT | {"generator": (folder / "mine").uri, "data": TRAIN["data"]}
+    plan = planned(tmp_path / "a", {"codes": invert})
+    save_generator(tiny_generator, folder / "copy", {"job": "elsewhere"})
+    moved = planned(tmp_path / "a", {"codes": invert | {"generator": (folder / "copy").uri}})
+    assert plan.steps[0].fingerprint == moved.steps[0].fingerprint
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "message"),
+    [
+        ({"a": INVERT | {"generator": "nowhere"}}, SpecError, "no generator 'nowhere'"),
+        ({"a": {"job": "pag", "store": "nowhere"}}, SpecError, "no store 'nowhere'"),
+        (
+            change("codes", data=TRAIN["data"] | {"size": 32}),
+            GeneratorError,
+            "set data.channels=1 data.size=16",
+        ),
+        (
+            change("train", resources={"workers": 7}),
+            PreimageError,
+            "a batch of 60 cannot be shared by 7 workers",
+        ),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_starts(tmp_path, steps, error, message):
+    with pytest.raises(error, match=message):
+        planned(tmp_path / "results", steps)
+    assert not (tmp_path / "results").exists()

@@ -100,6 +100,10 @@ class RunFolder:
         state = {"done": done, "total": total, "rate": round(rate, 2), "pid": pid, "time": time.time()}
         self.folder.write_json("progress.json", state)
 
+    def forget_progress(self) -> None:
+        """Before work begins again: what an earlier attempt said is out of date."""
+        self.folder.remove("progress.json")
+
     def progress(self) -> dict[str, Any] | None:
         return self.folder.read_json("progress.json") if self.folder.exists("progress.json") else None
 

@@ -50,13 +50,12 @@ def test_a_killed_worker_is_replaced_and_the_curve_and_the_mlflow_run_go_on(ray,
     assert curves(plan) == curves(undisturbed)
     assert run.samples.names() == undisturbed.steps[0].run.samples.names()
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    child = outcome.steps["train"]["mlflow_run_id"]
+    child = (outcome.steps or {})["train"]["mlflow_run_id"]
     history = client.get_metric_history(child, "generator_loss")
     assert [(each.step, each.value) for each in history] == curves(plan)["generator_loss"]
     assert client.get_run(child).info.status == "FINISHED"
-    assert (
-        len(client.search_runs([client.get_run(child).info.experiment_id])) == 2
-    )  # the pipeline and its step
+    runs = client.search_runs([client.get_run(child).info.experiment_id])
+    assert len(runs) == 2, "the pipeline's and its step's"
 
 
 def test_a_killed_driver_goes_on_when_the_command_is_given_again(undisturbed, tmp_path):

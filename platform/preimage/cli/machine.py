@@ -22,21 +22,45 @@ def ui(
 
     from preimage.errors import TrackingError
     from preimage.storage import Folder
-    from preimage.tracking.on_mlflow import artifacts_uri, local_uri
 
     root = Folder.at(results)
     if not (root.local / "mlflow.db").exists():
         raise TrackingError(
             f"{root.uri} holds no MLflow store yet; run something first: preimage run jobs/demo.yaml"
         )
-    Console().print(f"MLflow on http://{host}:{port} over {root.uri}; Ctrl-C ends it", highlight=False)
-    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # 3 processes instead of 10
+    _require_free(host, port)
+    from preimage.tracking.on_mlflow import artifacts_uri, local_uri, runs_page  # 3 seconds to import
+
+    address = f"http://{host}:{port}/{runs_page(local_uri(root))}"
+    Console().print(
+        f"MLflow over {root.uri}, in about ten seconds; Ctrl-C ends it\n{address}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    # 3 processes instead of 10, and no warnings of its own about itself
+    os.environ.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", PYTHONWARNINGS="ignore")
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", local_uri(root)),
         *("--artifacts-destination", artifacts_uri(root), "--serve-artifacts"),
-        *("--host", host, "--port", str(port), "--workers", "1"),
+        *("--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
     os.execv(command[0], command)
+
+
+def _require_free(host: str, port: int) -> None:
+    import socket
+
+    from preimage.errors import TrackingError
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise TrackingError(
+                f"cannot listen on {host}:{port} ({error.strerror}): give another --port, or an address "
+                "of this machine as --host"
+            ) from error
 
 
 def doctor(results: Results = "results") -> None:

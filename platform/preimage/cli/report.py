@@ -1,5 +1,6 @@
 """Plans and outcomes as tables."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -7,36 +8,37 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from preimage.data.config import DataConfig
+from preimage.data.prepare import dataset_name
+from preimage.data.sources import found
 from preimage.pipelines.plan import Plan, PlannedStep, image_count
 from preimage.recipes.jobs import JOBS
 from preimage.runs import Outcome
-
-STATES = {
-    "finished": "skipped: finished already",
-    "begun": "goes on where it stopped",
-    "new": "runs",
-}
+from preimage.training import checkpoints
 
 
 def show_plan(console: Console, plan: Plan) -> None:
-    """The resolved spec, then a row for each step."""
+    """The resolved spec, then for each step what would happen and why, with what, at what cost, and where."""
     text = yaml.safe_dump(plan.spec.resolved(), sort_keys=False, allow_unicode=True)
     console.print(escape(text), highlight=False)
-    table = Table("step", "job", "what happens", "workers", "costs", "results in", box=None, pad_edge=False)
     for step in plan.steps:
-        table.add_row(
-            step.name, step.config.job, STATES[step.state], _workers(step), _costs(plan, step), _place(step)
-        )
-    console.print(table)
-    console.print(f"\nresults under {plan.root.uri}; nothing was started", highlight=False, soft_wrap=True)
+        head = f"[bold]{step.name}[/bold] ({step.config.job}): {_what_happens(step)}"
+        console.print(head, highlight=False, soft_wrap=True)
+        for label, fact in _facts(plan, step):
+            console.print(f"  {label:<8} {escape(fact)}", highlight=False, soft_wrap=True)
+    tracking = plan.spec.tracking
+    console.print(
+        f"\nruns are recorded in: {tracking.uri}, experiment {tracking.experiment}", highlight=False
+    )
+    console.print("nothing was started")
 
 
 def show_outcome(console: Console, plan: Plan, outcome: Outcome) -> None:
     """The figures, the pictures, and what to try next."""
     table = Table("step", "figure", "value", box=None, pad_edge=False)
     for step in plan.steps:
-        found = step.run.outcome()
-        metrics = found.metrics if found else {}
+        done = step.run.outcome()
+        metrics = done.metrics if done else {}
         for name in JOBS[step.config.job].headline:
             if name in metrics:
                 table.add_row(step.name, name.replace("_", " "), _number(metrics[name]))
@@ -50,26 +52,55 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome) -> None:
         console.print(f"  [cyan]{escape(command)}[/cyan]  {what}", highlight=False, soft_wrap=True)
 
 
+def _what_happens(step: PlannedStep) -> str:
+    if step.state == "new":
+        return "runs"
+    begun = step.run.folder.read_json("run.json")["created"]
+    if step.state == "finished":
+        return f"skipped: an equal run, begun {begun}, is finished (--fresh repeats it)"
+    saved = checkpoints.committed(step.run.checkpoints)
+    return f"goes on where a run begun {begun} stopped" + (
+        f", at {saved[-1].images:,} images" if saved else ""
+    )
+
+
+def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
+    for key, each in step.inputs.items():
+        yield key, f"of the step {each.step}" if each.step else each.folder.uri
+    if step.data:
+        yield "images", _images(plan, step.data)
+    if step.state != "finished":
+        yield "workers", _workers(step)
+        yield "costs", _costs(plan, step)
+    yield "results", step.run.folder.uri
+
+
+def _images(plan: Plan, data: DataConfig) -> str:
+    count = image_count(data, plan.datasets)
+    text = f"{count:,} of " if count else ""
+    text += f"{data.source} {data.split}, {data.channels} x {data.size} x {data.size}"
+    if (plan.datasets / dataset_name(data)).exists("manifest.json"):
+        return text + ", prepared"
+    ready = data.path or found(data.source)
+    return text + (f", to be prepared from {ready}" if ready else ", to be downloaded and prepared")
+
+
 def _workers(step: PlannedStep) -> str:
     resources = step.config.resources
     if resources.backend == "local":
         return "this process"
-    gpu = {True: ", 1 GPU", False: "", "auto": ", a GPU if there is one"}[resources.gpu]
-    return f"{resources.workers} x {resources.cpus} CPU{gpu}"
+    gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU where there is one"}[resources.gpu]
+    return f"{resources.workers}, each with {resources.cpus} CPU{gpu}, on Ray"
 
 
 def _costs(plan: Plan, step: PlannedStep) -> str:
     images = image_count(step.data, plan.datasets)
-    if step.data is None:  # of an earlier step's store
+    if step.data is None:  # a store's, made by an earlier step
         earlier = {each.name: each for each in plan.steps}
         makers = [earlier[each.step] for each in step.inputs.values() if each.step]
         images = image_count(makers[0].data, plan.datasets) if makers else None
     counts = JOBS[step.config.job].cost(step.config, images)
-    return "\n".join(f"{value:,} {name}" for name, value in counts.items()) or "-"
-
-
-def _place(step: PlannedStep) -> str:
-    return f"runs/{step.run.name}"
+    return ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
 
 
 def _number(value: Any) -> str:
@@ -90,15 +121,22 @@ def _products(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def _next(plan: Plan, outcome: Outcome) -> list[tuple[str, str]]:
-    root = "" if plan.spec.results == "results" else f" --results {plan.spec.results}"
-    commands = [(f"preimage ui{root}", "look at the run in MLflow")]
+    local = plan.spec.results == "results"
+    there = "" if local else f" results={plan.spec.results}"
+    commands = []
+    if plan.spec.tracking.uri == "local":
+        commands.append(
+            ("preimage ui" + ("" if local else f" --results {plan.spec.results}"), "the run in MLflow")
+        )
     if outcome.store:
         commands.append((f"preimage store show {outcome.store}", "what is in the latent store"))
         commands.append((f"preimage store verify {outcome.store}", "check every byte of it"))
     if outcome.job == "train-gan":
         commands.append(
-            (f"preimage run jobs/invert.yaml generator={outcome.run}", "find the codes of its images")
+            (f"preimage run jobs/invert.yaml generator={outcome.run}{there}", "the codes of its images")
         )
     if outcome.job == "invert":
-        commands.append((f"preimage run jobs/pag.yaml store={outcome.run}", "measure its prior agreement"))
+        commands.append((f"preimage run jobs/pag.yaml store={outcome.run}{there}", "their prior agreement"))
+    if outcome.job == "pipeline":
+        commands.append(("preimage run jobs/dcgan.yaml --profile small", "a DCGAN on Fashion-MNIST"))
     return commands

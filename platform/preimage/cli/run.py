@@ -83,22 +83,25 @@ def schema() -> None:
 
 def _plan(spec: str, changes: list[str] | None, profile: str | None, fresh: bool) -> "Plan":
     from preimage.pipelines.plan import make_plan
-    from preimage.specs.load import load
+    from preimage.specs.load import load, loads
 
-    return make_plan(load(_spec_file(spec), profile, changes or []), fresh)
+    if Path(spec).is_file():
+        return make_plan(load(Path(spec), profile, changes or []), fresh)
+    text, origin, name = _stored(spec)
+    return make_plan(loads(text, origin, name, profile, changes or []), fresh)
 
 
-def _spec_file(name: str) -> Path:
-    """A spec's file: itself, or the one that an earlier run keeps."""
+def _stored(run: str) -> tuple[str, str, str]:
+    """The spec that an earlier run keeps: its text, where it lies, and the run's name."""
     from preimage.errors import SpecError
     from preimage.pipelines.inputs import find_run
     from preimage.storage import Folder
 
-    if Path(name).is_file():
-        return Path(name)
-    found = find_run(name, Folder.at("results") / "runs")
+    found = find_run(run, Folder.at("results") / "runs")
     if not found:
         raise SpecError(
-            f"{name!r} is neither a spec file nor a run under results/. Shipped specs are in jobs/."
+            f"{run!r} is neither a spec file nor a run under results/ (elsewhere, give its folder). "
+            "Shipped specs are in jobs/."
         )
-    return found.folder.local / "spec.yaml"
+    text = found.folder.read("spec.yaml").decode()
+    return text, f"{found.folder.uri}/spec.yaml", found.folder.read_json("run.json")["name"]

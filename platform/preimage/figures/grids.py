@@ -25,9 +25,8 @@ def grid_png(images: Tensor, columns: int | None = None) -> bytes:
 
 
 def pairs_png(above: Tensor, below: Tensor, columns: int = 8) -> bytes:
-    """Two equal sets of images (N, C, H, W), each image of the first right above its partner."""
-    rows = [torch.cat(pair) for pair in zip(above.split(columns), below.split(columns), strict=True)]
-    return grid_png(torch.cat(rows), columns)
+    """Two equal sets of images (N, C, H, W), each image of the first joined to its partner below it."""
+    return grid_png(torch.cat([above.cpu(), below.cpu()], dim=2), columns)
 
 
 def png_of(picture: Image.Image) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import yaml
 
@@ -17,6 +18,7 @@ from preimage.recipes.context import Context, Result
 from preimage.recipes.jobs import JOBS
 from preimage.runs import Outcome, RunFolder
 from preimage.tracking.mirror import Follower, Mirror
+from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker, open_tracker
 
 log = logging.getLogger(__name__)
@@ -42,27 +44,36 @@ def execute(plan: Plan, show: Show | None = None) -> Outcome:
             _try(parent.end, status)
     if not parent:
         return next(iter(outcomes.values()))
-    outcome = _whole(plan, outcomes, parent.run_id)
-    plan.run.finish(outcome)
-    _try(parent.finish, outcome)
+    outcome = plan.run.outcome() if _is_finished(plan) else None
+    if not outcome:
+        outcome = _whole(plan, outcomes, parent.notes.run_id)
+        plan.run.finish(outcome)
+    _try(parent.finish)
     return outcome
 
 
 def _begin_pipeline(plan: Plan, tracker: Tracker) -> Mirror:
     about = {"job": "pipeline", "name": plan.spec.name, "fingerprint": plan.fingerprint}
-    return _begin(plan.run, about, plan.spec.resolved(), tracker, None)
+    _register(plan.run, about, plan.spec.resolved())
+    mirror = Mirror(plan.run, tracker)
+    return mirror if _is_finished(plan) else _begin(mirror)
+
+
+def _is_finished(plan: Plan) -> bool:
+    return all(step.state == "finished" for step in plan.steps)
 
 
 def _settle(plan: Plan, step: PlannedStep, tracker: Tracker, parent: Mirror | None, show: Show) -> Outcome:
     """A step's outcome: the one it has, or else the one it gets now."""
     if outcome := step.run.outcome():
         show.say(f"[bold]{step.name}[/bold] ({step.config.job}): finished already, {step.run.name}")
-        _try(Mirror(step.run, tracker, str(outcome.mlflow_run_id)).finish, outcome)
+        _try(Mirror(step.run, tracker, parent).finish)
         return outcome
     goes_on = ", goes on where it stopped" if step.run.folder.exists("run.json") else ""
     show.say(f"[bold]{step.name}[/bold] ({step.config.job}): {step.run.name}{goes_on}")
-    mirror = _begin_step(plan, step, tracker, parent)
-    with _closing(mirror), Follower(mirror):
+    _register_step(plan, step)
+    mirror = _begin(Mirror(step.run, tracker, parent))
+    with _closing(mirror), SystemWatch(step.run), Follower(mirror):
         context = Context(
             run=step.run,
             datasets=plan.datasets,
@@ -72,46 +83,35 @@ def _settle(plan: Plan, step: PlannedStep, tracker: Tracker, parent: Mirror | No
             show=show.task,
         )
         result = JOBS[step.config.job].run(step.config, context)
-        outcome = _outcome(step, result, mirror.run_id)
+        outcome = _outcome(step, result, mirror.notes.run_id)
         step.run.finish(outcome)
-    _try(mirror.finish, outcome)
+    _try(mirror.finish)
     return outcome
 
 
-def _begin_step(plan: Plan, step: PlannedStep, tracker: Tracker, parent: Mirror | None) -> Mirror:
-    about = {"job": step.config.job, "name": step.name, "fingerprint": step.fingerprint}
+def _register_step(plan: Plan, step: PlannedStep) -> None:
+    about: dict[str, Any] = {"job": step.config.job, "name": step.name, "fingerprint": step.fingerprint}
     single = {"results": plan.spec.results, "tracking": plan.spec.tracking.model_dump(mode="json")}
     named = {key: each.folder.uri for key, each in step.inputs.items()}
-    spec = {"name": step.name} | step.config.model_dump(mode="json") | named | single
-    mirror = _begin(step.run, about, spec, tracker, parent.run_id if parent else None)
+    about |= {"inputs": named} if named else {}
     if step.data:
-        name = dataset_name(step.data)
-        fingerprint = name.rsplit("-", 1)[1]
-        _try(tracker.dataset, mirror.run_id, step.data.source, fingerprint, f"{plan.datasets.uri}/{name}")
-    return mirror
+        address = (plan.datasets / dataset_name(step.data)).uri
+        about["dataset"] = {"source": step.data.source, "address": address}
+    _register(step.run, about, {"name": step.name} | step.config.model_dump(mode="json") | named | single)
 
 
-def _begin(
-    run: RunFolder, about: dict[str, Any], spec: dict[str, Any], tracker: Tracker, parent: str | None
-) -> Mirror:
-    """Take up the tracker's run that belongs to a folder, or begin one."""
+def _register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> None:
+    """Say in a new run's folder what it is; its key tells it from every other run wherever it is recorded."""
     if run.folder.exists("run.json"):
-        known = run.folder.read_json("run.json")
-        tracker.resume(known["mlflow_run_id"])
-        return Mirror(run, tracker, known["mlflow_run_id"])
-    commit, tools = git_commit(), versions()
-    tags = {f"preimage.{key}": str(value) for key, value in about.items()}
-    tags |= {"preimage.run": run.name, "preimage.folder": run.folder.uri}
-    tags |= {"mlflow.source.git.commit": commit} if commit else {}
-    tags |= {f"version.{name}": number for name, number in tools.items()}
-    run_id = tracker.begin(about["name"], tags, parent)
-    text = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True).encode()
-    run.folder.write("spec.yaml", text)
+        return
+    run.folder.write("spec.yaml", yaml.safe_dump(spec, sort_keys=False, allow_unicode=True).encode())
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    record = {**about, "mlflow_run_id": run_id, "created": now, "git_commit": commit, "versions": tools}
+    record = {**about, "key": uuid4().hex, "created": now, "git_commit": git_commit(), "versions": versions()}
     run.folder.write_json("run.json", record)
-    mirror = Mirror(run, tracker, run_id)
-    mirror.begin(spec, text)
+
+
+def _begin(mirror: Mirror) -> Mirror:
+    _try(mirror.begin)
     return mirror
 
 
@@ -135,10 +135,12 @@ def _try(call: Any, *arguments: Any) -> None:
     try:
         call(*arguments)
     except TrackingError as error:
-        log.warning("%s The results are complete; run the same command again to record them.", error)
+        log.warning(
+            "%s The run is not harmed; if this stays, run the same command again to record it.", error
+        )
 
 
-def _outcome(step: PlannedStep, result: Result, run_id: str) -> Outcome:
+def _outcome(step: PlannedStep, result: Result, run_id: str | None) -> Outcome:
     run, gives = step.run, step.config.GIVES
     return Outcome(
         job=step.config.job,
@@ -154,7 +156,7 @@ def _outcome(step: PlannedStep, result: Result, run_id: str) -> Outcome:
     )
 
 
-def _whole(plan: Plan, outcomes: dict[str, Outcome], run_id: str) -> Outcome:
+def _whole(plan: Plan, outcomes: dict[str, Outcome], run_id: str | None) -> Outcome:
     """A pipeline's outcome: the figures of all its steps, a later step's before an earlier one's."""
     parts = outcomes.values()
 

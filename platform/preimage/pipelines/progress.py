@@ -10,6 +10,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -77,12 +78,13 @@ class Bars:
         self.progress.console.print(text)
 
     def task(self, name: str) -> Advance:
-        task = self.progress.add_task(f"  {name}", total=None)
+        task: TaskID | None = None
 
         def advance(done: int, total: int) -> None:
-            self.progress.update(task, completed=min(done, total), total=total or None)
-            if total and done >= total:
-                self.progress.stop_task(task)
+            nonlocal task
+            if task is None:  # no bar for what turns out to be done already
+                task = self.progress.add_task(f"  {name}", total=total)
+            self.progress.update(task, completed=min(done, total))
 
         return advance
 

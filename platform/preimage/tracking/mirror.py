@@ -3,79 +3,171 @@
 import logging
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
+
+import yaml
 
 from preimage.errors import StorageError, TrackingError
 from preimage.runs import Outcome, RunFolder
+from preimage.tracking import system
+from preimage.tracking.lineage import fingerprints, prepared
 from preimage.tracking.tracker import Record, Status, Tracker
 
 log = logging.getLogger(__name__)
 
 NOTES = "mirror.json"
-"""What the tracker has already."""
+
+
+@dataclass
+class Notes:
+    """What the tracker has already; every part of it may be sent again and changes nothing."""
+
+    home: str
+    run_id: str | None = None
+    told: bool = False
+    """Whether it has the settings and the spec."""
+    dataset: bool = False
+    last_record: str = ""
+    last_samples: str = ""
+    last_system: int = 0
+    ended: str | None = None
+
+    @classmethod
+    def of(cls, run: RunFolder, home: str) -> "Notes":
+        noted = run.folder.read_json(NOTES) if run.folder.exists(NOTES) else {}
+        return cls(**noted) if noted.get("home") == home else cls(home)
 
 
 class Mirror:
-    """One run's folder and its counterpart in the tracker."""
+    """One run's folder and its counterpart in the tracker, which is begun as soon as the tracker answers.
 
-    def __init__(self, run: RunFolder, tracker: Tracker, run_id: str) -> None:
-        self.run, self.tracker, self.run_id = run, tracker, run_id
-        noted = run.folder.read_json(NOTES) if run.folder.exists(NOTES) else {}
-        self.last_record: str = noted.get("last_record", "")
-        self.last_samples: str = noted.get("last_samples", "")
-        self.ended: str | None = noted.get("ended")
+    The folder must hold run.json and spec.yaml. Whatever fails raises TrackingError: call again.
+    """
+
+    def __init__(self, run: RunFolder, tracker: Tracker, parent: "Mirror | None" = None) -> None:
+        self.run, self.tracker, self.parent = run, tracker, parent
+        self.notes = Notes.of(run, tracker.home)
+        self._noted = asdict(self.notes)
+        self._open = False
         self._lock = threading.Lock()
 
-    def begin(self, params: Mapping[str, Any], spec: bytes) -> None:
-        """The resolved settings and the spec, to be run again from the tracker alone."""
-        self.tracker.params(self.run_id, flatten(params))
-        self.tracker.file(self.run_id, "", "spec.yaml", spec)
+    def begin(self) -> str:
+        """The tracker's run, begun or taken up again."""
+        with self._lock:
+            return self._begin()
 
     def follow(self) -> None:
-        """Send the metrics and sample grids that have come since the last time. Raises TrackingError."""
+        """Send the metrics and sample grids that have come since the last time."""
         with self._lock:
-            records = self.run.records(after=self.last_record)
-            if records:
-                rows = [Record(each["images"], each["time_ms"], each["metrics"]) for each in records.values()]
-                self.tracker.metrics(self.run_id, rows)
-                self.last_record = max(records)
-            for name in [name for name in self.run.samples.names() if name > self.last_samples]:
-                at = Record(int(name.split(".")[0]), self.run.samples.modified_ms(name), {})
-                self.tracker.image(self.run_id, "samples", at, self.run.samples.read(name))
-                self.last_samples = name
+            run_id = self._begin()
+            self._send_dataset(run_id)
+            self._send_records(run_id)
+            self._send_samples(run_id)
+            self._send_system(run_id)
             self._note()
 
-    def finish(self, outcome: Outcome) -> None:
-        """Send all that a finished run leaves, and end it. Raises TrackingError; then call it again."""
-        if self.ended == "FINISHED":
+    def finish(self) -> None:
+        """Send all that a finished run leaves, and end it."""
+        outcome = self.run.outcome()
+        if self.notes.ended == "FINISHED" or not outcome:
             return
         self.follow()
-        curves = {name for each in self.run.records().values() for name in each["metrics"]}
-        final = {
-            k: float(v) for k, v in outcome.metrics.items() if k not in curves and isinstance(v, int | float)
-        }
-        step = int(outcome.metrics.get("images_seen", outcome.metrics.get("images", 0)))
-        self.tracker.metrics(self.run_id, [Record(step, self.run.folder.modified_ms("outcome.json"), final)])
+        run_id = self.begin()
+        self.tracker.metrics(run_id, [self._final(outcome)])
         for part in ("figures", "generator"):
             folder = self.run.folder / part
             for name in folder.names():
-                self.tracker.file(self.run_id, part, name, folder.read(name))
-        self.tracker.file(self.run_id, "", "outcome.json", self.run.folder.read("outcome.json"))
-        products = {
-            f"preimage.{key}": value for key in ("generator", "store") if (value := getattr(outcome, key))
+                self.tracker.file(run_id, part, name, folder.read(name))
+        self.tracker.file(run_id, "", "outcome.json", self.run.folder.read("outcome.json"))
+        addresses = {"generator": outcome.generator, "store": outcome.store}
+        tags = {f"preimage.{key}": address for key, address in addresses.items() if address}
+        tags |= {
+            f"preimage.{key}_fingerprint": value for key, value in fingerprints(self.run, outcome).items()
         }
-        if products:
-            self.tracker.tags(self.run_id, products)
+        if tags:
+            self.tracker.tags(run_id, tags)
         self.end("FINISHED")
 
     def end(self, status: Status) -> None:
-        self.tracker.end(self.run_id, status)
-        self.ended = status
+        """End the tracker's run; a later `begin` takes it up again."""
+        with self._lock:
+            self.tracker.end(self._begin(), status)
+            self.notes.ended = status
+            self._open = False
+            self._note()
+
+    def _begin(self) -> str:
+        notes, known = self.notes, self.run.folder.read_json("run.json")
+        if self._open and notes.run_id:
+            return notes.run_id
+        if not notes.run_id:
+            parent = self.parent.begin() if self.parent else None
+            notes.run_id = self.tracker.begin(known["key"], known["name"], self._tags(known), parent)
+            self._note()
+            self.run.folder.write_json("run.json", known | {"mlflow_run_id": notes.run_id})
+        else:
+            self.tracker.resume(notes.run_id)
+        if not notes.told:
+            spec = self.run.folder.read("spec.yaml")
+            self.tracker.params(notes.run_id, flatten(yaml.safe_load(spec)))
+            self.tracker.file(notes.run_id, "", "spec.yaml", spec)
+            notes.told = True
+        notes.ended, self._open = None, True
         self._note()
+        return notes.run_id
+
+    def _tags(self, known: Mapping[str, Any]) -> dict[str, str]:
+        tags = {f"preimage.{key}": str(known[key]) for key in ("job", "name", "fingerprint")}
+        tags |= {"preimage.run": self.run.name, "preimage.folder": self.run.folder.uri}
+        tags |= {"mlflow.source.git.commit": known["git_commit"]} if known.get("git_commit") else {}
+        return tags | {f"version.{name}": number for name, number in known.get("versions", {}).items()}
+
+    def _send_dataset(self, run_id: str) -> None:
+        if self.notes.dataset:
+            return
+        if images := prepared(self.run.folder.read_json("run.json")):
+            self.tracker.dataset(run_id, images["source"], images["fingerprint"], images["address"])
+            self.notes.dataset = True
+
+    def _send_records(self, run_id: str) -> None:
+        records = self.run.records(after=self.notes.last_record)
+        if records:
+            rows = [Record(each["images"], each["time_ms"], each["metrics"]) for each in records.values()]
+            self.tracker.metrics(run_id, rows)
+            self.notes.last_record = max(records)
+
+    def _send_samples(self, run_id: str) -> None:
+        for name in [name for name in self.run.samples.names() if name > self.notes.last_samples]:
+            at = Record(int(name.split(".")[0]), self.run.samples.modified_ms(name), {})
+            self.tracker.image(run_id, "samples", at, self.run.samples.read(name))
+            self.notes.last_samples = name
+
+    def _send_system(self, run_id: str) -> None:
+        first, rows = system.samples(self.run, self.notes.last_system)
+        if rows:
+            records = [
+                Record((row["time_ms"] - first) // 1000, row["time_ms"], row["metrics"]) for row in rows
+            ]
+            self.tracker.metrics(run_id, records)
+            self.notes.last_system = rows[-1]["time_ms"]
+
+    def _final(self, outcome: Outcome) -> Record:
+        """The outcome's figures that are not a curve already."""
+        curves = {name for each in self.run.records().values() for name in each["metrics"]}
+        final = {
+            name: float(value)
+            for name, value in outcome.metrics.items()
+            if name not in curves and isinstance(value, int | float)
+        }
+        step = int(outcome.metrics.get("images_seen", outcome.metrics.get("images", 0)))
+        return Record(step, self.run.folder.modified_ms("outcome.json"), final)
 
     def _note(self) -> None:
-        state = {"last_record": self.last_record, "last_samples": self.last_samples, "ended": self.ended}
-        self.run.folder.write_json(NOTES, state)
+        state = asdict(self.notes)
+        if state != self._noted:
+            self.run.folder.write_json(NOTES, state)
+            self._noted = state
 
 
 class Follower:

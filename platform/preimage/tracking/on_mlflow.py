@@ -6,15 +6,22 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from getpass import getuser
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import NAMESPACE_URL, uuid5
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.tracking.multimedia import compress_image_size
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_LOGGED_IMAGES,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_SOURCE_NAME,
+    MLFLOW_SOURCE_TYPE,
+    MLFLOW_USER,
+)
 from PIL import Image
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,10 +36,16 @@ Value = TypeVar("Value")
 BATCH = 900
 """Values of one call; MLflow takes 1,000."""
 LONGEST_PARAM = 5_900
+DEFAULT = "0"
+"""The experiment that every store has."""
+KEY = "preimage.key"
+"""The tag by which a run is found again whose id was lost on the way back."""
+MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
+"""What MLflow is to take the experiment for, instead of guessing."""
 
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 """MLflow would otherwise retry for minutes; the mirror tries again by itself."""
@@ -47,6 +60,16 @@ def artifacts_uri(root: Folder) -> str:
     return (root.local / "mlartifacts").as_uri()
 
 
+def runs_page(uri: str) -> str:
+    """The page of the experiment used last, below a server's address.
+
+    Without `workflowType` the page begins with what MLflow shows of language models.
+    """
+    experiments = MlflowClient(uri).search_experiments(order_by=["last_update_time DESC"])
+    used = next((each.experiment_id for each in experiments if each.experiment_id != DEFAULT), DEFAULT)
+    return f"#/experiments/{used}/runs?workflowType=machine_learning"
+
+
 class MlflowTracker:
     """Runs in MLflow, in the experiment that the spec names."""
 
@@ -55,6 +78,7 @@ class MlflowTracker:
         for name, value in PATIENCE.items():
             os.environ.setdefault(name, value)
         self.uri = local_uri(root) if config.uri == "local" else config.uri
+        self.home = f"{self.uri} {config.experiment}"
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         with self._reaching():
@@ -62,27 +86,28 @@ class MlflowTracker:
                 root.local.mkdir(parents=True, exist_ok=True)
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(config, root)
-        self._monitors: dict[str, SystemMetricsMonitor] = {}
-        self._drawn: dict[str, set[str]] = {}
 
     def _experiment(self, config: TrackingConfig, root: Folder) -> str:
         found = self.client.get_experiment_by_name(config.experiment)
         if found:
             return found.experiment_id
         where = f"{artifacts_uri(root)}/{config.experiment}" if config.uri == "local" else None
-        return self.client.create_experiment(config.experiment, artifact_location=where)
+        return self.client.create_experiment(config.experiment, where, MODEL_TRAINING)
 
-    def begin(self, name: str, tags: Mapping[str, str], parent: str | None) -> str:
+    def begin(self, key: str, name: str, tags: Mapping[str, str], parent: str | None) -> str:
         family = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
+        source = {MLFLOW_SOURCE_NAME: "preimage", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: _user()}
         with self._reaching():
-            run = self.client.create_run(self.experiment_id, tags={**tags, **family}, run_name=name)
-        self._watch(run.info.run_id)
-        return run.info.run_id
+            found = self.client.search_runs([self.experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)
+            if found:
+                self.client.update_run(found[0].info.run_id, status="RUNNING")
+                return found[0].info.run_id
+            tags = {**source, **tags, **family, KEY: key}
+            return self.client.create_run(self.experiment_id, tags=tags, run_name=name).info.run_id
 
     def resume(self, run_id: str) -> None:
         with self._reaching():
             self.client.update_run(run_id, status="RUNNING")
-        self._watch(run_id)
 
     def params(self, run_id: str, params: Mapping[str, Any]) -> None:
         values = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in params.items()]
@@ -102,7 +127,7 @@ class MlflowTracker:
     def metrics(self, run_id: str, records: Sequence[Record]) -> None:
         """The same value, time and step are one entry in MLflow, however often they are sent."""
         values = [
-            Metric(name, value, each.time_ms, each.images)
+            Metric(name, value, each.time_ms, each.step)
             for each in records
             for name, value in each.metrics.items()
         ]
@@ -111,17 +136,17 @@ class MlflowTracker:
                 self.client.log_batch(run_id, metrics=part)
 
     def image(self, run_id: str, key: str, record: Record, png: bytes) -> None:
-        mark = f"{key}+step+{record.images}+"
-        with self._reaching():
-            if not any(mark in name for name in self._images(run_id)):
-                picture = Image.open(io.BytesIO(png))
-                self.client.log_image(run_id, picture, key=key, step=record.images, timestamp=record.time_ms)
-                self._images(run_id).add(mark)
+        """A picture of MLflow's image grid, under the names that `MlflowClient.log_image` gives.
 
-    def _images(self, run_id: str) -> set[str]:
-        if run_id not in self._drawn:
-            self._drawn[run_id] = {each.path for each in self.client.list_artifacts(run_id, "images")}
-        return self._drawn[run_id]
+        Its last part is drawn at random there, so that a picture sent twice would show twice.
+        """
+        same = uuid5(NAMESPACE_URL, f"{key} {record.step}")
+        name = f"{key}+step+{record.step}+timestamp+{record.time_ms}+{same}"
+        small = io.BytesIO()
+        compress_image_size(Image.open(io.BytesIO(png))).save(small, "webp")
+        self.file(run_id, "images", f"{name}+compressed.webp", small.getvalue())
+        self.file(run_id, "images", f"{name}.png", png)
+        self.tags(run_id, {MLFLOW_LOGGED_IMAGES: "True"})
 
     def file(self, run_id: str, folder: str, name: str, data: bytes) -> None:
         with self._reaching(), tempfile.TemporaryDirectory() as place:
@@ -130,23 +155,8 @@ class MlflowTracker:
             self.client.log_artifact(run_id, str(path), folder or None)
 
     def end(self, run_id: str, status: Status) -> None:
-        if monitor := self._monitors.pop(run_id, None):
-            monitor.finish()
         with self._reaching():
             self.client.set_terminated(run_id, status)
-
-    def address(self, run_id: str) -> str | None:
-        if not self.uri.startswith("http"):
-            return None
-        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}"
-
-    def _watch(self, run_id: str) -> None:
-        """Record the machine's CPU, memory, disk, network and GPU while the run lasts."""
-        logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)
-        mlflow.set_tracking_uri(self.uri)
-        monitor = SystemMetricsMonitor(run_id, resume_logging=True, tracking_uri=self.uri)
-        monitor.start()
-        self._monitors[run_id] = monitor
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -166,3 +176,10 @@ def _parts(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0][:300]
+
+
+def _user() -> str:
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return "unknown"

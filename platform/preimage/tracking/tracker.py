@@ -1,11 +1,9 @@
 """What a tracker can do, and the two that need no server."""
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
-from uuid import uuid4
 
 from preimage.errors import TrackingError
 from preimage.storage import Folder
@@ -16,9 +14,9 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 @dataclass(frozen=True)
 class Record:
-    """Metrics at so many images seen."""
+    """Metrics at a step: so many images seen, or seconds for what is measured of the machine."""
 
-    images: int
+    step: int
     time_ms: int
     metrics: Mapping[str, float]
 
@@ -29,8 +27,13 @@ class Tracker(Protocol):
     Any call raises TrackingError where the tracker is out of reach.
     """
 
-    def begin(self, name: str, tags: Mapping[str, str], parent: str | None) -> str:
-        """A new run's id."""
+    @property
+    def home(self) -> str:
+        """Tells one tracker from another: what one has been told, another has not."""
+        ...
+
+    def begin(self, key: str, name: str, tags: Mapping[str, str], parent: str | None) -> str:
+        """The id of the run that has this key; it is made where there is none."""
         ...
 
     def resume(self, run_id: str) -> None: ...
@@ -41,16 +44,15 @@ class Tracker(Protocol):
     def image(self, run_id: str, key: str, record: Record, png: bytes) -> None: ...
     def file(self, run_id: str, folder: str, name: str, data: bytes) -> None: ...
     def end(self, run_id: str, status: Status) -> None: ...
-    def address(self, run_id: str) -> str | None:
-        """Where a person can look at the run."""
-        ...
 
 
 class NoTracker:
     """Records nothing."""
 
-    def begin(self, name: str, tags: Mapping[str, str], parent: str | None) -> str:
-        return uuid4().hex
+    home = "none"
+
+    def begin(self, key: str, name: str, tags: Mapping[str, str], parent: str | None) -> str:
+        return key
 
     def resume(self, run_id: str) -> None: ...
     def params(self, run_id: str, params: Mapping[str, Any]) -> None: ...
@@ -60,8 +62,6 @@ class NoTracker:
     def image(self, run_id: str, key: str, record: Record, png: bytes) -> None: ...
     def file(self, run_id: str, folder: str, name: str, data: bytes) -> None: ...
     def end(self, run_id: str, status: Status) -> None: ...
-    def address(self, run_id: str) -> str | None:
-        return None
 
 
 class JsonLines(NoTracker):
@@ -69,11 +69,11 @@ class JsonLines(NoTracker):
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
+        self.home = f"jsonl:{folder.uri}"
 
-    def begin(self, name: str, tags: Mapping[str, str], parent: str | None) -> str:
-        run_id = uuid4().hex
-        self._add(run_id, [{"begin": name, "tags": dict(tags), "parent": parent}])
-        return run_id
+    def begin(self, key: str, name: str, tags: Mapping[str, str], parent: str | None) -> str:
+        self._add(key, [{"begin": name, "tags": dict(tags), "parent": parent}])
+        return key
 
     def params(self, run_id: str, params: Mapping[str, Any]) -> None:
         self._add(run_id, [{"params": dict(params)}])
@@ -81,22 +81,30 @@ class JsonLines(NoTracker):
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         self._add(run_id, [{"tags": dict(tags)}])
 
+    def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None:
+        self._add(run_id, [{"dataset": name, "fingerprint": fingerprint, "address": address}])
+
     def metrics(self, run_id: str, records: Sequence[Record]) -> None:
-        self._add(
-            run_id, [{"images": each.images, "time_ms": each.time_ms, **each.metrics} for each in records]
-        )
+        self._add(run_id, [{"step": each.step, "time_ms": each.time_ms, **each.metrics} for each in records])
 
     def end(self, run_id: str, status: Status) -> None:
-        self._add(run_id, [{"end": status, "time_ms": int(time.time() * 1000)}])
-
-    def address(self, run_id: str) -> str | None:
-        return f"{self.folder.uri}/{run_id}.jsonl"
+        """The last line tells how the run ended: one that failed may fail again, and finish later."""
+        line = json.dumps({"end": status})
+        lines = self._lines(run_id)
+        if lines[-1:] != [line]:
+            self._write(run_id, [*lines, line])
 
     def _add(self, run_id: str, values: Sequence[Mapping[str, Any]]) -> None:
+        lines = self._lines(run_id)
+        known = set(lines)
+        self._write(run_id, lines + [line for line in map(json.dumps, values) if line not in known])
+
+    def _lines(self, run_id: str) -> list[str]:
         name = f"{run_id}.jsonl"
-        before = self.folder.read(name).decode().splitlines() if self.folder.exists(name) else []
-        new = [line for line in map(json.dumps, values) if line not in before]
-        self.folder.write(name, "".join(f"{line}\n" for line in before + new).encode())
+        return self.folder.read(name).decode().splitlines() if self.folder.exists(name) else []
+
+    def _write(self, run_id: str, lines: Sequence[str]) -> None:
+        self.folder.write(f"{run_id}.jsonl", "".join(f"{line}\n" for line in lines).encode())
 
 
 def open_tracker(config: TrackingConfig, root: Folder) -> Tracker:

@@ -33,6 +33,8 @@ def fit(training: Training, resources: Resources, advance: Callable[[int, int], 
     Raises NonFiniteError, CheckpointError, DataError; PreimageError where workers keep dying.
     """
     check_batch(training.loop, resources)
+    training.run.forget_progress()
+    advance(0, training.loop.images)
     with _watching(training.run, advance):
         if resources.backend == "local":
             _fit_here(training, resources)

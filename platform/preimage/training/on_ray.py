@@ -6,6 +6,7 @@ survive a crash.
 """
 
 import logging
+import re
 import time
 from typing import Any
 
@@ -29,8 +30,7 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
     """Train on `resources.workers` Ray workers. Raises what `train` raises."""
     use_gpu = require(resources)
     run = training.run.folder
-    if run.exists(FAILURE):
-        run.filesystem.delete_file(f"{run.path}/{FAILURE}")
+    run.remove(FAILURE)
     trainer = TorchTrainer(
         _work,
         train_loop_config={"training": training, "cpus": resources.cpus},
@@ -78,5 +78,6 @@ def _raise_failure(training: Training) -> None:
 
 
 def _last_line(error: Exception) -> str:
+    """What a worker raised, without the traceback and the class before it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+    return re.sub(r"^[\w.]+(Error|Exception): ", "", lines[-1]).rstrip(".") if lines else type(error).__name__

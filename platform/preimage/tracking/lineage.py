@@ -1,0 +1,43 @@
+"""What a run used and made, by fingerprint: read from the products themselves, wherever they lie."""
+
+from typing import Any
+
+from preimage.models.generator_folder import read_card
+from preimage.runs import Outcome, RunFolder
+from preimage.storage import Folder
+
+
+def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
+    """The fingerprints of the dataset, the generator and the latent store that a run used or made.
+
+    Raises GeneratorError, StorageError where one of them is damaged.
+    """
+    known = run.folder.read_json("run.json")
+    inputs: dict[str, str] = known.get("inputs", {})
+    found: dict[str, str] = {}
+    if store := _there("_manifest.json", outcome.store or inputs.get("store")):
+        manifest = store.read_json("_manifest.json")
+        found["store"] = manifest["fingerprint"]
+        found |= {key: manifest["about"][key]["fingerprint"] for key in ("dataset", "generator")}
+    if generator := _there("config.json", outcome.generator or inputs.get("generator")):
+        found["generator"] = read_card(generator).fingerprint
+    if dataset := prepared(known):
+        found["dataset"] = dataset["fingerprint"]
+    return found
+
+
+def prepared(known: dict[str, Any]) -> dict[str, str] | None:
+    """The dataset that run.json names, as {source, address, fingerprint}; None until it is prepared."""
+    dataset = known.get("dataset")
+    if not dataset:
+        return None
+    folder = Folder.at(dataset["address"])
+    if not folder.exists("manifest.json"):
+        return None
+    return dataset | {"fingerprint": folder.read_json("manifest.json")["fingerprint"]}
+
+
+def _there(mark: str, address: str | None) -> Folder | None:
+    """The folder, where it holds its mark and so is whole."""
+    folder = Folder.at(address) if address else None
+    return folder if folder and folder.exists(mark) else None

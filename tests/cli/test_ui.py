@@ -1,0 +1,161 @@
+"""`preimage ui` as a person sees it: in a real browser, over a run that was recorded."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from mlflow_server import free_port, wait_for
+from preimage.pipelines.execute import execute
+from preimage.pipelines.plan import make_plan
+from preimage.specs.load import loads
+from shell import SPEC
+
+pytestmark = pytest.mark.browser
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--window-size=1500,1400",
+)
+GRID = "img[src*='get-artifact'][src*='samples']"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A tiny training with five grids of samples."""
+    folder = tmp_path_factory.mktemp("ui") / "results"
+    spec = loads(SPEC, "a.yaml", "a", None, [f"results={folder}", "tracking.uri=local"])
+    outcome = execute(make_plan(spec))
+    assert sorted(os.listdir(Path(outcome.folder) / "samples")) == [
+        f"{images:012d}.png" for images in (0, 120, 240, 360, 480)
+    ]
+    return folder, outcome
+
+
+@pytest.fixture(scope="module")
+def page(results):
+    """The port, the address that was printed and that of the run's page, while `preimage ui` serves them."""
+    folder, outcome = results
+    port = free_port()
+    command = [sys.executable, "-m", "preimage", "ui", "--results", str(folder), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/health", patience=120)
+        _, printed = process.stdout.readline(), process.stdout.readline().strip()
+        yield port, printed, f"http://127.0.0.1:{port}/#/experiments/1/runs/{outcome.mlflow_run_id}"
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    driver = shutil.which("chromedriver")
+    binary = shutil.which("chromium") or shutil.which("google-chrome")
+    if not driver or not binary:
+        pytest.skip("needs chromium and chromedriver on the PATH (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        made = webdriver.Chrome(options=options, service=Service(driver))
+        try:
+            yield made
+        finally:
+            made.quit()
+
+
+def until(find, patience=60):
+    """What `find` gives, as soon as it gives something."""
+    from selenium.common.exceptions import StaleElementReferenceException
+
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        try:
+            if found := find():
+                return found
+        except StaleElementReferenceException:  # the page drew it anew
+            pass
+        time.sleep(0.2)
+    raise AssertionError("the page never showed it")
+
+
+def step_shown(browser):
+    """The step of the one grid that is on the page with its pixels loaded; None while there is none."""
+    pictures = browser.find_elements("css selector", GRID)
+    if len(pictures) != 1:
+        return None
+    if (
+        browser.execute_script("return arguments[0].complete ? arguments[0].naturalWidth : 0", pictures[0])
+        == 0
+    ):
+        return None
+    return pictures[0].get_attribute("src").split("step%2B")[1].split("%2B")[0]
+
+
+def test_the_grids_of_samples_show_one_after_another(browser, page):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.get(page[2] + "/model-metrics")
+    steps = [until(lambda: step_shown(browser))]
+    for _ in range(4):
+        browser.find_element("css selector", "[role=slider]").send_keys(Keys.ARROW_RIGHT)
+        steps.append(until(lambda: (now := step_shown(browser)) != steps[-1] and now))
+    assert steps == ["0", "120", "240", "360", "480"]
+
+
+def test_the_printed_address_shows_the_runs_among_the_pages_for_training(browser, page):
+    browser.get(page[1])
+    assert until(lambda: browser.find_elements("link text", "a"))
+    links = {each.text for each in browser.find_elements("tag name", "a")}
+    assert {"Runs", "Models"} <= links
+    assert "Prompts" not in links
+
+
+def test_the_page_tells_the_settings_and_where_everything_is(browser, page, results):
+    _, outcome = results
+    browser.get(page[2])
+    text = until(lambda: (body := browser.find_element("tag name", "body").text).count("preimage.") and body)
+    for expected in ("Finished", "training.batch", "generator_loss", "digits", outcome.generator):
+        assert expected in text
+
+
+def test_a_figure_is_drawn_among_the_files(browser, page):
+    browser.get(page[2] + "/artifacts/figures/losses.png")
+    wide = (
+        "return Math.max(0, ...[...document.images].filter(i => i.src.startsWith('blob:') || "
+        "i.src.includes('losses')).map(i => i.naturalWidth))"
+    )
+    assert until(lambda: browser.execute_script(wide)) > 100
+
+
+def test_only_this_machine_is_listened_to(page):
+    mine = {
+        line.split()[1]
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and line.split()[1].endswith(f":{page[0]:04X}")
+    }
+    assert mine == {f"0100007F:{page[0]:04X}"}
+
+
+def test_a_port_that_is_taken_is_one_error(results):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "preimage", "ui", "--results", str(results[0]), "--port", str(port)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr

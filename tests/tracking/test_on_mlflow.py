@@ -1,0 +1,134 @@
+import io
+from uuid import uuid4
+
+import pytest
+from PIL import Image
+
+from preimage.errors import TrackingError
+from preimage.storage import Folder
+from preimage.tracking.config import TrackingConfig
+from preimage.tracking.tracker import Record, open_tracker
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory):
+    """A real SQLite store; making its tables takes seconds."""
+    root = Folder.at(tmp_path_factory.mktemp("results"))
+    return open_tracker(TrackingConfig(), root)
+
+
+@pytest.fixture
+def run_id(tracker):
+    return tracker.begin(uuid4().hex, "train", {"preimage.job": "train-gan"}, None)
+
+
+def png(value):
+    stream = io.BytesIO()
+    Image.new("L", (40, 20), value).save(stream, "png")
+    return stream.getvalue()
+
+
+def artifacts(tracker, run_id, folder=None):
+    return [each.path for each in tracker.client.list_artifacts(run_id, folder)]
+
+
+def test_a_key_means_one_run_even_if_its_id_was_lost(tracker):
+    first, again = (tracker.begin("lost", "train", {}, None) for _ in range(2))
+    assert first == again
+    assert tracker.begin("other", "train", {}, None) != first
+
+
+def test_a_run_has_its_name_its_parent_and_its_tags(tracker, run_id):
+    child = tracker.client.get_run(tracker.begin(uuid4().hex, "invert", {"a": "1"}, run_id))
+    assert child.info.run_name == "invert"
+    assert child.info.status == "RUNNING"
+    assert child.data.tags["mlflow.parentRunId"] == run_id
+    assert child.data.tags["a"] == "1"
+    assert child.data.tags["mlflow.source.name"] == "preimage"
+
+
+def test_the_experiment_is_shown_as_model_training(tracker):
+    experiment = tracker.client.get_experiment(tracker.experiment_id)
+    assert experiment.name == "preimage"
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert experiment.artifact_location.startswith("file://")
+
+
+def test_settings_of_any_number_and_length(tracker, run_id):
+    settings = {f"model.setting_{number}": number for number in range(250)} | {"long": "x" * 10_000}
+    for _ in range(2):
+        tracker.params(run_id, settings)
+    found = tracker.client.get_run(run_id).data.params
+    assert len(found) == 251
+    assert found["model.setting_249"] == "249"
+
+
+def test_metrics_sent_twice_are_there_once_in_order(tracker, run_id):
+    records = [Record(step, 1_000 + step, {"loss": 1 / (step + 1), "rate": 7.0}) for step in range(600)]
+    tracker.metrics(run_id, records[:400])
+    tracker.metrics(run_id, records)
+    for name in ("loss", "rate"):
+        history = tracker.client.get_metric_history(run_id, name)
+        assert [(each.step, each.timestamp, each.value) for each in history] == [
+            (each.step, each.time_ms, each.metrics[name]) for each in records
+        ]
+
+
+def test_a_picture_sent_twice_shows_once_large_and_small(tracker, run_id):
+    for _ in range(2):
+        tracker.image(run_id, "samples", Record(300, 5, {}), png(1))
+        tracker.image(run_id, "samples", Record(600, 6, {}), png(2))
+    names = artifacts(tracker, run_id, "images")
+    assert [name.split("+")[2] for name in names] == ["300", "300", "600", "600"]
+    assert [name.endswith(".png") for name in names] == [False, True, False, True]
+    assert tracker.client.get_run(run_id).data.tags["mlflow.loggedImages"] == "True"
+
+
+def test_names_of_pictures_are_those_that_mlflow_itself_gives(tracker, run_id):
+    other = tracker.begin(uuid4().hex, "by mlflow", {}, None)
+    tracker.client.log_image(other, Image.new("L", (4, 4)), key="samples", step=3, timestamp=9)
+    tracker.image(run_id, "samples", Record(3, 9, {}), png(1))
+
+    def shape(of):
+        names = sorted(artifacts(tracker, of, "images"))
+        return [[part for part in name.split("+") if len(part) != 36 and "-" not in part] for name in names]
+
+    assert shape(run_id)[0] == shape(other)[0]
+    assert len(shape(run_id)) == len(shape(other)) == 2
+
+
+def test_files_lie_in_their_folders(tracker, run_id, tmp_path):
+    tracker.file(run_id, "", "spec.yaml", b"job: pag\n")
+    tracker.file(run_id, "generator", "config.json", b"{}")
+    assert artifacts(tracker, run_id) == ["generator", "spec.yaml"]
+    tracker.client.download_artifacts(run_id, "spec.yaml", str(tmp_path))
+    assert (tmp_path / "spec.yaml").read_bytes() == b"job: pag\n"
+
+
+def test_the_dataset_is_an_input_once(tracker, run_id):
+    for _ in range(2):
+        tracker.dataset(run_id, "digits", "f" * 64, "s3://bucket/digits")
+    (images,) = tracker.client.get_run(run_id).inputs.dataset_inputs
+    assert (images.dataset.name, images.dataset.digest) == ("digits", "f" * 36)
+    assert images.dataset.source == '{"uri": "s3://bucket/digits"}'
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED"])
+def test_a_run_ends_and_is_taken_up_again(tracker, run_id, status):
+    tracker.end(run_id, status)
+    assert tracker.client.get_run(run_id).info.status == status
+    tracker.resume(run_id)
+    assert tracker.client.get_run(run_id).info.status == "RUNNING"
+
+
+def test_a_deleted_run_is_said_to_be(tracker, run_id):
+    tracker.client.delete_run(run_id)
+    with pytest.raises(TrackingError, match="deleted"):
+        tracker.metrics(run_id, [Record(1, 1, {"loss": 1.0})])
+
+
+def test_a_folder_on_no_disk_cannot_hold_the_local_store():
+    from pyarrow.fs import _MockFileSystem
+
+    with pytest.raises(TrackingError, match=r"name an MLflow server with tracking\.uri=http"):
+        open_tracker(TrackingConfig(), Folder(_MockFileSystem(), "results"))

@@ -100,7 +100,7 @@ def test_a_pipeline_runs_is_skipped_and_runs_again_fresh(shell, tmp_path):
     again = shell("run", "pipeline.yaml", "--json")
     assert outcome_of(again) == outcome
     assert again.err.count("finished already") == 3
-    assert shell("plan", "pipeline.yaml").out.count("skipped: finished already") == 3
+    assert shell("plan", "pipeline.yaml").out.count("skipped: an equal run") == 3
 
     fresh = outcome_of(shell("run", "job.yaml", "--json", "--fresh"))
     assert fresh["run"] == outcome["steps"]["train"]["run"] + "-r2"

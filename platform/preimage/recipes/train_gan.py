@@ -1,6 +1,7 @@
 """train-gan: a DCGAN on prepared images."""
 
 from functools import partial
+from statistics import median
 from typing import ClassVar, Literal
 
 from pydantic import model_validator
@@ -108,7 +109,10 @@ def _conclude(config: TrainGanConfig, context: Context, dataset: Dataset) -> Res
         "dataset": dataset.fingerprint,
     }
     save_generator(generator, context.run.generator, history)
+    curves = {name: context.run.curve(name) for name in METRICS}
     context.run.figures.write("samples.png", grid_png(fixed_samples(generator, config.seed, GRID)))
-    context.run.figures.write("losses.png", losses_png({name: context.run.curve(name) for name in METRICS}))
-    last = list(context.run.records().values())[-1]["metrics"]
-    return Result(last | {"images_seen": chosen.images}, ("samples.png", "losses.png"))
+    context.run.figures.write("losses.png", losses_png(curves))
+    final = {name: curve[-1][1] for name, curve in curves.items()}
+    speed = median(rate for _, rate in context.run.curve("images_per_second"))
+    metrics = final | {"images_seen": chosen.images, "images_per_second": speed}
+    return Result(metrics, ("samples.png", "losses.png"))

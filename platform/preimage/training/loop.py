@@ -124,7 +124,7 @@ class Loop:
             self.score_sum += metrics[self.config.best] if self.config.best in metrics else float("nan")
             self.score_count += 1
         if self.worker.leads:
-            self.run_folder.record(self.seen, metrics | {"images_per_second": self.clock.rate(self.seen)})
+            self.run_folder.record(self.seen, metrics | {"images_per_second": self.clock.lap(self.seen)})
         self.sums, self.since_log = {}, 0
 
     def _draw(self) -> None:
@@ -176,6 +176,7 @@ class Clock:
     def __init__(self, seen: int = 0, every: float = 1.0) -> None:
         self.seen, self.every = seen, every
         self.start = self.shown = time.monotonic()
+        self.last = (seen, self.start)
 
     def due(self) -> bool:
         now = time.monotonic()
@@ -185,7 +186,13 @@ class Clock:
         return True
 
     def rate(self, seen: int) -> float:
+        """Since the loop began here."""
         return (seen - self.seen) / max(time.monotonic() - self.start, 1e-9)
+
+    def lap(self, seen: int) -> float:
+        """Since the last lap."""
+        before, self.last = self.last, (seen, time.monotonic())
+        return (seen - before[0]) / max(self.last[1] - before[1], 1e-9)
 
 
 def _own_images(worker: Worker, dataset: Dataset) -> Images:

@@ -41,6 +41,3 @@ def main() -> None:
     except PreimageError as error:
         errors.print(f"[bold red]error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        errors.print("stopped; what was made is kept: run the same command again to go on")
-        sys.exit(130)

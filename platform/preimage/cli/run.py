@@ -1,6 +1,7 @@
 """run, plan and schema."""
 
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,8 +61,13 @@ def run(
         from preimage.cluster.connect import connect
 
         connect(verbose)
-    with showing(console) as show:
-        outcome = execute(planned, show)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would abort the process
+    try:
+        with showing(console) as show:
+            outcome = execute(planned, show)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; what was made is kept: give the same command again to go on")
+        raise typer.Exit(130) from None
     show_outcome(console, planned, outcome)
     if as_json:
         print(json.dumps(outcome.plain()))

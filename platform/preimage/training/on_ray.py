@@ -7,7 +7,11 @@ survive a crash.
 
 import logging
 import re
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -47,7 +51,8 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
         ),
     )
     try:
-        trainer.fit()
+        with _ctrl_c_stays_ours():
+            trainer.fit()
     except ray.train.TrainingFailedError as error:
         raise PreimageError(
             f"training failed after {resources.retries} resumptions: {_last_line(error)}. "
@@ -55,6 +60,20 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
         ) from error
     _raise_failure(training)
     (run / "ray").delete()
+
+
+@contextmanager
+def _ctrl_c_stays_ours() -> Iterator[None]:
+    """Ray Train takes SIGINT over, for good, and turns it into SystemExit once its workers are stopped."""
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        if in_main:
+            signal.signal(signal.SIGINT, before)
 
 
 def _work(config: dict[str, Any]) -> None:

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from pyarrow import ArrowException, fs
+from pyarrow import ArrowException, BufferOutputStream, NativeFile, fs
 
 from preimage.errors import StorageError
 
@@ -39,6 +41,8 @@ class Folder:
         try:
             if "://" not in text:
                 return cls(fs.LocalFileSystem(), str(Path(text).expanduser().absolute()))
+            if text.startswith("s3:") and "allow_delayed_open" not in text:  # one request for a small file
+                text += ("&" if "?" in text else "?") + "allow_delayed_open=true"
             filesystem, path = fs.FileSystem.from_uri(text)
             return cls(filesystem, path)
         except (OSError, ValueError, ArrowException) as error:
@@ -66,24 +70,24 @@ class Folder:
         return Folder(self.filesystem, f"{self.path}/{name}")
 
     def exists(self, name: str = "") -> bool:
-        path = f"{self.path}/{name}" if name else self.path
-        return self.filesystem.get_file_info(path).type != fs.FileType.NotFound
+        return self._info(name).type != fs.FileType.NotFound
 
     def names(self) -> list[str]:
         """What the folder holds, sorted; nothing where there is no folder. Temporary files are left out."""
-        found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+        with self._reaching():
+            found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         return sorted(info.base_name for info in found if not info.base_name.startswith("."))
 
     def size(self, name: str) -> int:
         """A file's size in bytes. Raises StorageError where it is missing."""
-        info = self.filesystem.get_file_info(f"{self.path}/{name}")
+        info = self._info(name)
         if info.type != fs.FileType.File:
             raise StorageError(f"{self.uri}/{name} is missing")
         return info.size
 
     def modified_ms(self, name: str) -> int:
         """When a file was last written, in milliseconds since 1970."""
-        return (self.filesystem.get_file_info(f"{self.path}/{name}").mtime_ns or 0) // 1_000_000
+        return (self._info(name).mtime_ns or 0) // 1_000_000
 
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises StorageError where it cannot be read."""
@@ -103,21 +107,25 @@ class Folder:
             ) from error
 
     def write(self, name: str, data: bytes | memoryview) -> None:
-        """Write a whole file or nothing: under another name first, then renamed.
+        """Write a whole file or nothing.
 
         Raises StorageError where the filesystem refuses, a full disk for one.
         """
+        with self.writing(name) as stream:
+            stream.write(data)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[NativeFile]:
+        """A stream to write a file to. The file is there, whole, after the block; an error leaves none.
+
+        Raises StorageError where the filesystem refuses, in the block or at its end.
+        """
+        place = self._renamed if self.is_local else self._at_once
         try:
-            self.filesystem.create_dir(self.path, recursive=True)
-            if not self.is_local:  # an object store shows an object only once it is whole
-                self._stream(f"{self.path}/{name}", data)
-                return
-            temporary = f"{self.path}/.{uuid4().hex}.tmp"
-            try:
-                self._stream(temporary, data)
-                self.filesystem.move(temporary, f"{self.path}/{name}")
-            finally:
-                Path(temporary).unlink(missing_ok=True)
+            if self.is_local:  # an object store has no folders to make
+                self.filesystem.create_dir(self.path, recursive=True)
+            with place(f"{self.path}/{name}") as stream:
+                yield stream
         except OSError as error:
             raise StorageError(
                 f"cannot write {self.uri}/{name}: {error}. Nothing already written was touched."
@@ -126,11 +134,44 @@ class Folder:
     def write_json(self, name: str, value: Any) -> None:
         self.write(name, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
+    def remove(self, name: str) -> None:
+        """Remove a file; nothing happens where there is none."""
+        with self._reaching():
+            if self.exists(name):
+                self.filesystem.delete_file(f"{self.path}/{name}")
+
     def delete(self) -> None:
         """Remove the folder and all it holds; nothing happens where there is none."""
-        if self.exists():
-            self.filesystem.delete_dir(self.path)
+        with self._reaching():
+            if self.exists():
+                self.filesystem.delete_dir(self.path)
 
-    def _stream(self, path: str, data: bytes | memoryview) -> None:
+    def _info(self, name: str) -> fs.FileInfo:
+        with self._reaching():
+            return self.filesystem.get_file_info(f"{self.path}/{name}" if name else self.path)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"cannot reach {self.uri}: {error}") from error
+
+    @contextmanager
+    def _renamed(self, path: str) -> Iterator[NativeFile]:
+        """A file under another name, renamed at the end."""
+        temporary = f"{self.path}/.{uuid4().hex}.tmp"
+        try:
+            with self.filesystem.open_output_stream(temporary, compression=None) as stream:
+                yield stream
+            self.filesystem.move(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+    @contextmanager
+    def _at_once(self, path: str) -> Iterator[NativeFile]:
+        """Memory, sent at the end: closing a remote stream, after an error too, shows what is in it."""
+        memory = BufferOutputStream()
+        yield memory
         with self.filesystem.open_output_stream(path, compression=None) as stream:
-            stream.write(data)
+            stream.write(memory.getvalue())

@@ -149,7 +149,7 @@ def file_sizes(folder: Folder) -> dict[str, int]:
     try:
         paths = [f"{folder.path}/{name}" for name in folder.names()]
         infos = folder.filesystem.get_file_info(paths)
-    except OSError as error:
+    except (OSError, StorageError) as error:
         raise StoreError(f"cannot list {folder.uri}: {error}; a latent store is a folder") from error
     return {info.base_name: info.size for info in infos if info.is_file}
 

@@ -1,8 +1,11 @@
 """The Parquet parts of a latent store: encoding, streaming, digests and the ids' uniqueness."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+import io
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +18,12 @@ from preimage.storage import Folder
 
 ROW_GROUP = 65536
 CHUNK = 1 << 22
+READERS = 3
+"""Row groups that are decoded at a time."""
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
 OPTIONS: dict[str, Any] = {
     # LZ4 writes and reads float codes as fast as no compression does; zstd with byte_stream_split makes the
     # file 17% smaller and halves the speed of writing.
@@ -26,33 +35,113 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-def encode(codes: Codes, about: About) -> memoryview:
-    """A part's bytes. Raises StoreError for codes that cannot be stored."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        to_table(codes, about),
-        sink,
-        **OPTIONS,
-    )
-    return memoryview(sink.getvalue())
+def write(codes: Codes, about: About, folder: Folder, name: str) -> tuple[int, str]:
+    """Write a part; its size in bytes and its SHA-256.
+
+    Raises StoreError for codes that cannot be stored, StorageError where the folder cannot be written.
+    """
+    table = to_table(codes, about)
+    with folder.writing(name) as stream, Overlapped(stream) as sink:
+        pq.write_table(table, sink, **OPTIONS)
+    return sink.size, sink.sha256.hexdigest()
+
+
+class Overlapped(io.RawIOBase):
+    """Hashes and writes to a stream in another thread, so that encoding goes on meanwhile."""
+
+    BLOCK, AHEAD = 1 << 20, 4
+    """Bytes handed over at a time, and how many such blocks may wait."""
+
+    def __init__(self, stream: pa.NativeFile) -> None:
+        self.size, self.sha256 = 0, hashlib.sha256()
+        self._stream, self._thread = stream, ThreadPoolExecutor(1)
+        self._held: list[bytes] = []
+        self._waiting: deque[Future[None]] = deque()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        """Take some bytes. Raises what writing earlier ones raised."""
+        self._held.append(bytes(data))  # Parquet may use the memory again
+        if sum(map(len, self._held)) >= self.BLOCK:
+            self._hand_over()
+        if len(self._waiting) > self.AHEAD:
+            self._waiting.popleft().result()
+        return len(data)
+
+    def close(self) -> None:
+        """Wait for what is not written yet. Raises what writing raised."""
+        if self.closed:
+            return
+        super().close()
+        with self._thread:  # no thread is left behind where this raises
+            self._hand_over()
+            while self._waiting:
+                self._waiting.popleft().result()
+
+    def _hand_over(self) -> None:
+        self._waiting.append(self._thread.submit(self._pass_on, self._held))
+        self._held = []
+
+    def _pass_on(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self.size += len(piece)
+            self.sha256.update(piece)
+            self._stream.write(piece)
 
 
 def batches(
-    folder: Folder, name: str, about: About, columns: Sequence[str] | None, rows: int
+    folder: Folder, records: Iterable[PartRecord], about: About, columns: Sequence[str] | None, rows: int
 ) -> Iterator[Codes]:
-    """A part's rows in order.
+    """The rows of parts in order; row groups are decoded ahead.
 
     Raises StoreError that names a part which cannot be read or belongs to another store.
     """
+    groups = ((record, group) for record in records for group in range(_groups(record)))
+    for table in _ahead(lambda at: _read_group(folder, *at, about, columns), groups):
+        for first in range(0, table.num_rows, rows):
+            yield from_table(table.slice(first, rows))
+
+
+def _groups(record: PartRecord) -> int:
+    """Row groups of a part; one without rows is opened too, for its schema."""
+    return max(1, -(-record.rows // ROW_GROUP))
+
+
+def _read_group(
+    folder: Folder, record: PartRecord, group: int, about: About, columns: Sequence[str] | None
+) -> pa.Table:
+    """One row group; none of a part without rows. Raises StoreError."""
+    name = record.file
     try:
-        with folder.filesystem.open_input_file(f"{folder.path}/{name}") as file:
-            part = pq.ParquetFile(file, page_checksum_verification=True)
+        with (
+            folder.filesystem.open_input_file(f"{folder.path}/{name}") as file,
+            pq.ParquetFile(file, page_checksum_verification=True) as part,
+        ):
             if not part.schema_arrow.equals(arrow_schema(about), check_metadata=True):
                 raise StoreError(f"{folder.uri}/{name} has another schema or belongs to another store")
-            for batch in part.iter_batches(rows, columns=None if columns is None else list(columns)):
-                yield from_table(pa.Table.from_batches([batch]))
+            if part.metadata.num_rows != record.rows or part.num_row_groups > _groups(record):
+                raise StoreError(
+                    f"{folder.uri}/{name} has {part.metadata.num_rows} rows, expected {record.rows} "
+                    f"in groups of {ROW_GROUP}"
+                )
+            groups = [group] if group < part.num_row_groups else []
+            return part.read_row_groups(groups, columns, use_threads=False)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise unreadable(folder, name, error) from error
+
+
+def _ahead(work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
+    """What `work` makes of each item, in order; a few are worked on at a time."""
+    with ThreadPoolExecutor(READERS) as pool:
+        waiting: deque[Future[Value]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > READERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def file_digest(folder: Folder, name: str) -> str:
@@ -103,8 +192,10 @@ def check_ids(folder: Folder, about: About, records: Iterable[PartRecord], count
     Raises StoreError for an image in two rows, and for a part that is not the one its record describes.
     """
     ids = Ids(count)
-    for record in records:
-        found = list(batches(folder, record.file, about, ("image_id", "loss"), ROW_GROUP))
+    records = list(records)
+    for record, found in zip(
+        records, _ahead(lambda each: _ids_and_losses(folder, about, each), records), strict=True
+    ):
         if rows_digest(found) != record.rows_sha256:
             raise StoreError(
                 f"{folder.uri}/{record.file} is not the part of its record; delete it, then {AGAIN}"
@@ -115,6 +206,12 @@ def check_ids(folder: Folder, about: About, records: Iterable[PartRecord], count
         raise StoreError(
             f"images {repeated} are in {folder.uri} more than once; no image may be in two parts"
         )
+
+
+def _ids_and_losses(folder: Folder, about: About, record: PartRecord) -> list[Codes]:
+    columns = ("image_id", "loss")
+    tables = (_read_group(folder, record, group, about, columns) for group in range(_groups(record)))
+    return [from_table(table) for table in tables]
 
 
 def unreadable(folder: Folder, name: str, error: Exception) -> StoreError:

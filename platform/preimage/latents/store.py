@@ -1,7 +1,6 @@
 """The latent store: a folder of Parquet parts, one row per image, and the manifest that makes it whole."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from preimage.latents.manifest import (
     write_config,
 )
 from preimage.latents.schema import COLUMNS, About, Codes, concatenate
-from preimage.storage import Folder, digest
+from preimage.storage import Folder
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,7 @@ class Store:
             raise StoreError(
                 f"a latent store has no column {', '.join(unknown)}; it has {', '.join(COLUMNS)}"
             )
-        for record in self.manifest.parts:
-            yield from parquet.batches(self.folder, record.file, self.about, wanted, rows)
+        yield from parquet.batches(self.folder, self.manifest.parts, self.about, wanted, rows)
 
     def head(self, count: int) -> Codes:
         """The first rows; fewer where the store holds fewer. Raises ValueError for a count below 1."""
@@ -123,11 +121,8 @@ class StoreWriter:
             raise StoreError(f"the store has parts 0 to {self.plan.parts - 1}, got {index}")
         if there := finished_part(self.folder, index):
             return there
-        data = parquet.encode(codes, self.plan.about)
-        with ThreadPoolExecutor(1) as pool:  # hashing takes as long as writing; both release the GIL
-            sha256 = pool.submit(digest, data)
-            self.folder.write(part_name(index), data)
-            record = _record_of(index, codes, data.nbytes, sha256.result())
+        size, sha256 = parquet.write(codes, self.plan.about, self.folder, part_name(index))
+        record = _record_of(index, codes, size, sha256)
         write_config(self.folder, record_name(index), record)
         return record
 

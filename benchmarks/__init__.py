@@ -1,0 +1,1 @@
+"""What Preimage costs and gains, each figure against the plain way of doing the same."""

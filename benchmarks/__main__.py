@@ -1,0 +1,98 @@
+"""Every figure, as one table and as build/bench.json: python -m benchmarks [--only NAME ...] [--quick]."""
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from . import data, invert, store, train
+from .measure import Figure
+
+Measured = Figure | list[Figure] | str
+"""Figures, or why there are none."""
+
+FIGURES: dict[str, Callable[[bool], Measured]] = {
+    "store.write_over_pyarrow": store.write_over_pyarrow,
+    "store.read_over_pyarrow": store.read_over_pyarrow,
+    "data.prepare": data.cifar10,
+    "invert.engine_over_naive": invert.engine_over_naive,
+    "invert.ray_over_engine": invert.ray_over_engine,
+    "train.ray_over_bare": train.ray_over_bare,
+    "train.two_workers": train.two_workers,
+}
+RESULTS = Path("build/bench.json")
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(1)
+    if options.cifar10:
+        os.environ[data.ZIP] = options.cifar10
+    console = Console(width=max(100, Console().width))
+    console.print(f"{_machine()}, load {_load()} before")
+    found: list[Figure] = []
+    for name in options.only or FIGURES:
+        with console.status(name):
+            measured = FIGURES[name](options.quick)
+        if isinstance(measured, str):
+            console.print(f"{name} is skipped: {measured}")
+            continue
+        found += measured if isinstance(measured, list) else [measured]
+    console.print(_table(found))
+    for each in found:
+        if each.note:
+            console.print(f"{each.name}: {each.note}", highlight=False)
+    console.print(f"load {_load()} after, of which up to 2 is the benchmarks' own")
+    _write(found)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(FIGURES)}; or groups")
+    parser.add_argument("--quick", action="store_true", help="less of everything: does it run?")
+    parser.add_argument("--cifar10", metavar="ZIP", help=f"its images in a .zip, or set {data.ZIP}")
+    options = parser.parse_args()
+    if options.only:
+        chosen = [
+            name for name in FIGURES if any((name + ".").startswith(f"{each}.") for each in options.only)
+        ]
+        if not chosen:
+            parser.error(f"no figure is called {' or '.join(options.only)}; there are {', '.join(FIGURES)}")
+        options.only = chosen
+    return options
+
+
+def _table(found: list[Figure]) -> Table:
+    table = Table("figure", "value", "unit", "aim", "quartiles", "meets aim")
+    table.columns[0].no_wrap = True
+    for each in found:
+        meets = {None: "", True: "yes", False: "[red]no[/red]"}[each.meets]
+        aim = "" if each.aim is None else f"{each.aim:g}"
+        spread = f"{each.low:.4g} - {each.high:.4g}"
+        table.add_row(each.name, f"{each.value:.4g}", each.unit, aim, spread, meets)
+    return table
+
+
+def _write(found: list[Figure]) -> None:
+    RESULTS.parent.mkdir(exist_ok=True)
+    figures = {each.name: {"value": each.value, "aim": each.aim, "unit": each.unit} for each in found}
+    RESULTS.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _machine() -> str:
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{os.cpu_count()} cores {platform.machine()}, {versions}"
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Two ways of doing one thing, measured in turn: A B A B. A figure is the median over the pairs."""
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table."""
+
+    name: str
+    value: float
+    unit: str
+    low: float
+    """The first quartile of the pairs, or of the repetitions."""
+    high: float
+    """The third."""
+    aim: float | None = None
+    """At least so much; None where there is nothing to compare with."""
+    note: str = ""
+
+    @property
+    def meets(self) -> bool | None:
+        return None if self.aim is None else self.value >= self.aim
+
+
+def figure(name: str, values: Sequence[float], unit: str, aim: float | None = None, note: str = "") -> Figure:
+    """The median of the values, and their quartiles."""
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return Figure(name, statistics.median(values), unit, low, high, aim, note)
+
+
+def in_turn(
+    one: Callable[[], object],
+    other: Callable[[], object],
+    pairs: int,
+    clean: Callable[[], object] = lambda: None,
+) -> list[tuple[float, float]]:
+    """Seconds of each of the two, `pairs` times; once unmeasured before. `clean` is not timed."""
+    found = []
+    for _ in range(pairs + 1):
+        clean()
+        found.append((seconds(one), seconds(other)))
+    return found[1:]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def start_ray() -> None:
+    """Ray's workers otherwise run at niceness 15: any other process on the machine would slow only them."""
+    from preimage.cluster.connect import connect
+
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    connect()

@@ -1,0 +1,185 @@
+"""Training on Ray Train over a bare loop, and on two workers over one."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from preimage.config import Resources
+from preimage.data.config import DataConfig
+from preimage.data.dataset import Images
+from preimage.data.prepare import prepare
+from preimage.models.config import GeneratorConfig
+from preimage.runs import RunFolder
+from preimage.storage import Folder
+from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.gan import GanLearner
+from preimage.training.learner import Setting
+from preimage.training.loop import Training
+from preimage.training.memory import keep_freed_memory
+from preimage.training.on_ray import fit_on_ray
+from preimage.training.worker import Worker
+
+from .bare import Bare, bare_process
+from .measure import Figure, figure, start_ray
+
+SMALL = GeneratorConfig(latent_dim=100, prior="normal", image_size=32, channels=3, width=32)
+ORDINARY = GeneratorConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
+RESULT = "pairs.json"
+SEED = 1
+
+Other = Callable[[int], float]
+"""So many steps of the plain way: seconds."""
+
+
+def ray_over_bare(quick: bool) -> Figure:
+    """A small DCGAN, so that whatever the loop adds to a step shows; the bare loop runs without Ray."""
+    batch, steps, segments = 100, 10, 4 if quick else 16
+    with bare_process(partial(bare_loop, SMALL, batch)) as address:
+        build = partial(_against_process, address, steps)
+        pairs, pause = _train(SMALL, batch, steps, segments, workers=1, build=build)
+    # What comes once in 100,000 images is timed apart and counted as often as it comes.
+    rare = pause * batch * steps / LoopConfig().checkpoint_every
+    ratios = [bare / (loop + rare) for loop, bare in pairs]
+    note = f"a checkpoint and a grid take {pause * 1000:.0f} ms in 100,000 images"
+    return figure("train.ray_over_bare", ratios, "x", 0.97, note)
+
+
+def two_workers(quick: bool) -> Figure:
+    """Two workers of one thread over one of one thread, on the same batch."""
+    batch, steps, segments = LoopConfig().batch, 2, 3 if quick else 7
+    build = partial(_against_one_worker, batch, steps)
+    pairs, _ = _train(ORDINARY, batch, steps, segments, workers=2, build=build)
+    return figure("train.two_workers", [one / two for two, one in pairs], "x", 1.7)
+
+
+def bare_loop(model: GeneratorConfig, batch: int) -> Callable[[int], None]:
+    """Steps on one batch, and nothing else; the loop's gain from keeping memory is not its own."""
+    keep_freed_memory()
+    learner = _learner(model, Setting(Worker(), _no_images(model), SEED, SEED))
+    images = torch.rand(batch, model.channels, model.image_size, model.image_size) * 2 - 1
+    rows = torch.arange(batch)
+
+    def steps(number: int) -> None:
+        for step in range(number):
+            learner.step(rows, images, step)
+
+    return steps
+
+
+class InTurn:
+    """A learner that, after so many steps in the loop, lets the other way do as many, and times both."""
+
+    def __init__(self, learner: GanLearner, steps: int, other: Other, folder: Folder | None = None) -> None:
+        self.inner, self.steps, self.other, self.folder = learner, steps, other, folder
+        self.generator = learner.generator
+        self.pairs: list[tuple[float, float]] = []
+        self.pauses: list[float] = []
+        self.done, self.begin, self.paused, self.since = 0, 0.0, 0.0, None
+
+    def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
+        now = time.perf_counter()
+        if self.since is not None:  # a checkpoint or a grid came between
+            self.pauses.append(now - self.since)
+            self.paused, self.since = self.paused + now - self.since, None
+        if self.done % self.steps == 0:
+            self._turn(now)
+        self.done += 1
+        return self.inner.step(rows, images, number)
+
+    def _turn(self, now: float) -> None:
+        """A segment ends where the next one begins, so that all that the loop does counts."""
+        if self.done > self.steps:  # the first segment warms up
+            self.pairs.append((now - self.begin - self.paused, self.other(self.steps)))
+        else:
+            self.other(self.steps)
+        self.begin, self.paused = time.perf_counter(), 0.0
+
+    def samples(self, count: int) -> Tensor:
+        self.since = self.since or time.perf_counter()
+        return self.inner.samples(count)
+
+    def shared_state(self) -> dict[str, Any]:
+        self.since = self.since or time.perf_counter()
+        if self.folder:
+            self.folder.write_json(RESULT, {"pairs": self.pairs, "pauses": self.pauses})
+        return self.inner.shared_state()
+
+    def load_shared_state(self, state: dict[str, Any]) -> None:
+        self.inner.load_shared_state(state)
+
+    def own_state(self) -> dict[str, Any]:
+        return self.inner.own_state()
+
+    def load_own_state(self, states: list[dict[str, Any]]) -> None:
+        self.inner.load_own_state(states)
+
+
+def _train(
+    model: GeneratorConfig, batch: int, steps: int, segments: int, workers: int, build: Callable[..., InTurn]
+) -> tuple[list[tuple[float, float]], float]:
+    """Pairs of seconds, (in the loop, the other way), and those of a checkpoint with a grid."""
+    start_ray()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Folder.at(name)
+        data = DataConfig(source="digits", size=model.image_size, channels=3)
+        dataset = prepare(data, folder / "datasets", backend="local")
+        segment = batch * steps
+        images = (segments + 2) * segment + batch  # one to warm up, and a step to end the last
+        rare = images // 3
+        loop = LoopConfig(
+            images=images,
+            batch=batch,
+            log_every=segment,
+            sample_every=rare,
+            checkpoint_every=rare,
+        )
+        training = Training(
+            run=RunFolder(folder / "run"),
+            dataset=dataset.folder,
+            loop=loop,
+            build=partial(build, model, folder),
+            identity={},
+            seed=SEED,
+        )
+        fit_on_ray(training, Resources(workers=workers, gpu=False, retries=0))
+        result = folder.read_json(RESULT)
+    return [(loop, other) for loop, other in result["pairs"]], max(result["pauses"][1:])
+
+
+def _against_process(
+    address: str, steps: int, model: GeneratorConfig, folder: Folder, setting: Setting
+) -> InTurn:
+    return InTurn(_learner(model, setting), steps, Bare(address), folder)
+
+
+def _against_one_worker(
+    batch: int, steps: int, model: GeneratorConfig, folder: Folder, setting: Setting
+) -> InTurn:
+    """Rank 0 takes the whole batch alone while the other worker waits."""
+    alone = bare_loop(model, batch) if setting.worker.leads else None
+
+    def other(number: int) -> float:
+        dist.barrier()
+        begin = time.perf_counter()
+        if alone:
+            alone(number)
+        seconds = time.perf_counter() - begin
+        dist.barrier()
+        return seconds
+
+    return InTurn(_learner(model, setting), steps, other, folder if setting.worker.leads else None)
+
+
+def _learner(model: GeneratorConfig, setting: Setting) -> GanLearner:
+    return GanLearner(setting, model, OptimizerConfig())
+
+
+def _no_images(model: GeneratorConfig) -> Images:
+    pixels = torch.empty(0, model.channels, model.image_size, model.image_size, dtype=torch.uint8)
+    return Images(torch.empty(0, dtype=torch.int64), pixels, torch.empty(0, dtype=torch.int32))

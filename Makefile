@@ -17,6 +17,7 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/preimage run jobs/demo.yaml
+	@echo 'before these, once: . .venv/bin/activate'
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -25,8 +25,10 @@ def grid_png(images: Tensor, columns: int | None = None) -> bytes:
 
 
 def pairs_png(above: Tensor, below: Tensor, columns: int = 8) -> bytes:
-    """Two equal sets of images (N, C, H, W), each image of the first joined to its partner below it."""
-    return grid_png(torch.cat([above.cpu(), below.cpu()], dim=2), columns)
+    """Two equal sets of images (N, C, H, W), each image of the first above its partner of the second."""
+    above, below = above.cpu(), below.cpu()
+    line = torch.zeros_like(above[:, :, :1])  # grey
+    return grid_png(torch.cat([above, line, below], dim=2), columns)
 
 
 def png_of(picture: Image.Image) -> bytes:

@@ -1,0 +1,40 @@
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+
+from preimage.figures.grids import grid_png, pairs_png
+from preimage.figures.plots import convergence_png, losses_png, spectrum_png
+from preimage.training.gan import METRICS
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def test_a_grid_is_filled_row_by_row_and_magnified_by_whole_pixels():
+    shades = torch.tensor([-1.0, -0.5, 0.5, 1.0]).view(4, 1, 1, 1).expand(4, 1, 8, 8)
+    grid = pixels(grid_png(shades))
+    assert grid.shape == (22 * 23, 22 * 23, 3)  # two images, three borders of 2 pixels, 23 times
+    cell = 10 * 23
+    centres = [grid[y * cell + cell // 2, x * cell + cell // 2, 0] for y in (0, 1) for x in (0, 1)]
+    assert centres == [0, 64, 191, 255]
+
+
+def test_pairs_stand_one_above_the_other():
+    black, white = -torch.ones(3, 1, 8, 8), torch.ones(3, 1, 8, 8)
+    grid = pixels(pairs_png(black, white, columns=3))
+    column = grid[:, grid.shape[1] // 2, 0]
+    order = [value for i, value in enumerate(column) if i == 0 or value != column[i - 1]]
+    assert order == [255, 0, 128, 255]  # border, the first, a grey line, the second and the border
+
+
+def test_plots_are_pictures():
+    curves = {name: [(100, 1.0), (200, 2.0)] for name in METRICS}
+    for png in (
+        spectrum_png(np.array([30.0, 20.0, 10.0]), 1.0, 100),
+        convergence_png(np.random.default_rng(0).random(50)),
+        losses_png(curves),
+    ):
+        assert pixels(png).std() > 1

@@ -33,5 +33,5 @@ def pairs_png(above: Tensor, below: Tensor, columns: int = 8) -> bytes:
 
 def png_of(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG")
     return buffer.getvalue()

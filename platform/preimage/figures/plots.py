@@ -5,6 +5,7 @@ import io
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 
 def spectrum_png(singular_values: np.ndarray, std: float, count: int) -> bytes:
@@ -22,7 +23,7 @@ def spectrum_png(singular_values: np.ndarray, std: float, count: int) -> bytes:
     axes.plot(order, expected, "--", color="grey", label=f"codes of the prior (std {std:.3g})")
     axes.set(xlabel="component", ylabel="singular value / √N", title="Spectrum of the latent codes")
     axes.set_ylim(bottom=0)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     return _png(figure)
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from preimage.cluster.connect import connect
 from preimage.cluster.spread import spread
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
@@ -26,7 +27,7 @@ from preimage.models.generator_folder import load_generator, save_generator
 from preimage.storage import Folder
 
 from .bare import Bare, bare_process
-from .measure import Figure, figure, seconds, start_ray
+from .measure import Figure, figure, seconds
 
 MODEL = GeneratorConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
 SEED = 1
@@ -38,7 +39,7 @@ def ray_over_engine(quick: bool) -> list[Figure]:
     with tempfile.TemporaryDirectory() as name:
         task = _task(Folder.at(name), parts, rows, InversionConfig(steps=steps, patience=None))
         with bare_process(partial(engine_alone, task)) as address:
-            start_ray()
+            connect()
             begin = time.perf_counter()
             done = list(spread(InTurn(task, address), list(range(parts)), actors=1))
             whole = time.perf_counter() - begin

@@ -1,6 +1,5 @@
 """Two ways of doing one thing, measured in turn: A B A B. A figure is the median over the pairs."""
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -51,11 +50,3 @@ def seconds(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
-
-
-def start_ray() -> None:
-    """Ray's workers otherwise run at niceness 15: any other process on the machine would slow only them."""
-    from preimage.cluster.connect import connect
-
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    connect()

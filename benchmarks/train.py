@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from preimage.cluster.connect import connect
 from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Images
@@ -26,7 +27,7 @@ from preimage.training.on_ray import fit_on_ray
 from preimage.training.worker import Worker
 
 from .bare import Bare, bare_process
-from .measure import Figure, figure, start_ray
+from .measure import Figure, figure
 
 SMALL = GeneratorConfig(latent_dim=100, prior="normal", image_size=32, channels=3, width=32)
 ORDINARY = GeneratorConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
@@ -124,7 +125,7 @@ def _train(
     model: GeneratorConfig, batch: int, steps: int, segments: int, workers: int, build: Callable[..., InTurn]
 ) -> tuple[list[tuple[float, float]], float]:
     """Pairs of seconds, (in the loop, the other way), and those of a checkpoint with a grid."""
-    start_ray()
+    connect()
     with tempfile.TemporaryDirectory() as name:
         folder = Folder.at(name)
         data = DataConfig(source="digits", size=model.image_size, channels=3)

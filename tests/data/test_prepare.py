@@ -189,7 +189,7 @@ def test_a_full_disk_is_said(images, datasets, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Folder, "_stream", full)
+    monkeypatch.setattr(Folder, "_renamed", full)
     with pytest.raises(StorageError, match="No space left"):
         local(folder_config(images), datasets)
 

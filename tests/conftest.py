@@ -14,6 +14,9 @@ from preimage.storage import Folder
 from tiny import MODEL
 
 
+torch.set_num_threads(1)  # of tiny networks; more would wait for each other, and for other processes
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """200 digits of 16 pixels."""

@@ -10,7 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "platform" / "preimage"
 MAY_IMPORT = {
-    "ray": {"cluster/connect.py", "cluster/spread.py", "training/on_ray.py", "cli/doctor.py"},
+    "ray": {
+        "cluster/connect.py",
+        "cluster/spread.py",
+        "cluster/tasks.py",
+        "training/on_ray.py",
+        "cli/doctor.py",
+    },
     "mlflow": {"tracking/on_mlflow.py"},
 }
 

@@ -21,6 +21,10 @@ class GeneratorError(PreimageError):
     """A generator folder that is incomplete, altered or of another shape."""
 
 
+class InversionError(PreimageError, ValueError):
+    """Images, codes or settings that cannot be inverted together."""
+
+
 class CheckpointError(PreimageError):
     """A checkpoint that does not belong to this run or cannot be read."""
 

@@ -15,7 +15,7 @@ def test_samples(name):
     # 160,000 components: the error of a mean is std / 400, that of a std at most as large
     assert z.mean().item() == pytest.approx(0, abs=4 * prior.std / 400)
     assert z.std().item() == pytest.approx(prior.std, abs=4 * prior.std / 400)
-    assert bool((z.abs() <= 1).all()) == prior.bounded
+    assert bool((z.abs() <= 1).all()) == (prior.support == "box")
     assert (prior.name, prior.latent_dim) == (name, 8)
 
 

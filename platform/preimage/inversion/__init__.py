@@ -1,6 +1,16 @@
 """Generator inversion: given images, which codes? `invert` is the engine, `dataset` drives it over many."""
 
+from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
-from preimage.inversion.engine import Inversion, invert
+from preimage.inversion.engine import Engine, invert
+from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 
-__all__ = ["Inversion", "InversionConfig", "invert"]
+__all__ = [
+    "Engine",
+    "Inversion",
+    "InversionConfig",
+    "Measurement",
+    "MeasurementConfig",
+    "invert",
+    "make_measurement",
+]

@@ -10,24 +10,19 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 import torch
-from torch import Tensor, nn
 
 from preimage.config import Resources
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
+from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
-from preimage.inversion.engine import Inversion, invert
-from preimage.inversion.frozen import freeze
+from preimage.inversion.engine import Engine
 from preimage.latents.priors import make_prior
 from preimage.latents.schema import Codes
 from preimage.latents.store import StoreWriter
-from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import load_generator
-from preimage.reproducible import prepare_process, seed_of
+from preimage.reproducible import prepare_process
 from preimage.storage import Folder
-
-NEAR_ZERO = 1e-4
-"""The standard deviation of codes that start near zero (flexible-priors, section E)."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +45,7 @@ class Done(TypedDict):
     part: int
     images: int
     steps: int
+    passes: int
     seconds: float
 
 
@@ -71,35 +67,26 @@ class Inverter:
         begin = time.perf_counter()
         first = part * self.task.rows
         images = here.dataset.read(first, min(first + self.task.rows, here.dataset.count))
-        start = starts(images.image_id, self.task.seed, here.model, self.task.config).to(here.device)
-        target = to_float(images.pixels.to(here.device))
-        found = invert(here.network, target, start, self.task.config, frozen=True)
+        found = here.engine.invert(to_float(images.pixels), ids=images.image_id)
         self.task.writer.write(part, _codes(images, found))
         seconds = time.perf_counter() - begin
-        return Done(part=part, images=len(images.image_id), steps=int(found.steps.sum()), seconds=seconds)
+        return Done(
+            part=part,
+            images=len(images.image_id),
+            steps=int(found.steps.sum()),
+            passes=int(found.passes.sum()),
+            seconds=seconds,
+        )
 
 
 class _Opened:
     def __init__(self, task: Task) -> None:
         prepare_process(task.cpus)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         generator, card = load_generator(task.generator)
-        self.model: GeneratorConfig = card.generator
-        self.network: nn.Module = freeze(generator, self.device)
+        prior = make_prior(card.generator.prior, card.generator.latent_dim)
+        self.engine = Engine(generator, task.config, prior, seed=task.seed, device=device)
         self.dataset = Dataset.open(task.dataset)
-
-
-def starts(image_id: Tensor, seed: int, model: GeneratorConfig, config: InversionConfig) -> Tensor:
-    """Where the search for each image begins, (n, d): it follows from the seed and the image's id alone."""
-    prior = make_prior(model.prior, model.latent_dim)
-    random, rows = torch.Generator(), []
-    for each in image_id.tolist():
-        random.manual_seed(seed_of(seed, each))
-        if config.start == "prior":
-            rows.append(prior.sample(1, random))
-        else:
-            rows.append(torch.randn(1, model.latent_dim, generator=random) * NEAR_ZERO)
-    return torch.cat(rows)
 
 
 def make_parts(task: Task, parts: list[int], resources: Resources) -> Iterator[Done]:
@@ -121,6 +108,6 @@ def _codes(images: Images, found: Inversion) -> Codes:
         z=found.z,
         loss=found.loss,
         steps=found.steps,
-        restart=torch.zeros_like(found.steps),
+        restart=found.restart,
         converged=found.converged,
     )

@@ -4,176 +4,299 @@ An image leaves the batch as soon as it is done and a waiting one takes its plac
 until the last images. Memory is that of one batch; the number of images does not matter.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from preimage.errors import InversionError
+from preimage.inversion.batch import Batch, Inversion
 from preimage.inversion.config import InversionConfig
+from preimage.inversion.constraints import make_constraint, redrawn, require_allowed
 from preimage.inversion.frozen import freeze
-from preimage.inversion.solvers import State, make_solver
+from preimage.inversion.lbfgs import LBFGS
+from preimage.inversion.levenberg import LevenbergMarquardt
+from preimage.inversion.measurements import Measurement, make_measurement
+from preimage.inversion.problem import Problem, Rows
+from preimage.inversion.solvers import Descent, Solver
+from preimage.inversion.starts import PROBES, fit_regression, measure_whitening, starts
+from preimage.latents.priors import Normal, Prior
+from preimage.reproducible import seed_of
 
+REDRAWS = 3
+"""What a draw is for; measurements use 1 and 2."""
+EDGE = 1 - 1e-6
+"""A component this far out has been clipped."""
 
-@dataclass(frozen=True)
-class Inversion:
-    """The codes found for n images, on the CPU.
-
-    z: (n, d) float32, each image's best iterate; loss: (n,) float32 per pixel; steps: (n,) int32, generator
-    evaluations (forward and backward) spent on it; converged: (n,) bool, whether it stopped of itself.
-    """
-
-    z: Tensor
-    loss: Tensor
-    steps: Tensor
-    converged: Tensor
+Advance = Callable[[int, int], None]
+"""Told how many images are done, and of how many."""
 
 
 def invert(
     generator: nn.Module,
     images: Tensor,
-    start: Tensor,
+    start: Tensor | None = None,
     config: InversionConfig | None = None,
     *,
-    frozen: bool = False,
-    advance: Callable[[int, int], None] | None = None,
+    prior: Prior | None = None,
+    measurement: Measurement | None = None,
+    ids: Tensor | None = None,
+    seed: int = 0,
+    keep: Sequence[int] = (),
+    advance: Advance | None = None,
 ) -> Inversion:
     """Find codes whose images are these (flexible-priors, Algorithm 1).
 
-    generator: any module from codes (n, d) to images (n, C, H, W); images: (N, C, H, W); start: (N, d),
-    where the search begins. `frozen` says that the generator comes from `freeze` already. `advance` is told
-    how many images are done, and of how many.
-    Raises ValueError where the generator's images are of another shape than these.
+    generator: any module from codes (n, d) to images (n, C, H, W). images: (N, C, H, W), where hidden pixels
+    may be anything, or already measured, (N, C, h, w). start: (N, d), where the search begins, or (N, R, d),
+    several starts of which the best is kept; without one `config.start` says where, which needs the `prior`.
+    prior: what codes are drawn from, for starts and restarts; N(0, I) where only a start is given.
+    measurement: what is seen of the images, in place of the config's. ids: (N,) int64, decide each image's
+    random draws; the rows' numbers otherwise. keep: steps at which codes are kept, for curves and figures.
+    Raises InversionError, which is a ValueError, where these do not fit together, before any step.
     """
-    config = config or InversionConfig()
-    network = generator if frozen else freeze(generator, start.device)
-    _require_shape(network, images, start)
-    names, step = make_solver(config)
-    result = _empty(len(images), start.shape[1])
-    batch = _Batch.begin(images, start, names, config.batch)
-    done = 0
-    while len(batch.row):
-        loss, gradient = _evaluate(network, batch)
-        finished, converged = batch.judge(loss, config)
-        if finished.any():
-            batch.deliver(result, finished, converged)
-            done += int(finished.sum())
-            if advance:
-                advance(done, len(images))
-        batch.z = step(batch.z, gradient, batch.taken, batch.state)
-        batch.taken += 1
-        if finished.any():
-            batch.replace(finished, images, start)
-    return result
-
-
-def _evaluate(network: nn.Module, batch: "_Batch") -> tuple[Tensor, Tensor]:
-    """The loss (n,) of each code, and the gradient (n, d) of their sum."""
-    z = batch.z.detach().requires_grad_()
-    loss = (network(z) - batch.target).square().flatten(1).mean(1)
-    (gradient,) = torch.autograd.grad(loss.sum(), z)
-    return loss.detach(), gradient
-
-
-@dataclass
-class _Batch:
-    """The images being inverted now, one a row, and the number of the next one waiting."""
-
-    row: Tensor
-    target: Tensor
-    z: Tensor
-    taken: Tensor
-    best_z: Tensor
-    best_loss: Tensor
-    mark: Tensor
-    """The loss that the next improvement is measured against."""
-    marked: Tensor
-    """The step at which it was reached."""
-    state: State = field(default_factory=dict)
-    waiting: int = 0
-
-    @classmethod
-    def begin(cls, images: Tensor, start: Tensor, names: tuple[str, ...], size: int) -> "_Batch":
-        rows = torch.arange(min(size, len(images)), device=start.device)
-        state = {name: torch.zeros_like(start[rows]) for name in names}
-        return cls(row=rows, **_fresh(images, start, rows), state=state, waiting=len(rows))
-
-    def judge(self, loss: Tensor, config: InversionConfig) -> tuple[Tensor, Tensor]:
-        """Keep the best iterates; say which images are done (n,), and which of them of themselves (n,)."""
-        better = loss < self.best_loss
-        self.best_loss = torch.where(better, loss, self.best_loss)
-        self.best_z = torch.where(better[:, None], self.z, self.best_z)
-        improved = self.best_loss < self.mark * (1 - config.improvement)
-        self.mark = torch.where(improved, self.best_loss, self.mark)
-        self.marked = torch.where(improved, self.taken, self.marked)
-        converged = self.best_loss <= config.tolerance
-        if config.patience:
-            converged |= self.taken - self.marked >= config.patience
-        return converged | (self.taken + 1 >= config.steps), converged
-
-    def deliver(self, result: Inversion, finished: Tensor, converged: Tensor) -> None:
-        rows = self.row[finished].cpu()
-        result.z[rows] = self.best_z[finished].cpu()
-        result.loss[rows] = self.best_loss[finished].cpu()
-        result.steps[rows] = (self.taken[finished] + 1).int().cpu()
-        result.converged[rows] = converged[finished].cpu()
-
-    def replace(self, finished: Tensor, images: Tensor, start: Tensor) -> None:
-        """Put waiting images in the finished ones' rows; without any left, make the batch smaller."""
-        places = finished.nonzero().squeeze(1)
-        fresh = torch.arange(
-            self.waiting, min(self.waiting + len(places), len(images)), device=self.row.device
-        )
-        self.waiting += len(fresh)
-        places, given_up = places[: len(fresh)], places[len(fresh) :]
-        self.row[places] = fresh
-        for name, value in _fresh(images, start, fresh).items():
-            getattr(self, name)[places] = value
-        for tensor in self.state.values():
-            tensor[places] = 0
-        if len(given_up):
-            self._keep(torch.ones_like(finished).index_fill(0, given_up, False))
-
-    def _keep(self, mask: Tensor) -> None:
-        for name in ("row", "target", "z", "taken", "best_z", "best_loss", "mark", "marked"):
-            setattr(self, name, getattr(self, name)[mask])
-        self.state = {name: tensor[mask] for name, tensor in self.state.items()}
-
-
-def _fresh(images: Tensor, start: Tensor, rows: Tensor) -> dict[str, Tensor]:
-    """The columns of a batch for images that begin now."""
-    z = start[rows]
-    infinite = torch.full((len(rows),), torch.inf, device=z.device)
-    none_yet = torch.zeros(len(rows), dtype=torch.int64, device=z.device)
-    return {
-        "target": images[rows.to(images.device)].to(z.device),
-        "z": z,
-        "taken": none_yet,
-        "best_z": z.clone(),
-        "best_loss": infinite,
-        "mark": infinite.clone(),
-        "marked": none_yet.clone(),
-    }
-
-
-def _empty(count: int, latent_dim: int) -> Inversion:
-    return Inversion(
-        z=torch.zeros(count, latent_dim),
-        loss=torch.full((count,), torch.inf),
-        steps=torch.zeros(count, dtype=torch.int32),
-        converged=torch.zeros(count, dtype=torch.bool),
+    if start is None and prior is None:
+        raise InversionError("give codes to start from, or the prior that they are drawn from")
+    device = start.device if start is not None else images.device
+    prior = prior or Normal(start.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
+    engine = Engine(
+        generator, config or InversionConfig(), prior, measurement, seed, device, start is not None
     )
+    return engine.invert(images, start, ids, keep, advance)
 
 
-def _require_shape(network: nn.Module, images: Tensor, start: Tensor) -> None:
-    if len(images) != len(start):
-        raise ValueError(f"{len(images)} images but {len(start)} codes to start from")
-    if not len(images):
-        return
-    with torch.no_grad():
-        made = network(start[:1])
-    if made.shape[1:] != images.shape[1:]:
-        raise ValueError(
-            f"the generator makes images of shape {tuple(made.shape[1:])}, "
-            f"these are {tuple(images.shape[1:])}"
+class Engine:
+    """A generator made ready, once, to invert any number of images.
+
+    Raises InversionError where the config contradicts the generator or its prior.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        config: InversionConfig,
+        prior: Prior,
+        measurement: Measurement | None = None,
+        seed: int = 0,
+        device: torch.device | None = None,
+        started: bool = False,
+    ) -> None:
+        """started: codes to start from will be given."""
+        if not started:
+            require_allowed(config.constraint, prior)
+        self.config, self.prior, self.seed = config, prior, seed
+        network = freeze(generator, device)
+        self.device = device or next((p.device for p in network.parameters()), torch.device("cpu"))
+        self.shape = _shape(network, prior.latent_dim, self.device)
+        self.measurement = measurement or make_measurement(config.measurement, self.shape, seed)
+        if self.measurement.shape != self.shape:
+            raise InversionError(
+                f"the generator makes images of {_by(self.shape)}, "
+                f"the measurement is of {_by(self.measurement.shape)}"
+            )
+        low = freeze(generator, device, torch.bfloat16) if config.precision == "mixed" else None
+        self.problem = Problem(network, self.measurement, config.loss, low)
+        self.regression = self.whitening = None
+        self.passes = 0
+        """Generator evaluations that making ready took."""
+        if config.start == "regression" and not started:
+            self.regression = fit_regression(network, prior, seed, self.device, self.measurement)
+            self.passes += self.regression.passes
+        if config.solver == "whitened-adam":
+            self.whitening = measure_whitening(network, prior, seed, self.device)
+            self.passes += PROBES * (1 + prior.latent_dim)
+        self.solver = _solver(config, seed, self.whitening)
+
+    def invert(
+        self,
+        images: Tensor,
+        start: Tensor | None = None,
+        ids: Tensor | None = None,
+        keep: Sequence[int] = (),
+        advance: Advance | None = None,
+    ) -> Inversion:
+        """As the function `invert`."""
+        count, config = len(images), self.config
+        ids = torch.arange(count) if ids is None else ids.cpu()
+        self._require_fit(images, start, ids)
+        if start is None:
+            start = self._first_starts(images, ids)
+        first, more = (start[:, 0], start[:, 1:]) if start.dim() == 3 else (start, start[:, None][:, :0])
+        found = self._descend(images, ids, torch.arange(count), first, 0, keep, advance)
+        again = (found.loss > config.tolerance).nonzero().squeeze(1)
+        if len(again) and (config.restarts or more.shape[1]):
+            drawn = [
+                starts(config, self.prior, ids[again], self.seed, 1 + more.shape[1] + i)
+                for i in range(config.restarts)
+            ]
+            extra = torch.cat([more[again].cpu(), *(each[:, None] for each in drawn)], dim=1)
+            found = self._try(found, images, ids, again, extra, 1)
+            again = again[found.loss[again] > config.tolerance]
+        if len(again) and config.restart_negative:
+            last = 1 + more.shape[1] + config.restarts
+            found = self._try(found, images, ids, again, -found.z[again][:, None], last)
+        return found
+
+    def _first_starts(self, images: Tensor, ids: Tensor) -> Tensor:
+        parts = []
+        for rows in torch.arange(len(images)).split(1024):
+            seen = self.measurement.observe(images[rows].to(self.device), ids[rows].to(self.device))
+            parts.append(
+                starts(self.config, self.prior, ids[rows], self.seed, 0, self.regression, seen).cpu()
+            )
+        return torch.cat(parts) if parts else torch.zeros(0, self.prior.latent_dim)
+
+    def _try(
+        self, found: Inversion, images: Tensor, ids: Tensor, again: Tensor, extra: Tensor, number: int
+    ) -> Inversion:
+        """Search anew for some images from (m, R, d), all starts in one batch, and keep each image's best."""
+        m, each = extra.shape[:2]
+        rows = again.repeat_interleave(each)
+        other = self._descend(images, ids, rows, extra.flatten(0, 1), number, (), None)
+        loss = other.loss.view(m, each)
+        best = loss.nan_to_num(torch.inf).argmin(1)
+        chosen = torch.arange(m) * each + best
+        better = other.loss[chosen] < found.loss[again]
+        rows, chosen = again[better], chosen[better]
+        for name in ("z", "loss", "converged", "diverged"):
+            getattr(found, name)[rows] = getattr(other, name)[chosen]
+        found.restart[rows] = (best[better] + number).int()
+        for name in ("steps", "passes"):
+            getattr(found, name)[again] += (
+                getattr(other, name).view(m, each).sum(1).to(getattr(found, name).dtype)
+            )
+        return found
+
+    def _descend(
+        self,
+        images: Tensor,
+        ids: Tensor,
+        rows: Tensor,
+        start: Tensor,
+        restart: int,
+        keep: Sequence[int],
+        advance: Advance | None,
+    ) -> Inversion:
+        """Search from start (M, d), for the image of that row (M,) each."""
+        config = self.config
+        result = Inversion.empty(len(rows), start.shape[1], len(keep))
+        slot = torch.full((config.steps + 1,), -1)
+        slot[torch.tensor(keep, dtype=torch.int64)] = torch.arange(len(keep))
+
+        def fresh(items: Tensor) -> Batch:
+            return self._begin(images, ids, rows[items], start[items], items, restart)
+
+        batch = fresh(torch.arange(min(config.batch, len(rows))))
+        waiting, done = len(batch), 0
+        while len(batch):
+            step = self.solver.step(self.problem, batch.rows, batch.state)
+            if keep:
+                batch.keep(result, slot, step.loss)
+            finished = batch.judge(step, config, self.solver.searches)
+            batch.go_on(step, self._redraw(batch, finished) if self.solver.searches else None, self.solver)
+            if finished.any():
+                batch.deliver(result, finished)
+                done += int(finished.sum())
+                if advance:
+                    advance(done, len(rows))
+                places = finished.nonzero().squeeze(1)
+                items = torch.arange(waiting, min(waiting + len(places), len(rows)))
+                waiting += len(items)
+                if len(items):
+                    batch.put(places[: len(items)], fresh(items))
+                if len(items) < len(places):
+                    batch = batch[torch.ones_like(finished).index_fill(0, places[len(items) :], False)]
+        if keep:
+            result.fill()
+        return result
+
+    def _begin(
+        self, images: Tensor, ids: Tensor, rows: Tensor, start: Tensor, items: Tensor, restart: int
+    ) -> Batch:
+        device, n = self.device, len(items)
+        own = ids[rows].to(device)
+        target = self.measurement.observe(images[rows.to(images.device)].to(device), own)
+        mask, z = self.measurement.masks(own), start.to(device, torch.float32)
+        numbers = target[0].numel() if n else 1
+        count = torch.full((n,), float(numbers), device=device)
+        if mask is not None:
+            count = mask.flatten(1).sum(1) * target.shape[1]
+        zeros = torch.zeros(n, dtype=torch.int64, device=device)
+        counter = zeros + (restart << 40)
+        in_low = self.problem.low is not None and not self.solver.searches
+        low = torch.full((n,), in_low, device=device)
+        infinite = torch.full((n,), torch.inf, device=device)
+        return Batch(
+            rows=Rows(z, target, mask, count, own, counter, zeros.clone(), low),
+            item=items.to(device),
+            best_z=z.clone(),
+            best_loss=infinite,
+            mark=infinite.clone(),
+            marked=zeros.clone(),
+            passes=zeros.clone(),
+            converged=zeros.bool(),
+            diverged=zeros.bool(),
+            state=self.solver.begin(z),
         )
+
+    def _redraw(self, batch: Batch, finished: Tensor) -> Tensor | None:
+        """Where a search is stuck on the box's edge, draw those components anew and go on: codes (n, d), NaN
+        in the other rows; None where there are none."""
+        if self.config.constraint != "stochastic-clip":
+            return None
+        edge = batch.state["z"].abs() >= EDGE
+        again = finished & edge.any(1) & (batch.best_loss > self.config.tolerance) & ~batch.diverged
+        again &= batch.rows.taken + 1 < self.config.steps
+        finished &= ~again
+        seed = seed_of(self.seed, REDRAWS)
+        z = redrawn(batch.state["z"], edge & again[:, None], seed, batch.rows.ids, batch.rows.counter)
+        return torch.where(again[:, None], z, torch.nan) if again.any() else None
+
+    def _require_fit(self, images: Tensor, start: Tensor | None, ids: Tensor) -> None:
+        known = {self.shape, self.measurement.reduced}
+        if images.dim() != 4 or (tuple(images.shape[1:]) not in known and len(images)):
+            raise InversionError(
+                f"the generator makes images of shape {self.shape}, these are {tuple(images.shape[1:])}"
+            )
+        if start is not None and (len(start) != len(images) or start.shape[-1] != self.prior.latent_dim):
+            raise InversionError(
+                f"{len(images)} images but codes of shape {tuple(start.shape)} to start from"
+            )
+        if start is not None and not start.isfinite().all():
+            raise InversionError("a code to start from holds a value that is not finite")
+        if len(ids) != len(images):
+            raise InversionError(f"{len(images)} images but {len(ids)} ids")
+        for rows in torch.arange(len(images)).split(1024):
+            seen = self.measurement.observe(images[rows].to(self.device), ids[rows].to(self.device))
+            wrong = (~seen.flatten(1).isfinite().all(1)).nonzero().squeeze(1)
+            if len(wrong):
+                number = int(ids[rows[wrong[0]]])
+                raise InversionError(
+                    f"image {number} holds a value that is not finite where it is seen: mend or mask it"
+                )
+
+
+def _solver(config: InversionConfig, seed: int, whitening: Tensor | None) -> Solver:
+    searches = config.solver in ("lbfgs", "levenberg-marquardt")
+    name = "clip" if searches and config.constraint == "stochastic-clip" else config.constraint
+    constrain = make_constraint(name, seed_of(seed, REDRAWS))
+    if config.solver == "levenberg-marquardt":
+        return LevenbergMarquardt(constrain, box=name == "clip")
+    if config.solver == "lbfgs":
+        return LBFGS(constrain)
+    return Descent(config, constrain, whitening)
+
+
+def _shape(network: nn.Module, latent_dim: int, device: torch.device) -> tuple[int, int, int]:
+    with torch.no_grad():
+        made = network(torch.zeros(2, latent_dim, device=device))
+    if made.dim() != 4 or len(made) != 2:
+        raise InversionError(
+            f"a generator makes images (2, C, H, W) of codes (2, {latent_dim}), "
+            f"but this one gave {tuple(made.shape)}"
+        )
+    return tuple(made.shape[1:])  # pyright: ignore[reportReturnType]
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

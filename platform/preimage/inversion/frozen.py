@@ -4,29 +4,65 @@ from copy import deepcopy
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from preimage.inversion.layers import quicker
 
-def freeze(generator: nn.Module, device: torch.device | None = None) -> nn.Module:
+
+def freeze(
+    generator: nn.Module, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> nn.Module:
     """A copy that computes the same images; the original is left as it is.
 
     Eval mode is not a choice: with batch statistics the images of a batch are coupled and the scale of a
-    code cannot be recovered. No gradient of a weight is ever computed.
+    code cannot be recovered. No gradient of a weight is ever computed. `dtype` is that of the weights and of
+    the activations; codes (n, d) and images (n, C, H, W) are float32 whatever it is.
     """
     frozen = deepcopy(generator).eval().requires_grad_(False)
-    for module in frozen.modules():
-        if isinstance(module, nn.Sequential):
-            _fold(module)
-    return frozen.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    device = device or next((p.device for p in frozen.parameters()), torch.device("cpu"))
+    for module in list(frozen.modules()):
+        if type(module).forward is nn.Sequential.forward:
+            _fold(module._modules)
+            if device.type == "cpu":
+                _quicken(module._modules)
+    frozen.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return frozen if dtype == torch.float32 else InPrecision(frozen, dtype)
 
 
-def _fold(layers: nn.Sequential) -> None:
+class InPrecision(nn.Module):
+    """A network that computes in another precision, from float32 to float32."""
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network, self.dtype = network, dtype
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.network(codes.to(self.dtype)).float()
+
+
+def _fold(layers: dict[str, nn.Module | None]) -> None:
     """Replace each convolution that a BatchNorm follows by one that does both."""
-    names = list(layers._modules)
-    for before, after in pairwise(names):
-        convolution, norm = layers._modules[before], layers._modules[after]
-        if isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d):
-            transposed = isinstance(convolution, nn.ConvTranspose2d)
-            layers._modules[before] = fuse_conv_bn_eval(convolution, norm, transposed)  # type: ignore[type-var]
-            layers._modules[after] = nn.Identity()
+    for before, after in pairwise(list(layers)):
+        convolution, norm = layers[before], layers[after]
+        if not (_plain(convolution) and _plain(norm) and isinstance(norm, nn.BatchNorm2d)):
+            continue
+        transposed = isinstance(convolution, nn.ConvTranspose2d)
+        alone = isinstance(convolution, nn.Conv2d) or (transposed and convolution.groups == 1)
+        if alone and norm.running_mean is not None:
+            layers[before] = fuse_conv_bn_eval(convolution, norm, transposed)  # type: ignore[type-var]
+            layers[after] = nn.Identity()
+
+
+def _quicken(layers: dict[str, nn.Module | None]) -> None:
+    """Replace the transposed convolutions that a processor computes slowly."""
+    for name, layer in layers.items():
+        if _plain(layer) and isinstance(layer, nn.ConvTranspose2d):
+            layers[name] = quicker(layer)
+
+
+def _plain(layer: nn.Module | None) -> bool:
+    """Whether it does what its weights say: a subclass or a hook may do more, as in spectral norm."""
+    if layer is None or layer._forward_pre_hooks or layer._forward_hooks:
+        return False
+    return type(layer) in (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)

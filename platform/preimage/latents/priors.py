@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 PriorName = Literal["normal", "uniform"]
+Support = Literal["anywhere", "box", "ball"]
 
 
 class Prior(Protocol):
@@ -26,8 +27,8 @@ class Prior(Protocol):
         ...
 
     @property
-    def bounded(self) -> bool:
-        """Whether every component lies in [-1, 1], so that clipping to it is right."""
+    def support(self) -> Support:
+        """Where its codes are: anywhere, in [-1, 1]^d, or in the unit ball."""
         ...
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
@@ -42,7 +43,7 @@ class Normal:
     latent_dim: int
     name: str = "normal"
     std: float = 1.0
-    bounded: bool = False
+    support: Support = "anywhere"
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.randn(count, self.latent_dim, generator=generator, device=generator.device)
@@ -55,7 +56,7 @@ class Uniform:
     latent_dim: int
     name: str = "uniform"
     std: float = 1 / math.sqrt(3)
-    bounded: bool = True
+    support: Support = "box"
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.rand(count, self.latent_dim, generator=generator, device=generator.device) * 2 - 1

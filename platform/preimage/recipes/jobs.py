@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from preimage.recipes import invert, pag, train_gan
+from preimage.recipes import invert, pag, partial, train_gan
 from preimage.recipes.config import JobConfig
 from preimage.recipes.context import Context, Result
 
@@ -28,5 +28,6 @@ JOBS = {
         train_gan.TrainGanConfig, train_gan.run, train_gan.cost, train_gan.HEADLINE, train_gan.check
     ),
     "invert": Job(invert.InvertConfig, invert.run, invert.cost, invert.HEADLINE),
+    "partial": Job(partial.PartialConfig, partial.run, partial.cost, partial.HEADLINE),
     "pag": Job(pag.PagConfig, pag.run, pag.cost, pag.HEADLINE),
 }

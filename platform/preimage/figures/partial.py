@@ -1,0 +1,99 @@
+"""What partial-measurements shows: completed images, the phase transition, and weights that look normal."""
+
+import io
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, PercentFormatter
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from preimage.data.pixels import to_uint8
+from preimage.metrics.normality import Normality
+
+ROWS = ("ground truth", "measured", "completed")
+
+
+class Completion(NamedTuple):
+    """Images (n, C, H, W) in [-1, 1]: as they are, as seen through a mask, and what was found for them."""
+
+    truth: Tensor
+    measured: Tensor
+    completed: Tensor
+
+
+def completions_png(columns: Mapping[str, Completion]) -> bytes:
+    """A column for each mask, headed by its name; partial-measurements, figures 5 and 6."""
+    figure = Figure(figsize=(2.6 * len(columns), 3), dpi=120, layout="constrained")
+    grid = figure.subplots(len(ROWS), len(columns), squeeze=False)
+    for across, (name, images) in enumerate(columns.items()):
+        for down, row in enumerate(images):
+            axes = grid[down, across]
+            picture = make_grid(to_uint8(row.cpu()), nrow=len(row), padding=1, pad_value=255)
+            axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+            if down == 0:
+                axes.set_title(name, fontsize=10)
+            if across == 0:
+                axes.set_ylabel(ROWS[down], fontsize=9)
+    return _png(figure)
+
+
+def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> bytes:
+    """The share of `count` codes recovered by the share of the image seen, a line a way of sampling."""
+    figure = Figure(figsize=(6.4, 4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for name, points in curves.items():
+        width, colour = (2.2, "black") if name == "random" else (1.2, None)
+        axes.plot(
+            list(points),
+            list(points.values()),
+            "o-",
+            markersize=3.5,
+            label=name,
+            linewidth=width,
+            color=colour,
+        )
+    axes.set_xscale("log")
+    axes.set_xticks([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_ylim(-0.03, 1.03)
+    axes.set(xlabel="share of the image seen", ylabel=f"codes recovered (of {count:,})")
+    axes.set_title("Recovery by sampling rate")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return _png(figure)
+
+
+def weights_png(weights: Mapping[str, Tensor], fits: Mapping[str, Normality]) -> bytes:
+    """Each layer's weights, as a density, and the normal distribution fitted to them; figure 3."""
+    figure = Figure(figsize=(2.9 * len(weights), 2.9), dpi=120, layout="constrained")
+    row = figure.subplots(1, len(weights), squeeze=False)[0]
+    for axes, (layer, fit) in zip(row, fits.items(), strict=True):
+        ends = fit.mean - 4.5 * fit.std, fit.mean + 4.5 * fit.std
+        axes.hist(
+            weights[layer].flatten().numpy(),
+            bins=min(80, round(fit.count**0.5)),
+            range=ends,
+            density=True,
+            color="tab:blue",
+        )
+        place = np.linspace(*ends, 200)
+        normal = np.exp(-0.5 * ((place - fit.mean) / fit.std) ** 2) / (fit.std * np.sqrt(2 * np.pi))
+        axes.plot(place, normal, color="black", linewidth=1.2)
+        shape = f"KS {fit.ks:.3f}, excess kurtosis {fit.excess_kurtosis:.2f}"
+        axes.set_title(f"{layer}: {fit.count:,} weights\n{shape}", fontsize=8)
+        axes.set_yticks([])
+        axes.spines[["top", "right", "left"]].set_visible(False)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

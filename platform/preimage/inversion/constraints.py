@@ -1,0 +1,56 @@
+"""Where codes may be, and how one that left is brought back."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from preimage.errors import InversionError
+from preimage.inversion.config import ConstraintName
+from preimage.inversion.draws import uniform
+from preimage.latents.priors import Prior
+
+Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
+"""(codes (n, d), ids (n,), a counter (n,)) to codes that are allowed, and which components were drawn anew
+(n, d) bool, None where that does not happen."""
+
+
+def make_constraint(name: ConstraintName, seed: int) -> Constraint:
+    """The constraint of that name."""
+    return {"none": _none, "clip": _clip, "ball": _ball}.get(name) or _stochastic(seed)
+
+
+def require_allowed(name: ConstraintName, prior: Prior | None) -> None:
+    """Raise InversionError where the prior itself draws codes that the constraint forbids."""
+    needed = {"clip": "box", "stochastic-clip": "box", "ball": "ball"}.get(name)
+    if prior and needed and prior.support != needed:
+        where = {"box": "[-1, 1]^d", "ball": "the unit ball"}[needed]
+        raise InversionError(
+            f"constraint={name} keeps codes in {where}, but the generator's {prior.name} prior draws codes "
+            "outside of it: use constraint=none, or a generator whose prior is bounded so."
+        )
+
+
+def redrawn(z: Tensor, where: Tensor, seed: int, ids: Tensor, counter: Tensor) -> Tensor:
+    """Each of these components drawn anew from [-1, 1], by itself (precise-recovery, section 2)."""
+    return torch.where(where, uniform(seed, ids, counter, z.shape[1]) * 2 - 1, z)
+
+
+def _none(z: Tensor, ids: Tensor, counter: Tensor) -> tuple[Tensor, None]:
+    return z, None
+
+
+def _clip(z: Tensor, ids: Tensor, counter: Tensor) -> tuple[Tensor, None]:
+    return z.clamp(-1, 1), None
+
+
+def _ball(z: Tensor, ids: Tensor, counter: Tensor) -> tuple[Tensor, None]:
+    return z / z.norm(dim=1, keepdim=True).clamp_min(1), None
+
+
+def _stochastic(seed: int) -> Constraint:
+    def clip(z: Tensor, ids: Tensor, counter: Tensor) -> tuple[Tensor, Tensor]:
+        outside = z.abs() > 1
+        return redrawn(z, outside, seed, ids, counter), outside
+
+    return clip

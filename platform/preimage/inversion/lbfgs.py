@@ -1,0 +1,85 @@
+"""Limited-memory BFGS (Liu and Nocedal 1989), each image with its own history and line search."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from preimage.inversion.constraints import Constraint
+from preimage.inversion.problem import Problem, Rows
+from preimage.inversion.solvers import State, Step
+
+HISTORY = 10
+FIRST_LENGTH = 0.5
+"""How far the first step goes: codes are of order 1."""
+ENOUGH, SHORTER, SHORTEST = 1e-4, 0.3, 1e-6
+"""Armijo's condition; a step that fails it is tried again at a third of its length."""
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """The solver: a step that does not lower the loss enough is tried again, shorter."""
+
+    constrain: Constraint
+    searches = True
+
+    def begin(self, z: Tensor) -> State:
+        n, d = z.shape
+        pairs = torch.zeros(n, HISTORY, d, device=z.device)
+        one = torch.ones(n, device=z.device)
+        return {
+            "z": z.clone(),
+            "loss": one * torch.inf,
+            "gradient": torch.zeros_like(z),
+            "direction": torch.zeros_like(z),
+            "length": one.clone(),
+            "moves": pairs,
+            "changes": pairs.clone(),
+            "curvature": torch.zeros(n, HISTORY, device=z.device),
+        }
+
+    def step(self, problem: Problem, rows: Rows, state: State) -> Step:
+        loss, gradient = problem.loss_and_gradient(rows)
+        move = rows.z - state["z"]
+        enough = loss <= state["loss"] + ENOUGH * (state["gradient"] * move).sum(1)
+        self._take(enough, rows.z, move, loss, gradient, state)
+        state["length"] = torch.where(enough, 1.0, state["length"] * SHORTER)
+        ahead = state["z"] + state["length"][:, None] * state["direction"]
+        z, _ = self.constrain(ahead, rows.ids, rows.counter)
+        return Step(loss, z, 2, (state["length"] < SHORTEST) | (z == state["z"]).all(1))
+
+    def _take(
+        self, where: Tensor, z: Tensor, move: Tensor, loss: Tensor, gradient: Tensor, state: State
+    ) -> None:
+        """Go to z in these rows, remember the pair of moves and changes, and turn to a new direction."""
+        change = gradient - state["gradient"]
+        product = (move * change).sum(1)
+        curved = where & (product > 1e-8 * move.norm(dim=1) * change.norm(dim=1)) & state["loss"].isfinite()
+        for name, latest in (("moves", move), ("changes", change), ("curvature", product)):
+            rolled = torch.cat([state[name][:, 1:], latest[:, None]], dim=1)
+            state[name] = torch.where(_like(curved, rolled), rolled, state[name])
+        for name, latest in (("z", z), ("loss", loss), ("gradient", gradient)):
+            state[name] = torch.where(_like(where, latest), latest, state[name])
+        state["direction"] = torch.where(where[:, None], _direction(state), state["direction"])
+
+
+def _like(where: Tensor, values: Tensor) -> Tensor:
+    return where.view(-1, *[1] * (values.dim() - 1))
+
+
+def _direction(state: State) -> Tensor:
+    """Minus the inverse Hessian's estimate times the gradient, by the two loops; (n, d)."""
+    moves, changes, curvature = state["moves"], state["changes"], state["curvature"]
+    inverse = torch.where(curvature > 0, 1 / curvature.clamp_min(1e-30), 0)
+    q, shares = state["gradient"], []
+    for i in reversed(range(HISTORY)):
+        shares.append(inverse[:, i] * (moves[:, i] * q).sum(1))
+        q = q - shares[-1][:, None] * changes[:, i]
+    newest = curvature[:, -1] > 0
+    scale = curvature[:, -1] / changes[:, -1].square().sum(1).clamp_min(1e-30)
+    first = FIRST_LENGTH / state["gradient"].norm(dim=1).clamp_min(1e-30)
+    q = torch.where(newest, scale, first)[:, None] * q
+    for i, share in zip(range(HISTORY), reversed(shares), strict=True):
+        q = q + moves[:, i] * (share - inverse[:, i] * (changes[:, i] * q).sum(1))[:, None]
+    uphill = (q * state["gradient"]).sum(1) <= 0
+    return -torch.where(uphill[:, None], first[:, None] * state["gradient"], q)

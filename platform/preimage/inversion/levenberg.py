@@ -1,0 +1,85 @@
+"""Levenberg-Marquardt on the residual of the pixels, each image with its own damping.
+
+Marquardt 1963: (J J^T + damping diag(J J^T)) s = -J r, damped by the diagonal; the damping follows the ratio
+of the fall in loss to the fall foretold, as Nielsen (1999) has it. A step that does not lower the loss is
+not taken, and costs one forward pass; one that does costs d forward-mode tangents for the next system.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from preimage.inversion.constraints import Constraint
+from preimage.inversion.problem import Problem, Rows
+from preimage.inversion.solvers import State, Step
+
+FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-9, 1e8
+SHARPEST = 1 / 5
+"""The damping falls to this share of itself at most; a third was slower."""
+NEGLIGIBLE = 1e-10
+"""A foretold fall of less than this share of the loss leads nowhere."""
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt:
+    """The solver. In a box, components at an edge that the loss pushes out are left out of the system."""
+
+    constrain: Constraint
+    box: bool = False
+    searches = True
+
+    def begin(self, z: Tensor) -> State:
+        n, d = z.shape
+        one = torch.ones(n, device=z.device, dtype=torch.float64)
+        return {
+            "z": z.clone(),
+            "loss": torch.full_like(one, torch.inf),
+            "foretold": one.clone(),
+            "square": torch.zeros(n, d, d, device=z.device, dtype=torch.float64),
+            "slope": torch.zeros(n, d, device=z.device, dtype=torch.float64),
+            "damping": one * FIRST_DAMPING,
+            "growth": one * 2,
+        }
+
+    def step(self, problem: Problem, rows: Rows, state: State) -> Step:
+        loss = problem.loss(rows)
+        better = loss.double() < state["loss"]  # never where the loss is not a number
+        self._judge(better, loss.double(), state)
+        if better.any():
+            state["z"][better] = rows.z[better]
+            state["square"][better], state["slope"][better] = problem.normal_equations(rows[better])
+        move, negligible = self._solve(state)
+        z, _ = self.constrain((state["z"] + move).to(rows.z.dtype), rows.ids, rows.counter)
+        passes = 1 + better.to(torch.int64) * (1 + z.shape[1])
+        return Step(loss, z, passes, negligible | (state["damping"] > MOST_DAMPING))
+
+    def _judge(self, better: Tensor, loss: Tensor, state: State) -> None:
+        """Take what is better; trust the next step more or less."""
+        known = state["loss"].isfinite()
+        gain = (state["loss"] - loss) / state["foretold"]
+        relaxed = state["damping"] * (1 - (2 * gain - 1) ** 3).clamp_min(SHARPEST)
+        relaxed = relaxed.clamp(LEAST_DAMPING, MOST_DAMPING)
+        taken = torch.where(known, relaxed, state["damping"])
+        state["damping"] = torch.where(better, taken, state["damping"] * state["growth"])
+        state["growth"] = torch.where(better, 2.0, state["growth"] * 2)
+        state["loss"] = torch.where(better, loss, state["loss"])
+
+    def _solve(self, state: State) -> tuple[Tensor, Tensor]:
+        """The next step (n, d), and whether next to nothing is to be expected of it (n,)."""
+        square, slope = state["square"], state["slope"]
+        diagonal = square.diagonal(dim1=1, dim2=2)
+        scale = diagonal.clamp_min(1e-6 * diagonal.mean(1, keepdim=True) + torch.finfo(torch.float64).tiny)
+        system = square + torch.diag_embed(state["damping"][:, None] * scale)
+        if self.box:
+            held = ((state["z"] <= -1) & (slope > 0)) | ((state["z"] >= 1) & (slope < 0))
+            system = system.masked_fill(held[:, :, None] | held[:, None, :], 0) + torch.diag_embed(
+                held.double()
+            )
+            slope = slope.masked_fill(held, 0)
+        move = -torch.linalg.solve(system, slope)
+        if self.box:
+            move = (state["z"] + move).clamp(-1, 1) - state["z"]
+        foretold = -(2 * (move * slope).sum(1) + torch.einsum("ni,nij,nj->n", move, square, move))
+        state["foretold"] = foretold.clamp_min(torch.finfo(torch.float64).tiny)
+        return move.to(state["z"].dtype), foretold <= NEGLIGIBLE * state["loss"]

@@ -1,0 +1,202 @@
+"""What an inversion sees of an image: pooled, masked, noisy (partial-measurements, eq. 3; precise-recovery).
+
+A mask is an element-wise product, never a matrix. Random masks and noise follow from the seed and an image's
+id alone, so they are the same in any batch, in any order and on any worker.
+"""
+
+import io
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from PIL import Image, UnidentifiedImageError
+from pydantic import Field, model_validator
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor
+
+from preimage.config import Config, PositiveInt
+from preimage.errors import InversionError, StorageError
+from preimage.inversion import draws
+from preimage.reproducible import seed_of
+from preimage.storage import Folder, digest
+
+Half = Literal["top", "bottom", "left", "right"]
+HALVES: tuple[Half, ...] = get_args(Half)
+NAMED = ("all", "random", *HALVES)
+
+_MASK, _NOISE = 1, 2  # what a draw is for: neither repeats the other, nor the solvers' own
+
+
+class MeasurementConfig(Config):
+    """What is seen of every image; the default sees all of it."""
+
+    mask: str = "all"
+    """`all`; `random` pixels, other ones for every image; the `top`, `bottom`, `left` or `right` part; or an
+    image file as large as the (pooled) images: seen where it is brighter than half."""
+    rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    """The share that is seen: of the pixels for `random`, of the rows or columns for a half (there 0.5)."""
+    pool: PositiveInt = 1
+    """Average over squares of so many pixels a side, before the mask: seen at a lower resolution."""
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    """Variance of the Gaussian noise added to what is seen."""
+    mask_sha256: str | None = None
+    """Of the mask's file. It fills itself in, so that another picture under the same name is another run."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_what_is_meant(cls, values: Any) -> Any:
+        """A half's rate and a file's content are written out: equal measurements have equal configs."""
+        mask = values.get("mask", "all") if isinstance(values, dict) else "all"
+        if mask in HALVES and values.get("rate") is None:
+            return values | {"rate": 0.5}
+        if not isinstance(mask, str) or mask in NAMED:
+            return values
+        try:
+            now = digest(_read(mask))
+        except InversionError as error:
+            raise ValueError(str(error)) from error
+        if values.get("mask_sha256") not in (None, now):
+            raise ValueError(f"{mask} is not the mask this was made for: remove mask_sha256 to use it")
+        return values | {"mask_sha256": now}
+
+    @model_validator(mode="after")
+    def _rate_where_it_means_something(self) -> "MeasurementConfig":
+        if self.mask == "random" and self.rate is None:
+            raise ValueError("mask=random needs a rate, the share of pixels seen: 0.5, for one")
+        if self.mask not in ("random", *HALVES) and self.rate is not None:
+            raise ValueError(f"rate is for mask=random and halves: remove it, for {self.mask!r} has none")
+        if self.mask in NAMED and self.mask_sha256 is not None:
+            raise ValueError(f"mask_sha256 is for a mask's file: remove it, for {self.mask!r} has none")
+        return self
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measurement of images of one shape; `make_measurement` makes it. It travels to workers as it is."""
+
+    shape: tuple[int, int, int]
+    """Of the images, (C, H, W)."""
+    config: MeasurementConfig
+    seed: int = 0
+    fixed: Tensor | None = field(default=None, compare=False, repr=False)
+    """(1, 1, h, w) bool: the mask of every image, where it is not drawn; None: all is seen, or drawn."""
+
+    @property
+    def reduced(self) -> tuple[int, int, int]:
+        """The shape of what is observed, (C, h, w)."""
+        channels, height, width = self.shape
+        return channels, height // self.config.pool, width // self.config.pool
+
+    def reduce(self, images: Tensor) -> Tensor:
+        """Images (n, C, H, W), average-pooled: (n, C, h, w). Those of that size already stay as they are.
+
+        Raises InversionError for images of another shape.
+        """
+        if tuple(images.shape[1:]) == self.reduced:
+            return images
+        if tuple(images.shape[1:]) != self.shape:
+            raise InversionError(
+                f"images of {_sides(images.shape[1:])} were given to a measurement of {_sides(self.shape)}"
+            )
+        return F.avg_pool2d(images, self.config.pool)
+
+    def masks(self, ids: Tensor) -> Tensor | None:
+        """(n, 1, h, w) float32, 1 where the image with that id is seen, else 0; None where all is seen.
+
+        ids: (n,) int64. Random masks see round(rate * h * w) pixels, those of a lower rate among them.
+        """
+        seen = self._seen(ids)
+        return None if seen is None else seen.float()
+
+    def observe(self, images: Tensor, ids: Tensor) -> Tensor:
+        """What is known of images (n, C, H, W) with these ids (n,): (n, C, h, w), zero where not seen.
+
+        Hidden pixels may be anything, NaN too. Raises InversionError as `reduce` does.
+        """
+        observed = self.reduce(images)
+        if self.config.noise:
+            count = observed[0].numel() if len(observed) else 0
+            noise = draws.normal(seed_of(self.seed, _NOISE), ids, 0, count).view(observed.shape)
+            observed = observed + self.config.noise**0.5 * noise
+        seen = self._seen(ids)
+        return observed if seen is None else torch.where(seen, observed, 0.0)
+
+    def _seen(self, ids: Tensor) -> Tensor | None:
+        """The masks as bool."""
+        if self.config.mask == "random":
+            return self._random(ids)
+        return None if self.fixed is None else self.fixed.to(ids.device).expand(len(ids), -1, -1, -1)
+
+    def _random(self, ids: Tensor) -> Tensor:
+        _, height, width = self.reduced
+        drawn = draws.uniform(seed_of(self.seed, _MASK), ids, 0, height * width)
+        chosen = drawn.argsort(dim=1, stable=True)[:, : _count(self.config.rate, height * width)]
+        seen = torch.zeros_like(drawn, dtype=torch.bool).scatter_(1, chosen, True)
+        return seen.view(len(ids), 1, height, width)
+
+
+def make_measurement(config: MeasurementConfig, shape: tuple[int, int, int], seed: int = 0) -> Measurement:
+    """The measurement of images (C, H, W) that a config asks for.
+
+    Raises InversionError where it does not fit them or sees none of their pixels.
+    """
+    _, height, width = shape
+    if height % config.pool or width % config.pool:
+        raise InversionError(f"pool {config.pool} does not divide images of {height} x {width} pixels")
+    side = height // config.pool, width // config.pool
+    if config.mask == "random":
+        _require_some(_count(config.rate, side[0] * side[1]), config, side)
+        return Measurement(shape, config, seed)
+    if config.mask == "all":
+        return Measurement(shape, config, seed)
+    fixed = _half(config, side) if config.mask in HALVES else _picture(config, side)
+    _require_some(int(fixed.sum()), config, side)
+    return Measurement(shape, config, seed, fixed[None, None])
+
+
+def _count(rate: float | None, whole: int) -> int:
+    assert rate is not None
+    return round(rate * whole)
+
+
+def _half(config: MeasurementConfig, side: tuple[int, int]) -> Tensor:
+    """(h, w) bool: a half, or as much as the rate says, from that side."""
+    dim = 0 if config.mask in ("top", "bottom") else 1
+    seen, count = torch.zeros(side, dtype=torch.bool), _count(config.rate, side[dim])
+    first = 0 if config.mask in ("top", "left") else side[dim] - count
+    seen.narrow(dim, first, count).fill_(True)
+    return seen
+
+
+def _picture(config: MeasurementConfig, side: tuple[int, int]) -> Tensor:
+    """(h, w) bool: where the picture is brighter than half."""
+    try:
+        grey = Image.open(io.BytesIO(_read(config.mask))).convert("L")
+    except (OSError, UnidentifiedImageError) as error:
+        raise InversionError(f"{config.mask} is no readable image: {error}") from error
+    if grey.size != side[::-1]:
+        raise InversionError(
+            f"the mask {config.mask} has {grey.height} x {grey.width} pixels, what is seen of the images has "
+            f"{side[0]} x {side[1]}"
+        )
+    return pil_to_tensor(grey)[0] > 127
+
+
+def _read(path: str) -> bytes:
+    folder, slash, name = path.rpartition("/")
+    try:
+        return Folder.at(folder or slash or ".").read(name)
+    except StorageError as error:
+        names = ", ".join(NAMED)
+        raise InversionError(f"no mask {path!r}: give one of {names}, or an image file ({error})") from error
+
+
+def _require_some(count: int, config: MeasurementConfig, side: tuple[int, int]) -> None:
+    if not count:
+        rate = "" if config.rate is None else f" at rate {config.rate:g}"
+        raise InversionError(f"mask {config.mask}{rate} sees none of {side[0]} x {side[1]} pixels")
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

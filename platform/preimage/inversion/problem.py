@@ -1,0 +1,101 @@
+"""What a solver minimises: the loss of codes, and its derivatives, for a batch of images."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from preimage.inversion.jacobian import jacobian
+from preimage.inversion.measurements import Measurement
+from preimage.objectives.lap1 import lap1
+
+
+@dataclass
+class Rows:
+    """A batch: one image, or one of its starts, a row."""
+
+    z: Tensor
+    """(n, d), where the loss is asked for next."""
+    target: Tensor
+    """(n, C, h, w), what is seen of the images, zero elsewhere."""
+    mask: Tensor | None
+    """(n, 1, h, w), 1 where the images are seen; None: everywhere."""
+    count: Tensor
+    """(n,), how many numbers are seen."""
+    ids: Tensor
+    """(n,) int64, decide the random draws."""
+    counter: Tensor
+    """(n,) int64, another one for every step and restart of an image."""
+    taken: Tensor
+    """(n,) int64, steps taken."""
+    low: Tensor
+    """(n,) bool, still descending in low precision."""
+
+    def __getitem__(self, where: Tensor) -> "Rows":
+        columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        taken: dict[str, Any] = {name: None if c is None else c[where] for name, c in columns.items()}
+        return Rows(**taken)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A generator, what is measured of its images, and the loss."""
+
+    network: nn.Module
+    measurement: Measurement | None = None
+    loss_name: str = "squared"
+    low: nn.Module | None = None
+    """The same generator in low precision."""
+
+    def seen(self, network: nn.Module, z: Tensor, rows: Rows) -> Tensor:
+        """What is seen of the images of codes z: (n, C, h, w), zero where nothing is."""
+        images = network(z)
+        images = self.measurement.reduce(images) if self.measurement else images
+        return images if rows.mask is None else images * rows.mask
+
+    def loss(self, rows: Rows) -> Tensor:
+        """(n,), each row's own."""
+        with torch.no_grad():
+            return self._loss(self.network, rows.z, rows)
+
+    def loss_and_gradient(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """(n,) and (n, d), the rows in low precision by the low network."""
+        if self.low is None or not rows.low.any():
+            return self._with_gradient(self.network, rows)
+        if rows.low.all():
+            return self._with_gradient(self.low, rows)
+        loss, gradient = torch.empty_like(rows.count), torch.empty_like(rows.z)
+        for network, part in ((self.low, rows.low), (self.network, ~rows.low)):
+            loss[part], gradient[part] = self._with_gradient(network, rows[part])
+        return loss, gradient
+
+    def normal_equations(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """J J^T (n, d, d) and J r (n, d) in float64, divided by the numbers seen: with J (d, P) the slopes of
+        the residual r (P,), the loss of z + s is nearly loss + 2 s.(J r) + s.(J J^T) s."""
+        images, slopes = jacobian(self.low or self.network, rows.z)
+        if self.low:
+            with torch.no_grad():
+                images = self.network(rows.z)
+        n, d = slopes.shape[:2]
+        if self.measurement:
+            images = self.measurement.reduce(images)
+            slopes = self.measurement.reduce(slopes.flatten(0, 1)).unflatten(0, (n, d))
+        if rows.mask is not None:
+            images, slopes = images * rows.mask, slopes * rows.mask[:, None]
+        residual, slopes = (images - rows.target).flatten(1), slopes.flatten(2)
+        count = rows.count.double()
+        square = (slopes @ slopes.transpose(1, 2)).double() / count[:, None, None]
+        return square, (slopes @ residual[:, :, None])[:, :, 0].double() / count[:, None]
+
+    def _with_gradient(self, network: nn.Module, rows: Rows) -> tuple[Tensor, Tensor]:
+        z = rows.z.detach().requires_grad_()
+        loss = self._loss(network, z, rows)
+        (gradient,) = torch.autograd.grad(loss.sum(), z)
+        return loss.detach(), gradient
+
+    def _loss(self, network: nn.Module, z: Tensor, rows: Rows) -> Tensor:
+        images = self.seen(network, z, rows)
+        if self.loss_name == "lap1":
+            return lap1(images, rows.target)
+        return (images - rows.target).square().flatten(1).sum(1) / rows.count

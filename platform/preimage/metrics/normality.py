@@ -1,0 +1,64 @@
+"""How near a layer's weights are to a zero-mean normal distribution (partial-measurements, 4.1, figure 3)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from preimage.errors import PreimageError
+
+LILLIEFORS = 0.886
+"""Over sqrt(n): the KS distance that 95% of large samples of n normal numbers stay below, mean and standard
+deviation being fitted to them (Lilliefors 1967)."""
+
+
+@dataclass(frozen=True)
+class Normality:
+    """Of n numbers. For normal ones `ks` is below `ks_normal` in 95% of samples, the kurtosis near zero."""
+
+    count: int
+    mean: float
+    std: float
+    ks: float
+    """Kolmogorov-Smirnov distance to the normal distribution of this mean and standard deviation."""
+    excess_kurtosis: float
+    """Fourth central moment over the squared variance, less 3: positive for heavier tails than a normal's."""
+
+    @property
+    def ks_normal(self) -> float:
+        return LILLIEFORS / math.sqrt(self.count)
+
+    @property
+    def offset(self) -> float:
+        """The mean in standard deviations: the paper's normal distribution has mean zero."""
+        return self.mean / self.std
+
+
+def normality(numbers: Tensor) -> Normality:
+    """Compare numbers of any shape with the normal distribution fitted to them, in float64.
+
+    Raises PreimageError where they do not vary, or are not all finite.
+    """
+    values = numbers.detach().flatten().to("cpu", torch.float64).sort().values
+    if not torch.isfinite(values).all():
+        raise PreimageError("the numbers are not all finite: no distribution can be fitted")
+    if len(values) < 2 or values[0] == values[-1]:
+        raise PreimageError("the numbers do not vary: no normal distribution can be fitted")
+    mean, std = values.mean(), values.std(correction=0)
+    scaled = (values - mean) / std
+    below = torch.special.ndtr(scaled)
+    steps = torch.arange(len(values) + 1, dtype=torch.float64) / len(values)
+    ks = torch.maximum(steps[1:] - below, below - steps[:-1]).max()
+    kurtosis = scaled.pow(4).mean() - 3
+    return Normality(len(values), mean.item(), std.item(), ks.item(), kurtosis.item())
+
+
+def convolution_weights(network: nn.Module) -> dict[str, Tensor]:
+    """The filters of every convolution, transposed or not, from the input on: layer1, layer2, ..."""
+    filters = [
+        module.weight.detach()
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    return {f"layer{i}": each for i, each in enumerate(filters, 1)}

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from . import data, invert, store, train
+from . import data, invert, search, store, train
 from .measure import Figure
 
 Measured = Figure | list[Figure] | str
@@ -21,7 +21,10 @@ FIGURES: dict[str, Callable[[bool], Measured]] = {
     "store.write_over_pyarrow": store.write_over_pyarrow,
     "store.read_over_pyarrow": store.read_over_pyarrow,
     "data.prepare": data.cifar10,
-    "invert.engine_over_naive": invert.engine_over_naive,
+    "invert.engine_over_naive": search.engine_over_naive,
+    "invert.lowprecision_over_naive": search.lowprecision_over_naive,
+    "invert.evaluations_ratio": search.evaluations_ratio,
+    "invert.dataset_seconds_ratio": search.dataset_seconds_ratio,
     "invert.ray_over_engine": invert.ray_over_engine,
     "train.ray_over_bare": train.ray_over_bare,
     "train.two_workers": train.two_workers,

@@ -1,4 +1,4 @@
-"""Inversion on Ray Data over the engine alone, and the engine over the loop that public code uses."""
+"""Inversion of a dataset on Ray Data over the engine alone."""
 
 import tempfile
 import time
@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from preimage.cluster.connect import connect
 from preimage.cluster.spread import spread
@@ -16,9 +15,9 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.data.prepare import prepare
-from preimage.inversion import InversionConfig, invert
-from preimage.inversion.dataset import Done, Inverter, Task, starts
-from preimage.inversion.frozen import freeze
+from preimage.inversion import Engine, InversionConfig
+from preimage.inversion.dataset import Done, Inverter, Task
+from preimage.latents.priors import make_prior
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import StoreWriter
 from preimage.models.config import GeneratorConfig
@@ -27,7 +26,7 @@ from preimage.models.generator_folder import load_generator, save_generator
 from preimage.storage import Folder
 
 from .bare import Bare, bare_process
-from .measure import Figure, figure, seconds
+from .measure import Figure, figure
 
 MODEL = GeneratorConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
 SEED = 1
@@ -37,7 +36,12 @@ def ray_over_engine(quick: bool) -> list[Figure]:
     """One actor of one thread on Ray Data, reading images and writing a store, over the engine alone."""
     parts, rows, steps = (4 if quick else 9), 64, 12
     with tempfile.TemporaryDirectory() as name:
-        task = _task(Folder.at(name), parts, rows, InversionConfig(steps=steps, patience=None))
+        task = _task(
+            Folder.at(name),
+            parts,
+            rows,
+            InversionConfig(solver="adam", start="near-zero", steps=steps, patience=None),
+        )
         with bare_process(partial(engine_alone, task)) as address:
             connect()
             begin = time.perf_counter()
@@ -54,45 +58,6 @@ def ray_over_engine(quick: bool) -> list[Figure]:
         figure("invert.ray_over_engine", ratios, "x", 0.9, "start-up of the pipeline left out"),
         Figure("invert.ray_over_engine.start_included", in_all, "x", in_all, in_all, note=f"over {work}"),
     ]
-
-
-def engine_over_naive(quick: bool) -> Figure:
-    """Images x steps a second, one thread, on the same images from the same starts with the same Adam."""
-    few, many, config = 4, 64, InversionConfig(steps=20 if quick else 50, patience=None)
-    generator = _generator()
-    target, start = _problem(generator, many)
-    engine = partial(invert, generator, target, start, config)
-    naive = partial(public_loop, generator, target[:few], start[:few], config)
-    invert(generator, target[:8], start[:8], InversionConfig(steps=2))
-    ratios = []
-    for _ in range(2 if quick else 4):
-        slow, fast = seconds(naive) / few, seconds(engine) / many
-        ratios.append(slow / fast)
-    theirs, ours = naive().mean().item(), engine().loss[:few].mean().item()
-    if abs(ours - theirs) > 0.05 * theirs:
-        raise RuntimeError(f"the two loops reach different errors: {ours:.3g} and {theirs:.3g}")
-    note = f"mean loss {ours:.3g}, the public loop's {theirs:.3g}"
-    return figure("invert.engine_over_naive", ratios, "x", 4, note)
-
-
-def public_loop(generator: Generator, target: Tensor, start: Tensor, config: InversionConfig) -> Tensor:
-    """Adam on the code of one image at a time; gradients of the weights are computed, and never used.
-
-    Returns each image's lowest loss (n,).
-    """
-    losses = []
-    for image, first in zip(target, start, strict=True):
-        z = first[None].clone().requires_grad_()
-        optimizer = torch.optim.Adam([z], lr=config.lr)
-        best = torch.inf
-        for _ in range(config.steps):
-            optimizer.zero_grad()
-            loss = torch.nn.functional.mse_loss(generator(z), image[None])
-            loss.backward()
-            optimizer.step()
-            best = min(best, loss.item())
-        losses.append(best)
-    return torch.tensor(losses)
 
 
 class InTurn:
@@ -112,20 +77,20 @@ class InTurn:
 def engine_alone(task: Task) -> Callable[[int], object]:
     """The engine on images that are in memory: no dataset to read, no store to write."""
     generator, card = load_generator(task.generator)
-    network = freeze(generator)
+    prior = make_prior(card.generator.prior, card.generator.latent_dim)
+    engine = Engine(generator, task.config, prior, seed=task.seed)
     images = Dataset.open(task.dataset).read(0, task.writer.plan.count)
     target = to_float(images.pixels)
-    start = starts(images.image_id, task.seed, card.generator, task.config)
 
     def work(part: int) -> object:
         rows = slice(part * task.rows, (part + 1) * task.rows)
-        return invert(network, target[rows], start[rows], task.config, frozen=True)
+        return engine.invert(target[rows], ids=images.image_id[rows])
 
     return work
 
 
 def _task(folder: Folder, parts: int, rows: int, config: InversionConfig) -> Task:
-    card = save_generator(_generator(), folder / "generator", {})
+    card = save_generator(untrained_generator(), folder / "generator", {})
     data = DataConfig(source="digits", size=64, channels=3, limit=parts * rows)
     dataset = prepare(data, folder / "datasets", backend="local")
     about = About(
@@ -138,7 +103,7 @@ def _task(folder: Folder, parts: int, rows: int, config: InversionConfig) -> Tas
     return Task(folder / "generator", dataset.folder, writer, config, SEED, rows)
 
 
-def _generator() -> Generator:
+def untrained_generator() -> Generator:
     """Untrained, but with the batch statistics of its own activations, so that eval mode makes images."""
     generator, _ = build_pair(MODEL, SEED)
     random = torch.Generator().manual_seed(SEED)
@@ -146,11 +111,3 @@ def _generator() -> Generator:
         for _ in range(20):
             generator(torch.randn(16, MODEL.latent_dim, generator=random))
     return generator.eval()
-
-
-@torch.no_grad()
-def _problem(generator: Generator, count: int) -> tuple[Tensor, Tensor]:
-    """Images that the generator can make, and codes to start from."""
-    random = torch.Generator().manual_seed(SEED + 1)
-    codes, start = torch.randn(2, count, MODEL.latent_dim, generator=random)
-    return generator(codes), start * 0.1

@@ -22,7 +22,6 @@ from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.gan import GanLearner
 from preimage.training.learner import Setting
 from preimage.training.loop import Training
-from preimage.training.memory import keep_freed_memory
 from preimage.training.on_ray import fit_on_ray
 from preimage.training.worker import Worker
 

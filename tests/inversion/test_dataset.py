@@ -1,20 +1,29 @@
 """Inverting a whole dataset: each image once, whatever dies on the way."""
 
+import math
 import subprocess
 import sys
 
+import duckdb
 import psutil
 import pytest
 import torch
 import yaml
+from PIL import Image
+from torch import nn
 
 from faulty import INVERT, TRAIN, kill, meanwhile, planned, wait_for
-from preimage.inversion.config import InversionConfig
-from preimage.inversion.dataset import part_rows, starts
+from preimage.cli.store import verify as verify_command
+from preimage.errors import InversionError
+from preimage.inversion.dataset import Inverter, part_rows
+from preimage.inversion.starts import PAIRS
+from preimage.latents.schema import COLUMNS, concatenate
 from preimage.latents.store import Store
 from preimage.latents.verify import verify
+from preimage.metrics.pag import pag
+from preimage.models.generator_folder import load_generator, save_generator
 from preimage.pipelines.execute import execute
-from tiny import MODEL
+from preimage.storage import Folder
 
 QUICK = TRAIN | {
     "training": TRAIN["training"] | {"images": 1_200},
@@ -22,15 +31,6 @@ QUICK = TRAIN | {
 }
 STEPS = {"train": QUICK, "codes": INVERT}
 SLOW = {"train": QUICK, "codes": INVERT | {"inversion": INVERT["inversion"] | {"steps": 900}}}
-
-
-def test_a_start_follows_from_the_seed_and_the_image_alone():
-    config = InversionConfig(start="prior")
-    together = starts(torch.tensor([5, 3, 9]), 0, MODEL, config)
-    assert torch.equal(together[1:2], starts(torch.tensor([3]), 0, MODEL, config))
-    assert not torch.equal(together, starts(torch.tensor([5, 3, 9]), 1, MODEL, config))
-    near = starts(torch.arange(2000), 0, MODEL, InversionConfig())
-    assert near.std() == pytest.approx(1e-4, rel=0.05)
 
 
 @pytest.mark.parametrize(("count", "batch"), [(1, 64), (1797, 64), (60_000, 64), (10**7, 100)])
@@ -47,7 +47,107 @@ def test_a_dataset_becomes_a_store_with_each_image_once(tmp_path):
     ids = torch.cat([codes.image_id for codes in store.batches(["image_id"])])
     assert store.count == len(ids.unique()) == 400
     assert outcome.metrics["reconstruction_error"] == pytest.approx(verify(store.folder).loss_mean, rel=1e-5)
-    assert store.about.solver["steps"] == 60
+    assert (store.about.solver["steps"], store.about.solver["measurement"]["mask"]) == (60, "all")
+    assert "batch" not in store.about.solver
+    assert outcome.metrics["diverged"] == 0
+
+
+class Holed(nn.Module):
+    """A generator that makes no numbers of codes whose first component is above the edge."""
+
+    def __init__(self, whole: nn.Module, edge: float) -> None:
+        super().__init__()
+        self.whole, self.edge = whole, edge
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        return torch.where(codes[:, :1, None, None] > self.edge, torch.nan, self.whole(codes))
+
+
+@pytest.fixture
+def invert_holed(monkeypatch, tmp_path, tiny_generator):
+    """Inverts 40 digits one at a time, so that none has neighbours; then PAG: the outcome and the rows."""
+    save_generator(tiny_generator, Folder.at(tmp_path) / "generator", {})
+
+    def invert(edge, **inversion):
+        def load(folder):
+            generator, card = load_generator(folder)
+            return Holed(generator, edge), card
+
+        for room in ("inversion.dataset", "recipes.invert"):
+            monkeypatch.setattr(f"preimage.{room}.load_generator", load)
+        settings = {"steps": 12, "patience": None, "start": "prior", "batch": 1, **inversion}
+        codes = {"job": "invert", "generator": str(tmp_path / "generator"), "inversion": settings}
+        codes["data"] = TRAIN["data"] | {"limit": 40}
+        plan = planned(tmp_path / f"{edge}", {"codes": codes, "prior": {"job": "pag", "store": "codes"}})
+        outcome = execute(plan)
+        return outcome, concatenate(list(Store.open(outcome.store).batches()))
+
+    return invert
+
+
+def test_an_image_that_diverges_is_in_the_store_once_and_in_no_average(invert_holed, capsys):
+    (_, whole), (outcome, holed) = (invert_holed(edge, solver="adam") for edge in (math.inf, 0.6))
+    lost = holed.diverged
+    assert 3 < lost.sum() < 30
+    assert torch.equal(holed.image_id, whole.image_id)
+    assert len(holed.image_id.unique()) == 40
+    assert holed.z.isfinite().all()
+    assert not holed.converged[lost].any()
+    for name in COLUMNS:
+        assert torch.equal(getattr(holed, name)[~lost], getattr(whole, name)[~lost]), name
+
+    mean = duckdb.connect().execute(f"select avg(loss), count(*) from '{outcome.store}/*.parquet'").fetchone()
+    metrics = outcome.metrics
+    assert mean == (pytest.approx(whole.loss[~lost].mean().item()), 40)
+    assert metrics["reconstruction_error"] == pytest.approx(mean[0])
+    assert metrics["diverged"] == metrics["pag_left_out"] == lost.sum()
+    assert metrics["pag"] == pytest.approx(pag([whole.z[~lost]], 1.0).pag)
+    verify_command(outcome.store)
+    assert f"{lost.sum()} diverged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "levenberg-marquardt", "momentum"])
+def test_whatever_the_solver_a_start_without_an_image_is_a_row_without_a_loss(invert_holed, solver):
+    outcome, found = invert_holed(0.0, solver=solver)
+    assert outcome.metrics["diverged"] == found.diverged.sum() > 3
+    assert len(found.image_id.unique()) == len(found) == 40
+    assert found.z.isfinite().all()
+    assert bool((found.z[~found.diverged, 0] <= 0).all())
+
+
+def test_a_job_whose_images_all_diverge_says_so(invert_holed):
+    with pytest.raises(InversionError, match="every one of 40 images diverged: lower inversion.lr"):
+        invert_holed(-math.inf, solver="adam")
+
+
+def test_evaluations_count_making_ready_and_go_on_counting(tmp_path, monkeypatch):
+    steps = {"train": QUICK, "codes": INVERT | {"inversion": {"solver": "adam", "steps": 3, "batch": 16}}}
+    plan, call = planned(tmp_path, steps), Inverter.__call__
+
+    def stop_at_the_fifth(self, part):
+        if part == 5:
+            raise KeyboardInterrupt
+        return call(self, part)
+
+    monkeypatch.setattr(Inverter, "__call__", stop_at_the_fifth)
+    with pytest.raises(KeyboardInterrupt):
+        execute(plan)
+    monkeypatch.undo()
+    outcome = execute(plan)
+    assert outcome.metrics["steps_per_image"] == 3
+    assert outcome.metrics["generator_evaluations"] == 2 * PAIRS + 400 * 3 * 2
+
+
+def test_what_was_seen_stands_under_the_images(tmp_path):
+    seen = {"mask": "top", "pool": 2, "noise": 0.01}
+    plain = INVERT | {"inversion": {"solver": "adam", "steps": 2}}
+    masked = INVERT | {"inversion": {"solver": "adam", "steps": 2, "measurement": seen}}
+    heights = []
+    for name, codes in (("plain", plain), ("masked", masked)):
+        outcome = execute(planned(tmp_path / name, {"train": QUICK, "codes": codes}))
+        heights.append(Image.open(outcome.figures["reconstructions"]).height)
+        assert Store.open(outcome.store).about.solver["measurement"]["pool"] == (2 if name == "masked" else 1)
+    assert heights[1] > 1.4 * heights[0]
 
 
 def fingerprints(results, steps, **resources):

@@ -46,6 +46,8 @@ class Done(TypedDict):
     images: int
     steps: int
     passes: int
+    """Generator evaluations: those of the search, and in a worker's first part those of making it ready."""
+    diverged: int
     seconds: float
 
 
@@ -63,18 +65,23 @@ class Inverter:
 
     def __call__(self, part: int) -> Done:
         """Invert a part's images and write their codes."""
-        self._open = here = self._open or _Opened(self.task)
-        begin = time.perf_counter()
+        ready = 0
+        if not self._open:
+            self._open = _Opened(self.task)
+            ready = self._open.engine.passes
+        here, begin = self._open, time.perf_counter()
         first = part * self.task.rows
         images = here.dataset.read(first, min(first + self.task.rows, here.dataset.count))
         found = here.engine.invert(to_float(images.pixels), ids=images.image_id)
-        self.task.writer.write(part, _codes(images, found))
+        codes = _codes(images, found)
+        self.task.writer.write(part, codes)
         seconds = time.perf_counter() - begin
         return Done(
             part=part,
             images=len(images.image_id),
             steps=int(found.steps.sum()),
-            passes=int(found.passes.sum()),
+            passes=ready + int(found.passes.sum()),
+            diverged=int(codes.diverged.sum()),
             seconds=seconds,
         )
 
@@ -102,11 +109,12 @@ def make_parts(task: Task, parts: list[int], resources: Resources) -> Iterator[D
 
 
 def _codes(images: Images, found: Inversion) -> Codes:
+    """What the store keeps. An image that diverged has no loss, and the best code that its search passed."""
     return Codes(
         image_id=images.image_id,
         label=images.labels,
         z=found.z,
-        loss=found.loss,
+        loss=torch.where(found.diverged | ~found.loss.isfinite(), torch.nan, found.loss),
         steps=found.steps,
         restart=found.restart,
         converged=found.converged,

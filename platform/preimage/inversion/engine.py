@@ -102,7 +102,7 @@ class Engine:
         if config.start == "regression" and not started:
             self.regression = fit_regression(network, prior, seed, self.device, self.measurement)
             self.passes += self.regression.passes
-        if config.solver == "whitened-adam":
+        if config.whiten:
             self.whitening = measure_whitening(network, prior, seed, self.device)
             self.passes += PROBES * (1 + prior.latent_dim)
         self.solver = _solver(config, seed, self.whitening)
@@ -283,7 +283,7 @@ def _solver(config: InversionConfig, seed: int, whitening: Tensor | None) -> Sol
     if config.solver == "levenberg-marquardt":
         return LevenbergMarquardt(constrain, box=name == "clip")
     if config.solver == "lbfgs":
-        return LBFGS(constrain)
+        return LBFGS(constrain, whitening)
     return Descent(config, constrain, whitening)
 
 

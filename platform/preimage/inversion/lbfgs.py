@@ -1,4 +1,8 @@
-"""Limited-memory BFGS (Liu and Nocedal 1989), each image with its own history and line search."""
+"""Limited-memory BFGS (Liu and Nocedal 1989), each image with its own history and line search.
+
+The first guess of the inverse Hessian is a multiple of the whitening's square, where one is given: what the
+generator's Jacobians are like on average, which a history takes long to learn.
+"""
 
 from dataclasses import dataclass
 
@@ -9,11 +13,13 @@ from preimage.inversion.constraints import Constraint
 from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.solvers import State, Step
 
-HISTORY = 10
+HISTORY = 30
+"""Pairs remembered; with 10, exact recovery of 100-dimensional codes took a quarter more steps."""
 FIRST_LENGTH = 0.5
 """How far the first step goes: codes are of order 1."""
 ENOUGH, SHORTER, SHORTEST = 1e-4, 0.3, 1e-6
 """Armijo's condition; a step that fails it is tried again at a third of its length."""
+TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,8 @@ class LBFGS:
     """The solver: a step that does not lower the loss enough is tried again, shorter."""
 
     constrain: Constraint
+    whitening: Tensor | None = None
+    """(d, d), see `measure_whitening`."""
     searches = True
 
     def begin(self, z: Tensor) -> State:
@@ -60,26 +68,29 @@ class LBFGS:
             state[name] = torch.where(_like(curved, rolled), rolled, state[name])
         for name, latest in (("z", z), ("loss", loss), ("gradient", gradient)):
             state[name] = torch.where(_like(where, latest), latest, state[name])
-        state["direction"] = torch.where(where[:, None], _direction(state), state["direction"])
+        state["direction"] = torch.where(where[:, None], self._direction(state), state["direction"])
+
+    def _direction(self, state: State) -> Tensor:
+        """Minus the inverse Hessian's estimate times the gradient, by the two loops; (n, d)."""
+        moves, changes, curvature = state["moves"], state["changes"], state["curvature"]
+        inverse = torch.where(curvature > 0, 1 / curvature.clamp_min(TINY), 0)
+        q, shares = state["gradient"], []
+        for i in reversed(range(HISTORY)):
+            shares.append(inverse[:, i] * (moves[:, i] * q).sum(1))
+            q = q - shares[-1][:, None] * changes[:, i]
+        steepest = self._first_guess(state["gradient"])
+        steepest = FIRST_LENGTH * steepest / steepest.norm(dim=1, keepdim=True).clamp_min(TINY)
+        latest = changes[:, -1]
+        scale = curvature[:, -1] / (latest * self._first_guess(latest)).sum(1).clamp_min(TINY)
+        q = scale[:, None] * self._first_guess(q)
+        for i, share in zip(range(HISTORY), reversed(shares), strict=True):
+            q = q + moves[:, i] * (share - inverse[:, i] * (changes[:, i] * q).sum(1))[:, None]
+        downhill = (curvature[:, -1] > 0) & ((q * state["gradient"]).sum(1) > 0)
+        return -torch.where(downhill[:, None], q, steepest)
+
+    def _first_guess(self, gradient: Tensor) -> Tensor:
+        return gradient if self.whitening is None else gradient @ self.whitening @ self.whitening
 
 
 def _like(where: Tensor, values: Tensor) -> Tensor:
     return where.view(-1, *[1] * (values.dim() - 1))
-
-
-def _direction(state: State) -> Tensor:
-    """Minus the inverse Hessian's estimate times the gradient, by the two loops; (n, d)."""
-    moves, changes, curvature = state["moves"], state["changes"], state["curvature"]
-    inverse = torch.where(curvature > 0, 1 / curvature.clamp_min(1e-30), 0)
-    q, shares = state["gradient"], []
-    for i in reversed(range(HISTORY)):
-        shares.append(inverse[:, i] * (moves[:, i] * q).sum(1))
-        q = q - shares[-1][:, None] * changes[:, i]
-    newest = curvature[:, -1] > 0
-    scale = curvature[:, -1] / changes[:, -1].square().sum(1).clamp_min(1e-30)
-    first = FIRST_LENGTH / state["gradient"].norm(dim=1).clamp_min(1e-30)
-    q = torch.where(newest, scale, first)[:, None] * q
-    for i, share in zip(range(HISTORY), reversed(shares), strict=True):
-        q = q + moves[:, i] * (share - inverse[:, i] * (changes[:, i] * q).sum(1))[:, None]
-    uphill = (q * state["gradient"]).sum(1) <= 0
-    return -torch.where(uphill[:, None], first[:, None] * state["gradient"], q)

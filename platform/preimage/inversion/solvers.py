@@ -84,7 +84,6 @@ UPDATES: dict[str, tuple[tuple[str, ...], Update]] = {
     "momentum": (("mean",), _momentum),
     "rmsprop": (("square",), _rmsprop),
     "adam": (("mean", "square"), _adam),
-    "whitened-adam": (("mean", "square"), _adam),
 }
 
 

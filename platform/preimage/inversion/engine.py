@@ -283,7 +283,7 @@ def _solver(config: InversionConfig, seed: int, whitening: Tensor | None) -> Sol
     if config.solver == "levenberg-marquardt":
         return LevenbergMarquardt(constrain, box=name == "clip")
     if config.solver == "lbfgs":
-        return LBFGS(constrain, whitening)
+        return LBFGS(constrain, whitening, box=name == "clip")
     return Descent(config, constrain, whitening)
 
 

@@ -29,6 +29,8 @@ class LBFGS:
     constrain: Constraint
     whitening: Tensor | None = None
     """(d, d), see `measure_whitening`."""
+    box: bool = False
+    """Components at an edge of [-1, 1] that the loss pushes out stay there while it does."""
     searches = True
 
     def begin(self, z: Tensor) -> State:
@@ -74,19 +76,28 @@ class LBFGS:
         """Minus the inverse Hessian's estimate times the gradient, by the two loops; (n, d)."""
         moves, changes, curvature = state["moves"], state["changes"], state["curvature"]
         inverse = torch.where(curvature > 0, 1 / curvature.clamp_min(TINY), 0)
-        q, shares = state["gradient"], []
+        held = self._held(state)
+        gradient = state["gradient"].masked_fill(held, 0)
+        q, shares = gradient, []
         for i in reversed(range(HISTORY)):
             shares.append(inverse[:, i] * (moves[:, i] * q).sum(1))
             q = q - shares[-1][:, None] * changes[:, i]
-        steepest = self._first_guess(state["gradient"])
+        steepest = self._first_guess(gradient)
         steepest = FIRST_LENGTH * steepest / steepest.norm(dim=1, keepdim=True).clamp_min(TINY)
         latest = changes[:, -1]
         scale = curvature[:, -1] / (latest * self._first_guess(latest)).sum(1).clamp_min(TINY)
         q = scale[:, None] * self._first_guess(q)
         for i, share in zip(range(HISTORY), reversed(shares), strict=True):
             q = q + moves[:, i] * (share - inverse[:, i] * (changes[:, i] * q).sum(1))[:, None]
-        downhill = (curvature[:, -1] > 0) & ((q * state["gradient"]).sum(1) > 0)
-        return -torch.where(downhill[:, None], q, steepest)
+        downhill = (curvature[:, -1] > 0) & ((q * gradient).sum(1) > 0)
+        return -torch.where(downhill[:, None], q, steepest).masked_fill(held, 0)
+
+    def _held(self, state: State) -> Tensor:
+        """(n, d) bool: what stays at its edge of the box."""
+        z, gradient = state["z"], state["gradient"]
+        if not self.box:
+            return torch.zeros_like(z, dtype=torch.bool)
+        return ((z <= -1) & (gradient > 0)) | ((z >= 1) & (gradient < 0))
 
     def _first_guess(self, gradient: Tensor) -> Tensor:
         return gradient if self.whitening is None else gradient @ self.whitening @ self.whitening

@@ -90,7 +90,7 @@ def public_loop(generator: Generator, target: Tensor, start: Tensor, config: Inv
     losses = []
     for image, first in zip(target, start, strict=True):
         z = first[None].clone().requires_grad_()
-        optimizer = torch.optim.Adam([z], lr=config.lr)
+        optimizer = torch.optim.Adam([z], lr=config.lr or 0)
         best = torch.inf
         for _ in range(config.steps):
             optimizer.zero_grad()

@@ -59,8 +59,7 @@ def two_workers(quick: bool) -> Figure:
 
 
 def bare_loop(model: GeneratorConfig, batch: int) -> Callable[[int], None]:
-    """Steps on one batch, and nothing else; the loop's gain from keeping memory is not its own."""
-    keep_freed_memory()
+    """Steps on one batch, and nothing else."""
     learner = _learner(model, Setting(Worker(), _no_images(model), SEED, SEED))
     images = torch.rand(batch, model.channels, model.image_size, model.image_size) * 2 - 1
     rows = torch.arange(batch)

@@ -13,7 +13,6 @@ from preimage.models.dcgan import Generator, build_pair
 from preimage.storage import Folder
 from tiny import MODEL
 
-
 torch.set_num_threads(1)  # of tiny networks; more would wait for each other, and for other processes
 
 

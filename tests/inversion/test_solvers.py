@@ -354,3 +354,33 @@ def test_what_cannot_be_inverted_is_refused_before_any_step():
         invert(generator, images)
     with pytest.raises(InversionError, match=r"makes images \(2, C, H, W\)"):
         invert(nn.Linear(3, 16), images, start)
+
+
+def test_a_generator_that_breaks_for_some_codes_still_gives_starts():
+    """Of the images that the regression and the whitening look at, some are not finite."""
+
+    class Holed(Linear):
+        def forward(self, codes: torch.Tensor) -> torch.Tensor:
+            return torch.where(codes[:, :1, None, None] > 1.5, torch.nan, super().forward(codes))
+
+    generator, codes = Holed(), seeded(5, 3, seed=15, law=torch.rand)
+    found = invert(generator, generator(codes).detach(), prior=Normal(3))
+    assert (found.z - codes).abs().max() < 1e-2
+    assert not found.diverged.any()
+
+    class Broken(Linear):
+        def forward(self, codes: torch.Tensor) -> torch.Tensor:
+            return super().forward(codes) * torch.nan
+
+    with pytest.raises(InversionError, match="only 0 are finite"):
+        invert(Broken(), torch.zeros(2, 1, 4, 4), prior=Normal(3))
+
+
+def test_a_sound_search_is_preferred_to_one_that_diverged():
+    generator, images = Fragile(), 9 * seeded(1, 1, 4, 4, seed=16)
+    start = torch.tensor([[[1.999, 0.0, 0.0], [0.0, 0.0, 0.0]]])
+    config = InversionConfig(solver="gradient-descent", lr=0.01, steps=1, patience=None)
+    wild = config.model_copy(update={"lr": 1e6, "steps": 2})
+    assert invert(generator, images, start[:, 0], wild).diverged.item()
+    both = invert(generator, images, start, config)
+    assert not both.diverged.item()

@@ -1,6 +1,7 @@
 """A small store and the parts to make it from."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,4 +59,15 @@ def writer(tmp_path: Path, about: About) -> StoreWriter:
 def store(writer: StoreWriter, split: list[list[int]]) -> Store:
     for index, ids in enumerate(split):
         writer.write(index, codes_of(ids))
+    return writer.finish()
+
+
+@pytest.fixture
+def diverged(tmp_path: Path, about: About, split: list[list[int]]) -> Store:
+    """As `store`, but the search for images 3 and 8 diverged."""
+    writer = StoreWriter(tmp_path / "diverged", about, parts=3, count=10)
+    for index, ids in enumerate(split):
+        codes = codes_of(ids)
+        lost = (codes.image_id == 3) | (codes.image_id == 8)
+        writer.write(index, replace(codes, loss=torch.where(lost, -torch.nan, codes.loss)))
     return writer.finish()

@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from preimage.errors import StoreError
 from preimage.latents.schema import COLUMNS, arrow_schema, from_table, to_table
@@ -21,7 +24,30 @@ def test_a_round_trip_keeps_every_value_and_type(make_codes, about):
 def test_codes_are_shared_with_arrow_not_copied(make_codes, about):
     codes = make_codes([1, 2])
     table = to_table(codes, about)
-    assert from_table(table).z.data_ptr() == codes.z.data_ptr()
+    back = from_table(table)
+    assert back.z.data_ptr() == codes.z.data_ptr()
+    assert back.loss.data_ptr() == codes.loss.data_ptr()
+
+
+def float32(bits):
+    return torch.from_numpy(np.array(bits, np.uint32).view(np.float32))
+
+
+BITS = st.integers(0, 2**32 - 1).filter(lambda bits: bits & 0x7FFFFFFF != 0x7F800000)  # no infinity
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(bits=st.lists(BITS, max_size=12), cut=st.integers(0, 12))
+def test_a_loss_of_any_bits_but_infinity_goes_round_with_null_for_nan(make_codes, about, bits, cut):
+    loss = float32(bits)
+    table = to_table(replace(make_codes(list(range(len(bits)))), loss=loss), about)
+    assert table["loss"].is_null().to_pylist() == loss.isnan().tolist()
+    for rows in (slice(0, cut), slice(cut, None)):
+        length = len(range(len(bits))[rows])
+        back = from_table(table.slice(rows.start, length))
+        assert torch.equal(back.loss.nan_to_num(-1), loss[rows].nan_to_num(-1))
+        assert torch.equal(back.diverged, loss[rows].isnan())
+        assert torch.equal(back.z, make_codes(list(range(len(bits)))).z[rows])
 
 
 def test_a_table_in_several_chunks_and_a_slice_of_one(make_codes, about):
@@ -55,7 +81,8 @@ def test_paths_are_not_in_the_parquet_metadata(about):
         ("z", torch.zeros(2, 3, dtype=torch.float64), "float64"),
         ("z", torch.tensor([[0, 0, torch.nan], [0, 0, 0]]), "z holds a value that is not finite"),
         ("z", torch.tensor([[0, torch.inf, -torch.inf], [0, 0, 0]]), "not finite"),
-        ("loss", torch.tensor([0.0, torch.inf]), "loss holds"),
+        ("loss", torch.tensor([0.0, torch.inf]), "loss holds an infinity"),
+        ("loss", torch.tensor([torch.nan, -torch.inf]), "loss holds an infinity"),
         ("steps", torch.zeros(3, dtype=torch.int32), "steps is"),
         ("image_id", torch.tensor([4, 4]), "comes twice"),
     ],

@@ -59,3 +59,14 @@ def test_the_metadata_names_generator_dataset_solver_and_format(parts):
     assert about["dataset"] == {"fingerprint": "data", "count": 100}
     assert about["solver"]["lr"] == 0.1
     assert about["format"] == 1
+
+
+def test_averages_pass_over_images_that_diverged(diverged, make_codes):
+    whole = f"{diverged.folder.local}/*.parquet"
+    kept = make_codes([0, 1, 2, 4, 5, 6, 7, 9]).loss.mean().item()
+    query = f"select avg(loss), count(*), count(loss) from '{whole}'"
+    assert duckdb.connect().execute(query).fetchone() == (pytest.approx(kept), 10, 8)
+    assert polars.scan_parquet(whole).collect()["loss"].mean() == pytest.approx(kept)
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.concat([pandas.read_parquet(part) for part in diverged.folder.local.glob("*.parquet")])
+    assert frame["loss"].mean() == pytest.approx(kept)

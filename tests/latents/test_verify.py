@@ -1,5 +1,9 @@
 """The full check: whatever is altered is found, and said as one StoreError."""
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from preimage.errors import StoreError
 from preimage.latents import manifest, parquet
 from preimage.latents.schema import to_table
+from preimage.latents.store import StoreWriter
 from preimage.latents.verify import describe, verify
 
 
@@ -28,6 +33,29 @@ def test_describe(store, make_codes):
     assert facts["converged"] == pytest.approx(codes.converged.float().mean().item())
     assert (facts["steps_min"], facts["steps_max"], facts["steps_mean"]) == (0, 4, 2)
     assert facts["fingerprint"] == store.fingerprint
+
+
+def test_images_that_diverged_are_counted_and_not_averaged(store, diverged, make_codes):
+    assert (verify(store.folder).diverged, describe(store)["diverged"]) == (0, 0)
+    report, facts = verify(diverged.folder), describe(diverged)
+    codes = make_codes([0, 1, 2, 4, 5, 6, 7, 9])
+    assert (report.count, report.diverged) == (facts["count"], facts["diverged"]) == (10, 2)
+    assert report.loss_mean == pytest.approx(codes.loss.mean().item())
+    assert report.loss_median == pytest.approx(np.median(codes.loss.numpy()))
+    assert facts["loss_mean"] == pytest.approx(codes.loss.mean().item())
+    assert facts["z_norm_mean"] == pytest.approx(codes.z.norm(dim=1).mean().item())
+    assert facts["steps_mean"] == pytest.approx(codes.steps.float().mean().item())
+    assert report.converged == facts["converged"] == verify(store.folder).converged
+
+
+def test_a_store_whose_images_all_diverged_has_no_mean(tmp_path, about, make_codes):
+    codes = make_codes(list(range(10)))
+    writer = StoreWriter(tmp_path, about, parts=1, count=10)
+    writer.write(0, replace(codes, loss=torch.full((10,), torch.nan)))
+    store = writer.finish()
+    report, facts = verify(store.folder), describe(store)
+    assert report.diverged == 10
+    assert all(math.isnan(mean) for mean in (report.loss_mean, report.loss_median, facts["loss_mean"]))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -104,8 +132,8 @@ def test_what_is_wrong_in_rows_is_found_under_digests_that_agree(store, make_cod
     with pytest.raises(StoreError) as refusal:
         verify(store.folder)
     text = str(refusal.value)
-    assert "part-00001.parquet has a z that is not finite" in text
-    assert "part-00001.parquet has a loss that is not finite" in text
+    assert "part-00001.parquet: z holds a value that is not finite" in text
+    assert "part-00001.parquet: loss holds an infinity" in text
     assert "part-00002.parquet has 2 rows, expected 3" in text
     assert "images [0] come more than once" in text
 

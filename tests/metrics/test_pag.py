@@ -78,6 +78,22 @@ def test_a_store_of_any_number_of_parts_has_one_value(tmp_path):
     assert {result.count for result in results} == {170}
 
 
+@pytest.mark.parametrize("parts", [1, 7])
+def test_images_that_diverged_are_left_out(tmp_path, parts):
+    z = draw(90, [0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
+    lost = torch.arange(90) % 4 == 1
+    wild = torch.where(lost[:, None], 1e6, z)
+    found, others = store_pag(store_of(tmp_path, wild, parts, lost=lost)), pag([z[~lost]], 1 / math.sqrt(3))
+    assert (found.count, found.left_out) == (67, 23)
+    assert (found.pag, found.pag_raw) == pytest.approx((others.pag, others.pag_raw), rel=1e-12)
+
+
+def test_a_store_with_too_few_images_that_did_not_diverge(tmp_path):
+    z = draw(20, [1.0] * DIM)
+    with pytest.raises(PagError, match="got 5 codes of 6 dimensions"):
+        store_pag(store_of(tmp_path, z, 2, lost=torch.arange(20) >= 5))
+
+
 def test_a_store_whose_prior_has_no_known_std(tmp_path):
     z = draw(20, [1.0] * DIM)
     store = store_of(tmp_path, z, 2, prior="ball")
@@ -117,7 +133,9 @@ def test_partial_grams_add_up():
     assert pag_from_gram(halves.gram, halves.count, 1.0).pag == pytest.approx(pag([z], 1.0).pag)
 
 
-def store_of(folder, z, parts, prior="uniform"):
+def store_of(folder, z, parts, prior="uniform", lost=None):
+    """lost: (n,) bool, the images that diverged."""
+    loss = torch.zeros(len(z)) if lost is None else torch.where(lost, torch.nan, 0.0)
     about = About(
         generator=GeneratorInfo(fingerprint="g"),
         dataset=DatasetInfo(fingerprint="d", count=len(z)),
@@ -128,5 +146,5 @@ def store_of(folder, z, parts, prior="uniform"):
     for index, ids in enumerate(torch.arange(len(z)).chunk(parts)):
         zeros = torch.zeros(len(ids), dtype=torch.int32)
         none = torch.zeros(len(ids), dtype=torch.bool)
-        writer.write(index, Codes(ids, zeros, z[ids], zeros.float(), zeros, zeros, none))
+        writer.write(index, Codes(ids, zeros, z[ids], loss[ids], zeros, zeros, none))
     return writer.finish()

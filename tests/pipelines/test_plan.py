@@ -1,7 +1,8 @@
 import pytest
+from PIL import Image
 
 from faulty import INVERT, TRAIN, planned
-from preimage.errors import GeneratorError, PreimageError, SpecError
+from preimage.errors import GeneratorError, InversionError, PreimageError, SpecError
 from preimage.models.generator_folder import save_generator
 from preimage.pipelines.execute import execute
 from preimage.pipelines.inputs import find_run
@@ -87,6 +88,16 @@ def test_a_generator_from_elsewhere_and_its_identity(tmp_path, tiny_generator, f
             "set data.channels=1 data.size=16",
         ),
         (
+            change("codes", inversion={"constraint": "clip"}),
+            InversionError,
+            r"constraint=clip keeps codes in \[-1, 1\]\^d, but the generator's normal prior",
+        ),
+        (
+            change("codes", inversion={"measurement": {"pool": 3}}),
+            InversionError,
+            "pool 3 does not divide images of 16 x 16 pixels",
+        ),
+        (
             change("train", resources={"workers": 7}),
             PreimageError,
             "a batch of 60 cannot be shared by 7 workers",
@@ -97,3 +108,15 @@ def test_what_cannot_work_is_said_before_anything_starts(tmp_path, steps, error,
     with pytest.raises(error, match=message):
         planned(tmp_path / "results", steps)
     assert not (tmp_path / "results").exists()
+
+
+def test_what_an_earlier_generator_cannot_do_is_said_too(tmp_path, tiny_generator, folder):
+    save_generator(tiny_generator, folder / "mine", {})
+    Image.new("L", (8, 8), 255).save(tmp_path / "mask.png")
+    for inversion, message in (
+        ({"constraint": "ball"}, "constraint=ball keeps codes in the unit ball"),
+        ({"measurement": {"mask": str(tmp_path / "mask.png")}}, "has 8 x 8 pixels, what is seen .* 16 x 16"),
+    ):
+        codes = INVERT | {"generator": (folder / "mine").uri, "inversion": inversion}
+        with pytest.raises(InversionError, match=message):
+            planned(tmp_path / "results", {"codes": codes})

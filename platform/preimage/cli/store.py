@@ -32,6 +32,7 @@ def show(store: StoreArgument) -> None:
 def verify(store: StoreArgument) -> None:
     """Prove that a store is whole: every file's digest, every image once, every number finite.
 
+    Images that diverged have no loss; it says how many there are, and averages the others.
     Exit code 2, and the list of all that is wrong, where it is not.
     """
     from preimage.latents.verify import verify as check
@@ -40,7 +41,7 @@ def verify(store: StoreArgument) -> None:
     Console().print(
         f"whole: {report.count:,} images once each, {report.parts} parts, {report.bytes / 2**20:.1f} MiB, "
         f"d = {report.latent_dim}, error per pixel {report.loss_mean:.4g} (median {report.loss_median:.4g}), "
-        f"{report.converged:.0%} converged",
+        f"{report.converged:.0%} converged, {report.diverged:,} diverged",
         highlight=False,
     )
 

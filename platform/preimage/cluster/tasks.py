@@ -33,8 +33,9 @@ def run_tasks(work: Callable[[T], None], pieces: Sequence[T], resources: Resourc
                 piece = waiting.pop()
                 running[task.remote(work, piece)] = piece
             (done,), _ = ray.wait(list(running))
+            piece = running.pop(done)
             _raise_failure(_result(done, resources.retries))
-            yield running.pop(done)
+            yield piece
     finally:
         for reference in running:
             ray.cancel(reference, force=True)

@@ -24,11 +24,11 @@ def grid_png(images: Tensor, columns: int | None = None) -> bytes:
     return png_of(picture)
 
 
-def pairs_png(above: Tensor, below: Tensor, columns: int = 8) -> bytes:
-    """Two equal sets of images (N, C, H, W), each image of the first above its partner of the second."""
-    above, below = above.cpu(), below.cpu()
-    line = torch.zeros_like(above[:, :, :1])  # grey
-    return grid_png(torch.cat([above, line, below], dim=2), columns)
+def stacks_png(*sets: Tensor, columns: int = 8) -> bytes:
+    """Equal sets of images (N, C, H, W), each image of the first above its partners of the others."""
+    line = torch.zeros_like(sets[0][:, :, :1]).cpu()  # grey
+    lined = [part for images in sets for part in (line, images.cpu())]
+    return grid_png(torch.cat(lined[1:], dim=2), columns)
 
 
 def png_of(picture: Image.Image) -> bytes:

@@ -1,16 +1,13 @@
 """What partial-measurements shows: completed images, the phase transition, and weights that look normal."""
 
-import io
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, PercentFormatter
 from torch import Tensor
-from torchvision.utils import make_grid
 
-from preimage.data.pixels import to_uint8
+from preimage.figures.plots import figure_png, image_rows_png, new_figure
 from preimage.metrics.normality import Normality
 
 ROWS = ("ground truth", "measured", "completed")
@@ -26,25 +23,12 @@ class Completion(NamedTuple):
 
 def completions_png(columns: Mapping[str, Completion]) -> bytes:
     """A column for each mask, headed by its name; partial-measurements, figures 5 and 6."""
-    figure = Figure(figsize=(2.6 * len(columns), 3), dpi=120, layout="constrained")
-    grid = figure.subplots(len(ROWS), len(columns), squeeze=False)
-    for across, (name, images) in enumerate(columns.items()):
-        for down, row in enumerate(images):
-            axes = grid[down, across]
-            picture = make_grid(to_uint8(row.cpu()), nrow=len(row), padding=1, pad_value=255)
-            axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-            if down == 0:
-                axes.set_title(name, fontsize=10)
-            if across == 0:
-                axes.set_ylabel(ROWS[down], fontsize=9)
-    return _png(figure)
+    return image_rows_png({name: dict(zip(ROWS, each, strict=True)) for name, each in columns.items()})
 
 
 def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> bytes:
     """The share of `count` codes recovered by the share of the image seen, a line a way of sampling."""
-    figure = Figure(figsize=(6.4, 4), dpi=120, layout="constrained")
+    figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for name, points in curves.items():
         width, colour = (2.2, "black") if name == "random" else (1.2, None)
@@ -67,12 +51,12 @@ def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> b
     axes.set_title("Recovery by sampling rate")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def weights_png(weights: Mapping[str, Tensor], fits: Mapping[str, Normality]) -> bytes:
     """Each layer's weights, as a density, and the normal distribution fitted to them; figure 3."""
-    figure = Figure(figsize=(2.9 * len(weights), 2.9), dpi=120, layout="constrained")
+    figure = new_figure(2.9 * len(weights), 2.9)
     row = figure.subplots(1, len(weights), squeeze=False)[0]
     for axes, (layer, fit) in zip(row, fits.items(), strict=True):
         ends = fit.mean - 4.5 * fit.std, fit.mean + 4.5 * fit.std
@@ -90,10 +74,4 @@ def weights_png(weights: Mapping[str, Tensor], fits: Mapping[str, Normality]) ->
         axes.set_title(f"{layer}: {fit.count:,} weights\n{shape}", fontsize=8)
         axes.set_yticks([])
         axes.spines[["top", "right", "left"]].set_visible(False)
-    return _png(figure)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return figure_png(figure)

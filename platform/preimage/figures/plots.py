@@ -1,11 +1,16 @@
 """Plots, drawn without a screen."""
 
 import io
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from preimage.data.pixels import to_uint8
 
 
 def spectrum_png(singular_values: np.ndarray, std: float, count: int) -> bytes:
@@ -13,7 +18,7 @@ def spectrum_png(singular_values: np.ndarray, std: float, count: int) -> bytes:
 
     flexible-priors, figure 8. `singular_values` (d,) in descending order, of the N x d matrix.
     """
-    figure, axes = _figure()
+    figure, axes = _single()
     order = np.arange(1, len(singular_values) + 1)
     drawn = np.random.default_rng(0).standard_normal((min(count, 10_000), len(singular_values))) * std
     expected = np.linalg.svd(drawn, compute_uv=False) / np.sqrt(len(drawn))
@@ -25,7 +30,7 @@ def spectrum_png(singular_values: np.ndarray, std: float, count: int) -> bytes:
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def losses_png(curves: dict[str, list[tuple[int, float]]]) -> bytes:
@@ -33,7 +38,7 @@ def losses_png(curves: dict[str, list[tuple[int, float]]]) -> bytes:
 
     `curves`: each metric's values by images seen.
     """
-    figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained")
+    figure = new_figure(9, 3.4)
     panels = {
         "loss": ("discriminator_loss", "generator_loss"),
         "D(x)": ("real_probability", "generated_probability"),
@@ -44,29 +49,54 @@ def losses_png(curves: dict[str, list[tuple[int, float]]]) -> bytes:
         axes.set(xlabel="images seen", ylabel=label)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def convergence_png(losses: np.ndarray) -> bytes:
     """How the reconstruction errors (N,) per pixel of a store are spread."""
-    figure, axes = _figure()
+    figure, axes = _single()
     axes.hist(losses, bins=60, color="tab:blue")
     axes.axvline(
         float(np.median(losses)), color="black", linestyle="--", label=f"median {np.median(losses):.4f}"
     )
     axes.set(xlabel="squared error per pixel", ylabel="images", title="Reconstruction error")
     axes.legend(frameon=False)
-    return _png(figure)
+    return figure_png(figure)
 
 
-def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+def new_figure(width: float, height: float, dpi: int = 120) -> Figure:
+    """An empty figure of that size in inches."""
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
 
 
-def _png(figure: Figure) -> bytes:
+def figure_png(figure: Figure) -> bytes:
+    """A finished figure as a file's content."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def image_rows_png(columns: Mapping[str, Mapping[str, Tensor]]) -> bytes:
+    """Columns of rows of images, each column headed by its name, the rows named beside the first.
+
+    Images (n, C, H, W) in [-1, 1]; every column has the same rows.
+    """
+    first = next(iter(columns.values()))
+    names, count = list(first), len(next(iter(first.values())))
+    figure = new_figure(2.6 * len(columns), (2.6 / count + 0.12) * len(names) + 0.2)
+    grid = figure.subplots(len(names), len(columns), squeeze=False)
+    for across, (head, rows) in enumerate(columns.items()):
+        for down, (name, images) in enumerate(rows.items()):
+            axes = grid[down, across]
+            picture = make_grid(to_uint8(images.cpu()), nrow=len(images), padding=1, pad_value=255)
+            axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+            axes.set(xticks=[], yticks=[], ylabel="" if across else name, title="" if down else head)
+            axes.spines[:].set_visible(False)
+    return figure_png(figure)
+
+
+def _single() -> tuple[Figure, Axes]:
+    figure = new_figure(6, 4)
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

@@ -116,9 +116,12 @@ class Batch:
         if config.patience:
             idle = idle | (rows.taken - self.marked >= config.patience)
         over = rows.taken + 1 >= config.steps
-        self._refine(rows.low & (idle | (rows.taken + 1 >= LOW_SHARE * config.steps)), step)
+        broken = ~loss.isfinite() & ~rows.low
+        self._refine(
+            rows.low & (idle | ~loss.isfinite() | (rows.taken + 1 >= LOW_SHARE * config.steps)), step
+        )
         self.converged = stopped | (idle & ~rows.low & self.best_loss.isfinite())
-        self.diverged = ~self.best_loss.isfinite() & (idle | over) if searches else ~loss.isfinite()
+        self.diverged = ~self.best_loss.isfinite() & (idle | over) if searches else broken
         self.converged &= ~self.diverged
         return self.converged | self.diverged | over
 

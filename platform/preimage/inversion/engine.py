@@ -123,7 +123,7 @@ class Engine:
             start = self._first_starts(images, ids)
         first, more = (start[:, 0], start[:, 1:]) if start.dim() == 3 else (start, start[:, None][:, :0])
         found = self._descend(images, ids, torch.arange(count), first, 0, keep, advance)
-        again = (found.loss > config.tolerance).nonzero().squeeze(1)
+        again = (_rank(found) > config.tolerance).nonzero().squeeze(1)
         if len(again) and (config.restarts or more.shape[1]):
             drawn = [
                 starts(config, self.prior, ids[again], self.seed, 1 + more.shape[1] + i)
@@ -131,7 +131,7 @@ class Engine:
             ]
             extra = torch.cat([more[again].cpu(), *(each[:, None] for each in drawn)], dim=1)
             found = self._try(found, images, ids, again, extra, 1)
-            again = again[found.loss[again] > config.tolerance]
+            again = again[_rank(found)[again] > config.tolerance]
         if len(again) and config.restart_negative:
             last = 1 + more.shape[1] + config.restarts
             found = self._try(found, images, ids, again, -found.z[again][:, None], last)
@@ -153,10 +153,9 @@ class Engine:
         m, each = extra.shape[:2]
         rows = again.repeat_interleave(each)
         other = self._descend(images, ids, rows, extra.flatten(0, 1), number, (), None)
-        loss = other.loss.view(m, each)
-        best = loss.nan_to_num(torch.inf).argmin(1)
+        best = _rank(other).view(m, each).argmin(1)
         chosen = torch.arange(m) * each + best
-        better = other.loss[chosen] < found.loss[again]
+        better = _rank(other)[chosen] < _rank(found)[again]
         rows, chosen = again[better], chosen[better]
         for name in ("z", "loss", "converged", "diverged"):
             getattr(found, name)[rows] = getattr(other, name)[chosen]
@@ -274,6 +273,11 @@ class Engine:
                 raise InversionError(
                     f"image {number} holds a value that is not finite where it is seen: mend or mask it"
                 )
+
+
+def _rank(found: Inversion) -> Tensor:
+    """(N,), lower is better: a search that met a loss that is not a number is worse than any other."""
+    return found.loss.masked_fill(found.diverged | found.loss.isnan(), torch.inf)
 
 
 def _solver(config: InversionConfig, seed: int, whitening: Tensor | None) -> Solver:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from preimage.errors import InversionError
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.jacobian import jacobian
 from preimage.inversion.measurements import Measurement
@@ -39,13 +40,22 @@ class Regression:
 def fit_regression(
     network: nn.Module, prior: Prior, seed: int, device: torch.device, measurement: Measurement | None = None
 ) -> Regression:
-    """Ridge regression on images that the generator makes of codes of the prior."""
+    """Ridge regression on images that the generator makes of codes of the prior.
+
+    Raises InversionError where most of them are not finite.
+    """
     codes = prior.sample(PAIRS, torch.Generator().manual_seed(seed_of(seed, 1))).to(device)
     with torch.no_grad():
         images = torch.cat([network(some) for some in codes.split(256)])
     ids = torch.arange(-PAIRS, 0, device=device)  # no image has these: masks and noise of their own
     seen = (measurement.observe(images, ids) if measurement else images).flatten(1)
-    return Regression(*_ridge(seen, codes), codes.mean(0))
+    whole = seen.isfinite().all(1)
+    if 2 * int(whole.sum()) < PAIRS:
+        raise InversionError(
+            f"of {PAIRS} images that the generator made of codes of its prior only {int(whole.sum())} are "
+            "finite: is it the right prior, and was the training sound?"
+        )
+    return Regression(*_ridge(seen[whole], codes[whole]), codes[whole].mean(0))
 
 
 def measure_whitening(network: nn.Module, prior: Prior, seed: int, device: torch.device) -> Tensor:
@@ -58,7 +68,8 @@ def measure_whitening(network: nn.Module, prior: Prior, seed: int, device: torch
     square = torch.zeros(prior.latent_dim, prior.latent_dim, device=device)
     for some in codes.split(4):
         slopes = jacobian(network, some)[1].flatten(2)
-        square += (slopes @ slopes.transpose(1, 2)).sum(0) / PROBES
+        each = slopes @ slopes.transpose(1, 2)
+        square += each[each.flatten(1).isfinite().all(1)].sum(0) / PROBES
     return _whitening(square)
 
 

@@ -157,11 +157,15 @@ def file_digest(folder: Folder, name: str) -> str:
 
 
 def rows_digest(found: Iterable[Codes]) -> str:
-    """The SHA-256 of the ids and losses of rows in order, however they are batched."""
+    """The SHA-256 of the ids and losses of rows in order, however they are batched.
+
+    Every NaN counts as the one that a null is read as.
+    """
     ids, losses = hashlib.sha256(), hashlib.sha256()
     for codes in found:
         ids.update(codes.image_id.detach().cpu().numpy().tobytes())
-        losses.update(codes.loss.detach().cpu().numpy().tobytes())
+        loss = codes.loss.detach().cpu().numpy()
+        losses.update(np.where(np.isnan(loss), np.float32(np.nan), loss).tobytes())
     return hashlib.sha256(ids.digest() + losses.digest()).hexdigest()
 
 

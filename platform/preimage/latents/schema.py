@@ -65,7 +65,7 @@ class Codes:
     """The codes of n images, on the CPU or a GPU.
 
     image_id: (n,) int64, label: (n,) int32, -1 without one, z: (n, d) float32, loss: (n,) float32 per pixel,
-    steps: (n,) int32, restart: (n,) int32, converged: (n,) bool.
+    NaN for an image that diverged, steps: (n,) int32, restart: (n,) int32, converged: (n,) bool.
     """
 
     image_id: Tensor
@@ -78,6 +78,12 @@ class Codes:
 
     def __len__(self) -> int:
         return len(self.image_id)
+
+    @property
+    def diverged(self) -> Tensor:
+        """(n,) bool: the images whose search met a loss that is not a finite number. They are in the store,
+        once and without a loss, and no statistic counts their codes."""
+        return self.loss.isnan()
 
     def __getitem__(self, rows: slice | Tensor) -> "Codes":
         read = {name: getattr(self, name) for name in COLUMNS}
@@ -93,15 +99,16 @@ def arrow_schema(about: About) -> pa.Schema:
     """The schema of every part; its metadata names generator, dataset, solver and format version."""
     types: dict[str, pa.DataType] = {name: kind for name, (kind, _) in SCALARS.items()}
     types["z"] = pa.list_(pa.field("element", pa.float32(), nullable=False), about.latent_dim)
-    fields = [pa.field(name, types[name], nullable=False) for name in COLUMNS]
+    fields = [pa.field(name, types[name], nullable=name == "loss") for name in COLUMNS]
     return pa.schema(fields, {METADATA_KEY: canonical_json(about.identity()).encode()})
 
 
 def to_table(codes: Codes, about: About) -> pa.Table:
     """The rows as Arrow, without a copy where the tensors are contiguous and on the CPU.
 
-    Raises StoreError for a column of another shape or type, for a z or loss that is not finite, and for an
-    image that comes twice.
+    A loss that is NaN becomes null, which every reader's averages pass over.
+    Raises StoreError for a column of another shape or type, for a z that is not finite, for a loss that is
+    infinite, and for an image that comes twice.
     """
     check(codes, about.latent_dim)
     schema = arrow_schema(about)
@@ -109,16 +116,15 @@ def to_table(codes: Codes, about: About) -> pa.Table:
     columns = [
         pa.FixedSizeListArray.from_arrays(pa.array(flat["z"]), type=schema.field("z").type)
         if name == "z"
-        else pa.array(flat[name])
+        else pa.array(flat[name], from_pandas=name == "loss")  # which makes null of NaN
         for name in COLUMNS
     ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
 def from_table(table: pa.Table) -> Codes:
-    """The rows as tensors. They share the table's memory where it is in one piece: do not write to them.
-
-    A column that the table lacks becomes an empty tensor.
+    """The rows as tensors. They share the table's memory where it is in one piece and without a null, which
+    becomes NaN: do not write to them. A column that the table lacks becomes an empty tensor.
     """
     columns: dict[str, Tensor] = {}
     for name, (_, dtype) in SCALARS.items():
@@ -138,21 +144,25 @@ def check(codes: Codes, latent_dim: int) -> None:
         found = getattr(codes, name)
         if tuple(found.shape) != shape or found.dtype != dtype:
             wrong.append(f"{name} is {tuple(found.shape)} {found.dtype}, expected {shape} {dtype}")
-        elif name in ("z", "loss") and not all_finite(found):
-            wrong.append(f"{name} holds a value that is not finite")
+        elif said := not_finite(name, found):
+            wrong.append(said)
     if _repeats(codes.image_id):
         wrong.append("an image_id comes twice")
     if wrong:
         raise StoreError("these codes cannot be stored: " + "; ".join(wrong))
 
 
-def all_finite(values: Tensor) -> bool:
-    """Whether a tensor holds no infinity and no NaN: both show in its extremes.
+def not_finite(name: str, values: Tensor) -> str | None:
+    """What is wrong with a column's numbers: z must be finite; a loss may be NaN, but not infinite.
 
     By numpy, because torch's idle threads would spin on the cores that hash and write a part next.
     """
     array = values.detach().cpu().numpy()
-    return array.size == 0 or bool(np.isfinite(array.min()) and np.isfinite(array.max()))
+    if name == "loss" and np.isinf(array).any():
+        return "loss holds an infinity; one that is not known is NaN"
+    if name == "z" and array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        return "z holds a value that is not finite"  # it shows in the extremes
+    return None
 
 
 def _repeats(ids: Tensor) -> bool:
@@ -166,6 +176,8 @@ def _one_array(table: pa.Table, name: str) -> pa.Array:
 
 
 def _tensor(array: pa.Array) -> Tensor:
+    if array.null_count:
+        array = array.fill_null(float("nan"))
     if pa.types.is_boolean(array.type):  # Arrow packs eight to a byte
         return torch.from_numpy(array.to_numpy(zero_copy_only=False).copy())
     return torch.from_dlpack(array) if len(array) else torch.empty(0, dtype=_dtype(array.type))

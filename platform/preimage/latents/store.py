@@ -115,7 +115,8 @@ class StoreWriter:
     def write(self, index: int, codes: Codes) -> PartRecord:
         """Write one part, whole or not at all. A part that is there already is left as it is.
 
-        Raises StoreError for codes of another shape or type, not finite, or with an image twice.
+        Raises StoreError for codes of another shape or type, not finite, or with an image twice; a loss may
+        be NaN, for an image that diverged.
         """
         if not 0 <= index < self.plan.parts:
             raise StoreError(f"the store has parts 0 to {self.plan.parts - 1}, got {index}")

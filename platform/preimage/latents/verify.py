@@ -1,5 +1,6 @@
 """A full check of a latent store: every byte, every row."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from preimage.latents.manifest import (
     read_manifest,
     record_name,
 )
-from preimage.latents.schema import About, Codes, all_finite
+from preimage.latents.schema import About, Codes, not_finite
 from preimage.latents.store import Store, misfits
 from preimage.storage import Folder
 
@@ -30,12 +31,16 @@ class Report:
     latent_dim: int
     converged: float
     """Share of the images whose solver converged."""
+    diverged: int
+    """Images without a loss, which mean and median leave out."""
     loss_mean: float
+    """NaN, as the median, where every image diverged."""
     loss_median: float
 
 
 def verify(folder: Folder | str) -> Report:
-    """Read a whole store and check it: files, digests, schema, rows, ids, that every number is finite.
+    """Read a whole store and check it: files, digests, schema, rows, ids, that every number is finite but
+    the losses of images that diverged, which are null.
 
     Holds 12 bytes an image and one batch of codes. Raises StoreError that lists every problem found.
     """
@@ -57,14 +62,19 @@ def verify(folder: Folder | str) -> Report:
 
 
 def describe(store: Store) -> dict[str, object]:
-    """Plain facts about the codes, from one pass over them: counts, means and shares."""
-    totals = np.zeros(4)
-    fewest, most = 2**31 - 1, 0
+    """Plain facts about the codes, from one pass over them: counts, means and shares.
+
+    Images that diverged are counted, and left out of the means.
+    """
+    totals, counted = np.zeros(3), 0
+    fewest, most, converged = 2**31 - 1, 0, 0
     for codes in store.batches(("z", "loss", "steps", "converged")):
-        sizes = codes.z.norm(dim=1).double().sum()
-        totals += [codes.loss.double().sum(), codes.converged.sum(), sizes, codes.steps.sum()]
+        converged += int(codes.converged.sum())
         fewest, most = min(fewest, int(codes.steps.min())), max(most, int(codes.steps.max()))
-    loss, converged, size, steps = (totals / store.count).tolist()
+        codes = codes[~codes.diverged]
+        counted += len(codes)
+        totals += [codes.loss.double().sum(), codes.z.norm(dim=1).double().sum(), codes.steps.sum()]
+    loss, size, steps = (totals / counted).tolist() if counted else [math.nan] * 3
     return {
         **store.about.model_dump(mode="json"),
         "fingerprint": store.fingerprint,
@@ -72,7 +82,8 @@ def describe(store: Store) -> dict[str, object]:
         "parts": len(store.manifest.parts),
         "bytes": sum(record.bytes for record in store.manifest.parts),
         "loss_mean": loss,
-        "converged": converged,
+        "converged": converged / store.count,
+        "diverged": store.count - counted,
         "z_norm_mean": size,
         "steps_mean": steps,
         "steps_min": fewest,
@@ -95,7 +106,7 @@ class _Rows:
 
     def add(self, codes: Codes) -> None:
         self.ids.add(codes.image_id.numpy())
-        self.losses.append(codes.loss.numpy().copy())
+        self.losses.append(codes.loss[~codes.diverged].numpy())
         self.converged += int(codes.converged.sum())
 
 
@@ -133,8 +144,8 @@ def _row_problems(folder: Folder, record: PartRecord, about: About, rows: _Rows)
     found: list[str] = []
     for codes in parquet.batches(folder, [record], about, None, parquet.ROW_GROUP):
         rows.add(codes)
-        wrong = [name for name in ("z", "loss") if not all_finite(getattr(codes, name))]
-        found += [f"{record.file} has a {name} that is not finite" for name in wrong]
+        wrong = [not_finite(name, getattr(codes, name)) for name in ("z", "loss")]
+        found += [f"{record.file}: {said}" for said in wrong if said]
     return found
 
 
@@ -146,6 +157,7 @@ def _report(manifest: Manifest, rows: _Rows) -> Report:
         bytes=sum(record.bytes for record in manifest.parts),
         latent_dim=manifest.about.latent_dim,
         converged=rows.converged / manifest.count,
-        loss_mean=float(losses.mean(dtype=np.float64)),
-        loss_median=float(np.median(losses, overwrite_input=True)),
+        diverged=manifest.count - len(losses),
+        loss_mean=float(losses.mean(dtype=np.float64)) if len(losses) else math.nan,
+        loss_median=float(np.median(losses, overwrite_input=True)) if len(losses) else math.nan,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 import torch
@@ -32,6 +32,8 @@ class PagResult:
     count: int
     singular_values: Tensor
     """(d,) float64, descending, of the uncentred N x d matrix of codes."""
+    left_out: int = 0
+    """Codes of images that diverged; `count` is of the others."""
 
 
 def pag(batches: Iterable[Tensor], std: float) -> PagResult:
@@ -49,10 +51,17 @@ def pag(batches: Iterable[Tensor], std: float) -> PagResult:
 
 
 def store_pag(store: Store, std: float | None = None) -> PagResult:
-    """PAG of a latent store against the prior it names, or one of that std. Raises PagError as `pag` does."""
+    """PAG of a latent store against the prior it names, or one of that std.
+
+    Codes of images that diverged are left out. Raises PagError as `pag` does for those that remain.
+    """
     if std is None:
         std = _named_std(store.about.prior, store.latent_dim)
-    return pag((codes.z for codes in store.batches(("z",))), std)
+    moments = Moments.empty(store.latent_dim)
+    for codes in store.batches(("z", "loss")):
+        moments = moments.update(codes.z[~codes.diverged])
+    found = pag_from_gram(moments.gram, moments.count, std)
+    return replace(found, left_out=store.count - moments.count)
 
 
 def pag_from_gram(gram: Tensor, count: int, std: float) -> PagResult:

@@ -12,6 +12,7 @@ from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import read_card, require_images
 from preimage.pipelines.inputs import Input, find_product
 from preimage.recipes.config import JobConfig
+from preimage.recipes.invert import require_invertible
 from preimage.recipes.jobs import JOBS
 from preimage.runs import RunFolder
 from preimage.specs.load import Spec
@@ -53,7 +54,8 @@ def make_plan(spec: Spec, fresh: bool = False) -> Plan:
     """Work out a spec's steps. Starts nothing and writes nothing.
 
     `fresh` plans new runs of everything, beside those that are there.
-    Raises SpecError, DataError, GeneratorError, StoreError for what can be known to be missing or wrong.
+    Raises SpecError, DataError, GeneratorError, InversionError, StoreError for what can be known to be
+    missing or wrong.
     """
     root = Folder.at(spec.results)
     steps: dict[str, PlannedStep] = {}
@@ -87,7 +89,8 @@ def _input(name: str, key: str, config: JobConfig, earlier: dict[str, PlannedSte
 def _data(config: JobConfig, inputs: dict[str, Input], earlier: dict[str, PlannedStep]) -> DataConfig | None:
     """The images of a step: its own, or those that its generator was or will be trained on.
 
-    Raises GeneratorError where a generator makes none of their shape.
+    Raises GeneratorError where a generator makes none of their shape, InversionError where its codes cannot
+    be searched for as the step's `inversion` says.
     """
     own = getattr(config, "data", None)
     if "generator" not in inputs:
@@ -95,6 +98,8 @@ def _data(config: JobConfig, inputs: dict[str, Input], earlier: dict[str, Planne
     model, trained_on = _generator(inputs["generator"], earlier)
     if own:
         require_images(model, own.size, own.channels)
+    if inversion := getattr(config, "inversion", None):
+        require_invertible(model, inversion)
     return own or trained_on
 
 

@@ -5,23 +5,31 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.errors import GeneratorError
-from preimage.figures.grids import pairs_png
+from preimage.errors import GeneratorError, InversionError
+from preimage.figures.grids import stacks_png
 from preimage.figures.plots import convergence_png
 from preimage.inversion.config import InversionConfig
+from preimage.inversion.constraints import require_allowed
 from preimage.inversion.dataset import Done, Task, make_parts, part_rows
+from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
+from preimage.latents.priors import make_prior
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
+from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card, require_images
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 
-PAIRS = 32
+SHOWN = 32
 """Images in the grid of reconstructions."""
+COUNTS = ("generator_evaluations", "diverged")
+"""Recorded as they grow; a job that goes on where it stopped goes on counting."""
 
 HEADLINE = ("images", "reconstruction_error", "reconstruction_error_median", "image_steps_per_second")
 
@@ -41,10 +49,24 @@ class InvertConfig(JobConfig):
 
 
 def cost(config: InvertConfig, images: int | None) -> dict[str, int]:
-    """Generator evaluations at most: a step is one, forward and backward through the generator."""
+    """Steps, and generator evaluations: one image through the generator, forward or backward, counts one.
+
+    A step is two, but up to 2 + d for levenberg-marquardt, whose d is not known here. What making a worker
+    ready takes is left out: no more than some thousands.
+    """
+    each = config.inversion.steps * (1 + config.inversion.restarts + config.inversion.restart_negative)
     if images is None:
-        return {"steps per image at most": config.inversion.steps}
-    return {"images": images, "generator evaluations at most": images * config.inversion.steps}
+        return {"steps per image at most": each}
+    if config.inversion.solver == "levenberg-marquardt":
+        return {"images": images, "steps of 2 + d generator evaluations at most": images * each}
+    return {"images": images, "generator evaluations at most": 2 * images * each}
+
+
+def require_invertible(generator: GeneratorConfig, config: InversionConfig) -> None:
+    """Raise InversionError where the constraint forbids codes of the generator's prior, or the measurement
+    does not fit its images."""
+    require_allowed(config.constraint, make_prior(generator.prior, generator.latent_dim))
+    _measurement(generator, config, seed=0)
 
 
 def data_of(config: InvertConfig, card: GeneratorCard) -> DataConfig:
@@ -59,8 +81,14 @@ def data_of(config: InvertConfig, card: GeneratorCard) -> DataConfig:
 
 
 def run(config: InvertConfig, context: Context) -> Result:
-    """Invert what is not in the store yet, and finish the store."""
+    """Invert what is not in the store yet, and finish the store.
+
+    The figures are of the images that did not diverge, `converged` is a share of all. `generator_evaluations`
+    counts what the workers told of: passes of all images, and what making each worker ready took; not parts
+    that were finished unseen while a killed job ended. Raises InversionError where every image diverged.
+    """
     card = read_card(context.inputs["generator"])
+    require_invertible(card.generator, config.inversion)
     dataset = context.dataset(data_of(config, card))
     rows = part_rows(dataset.count, config.inversion.batch)
     parts = -(-dataset.count // rows)
@@ -79,27 +107,41 @@ def run(config: InvertConfig, context: Context) -> Result:
     tally = _Tally(context, dataset.count, _rows_of(set(range(parts)) - set(missing), rows, dataset.count))
     for done in make_parts(task, missing, config.resources) if missing else ():
         tally.add(done)
-    return _conclude(context, dataset, writer.finish(), tally.figures())
+    measurement = _measurement(card.generator, config.inversion, config.seed)
+    return _conclude(context, dataset, measurement, writer.finish(), tally.figures())
 
 
 class _Tally:
-    """Counts the images done, shows them, and records the speed over them."""
+    """Counts the images done and what they took, shows them, and records the speed over them."""
 
     def __init__(self, context: Context, count: int, before: int) -> None:
         self.context, self.count, self.images = context, count, before
         self.advance: Callable[[int, int], None] = context.show("inverting images")
         self.begin, self.steps = time.perf_counter(), 0
+        self.counts = {name: _latest(context, name) for name in COUNTS}
         self.advance(before, count)
 
     def add(self, done: Done) -> None:
         self.images += done["images"]
         self.steps += done["steps"]
+        self.counts["generator_evaluations"] += done["passes"]
+        self.counts["diverged"] += done["diverged"]
         self.advance(self.images, self.count)
         self.context.run.record(self.images, {"seconds_per_part": done["seconds"], **self.figures()})
 
     def figures(self) -> dict[str, float]:
         seconds = time.perf_counter() - self.begin
-        return {"image_steps_per_second": self.steps / seconds} if self.steps else {}
+        return self.counts | ({"image_steps_per_second": self.steps / seconds} if self.steps else {})
+
+
+def _latest(context: Context, name: str) -> int:
+    """What an earlier attempt had counted."""
+    return int(max((value for _, value in context.run.curve(name)), default=0))
+
+
+def _measurement(generator: GeneratorConfig, config: InversionConfig, seed: int) -> Measurement:
+    side = generator.image_size
+    return make_measurement(config.measurement, (generator.channels, side, side), seed)
 
 
 def _about(config: InvertConfig, context: Context, card: GeneratorCard, dataset: Dataset) -> About:
@@ -114,31 +156,48 @@ def _about(config: InvertConfig, context: Context, card: GeneratorCard, dataset:
     )
 
 
-def _conclude(context: Context, dataset: Dataset, store: Store, speed: dict[str, float]) -> Result:
+def _conclude(
+    context: Context, dataset: Dataset, measurement: Measurement, store: Store, tally: dict[str, float]
+) -> Result:
     losses, steps, converged = (
         torch.cat([getattr(codes, name) for codes in store.batches([name])])
         for name in ("loss", "steps", "converged")
     )
-    context.run.figures.write("reconstructions.png", _pairs(context, dataset, store))
-    context.run.figures.write("errors.png", convergence_png(losses.numpy()))
+    counted = ~losses.isnan()
+    if not counted.any():
+        raise InversionError(
+            f"the search for every one of {store.count} images diverged: lower inversion.lr, "
+            "or choose another inversion.solver"
+        )
+    context.run.figures.write("reconstructions.png", _reconstructions(context, dataset, measurement, store))
+    context.run.figures.write("errors.png", convergence_png(losses[counted].numpy()))
     metrics: dict[str, Any] = {
         "images": store.count,
-        "reconstruction_error": losses.double().mean().item(),
-        "reconstruction_error_median": losses.median().item(),
+        "reconstruction_error": losses[counted].double().mean().item(),
+        "reconstruction_error_median": losses[counted].median().item(),
         "converged": converged.double().mean().item(),
-        "steps_per_image": steps.double().mean().item(),
-        "generator_evaluations": int(steps.sum(dtype=torch.int64)),
+        "steps_per_image": steps[counted].double().mean().item(),
     }
-    return Result(metrics | speed, ("reconstructions.png", "errors.png"))
+    metrics |= tally | {"diverged": int((~counted).sum())}  # some may have diverged in an earlier attempt
+    return Result(metrics, ("reconstructions.png", "errors.png"))
 
 
 @torch.no_grad()
-def _pairs(context: Context, dataset: Dataset, store: Store) -> bytes:
-    """The first images of the dataset, each above what its code gives."""
-    images = dataset.read(0, min(PAIRS, dataset.count))
+def _reconstructions(context: Context, dataset: Dataset, measurement: Measurement, store: Store) -> bytes:
+    """The first images of the dataset, each above what its code gives, and above what was seen of it where
+    that was not all; a pixel that is not a number is grey."""
+    images = dataset.read(0, min(SHOWN, dataset.count))
     codes = store.head(len(images.image_id))
     generator, _ = load_generator(context.inputs["generator"])
-    return pairs_png(to_float(images.pixels), generator(codes.z))
+    shown = [to_float(images.pixels), generator(codes.z).nan_to_num()]
+    if measurement.config != MeasurementConfig():
+        shown.append(_seen(measurement, shown[0], images.image_id))
+    return stacks_png(*shown)
+
+
+def _seen(measurement: Measurement, images: Tensor, ids: Tensor) -> Tensor:
+    """What was seen of images (n, C, H, W), in their own size."""
+    return F.interpolate(measurement.observe(images, ids), images.shape[2:])
 
 
 def _rows_of(parts: set[int], rows: int, count: int) -> int:

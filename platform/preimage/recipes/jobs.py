@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from preimage.recipes import invert, pag, partial, train_gan
+from preimage.recipes import invert, landscape, pag, partial, random_weights, train_gan
 from preimage.recipes.config import JobConfig
 from preimage.recipes.context import Context, Result
 
@@ -29,5 +29,9 @@ JOBS = {
     ),
     "invert": Job(invert.InvertConfig, invert.run, invert.cost, invert.HEADLINE),
     "partial": Job(partial.PartialConfig, partial.run, partial.cost, partial.HEADLINE),
+    "landscape": Job(landscape.LandscapeConfig, landscape.run, landscape.cost, landscape.HEADLINE),
+    "random-weights": Job(
+        random_weights.RandomWeightsConfig, random_weights.run, random_weights.cost, random_weights.HEADLINE
+    ),
     "pag": Job(pag.PagConfig, pag.run, pag.cost, pag.HEADLINE),
 }

@@ -31,7 +31,7 @@ def cost(config: PagConfig, images: int | None) -> dict[str, int]:
 
 
 def run(config: PagConfig, context: Context) -> Result:
-    """Stream the store once."""
+    """Stream the store once. `pag_n` codes count; those of images that diverged are `pag_left_out`."""
     store = Store.open(context.inputs["store"])
     result = store_pag(store, config.std)
     std = config.std if config.std is not None else make_prior(store.about.prior, store.latent_dim).std
@@ -41,6 +41,7 @@ def run(config: PagConfig, context: Context) -> Result:
         "pag": result.pag,
         "pag_raw": result.pag_raw,
         "pag_n": result.count,
+        "pag_left_out": result.left_out,
         "latent_dim": store.latent_dim,
     }
     return Result(metrics, ("spectrum.png",))

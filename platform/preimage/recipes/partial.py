@@ -7,20 +7,19 @@ from typing import Annotated, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from preimage.config import PositiveFloat, PositiveInt
 from preimage.figures.partial import Completion, completions_png, transition_png, weights_png
 from preimage.inversion import InversionConfig, invert
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
-from preimage.latents.priors import Prior, make_prior
 from preimage.metrics.normality import convolution_weights, normality
 from preimage.models.generator_folder import load_generator, read_card
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
+from preimage.recipes.known_codes import draw_codes, make_images, open_generator, this_device
 from preimage.recipes.partial_report import FAMILIES, Recovered, Report
 from preimage.recipes.trials import Results, run_trials
-from preimage.reproducible import seed_of
 from preimage.storage import Folder
 
 HEADLINE = tuple(f"recovered_{name}" for name in FAMILIES)
@@ -31,8 +30,6 @@ Rate = Annotated[float, Field(gt=0, le=1)]
 
 SHOWN = 3
 """Images in each column of the completions."""
-
-_CODES = (0, 0, 0)  # unlike what starts, masks and noise are drawn by
 
 
 class PartialConfig(JobConfig):
@@ -135,16 +132,16 @@ class Recovery:
     def __call__(self, seen: MeasurementConfig) -> Results:
         """Of each image: `z` (n, d); (n,) `z_error`, over its components, and `hidden_error`, over the pixels
         not seen, both squared and averaged (NaN where nothing is hidden); `passes` and `diverged`."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network, prior = self._open(device)
-        codes = self._codes(prior)
-        images = _make(network, codes.to(device))
+        device = this_device()
+        network, prior = open_generator(self.generator, device)
+        codes = draw_codes(prior, self.images, self.seed)
+        images = make_images(network, codes.to(device))
         measurement = self._measurement(seen, images)
         found = invert(
             network, images, config=self.inversion, prior=prior, measurement=measurement, seed=self.seed
         )
         hidden = 1 - _seen(measurement, torch.arange(self.images, device=device))
-        error = (_make(network, found.z.to(device)) - images).square().mean(1, keepdim=True) * hidden
+        error = (make_images(network, found.z.to(device)) - images).square().mean(1, keepdim=True) * hidden
         return {
             "z": found.z,
             "z_error": (found.z - codes).square().mean(1),
@@ -155,28 +152,15 @@ class Recovery:
 
     def completion(self, seen: MeasurementConfig, z: Tensor) -> Completion:
         """The first images as they are, as seen, and as made from the codes z (n, d) found for them."""
-        network, prior = self._open(torch.device("cpu"))
-        images = _make(network, self._codes(prior)[: len(z)])
+        network, prior = open_generator(self.generator, torch.device("cpu"))
+        images = make_images(network, draw_codes(prior, self.images, self.seed)[: len(z)])
         measurement = self._measurement(seen, images)
         measured = F.interpolate(measurement.observe(images, torch.arange(len(z))), images.shape[2:])
-        return Completion(images, measured, _make(network, z))
-
-    def _open(self, device: torch.device) -> tuple[nn.Module, Prior]:
-        generator, card = load_generator(self.generator)
-        return generator.to(device), make_prior(card.generator.prior, card.generator.latent_dim)
+        return Completion(images, measured, make_images(network, z))
 
     def _measurement(self, seen: MeasurementConfig, images: Tensor) -> Measurement:
         channels, height, width = images.shape[1:]
         return make_measurement(seen, (channels, height, width), self.seed)
-
-    def _codes(self, prior: Prior) -> Tensor:
-        return prior.sample(self.images, torch.Generator().manual_seed(seed_of(self.seed, *_CODES)))
-
-
-@torch.no_grad()
-def _make(network: nn.Module, codes: Tensor) -> Tensor:
-    """Images of codes, some at a time."""
-    return torch.cat([network(each) for each in codes.split(256)])
 
 
 def _seen(measurement: Measurement, ids: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 from preimage.inversion.measurements import HALVES
 from preimage.metrics.normality import Normality
+from preimage.recipes.tables import markdown
 
 FAMILIES = ("random", *HALVES)
 """The ways of sampling: the paper's five masks, and those whose rates are swept."""
@@ -79,7 +80,7 @@ class Report:
             paper = "all" if name in FAMILIES else ""
             errors = [f"{each.z_error:.1e}", f"{each.hidden_error:.1e}"]
             rows.append([name, f"{each.recovered:.0%}", paper, *errors, f"{each.evaluations:,.0f}"])
-        return _markdown(rows)
+        return markdown(rows)
 
     def _by_rate(self) -> str:
         rows = [["share seen", *self.rates]]
@@ -90,14 +91,14 @@ class Report:
         rows.append(
             ["**half recovered at**", *("never" if each is None else f"{each:.1%}" for each in halves)]
         )
-        return _markdown(rows)
+        return markdown(rows)
 
     def _by_layer(self) -> str:
         rows = [["layer", "weights", "mean / std", "KS distance", "KS bound", "excess kurtosis"]]
         for name, fit in self.fits.items():
             distances = [f"{fit.offset:.3f}", f"{fit.ks:.4f}", f"{fit.ks_normal:.4f}"]
             rows.append([name, f"{fit.count:,}", *distances, f"{fit.excess_kurtosis:.2f}"])
-        return _markdown(rows)
+        return markdown(rows)
 
 
 def half_recovered(line: Mapping[float, float]) -> float | None:
@@ -110,9 +111,3 @@ def half_recovered(line: Mapping[float, float]) -> float | None:
         if high >= 0.5:
             return a + (b - a) * (0.5 - low) / (high - low)
     return None
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    """A table whose first row is its head."""
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([head, "|---" * len(rows[0]) + "|", *body])

@@ -80,7 +80,8 @@ def _profile(document: Document, origin: str, profile: str | None) -> dict[str, 
 
 
 def _build(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]:
-    if "steps" in value:
+    has_jobs = "job" not in value or isinstance(value.get("steps"), dict)  # a job may have steps of its own
+    if "steps" in value and has_jobs:
         return _build_pipeline(value, name)
     config, mistakes = _check_job(value, (), whole=True)
     if config is None:

@@ -20,7 +20,6 @@ from preimage.training import checkpoints
 from preimage.training.batches import Batches
 from preimage.training.config import LoopConfig
 from preimage.training.learner import Learner, Setting
-from preimage.training.memory import keep_freed_memory
 from preimage.training.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,6 @@ def train(worker: Worker, training: Training) -> None:
     Leaves checkpoints, records of metrics and grids of samples in the run's folder.
     Raises NonFiniteError, CheckpointError, DataError.
     """
-    keep_freed_memory()
     images = worker.agree(lambda: _own_images(worker, Dataset.open(training.dataset)))
     found = checkpoints.newest(training.run.checkpoints) if worker.leads else None
     found = worker.from_leader(found)  # the first worker chooses for all

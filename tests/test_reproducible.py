@@ -8,7 +8,7 @@ import pytest
 
 FAULTS = """
 import resource, sys, torch
-from preimage.training.memory import keep_freed_memory
+from preimage.reproducible import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 

@@ -1,0 +1,86 @@
+"""Reconstruction through generators of random weights: the loss by steps, and what it looks like."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from preimage.data.pixels import to_uint8
+from preimage.figures.plots import figure_png, new_figure
+
+
+@dataclass(frozen=True)
+class Reconstructions:
+    """Of the images of one dataset, with codes of so many components."""
+
+    steps: Sequence[int]
+    """Those that the losses are known after."""
+    loss: np.ndarray
+    """(n, len(steps)), the squared error per pixel."""
+    variance: np.ndarray
+    """(n,), the images' own: the squared error of their mean colour."""
+    shown: Tensor
+    """(images, 1 + steps shown, C, H, W) in [-1, 1]: each original, and what it looks like after them."""
+
+    def after(self, step: int) -> float:
+        """The mean loss."""
+        return float(self.loss[:, self.steps.index(step)].mean())
+
+    def explained(self, step: int) -> float:
+        """The share of the images' variance that the reconstruction explains after a step."""
+        return 1 - self.after(step) / float(self.variance.mean())
+
+
+Found = Mapping[tuple[str, int], Reconstructions]
+"""By dataset and components of a code."""
+
+
+def loss_by_step_png(found: Found, marks: Sequence[int]) -> bytes:
+    """Mean loss by step and the middle 80% of images, a panel for each dataset; flexible-priors, figure 6.
+
+    marks: steps to point out.
+    """
+    names = list(dict.fromkeys(name for name, _ in found))
+    figure = new_figure(2 + 4 * len(names), 4)
+    for axes, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True):
+        mine = {latent_dim: each for (dataset, latent_dim), each in found.items() if dataset == name}
+        for latent_dim, each in mine.items():
+            (line,) = axes.plot(each.steps, each.loss.mean(0), label=f"{latent_dim} components")
+            low, high = np.quantile(each.loss, (0.1, 0.9), axis=0)
+            axes.fill_between(each.steps, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+            axes.plot(marks, [each.after(step) for step in marks], "o", markersize=4, color=line.get_color())
+        mean_colour = np.mean([each.variance.mean() for each in mine.values()])
+        axes.axhline(mean_colour, color="grey", linestyle="--", linewidth=1, label="mean colour alone")
+        axes.set(xlabel="step", title=name)
+        axes.set_xlim(left=0)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("squared error per pixel")
+    figure.axes[0].set_ylim(bottom=0)  # of all panels: they share it
+    figure.axes[-1].legend(frameon=False)
+    return figure_png(figure)
+
+
+def reconstructions_png(found: Found, steps: Sequence[int]) -> bytes:
+    """Originals, and beside each what it looks like after so many steps: a row of blocks for each dataset, a
+    column for each number of components; flexible-priors, figure 7."""
+    names = list(dict.fromkeys(name for name, _ in found))
+    dims = list(dict.fromkeys(latent_dim for _, latent_dim in found))
+    rows, columns = len(next(iter(found.values())).shown), 1 + len(steps)
+    figure = new_figure(0.6 * columns * len(dims) + 0.5, (0.6 * rows + 0.6) * len(names), dpi=160)
+    grid = figure.subplots(len(names), len(dims), squeeze=False)
+    for axes, (name, latent_dim) in zip(grid.flat, product(names, dims), strict=True):
+        shown = found[name, latent_dim].shown
+        picture = make_grid(to_uint8(shown.flatten(0, 1)), nrow=columns, padding=2, pad_value=255)
+        axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+        side = shown.shape[-1] + 2
+        axes.set_xticks(
+            [side * (i + 0.5) for i in range(columns)], ["original", *map(str, steps)], fontsize=8
+        )
+        axes.set_yticks([])
+        axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+        axes.spines[:].set_visible(False)
+        axes.set_xlabel(f"{name}, {latent_dim} components")
+    return figure_png(figure)

@@ -90,7 +90,8 @@ def image_rows_png(columns: Mapping[str, Mapping[str, Tensor]]) -> bytes:
             axes = grid[down, across]
             picture = make_grid(to_uint8(images.cpu()), nrow=len(images), padding=1, pad_value=255)
             axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
-            axes.set(xticks=[], yticks=[], ylabel="" if across else name, title="" if down else head)
+            axes.set(xticks=[], yticks=[], title="" if down else head)
+            axes.set_ylabel("" if across else name, fontsize=8)
             axes.spines[:].set_visible(False)
     return figure_png(figure)
 

@@ -9,7 +9,7 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.problem import Rows
 from preimage.inversion.solvers import Solver, State, Step
 
-LOW_SHARE = 0.75
+LOW_SHARE = 0.9
 """With precision=mixed, the share of its steps that an image takes in bfloat16 at most."""
 
 

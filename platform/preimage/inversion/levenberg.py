@@ -82,4 +82,6 @@ class LevenbergMarquardt:
             move = (state["z"] + move).clamp(-1, 1) - state["z"]
         foretold = -(2 * (move * slope).sum(1) + torch.einsum("ni,nij,nj->n", move, square, move))
         state["foretold"] = foretold.clamp_min(torch.finfo(torch.float64).tiny)
-        return move.to(state["z"].dtype), foretold <= NEGLIGIBLE * state["loss"]
+        # a step clamped to the box may foretell a rise: the damping grows, and the next one is shorter
+        negligible = (foretold >= 0) & (foretold <= NEGLIGIBLE * state["loss"])
+        return move.to(state["z"].dtype), negligible

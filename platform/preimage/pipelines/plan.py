@@ -12,7 +12,6 @@ from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import read_card, require_images
 from preimage.pipelines.inputs import Input, find_product
 from preimage.recipes.config import JobConfig
-from preimage.recipes.invert import require_invertible
 from preimage.recipes.jobs import JOBS
 from preimage.runs import RunFolder
 from preimage.specs.load import Spec
@@ -89,8 +88,7 @@ def _input(name: str, key: str, config: JobConfig, earlier: dict[str, PlannedSte
 def _data(config: JobConfig, inputs: dict[str, Input], earlier: dict[str, PlannedStep]) -> DataConfig | None:
     """The images of a step: its own, or those that its generator was or will be trained on.
 
-    Raises GeneratorError where a generator makes none of their shape, InversionError where its codes cannot
-    be searched for as the step's `inversion` says.
+    Raises GeneratorError where a generator makes none of their shape, and what `require_usable` raises.
     """
     own = getattr(config, "data", None)
     if "generator" not in inputs:
@@ -98,8 +96,7 @@ def _data(config: JobConfig, inputs: dict[str, Input], earlier: dict[str, Planne
     model, trained_on = _generator(inputs["generator"], earlier)
     if own:
         require_images(model, own.size, own.channels)
-    if inversion := getattr(config, "inversion", None):
-        require_invertible(model, inversion)
+    config.require_usable(model)
     return own or trained_on
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from preimage.config import Config, Resources
+from preimage.models.config import GeneratorConfig
 
 Product = Literal["generator", "store"]
 
@@ -21,3 +22,6 @@ class JobConfig(Config):
     seed: int = Field(0, ge=0, lt=2**31)
     """Decides every random draw."""
     resources: Resources = Resources()
+
+    def require_usable(self, generator: GeneratorConfig) -> None:
+        """Raise PreimageError where the job cannot be done with such a generator: known before any work."""

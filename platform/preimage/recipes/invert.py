@@ -47,6 +47,10 @@ class InvertConfig(JobConfig):
     """The images; without it those that the generator was trained on."""
     inversion: InversionConfig = InversionConfig()
 
+    def require_usable(self, generator: GeneratorConfig) -> None:
+        require_allowed(self.inversion.constraint, make_prior(generator.prior, generator.latent_dim))
+        _measurement(generator, self.inversion, seed=0)
+
 
 def cost(config: InvertConfig, images: int | None) -> dict[str, int]:
     """Steps, and generator evaluations: one image through the generator, forward or backward, counts one.
@@ -60,13 +64,6 @@ def cost(config: InvertConfig, images: int | None) -> dict[str, int]:
     if config.inversion.solver == "levenberg-marquardt":
         return {"images": images, "steps of 2 + d generator evaluations at most": images * each}
     return {"images": images, "generator evaluations at most": 2 * images * each}
-
-
-def require_invertible(generator: GeneratorConfig, config: InversionConfig) -> None:
-    """Raise InversionError where the constraint forbids codes of the generator's prior, or the measurement
-    does not fit its images."""
-    require_allowed(config.constraint, make_prior(generator.prior, generator.latent_dim))
-    _measurement(generator, config, seed=0)
 
 
 def data_of(config: InvertConfig, card: GeneratorCard) -> DataConfig:
@@ -88,7 +85,7 @@ def run(config: InvertConfig, context: Context) -> Result:
     that were finished unseen while a killed job ended. Raises InversionError where every image diverged.
     """
     card = read_card(context.inputs["generator"])
-    require_invertible(card.generator, config.inversion)
+    config.require_usable(card.generator)
     dataset = context.dataset(data_of(config, card))
     rows = part_rows(dataset.count, config.inversion.batch)
     parts = -(-dataset.count // rows)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from preimage.recipes import invert, landscape, pag, partial, random_weights, train_gan
+from preimage.recipes import invert, landscape, pag, partial, random_weights, recover, train_gan
 from preimage.recipes.config import JobConfig
 from preimage.recipes.context import Context, Result
 
@@ -28,6 +28,7 @@ JOBS = {
         train_gan.TrainGanConfig, train_gan.run, train_gan.cost, train_gan.HEADLINE, train_gan.check
     ),
     "invert": Job(invert.InvertConfig, invert.run, invert.cost, invert.HEADLINE),
+    "recover": Job(recover.RecoverConfig, recover.run, recover.cost, recover.HEADLINE),
     "partial": Job(partial.PartialConfig, partial.run, partial.cost, partial.HEADLINE),
     "landscape": Job(landscape.LandscapeConfig, landscape.run, landscape.cost, landscape.HEADLINE),
     "random-weights": Job(

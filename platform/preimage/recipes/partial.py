@@ -12,8 +12,11 @@ from torch import Tensor
 from preimage.config import PositiveFloat, PositiveInt
 from preimage.figures.partial import Completion, completions_png, transition_png, weights_png
 from preimage.inversion import InversionConfig, invert
+from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
+from preimage.latents.priors import make_prior
 from preimage.metrics.normality import convolution_weights, normality
+from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import load_generator, read_card
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
@@ -64,6 +67,11 @@ class PartialConfig(JobConfig):
             raise ValueError(f"masks must differ in their names, but several are called {', '.join(twice)}")
         return self
 
+    def require_usable(self, generator: GeneratorConfig) -> None:
+        require_allowed(self.inversion.constraint, make_prior(generator.prior, generator.latent_dim))
+        for each in measurements(self, generator.image_size):
+            make_measurement(each, (generator.channels, generator.image_size, generator.image_size))
+
 
 def cost(config: PartialConfig, images: int | None) -> dict[str, int]:
     """Trials, and the solver's steps in all of them."""
@@ -78,9 +86,8 @@ def run(config: PartialConfig, context: Context) -> Result:
     folder = context.inputs["generator"]
     model = read_card(folder).generator
     swept = sweep(config.rates, model.image_size)
-    asked = [*config.masks, *(each for by_share in swept.values() for each in by_share.values())]
-    for each in asked:  # what cannot be measured is said before anything is
-        make_measurement(each, (model.channels, model.image_size, model.image_size))
+    asked = measurements(config, model.image_size)
+    config.require_usable(model)
     work = Recovery(folder, config.inversion, config.images, config.seed)
     found = run_trials(context, {_slug(each): each for each in asked}, work, "recovering codes")
     trials = {name: summarise(each, config.threshold) for name, each in found.items()}
@@ -106,6 +113,12 @@ def run(config: PartialConfig, context: Context) -> Result:
         context.run.figures.write(name, picture)
     context.run.folder.write("table.md", report.table().encode())
     return Result(report.metrics(), tuple(pictures))
+
+
+def measurements(config: PartialConfig, side: int) -> list[MeasurementConfig]:
+    """All that are asked for of images of this side."""
+    swept = sweep(config.rates, side)
+    return [*config.masks, *(each for by_share in swept.values() for each in by_share.values())]
 
 
 def sweep(rates: tuple[float, ...], side: int) -> dict[str, dict[float, MeasurementConfig]]:

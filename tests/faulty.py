@@ -25,7 +25,11 @@ TRAIN = {
         "checkpoint_every": 6_000,
     },
 }
-INVERT = {"job": "invert", "generator": "train", "inversion": {"steps": 60, "patience": None, "batch": 16}}
+INVERT = {
+    "job": "invert",
+    "generator": "train",
+    "inversion": {"solver": "adam", "start": "near-zero", "steps": 60, "patience": None, "batch": 16},
+}
 
 
 def planned(results: Path, steps: dict, tracking: str = "none", **resources: object) -> Plan:

@@ -12,6 +12,7 @@ from preimage.inversion.config import DEFAULTS
 from preimage.inversion.constraints import make_constraint, redrawn
 from preimage.inversion.starts import fit_regression, measure_whitening
 from preimage.latents.priors import Normal, Uniform
+from preimage.objectives.lap1 import lap1
 
 CPU = torch.device("cpu")
 SOLVERS = sorted(DEFAULTS)
@@ -73,6 +74,19 @@ def test_codes_of_a_small_net_are_recovered_exactly(solver, constraint):
     found = invert(generator, images, None, config, prior=Uniform(3))
     assert (found.z - codes).square().mean(1).max() < 1e-4
     assert not found.diverged.any()
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_lap1_is_descended_and_reported(solver):
+    generator, codes = Expanding(), seeded(6, 3, seed=17, law=torch.rand) - 0.5
+    with torch.no_grad():
+        images, first = generator(codes), generator(codes + 0.2)
+    rate = {"lr": 0.02, "halve_every": 150} if solver == "adam" else {}
+    config = InversionConfig(solver=solver, loss="lap1", steps=800, patience=None, **rate)
+    found = invert(generator, images, codes + 0.2, config)
+    with torch.no_grad():
+        assert torch.allclose(found.loss, lap1(generator(found.z), images), rtol=1e-3, atol=1e-6)
+    assert (found.loss < 0.05 * lap1(first, images)).all()
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "levenberg-marquardt", "adam"])

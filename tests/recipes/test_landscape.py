@@ -142,12 +142,13 @@ def test_codes_are_recovered_through_expansive_layers_and_not_through_narrow_one
 def test_a_run_leaves_figures_a_table_and_figures_of_every_net(folder):
     context = Context(RunFolder(folder), folder / "datasets", "", Resources(backend="local"))
     result = run(TINY, context)
-    assert (folder / "figures").names() == sorted(result.figures) == ["expansivity.png", "landscape.png"]
+    left = ["expansivity.png", "landscape.png", "table.md"]
+    assert (folder / "figures").names() == sorted(result.figures) == left
     assert len((folder / "trials").names()) == len(KINDS) * TINY.networks + 2
     assert all(isinstance(value, float) for value in result.metrics.values())
     assert {f"reached_{kind}" for kind in KINDS} <= set(result.metrics)
     assert result.metrics["flat_area_counter_example"] > 20 * result.metrics["flat_area_relu"]
-    assert "| sigmoid | 100.0%" in (folder).read("table.md").decode()
+    assert "| sigmoid | 100.0%" in (folder / "figures").read("table.md").decode()
 
 
 def test_the_cost_is_counted_before_anything_runs():

@@ -123,9 +123,10 @@ def test_a_job_leaves_pictures_a_table_and_figures(folder, generator):
     assert list(result.metrics["normality"]) == ["layer1", "layer2", "layer3"]
     trials = folder / "run" / "trials"
     assert len(trials.names()) == 5 + 5 + 1
-    for name in result.figures:
+    assert result.figures[0] == "table.md"
+    for name in result.figures[1:]:
         assert np.asarray(Image.open(io.BytesIO((folder / "run" / "figures").read(name)))).std() > 1
-    assert "| random |" in (folder / "run").read("table.md").decode()
+    assert "| random |" in (folder / "run" / "figures").read("table.md").decode()
     before = {name: trials.modified_ms(name) for name in trials.names()}
     trials.remove("left-0.25.safetensors")
     assert run(settings, context(folder, generator)).metrics == result.metrics

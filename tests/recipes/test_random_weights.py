@@ -59,10 +59,11 @@ def done(tmp_path_factory):
 
 def test_a_run_leaves_figures_and_a_table(done):
     folder, result, shown = done
-    assert (folder / "figures").names() == sorted(result.figures) == ["losses.png", "reconstructions.png"]
+    left = ["losses.png", "reconstructions.png", "table.md"]
+    assert (folder / "figures").names() == sorted(result.figures) == left
     assert (folder / "trials").names() == [f"digits-{d}-00{i}.safetensors" for d in (4, 600) for i in (0, 1)]
     assert ("reconstructing images", 4, 4) in shown
-    assert folder.read("table.md").decode().count("| digits |") == 2
+    assert (folder / "figures").read("table.md").decode().count("| digits |") == 2
 
 
 def test_losses_fall_and_more_components_explain_more(done):

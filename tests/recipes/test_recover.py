@@ -157,9 +157,10 @@ def test_a_job_leaves_pictures_a_table_and_figures(folder, generator):
     }
     assert metrics["success"]["none"]["0.0001"] == metrics["recovered_none"] >= 0.75
     assert metrics["z_error_by_noise"]["clip"].keys() == {"0.01", "0.1"}
-    for name in result.figures:
+    assert result.figures[0] == "table.md"
+    for name in result.figures[1:]:
         assert np.asarray(Image.open(io.BytesIO((folder / "run" / "figures").read(name)))).std() > 1
-    assert "| standard clipping |" in (folder / "run").read("table.md").decode()
+    assert "| standard clipping |" in (folder / "run" / "figures").read("table.md").decode()
     kept = folder / "run" / "trials"
     before = {name: kept.modified_ms(name) for name in kept.names()}
     assert len(before) == 3 * (2 + 2 + 1 + 1)

@@ -43,7 +43,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Result:
-    """What a recipe hands back: its figures, and which pictures it drew (names in the run's figures/)."""
+    """What a recipe hands back: its figures, and what it drew or wrote (names in the run's figures/)."""
 
     metrics: dict[str, Any]
     figures: tuple[str, ...] = ()

@@ -104,14 +104,14 @@ def run(config: LandscapeConfig, context: Context) -> Result:
     found = {kind: summary(results, config.code) for kind, results in kinds.items()}
     heading = f"Landscapes of {config.networks} random nets of each kind, {config.starts**2} descents in each"
     tables = f"# {heading}\n\n{nets_table(found)}\n{sweep_table(config.sweep, cells)}"
-    context.run.folder.write("table.md", tables.encode())
+    context.run.figures.write("table.md", tables.encode())
     metrics: dict[str, Any] = {
         f"{name}_{kind}": n for kind, each in found.items() for name, n in each.items()
     }
     metrics |= {
         f"recovered_channels_{cell.first}_{cell.second}": cell.shares["recovered_negative"] for cell in cells
     }
-    return Result(metrics, ("landscape.png", "expansivity.png"))
+    return Result(metrics, ("table.md", "landscape.png", "expansivity.png"))
 
 
 def explore(config: LandscapeConfig, which: tuple[str, int]) -> Results:

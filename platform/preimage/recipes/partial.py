@@ -111,8 +111,8 @@ def run(config: PartialConfig, context: Context) -> Result:
     }
     for name, picture in pictures.items():
         context.run.figures.write(name, picture)
-    context.run.folder.write("table.md", report.table().encode())
-    return Result(report.metrics(), tuple(pictures))
+    context.run.figures.write("table.md", report.table().encode())
+    return Result(report.metrics(), ("table.md", *pictures))
 
 
 def measurements(config: PartialConfig, side: int) -> list[MeasurementConfig]:

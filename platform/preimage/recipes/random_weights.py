@@ -122,8 +122,8 @@ def run(config: RandomWeightsConfig, context: Context) -> Result:
     }
     for name, png in figures.items():
         context.run.figures.write(name, png)
-    context.run.folder.write("table.md", _table(config, found).encode())
-    return Result(_metrics(config, found), tuple(figures))
+    context.run.figures.write("table.md", _table(config, found).encode())
+    return Result(_metrics(config, found), ("table.md", *figures))
 
 
 def _name(kind: tuple[str, int], number: int) -> str:

@@ -142,8 +142,8 @@ def run(config: RecoverConfig, context: Context) -> Result:
     }
     for name, picture in pictures.items():
         context.run.figures.write(name, picture)
-    context.run.folder.write("table.md", report.table().encode())
-    return Result(report.metrics(), tuple(pictures))
+    context.run.figures.write("table.md", report.table().encode())
+    return Result(report.metrics(), ("table.md", *pictures))
 
 
 def _report(config: RecoverConfig, prior: Prior, codes: Tensor, found: Found) -> Report:

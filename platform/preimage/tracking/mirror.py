@@ -153,11 +153,11 @@ class Mirror:
             self.notes.last_system = rows[-1]["time_ms"]
 
     def _final(self, outcome: Outcome) -> Record:
-        """The outcome's figures that are not a curve already."""
+        """The outcome's figures that are not a curve already; nested ones by dotted names."""
         curves = {name for each in self.run.records().values() for name in each["metrics"]}
         final = {
             name: float(value)
-            for name, value in outcome.metrics.items()
+            for name, value in flatten(outcome.metrics).items()
             if name not in curves and isinstance(value, int | float)
         }
         step = int(outcome.metrics.get("images_seen", outcome.metrics.get("images", 0)))

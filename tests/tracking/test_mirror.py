@@ -86,7 +86,8 @@ def make_run(folder, name="train-gan-1", key="k"):
 
 def finish(run, **more):
     run.figures.write("losses.png", b"figure")
-    run.finish(Outcome("train-gan", "a", run.name, "f", {"loss": 1.0, "final": 2.0}, run.folder.uri, **more))
+    metrics = {"loss": 1.0, "final": 2.0, "recovered": {"half": 3.0}}
+    run.finish(Outcome("train-gan", "a", run.name, "f", metrics, run.folder.uri, **more))
 
 
 def step(run, number):
@@ -115,7 +116,8 @@ def expected(run, run_id):
     last = run.folder.modified_ms("outcome.json")
     count = len(run.records())
     machine = {(run_id, "system/cpu", n - 1, 1_000 * n, n): 1 for n in range(1, count + 1)}
-    return rows | machine | {(run_id, "final", 0, last, 2.0): 1}
+    final = {(run_id, "final", 0, last, 2.0): 1, (run_id, "recovered.half", 0, last, 3.0): 1}
+    return rows | machine | final
 
 
 ACTIONS = st.lists(st.sampled_from(["step", "follow", "die", "fail", "tracker"]), max_size=12)

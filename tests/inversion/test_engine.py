@@ -6,23 +6,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from preimage.inversion import InversionConfig, invert
+from preimage.errors import InversionError
+from preimage.inversion import InversionConfig, MeasurementConfig, invert, make_measurement
 from preimage.inversion.config import SolverName
 from preimage.inversion.frozen import freeze
+from small_nets import Expanding, Linear, seeded
 
-
-class Linear(nn.Module):
-    """A generator with a known best code for every image: least squares."""
-
-    def __init__(self, dim: int = 3, pixels: int = 16) -> None:
-        super().__init__()
-        random = torch.Generator().manual_seed(0)
-        self.weight = nn.Parameter(torch.randn(pixels, dim, generator=random))
-
-    def forward(self, codes: torch.Tensor) -> torch.Tensor:
-        return (codes @ self.weight.T).view(len(codes), 1, 4, 4)
-
-
+SOLVERS = get_args(SolverName)
 ADAM = InversionConfig(solver="adam", lr=0.05, patience=None)
 LONG = ADAM.model_copy(update={"steps": 1500})
 
@@ -78,7 +68,7 @@ def test_adam_is_torch_adam():
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    solver=st.sampled_from(get_args(SolverName)),
+    solver=st.sampled_from(SOLVERS),
     constraint=st.sampled_from(["none", "stochastic-clip"]),
     batch=st.integers(1, 12),
     patience=st.sampled_from([None, 3]),
@@ -163,3 +153,89 @@ def test_images_of_another_shape_are_refused():
         invert(Linear(), torch.zeros(2, 1, 8, 8), torch.zeros(2, 3))
     with pytest.raises(ValueError, match=r"2 images but codes of shape \(3, 3\)"):
         invert(Linear(), random_images(2), torch.zeros(3, 3))
+
+
+class Fragile(nn.Module):
+    """Codes with a first component above 2 give no image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Linear()
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        return torch.where(codes[:, :1, None, None] > 2, torch.nan, self.inner(codes))
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_an_image_that_diverges_is_reported_and_spoils_no_neighbour(solver):
+    generator, images = Fragile(), seeded(6, 1, 4, 4, seed=11)
+    start = torch.zeros(6, 3)
+    start[2] = 5
+    rate = {"lr": 0.1} if solver == "gradient-descent" else {}
+    config = InversionConfig(solver=solver, steps=30, patience=None, batch=4, **rate)
+    found = invert(generator, images, start, config)
+    fine = torch.arange(6) != 2
+    assert found.diverged.tolist() == [False, False, True, False, False, False]
+    assert found.z.isfinite().all()
+    assert not found.converged[2]
+    alone = invert(generator, images[fine], start[fine], config, ids=torch.arange(6)[fine])
+    assert torch.allclose(found.z[fine], alone.z, atol=1e-5)
+
+
+def test_a_sound_search_is_preferred_to_one_that_diverged():
+    """The first start has the lower loss, and its next step is where there are no images."""
+    generator = Fragile()
+    images = generator.inner(torch.tensor([[3.0, 0.0, 0.0]])).detach()
+    start = torch.tensor([[[1.99, 0.0, 0.0], [-5.0, 0.0, 0.0]]])
+    config = InversionConfig(solver="gradient-descent", lr=0.05, steps=3, patience=None)
+    first, second = (invert(generator, images, start[:, i], config) for i in range(2))
+    assert (first.diverged.item(), second.diverged.item()) == (True, False)
+    assert first.loss < second.loss
+    both = invert(generator, images, start, config)
+    assert (both.restart.item(), both.diverged.item()) == (1, False)
+    assert torch.equal(both.z, second.z)
+
+
+def test_what_is_kept_after_the_end_is_the_best_code():
+    generator = Linear()
+    with torch.no_grad():
+        images = generator(torch.zeros(1, 3))
+    config = InversionConfig(solver="adam", steps=10, tolerance=1e-12)
+    found = invert(generator, images, torch.zeros(1, 3), config, keep=(0, 5, 10))
+    assert found.steps.item() == 1
+    assert torch.equal(found.kept_z[0], found.z.expand(3, 3))
+
+
+def test_hidden_pixels_do_not_matter_and_may_be_missing():
+    generator, codes = Expanding(), seeded(6, 3, seed=12, law=torch.rand) - 0.5
+    with torch.no_grad():
+        images = generator(codes)
+    images[:, :, 4:] = torch.nan
+    config = InversionConfig(solver="levenberg-marquardt", measurement=MeasurementConfig(mask="top"))
+    found = invert(generator, images, torch.zeros(6, 3), config)
+    assert (found.z - codes).abs().max() < 1e-3
+
+
+def test_images_already_pooled_are_taken_as_they_are():
+    generator, codes = Expanding(), seeded(6, 3, seed=13, law=torch.rand) - 0.5
+    with torch.no_grad():
+        images = generator(codes)
+    config = InversionConfig(solver="levenberg-marquardt", measurement=MeasurementConfig(pool=2))
+    whole = invert(generator, images, torch.zeros(6, 3), config)
+    pooled = invert(generator, torch.nn.functional.avg_pool2d(images, 2), torch.zeros(6, 3), config)
+    assert torch.equal(whole.z, pooled.z)
+    assert (whole.z - codes).abs().max() < 1e-3
+
+
+def test_what_cannot_be_inverted_is_refused_before_any_step():
+    generator, images, start = Linear(), torch.zeros(3, 1, 4, 4), torch.zeros(3, 3)
+    bad = images.clone()
+    bad[1, 0, 2, 2] = torch.nan
+    with pytest.raises(InversionError, match="image 7 holds a value that is not finite"):
+        invert(generator, bad, start, ids=torch.tensor([5, 7, 9]))
+    with pytest.raises(InversionError, match="the measurement is of 1 x 8 x 8"):
+        invert(generator, images, start, measurement=make_measurement(MeasurementConfig(), (1, 8, 8)))
+    with pytest.raises(InversionError, match="the prior that they are drawn from"):
+        invert(generator, images)
+    with pytest.raises(InversionError, match=r"makes images \(2, C, H, W\)"):
+        invert(nn.Linear(3, 16), images, start)

@@ -117,9 +117,8 @@ class Batch:
             idle = idle | (rows.taken - self.marked >= config.patience)
         over = rows.taken + 1 >= config.steps
         broken = ~loss.isfinite() & ~rows.low
-        self._refine(
-            rows.low & (idle | ~loss.isfinite() | (rows.taken + 1 >= LOW_SHARE * config.steps)), step
-        )
+        last_low = min(LOW_SHARE * config.steps, config.steps - 1)  # one step at least is in float32
+        self._refine(rows.low & (idle | ~loss.isfinite() | (rows.taken + 1 >= last_low)), step)
         self.converged = stopped | (idle & ~rows.low & self.best_loss.isfinite())
         self.diverged = ~self.best_loss.isfinite() & (idle | over) if searches else broken
         self.converged &= ~self.diverged

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from preimage.errors import InversionError
 from preimage.inversion.batch import Batch, Inversion
-from preimage.inversion.config import InversionConfig
+from preimage.inversion.config import SEARCHES, InversionConfig
 from preimage.inversion.constraints import make_constraint, redrawn, require_allowed
 from preimage.inversion.frozen import freeze
 from preimage.inversion.lbfgs import LBFGS
@@ -57,11 +57,11 @@ def invert(
     """
     if start is None and prior is None:
         raise InversionError("give codes to start from, or the prior that they are drawn from")
+    config = config or InversionConfig()
+    require_allowed(config.constraint, prior)
     device = start.device if start is not None else images.device
     prior = prior or Normal(start.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
-    engine = Engine(
-        generator, config or InversionConfig(), prior, measurement, seed, device, start is not None
-    )
+    engine = Engine(generator, config, prior, measurement, seed, device, started=start is not None)
     return engine.invert(images, start, ids, keep, advance)
 
 
@@ -222,7 +222,7 @@ class Engine:
             count = mask.flatten(1).sum(1) * target.shape[1]
         zeros = torch.zeros(n, dtype=torch.int64, device=device)
         counter = zeros + (restart << 40)
-        in_low = self.problem.low is not None and not self.solver.searches
+        in_low = self.problem.low is not None and not self.solver.searches and self.config.steps > 1
         low = torch.full((n,), in_low, device=device)
         infinite = torch.full((n,), torch.inf, device=device)
         return Batch(
@@ -281,7 +281,7 @@ def _rank(found: Inversion) -> Tensor:
 
 
 def _solver(config: InversionConfig, seed: int, whitening: Tensor | None) -> Solver:
-    searches = config.solver in ("lbfgs", "levenberg-marquardt")
+    searches = config.solver in SEARCHES
     name = "clip" if searches and config.constraint == "stochastic-clip" else config.constraint
     constrain = make_constraint(name, seed_of(seed, REDRAWS))
     if config.solver == "levenberg-marquardt":

@@ -20,7 +20,7 @@ from preimage.inversion.dataset import Done, Inverter, Task
 from preimage.latents.priors import make_prior
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import StoreWriter
-from preimage.models.config import GeneratorConfig
+from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
 from preimage.models.generator_folder import load_generator, save_generator
 from preimage.storage import Folder
@@ -28,7 +28,7 @@ from preimage.storage import Folder
 from .bare import Bare, bare_process
 from .measure import Figure, figure
 
-MODEL = GeneratorConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
+MODEL = DcganConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
 SEED = 1
 
 

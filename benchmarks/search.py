@@ -7,13 +7,12 @@ from pathlib import Path
 
 import torch
 import yaml
-from torch import Tensor
+from torch import Tensor, nn
 
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion import Engine, InversionConfig, invert
 from preimage.latents.priors import Prior, make_prior
-from preimage.models.dcgan import Generator
 from preimage.models.generator_folder import load_generator
 from preimage.pipelines.execute import execute
 from preimage.pipelines.plan import make_plan
@@ -82,7 +81,7 @@ def _over_naive(name: str, aim: float, config: InversionConfig, quick: bool) -> 
     return figure(name, ratios, "x", aim, f"mean loss {ours:.3g}, the public loop's {theirs:.3g}")
 
 
-def public_loop(generator: Generator, target: Tensor, start: Tensor, config: InversionConfig) -> Tensor:
+def public_loop(generator: nn.Module, target: Tensor, start: Tensor, config: InversionConfig) -> Tensor:
     """Adam on the code of one image at a time; gradients of the weights are computed, and never used.
 
     Returns each image's lowest loss (n,).
@@ -164,7 +163,7 @@ def dataset_seconds_ratio(quick: bool) -> Figure:
     return figure("invert.dataset_seconds_ratio", ratios, "x", 3, "; ".join(notes))
 
 
-def _steps_to(generator: Generator, images: Tensor, prior: Prior) -> int:
+def _steps_to(generator: nn.Module, images: Tensor, prior: Prior) -> int:
     """Steps of plain Adam until its mean error is that of the default solver, at most 3,000."""
     reached = invert(generator, images, None, InversionConfig(), prior=prior, seed=SEED).loss.mean().item()
     keep = range(3000)
@@ -175,7 +174,7 @@ def _steps_to(generator: Generator, images: Tensor, prior: Prior) -> int:
     return int(there[0]) + 1 if len(there) else 3000
 
 
-def trained() -> tuple[Generator, Prior, Dataset]:
+def trained() -> tuple[nn.Module, Prior, Dataset]:
     """The generator, its prior, and the real images; trained now where it has not been."""
     Path(TRAINED["results"]).mkdir(parents=True, exist_ok=True)
     plan = make_plan(loads(yaml.safe_dump(TRAINED), "bench.yaml", "bench"))
@@ -187,7 +186,7 @@ def trained() -> tuple[Generator, Prior, Dataset]:
 
 
 @torch.no_grad()
-def _problem(generator: Generator, count: int) -> tuple[Tensor, Tensor]:
+def _problem(generator: nn.Module, count: int) -> tuple[Tensor, Tensor]:
     """Images that the generator can make, and codes to start from."""
     random = torch.Generator().manual_seed(SEED + 1)
     codes, start = torch.randn(2, count, MODEL.latent_dim, generator=random)

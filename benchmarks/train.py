@@ -15,7 +15,7 @@ from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Images
 from preimage.data.prepare import prepare
-from preimage.models.config import GeneratorConfig
+from preimage.models.config import DcganConfig
 from preimage.runs import RunFolder
 from preimage.storage import Folder
 from preimage.training.config import LoopConfig, OptimizerConfig
@@ -28,8 +28,8 @@ from preimage.training.worker import Worker
 from .bare import Bare, bare_process
 from .measure import Figure, figure
 
-SMALL = GeneratorConfig(latent_dim=100, prior="normal", image_size=32, channels=3, width=32)
-ORDINARY = GeneratorConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
+SMALL = DcganConfig(latent_dim=100, prior="normal", image_size=32, channels=3, width=32)
+ORDINARY = DcganConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
 RESULT = "pairs.json"
 SEED = 1
 
@@ -58,7 +58,7 @@ def two_workers(quick: bool) -> Figure:
     return figure("train.two_workers", [one / two for two, one in pairs], "x", 1.7)
 
 
-def bare_loop(model: GeneratorConfig, batch: int) -> Callable[[int], None]:
+def bare_loop(model: DcganConfig, batch: int) -> Callable[[int], None]:
     """Steps on one batch, and nothing else."""
     learner = _learner(model, Setting(Worker(), _no_images(model), SEED, SEED))
     images = torch.rand(batch, model.channels, model.image_size, model.image_size) * 2 - 1
@@ -120,7 +120,7 @@ class InTurn:
 
 
 def _train(
-    model: GeneratorConfig, batch: int, steps: int, segments: int, workers: int, build: Callable[..., InTurn]
+    model: DcganConfig, batch: int, steps: int, segments: int, workers: int, build: Callable[..., InTurn]
 ) -> tuple[list[tuple[float, float]], float]:
     """Pairs of seconds, (in the loop, the other way), and those of a checkpoint with a grid."""
     connect()
@@ -152,13 +152,13 @@ def _train(
 
 
 def _against_process(
-    address: str, steps: int, model: GeneratorConfig, folder: Folder, setting: Setting
+    address: str, steps: int, model: DcganConfig, folder: Folder, setting: Setting
 ) -> InTurn:
     return InTurn(_learner(model, setting), steps, Bare(address), folder)
 
 
 def _against_one_worker(
-    batch: int, steps: int, model: GeneratorConfig, folder: Folder, setting: Setting
+    batch: int, steps: int, model: DcganConfig, folder: Folder, setting: Setting
 ) -> InTurn:
     """Rank 0 takes the whole batch alone while the other worker waits."""
     alone = bare_loop(model, batch) if setting.worker.leads else None
@@ -175,10 +175,10 @@ def _against_one_worker(
     return InTurn(_learner(model, setting), steps, other, folder if setting.worker.leads else None)
 
 
-def _learner(model: GeneratorConfig, setting: Setting) -> GanLearner:
+def _learner(model: DcganConfig, setting: Setting) -> GanLearner:
     return GanLearner(setting, model, OptimizerConfig())
 
 
-def _no_images(model: GeneratorConfig) -> Images:
+def _no_images(model: DcganConfig) -> Images:
     pixels = torch.empty(0, model.channels, model.image_size, model.image_size, dtype=torch.uint8)
     return Images(torch.empty(0, dtype=torch.int64), pixels, torch.empty(0, dtype=torch.int32))

@@ -1,7 +1,7 @@
 """Networks and settings small enough for tests."""
 
-from preimage.models.config import GeneratorConfig
+from preimage.models.config import DcganConfig
 from preimage.training.config import LoopConfig
 
-MODEL = GeneratorConfig(latent_dim=4, prior="normal", image_size=16, channels=1, filter_size=4, width=4)
+MODEL = DcganConfig(latent_dim=4, prior="normal", image_size=16, channels=1, filter_size=4, width=4)
 LOOP = LoopConfig(images=480, batch=24, log_every=48, sample_every=240, checkpoint_every=120)

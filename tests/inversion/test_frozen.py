@@ -7,7 +7,7 @@ from torch.func import jacfwd
 
 from preimage.inversion.frozen import freeze
 from preimage.inversion.layers import FromPoints, SubPixel, quicker
-from preimage.models.config import GeneratorConfig
+from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
 
 SMALL = {"latent_dim": 5, "prior": "normal", "image_size": 16, "channels": 1, "width": 6}
@@ -15,7 +15,7 @@ SMALL = {"latent_dim": 5, "prior": "normal", "image_size": 16, "channels": 1, "w
 
 def generator(**changes: object) -> Generator:
     """A small one whose BatchNorms have seen data, and whose images are not all grey."""
-    made, _ = build_pair(GeneratorConfig.model_validate(SMALL | changes), seed=1)
+    made, _ = build_pair(DcganConfig.model_validate(SMALL | changes), seed=1)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.mul_(3)

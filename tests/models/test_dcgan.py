@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from preimage.models.config import FIRST_SIDE, GeneratorConfig
+from preimage.models.config import FIRST_SIDE, DcganConfig
 from preimage.models.dcgan import build_pair, parameters_of
 
 
@@ -9,7 +9,7 @@ from preimage.models.dcgan import build_pair, parameters_of
 @pytest.mark.parametrize("filter_size", [3, 4, 5])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_size_and_filter_gives_images_and_logits(size, filter_size, channels):
-    config = GeneratorConfig(
+    config = DcganConfig(
         latent_dim=5, prior="uniform", image_size=size, channels=channels, filter_size=filter_size, width=2
     )
     generator, discriminator = build_pair(config, seed=0)
@@ -21,7 +21,7 @@ def test_every_size_and_filter_gives_images_and_logits(size, filter_size, channe
 
 def test_the_published_layers_at_64_pixels():
     """flexible-priors, section E: 4 x 4 x 512, then 256, 128 and 64 filters of 4 x 4, then the image."""
-    config = GeneratorConfig(latent_dim=20, prior="normal", image_size=64, channels=3)
+    config = DcganConfig(latent_dim=20, prior="normal", image_size=64, channels=3)
     generator, discriminator = build_pair(config, seed=0)
     shapes = [tuple(p.shape) for p in generator.parameters() if p.ndim == 4]
     assert shapes == [(20, 512, 4, 4), (512, 256, 4, 4), (256, 128, 4, 4), (128, 64, 4, 4), (64, 3, 4, 4)]
@@ -31,7 +31,7 @@ def test_the_published_layers_at_64_pixels():
 
 
 def test_a_seed_gives_the_same_weights_whatever_ran_before():
-    config = GeneratorConfig(latent_dim=5, prior="normal", image_size=16, channels=1, width=2)
+    config = DcganConfig(latent_dim=5, prior="normal", image_size=16, channels=1, width=2)
     first, _ = build_pair(config, seed=3)
     torch.randn(100)
     second, _ = build_pair(config, seed=3)

@@ -8,7 +8,7 @@ from torch import Tensor
 from preimage.errors import InversionError
 from preimage.inversion.config import ConstraintName
 from preimage.inversion.draws import uniform
-from preimage.latents.priors import Prior
+from preimage.latents.priors import SUPPORTS, project
 
 Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
 """(codes (n, d), ids (n,), a counter (n,)) to codes that are allowed, and which components were drawn anew
@@ -20,13 +20,13 @@ def make_constraint(name: ConstraintName, seed: int) -> Constraint:
     return {"none": _none, "clip": _clip, "ball": _ball}.get(name) or _stochastic(seed)
 
 
-def require_allowed(name: ConstraintName, prior: Prior | None) -> None:
-    """Raise InversionError where the prior itself draws codes that the constraint forbids."""
+def require_allowed(name: ConstraintName, prior: str | None) -> None:
+    """Raise InversionError where the prior, by its name, draws codes that the constraint forbids."""
     needed = {"clip": "box", "stochastic-clip": "box", "ball": "ball"}.get(name)
-    if prior and needed and prior.support != needed:
+    if prior and needed and SUPPORTS.get(prior) != needed:
         where = {"box": "[-1, 1]^d", "ball": "the unit ball"}[needed]
         raise InversionError(
-            f"constraint={name} keeps codes in {where}, but the generator's {prior.name} prior draws codes "
+            f"constraint={name} keeps codes in {where}, but the generator's {prior} prior draws codes "
             "outside of it: use constraint=none, or a generator whose prior is bounded so."
         )
 
@@ -45,7 +45,7 @@ def _clip(z: Tensor, ids: Tensor, counter: Tensor) -> tuple[Tensor, None]:
 
 
 def _ball(z: Tensor, ids: Tensor, counter: Tensor) -> tuple[Tensor, None]:
-    return z / z.norm(dim=1, keepdim=True).clamp_min(1), None
+    return project(z), None
 
 
 def _stochastic(seed: int) -> Constraint:

@@ -17,10 +17,9 @@ from preimage.data.pixels import to_float
 from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import Engine
-from preimage.latents.priors import make_prior
 from preimage.latents.schema import Codes
 from preimage.latents.store import StoreWriter
-from preimage.models.generator_folder import load_generator
+from preimage.models.generator_folder import load_generator, load_prior
 from preimage.reproducible import prepare_process
 from preimage.storage import Folder
 
@@ -91,7 +90,7 @@ class _Opened:
         prepare_process(task.cpus)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         generator, card = load_generator(task.generator)
-        prior = make_prior(card.generator.prior, card.generator.latent_dim)
+        prior = load_prior(task.generator, card)
         self.engine = Engine(generator, task.config, prior, seed=task.seed, device=device)
         self.dataset = Dataset.open(task.dataset)
 

@@ -58,7 +58,7 @@ def invert(
     if start is None and prior is None:
         raise InversionError("give codes to start from, or the prior that they are drawn from")
     config = config or InversionConfig()
-    require_allowed(config.constraint, prior)
+    require_allowed(config.constraint, prior.name if prior else None)
     device = start.device if start is not None else images.device
     prior = prior or Normal(start.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
     engine = Engine(generator, config, prior, measurement, seed, device, started=start is not None)
@@ -83,7 +83,7 @@ class Engine:
     ) -> None:
         """started: codes to start from will be given."""
         if not started:
-            require_allowed(config.constraint, prior)
+            require_allowed(config.constraint, prior.name)
         self.config, self.prior, self.seed = config, prior, seed
         network = freeze(generator, device)
         self.device = device or next((p.device for p in network.parameters()), torch.device("cpu"))

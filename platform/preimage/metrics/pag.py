@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
-from preimage.latents.priors import PriorName, make_prior
+from preimage.latents.priors import PRIORS, make_prior
 from preimage.latents.statistics import Moments
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def store_pag(store: Store, std: float | None = None) -> PagResult:
     Codes of images that diverged are left out. Raises PagError as `pag` does for those that remain.
     """
     if std is None:
-        std = _named_std(store.about.prior, store.latent_dim)
+        std = named_std(store.about.prior, store.latent_dim)
     moments = Moments.empty(store.latent_dim)
     for codes in store.batches(("z", "loss")):
         moments = moments.update(codes.z[~codes.diverged])
@@ -101,8 +101,11 @@ def _check_rank(squares: Tensor) -> None:
         )
 
 
-def _named_std(prior: str, latent_dim: int) -> float:
-    for name in get_args(PriorName):
-        if name == prior:
-            return make_prior(name, latent_dim).std
-    raise PagError(f"the std of a {prior!r} prior is not known; give it")
+def named_std(prior: str, latent_dim: int) -> float:
+    """Of one component of a fixed prior, by its name. Raises PagError for a fitted one."""
+    if prior in PRIORS:
+        return make_prior(prior, latent_dim).std
+    raise PagError(
+        f"codes are compared with N(0, std^2 I), but the std of a {prior!r} prior is not known by its name: "
+        "give std"
+    )

@@ -1,10 +1,11 @@
-"""What a DCGAN pair looks like."""
+"""What generators look like."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from preimage.config import Config, PositiveInt
+from preimage.latents.priors import PriorName
 
 FIRST_SIDE = {16: 4, 32: 4, 48: 6, 64: 4, 128: 4}
 """Side of the first feature map by image size; every layer after it doubles the side."""
@@ -28,10 +29,28 @@ class GanModelConfig(Config):
 class GeneratorConfig(Config):
     """All that is needed to build a generator again: the first part of a generator folder's config.json."""
 
-    architecture: Literal["dcgan"] = "dcgan"
+    architecture: str
     latent_dim: PositiveInt
-    prior: Literal["normal", "uniform"]
-    image_size: ImageSize
+    prior: PriorName
+    """Where codes are drawn from; the parameters of a fitted one lie beside the weights."""
+    image_size: PositiveInt
+    """Side in pixels."""
     channels: Literal[1, 3]
+
+
+class DcganConfig(GeneratorConfig):
+    """The generator of a DCGAN."""
+
+    architecture: Literal["dcgan"] = "dcgan"
+    image_size: ImageSize
     filter_size: Annotated[int, Field(ge=3, le=9)] = 4
     width: PositiveInt = 64
+
+
+class LinearConfig(GeneratorConfig):
+    """A mean image and one image for each component of the code: the decoder of PCA."""
+
+    architecture: Literal["linear"] = "linear"
+
+
+AnyGeneratorConfig = Annotated[DcganConfig | LinearConfig, Field(discriminator="architecture")]

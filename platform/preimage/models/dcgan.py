@@ -5,7 +5,7 @@ from math import log2
 import torch
 from torch import Tensor, nn
 
-from preimage.models.config import FIRST_SIDE, GeneratorConfig
+from preimage.models.config import FIRST_SIDE, DcganConfig
 
 
 class Generator(nn.Module):
@@ -14,7 +14,7 @@ class Generator(nn.Module):
     Transposed convolutions that double the side each, BatchNorm and ReLU between them, tanh at the end.
     """
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: DcganConfig) -> None:
         super().__init__()
         self.config = config
         side, widths = _plan(config)
@@ -38,7 +38,7 @@ class Discriminator(nn.Module):
     The generator's mirror: strided convolutions, BatchNorm in all but the first, leaky ReLU 0.2.
     """
 
-    def __init__(self, config: GeneratorConfig) -> None:
+    def __init__(self, config: DcganConfig) -> None:
         super().__init__()
         side, widths = _plan(config)
         layers: list[nn.Module] = []
@@ -56,7 +56,7 @@ class Discriminator(nn.Module):
         return self.logit(self.features(images)).squeeze(1)
 
 
-def _plan(config: GeneratorConfig) -> tuple[int, list[int]]:
+def _plan(config: DcganConfig) -> tuple[int, list[int]]:
     """The smallest side, and the filters of each feature map from the image inwards."""
     side = FIRST_SIDE[config.image_size]
     doublings = int(log2(config.image_size // side))
@@ -93,7 +93,7 @@ def parameters_of(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def build_pair(config: GeneratorConfig, seed: int) -> tuple[Generator, Discriminator]:
+def build_pair(config: DcganConfig, seed: int) -> tuple[Generator, Discriminator]:
     """A generator and its discriminator with the weights that this seed gives, whatever ran before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,26 +1,32 @@
-"""A generator on disk: `config.json` and `weights.safetensors`. Nothing is ever unpickled."""
+"""A generator on disk: `config.json`, `weights.safetensors`, and `prior.safetensors` where its prior was
+fitted. Nothing is ever unpickled."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor, nn
 
 from preimage.config import Config
 from preimage.errors import GeneratorError, StorageError
-from preimage.models.config import GeneratorConfig
-from preimage.models.dcgan import Generator
+from preimage.latents.priors import PRIORS, SUPPORTS, Gaussian, Prior, make_prior
+from preimage.models.build import build_generator
+from preimage.models.config import AnyGeneratorConfig, GeneratorConfig
 from preimage.storage import Folder, canonical_json, digest
 
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+CONFIG, WEIGHTS, PRIOR = "config.json", "weights.safetensors", "prior.safetensors"
 
 
 class GeneratorCard(Config):
     """A generator folder's config.json: how to build it, and where it came from."""
 
     format: int = 1
-    generator: GeneratorConfig
+    generator: AnyGeneratorConfig
     weights_sha256: str
+    prior_sha256: str | None = None
+    """Of the fitted prior's parameters; the fixed ones have none."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Provenance: the job, its fingerprint, images seen, and the data it was trained on."""
 
@@ -40,12 +46,24 @@ def require_images(generator: GeneratorConfig, size: int, channels: int) -> None
         )
 
 
-def save_generator(generator: Generator, folder: Folder, training: dict[str, Any]) -> GeneratorCard:
-    """Write a generator folder; config.json comes last, so that a folder that has one is whole."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()}
-    weights = save(state)
-    card = GeneratorCard(generator=generator.config, weights_sha256=digest(weights), training=training)
+def save_generator(
+    generator: nn.Module, folder: Folder, training: dict[str, Any], prior: Gaussian | None = None
+) -> GeneratorCard:
+    """Write a generator folder; config.json comes last, so that a folder that has one is whole.
+
+    generator: a module whose `config` is a GeneratorConfig. prior: where its config says that it is fitted.
+    """
+    weights = save(_plain(generator.state_dict()))
+    fitted = save(_plain({"mean": prior.mean, "root": prior.root})) if prior else None
+    card = GeneratorCard(
+        generator=generator.config,  # pyright: ignore[reportArgumentType]
+        weights_sha256=digest(weights),
+        prior_sha256=digest(fitted) if fitted else None,
+        training=training,
+    )
     folder.write(WEIGHTS, weights)
+    if fitted:
+        folder.write(PRIOR, fitted)
     folder.write_json(CONFIG, card.model_dump())
     return card
 
@@ -63,21 +81,44 @@ def read_card(folder: Folder) -> GeneratorCard:
         raise GeneratorError(f"{folder.uri}/{CONFIG} does not describe a generator: {error}") from error
 
 
-def load_generator(folder: Folder) -> tuple[Generator, GeneratorCard]:
+def load_generator(folder: Folder) -> tuple[nn.Module, GeneratorCard]:
     """A generator in eval mode, on the CPU, and its card.
 
     Raises GeneratorError where the folder is incomplete, altered, or its weights fit another shape.
     """
     card = read_card(folder)
-    weights = folder.read(WEIGHTS) if folder.exists(WEIGHTS) else b""
-    if digest(weights) != card.weights_sha256:
-        raise GeneratorError(
-            f"{folder.uri}/{WEIGHTS} is missing, cut short or altered: its SHA-256 is not the one in "
-            f"{CONFIG}. Copy the folder again, or train again."
-        )
-    generator = Generator(card.generator)
+    generator = build_generator(card.generator)
     try:
-        generator.load_state_dict(load(weights))
-    except (SafetensorError, RuntimeError) as error:
+        generator.load_state_dict(_tensors(folder, WEIGHTS, card.weights_sha256))
+    except RuntimeError as error:
         raise GeneratorError(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {error}") from error
     return generator.eval(), card
+
+
+def load_prior(folder: Folder, card: GeneratorCard) -> Prior:
+    """The prior of a generator's codes. Raises GeneratorError where a fitted one is missing or altered."""
+    about = card.generator
+    if about.prior in PRIORS:
+        return make_prior(about.prior, about.latent_dim)
+    found = _tensors(folder, PRIOR, card.prior_sha256)
+    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
+    if shapes != {"mean": (about.latent_dim,), "root": (about.latent_dim, about.latent_dim)}:
+        raise GeneratorError(f"{folder.uri}/{PRIOR} does not fit {CONFIG}: it holds {shapes}")
+    return Gaussian(found["mean"], found["root"], SUPPORTS.get(about.prior, "anywhere"))
+
+
+def _tensors(folder: Folder, name: str, sha256: str | None) -> dict[str, Tensor]:
+    data = folder.read(name) if folder.exists(name) else b""
+    if digest(data) != sha256:
+        raise GeneratorError(
+            f"{folder.uri}/{name} is missing, cut short or altered: its SHA-256 is not the one in "
+            f"{CONFIG}. Copy the folder again, or train again."
+        )
+    try:
+        return load(data)
+    except SafetensorError as error:
+        raise GeneratorError(f"{folder.uri}/{name} does not fit {CONFIG}: {error}") from error
+
+
+def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}

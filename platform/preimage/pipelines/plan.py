@@ -11,7 +11,7 @@ from preimage.errors import DataError
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import read_card, require_images
 from preimage.pipelines.inputs import Input, find_product
-from preimage.recipes.config import JobConfig
+from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.jobs import JOBS
 from preimage.runs import RunFolder
 from preimage.specs.load import Spec
@@ -70,15 +70,14 @@ def make_plan(spec: Spec, fresh: bool = False) -> Plan:
 def _plan_step(
     name: str, config: JobConfig, earlier: dict[str, PlannedStep], runs: Folder, fresh: bool
 ) -> PlannedStep:
-    inputs = {key: _input(getattr(config, key), key, config, earlier, runs) for key in config.NEEDS}
+    inputs = {key: _input(*asked, earlier, runs) for key, asked in config.needs().items()}
     data = _data(config, inputs, earlier)
     fingerprint = _fingerprint(config, inputs, data)
     run = _run_folder(runs, config.job, fingerprint, fresh)
     return PlannedStep(name, config, fingerprint, run, _state(run), inputs, data)
 
 
-def _input(name: str, key: str, config: JobConfig, earlier: dict[str, PlannedStep], runs: Folder) -> Input:
-    product = config.NEEDS[key]
+def _input(name: str, product: Product, earlier: dict[str, PlannedStep], runs: Folder) -> Input:
     if name in earlier:
         step = earlier[name]
         return Input(getattr(step.run, product), step.fingerprint, name)
@@ -112,7 +111,8 @@ def _generator(source: Input, earlier: dict[str, PlannedStep]) -> tuple[Generato
 
 def _fingerprint(config: JobConfig, inputs: dict[str, Input], data: DataConfig | None) -> str:
     """What decides a run's result: the config without execution choices, its inputs', its images'."""
-    settings = config.model_dump(mode="json", exclude={"resources", "data", *config.NEEDS})
+    named = {key.split(".")[0] for key in config.needs()}
+    settings = config.model_dump(mode="json", exclude={"resources", "data", *named})
     identity: dict[str, Any] = {
         "config": settings,
         "inputs": {key: each.fingerprint for key, each in inputs.items()},

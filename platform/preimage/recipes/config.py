@@ -23,5 +23,9 @@ class JobConfig(Config):
     """Decides every random draw."""
     resources: Resources = Resources()
 
+    def needs(self) -> dict[str, tuple[str, Product]]:
+        """What an earlier run is asked for: its name in the config, and the product, by dotted key."""
+        return {key: (getattr(self, key), product) for key, product in self.NEEDS.items()}
+
     def require_usable(self, generator: GeneratorConfig) -> None:
         """Raise PreimageError where the job cannot be done with such a generator: known before any work."""

@@ -18,7 +18,6 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.dataset import Done, Task, make_parts, part_rows
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
-from preimage.latents.priors import make_prior
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
 from preimage.models.config import GeneratorConfig
@@ -48,7 +47,7 @@ class InvertConfig(JobConfig):
     inversion: InversionConfig = InversionConfig()
 
     def require_usable(self, generator: GeneratorConfig) -> None:
-        require_allowed(self.inversion.constraint, make_prior(generator.prior, generator.latent_dim))
+        require_allowed(self.inversion.constraint, generator.prior)
         _measurement(generator, self.inversion, seed=0)
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from preimage.latents.priors import Prior, make_prior
-from preimage.models.generator_folder import load_generator
+from preimage.latents.priors import Prior
+from preimage.models.generator_folder import load_generator, load_prior
 from preimage.reproducible import seed_of
 from preimage.storage import Folder
 
@@ -19,7 +19,7 @@ def this_device() -> torch.device:
 def open_generator(folder: Folder, device: torch.device) -> tuple[nn.Module, Prior]:
     """A generator in eval mode, and the prior that it was trained with. Raises GeneratorError."""
     generator, card = load_generator(folder)
-    return generator.to(device), make_prior(card.generator.prior, card.generator.latent_dim)
+    return generator.to(device), load_prior(folder, card)
 
 
 def draw_codes(prior: Prior, count: int, seed: int) -> Tensor:

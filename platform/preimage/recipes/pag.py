@@ -5,9 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from preimage.figures.plots import spectrum_png
-from preimage.latents.priors import make_prior
 from preimage.latents.store import Store
-from preimage.metrics.pag import store_pag
+from preimage.metrics.pag import named_std, store_pag
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 
@@ -33,8 +32,8 @@ def cost(config: PagConfig, images: int | None) -> dict[str, int]:
 def run(config: PagConfig, context: Context) -> Result:
     """Stream the store once. `pag_n` codes count; those of images that diverged are `pag_left_out`."""
     store = Store.open(context.inputs["store"])
-    result = store_pag(store, config.std)
-    std = config.std if config.std is not None else make_prior(store.about.prior, store.latent_dim).std
+    std = config.std if config.std is not None else named_std(store.about.prior, store.latent_dim)
+    result = store_pag(store, std)
     picture = spectrum_png(result.singular_values.numpy(), std, result.count)
     context.run.figures.write("spectrum.png", picture)
     metrics = {

@@ -14,7 +14,6 @@ from preimage.figures.partial import Completion, completions_png, transition_png
 from preimage.inversion import InversionConfig, invert
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
-from preimage.latents.priors import make_prior
 from preimage.metrics.normality import convolution_weights, normality
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import load_generator, read_card
@@ -68,7 +67,7 @@ class PartialConfig(JobConfig):
         return self
 
     def require_usable(self, generator: GeneratorConfig) -> None:
-        require_allowed(self.inversion.constraint, make_prior(generator.prior, generator.latent_dim))
+        require_allowed(self.inversion.constraint, generator.prior)
         for each in measurements(self, generator.image_size):
             make_measurement(each, (generator.channels, generator.image_size, generator.image_size))
 

@@ -17,7 +17,7 @@ from preimage.figures.random_weights import Found, Reconstructions, loss_by_step
 from preimage.inversion import InversionConfig, invert
 from preimage.inversion.draws import normal
 from preimage.latents.priors import make_prior
-from preimage.models.config import FIRST_SIDE, GeneratorConfig
+from preimage.models.config import FIRST_SIDE, DcganConfig
 from preimage.models.dcgan import Generator, build_pair
 from preimage.recipes.config import JobConfig
 from preimage.recipes.context import Context, Result
@@ -74,9 +74,9 @@ class RandomWeightsConfig(JobConfig):
         spaced = {round(self.steps ** (i / CURVE)) for i in range(CURVE + 1)}
         return sorted({0, *self.after} | spaced)
 
-    def generator(self, dataset: str, latent_dim: int) -> GeneratorConfig:
+    def generator(self, dataset: str, latent_dim: int) -> DcganConfig:
         data = self.datasets[dataset]
-        return GeneratorConfig.model_validate(
+        return DcganConfig.model_validate(
             {
                 "latent_dim": latent_dim,
                 "prior": "normal",
@@ -99,7 +99,7 @@ class Trial:
     """One dataset through one generator."""
 
     dataset: Folder
-    generator: GeneratorConfig
+    generator: DcganConfig
     number: int
 
 
@@ -155,7 +155,7 @@ def reconstruct(config: RandomWeightsConfig, trial: Trial) -> Results:
     }
 
 
-def untrained(config: GeneratorConfig, seed: int) -> Generator:
+def untrained(config: DcganConfig, seed: int) -> Generator:
     """A generator of random weights. In eval mode a BatchNorm needs statistics: here they are those of its
     own inputs for codes of the prior."""
     generator, _ = build_pair(config, seed)

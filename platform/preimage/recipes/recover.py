@@ -18,9 +18,9 @@ from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.config import ConstraintName
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
-from preimage.latents.priors import Prior, make_prior
+from preimage.latents.priors import Prior
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import read_card
+from preimage.models.generator_folder import load_prior, read_card
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 from preimage.recipes.known_codes import draw_codes, make_images, open_generator, this_device
@@ -101,7 +101,7 @@ class RecoverConfig(JobConfig):
 
     def require_usable(self, generator: GeneratorConfig) -> None:
         for technique in self.techniques:
-            require_allowed(technique, make_prior(generator.prior, generator.latent_dim))
+            require_allowed(technique, generator.prior)
 
     @property
     def drawn(self) -> int:
@@ -127,7 +127,7 @@ def run(config: RecoverConfig, context: Context) -> Result:
     """Do the trials that are missing; leave three pictures and a table."""
     folder = context.inputs["generator"]
     card = read_card(folder)
-    prior = make_prior(card.generator.prior, card.generator.latent_dim)
+    prior = load_prior(folder, card)
     config.require_usable(card.generator)
     dataset = unseen_images(card, config.data, config.unseen, context)
     asked = trials(config)

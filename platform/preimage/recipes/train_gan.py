@@ -11,7 +11,7 @@ from preimage.data.dataset import Dataset
 from preimage.errors import CheckpointError
 from preimage.figures.grids import grid_png
 from preimage.figures.plots import losses_png
-from preimage.models.config import FIRST_SIDE, GanModelConfig, GeneratorConfig
+from preimage.models.config import FIRST_SIDE, DcganConfig, GanModelConfig
 from preimage.models.dcgan import build_pair
 from preimage.models.generator_folder import save_generator
 from preimage.recipes.config import JobConfig, Product
@@ -53,8 +53,8 @@ class TrainGanConfig(JobConfig):
         return self
 
     @property
-    def generator(self) -> GeneratorConfig:
-        return GeneratorConfig.model_validate(
+    def generator(self) -> DcganConfig:
+        return DcganConfig.model_validate(
             self.model.model_dump() | {"image_size": self.data.size, "channels": self.data.channels}
         )
 
@@ -86,9 +86,7 @@ def run(config: TrainGanConfig, context: Context) -> Result:
     return _conclude(config, context, dataset)
 
 
-def _build(
-    model: GeneratorConfig, optimizer: OptimizerConfig, precision: str, setting: Setting
-) -> GanLearner:
+def _build(model: DcganConfig, optimizer: OptimizerConfig, precision: str, setting: Setting) -> GanLearner:
     return GanLearner(setting, model, optimizer, precision)
 
 

@@ -142,12 +142,12 @@ def _check_references(
     job: JobConfig, place: Place, step: str, steps: list[str], jobs: dict[str, JobConfig]
 ) -> list[Mistake]:
     mistakes: list[Mistake] = []
-    for key, product in job.NEEDS.items():
-        name = getattr(job, key)
+    for key, (name, product) in job.needs().items():
+        where = (*place, *key.split("."))
         if name in jobs and product not in jobs[name].GIVES:
-            mistakes.append(((*place, key), f"the step {name!r} ({jobs[name].job}) leaves no {product}"))
+            mistakes.append((where, f"the step {name!r} ({jobs[name].job}) leaves no {product}"))
         elif name in steps[steps.index(step) :]:
-            mistakes.append(((*place, key), f"the step {name!r} does not come before this one"))
+            mistakes.append((where, f"the step {name!r} does not come before this one"))
     return mistakes
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from preimage.latents.priors import make_prior
-from preimage.models.config import GeneratorConfig
+from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
 from preimage.objectives.gan import discriminator_loss, generator_loss
 from preimage.reproducible import seed_of
@@ -26,7 +26,7 @@ class GanLearner:
     """A generator and a discriminator, one step of each a batch."""
 
     def __init__(
-        self, setting: Setting, model: GeneratorConfig, optimizer: OptimizerConfig, precision: str = "float32"
+        self, setting: Setting, model: DcganConfig, optimizer: OptimizerConfig, precision: str = "float32"
     ) -> None:
         self.worker, self.precision = setting.worker, precision
         self.prior = make_prior(model.prior, model.latent_dim)

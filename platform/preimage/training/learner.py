@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from preimage.data.dataset import Images
-from preimage.models.dcgan import Generator
 from preimage.reproducible import seed_of
 from preimage.training.worker import Worker
 
@@ -33,7 +32,7 @@ class Setting:
 class Learner(Protocol):
     """A method in training. It owns its networks, optimisers and step; the loop owns the rest."""
 
-    generator: Generator
+    generator: nn.Module
     """The bare generator, which becomes the run's generator folder."""
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:

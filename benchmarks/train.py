@@ -60,7 +60,7 @@ def two_workers(quick: bool) -> Figure:
 
 def bare_loop(model: DcganConfig, batch: int) -> Callable[[int], None]:
     """Steps on one batch, and nothing else."""
-    learner = _learner(model, Setting(Worker(), _no_images(model), SEED, SEED))
+    learner = _learner(model, Setting(Worker(), _no_images(model), LoopConfig(batch=batch), SEED))
     images = torch.rand(batch, model.channels, model.image_size, model.image_size) * 2 - 1
     rows = torch.arange(batch)
 
@@ -79,7 +79,7 @@ class InTurn:
         self.generator = learner.generator
         self.pairs: list[tuple[float, float]] = []
         self.pauses: list[float] = []
-        self.done, self.begin, self.paused, self.since = 0, 0.0, 0.0, None
+        self.done, self.began, self.paused, self.since = 0, 0.0, 0.0, None
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         now = time.perf_counter()
@@ -94,10 +94,10 @@ class InTurn:
     def _turn(self, now: float) -> None:
         """A segment ends where the next one begins, so that all that the loop does counts."""
         if self.done > self.steps:  # the first segment warms up
-            self.pairs.append((now - self.begin - self.paused, self.other(self.steps)))
+            self.pairs.append((now - self.began - self.paused, self.other(self.steps)))
         else:
             self.other(self.steps)
-        self.begin, self.paused = time.perf_counter(), 0.0
+        self.began, self.paused = time.perf_counter(), 0.0
 
     def samples(self, count: int) -> Tensor:
         self.since = self.since or time.perf_counter()
@@ -115,8 +115,14 @@ class InTurn:
     def own_state(self) -> dict[str, Any]:
         return self.inner.own_state()
 
-    def load_own_state(self, states: list[dict[str, Any]]) -> None:
-        self.inner.load_own_state(states)
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        self.inner.load_own_state(state)
+
+    def begin(self) -> None:
+        self.inner.begin()
+
+    def codes(self) -> None:
+        return None
 
 
 def _train(

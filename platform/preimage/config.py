@@ -26,5 +26,7 @@ class Resources(Config):
     """CPU cores, and so torch threads, of each worker."""
     gpu: bool | Literal["auto"] = "auto"
     """One GPU a worker; `auto` takes one where the cluster has enough."""
+    images_on: Literal["device", "host"] = "device"
+    """Where a training worker keeps its images, as bytes: on its GPU, or in memory if that is too small."""
     retries: Annotated[int, Field(ge=0)] = 3
     """How often a training whose worker died is resumed before the run is given up."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -10,13 +11,34 @@ from preimage.runs import RunFolder
 from preimage.storage import Folder
 from preimage.training.config import OptimizerConfig
 from preimage.training.gan import GanLearner
+from preimage.training.glo import CodesConfig, GloLearner
 from preimage.training.learner import Setting
 from preimage.training.loop import Training
-from tiny import LOOP, MODEL
+from tiny import GLO_MODEL, LOOP, MODEL
 
 
 def build(optimizer: OptimizerConfig, setting: Setting) -> GanLearner:
     return GanLearner(setting, MODEL, optimizer)
+
+
+def build_glo(setting: Setting) -> GloLearner:
+    return GloLearner(setting, GLO_MODEL, "l2", CodesConfig(), OptimizerConfig(name="sgd", lr=1.0))
+
+
+@pytest.fixture
+def make_glo(digits: Dataset, folder: Folder) -> Callable[..., Training]:
+    def make(name: str = "glo", identity: dict[str, Any] | None = None, **loop: object) -> Training:
+        return Training(
+            run=RunFolder(folder / name),
+            dataset=digits.folder,
+            loop=LOOP.model_copy(update=loop),
+            build=build_glo,
+            identity=identity or {},
+            seed=0,
+            history={"job": "train-glo"},
+        )
+
+    return make
 
 
 @pytest.fixture

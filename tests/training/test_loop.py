@@ -6,11 +6,9 @@ import torch
 
 from preimage.errors import CheckpointError, NonFiniteError
 from preimage.training import checkpoints
-from preimage.training.config import OptimizerConfig
 from preimage.training.gan import GanLearner
 from preimage.training.loop import train
 from preimage.training.worker import Worker
-from tiny import MODEL
 
 CURVES = ("discriminator_loss", "generator_loss", "real_probability", "generated_probability")
 
@@ -20,7 +18,7 @@ def curves(training):
 
 
 def weights(training):
-    return checkpoints.newest(training.run.checkpoints).shared()["generator"]
+    return checkpoints.newest(training.run.checkpoints).shared()["learner"]["generator"]
 
 
 def same_weights(one, other):
@@ -106,11 +104,11 @@ def test_what_is_not_finite_stops_before_the_update_and_keeps_the_last_checkpoin
         return original(self, rows, images * math.nan if number == 7 else images, number)
 
     monkeypatch.setattr(GanLearner, "step", poisoned)
-    with pytest.raises(NonFiniteError, match="the loss 'discriminator_loss' is not finite at step 7"):
+    with pytest.raises(NonFiniteError, match="the discriminator's loss is not finite at step 7"):
         train(Worker(), training)
     kept = checkpoints.newest(training.run.checkpoints)
     assert kept.images == 120
-    assert all(torch.isfinite(each).all() for each in kept.shared()["generator"].values())
+    assert all(torch.isfinite(each).all() for each in kept.shared()["learner"]["generator"].values())
 
 
 def test_a_gradient_that_is_not_finite_is_named(make_training, monkeypatch):
@@ -153,9 +151,6 @@ def test_the_best_checkpoint_by_a_chosen_metric_is_kept_beside_the_latest(make_t
 
 
 def test_bf16_trains_and_keeps_float32_weights(make_training):
-    training = make_training(images=96)
-    training = dataclasses.replace(
-        training, build=lambda setting: GanLearner(setting, MODEL, OptimizerConfig(), "bf16")
-    )
+    training = make_training(images=96, precision="bf16")
     train(Worker(), training)
     assert all(value.dtype != torch.bfloat16 for value in weights(training).values())

@@ -52,6 +52,14 @@ def losses_png(curves: dict[str, list[tuple[int, float]]]) -> bytes:
     return figure_png(figure)
 
 
+def loss_png(curve: list[tuple[int, float]], name: str) -> bytes:
+    """A loss by images seen, its axis logarithmic."""
+    figure, axes = _single()
+    axes.plot(*zip(*curve, strict=True))
+    axes.set(xlabel="images seen", ylabel=name, yscale="log", title="Training loss")
+    return figure_png(figure)
+
+
 def convergence_png(losses: np.ndarray) -> bytes:
     """How the reconstruction errors (N,) per pixel of a store are spread."""
     figure, axes = _single()

@@ -13,17 +13,22 @@ FIRST_SIDE = {16: 4, 32: 4, 48: 6, 64: 4, 128: 4}
 ImageSize = Literal[16, 32, 48, 64, 128]
 
 
-class GanModelConfig(Config):
-    """A DCGAN's generator and discriminator (Radford et al. 2015; glo, 3.1; flexible-priors, E)."""
+class ModelConfig(Config):
+    """A DCGAN's generator, and its mirror (Radford et al. 2015; glo, 3.1; flexible-priors, E)."""
 
     latent_dim: PositiveInt = 100
     """Components of a latent code."""
-    prior: Literal["normal", "uniform"] = "normal"
-    """Codes are drawn from N(0, I), or uniformly from [-1, 1]^d."""
     filter_size: Annotated[int, Field(ge=3, le=9)] = 4
     """Side of the convolution filters in pixels."""
     width: PositiveInt = 64
     """Filters of the layer next to the image; each layer away from it has twice as many."""
+
+
+class GanModelConfig(ModelConfig):
+    """A DCGAN's generator and discriminator."""
+
+    prior: Literal["normal", "uniform"] = "normal"
+    """Codes are drawn from N(0, I), or uniformly from [-1, 1]^d."""
 
 
 class GeneratorConfig(Config):

@@ -40,20 +40,39 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: DcganConfig) -> None:
         super().__init__()
-        side, widths = _plan(config)
-        layers: list[nn.Module] = []
-        before = config.channels
-        for i, after in enumerate(widths):
-            layers += [_down(before, after, config.filter_size, bias=i == 0)]
-            layers += [nn.BatchNorm2d(after)] if i else []
-            layers += [nn.LeakyReLU(0.2, inplace=True)]
-            before = after
-        self.features = nn.Sequential(*layers, nn.Flatten())
-        self.logit = nn.Linear(before * side * side, 1)
+        self.features, width = _features(config)
+        self.logit = nn.Linear(width, 1)
         self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.logit(self.features(images)).squeeze(1)
+
+
+class Encoder(nn.Module):
+    """Images (N, C, H, W) in [-1, 1] to codes (N, d): a discriminator that ends in d numbers instead of one
+    (glo, section 3.1)."""
+
+    def __init__(self, config: DcganConfig) -> None:
+        super().__init__()
+        self.features, width = _features(config)
+        self.codes = nn.Linear(width, config.latent_dim)
+        self.apply(_initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.codes(self.features(images))
+
+
+def _features(config: DcganConfig) -> tuple[nn.Sequential, int]:
+    """The generator's mirror up to its last feature map, flattened, and how many features that has."""
+    side, widths = _plan(config)
+    layers: list[nn.Module] = []
+    before = config.channels
+    for i, after in enumerate(widths):
+        layers += [_down(before, after, config.filter_size, bias=i == 0)]
+        layers += [nn.BatchNorm2d(after)] if i else []
+        layers += [nn.LeakyReLU(0.2, inplace=True)]
+        before = after
+    return nn.Sequential(*layers, nn.Flatten()), before * side * side
 
 
 def _plan(config: DcganConfig) -> tuple[int, list[int]]:
@@ -98,3 +117,10 @@ def build_pair(config: DcganConfig, seed: int) -> tuple[Generator, Discriminator
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Generator(config), Discriminator(config)
+
+
+def build_autoencoder(config: DcganConfig, seed: int) -> tuple[Encoder, Generator]:
+    """An encoder and the generator as its decoder, with the weights that this seed gives."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Encoder(config), Generator(config)

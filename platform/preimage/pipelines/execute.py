@@ -17,6 +17,7 @@ from preimage.pipelines.provenance import git_commit, versions
 from preimage.recipes.context import Context, Result
 from preimage.recipes.jobs import JOBS
 from preimage.runs import Outcome, RunFolder
+from preimage.specs import overrides
 from preimage.tracking.mirror import Follower, Mirror
 from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker, open_tracker
@@ -94,10 +95,11 @@ def _register_step(plan: Plan, step: PlannedStep) -> None:
     single = {"results": plan.spec.results, "tracking": plan.spec.tracking.model_dump(mode="json")}
     named = {key: each.folder.uri for key, each in step.inputs.items()}
     about |= {"inputs": named} if named else {}
+    job = overrides.apply(step.config.model_dump(mode="json"), named)
     if step.data:
         address = (plan.datasets / dataset_name(step.data)).uri
         about["dataset"] = {"source": step.data.source, "address": address}
-    _register(step.run, about, {"name": step.name} | step.config.model_dump(mode="json") | named | single)
+    _register(step.run, about, {"name": step.name} | job | single)
 
 
 def _register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> None:

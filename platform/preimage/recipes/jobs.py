@@ -4,7 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from preimage.recipes import invert, landscape, pag, partial, random_weights, recover, train_gan
+from preimage.recipes import (
+    compression,
+    explore,
+    invert,
+    landscape,
+    pag,
+    partial,
+    pca,
+    random_weights,
+    recover,
+    train,
+    train_autoencoder,
+    train_gan,
+    train_glo,
+)
 from preimage.recipes.config import JobConfig
 from preimage.recipes.context import Context, Result
 
@@ -24,8 +38,14 @@ class Job:
 
 
 JOBS = {
-    "train-gan": Job(
-        train_gan.TrainGanConfig, train_gan.run, train_gan.cost, train_gan.HEADLINE, train_gan.check
+    "train-gan": Job(train_gan.TrainGanConfig, train_gan.run, train.cost, train_gan.HEADLINE, train.check),
+    "train-glo": Job(train_glo.TrainGloConfig, train_glo.run, train.cost, train_glo.HEADLINE, train.check),
+    "train-autoencoder": Job(
+        train_autoencoder.TrainAutoencoderConfig,
+        train_autoencoder.run,
+        train.cost,
+        train_autoencoder.HEADLINE,
+        train.check,
     ),
     "invert": Job(invert.InvertConfig, invert.run, invert.cost, invert.HEADLINE),
     "recover": Job(recover.RecoverConfig, recover.run, recover.cost, recover.HEADLINE),
@@ -34,5 +54,10 @@ JOBS = {
     "random-weights": Job(
         random_weights.RandomWeightsConfig, random_weights.run, random_weights.cost, random_weights.HEADLINE
     ),
+    "compression": Job(
+        compression.CompressionConfig, compression.run, compression.cost, compression.HEADLINE
+    ),
+    "explore": Job(explore.ExploreConfig, explore.run, explore.cost, explore.HEADLINE),
     "pag": Job(pag.PagConfig, pag.run, pag.cost, pag.HEADLINE),
+    "pca": Job(pca.PcaConfig, pca.run, pca.cost, pca.HEADLINE, pca.check),
 }

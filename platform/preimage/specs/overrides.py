@@ -38,10 +38,19 @@ def path_of(spec: dict[str, Any], key: str) -> tuple[str, ...]:
     return ("steps", *parts) if isinstance(steps, dict) and parts[0] in steps else parts
 
 
-def _set(mapping: dict[str, Any], parts: list[str], value: Any) -> None:
+def _set(mapping: Any, parts: list[str], value: Any) -> None:
     for part in parts[:-1]:
-        inner = mapping.get(part)
-        if not isinstance(inner, dict):
-            inner = mapping[part] = {}
-        mapping = inner
-    mapping[parts[-1]] = value
+        key, there = _entry(mapping, part)
+        if not isinstance(there, dict | list):
+            there = mapping[key] = {}
+        mapping = there
+    mapping[_entry(mapping, parts[-1])[0]] = value
+
+
+def _entry(mapping: Any, part: str) -> tuple[Any, Any]:
+    """The key of a mapping, or the place in a list, and what is there. Raises SpecError for another."""
+    if isinstance(mapping, dict):
+        return part, mapping.get(part)
+    if part.isdigit() and int(part) < len(mapping):
+        return int(part), mapping[int(part)]
+    raise SpecError(f"{part!r} is no place in a list of {len(mapping)}: they are counted from 0")

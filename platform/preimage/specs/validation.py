@@ -40,7 +40,7 @@ def _model_at(config: type[BaseModel], path: Path) -> type[BaseModel] | None:
     model: type[BaseModel] | None = config
     for part in path:
         field = model.model_fields.get(str(part)) if model else None
-        model = _model_in(field.annotation) if field else None
+        model = _model_in(field.annotation) if field else model  # a key of a table of models, or a place
     return model
 
 

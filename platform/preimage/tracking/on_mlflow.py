@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -110,7 +111,7 @@ class MlflowTracker:
             self.client.update_run(run_id, status="RUNNING")
 
     def params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        values = [Param(key, str(value)[:LONGEST_PARAM]) for key, value in params.items()]
+        values = [Param(_plain(key), str(value)[:LONGEST_PARAM]) for key, value in params.items()]
         with self._reaching():
             for part in _parts(values, 100):
                 self.client.log_batch(run_id, params=part)
@@ -127,7 +128,7 @@ class MlflowTracker:
     def metrics(self, run_id: str, records: Sequence[Record]) -> None:
         """The same value, time and step are one entry in MLflow, however often they are sent."""
         values = [
-            Metric(name, value, each.time_ms, each.step)
+            Metric(_plain(name), value, each.time_ms, each.step)
             for each in records
             for name, value in each.metrics.items()
         ]
@@ -183,3 +184,8 @@ def _user() -> str:
         return getuser()
     except (KeyError, OSError):  # a user id without a name, as in containers
         return "unknown"
+
+
+def _plain(name: str) -> str:
+    """A name that MLflow takes: of parameters and metrics it refuses parentheses, for one."""
+    return re.sub(r"[^\w.\-:/ ]", "", name)

@@ -1,41 +1,48 @@
-"""Batches of a worker's own images: shuffled anew each epoch, resumable at any image."""
-
-from dataclasses import dataclass
+"""Batches that do not depend on the number of workers: shuffled anew each epoch, known for any step."""
 
 import torch
 from torch import Tensor
 
+from preimage.errors import DataError
 from preimage.reproducible import seed_of
 
 
-@dataclass
 class Batches:
-    """An endless stream of row numbers. Epoch k's order follows from seed, rank and k alone."""
+    """Which of a worker's own rows each step takes.
 
-    rows: int
-    batch: int
-    seed: int
-    rank: int = 0
-    drawn: int = 0
-    """Rows handed out so far: all that a checkpoint needs."""
+    Row k of every batch comes from lane k, the k-th of `batch` equal ranges of the dataset, which is stored
+    in a fixed shuffle. A worker's share of the rows is the lanes of its part of the batch, so the batch of a
+    step holds the same images whether one worker computes it or many. Each lane has an order of its own, a
+    new one each epoch, that follows from seed, lane and epoch alone.
+    """
 
-    def __post_init__(self) -> None:
-        self._epoch = -1
-        self._order = torch.empty(0, dtype=torch.int64)
+    def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        """count: images in the dataset. Raises DataError where they do not fill one batch."""
+        if count < batch:
+            raise DataError(
+                f"{count} images do not fill a batch of {batch}: set training.batch to {count} at most"
+            )
+        edges = lanes(count, batch)[rank * batch // world_size : (rank + 1) * batch // world_size + 1]
+        self.seed, self.first_lane = seed, rank * batch // world_size
+        self.starts = edges[:-1] - edges[0]
+        self.lengths = edges.diff()
+        self.epochs = torch.full_like(self.lengths, -1)
+        self.orders = torch.zeros(len(self.lengths), int(self.lengths.max()), dtype=torch.int64)
 
-    def next(self) -> Tensor:
-        """Row numbers (batch,) int64; a batch may reach over the end of an epoch."""
-        parts, missing = [], self.batch
-        while missing:
-            epoch, position = divmod(self.drawn, self.rows)
-            part = self._order_of(epoch)[position : position + missing]
-            parts.append(part)
-            missing -= len(part)
-            self.drawn += len(part)
-        return torch.cat(parts)
+    def at(self, step: int) -> Tensor:
+        """The worker's part of the batch of a step, (batch / world_size,) int64 row numbers of its share."""
+        epochs, places = step // self.lengths, step % self.lengths
+        for lane in (epochs != self.epochs).nonzero().squeeze(1).tolist():
+            self._shuffle(lane, int(epochs[lane]))
+        return self.starts + self.orders.gather(1, places[:, None]).squeeze(1)
 
-    def _order_of(self, epoch: int) -> Tensor:
-        if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(seed_of(self.seed, self.rank, epoch))
-            self._order, self._epoch = torch.randperm(self.rows, generator=generator), epoch
-        return self._order
+    def _shuffle(self, lane: int, epoch: int) -> None:
+        random = torch.Generator().manual_seed(seed_of(self.seed, self.first_lane + lane, epoch))
+        length = int(self.lengths[lane])
+        self.orders[lane, :length] = torch.randperm(length, generator=random)
+        self.epochs[lane] = epoch
+
+
+def lanes(count: int, batch: int) -> Tensor:
+    """Where each of `batch` lanes of so many rows begins, (batch + 1,) int64, the end being the last."""
+    return torch.arange(batch + 1) * count // batch

@@ -1,12 +1,13 @@
 """Checkpoints: one folder each, on any filesystem, written by all workers and committed by the first.
 
 A checkpoint is `shared.pt` (the networks and optimisers, equal on every worker), one `rank-R-of-W.pt` a
-worker (its random state, its place in the data, whatever rows it owns) and `meta.json`, which lists them
+worker (whatever it has of its own: a code for each of its images) and `meta.json`, which lists them
 with their digests and is written last: a folder without it does not count.
 """
 
 import io
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,11 @@ class Checkpoint:
     def shared(self) -> dict[str, Any]:
         return self._load("shared.pt")
 
+    @property
+    def owns(self) -> Sequence[dict[str, Any]]:
+        """What each worker saved of its own, by rank; read when it is asked for."""
+        return _Owns(self)
+
     def own(self, rank: int) -> dict[str, Any]:
         return self._load(_own_name(rank, self.world_size))
 
@@ -48,6 +54,17 @@ class Checkpoint:
         if digest(data) != self.meta["files"].get(name):
             raise CheckpointError(f"{self.folder.uri}/{name} is cut short or altered")
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+
+
+@dataclass(frozen=True)
+class _Owns(Sequence[dict[str, Any]]):
+    checkpoint: Checkpoint
+
+    def __len__(self) -> int:
+        return self.checkpoint.world_size
+
+    def __getitem__(self, rank: Any) -> Any:
+        return self.checkpoint.own(rank)
 
 
 def save(

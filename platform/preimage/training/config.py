@@ -43,6 +43,8 @@ class LoopConfig(Config):
     """Images of one step over all workers together."""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16 computes convolutions in bfloat16 by autocast; weights and optimisers stay float32."""
+    compile: bool = False
+    """Compile the networks (torch.compile) at the first step of every start."""
     log_every: PositiveInt = 10_000
     """Metrics are averaged and recorded after so many images."""
     sample_every: PositiveInt = 100_000

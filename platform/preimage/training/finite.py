@@ -10,7 +10,9 @@ from preimage.training.worker import Worker
 def check_finite(
     worker: Worker, step: int, losses: dict[str, Tensor], networks: dict[str, nn.Module]
 ) -> None:
-    """Raise NonFiniteError on every worker if a loss or gradient of any worker is not finite.
+    """Raise NonFiniteError on every worker if a scalar or gradient of any worker is not finite.
+
+    losses: scalars by what a person would call them, "discriminator's loss".
 
     One reduction and one look from the host a call; the tensor at fault is searched for only then.
     """
@@ -22,14 +24,14 @@ def check_finite(
     culprit = blame[0] if blame else "the sum of the gradients"
     raise NonFiniteError(
         f"{culprit} is not finite at step {step}. The update was not made and the last good checkpoint "
-        "is kept. Try a lower optimizer.lr, or precision=float32 if this was bf16."
+        "is kept. Try a lower learning rate, or precision=float32 if this was bf16."
     )
 
 
 def _first_non_finite(losses: dict[str, Tensor], networks: dict[str, nn.Module]) -> str | None:
     for name, loss in losses.items():
         if not torch.isfinite(loss):
-            return f"the loss {name!r}"
+            return f"the {name}"
     for name, network in networks.items():
         for parameter, value in network.named_parameters():
             if value.grad is not None and not torch.isfinite(value.grad).all():

@@ -1,6 +1,8 @@
 """What a method brings to the loop: its networks, and one step on a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
@@ -8,32 +10,50 @@ from torch import Tensor, nn
 
 from preimage.data.dataset import Images
 from preimage.reproducible import seed_of
+from preimage.training.config import LoopConfig
 from preimage.training.worker import Worker
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a learner is built for: this worker, its own images, and the seeds."""
+    """What a learner is built for: this worker, its own images, the settings of the loop, and the seed."""
 
     worker: Worker
     images: Images
-    """This worker's share: pixels (n, C, H, W) uint8 on the worker's device."""
+    """This worker's share: pixels (n, C, H, W) uint8."""
+    loop: LoopConfig
     seed: int
-    """The run's seed, equal on every worker: for weights and for the codes of sample grids."""
-    stream: int
-    """The seed of random streams: the run's own until the number of workers changes."""
+    """The run's seed, equal on every worker."""
 
     def random(self, *purpose: int) -> torch.Generator:
-        """A random stream on the device, this worker's own, the same in every run with this seed."""
-        seed = seed_of(self.stream, self.worker.rank, *purpose)
-        return torch.Generator(self.worker.device).manual_seed(seed)
+        """A random stream on the device, the same on every worker and in every run with this seed.
+
+        Draw for the whole batch and take `worker.part` of it: a step is then the same on any number of them.
+        """
+        return torch.Generator(self.worker.device).manual_seed(seed_of(self.seed, *purpose))
+
+
+@dataclass(frozen=True)
+class OwnCodes:
+    """The codes of a worker's own images after training."""
+
+    z: Tensor
+    """(n, d) float32, in the order of the worker's rows."""
+    learned: bool
+    """Whether they were learned one by one, an update each time their image was seen; else computed."""
 
 
 class Learner(Protocol):
     """A method in training. It owns its networks, optimisers and step; the loop owns the rest."""
 
-    generator: nn.Module
-    """The bare generator, which becomes the run's generator folder."""
+    @property
+    def generator(self) -> nn.Module:
+        """The bare generator, which becomes the run's generator folder; its `config` is a GeneratorConfig."""
+        ...
+
+    def begin(self) -> None:
+        """What is done once, before the first step, and never when a training goes on."""
+        ...
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         """One update. `rows` (n,) says which of the worker's images `images` (n, C, H, W) in [-1, 1] are.
@@ -44,19 +64,38 @@ class Learner(Protocol):
         ...
 
     def shared_state(self) -> dict[str, Any]:
-        """What is equal on every worker: networks and optimisers."""
+        """What is equal on every worker: networks, optimisers, random streams."""
         ...
 
     def load_shared_state(self, state: dict[str, Any]) -> None: ...
 
     def own_state(self) -> dict[str, Any]:
-        """What is this worker's alone: random streams, rows it owns."""
+        """What is this worker's alone: tensors of a row for each of its images, in their order."""
         ...
 
-    def load_own_state(self, states: list[dict[str, Any]]) -> None:
-        """Take this worker's part of what all workers saved, by rank; their number may have changed."""
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """Take the rows of this worker's images; another number of workers may have saved them."""
         ...
 
     def samples(self, count: int) -> Tensor:
         """Images (count, C, H, W) of codes that are the same each time, in eval mode."""
         ...
+
+    def codes(self) -> OwnCodes | None:
+        """The codes of the worker's images, where the method gives any."""
+        ...
+
+
+def rows_of_share(states: Sequence[dict[str, Any]], first: int, count: int, total: int) -> dict[str, Tensor]:
+    """The rows `first` to `first + count` of what the workers of a checkpoint saved by rank.
+
+    states: by rank, read only where needed. total: images of the dataset, which the ranks share evenly.
+    """
+    edges = [rank * total // len(states) for rank in range(len(states) + 1)]
+    parts: dict[str, list[Tensor]] = {}
+    for rank, (begin, end) in enumerate(pairwise(edges)):
+        low, high = max(begin, first), min(end, first + count)
+        if low < high:
+            for name, tensor in states[rank].items():
+                parts.setdefault(name, []).append(tensor[low - begin : high - begin])
+    return {name: torch.cat(each) for name, each in parts.items()}

@@ -1,28 +1,27 @@
-"""The loop: batches in, metrics, samples and checkpoints out. It runs the same on Ray and in this process."""
+"""The loop: batches in, metrics, samples and checkpoints out. It runs the same on Ray and in this process,
+on one worker or many."""
 
-import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
+from preimage.errors import CheckpointError
 from preimage.figures.grids import grid_png
-from preimage.reproducible import seed_of
 from preimage.runs import RunFolder
 from preimage.storage import Folder
 from preimage.training import checkpoints
 from preimage.training.batches import Batches
 from preimage.training.config import LoopConfig
-from preimage.training.learner import Learner, Setting
+from preimage.training.deliver import deliver
+from preimage.training.learner import Learner, Setting, rows_of_share
 from preimage.training.worker import Worker
-
-log = logging.getLogger(__name__)
 
 GRID = 64
 """Samples in a grid."""
@@ -39,47 +38,45 @@ class Training:
     identity: dict[str, Any]
     """The config as far as it decides the result; a resume must agree with it."""
     seed: int
-    cpus: int = 1
+    images_on: Literal["device", "host"] = "device"
+    history: dict[str, Any] = field(default_factory=dict)
+    """What the generator folder will say of its origin: the job, its fingerprint, the images' config."""
 
 
 def train(worker: Worker, training: Training) -> None:
     """Train to the end, from the newest checkpoint where there is one.
 
-    Leaves checkpoints, records of metrics and grids of samples in the run's folder.
-    Raises NonFiniteError, CheckpointError, DataError.
+    Leaves checkpoints, records of metrics and grids of samples in the run's folder, at the end the generator,
+    and a latent store where the method gives codes. Raises NonFiniteError, CheckpointError, DataError.
     """
-    images = worker.agree(lambda: _own_images(worker, Dataset.open(training.dataset)))
+    dataset, images = worker.agree(lambda: _open(worker, training))
+    setting = Setting(worker, images, training.loop, training.seed)
+    learner = worker.agree(lambda: training.build(setting))
+    loop = worker.agree(lambda: Loop(worker, training, learner, images, dataset.count))
     found = checkpoints.newest(training.run.checkpoints) if worker.leads else None
     found = worker.from_leader(found)  # the first worker chooses for all
-    stream = _stream_seed(worker, training.seed, found)
-    learner = worker.agree(lambda: training.build(Setting(worker, images, training.seed, stream)))
-    loop = Loop(worker, training, learner, images, stream)
     if found:
         worker.agree(lambda: loop.resume(found))
+    else:
+        learner.begin()
     loop.run()
-
-
-def _stream_seed(worker: Worker, seed: int, found: checkpoints.Checkpoint | None) -> int:
-    """The seed of shuffles and random streams: a fresh one where the number of workers has changed."""
-    if not found or found.world_size == worker.world_size:
-        return seed
-    log.warning(
-        "resuming on %d workers instead of %d: shuffles start anew", worker.world_size, found.world_size
-    )
-    return seed_of(seed, found.images, worker.world_size)
+    chosen = worker.from_leader(loop.chosen() if worker.leads else None)
+    if chosen.images != loop.seen:
+        worker.agree(lambda: loop.resume(chosen))
+    deliver(worker, learner, images, dataset, training.run, training.loop.batch, training.history, loop.seen)
 
 
 class Loop:
     """The state of a training between two steps."""
 
     def __init__(
-        self, worker: Worker, training: Training, learner: Learner, images: Images, stream: int
+        self, worker: Worker, training: Training, learner: Learner, images: Images, count: int
     ) -> None:
-        self.worker, self.learner, self.images = worker, learner, images
+        """count: images of the dataset, of which `images` are this worker's. Raises DataError."""
+        self.worker, self.learner, self.images, self.count = worker, learner, images, count
         self.config, self.run_folder, self.identity = training.loop, training.run, training.identity
         self.seen = 0
-        own_batch = training.loop.batch // worker.world_size
-        self.batches = Batches(len(images.pixels), own_batch, stream, worker.rank)
+        self.batches = Batches(count, training.loop.batch, training.seed, worker.rank, worker.world_size)
         self.sums: dict[str, Tensor] = {}
         self.since_log = self.since_checkpoint = 0
         self.score_sum, self.score_count = 0.0, 0
@@ -99,8 +96,10 @@ class Loop:
                 self._checkpoint()
 
     def _step(self) -> None:
-        rows = self.batches.next().to(self.images.pixels.device)
-        metrics = self.learner.step(rows, to_float(self.images.pixels[rows]), self.seen // self.config.batch)
+        number = self.seen // self.config.batch
+        rows = self.batches.at(number).to(self.images.pixels.device)
+        pixels = self.images.pixels[rows].to(self.worker.device)
+        metrics = self.learner.step(rows.to(self.worker.device), to_float(pixels), number)
         self.seen += self.config.batch
         self.since_log += 1
         for name, value in metrics.items():
@@ -116,9 +115,7 @@ class Loop:
         """Average the metrics over the steps since the last record, and over the workers."""
         if not self.sums:
             return
-        values = self.worker.mean(
-            torch.stack([self.sums[name].float() for name in self.sums]) / self.since_log
-        )
+        values = torch.stack(list(self._mean_sums().values())) / self.since_log
         metrics = dict(zip(self.sums, values.tolist(), strict=True))
         if self.config.best:
             self.score_sum += metrics[self.config.best] if self.config.best in metrics else float("nan")
@@ -126,6 +123,13 @@ class Loop:
         if self.worker.leads:
             self.run_folder.record(self.seen, metrics | {"images_per_second": self.clock.lap(self.seen)})
         self.sums, self.since_log = {}, 0
+
+    def _mean_sums(self) -> dict[str, Tensor]:
+        """Of the metrics since the last record, over the workers."""
+        if not self.sums:
+            return {}
+        values = self.worker.mean(torch.stack([value.float() for value in self.sums.values()]))
+        return dict(zip(self.sums, values, strict=True))
 
     def _draw(self) -> None:
         if not self.run_folder.has_samples(self.seen):
@@ -136,15 +140,15 @@ class Loop:
 
     def _checkpoint(self) -> None:
         meta = {"images": self.seen, "config": self.identity, "score": self._score()}
-        own = {
-            "learner": self.learner.own_state(),
-            "drawn": self.batches.drawn,
-            "random": torch.get_rng_state(),
+        self.sums = self._mean_sums()
+        shared = {
+            "learner": self.learner.shared_state(),
             "sums": self.sums,
             "since_log": self.since_log,
+            "random": torch.get_rng_state(),
         }
         folder = self.run_folder.checkpoints
-        checkpoints.save(folder, self.worker, self.learner.shared_state(), own, meta)
+        checkpoints.save(folder, self.worker, shared, self.learner.own_state(), meta)
         if self.worker.leads:
             checkpoints.prune(folder, self.config.best_is == "lowest")
             self._show_progress()
@@ -158,16 +162,27 @@ class Loop:
     def resume(self, found: checkpoints.Checkpoint) -> None:
         """Take up a checkpoint. Raises CheckpointError where the config is another."""
         checkpoints.require_same(found, self.identity)
-        states = [found.own(rank) for rank in range(found.world_size)]
-        self.learner.load_shared_state(found.shared())
-        self.learner.load_own_state([state["learner"] for state in states])
+        shared = found.shared()
+        self.learner.load_shared_state(shared["learner"])
+        first = self.worker.rank * self.count // self.worker.world_size
+        own = rows_of_share(found.owns, first, len(self.images.image_id), self.count)
+        self.learner.load_own_state(own)
         self.seen = found.images
         self.clock = Clock(self.seen)
-        if found.world_size == self.worker.world_size:
-            own = states[self.worker.rank]
-            self.batches.drawn, self.since_log = own["drawn"], own["since_log"]
-            self.sums = {name: value.to(self.worker.device) for name, value in own["sums"].items()}
-            torch.set_rng_state(own["random"])
+        self.since_log = shared["since_log"]
+        self.sums = {name: value.to(self.worker.device) for name, value in shared["sums"].items()}
+        torch.set_rng_state(shared["random"])
+
+    def chosen(self) -> checkpoints.Checkpoint:
+        """The checkpoint that becomes the result: the best by the chosen metric, or the newest.
+
+        Raises CheckpointError where none is whole.
+        """
+        folder = self.run_folder.checkpoints
+        best = checkpoints.best(folder, self.config.best_is == "lowest") if self.config.best else None
+        if found := best or checkpoints.newest(folder):
+            return found
+        raise CheckpointError(f"{folder.uri} holds no whole checkpoint; run the same command again")
 
 
 class Clock:
@@ -195,6 +210,9 @@ class Clock:
         return (seen - before[0]) / max(self.last[1] - before[1], 1e-9)
 
 
-def _own_images(worker: Worker, dataset: Dataset) -> Images:
+def _open(worker: Worker, training: Training) -> tuple[Dataset, Images]:
+    dataset = Dataset.open(training.dataset)
     images = dataset.share(worker.rank, worker.world_size)
-    return images._replace(pixels=images.pixels.to(worker.device))
+    if training.images_on == "device":
+        images = images._replace(pixels=images.pixels.to(worker.device))
+    return dataset, images

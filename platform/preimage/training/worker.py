@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from preimage.errors import PreimageError
+from preimage.training.batchnorm import synchronise
 
 Value = TypeVar("Value")
 Module = TypeVar("Module", bound=nn.Module)
@@ -36,17 +37,22 @@ class Worker:
     def leads(self) -> bool:
         return self.rank == 0
 
-    def parallel(self, network: nn.Module) -> nn.Module:
-        """The network on this device, its gradients averaged over the workers.
+    def parallel(self, network: nn.Module, compiled: bool = False) -> nn.Module:
+        """The network on this device, its gradients averaged and its BatchNorms joined over the workers.
 
-        BatchNorm's running statistics stay each worker's own (rank 0's are saved): broadcasting them
-        in every forward would change tensors that an earlier forward of the same step still needs.
+        What it computes is then the same for any number of workers. Running statistics are not broadcast:
+        they are equal, and it would change tensors that an earlier forward of the same step still needs.
         """
         network = network.to(self.device)
-        if self.world_size == 1:
-            return network
-        ids = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)
+        if self.world_size > 1:
+            synchronise(network)
+            ids = [self.device.index] if self.device.type == "cuda" else None
+            network = DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)
+        return torch.compile(network) if compiled else network  # pyright: ignore[reportReturnType]
+
+    def part(self, batch: Tensor) -> Tensor:
+        """This worker's rows of something that was drawn for the whole batch."""
+        return batch.chunk(self.world_size)[self.rank]
 
     def gather(self, value: Any) -> list[Any]:
         """Every worker's value, by rank; waits for all of them."""
@@ -75,20 +81,18 @@ class Worker:
         """Rank 0's value, on every worker."""
         return self.gather(value if self.leads else None)[0]
 
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean of a tensor over the workers."""
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of a tensor over the workers, in place."""
         if self.world_size > 1:
             dist.all_reduce(values)
-            values /= self.world_size
         return values
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of a tensor over the workers."""
+        return self.sum(values) / self.world_size
 
     def worst(self, flag: Tensor) -> bool:
         """Whether the flag, a scalar, is up on any worker."""
         if self.world_size > 1:
             dist.all_reduce(flag, op=dist.ReduceOp.MAX)
         return bool(flag.item())
-
-
-def bare(network: nn.Module) -> nn.Module:
-    """The network inside its parallel wrapper."""
-    return network.module if isinstance(network, DistributedDataParallel) else network

@@ -1,0 +1,111 @@
+"""What can be done with codes, in pictures: samples, interpolations, arithmetic, conditional generation."""
+
+from collections.abc import Sequence
+from math import ceil, sqrt
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from preimage.data.pixels import to_uint8
+from preimage.figures.plots import figure_png, new_figure
+
+CELL = 0.8
+"""Side of an image in inches; a figure's height adds to it what its titles take."""
+
+
+class Term(NamedTuple):
+    """An averaged code in a sum, or the sum."""
+
+    sign: str
+    """What stands before it: plus, minus or equals."""
+    name: str
+    image: Tensor
+    """(C, H, W), what the generator makes of the code."""
+    members: Tensor | None = None
+    """(n, C, H, W), some of the images whose codes were averaged."""
+
+
+class Drawn(NamedTuple):
+    """An image, and images drawn to agree with what is seen of it."""
+
+    image_id: int
+    images: Tensor
+    """(1 + r, C, H, W), the image first."""
+    seen: Tensor
+    """(1 + r, C, h, w), what is seen of each."""
+
+
+def samples_png(images: Tensor) -> bytes:
+    """Images (N, C, H, W) drawn by the Gaussian fitted to codes; glo, figure 3."""
+    columns = ceil(sqrt(len(images)))
+    figure = new_figure(CELL * columns, CELL * ceil(len(images) / columns) + 0.25)
+    axes = figure.subplots()
+    _show(axes, images, columns)
+    axes.set_title("Samples of the Gaussian fitted to the codes", fontsize=10)
+    return figure_png(figure)
+
+
+def interpolations_png(codes: Tensor, pixels: Tensor) -> bytes:
+    """Pairs of rows: images of interpolated codes above blended images, both (n, steps, C, H, W), the ends of
+    which are the images themselves; glo, figures 4 and 5."""
+    pairs, steps = codes.shape[:2]
+    figure = new_figure(CELL * steps + 0.4, (2 * CELL + 0.15) * pairs + 0.4)
+    figure.suptitle("Interpolated codes, and below them blended images", fontsize=10)
+    rows = figure.subplots(pairs, squeeze=False)[:, 0]
+    for axes, above, below in zip(rows, codes, pixels, strict=True):
+        _show(axes, [*above, *below], steps, ("codes", "pixels"))
+    return figure_png(figure)
+
+
+def arithmetic_png(sums: Sequence[Sequence[Term]]) -> bytes:
+    """A row for each sum: what the generator makes of the averaged codes and of the result, above each
+    average some of its images; glo, figure 6."""
+    columns = max(map(len, sums))
+    figure = new_figure(2 * CELL * columns, (2.7 * CELL + 0.3) * len(sums))
+    grid = figure.subplots(2 * len(sums), columns, squeeze=False, height_ratios=[1, 3] * len(sums))
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for row, terms in enumerate(sums):
+        for column, term in enumerate(terms):
+            above, below = grid[2 * row : 2 * row + 2, column]
+            above.set_anchor("S")  # close to each other, however wide the column
+            below.set_anchor("N")
+            if term.members is not None:
+                _show(above, term.members, len(term.members))
+            above.set_title(term.name, fontsize=9)
+            _show(below, [term.image], 1)
+            if column:
+                below.text(
+                    -0.06, 0.5, term.sign, transform=below.transAxes, ha="right", va="center", fontsize=16
+                )
+    return figure_png(figure)
+
+
+def conditional_png(drawn: Sequence[Drawn]) -> bytes:
+    """Pairs of rows: an image and what was drawn for it, below each what is seen of it; glo, figure 7."""
+    count, side = len(drawn[0].images), drawn[0].images.shape[-1]
+    widths = [side + 2, (count - 1) * (side + 1) + 1]  # in pixels, with the lines between images
+    figure = new_figure(CELL * (count + 0.4) + 0.4, (2 * CELL + 0.15) * len(drawn) + 0.4)
+    grid = figure.subplots(len(drawn), 2, squeeze=False, width_ratios=widths)
+    for (left, right), each in zip(grid, drawn, strict=True):
+        seen = F.interpolate(each.seen, each.images.shape[2:])
+        _show(left, [each.images[0], seen[0]], 1, ("whole", "seen"))
+        _show(right, [*each.images[1:], *seen[1:]], count - 1)
+    grid[0, 0].set_title("image", fontsize=10)
+    grid[0, 1].set_title("drawn to agree with what is seen of it", fontsize=10)
+    return figure_png(figure)
+
+
+def _show(axes: Axes, images: Tensor | Sequence[Tensor], columns: int, rows: Sequence[str] = ()) -> None:
+    """Images (C, H, W) in [-1, 1] as a grid without a frame, its rows named where names are given."""
+    grid = make_grid([to_uint8(each.cpu()) for each in images], nrow=columns, padding=1, pad_value=255)
+    axes.imshow(grid.permute(1, 2, 0).numpy(), interpolation="nearest")
+    height = grid.shape[1] / max(1, len(rows))
+    places = [(row + 0.5) * height for row in range(len(rows))]
+    axes.set_yticks(places, rows, rotation=90, va="center", fontsize=8)
+    axes.tick_params(length=0)
+    axes.set_xticks([])
+    axes.spines[:].set_visible(False)

@@ -1,0 +1,33 @@
+"""How evenly codes use their dimensions (glo, figure 2)."""
+
+import torch
+from torch import Tensor
+
+from preimage.errors import StoreError
+from preimage.latents.statistics import Moments
+from preimage.latents.store import Store
+
+
+def store_moments(store: Store) -> Moments:
+    """Of the codes of a store, but those of images that diverged."""
+    moments = Moments.empty(store.latent_dim)
+    for codes in store.batches(("z", "loss")):
+        moments = moments.update(codes.z[~codes.diverged])
+    return moments
+
+
+def explained_by_directions(moments: Moments) -> Tensor:
+    """(d,) float64, ascending to 1: the share of the codes' variance in the first k principal directions.
+
+    These are the singular vectors of the centred codes, by falling singular value; with isotropic codes the
+    share is k / d. Raises PreimageError for fewer than two codes, StoreError where all codes are the same.
+    """
+    variances = torch.linalg.eigvalsh(moments.covariance).flip(0).clamp_min(0)
+    if not variances.sum() > 0:
+        raise StoreError("all codes are the same: their spectrum says nothing")
+    return variances.cumsum(0) / variances.sum()
+
+
+def directions_for(share: float, explained: Tensor) -> int:
+    """The fewest principal directions that hold this share of the variance; explained: (d,)."""
+    return min(int((explained < share).sum()) + 1, len(explained))

@@ -1,0 +1,200 @@
+"""compression: how well methods that have a generator and codes give their images back (glo, 3.3.1)."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BeforeValidator, Field, field_validator
+from torch import Tensor, nn
+
+from preimage.config import Config
+from preimage.data.config import DataConfig
+from preimage.data.dataset import Dataset
+from preimage.data.pixels import to_float
+from preimage.errors import GeneratorError, StoreError
+from preimage.figures.compression import errors_png, explained_png, image_lines_png
+from preimage.latents.store import Store
+from preimage.metrics.reconstruction import first_in_step, reconstruction
+from preimage.metrics.spectrum import explained_by_directions, store_moments
+from preimage.models.generator_folder import GeneratorCard, load_generator
+from preimage.recipes.compression_report import Report, Row
+from preimage.recipes.config import JobConfig, Product
+from preimage.recipes.context import Context, Result
+from preimage.recipes.known_codes import make_images, this_device
+from preimage.reproducible import prepare_process
+
+HEADLINE = ("ordering", "glo_beats_pca")
+
+SHOWN = 10
+"""Images in the figures: the dataset's first, which are a fair sample."""
+
+
+class Method(Config):
+    """Where a method's generator is, and the codes that it gives the images back from."""
+
+    generator: str
+    """An earlier step, a run's name or a generator folder."""
+    store: str
+    """An earlier step, a run's name or a latent store's folder."""
+
+
+def _both(given: object) -> object:
+    """A name alone is that of a run that leaves both."""
+    return {"generator": given, "store": given} if isinstance(given, str) else given
+
+
+OneOrBoth = Annotated[Method, BeforeValidator(_both, json_schema_input_type=str | Method)]
+NAME = re.compile(r"[\w()+ -]+")
+
+
+class CompressionConfig(JobConfig):
+    """Compare methods by how well they give a dataset's images back (glo, table 1, figures 1 and 2)."""
+
+    job: Literal["compression"] = "compression"
+    methods: Annotated[dict[str, OneOrBoth], Field(min_length=1)]
+    """Names as they are to stand in the table, each with the step, run or folder that leaves both a generator
+    and a store, or with one for each. `PCA`, `DCAE`, `GAN`, `GLO (L2)` and `GLO (Lap1)` are the paper's."""
+    dimensions: tuple[OneOrBoth, ...] = ()
+    """Those whose reconstructions are shown side by side, of different latent dimensions (glo, figure 1)."""
+    data: DataConfig | None = None
+    """The images; without it those that the first method's generator was trained on."""
+
+    @field_validator("methods")
+    @classmethod
+    def _names_are_plain(cls, methods: dict[str, Method]) -> dict[str, Method]:
+        for name in methods:
+            if not NAME.fullmatch(name):
+                raise ValueError(
+                    f"a method's name is letters, digits, spaces and ( ) + - _, but one is {name!r}: "
+                    "write it without a dot or another sign"
+                )
+        return methods
+
+    def needs(self) -> dict[str, tuple[str, Product]]:
+        asked = {f"methods.{name}": each for name, each in self.methods.items()}
+        asked |= {f"dimensions.{i}": each for i, each in enumerate(self.dimensions)}
+        products: tuple[Product, ...] = ("generator", "store")
+        return {
+            f"{key}.{product}": (getattr(each, product), product)
+            for key, each in asked.items()
+            for product in products
+        }
+
+
+def cost(config: CompressionConfig, images: int | None) -> dict[str, int]:
+    return {} if images is None else {"images made": images * len(config.methods)}
+
+
+def run(config: CompressionConfig, context: Context) -> Result:
+    """Check that all belong together, stream the images once for each method, and draw what was found.
+
+    Raises GeneratorError or StoreError that names the method where a store is another generator's, stores
+    are of different images, or codes and images are out of step.
+    """
+    prepare_process(context.resources.cpus)
+    methods = [_open(name, f"methods.{name}", context) for name in config.methods]
+    sizes = [
+        _open(f"dimensions, {each.generator}", f"dimensions.{i}", context)
+        for i, each in enumerate(config.dimensions)
+    ]
+    dataset = _dataset(config, [*methods, *sizes], context)
+    pictures = _reconstructions(methods, sizes, dataset)
+    report = Report({each.name: _measure(each, dataset, context) for each in methods}, dataset)
+    pictures["errors.png"] = errors_png(report.errors("mse"), report.errors("lap1"), report.paper)
+    pictures["directions.png"] = explained_png({name: row.explained for name, row in report.rows.items()})
+    for name, picture in pictures.items():
+        context.run.figures.write(name, picture)
+    context.run.figures.write("table.md", report.table().encode())
+    return Result(report.metrics(), ("table.md", *pictures))
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A generator in eval mode on its device, and a store of its codes."""
+
+    name: str
+    generator: nn.Module
+    card: GeneratorCard
+    store: Store
+    device: torch.device
+
+
+def _open(name: str, key: str, context: Context) -> _Opened:
+    generator, card = load_generator(context.inputs[f"{key}.generator"])
+    store = Store.open(context.inputs[f"{key}.store"])
+    if store.about.generator.fingerprint != card.fingerprint:
+        raise StoreError(
+            f"{name}: {store.folder.uri} holds the codes of another generator than this one. "
+            "Name the store that was made with it, or invert it again."
+        )
+    device = torch.device("cpu") if context.resources.gpu is False else this_device()
+    return _Opened(name, generator.to(device), card, store, device)
+
+
+def _dataset(config: CompressionConfig, opened: list[_Opened], context: Context) -> Dataset:
+    """The images that all codes stand for. Raises GeneratorError or StoreError where they differ."""
+    first = opened[0]
+    if not config.data and "data" not in first.card.training:
+        raise GeneratorError(
+            f"{first.name}: this generator does not say what it was trained on: "
+            "name the images with data.source"
+        )
+    for each in opened[1:]:
+        if each.store.about.dataset.fingerprint != first.store.about.dataset.fingerprint:
+            raise StoreError(
+                f"{each.name}: its codes are of other images than those of {first.name}. "
+                "Compare methods on one dataset."
+            )
+    dataset = context.dataset(config.data or DataConfig.model_validate(first.card.training["data"]))
+    if first.store.about.dataset.fingerprint != dataset.fingerprint:
+        raise StoreError(
+            f"{first.name}: its codes are of other images than {dataset.folder.uri} holds. "
+            "Name those that were inverted with data, or make the stores again."
+        )
+    for each in opened:
+        made = (each.card.generator.channels, each.card.generator.image_size)
+        if made != (dataset.channels, dataset.size):
+            raise GeneratorError(
+                f"{each.name}: its generator makes images of {made[0]} x {made[1]} x {made[1]}, the data is "
+                f"{dataset.channels} x {dataset.size} x {dataset.size}: train it on images of that shape."
+            )
+    return dataset
+
+
+def _reconstructions(methods: list[_Opened], sizes: list[_Opened], dataset: Dataset) -> dict[str, bytes]:
+    """The first images, and below them what each method makes of them; so for each latent dimension."""
+    count = min(SHOWN, dataset.count, *(each.store.count for each in [*methods, *sizes]))
+    originals = ("originals", to_float(dataset.read(0, count).pixels))
+    lines = [(each.name, _shown(each, dataset, count)) for each in methods]
+    pictures = {"reconstructions.png": image_lines_png([originals, *lines])}
+    if sizes:
+        ordered = sorted(sizes, key=lambda each: each.store.latent_dim)
+        lines = [(f"d = {each.store.latent_dim}", _shown(each, dataset, count)) for each in ordered]
+        pictures["dimensions.png"] = image_lines_png([originals, *lines])
+    return pictures
+
+
+def _shown(each: _Opened, dataset: Dataset, count: int) -> Tensor:
+    """The first images (n, C, H, W) as given back; a pixel that is not a number is grey."""
+    with _naming(each):
+        codes, _ = first_in_step(each.store, dataset, count)
+    return make_images(each.generator, codes.z.to(each.device)).nan_to_num()
+
+
+def _measure(each: _Opened, dataset: Dataset, context: Context) -> Row:
+    advance = context.show(f"measuring {each.name}")
+    with _naming(each):
+        found = reconstruction(each.generator, each.store, dataset, each.device, advance)
+        return Row(each.store.latent_dim, found, explained_by_directions(store_moments(each.store)))
+
+
+@contextmanager
+def _naming(each: _Opened) -> Iterator[None]:
+    """Say of which method it is what a store lacks."""
+    try:
+        yield
+    except StoreError as error:
+        raise StoreError(f"{each.name}: {error}") from error

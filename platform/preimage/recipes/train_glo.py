@@ -1,0 +1,41 @@
+"""train-glo: a generator without a discriminator, and one learned code an image."""
+
+from functools import partial
+from typing import ClassVar, Literal
+
+from preimage.latents.priors import PriorName
+from preimage.recipes.coded import FIGURES, describe_codes
+from preimage.recipes.config import Product
+from preimage.recipes.context import Context, Result
+from preimage.recipes.train import TrainConfig, summary, train
+from preimage.training.config import OptimizerConfig
+from preimage.training.glo import METRICS, CodesConfig, GloLearner, LossName
+from preimage.training.learner import Setting
+
+HEADLINE = ("images_seen", "images_per_second", "loss", "reconstruction_error")
+
+
+class TrainGloConfig(TrainConfig):
+    """Train a generator and a code for every image together (GLO)."""
+
+    GIVES: ClassVar[frozenset[Product]] = frozenset({"generator", "store"})
+    PRIOR: ClassVar[PriorName] = "gaussian-in-ball"
+    RECORDED: ClassVar[tuple[str, ...]] = METRICS
+
+    job: Literal["train-glo"] = "train-glo"
+    loss: LossName = "l2"
+    """l2: the squared error's mean over pixels; lap1: the L1 distance of the Laplacian pyramids."""
+    codes: CodesConfig = CodesConfig()
+    optimizer: OptimizerConfig = OptimizerConfig(name="sgd", lr=1.0)
+    """The generator's, on the loss averaged over the batch."""
+
+
+def run(config: TrainGloConfig, context: Context) -> Result:
+    """Train to the end; leave the generator, the codes as a latent store, and pictures of both."""
+    dataset = train(config, context, partial(_build, config))
+    metrics = summary(config, context) | describe_codes(context, dataset, config.loss)
+    return Result(metrics, ("samples.png", *FIGURES))
+
+
+def _build(config: TrainGloConfig, setting: Setting) -> GloLearner:
+    return GloLearner(setting, config.generator, config.loss, config.codes, config.optimizer)

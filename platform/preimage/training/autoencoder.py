@@ -1,0 +1,74 @@
+"""A deep convolutional autoencoder as a learner (Masci et al. 2011; glo, section 3.1)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from preimage.data.pixels import to_float
+from preimage.latents.priors import Gaussian
+from preimage.latents.statistics import Moments
+from preimage.models.config import DcganConfig
+from preimage.models.dcgan import build_autoencoder
+from preimage.training.config import OptimizerConfig
+from preimage.training.learner import OwnCodes, Setting
+from preimage.training.networks import Networks, fixed_samples
+from preimage.training.precision import at_least_float32
+
+METRICS = ("loss", "code_norm")
+"""What a step records: the mean squared error per pixel, and the mean norm of the batch's codes."""
+
+CHUNK, ENOUGH = 256, 4096
+"""Images encoded at a time, and how many are enough to fit a Gaussian for a grid of samples."""
+
+
+class AutoencoderLearner:
+    """An encoder from images to codes and the generator as its decoder; nothing constrains the codes."""
+
+    def __init__(self, setting: Setting, model: DcganConfig, optimizer: OptimizerConfig) -> None:
+        self.worker, self.pixels, self.seed = setting.worker, setting.images.pixels, setting.seed
+        self.encoder, self.generator = build_autoencoder(model, setting.seed)
+        pair = {"encoder": self.encoder, "generator": self.generator}
+        self.networks = Networks(setting, pair, optimizer)
+
+    def begin(self) -> None:
+        """Nothing: its weights follow from the seed."""
+
+    def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
+        """One step of encoder and decoder on the mean squared error per pixel."""
+        with self.networks.autocast():
+            codes = self.networks["encoder"](images)
+            made = self.networks["generator"](codes)
+        loss = (at_least_float32(made) - images).square().mean()
+        self.networks.backward(loss, self.networks.bare)
+        self.networks.step(self.networks.bare, number, {"loss": loss})
+        return {"loss": loss.detach(), "code_norm": at_least_float32(codes.detach()).norm(dim=1).mean()}
+
+    def shared_state(self) -> dict[str, Any]:
+        return self.networks.state()
+
+    def load_shared_state(self, state: dict[str, Any]) -> None:
+        self.networks.load(state)
+
+    def own_state(self) -> dict[str, Any]:
+        return {}
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """There is none."""
+
+    def samples(self, count: int) -> Tensor:
+        """Of the Gaussian that fits the codes of some of this worker's images."""
+        codes = self._encode(self.pixels[:ENOUGH])
+        prior = Gaussian.fit(Moments.empty(codes.shape[1]).update(codes))
+        return fixed_samples(self.generator, prior, self.seed, count)
+
+    def codes(self) -> OwnCodes:
+        return OwnCodes(self._encode(self.pixels), learned=False)
+
+    @torch.no_grad()
+    def _encode(self, pixels: Tensor) -> Tensor:
+        """Codes (n, d) of images (n, C, H, W) uint8, in eval mode."""
+        self.encoder.eval()
+        codes = [self.encoder(to_float(some.to(self.worker.device))) for some in pixels.split(CHUNK)]
+        self.encoder.train()
+        return torch.cat(codes)

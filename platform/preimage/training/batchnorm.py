@@ -1,0 +1,81 @@
+"""BatchNorm over the images of all workers: a step is the same step whatever their number."""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from preimage.training.precision import at_least_float32
+
+
+class SyncedBatchNorm(nn.BatchNorm2d):
+    """BatchNorm2d whose mean and variance in training are those of the batch of all workers together.
+
+    torch.nn.SyncBatchNorm does this on GPUs only. Every worker has equally many images. The running
+    statistics are then equal on all workers too.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        output, mean, variance = _Normalise.apply(input, self.weight, self.bias, self.eps)  # pyright: ignore
+        count = input.numel() // input.shape[1] * dist.get_world_size()
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)  # pyright: ignore
+            self.running_mean.lerp_(mean, self.momentum)  # pyright: ignore
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)  # pyright: ignore
+        return output
+
+
+def synchronise(network: nn.Module) -> None:
+    """Replace every BatchNorm2d inside a network by one over all workers; weights and names stay."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if type(child) is nn.BatchNorm2d:
+                synced = SyncedBatchNorm(child.num_features, child.eps, child.momentum)
+                synced.to(child.weight.device, child.weight.dtype).load_state_dict(child.state_dict())
+                setattr(module, name, synced)
+
+
+class _Normalise(torch.autograd.Function):
+    """One small all-reduce forward, of means and mean squares, and one backward, of the gradients' sums."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        variance, mean = torch.var_mean(at_least_float32(images), (0, 2, 3), correction=0)
+        moments = torch.stack([mean.double(), variance.double() + mean.double() ** 2])
+        moments = _mean_over_workers(moments)
+        mean, variance = moments[0], moments[1] - moments[0] ** 2
+        ctx.eps = eps
+        ctx.save_for_backward(images, weight, mean, variance)
+        mean, variance = mean.to(weight.dtype), variance.to(weight.dtype)
+        output = F.batch_norm(images, mean, variance, weight, bias, training=False, eps=eps)
+        ctx.mark_non_differentiable(mean, variance)
+        return output, mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        images, weight, mean, variance = ctx.saved_tensors
+        scale = (variance + ctx.eps).rsqrt().to(weight.dtype)
+        normal = (at_least_float32(images) - _wide(mean.to(weight.dtype))) * _wide(scale)
+        full = at_least_float32(gradients[0])
+        to_bias, to_weight = full.sum((0, 2, 3)), (full * normal).sum((0, 2, 3))
+        count = images.numel() // images.shape[1]
+        sums = _mean_over_workers(torch.stack([to_bias, to_weight]) / count)
+        to_images = _wide(weight * scale) * (full - _wide(sums[0]) - normal * _wide(sums[1]))
+        return to_images.to(images.dtype), to_weight, to_bias, None
+
+
+def _mean_over_workers(values: Tensor) -> Tensor:
+    dist.all_reduce(values)
+    return values / dist.get_world_size()
+
+
+def _wide(values: Tensor) -> Tensor:
+    return values[None, :, None, None]

@@ -1,0 +1,119 @@
+"""What a finished training leaves: the generator, and the codes of the images where it has them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from preimage.data.dataset import Dataset, Images
+from preimage.data.pixels import to_float
+from preimage.latents.priors import SUPPORTS, Gaussian
+from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
+from preimage.latents.statistics import Moments
+from preimage.latents.store import StoreWriter
+from preimage.models.generator_folder import GeneratorCard, save_generator
+from preimage.runs import RunFolder
+from preimage.training.batches import lanes
+from preimage.training.learner import Learner, OwnCodes
+from preimage.training.worker import Worker
+
+CHUNK = 256
+"""Images decoded at a time."""
+
+
+def deliver(
+    worker: Worker,
+    learner: Learner,
+    images: Images,
+    dataset: Dataset,
+    run: RunFolder,
+    batch: int,
+    history: dict[str, Any],
+    seen: int,
+) -> None:
+    """Write the generator folder, its prior fitted to the codes where that is how it has one, and the store.
+
+    Every worker calls it and writes the codes of its own images. The store has a part for each lane of the
+    batch, so it is the same store for any number of workers, and a killed delivery goes on.
+    """
+    codes = learner.codes()
+    prior = _fit(worker, learner.generator, codes) if codes else None
+    card = None
+    if worker.leads:
+        card = save_generator(learner.generator, run.generator, history | {"images_seen": seen}, prior)
+    if not codes:
+        return
+    card = worker.from_leader(card)
+    about = _about(card, run, dataset, history)
+    parts = lanes(dataset.count, batch)
+    steps = seen // dataset.count if codes.learned else 0
+    if worker.leads:
+        StoreWriter(run.store, about, batch, dataset.count)  # one writes the plan, then the others find it
+    writer = worker.agree(lambda: StoreWriter(run.store, about, batch, dataset.count))
+    first = worker.rank * batch // worker.world_size
+    edges = parts[first : (worker.rank + 1) * batch // worker.world_size + 1]
+    worker.agree(lambda: _write(writer, first, edges - edges[0], learner.generator, images, codes, steps))
+    if worker.leads:
+        writer.finish()
+    worker.gather(None)
+
+
+def _fit(worker: Worker, generator: nn.Module, codes: OwnCodes) -> Gaussian | None:
+    """The prior of a generator whose config says that it is fitted: to the codes of all workers."""
+    config: Any = generator.config
+    if not config.prior.startswith("gaussian"):
+        return None
+    own = Moments.empty(config.latent_dim).update(codes.z)
+    count, total, gram = (
+        worker.sum(each.to(worker.device)).cpu()
+        for each in (torch.tensor(float(own.count), dtype=torch.float64), own.total, own.gram)
+    )
+    return Gaussian.fit(Moments(int(count), total, gram), SUPPORTS.get(config.prior, "anywhere"))
+
+
+def _about(card: GeneratorCard, run: RunFolder, dataset: Dataset, history: dict[str, Any]) -> About:
+    return About(
+        generator=GeneratorInfo(fingerprint=card.fingerprint, path=run.generator.uri),
+        dataset=DatasetInfo(fingerprint=dataset.fingerprint, path=dataset.folder.uri, count=dataset.count),
+        solver={"name": history.get("job", "training")},
+        latent_dim=card.generator.latent_dim,
+        prior=card.generator.prior,
+    )
+
+
+def _write(
+    writer: StoreWriter,
+    first: int,
+    edges: Tensor,
+    generator: nn.Module,
+    images: Images,
+    codes: OwnCodes,
+    steps: int,
+) -> None:
+    missing = set(range(writer.plan.parts)) - writer.done()
+    generator.eval()
+    for lane, (begin, end) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
+        if first + lane in missing:
+            z, pixels = codes.z[begin:end], images.pixels[begin:end]
+            loss = torch.cat(list(errors(generator, z, pixels)))
+            count = torch.ones(end - begin, dtype=torch.int32)
+            part = Codes(
+                image_id=images.image_id[begin:end],
+                label=images.labels[begin:end],
+                z=z.cpu(),
+                loss=loss.cpu(),
+                steps=count * steps,
+                restart=count * 0,
+                converged=count.bool() & (not codes.learned),
+            )
+            writer.write(first + lane, part)
+    generator.train()
+
+
+@torch.no_grad()
+def errors(generator: nn.Module, z: Tensor, pixels: Tensor) -> Iterator[Tensor]:
+    """The squared error per pixel (n,) of each image, (N, C, H, W) uint8, as its code (N, d) gives it."""
+    for some, real in zip(z.split(CHUNK), pixels.split(CHUNK), strict=True):
+        wanted = to_float(real.to(some.device))
+        yield (generator(some) - wanted).square().flatten(1).mean(1)

@@ -1,0 +1,127 @@
+"""GLO as a learner: a generator and one code an image, both learned by descent on the reconstructions
+(Bojanowski et al. 2018; glo, section 2)."""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from preimage.config import Config, PositiveFloat
+from preimage.data.pixels import to_float
+from preimage.inversion import draws
+from preimage.latents.priors import Gaussian, project
+from preimage.latents.statistics import Moments
+from preimage.models.config import DcganConfig
+from preimage.models.dcgan import build_pair
+from preimage.models.pca import principal_components
+from preimage.objectives.lap1 import lap1
+from preimage.training.config import OptimizerConfig
+from preimage.training.learner import OwnCodes, Setting
+from preimage.training.networks import Networks, fixed_samples
+from preimage.training.precision import at_least_float32
+
+METRICS = ("loss", "code_norm")
+"""What a step records: the mean loss of an image, and the mean norm of the batch's codes."""
+
+CHUNK = 1024
+"""Images at a time while principal components are computed."""
+
+
+LossName = Literal["l2", "lap1"]
+
+
+class CodesConfig(Config):
+    """How the codes are learned."""
+
+    start: Literal["pca", "random"] = "pca"
+    """Where the codes begin: at the images' principal components, or at N(0, I / d)."""
+    lr: PositiveFloat = 1.0
+    """Learning rate of a code, on its own image's loss."""
+
+
+class GloLearner:
+    """The codes are rows of a table beside this worker's images, on its device, and never leave it: only the
+    generator's gradient is averaged over workers, and a step touches the batch's rows alone."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        model: DcganConfig,
+        loss: LossName,
+        codes: CodesConfig,
+        optimizer: OptimizerConfig,
+    ) -> None:
+        """loss: `l2`, the squared error's mean over pixels, or `lap1`, the Laplacian pyramids' distance."""
+        self.worker, self.images, self.seed = setting.worker, setting.images, setting.seed
+        self.loss, self.config = loss, codes
+        self.generator, _ = build_pair(model, setting.seed)
+        self.networks = Networks(setting, {"generator": self.generator}, optimizer)
+        count = len(setting.images.image_id)
+        self.table = torch.zeros(count, model.latent_dim, device=self.worker.device)
+
+    def begin(self) -> None:
+        """Where the codes start: at what PCA says of the images, or at random.
+
+        PCA's scores of images in [-1, 1] have norms of ten and more, and projected they would all lie on the
+        sphere: they are divided by the root of their mean squared norm. Random codes are drawn from
+        N(0, I / d). Either way their mean squared norm is 1 before they are projected onto the ball.
+        """
+        d = self.table.shape[1]
+        if self.config.start == "pca":
+            found = principal_components(self._batches, d, seed=self.seed, reduce=self.worker.sum)
+            scores = torch.cat([found.scores(some) for some in self._batches()])
+            codes = scores / found.variances.sum().clamp_min(1e-12).sqrt().to(scores)
+        else:
+            codes = draws.normal(self.seed, self.images.image_id, 0, d) / d**0.5
+        self.table.copy_(project(codes))
+
+    def _batches(self) -> Iterator[Tensor]:
+        """This worker's images, some at a time."""
+        for some in self.images.pixels.split(CHUNK):
+            yield to_float(some.to(self.worker.device))
+
+    def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
+        """One step of both, from one gradient (glo, eq. 1).
+
+        The generator descends on the mean loss over the batch of all workers, each code on its own image's
+        loss: its step does not depend on how many images share the batch. Then codes are projected.
+        """
+        codes = self.table[rows].requires_grad_()
+        with self.networks.autocast():
+            made = self.networks["generator"](codes)
+        loss = self._loss(at_least_float32(made), images)
+        self.networks.backward(loss.mean(), ["generator"])
+        assert codes.grad is not None
+        slope = codes.grad * len(rows)  # of each image's own loss, not of the mean
+        mean = loss.detach().mean()
+        self.networks.step(["generator"], number, {"loss": mean, "codes' gradient": slope.norm()})
+        moved = project(codes.detach() - self.config.lr * slope)
+        self.table[rows] = moved
+        return {"loss": mean, "code_norm": moved.norm(dim=1).mean()}
+
+    def _loss(self, made: Tensor, images: Tensor) -> Tensor:
+        """One loss an image, (n,)."""
+        if self.loss == "l2":
+            return (made - images).square().flatten(1).mean(1)
+        return lap1(made, images)
+
+    def shared_state(self) -> dict[str, Any]:
+        return self.networks.state()
+
+    def load_shared_state(self, state: dict[str, Any]) -> None:
+        self.networks.load(state)
+
+    def own_state(self) -> dict[str, Any]:
+        return {"codes": self.table}
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        self.table.copy_(state["codes"])
+
+    def samples(self, count: int) -> Tensor:
+        """Of the Gaussian that fits this worker's codes now (glo, section 3.3.2)."""
+        prior = Gaussian.fit(Moments.empty(self.table.shape[1]).update(self.table), "ball")
+        return fixed_samples(self.generator, prior, self.seed, count)
+
+    def codes(self) -> OwnCodes:
+        return OwnCodes(self.table, learned=True)

@@ -1,0 +1,76 @@
+"""A learner's networks with their optimisers: parallel over the workers, updated with care, saved as one."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from preimage.latents.priors import Prior
+from preimage.reproducible import seed_of
+from preimage.training.config import OptimizerConfig
+from preimage.training.finite import check_finite
+from preimage.training.learner import Setting
+
+SAMPLES = 2
+"""What the codes of sample grids are drawn for; learners use 1 for those of their steps."""
+
+
+class Networks:
+    """Networks by name, each with an optimiser of its own. `bare` are the plain modules, which are saved;
+    `networks[name]` is what a step calls: its gradients are averaged over the workers."""
+
+    def __init__(self, setting: Setting, bare: Mapping[str, nn.Module], optimizer: OptimizerConfig) -> None:
+        self.worker, self.loop = setting.worker, setting.loop
+        self.bare = {
+            name: network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+            for name, network in bare.items()
+        }
+        self.parallel = {
+            name: self.worker.parallel(network, self.loop.compile) for name, network in self.bare.items()
+        }
+        self.optimizers = {name: optimizer.build(network) for name, network in self.bare.items()}
+
+    def __getitem__(self, name: str) -> nn.Module:
+        return self.parallel[name]
+
+    def autocast(self) -> torch.autocast:
+        """The precision that forward passes are made in."""
+        return torch.autocast(self.worker.device.type, torch.bfloat16, enabled=self.loop.precision == "bf16")
+
+    def backward(self, loss: Tensor, names: Iterable[str]) -> None:
+        """The gradient of a loss, in place of what these networks had."""
+        for name in names:
+            self.optimizers[name].zero_grad()
+        loss.backward()
+
+    def step(self, names: Iterable[str], number: int, finite: dict[str, Tensor]) -> None:
+        """Update these networks by their gradients.
+
+        Raises NonFiniteError on all workers, before any update, where a gradient or one of the scalars
+        `finite` (losses by their names) is not finite on any of them.
+        """
+        names = list(names)
+        check_finite(self.worker, number, finite, {name: self.bare[name] for name in names})
+        for name in names:
+            self.optimizers[name].step()
+
+    def state(self) -> dict[str, Any]:
+        networks = {name: network.state_dict() for name, network in self.bare.items()}
+        return networks | {f"{name}_optimizer": each.state_dict() for name, each in self.optimizers.items()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        for name, network in self.bare.items():
+            network.load_state_dict(state[name])
+            self.optimizers[name].load_state_dict(state[f"{name}_optimizer"])
+
+
+@torch.no_grad()
+def fixed_samples(generator: nn.Module, prior: Prior, seed: int, count: int) -> Tensor:
+    """Images (count, C, H, W) of a generator in eval mode: of the same draws every time for one seed."""
+    device = next(generator.parameters()).device
+    codes = prior.sample(count, torch.Generator().manual_seed(seed_of(seed, SAMPLES)))
+    training = generator.training
+    images = generator.eval()(codes.to(device))
+    generator.train(training)
+    return images

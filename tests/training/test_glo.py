@@ -1,0 +1,201 @@
+import copy
+import dataclasses
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from preimage.data.pixels import to_float
+from preimage.errors import CheckpointError, NonFiniteError, PreimageError
+from preimage.latents.store import Store
+from preimage.models.generator_folder import load_generator, load_prior
+from preimage.objectives.lap1 import lap1
+from preimage.training import checkpoints
+from preimage.training.config import OptimizerConfig
+from preimage.training.glo import CodesConfig, GloLearner
+from preimage.training.learner import Setting
+from preimage.training.loop import train
+from preimage.training.worker import Worker
+from tiny import GLO_MODEL, LOOP
+
+SGD = OptimizerConfig(name="sgd", lr=1.0)
+
+
+def learner_of(images, codes=None, loss="l2", model=GLO_MODEL):
+    return GloLearner(Setting(Worker(), images, LOOP, seed=3), model, loss, codes or CodesConfig(), SGD)
+
+
+@pytest.mark.parametrize("loss", ["l2", "lap1"])
+def test_a_step_is_descent_on_each_images_own_loss_in_float64(digits, loss):
+    """Written out: the generator on the batch's mean loss, every code on the loss of its image alone."""
+    images = digits.read(0, 24)
+    learner = learner_of(images, CodesConfig(start="random", lr=0.7), loss)
+    learner.begin()
+    learner.generator.double()
+    learner.table = learner.table.double()
+    before, plain = learner.table.clone(), copy.deepcopy(learner.generator)
+    rows = torch.tensor([5, 2, 17, 11])
+    real = torch.rand(4, 1, 16, 16, dtype=torch.float64) * 2 - 1
+    metrics = learner.step(rows, real, 0)
+
+    codes = before[rows].requires_grad_()
+    made = plain(codes)
+    each = F.mse_loss(made, real, reduction="none").mean((1, 2, 3)) if loss == "l2" else lap1(made, real)
+    slopes = torch.autograd.grad(each.sum(), codes, retain_graph=True)[0]
+    gradients = torch.autograd.grad(each.mean(), list(plain.parameters()))
+    moved = before[rows] - 0.7 * slopes
+    expected = before.clone()
+    expected[rows] = torch.stack([z / max(z.norm().item(), 1) for z in moved])
+    assert torch.allclose(learner.table, expected, atol=1e-12), "rows outside the batch do not move"
+    for mine, theirs, slope in zip(
+        learner.generator.parameters(), plain.parameters(), gradients, strict=True
+    ):
+        assert torch.allclose(mine, theirs - slope, atol=1e-12)
+    assert metrics["loss"].item() == pytest.approx(each.mean().item())
+
+
+def test_a_codes_step_does_not_depend_on_how_many_share_the_batch(digits):
+    """In eval mode, where BatchNorm does not tie images together."""
+    images = digits.read(0, 24)
+    real = to_float(images.pixels)
+    tables = []
+    for rows in (torch.arange(4), torch.arange(12)):
+        learner = learner_of(images)
+        learner.begin()
+        learner.generator.eval()
+        learner.step(rows, real[rows], 0)
+        tables.append(learner.table[:4])
+    assert torch.allclose(*tables, atol=1e-5)
+
+
+def test_codes_start_at_pcas_scores_scaled_to_the_ball(digits):
+    images = digits.read(0, 200)
+    learner = learner_of(images)
+    learner.begin()
+    rows = to_float(images.pixels).flatten(1).double()
+    centred = rows - rows.mean(0)
+    left, values, _ = torch.linalg.svd(centred, full_matrices=False)
+    scores = (left * values)[:, : GLO_MODEL.latent_dim]
+    scaled = scores / scores.var(0).sum().sqrt()
+    expected = scaled / scaled.norm(dim=1, keepdim=True).clamp_min(1)
+    assert torch.allclose(learner.table.abs().double(), expected.abs(), atol=1e-4), "signs are free"
+    assert learner.table.norm(dim=1).max() <= 1 + 1e-6
+
+
+def test_random_codes_are_normal_with_mean_squared_norm_one_and_belong_to_their_images(digits):
+    images = digits.read(0, 200)
+    model = GLO_MODEL.model_copy(update={"latent_dim": 64})
+    learner = learner_of(images, CodesConfig(start="random"), model=model)
+    learner.begin()
+    part = learner_of(digits.read(50, 150), CodesConfig(start="random"), model=model)
+    part.begin()
+    assert torch.equal(part.table, learner.table[50:150])
+    inside = learner.table[learner.table.norm(dim=1) < 1 - 1e-6]
+    assert 0.3 < len(inside) / 200 < 0.7, "about half are drawn inside of the ball"
+    assert learner.table.mean().abs() < 3 / math.sqrt(200 * 64 * 64)
+
+
+def test_more_dimensions_than_pca_can_give_are_refused(digits):
+    learner = learner_of(digits.read(0, 3))
+    with pytest.raises(PreimageError, match="at most 2 principal components"):
+        learner.begin()
+
+
+def test_training_lowers_the_loss_and_leaves_a_generator_its_prior_and_a_store(make_glo, digits):
+    training = make_glo(images=4_800)
+    train(Worker(), training)
+    curve = [value for _, value in training.run.curve("loss")]
+    assert curve[-1] < 0.5 * curve[0]
+    generator, card = load_generator(training.run.generator)
+    prior = load_prior(training.run.generator, card)
+    assert prior.name == card.generator.prior == "gaussian-in-ball"
+    store = Store.open(training.run.store)
+    codes = store.head(store.count)
+    images = digits.read(0, digits.count)
+    assert torch.equal(codes.image_id, images.image_id)
+    assert codes.z.norm(dim=1).max() <= 1 + 1e-6
+    assert torch.allclose(prior.mean, codes.z.mean(0), atol=1e-5)
+    with torch.no_grad():
+        again = (generator(codes.z) - to_float(images.pixels)).square().mean((1, 2, 3))
+    assert torch.allclose(codes.loss, again, atol=1e-5)
+    assert codes.steps.unique().tolist() == [4_800 // digits.count]
+    assert store.about.generator.fingerprint == card.fingerprint
+
+
+def test_a_killed_run_goes_on_with_the_same_curve_and_codes(make_glo, monkeypatch):
+    whole, killed = make_glo("whole"), make_glo("killed")
+    train(Worker(), whole)
+    original = GloLearner.step
+
+    def dying(self, rows, images, number):
+        if number == 13:
+            raise KeyboardInterrupt
+        return original(self, rows, images, number)
+
+    monkeypatch.setattr(GloLearner, "step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        train(Worker(), killed)
+    monkeypatch.setattr(GloLearner, "step", original)
+    train(Worker(), killed)
+    assert killed.run.curve("loss") == whole.run.curve("loss")
+    assert Store.open(killed.run.store).fingerprint == Store.open(whole.run.store).fingerprint
+
+
+def test_a_delivery_that_was_killed_goes_on(make_glo):
+    whole, hurt = make_glo("whole"), make_glo("hurt")
+    train(Worker(), whole)
+    train(Worker(), hurt)
+    for name in ("_manifest.json", "part-00003.parquet"):
+        hurt.run.store.remove(name)
+    train(Worker(), hurt)
+    assert Store.open(hurt.run.store).fingerprint == Store.open(whole.run.store).fingerprint
+
+
+def test_the_best_checkpoints_codes_are_delivered_with_its_generator(make_glo):
+    training = make_glo(images=960, best="code_norm", best_is="lowest")
+    train(Worker(), training)
+    best = checkpoints.best(training.run.checkpoints, lowest=True)
+    codes = Store.open(training.run.store).head(500)
+    assert best.images < 960
+    assert torch.equal(codes.z, best.own(0)["codes"][: len(codes)])
+    assert load_generator(training.run.generator)[1].training["images_seen"] == best.images
+
+
+def test_a_loss_that_diverges_stops_and_keeps_the_last_good_checkpoint(make_glo, monkeypatch):
+    training = make_glo()
+    original = GloLearner.step
+
+    def poisoned(self, rows, images, number):
+        return original(self, rows, images * math.nan if number == 7 else images, number)
+
+    monkeypatch.setattr(GloLearner, "step", poisoned)
+    with pytest.raises(NonFiniteError, match="the loss is not finite at step 7"):
+        train(Worker(), training)
+    kept = checkpoints.newest(training.run.checkpoints)
+    assert kept.images == 120
+    assert kept.own(0)["codes"].isfinite().all()
+
+
+def test_a_resume_with_another_dataset_is_refused(make_glo):
+    training = make_glo(identity={"data": {"source": "digits"}})
+    train(Worker(), training)
+    other = dataclasses.replace(training, identity={"data": {"source": "fashion-mnist"}})
+    with pytest.raises(CheckpointError, match=r"data\.source: was 'digits', is 'fashion-mnist'"):
+        train(Worker(), other)
+
+
+def test_mixed_precision_and_compilation_train_too(make_glo):
+    for settings in ({"precision": "bf16"}, {"compile": True}):
+        training = make_glo(str(settings), images=240, **settings)
+        train(Worker(), training)
+        table = checkpoints.newest(training.run.checkpoints).own(0)["codes"]
+        assert table.dtype == torch.float32
+        assert table.isfinite().all()
+
+
+def test_images_may_stay_in_memory(make_glo):
+    here, there = make_glo("a"), dataclasses.replace(make_glo("b"), images_on="host")
+    train(Worker(), here)
+    train(Worker(), there)
+    assert here.run.curve("loss") == there.run.curve("loss")

@@ -1,0 +1,65 @@
+"""Two real processes in a process group, against one: a step is the same step for any number of workers."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+
+from preimage.latents.store import Store
+from preimage.training import checkpoints
+from preimage.training.loop import Training, train
+from preimage.training.worker import Worker
+from two_workers import METHODS, glo, norm_network, normalise, stopping, train_all, train_or_stop, two
+
+
+def alike(one: Training, other: Training, metric: str) -> None:
+    a, b = one.run.curve(metric), other.run.curve(metric)
+    assert [images for images, _ in a] == [images for images, _ in b]
+    assert torch.allclose(torch.tensor(a), torch.tensor(b), rtol=2e-4), "up to the rounding of sums"
+
+
+def test_two_workers_train_as_one_does(make_glo):
+    ones, pairs = (
+        [replace(make_glo(f"{method}-{name}"), build=build) for method, (build, _) in METHODS.items()]
+        for name in ("one", "two")
+    )
+    for training in ones:
+        train(Worker(), training)
+    two(train_all, pairs)
+    for one, pair, (_, metric) in zip(ones, pairs, METHODS.values(), strict=True):
+        alike(one, pair, metric)
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
+def test_glo_goes_on_with_another_number_of_workers(make_glo, first, then):
+    """The whole curve, the codes, and the store are those of a training that nothing disturbed."""
+    whole = replace(make_glo("whole"), build=glo)
+    moved = replace(make_glo("moved"), build=partial(stopping, glo, 13))
+    train(Worker(), whole)
+    for workers, training in ((first, moved), (then, replace(moved, build=glo))):
+        two(train_or_stop, training) if workers == 2 else train_or_stop(Worker(), training)
+    assert checkpoints.newest(moved.run.checkpoints).world_size == then
+    alike(whole, moved, "loss")
+    expected, found = (Store.open(each.run.store).head(500) for each in (whole, moved))
+    assert torch.equal(found.image_id, expected.image_id)
+    assert torch.allclose(found.z, expected.z, atol=2e-4)
+    assert torch.allclose(found.loss, expected.loss, rtol=1e-3)
+
+
+def test_batchnorm_over_two_workers_is_batchnorm_over_their_images(tmp_path):
+    """Output, running statistics and every gradient, in float64, against one BatchNorm on all images."""
+    two(normalise, tmp_path)
+    torch.manual_seed(0)
+    network = norm_network()
+    images = torch.randn(12, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+    made = network(images)
+    made.pow(3).mean().backward()
+    parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    assert torch.allclose(torch.cat([part["made"] for part in parts]), made)
+    assert torch.allclose(torch.cat([part["slope"] for part in parts]) / 2, images.grad)
+    for part in parts:
+        for name, value in network.state_dict().items():
+            assert torch.allclose(part["state"][name], value), name
+        for mine, theirs in zip(part["gradients"], network.parameters(), strict=True):
+            assert torch.allclose(mine, theirs.grad)

@@ -1,0 +1,106 @@
+"""Work for two real processes that form a process group: they must find it by its module's name."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.multiprocessing.spawn import start_processes
+from torch.nn.parallel import DistributedDataParallel
+
+from preimage.training.autoencoder import AutoencoderLearner
+from preimage.training.batchnorm import synchronise
+from preimage.training.config import OptimizerConfig
+from preimage.training.gan import GanLearner
+from preimage.training.glo import CodesConfig, GloLearner
+from preimage.training.learner import Setting
+from preimage.training.loop import train
+from preimage.training.worker import Worker
+from tiny import GLO_MODEL, MODEL
+
+SGD = OptimizerConfig(name="sgd", lr=0.1)
+SLOW = OptimizerConfig(name="sgd", lr=1e-3)  # a GAN is chaotic: rounding grows with every step
+
+
+def glo(setting: Setting) -> GloLearner:
+    return GloLearner(setting, GLO_MODEL, "l2", CodesConfig(), SGD)
+
+
+def gan(setting: Setting) -> GanLearner:
+    return GanLearner(setting, MODEL, SLOW)
+
+
+def autoencoder(setting: Setting) -> AutoencoderLearner:
+    return AutoencoderLearner(setting, MODEL.model_copy(update={"prior": "gaussian"}), SGD)
+
+
+METHODS = {"glo": (glo, "loss"), "gan": (gan, "generator_loss"), "autoencoder": (autoencoder, "loss")}
+
+
+class Stop(Exception):
+    pass
+
+
+def stopping(learner, at, setting):
+    """A learner that dies before a step, on every worker."""
+    made = learner(setting)
+    step = made.step
+
+    def dying(rows, images, number):
+        if number == at:
+            raise Stop
+        return step(rows, images, number)
+
+    made.step = dying
+    return made
+
+
+def train_all(worker, trainings):
+    for training in trainings:
+        train(worker, training)
+
+
+def train_or_stop(worker, training):
+    with suppress(Stop):
+        train(worker, training)
+
+
+def two(work, *arguments):
+    """Run work(worker, *arguments) in two processes that form a process group."""
+    start_processes(_enter, (work, arguments, os.getpid()), nprocs=2, start_method="spawn")
+
+
+def _enter(rank, work, arguments, parent):
+    torch.set_num_threads(1)
+    rendezvous = Path(f"/tmp/preimage-two-workers-{parent}")
+    dist.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=2)
+    try:
+        work(Worker.of_process_group(), *arguments)
+        dist.barrier()
+    finally:
+        dist.destroy_process_group()
+        rendezvous.unlink(missing_ok=True)
+
+
+def norm_network() -> nn.Module:
+    layers = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Tanh(), nn.Conv2d(5, 2, 1), nn.BatchNorm2d(2)
+    return nn.Sequential(*layers).double()
+
+
+def normalise(worker: Worker, folder: Path) -> None:
+    torch.manual_seed(0)
+    network = norm_network()
+    images = torch.randn(12, 3, 4, 4, dtype=torch.float64).chunk(2)[worker.rank].clone().requires_grad_()
+    synchronise(network)
+    parallel = DistributedDataParallel(network, broadcast_buffers=False)
+    made = parallel(images)
+    made.pow(3).mean().backward()
+    found = {
+        "made": made.detach(),
+        "slope": images.grad,
+        "state": network.state_dict(),
+        "gradients": [parameter.grad for parameter in network.parameters()],
+    }
+    torch.save(found, folder / f"{worker.rank}.pt")

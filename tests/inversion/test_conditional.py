@@ -72,20 +72,21 @@ def test_draws_of_a_linear_generator_have_the_mean_and_covariance_of_its_posteri
 
 
 @pytest.mark.parametrize("support", ["anywhere", "ball"])
-def test_the_shipped_solver_agrees_and_stays_various(tiny_generator, measure, support):
-    prior = Gaussian(torch.zeros(4), 0.7 * torch.eye(4), support)
-    measurement, ids = measure(pool=8), torch.arange(3)
+def test_the_shipped_settings_agree_and_stay_various(measure, support):
+    generator, measurement, ids = linear_generator(DIM, seed=3), measure(pool=8), torch.arange(3)
+    prior = Gaussian(torch.zeros(DIM), 0.6 * torch.eye(DIM), support)
     with torch.no_grad():
-        images = tiny_generator(prior.sample(3, torch.Generator().manual_seed(5)))
-    config = SHIPPED.model_copy(update={"tolerance": 1e-10})  # its images are nearly grey
-    found = conditional(tiny_generator, images, prior, measurement, config, draws=6)
+        generator.components.mul_(5)  # to about the contrast of an image
+        images = generator(prior.sample(3, torch.Generator().manual_seed(5)))
+    found = conditional(generator, images, prior, measurement, SHIPPED, draws=6)
     with torch.no_grad():
-        made, free = (tiny_generator(z.flatten(0, 1)).unflatten(0, (3, 6)) for z in (found.z, found.start))
+        made, free = (generator(z.flatten(0, 1)).unflatten(0, (3, 6)) for z in (found.z, found.start))
     before, after = (relative_error(measurement, each, images, ids) for each in (free, made))
-    assert after.median() < 2e-3
-    assert after.median() < before.median() / 20
+    assert after.max() < 0.05
+    assert after.mean() < before.mean() / 50
     assert not found.diverged.any()
-    assert (spread(measurement, made, ids) > 0.02 * spread(measurement, free, ids)).all()
+    share = spread(measurement, made, ids) / spread(measurement, free, ids)
+    assert 0.5 < share.min() < share.max() < 1.1
     if support == "ball":
         assert found.z.norm(dim=2).max() <= 1 + 1e-5
 

@@ -233,5 +233,5 @@ def test_the_table_says_how_well_draws_agree_and_leaves_out_those_that_diverged(
 def test_without_settings_it_is_the_papers_condition():
     settings = ExploreConfig.model_validate({"generator": "g", "store": "s"})
     assert (settings.condition.pool, settings.condition.mask) == (8, "all")
-    assert cost(settings, None) == {"searches": 48, "steps at most": 48 * 500}
+    assert cost(settings, None) == {"searches": 48, "steps at most": 48 * 1000}
     assert cost(config(conditions=[1, 2, 5]), 100) == {"searches": 9, "steps at most": 270}

@@ -62,7 +62,7 @@ def require_possible(d: int, count: int | None, pixels: int) -> None:
     most = pixels if count is None else min(count - 1, pixels)
     if d > most:
         images = "images" if count is None else f"{count} images"
-        advice = f"a latent dimension of {most} or less, or more images" if most > 0 else "more images"
+        advice = f"a latent dimension of {most} or less" if most > 0 else "more images"
         raise PreimageError(
             f"{images} of {pixels} pixels, channels counted, have at most {most} principal components, "
             f"but {d} are asked for: a latent dimension above what PCA can give. Use {advice}."

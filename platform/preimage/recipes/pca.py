@@ -65,7 +65,9 @@ def check(config: PcaConfig) -> None:
 
 
 def cost(config: PcaConfig, images: int | None) -> dict[str, int]:
-    return {} if images is None else {"images": images, "images read, about": PASSES * images}
+    if images is None:
+        return {"passes over the images, about": PASSES}
+    return {"images": images, "images read, about": PASSES * images}
 
 
 def run(config: PcaConfig, context: Context) -> Result:

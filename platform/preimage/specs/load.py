@@ -17,7 +17,7 @@ from preimage.specs.yaml_lines import Document, parse
 from preimage.tracking.config import TrackingConfig
 
 STEP_NAME = re.compile(r"[a-z][a-z0-9_-]*")
-INHERITED = ("seed", "resources")
+INHERITED = ("seed", "resources", "data")
 """Keys of a pipeline that its steps take over unless they have their own."""
 
 
@@ -115,8 +115,13 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
 
 
 def _inherit(body: Any, inherited: dict[str, Any]) -> Any:
+    """A step with what the pipeline says for all, and with its images where the step must be given some."""
     if not isinstance(body, dict):
         return body
+    job = JOBS.get(str(body.get("job")))
+    field = job.config.model_fields.get("data") if job else None
+    if not field or not field.is_required():
+        inherited = {key: value for key, value in inherited.items() if key != "data"}
     resources = inherited.get("resources")
     merged = inherited | body
     if isinstance(resources, dict) and isinstance(body.get("resources"), dict):

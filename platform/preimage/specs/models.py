@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, create_model
 
 from preimage.config import Config, Resources
+from preimage.data.config import DataConfig
 from preimage.recipes.jobs import JOBS
 from preimage.tracking.config import TrackingConfig
 
@@ -31,6 +32,8 @@ class Pipeline(SpecKeys):
     """For every step without its own."""
     resources: Resources = Resources()
     """For every step; a step's own settings come before these."""
+    data: DataConfig | None = None
+    """The images of every step that has to be given some, a training for one; a step's own come first."""
     steps: dict[str, Any]
 
 

@@ -71,8 +71,8 @@ class ExploreConfig(JobConfig):
     inversion: InversionConfig = InversionConfig(
         solver="gradient-descent", lr=4.0, steps=1000, tolerance=5e-5, patience=None, start="prior"
     )
-    """How the draws are searched for, each from its own code of the Gaussian. Gradient descent stays near it; a
-    solver that goes all the way to the smallest error makes the draws alike. Lower lr where errors stay large."""
+    """How the draws are searched for, each from its own code of the Gaussian. Gradient descent stays near it;
+    a solver that goes on to the smallest error makes the draws alike. Lower lr where errors stay large."""
 
     @model_validator(mode="after")
     def _draws_that_differ(self) -> "ExploreConfig":

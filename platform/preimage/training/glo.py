@@ -36,7 +36,7 @@ class CodesConfig(Config):
 
     start: Literal["pca", "random"] = "pca"
     """Where the codes begin: at the images' principal components, or at N(0, I / d)."""
-    lr: PositiveFloat = 1.0
+    lr: PositiveFloat = 0.1
     """Learning rate of a code, on its own image's loss."""
 
 

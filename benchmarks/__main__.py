@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from . import data, invert, search, store, train
+from . import data, glo, invert, search, store, train
 from .measure import Figure
 
 Measured = Figure | list[Figure] | str
@@ -28,6 +28,10 @@ FIGURES: dict[str, Callable[[bool], Measured]] = {
     "invert.ray_over_engine": invert.ray_over_engine,
     "train.ray_over_bare": train.ray_over_bare,
     "train.two_workers": train.two_workers,
+    "glo.step_200k_over_2k": glo.step_200k_over_2k,
+    "glo.over_plain": glo.over_plain,
+    "glo.bf16_over_float32": glo.bf16_over_float32,
+    "glo.compiled_over_eager": glo.compiled_over_eager,
 }
 RESULTS = Path("build/bench.json")
 

@@ -23,10 +23,10 @@ class NormalisedImages(Dataset):
 
 
 class PlainGlo:
-    """The same steps as GloLearner's (glo, eq. 1): descent on the generator and the batch's codes, projection."""
+    """The same steps as GloLearner's (glo, eq. 1): descent on weights and codes, then projection."""
 
     def __init__(self, generator: nn.Module, codes: Tensor, pixels: Tensor, batch: int, rate: float) -> None:
-        """codes: (n, d), where they start. rate: of the codes, on each image's own loss; the generator's is 1."""
+        """codes: (n, d), where they start. rate: theirs, on each image's own loss; the generator's is 1."""
         self.generator, self.codes, self.rate = generator, codes.clone(), rate
         self.optimizer = torch.optim.SGD(generator.parameters(), lr=1.0)
         self.loader = DataLoader(NormalisedImages(pixels), batch, shuffle=True, drop_last=True)

@@ -11,6 +11,7 @@ from preimage.errors import PreimageError, SpecError
 from preimage.recipes.jobs import JOBS
 from preimage.specs.load import load, loads
 from preimage.specs.models import schema
+from preimage.specs.overrides import apply
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path for path in (ROOT / "jobs").glob("*.yaml"))
@@ -52,6 +53,31 @@ def test_a_pipeline_hands_its_seed_and_resources_to_its_steps():
     assert (spec.steps["train"].resources.workers, spec.steps["train"].resources.cpus) == (2, 3)
     assert spec.steps["codes"].inversion.steps == 3
     assert spec.steps["prior"].std == 2
+
+
+def test_a_pipelines_images_are_those_of_every_step_that_must_be_given_some():
+    value = yaml.safe_load(PIPELINE)
+    images = value["steps"]["train"].pop("data")
+    spec = loads(
+        yaml.safe_dump(value | {"data": images}, sort_keys=False), "p.yaml", "p", None, ["data.limit=50"]
+    )
+    assert spec.steps["train"].data.limit == 50
+    assert spec.steps["codes"].data is None, "an inversion takes its generator's images"
+    own = images | {"limit": 7}
+    value["steps"]["train"]["data"] = own
+    assert (
+        loads(yaml.safe_dump(value | {"data": images}, sort_keys=False), "p.yaml", "p")
+        .steps["train"]
+        .data.limit
+        == 7
+    )
+
+
+def test_an_override_may_name_a_place_in_a_list():
+    value = {"methods": [{"generator": "a"}, {"generator": "b"}]}
+    assert apply(value, {"methods.1.generator": "c"})["methods"] == [{"generator": "a"}, {"generator": "c"}]
+    with pytest.raises(SpecError, match="'2' is no place in a list of 2"):
+        apply(value, {"methods.2.generator": "c"})
 
 
 def test_all_mistakes_come_in_one_report_each_with_its_place():

@@ -63,6 +63,14 @@ def test_settings_of_any_number_and_length(tracker, run_id):
     assert found["model.setting_249"] == "249"
 
 
+def test_names_that_mlflow_refuses_are_written_without_what_it_refuses(tracker, run_id):
+    tracker.params(run_id, {"methods.GLO (L2).store": "glo"})
+    tracker.metrics(run_id, [Record(0, 1_000, {"table.GLO (L2).mse": 0.25})])
+    data = tracker.client.get_run(run_id).data
+    assert data.params == {"methods.GLO L2.store": "glo"}
+    assert data.metrics == {"table.GLO L2.mse": 0.25}
+
+
 def test_metrics_sent_twice_are_there_once_in_order(tracker, run_id):
     records = [Record(step, 1_000 + step, {"loss": 1 / (step + 1), "rate": 7.0}) for step in range(600)]
     tracker.metrics(run_id, records[:400])

@@ -5,10 +5,12 @@ import sys
 
 import mlflow
 import pytest
+import torch
 import yaml
 
 from faulty import TRAIN, kill, meanwhile, planned, wait_for
 from preimage.errors import NonFiniteError
+from preimage.latents.store import Store
 from preimage.pipelines.execute import execute
 from preimage.training import checkpoints
 from preimage.training.gan import METRICS
@@ -73,27 +75,57 @@ def test_a_killed_driver_goes_on_when_the_command_is_given_again(undisturbed, tm
     assert curves(plan) == curves(undisturbed)
 
 
-def test_two_workers_share_every_batch_and_can_become_one(ray, tmp_path):
-    short = TRAIN | {"training": TRAIN["training"] | {"images": 6_000, "checkpoint_every": 1_200}}
-    plan = planned(tmp_path / "a", {"train": short}, backend="ray", workers=2)
-    execute(plan)
-    again = planned(tmp_path / "b", {"train": short}, backend="ray", workers=2)
-    execute(again)
-    assert curves(plan) == curves(again), "same seed, same number of workers, same curve"
-    newest = checkpoints.newest(plan.steps[0].run.checkpoints)
-    assert sorted(newest.meta["files"]) == ["rank-0-of-2.pt", "rank-1-of-2.pt", "shared.pt"]
-    assert newest.own(0)["drawn"] == newest.own(1)["drawn"] == 3_000
+GLO = {
+    "job": "train-glo",
+    "data": TRAIN["data"],
+    "model": {"latent_dim": 6, "width": 8},
+    "optimizer": {"name": "sgd", "lr": 0.02},
+    "training": TRAIN["training"] | {"images": 9_600, "checkpoint_every": 1_200},
+}
 
-    begun = planned(tmp_path / "c", {"train": short})  # another number of workers is the same run
-    assert begun.steps[0].fingerprint == plan.steps[0].fingerprint
-    for each in checkpoints.committed(plan.steps[0].run.checkpoints)[:1]:
-        for name in [*each.meta["files"], "meta.json"]:
-            target = begun.steps[0].run.checkpoints / each.folder.path.rsplit("/", 1)[1]
-            target.write(name, each.folder.read(name))
+
+def test_glo_on_two_workers_with_one_killed_then_one_is_glo_on_one(ray, tmp_path):
+    """The curve, the codes and the store of an undisturbed training on one worker, up to rounding."""
+    whole = planned(tmp_path / "whole", {"glo": GLO})
+    execute(whole)
+    plan = planned(tmp_path / "moved", {"glo": GLO}, backend="ray", workers=2)
+    run = plan.steps[0].run
+
+    def kill_worker() -> bool:
+        there = checkpoints.committed(run.checkpoints)
+        state = run.progress()
+        if not state or not there or there[-1].images < 3_600:
+            return False
+        kill(state["pid"])
+        return True
+
+    with meanwhile(kill_worker) as killed:
+        execute(plan)
+    assert killed, "the worker was too quick to be killed"
+    newest = checkpoints.newest(run.checkpoints)
+    assert sorted(newest.meta["files"]) == ["rank-0-of-2.pt", "rank-1-of-2.pt", "shared.pt"]
+    assert [len(newest.own(rank)["codes"]) for rank in (0, 1)] == [200, 200], (
+        "each has its images' codes alone"
+    )
+
+    begun = planned(tmp_path / "one", {"glo": GLO})  # another number of workers is the same run
+    assert begun.steps[0].fingerprint == plan.steps[0].fingerprint == whole.steps[0].fingerprint
+    first = checkpoints.committed(run.checkpoints)[0]
+    for name in [*first.meta["files"], "meta.json"]:
+        target = begun.steps[0].run.checkpoints / first.folder.path.rsplit("/", 1)[1]
+        target.write(name, first.folder.read(name))
     execute(begun)
-    first = checkpoints.committed(plan.steps[0].run.checkpoints)[0].images
-    assert curves(begun)["generator_loss"][0][0] > first, "nothing before the checkpoint is done again"
+    assert begun.steps[0].run.curve("loss")[0][0] > first.images, "nothing before it is done again"
     assert checkpoints.newest(begun.steps[0].run.checkpoints).world_size == 1
+
+    expected = Store.open(whole.steps[0].run.store).head(400)
+    curve = dict(whole.steps[0].run.curve("loss"))
+    for each in (plan, begun):
+        for images, loss in each.steps[0].run.curve("loss"):
+            assert loss == pytest.approx(curve[images], rel=2e-3)
+        found = Store.open(each.steps[0].run.store).head(400)
+        assert torch.equal(found.image_id, expected.image_id)
+        assert torch.allclose(found.z, expected.z, atol=5e-3)
 
 
 def test_a_gradient_of_one_worker_that_is_not_finite_stops_all_of_them(ray, tmp_path):

@@ -69,10 +69,10 @@ class ExploreConfig(JobConfig):
     condition: MeasurementConfig = MeasurementConfig(pool=8)
     """What is seen; glo averages squares of 8 x 8 pixels. The more is seen, the more alike the draws are."""
     inversion: InversionConfig = InversionConfig(
-        solver="gradient-descent", lr=4.0, steps=1000, tolerance=5e-5, patience=None, start="prior"
+        solver="momentum", lr=1.0, steps=1000, tolerance=5e-5, patience=None, start="prior"
     )
-    """How the draws are searched for, each from its own code of the Gaussian. Gradient descent stays near it;
-    a solver that goes on to the smallest error makes the draws alike. Lower lr where errors stay large."""
+    """How the draws are searched for, each from its own code of the Gaussian: by gradients, which stay near
+    it. More steps make the errors smaller and the draws more alike."""
 
     @model_validator(mode="after")
     def _draws_that_differ(self) -> "ExploreConfig":

@@ -54,6 +54,9 @@ def schema() -> dict[str, Any]:
     spec: Any = (_any_of([*(_with_job_required(job_spec(kind), kind) for kind in JOBS), pipeline]), ...)
     made = create_model("Spec", spec=spec).model_json_schema()
     choices = made["properties"]["spec"]["anyOf"]
+    for job in JOBS.values():  # a step may have its images from the pipeline
+        step = made["$defs"][job.config.__name__]
+        step["required"] = [key for key in step.get("required", []) if key != "data"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A Preimage spec",

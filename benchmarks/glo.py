@@ -1,0 +1,236 @@
+"""GLO's training step: on many images over few, over a plain loop, and with other settings."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from multiprocessing import get_context
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from preimage.data.dataset import Images
+from preimage.data.pixels import to_float
+from preimage.models.config import DcganConfig
+from preimage.models.dcgan import build_pair
+from preimage.reproducible import keep_freed_memory
+from preimage.runs import RunFolder
+from preimage.storage import Folder
+from preimage.training.batches import Batches
+from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.glo import CodesConfig, GloLearner
+from preimage.training.learner import Setting
+from preimage.training.loop import Loop, Training
+from preimage.training.worker import Worker
+
+from .measure import Figure, figure, seconds
+from .plain_glo import PlainGlo
+
+SMALL = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=32, channels=3, width=16)
+ORDINARY = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=64, channels=3, width=64)
+CODES = CodesConfig(start="random", lr=0.08)
+"""The rate of jobs/glo.yaml; random, since where codes start costs no step anything."""
+SEED, BATCH, PICTURES = 1, 128, 4_000
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class AtMost(Figure):
+    """A figure whose aim is not to be exceeded."""
+
+    @property
+    def meets(self) -> bool | None:
+        return None if self.aim is None else self.value <= self.aim
+
+
+class Steps(Loop):
+    """The real loop, some steps at a time, without what it does once in 10,000 images or fewer."""
+
+    def steps(self, number: int) -> None:
+        for _ in range(number):
+            self._step()
+
+    def pause(self) -> None:
+        """What comes once in 100,000 images by default."""
+        self._draw()
+        self._checkpoint()
+
+
+def step_200k_over_2k(quick: bool) -> AtMost:
+    """Seconds of a step with 200,000 images over those with 2,000, on a small DCGAN.
+
+    A step is the loop's: rows of the batch, their pixels, conversion, forward, backward, updates, metrics. An
+    epoch of 2,000 images has 20 steps, as many as a segment, so that every segment holds one shuffle; that of
+    200,000, once in 2,000 steps, is timed apart and added by its share.
+    """
+    keep_freed_memory()
+    batch, few, many = 100, 2_000, 200_000
+    number = few // batch
+    config = LoopConfig(batch=batch)
+    with _steps(SMALL, few, config) as short, _steps(SMALL, many, config) as long:
+        pairs = _in_turn(partial(long.steps, number), partial(short.steps, number), 9 if quick else 41)
+        rare = _shuffle(many, batch) * number / (many // batch)
+        pauses = long.pause(), short.pause()  # the first ones write new files
+        pauses = _cpu_seconds(long.pause), _cpu_seconds(short.pause)
+    share = batch * number / LoopConfig().checkpoint_every
+    whole = statistics.median(
+        (long + rare + pauses[0] * share) / (short + pauses[1] * share) for long, short in pairs
+    )
+    ratios = [(long + rare) / short for long, short in pairs]
+    note = (
+        f"{statistics.median(short for _, short in pairs) / number * 1000:.1f} ms a step of 2,000 images; "
+        f"200,000's shuffle is {rare / number * 1e6:.0f} µs of a step; {whole:.3f} with a checkpoint and a grid "
+        f"in 100,000 images ({pauses[0] * 1000:.0f} ms, and {pauses[1] * 1000:.0f} ms)"
+    )
+    return AtMost(**vars(figure("glo.step_200k_over_2k", ratios, "x", 1.05, note)))
+
+
+def over_plain(quick: bool) -> list[Figure]:
+    """Images a second of the loop over those of a plain one, with Lap1: the same steps.
+
+    The plain loop runs in a process of its own, whose memory nobody has told to stay; and again in this one,
+    where freed memory is kept (`reproducible.py`): what the second figure lacks of the first is that.
+    """
+    keep_freed_memory()
+    fresh = ProcessPoolExecutor(1, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,))
+    triples = []
+    with _steps(ORDINARY, PICTURES, LoopConfig(batch=BATCH)) as ours, fresh:
+        plain = plain_loop()
+        _require_same(ours, plain)
+        for _ in range(4 if quick else 16):
+            fast = _cpu_seconds(partial(ours.steps, 1))
+            kept = _cpu_seconds(partial(plain.steps, 1))
+            triples.append((fast, kept, fresh.submit(_step_alone).result()))
+    fast, kept, alone = zip(*triples[1:], strict=True)
+    return [
+        _speed_up("glo.over_plain", fast, alone, 1.3, "the plain loop"),
+        _speed_up("glo.over_plain.memory_kept", fast, kept, None, "the plain loop with its memory kept"),
+    ]
+
+
+@cache
+def plain_loop() -> PlainGlo:
+    """The plain loop on the images, weights and codes that ours starts from; one a process."""
+    images = _images(ORDINARY, PICTURES)
+    generator, _ = build_pair(ORDINARY, SEED)
+    learner = _learner(Setting(Worker(), images, LoopConfig(), SEED), ORDINARY)
+    learner.begin()
+    return PlainGlo(generator, learner.table, images.pixels, BATCH, CODES.lr)
+
+
+def _step_alone() -> float:
+    """Seconds of a step in another process."""
+    return _cpu_seconds(partial(plain_loop().steps, 1))
+
+
+def bf16_over_float32(quick: bool) -> Figure:
+    """Images a second with precision=bf16 over those with float32."""
+    return _over_default("glo.bf16_over_float32", {"precision": "bf16"}, quick)
+
+
+def compiled_over_eager(quick: bool) -> Figure:
+    """Images a second with compile=true over those without, once it is compiled."""
+    with torch.compiler.config.patch(force_disable_caches=True):  # pyright: ignore
+        return _over_default("glo.compiled_over_eager", {"compile": True}, quick)
+
+
+def _over_default(name: str, settings: dict[str, object], quick: bool) -> Figure:
+    keep_freed_memory()
+    default = LoopConfig(batch=BATCH)
+    other = LoopConfig.model_validate(default.model_dump() | settings)
+    with _steps(ORDINARY, PICTURES, default) as usual, _steps(ORDINARY, PICTURES, other) as changed:
+        first = seconds(partial(changed.steps, 1))
+        pairs = _in_turn(partial(changed.steps, 1), partial(usual.steps, 1), 3 if quick else 11)
+    fast, slow = zip(*pairs, strict=True)
+    return _speed_up(name, fast, slow, None, f"the first step took {first:.1f} s; the default")
+
+
+def _speed_up(
+    name: str, ours: Sequence[float], theirs: Sequence[float], aim: float | None, other: str
+) -> Figure:
+    """Seconds of steps, by turns."""
+    fast, slow = BATCH / statistics.median(ours), BATCH / statistics.median(theirs)
+    ratios = [theirs / ours for ours, theirs in zip(ours, theirs, strict=True)]
+    return figure(name, ratios, "x", aim, f"{fast:.0f} images/s; {other} {slow:.0f}")
+
+
+@contextmanager
+def _steps(model: DcganConfig, count: int, config: LoopConfig) -> Iterator[Steps]:
+    """The loop on synthetic images, in this process, on the CPU."""
+    images, build = _images(model, count), partial(_learner, model=model)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Folder.at(name)
+        training = Training(RunFolder(folder), folder, config, build, identity={}, seed=SEED)
+        learner = build(Setting(Worker(), images, config, SEED))
+        learner.begin()
+        yield Steps(Worker(), training, learner, images, count)
+
+
+def _images(model: DcganConfig, count: int) -> Images:
+    shape = (count, model.channels, model.image_size, model.image_size)
+    random = torch.Generator().manual_seed(SEED)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=random)
+    return Images(torch.arange(count), pixels, torch.full((count,), -1, dtype=torch.int32))
+
+
+def _learner(setting: Setting, model: DcganConfig) -> GloLearner:
+    return GloLearner(setting, model, "lap1", CODES, OptimizerConfig(name="sgd", lr=1.0))
+
+
+def _require_same(ours: Steps, plain: PlainGlo) -> None:
+    """Both make one step on the same images. Raises RuntimeError where it is not the same step.
+
+    Codes' steps are up to 0.3% apart: BatchNorm with channels last rounds at 1e-5, and there the slopes of
+    |x| and ReLU jump where x is that close to 0.
+    """
+    learner = ours.learner
+    assert isinstance(learner, GloLearner)
+    codes, weights = learner.table.clone(), _weights(plain.generator)
+    rows = torch.arange(BATCH)
+    loss = learner.step(rows, to_float(ours.images.pixels[rows]), 0)["loss"]
+    theirs = plain.step(*next(iter(DataLoader(plain.loader.dataset, BATCH))))
+    apart = {
+        "loss": _apart(loss, torch.tensor(theirs)),
+        "codes' steps": _apart(learner.table - codes, plain.codes - codes),
+        "weights' steps": _apart(_weights(learner.generator) - weights, _weights(plain.generator) - weights),
+    }
+    if max(apart.values()) > TOLERANCE:
+        raise RuntimeError(f"the plain loop's step is another one, apart by {apart}")
+
+
+def _weights(network: nn.Module) -> Tensor:
+    return torch.cat([each.detach().flatten() for each in network.parameters()])
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    return ((one - other).norm() / other.norm()).item()
+
+
+def _speeds(pairs: list[tuple[float, float]], images: int, other: str) -> str:
+    fast, slow = (images / statistics.median(each) for each in zip(*pairs, strict=True))
+    return f"{fast:.0f} images/s, {other} {slow:.0f}"
+
+
+def _shuffle(count: int, batch: int) -> float:
+    """Seconds of the end of an epoch."""
+    batches = Batches(count, batch, SEED)
+    epoch = count // batch
+    whole = statistics.median(_cpu_seconds(partial(batches.at, epoch * k)) for k in range(1, 6))
+    return whole - statistics.median(_cpu_seconds(partial(batches.at, epoch * 5 + k)) for k in range(1, 6))
+
+
+def _in_turn(one: Callable[[], object], other: Callable[[], object], pairs: int) -> list[tuple[float, float]]:
+    """Seconds of a processor that each of the two takes, `pairs` times; once unmeasured before."""
+    return [(_cpu_seconds(one), _cpu_seconds(other)) for _ in range(pairs + 1)][1:]
+
+
+def _cpu_seconds(work: Callable[[], object]) -> float:
+    """Of this process and its only thread: what other processes take does not count."""
+    begin = time.process_time()
+    work()
+    return time.process_time() - begin

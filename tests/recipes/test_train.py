@@ -1,0 +1,107 @@
+"""The trainings that give every image a code, as jobs: what they leave, and what they refuse beforehand."""
+
+import pytest
+import torch
+import yaml
+
+from faulty import planned
+from preimage.errors import PreimageError, SpecError
+from preimage.latents.store import Store
+from preimage.metrics.pag import PagError
+from preimage.models.generator_folder import load_generator, load_prior
+from preimage.pipelines.execute import execute
+from preimage.pipelines.plan import make_plan
+from preimage.specs.load import loads
+
+SHORT = {"images": 1_200, "batch": 40, "log_every": 200, "sample_every": 600, "checkpoint_every": 400}
+GLO = {
+    "job": "train-glo",
+    "data": {"source": "digits", "size": 16, "channels": 1, "limit": 200},
+    "model": {"latent_dim": 6, "width": 4},
+    "training": SHORT,
+}
+AUTOENCODER = GLO | {"job": "train-autoencoder"}
+
+
+@pytest.mark.parametrize("step", [GLO, AUTOENCODER], ids=["glo", "autoencoder"])
+def test_a_training_with_codes_leaves_a_generator_a_store_and_pictures(tmp_path, step):
+    plan = planned(tmp_path, {"train": step})
+    outcome = execute(plan)
+    run = plan.steps[0].run
+    generator, card = load_generator(run.generator)
+    store = Store.open(run.store)
+    codes = store.head(200)
+    assert len(codes) == outcome.metrics["images"] == 200
+    assert outcome.metrics["reconstruction_error"] == pytest.approx(codes.loss.double().mean().item())
+    assert outcome.metrics["images_seen"] == card.training["images_seen"] == 1_200
+    assert set(outcome.figures or {}) == {"samples", "reconstructions", "loss"}
+    assert run.samples.names() == [f"{seen:012d}.png" for seen in (0, 600, 1200)]
+    prior = load_prior(run.generator, card)
+    drawn = prior.sample(8, torch.Generator().manual_seed(0))
+    assert generator(drawn).shape == (8, 1, 16, 16)
+    assert store.about.prior == prior.name == card.generator.prior
+
+
+def test_a_step_can_measure_and_invert_what_glo_left(tmp_path):
+    """Its store and its generator are like any other's; of its own prior only the spread must be given."""
+    inversion = {"solver": "lbfgs", "steps": 3, "batch": 64, "start": "prior"}
+    steps = {
+        "glo": GLO,
+        "pag": {"job": "pag", "store": "glo", "std": 6**-0.5},
+        "invert": {"job": "invert", "generator": "glo", "inversion": inversion | {"constraint": "ball"}},
+    }
+    plan = planned(tmp_path, steps)
+    outcome = execute(plan)
+    assert outcome.metrics["pag"] > 0
+    found = Store.open(plan.steps[2].run.store).head(200)
+    assert found.z.norm(dim=1).max() <= 1 + 1e-5
+    with pytest.raises(PagError, match="the std of a 'gaussian-in-ball' prior is not known"):
+        execute(planned(tmp_path, {"glo": GLO, "pag": {"job": "pag", "store": "glo"}}))
+
+
+def test_more_dimensions_than_the_images_have_components_are_refused_before_the_first_step(tmp_path):
+    plan = planned(tmp_path, {"glo": GLO | {"model": {"latent_dim": 300, "width": 4}}})
+    with pytest.raises(PreimageError, match="at most 199 principal components"):
+        execute(plan)
+    assert not plan.steps[0].run.curve("loss")
+    random = GLO | {"model": {"latent_dim": 300, "width": 4}, "codes": {"start": "random"}}
+    assert execute(planned(tmp_path, {"glo": random})).metrics["images"] == 200
+
+
+def test_a_batch_larger_than_the_dataset_is_refused(tmp_path):
+    with pytest.raises(PreimageError, match="200 images do not fill a batch of 400"):
+        execute(planned(tmp_path, {"glo": GLO | {"training": SHORT | {"batch": 400}}}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": "l1"}, "loss: .*'l2' or 'lap1'"),
+        ({"codes": {"start": "zero"}}, "codes.start: .*'pca' or 'random'"),
+        ({"training": {"best": "discriminator_loss"}}, "training.best must be one of loss, code_norm"),
+        ({"data": {"source": "digits", "size": 20}}, "data.size must be one of 16, 32, 48, 64, 128"),
+        ({"model": {"prior": "normal"}}, "model.prior: no such key"),
+    ],
+)
+def test_mistakes_in_a_spec_are_named(change, message):
+    with pytest.raises(SpecError, match=message):
+        loads(yaml.safe_dump(GLO | change), "glo.yaml", "glo")
+
+
+def test_what_was_run_can_be_run_again_from_its_own_record(tmp_path):
+    """Also where inputs are named by dotted keys and in lists."""
+    inversion = {"solver": "lbfgs", "steps": 2, "batch": 64, "start": "prior"}
+    table = {
+        "job": "compression",
+        "methods": {"GLO (L2)": "glo", "GAN": {"generator": "glo", "store": "invert"}},
+        "dimensions": ["glo"],
+    }
+    invert = {"job": "invert", "generator": "glo", "inversion": inversion}
+    plan = planned(tmp_path, {"glo": GLO, "invert": invert, "table": table})
+    execute(plan)
+    spec = plan.steps[2].run.folder.read("spec.yaml").decode()
+    again = make_plan(loads(spec, "spec.yaml", "again"))
+    assert again.steps[0].inputs.keys() == plan.steps[2].inputs.keys()
+    folders = {key: each.folder.path for key, each in plan.steps[2].inputs.items()}
+    assert {key: each.folder.path for key, each in again.steps[0].inputs.items()} == folders
+    assert again.steps[0].fingerprint == plan.steps[2].fingerprint

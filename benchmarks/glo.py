@@ -84,8 +84,8 @@ def step_200k_over_2k(quick: bool) -> AtMost:
     ratios = [(long + rare) / short for long, short in pairs]
     note = (
         f"{statistics.median(short for _, short in pairs) / number * 1000:.1f} ms a step of 2,000 images; "
-        f"200,000's shuffle is {rare / number * 1e6:.0f} µs of a step; {whole:.3f} with a checkpoint and a grid "
-        f"in 100,000 images ({pauses[0] * 1000:.0f} ms, and {pauses[1] * 1000:.0f} ms)"
+        f"200,000's shuffle is {rare / number * 1e6:.0f} µs of a step; {whole:.3f} with a checkpoint and "
+        f"a grid in 100,000 images ({pauses[0] * 1000:.0f} ms, and {pauses[1] * 1000:.0f} ms)"
     )
     return AtMost(**vars(figure("glo.step_200k_over_2k", ratios, "x", 1.05, note)))
 
@@ -100,7 +100,7 @@ def over_plain(quick: bool) -> list[Figure]:
     fresh = ProcessPoolExecutor(1, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,))
     triples = []
     with _steps(ORDINARY, PICTURES, LoopConfig(batch=BATCH)) as ours, fresh:
-        plain = plain_loop()
+        plain = _plain_loop()
         _require_same(ours, plain)
         for _ in range(4 if quick else 16):
             fast = _cpu_seconds(partial(ours.steps, 1))
@@ -113,9 +113,8 @@ def over_plain(quick: bool) -> list[Figure]:
     ]
 
 
-@cache
-def plain_loop() -> PlainGlo:
-    """The plain loop on the images, weights and codes that ours starts from; one a process."""
+def _plain_loop() -> PlainGlo:
+    """The plain loop on the images, weights and codes that ours starts from."""
     images = _images(ORDINARY, PICTURES)
     generator, _ = build_pair(ORDINARY, SEED)
     learner = _learner(Setting(Worker(), images, LoopConfig(), SEED), ORDINARY)
@@ -123,9 +122,12 @@ def plain_loop() -> PlainGlo:
     return PlainGlo(generator, learner.table, images.pixels, BATCH, CODES.lr)
 
 
+_alone = cache(_plain_loop)
+"""The one of a process that does nothing else."""
+
+
 def _step_alone() -> float:
-    """Seconds of a step in another process."""
-    return _cpu_seconds(partial(plain_loop().steps, 1))
+    return _cpu_seconds(partial(_alone().steps, 1))
 
 
 def bf16_over_float32(quick: bool) -> Figure:

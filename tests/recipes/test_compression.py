@@ -83,7 +83,7 @@ def test_a_job_leaves_the_table_and_the_papers_figures(methods, digits):
 def test_another_generators_store_is_refused(methods, digits):
     store = (methods / "GLO (L2)" / "store").uri
     wrong = {"PCA": {"generator": (methods / "PCA" / "generator").uri, "store": store}}
-    with pytest.raises(StoreError, match=r"PCA: .* holds the codes of another generator than this one"):
+    with pytest.raises(StoreError, match=r"PCA: .* holds codes of another generator: give the one"):
         start(methods, digits, methods=wrong)
 
 
@@ -93,10 +93,10 @@ def test_stores_of_different_images_are_refused(methods, digits, ids):
     write_store(methods / "b", card, other, torch.randn(200, 4), ids)
     given = asked(methods, "PCA", "GLO (L2)")
     given["methods"]["GLO (L2)"]["store"] = (methods / "b").uri
-    with pytest.raises(StoreError, match=r"GLO \(L2\): its codes are of other images than those of PCA"):
+    with pytest.raises(StoreError, match=r"GLO \(L2\): the codes in .* stand for other images"):
         start(methods, digits, **given)
     del given["methods"]["PCA"]
-    with pytest.raises(StoreError, match=r"GLO \(L2\): its codes are of other images than .* holds"):
+    with pytest.raises(StoreError, match=r"GLO \(L2\): the codes in .* stand for other images"):
         start(methods, digits, **given)
 
 
@@ -115,12 +115,12 @@ def test_a_generator_of_other_images_and_one_of_unknown_ones_are_refused(methods
     write_store(methods / "small" / "store", card, digits, torch.randn(200, 2), ids)
     small = asked(methods, "small")["methods"]
     with pytest.raises(
-        GeneratorError, match="small: its generator makes images of 1 x 8 x 8, the data is 1 x"
+        GeneratorError, match="small: the generator makes images of 1 x 8 x 8, the data is 1 x"
     ):
         start(methods, digits, methods=places | small)
     with pytest.raises(GeneratorError, match=r"small: this generator does not say what it was trained on"):
         start(methods, digits, methods=small)
-    with pytest.raises(GeneratorError, match="small: its generator makes images of 1 x 8 x 8"):
+    with pytest.raises(GeneratorError, match="small: the generator makes images of 1 x 8 x 8"):
         start(methods, digits, methods=small, data=DATA)
 
 

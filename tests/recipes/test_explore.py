@@ -153,7 +153,7 @@ def test_codes_of_another_generator_or_of_other_images_are_refused(folder, conte
     with pytest.raises(StoreError, match="codes of another generator: give the one"):
         run(config(), context)
     save_generator(linear_generator(DIM, seed=0), folder / "generator", {"data": DATA})
-    with pytest.raises(DataError, match="stand for other images than digits train"):
+    with pytest.raises(StoreError, match="stand for other images than digits train"):
         run(config(data=DATA | {"limit": 100}), context)
     save_generator(linear_generator(DIM, seed=0), folder / "generator", {})
     with pytest.raises(GeneratorError, match="does not say what it was trained on: .* data.source"):

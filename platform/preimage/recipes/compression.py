@@ -19,7 +19,8 @@ from preimage.figures.compression import errors_png, explained_png, image_lines_
 from preimage.latents.store import Store
 from preimage.metrics.reconstruction import first_in_step, reconstruction
 from preimage.metrics.spectrum import explained_by_directions, store_moments
-from preimage.models.generator_folder import GeneratorCard, load_generator
+from preimage.models.generator_folder import GeneratorCard, load_generator, require_images
+from preimage.recipes.belonging import images_for, require_codes_of, require_images_of
 from preimage.recipes.compression_report import Report, Row
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
@@ -125,42 +126,23 @@ class _Opened:
 def _open(name: str, key: str, context: Context) -> _Opened:
     generator, card = load_generator(context.inputs[f"{key}.generator"])
     store = Store.open(context.inputs[f"{key}.store"])
-    if store.about.generator.fingerprint != card.fingerprint:
-        raise StoreError(
-            f"{name}: {store.folder.uri} holds the codes of another generator than this one. "
-            "Name the store that was made with it, or invert it again."
-        )
+    with _naming(name):
+        require_codes_of(card, store)
     device = torch.device("cpu") if context.resources.gpu is False else this_device()
     return _Opened(name, generator.to(device), card, store, device)
 
 
 def _dataset(config: CompressionConfig, opened: list[_Opened], context: Context) -> Dataset:
     """The images that all codes stand for. Raises GeneratorError or StoreError where they differ."""
-    first = opened[0]
-    if not config.data and "data" not in first.card.training:
-        raise GeneratorError(
-            f"{first.name}: this generator does not say what it was trained on: "
-            "name the images with data.source"
-        )
+    with _naming(opened[0].name):
+        data = images_for(opened[0].card, config.data)
     for each in opened[1:]:
-        if each.store.about.dataset.fingerprint != first.store.about.dataset.fingerprint:
-            raise StoreError(
-                f"{each.name}: its codes are of other images than those of {first.name}. "
-                "Compare methods on one dataset."
-            )
-    dataset = context.dataset(config.data or DataConfig.model_validate(first.card.training["data"]))
-    if first.store.about.dataset.fingerprint != dataset.fingerprint:
-        raise StoreError(
-            f"{first.name}: its codes are of other images than {dataset.folder.uri} holds. "
-            "Name those that were inverted with data, or make the stores again."
-        )
+        with _naming(each.name):
+            require_images(each.card.generator, data.size, data.channels)
+    dataset = context.dataset(data)
     for each in opened:
-        made = (each.card.generator.channels, each.card.generator.image_size)
-        if made != (dataset.channels, dataset.size):
-            raise GeneratorError(
-                f"{each.name}: its generator makes images of {made[0]} x {made[1]} x {made[1]}, the data is "
-                f"{dataset.channels} x {dataset.size} x {dataset.size}: train it on images of that shape."
-            )
+        with _naming(each.name):
+            require_images_of(dataset, each.store)
     return dataset
 
 
@@ -179,22 +161,22 @@ def _reconstructions(methods: list[_Opened], sizes: list[_Opened], dataset: Data
 
 def _shown(each: _Opened, dataset: Dataset, count: int) -> Tensor:
     """The first images (n, C, H, W) as given back; a pixel that is not a number is grey."""
-    with _naming(each):
+    with _naming(each.name):
         codes, _ = first_in_step(each.store, dataset, count)
     return make_images(each.generator, codes.z.to(each.device)).nan_to_num()
 
 
 def _measure(each: _Opened, dataset: Dataset, context: Context) -> Row:
     advance = context.show(f"measuring {each.name}")
-    with _naming(each):
+    with _naming(each.name):
         found = reconstruction(each.generator, each.store, dataset, each.device, advance)
         return Row(each.store.latent_dim, found, explained_by_directions(store_moments(each.store)))
 
 
 @contextmanager
-def _naming(each: _Opened) -> Iterator[None]:
-    """Say of which method it is what a store lacks."""
+def _naming(method: str) -> Iterator[None]:
+    """Say of which method it is what is wrong with its generator or store."""
     try:
         yield
-    except StoreError as error:
-        raise StoreError(f"{each.name}: {error}") from error
+    except (GeneratorError, StoreError) as error:
+        raise type(error)(f"{method}: {error}") from error

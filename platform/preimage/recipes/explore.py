@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from preimage.config import PositiveInt
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.errors import GeneratorError
 from preimage.figures.explore import Drawn, arithmetic_png, conditional_png, interpolations_png, samples_png
 from preimage.inversion.conditional import conditional, relative_error, require_own_starts, seen, spread
 from preimage.inversion.config import InversionConfig
@@ -19,7 +18,8 @@ from preimage.latents.priors import Gaussian
 from preimage.latents.store import Store
 from preimage.latents.walks import codes_of, first_ids, fit_gaussian
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import GeneratorCard, load_generator, read_card, require_images
+from preimage.models.generator_folder import load_generator, read_card
+from preimage.recipes.belonging import images_for, require_codes_of, require_images_of
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 from preimage.recipes.explore_report import Report
@@ -29,8 +29,6 @@ from preimage.recipes.explore_walks import (
     Pairs,
     Walker,
     images_of,
-    require_codes_of,
-    require_images_of,
 )
 from preimage.recipes.known_codes import draw_codes, make_images, open_generator, this_device
 from preimage.recipes.trials import Results, run_trials
@@ -104,7 +102,7 @@ def run(config: ExploreConfig, context: Context) -> Result:
     card, store = read_card(folder), Store.open(context.inputs["store"])
     config.require_usable(card.generator)
     require_codes_of(card, store)
-    dataset = context.dataset(_data(config, card))
+    dataset = context.dataset(images_for(card, config.data))
     require_images_of(dataset, store)
     walker = Walker(load_generator(folder)[0], store, dataset)
     prior = fit_gaussian(store)
@@ -122,16 +120,6 @@ def run(config: ExploreConfig, context: Context) -> Result:
     context.run.figures.write("table.md", report.table().encode())
     metrics = {"codes": store.count, "samples": config.samples, **report.metrics()}
     return Result(metrics, ("table.md", *pictures))
-
-
-def _data(config: ExploreConfig, card: GeneratorCard) -> DataConfig:
-    if not config.data and "data" not in card.training:
-        raise GeneratorError(
-            "the generator does not say what it was trained on: name the images of the store by data.source"
-        )
-    data = config.data or DataConfig.model_validate(card.training["data"])
-    require_images(card.generator, data.size, data.channels)
-    return data
 
 
 def _conditional(

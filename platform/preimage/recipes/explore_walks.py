@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from preimage.config import Config
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.errors import DataError, StoreError
+from preimage.errors import DataError
 from preimage.figures.explore import Term
 from preimage.latents.store import Store
 from preimage.latents.walks import arithmetic, average, blend, codes_of, first_ids, interpolate, support_of
-from preimage.models.generator_folder import GeneratorCard
 from preimage.recipes.known_codes import make_images
 
 ImageId = Annotated[int, Field(ge=0)]
@@ -51,25 +50,6 @@ class Arithmetic(Config):
 
     plus: Annotated[tuple[Choice, ...], Field(min_length=1)]
     minus: tuple[Choice, ...] = ()
-
-
-def require_codes_of(card: GeneratorCard, store: Store) -> None:
-    """Raise StoreError where a store holds codes of another generator."""
-    if store.about.generator.fingerprint != card.fingerprint:
-        place = f", which was at {store.about.generator.path}" if store.about.generator.path else ""
-        raise StoreError(
-            f"{store.folder.uri} holds codes of another generator: give the one they were made with{place}, "
-            "or this one's own store"
-        )
-
-
-def require_images_of(dataset: Dataset, store: Store) -> None:
-    """Raise DataError where a store's codes stand for other images."""
-    if store.about.dataset.fingerprint != dataset.fingerprint:
-        raise DataError(
-            f"the codes in {store.folder.uri} stand for other images than {dataset.config.source} "
-            f"{dataset.config.split}, prepared as here: name with data those that the store was made from"
-        )
 
 
 def images_of(dataset: Dataset, ids: Sequence[int]) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.errors import GeneratorError, InversionError
+from preimage.errors import InversionError
 from preimage.figures.grids import stacks_png
 from preimage.figures.plots import convergence_png
 from preimage.inversion.config import InversionConfig
@@ -21,7 +21,8 @@ from preimage.inversion.measurements import Measurement, MeasurementConfig, make
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import GeneratorCard, load_generator, read_card, require_images
+from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
+from preimage.recipes.belonging import images_for
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 
@@ -65,17 +66,6 @@ def cost(config: InvertConfig, images: int | None) -> dict[str, int]:
     return {"images": images, "generator evaluations at most": 2 * images * each}
 
 
-def data_of(config: InvertConfig, card: GeneratorCard) -> DataConfig:
-    """The images to invert. Raises GeneratorError where the generator makes none of their shape."""
-    if not config.data and "data" not in card.training:
-        raise GeneratorError(
-            "this generator does not say what it was trained on: name the images with data.source"
-        )
-    data = config.data or DataConfig.model_validate(card.training["data"])
-    require_images(card.generator, data.size, data.channels)
-    return data
-
-
 def run(config: InvertConfig, context: Context) -> Result:
     """Invert what is not in the store yet, and finish the store.
 
@@ -85,7 +75,7 @@ def run(config: InvertConfig, context: Context) -> Result:
     """
     card = read_card(context.inputs["generator"])
     config.require_usable(card.generator)
-    dataset = context.dataset(data_of(config, card))
+    dataset = context.dataset(images_for(card, config.data))
     rows = part_rows(dataset.count, config.inversion.batch)
     parts = -(-dataset.count // rows)
     about = _about(config, context, card, dataset)

@@ -1,0 +1,40 @@
+"""A generator, the codes of its images, and the images: whether they belong together."""
+
+from preimage.data.config import DataConfig
+from preimage.data.dataset import Dataset
+from preimage.errors import GeneratorError, StoreError
+from preimage.latents.store import Store
+from preimage.models.generator_folder import GeneratorCard, require_images
+
+
+def images_for(card: GeneratorCard, given: DataConfig | None) -> DataConfig:
+    """The images that were given, or those that the generator was trained on.
+
+    Raises GeneratorError where neither is known, or the generator makes none of their shape.
+    """
+    if not given and "data" not in card.training:
+        raise GeneratorError(
+            "this generator does not say what it was trained on: name the images with data.source"
+        )
+    data = given or DataConfig.model_validate(card.training["data"])
+    require_images(card.generator, data.size, data.channels)
+    return data
+
+
+def require_codes_of(card: GeneratorCard, store: Store) -> None:
+    """Raise StoreError where a store holds codes of another generator."""
+    if store.about.generator.fingerprint != card.fingerprint:
+        place = f", which was at {store.about.generator.path}" if store.about.generator.path else ""
+        raise StoreError(
+            f"{store.folder.uri} holds codes of another generator: give the one they were made with{place}, "
+            "or this one's own store"
+        )
+
+
+def require_images_of(dataset: Dataset, store: Store) -> None:
+    """Raise StoreError where a store's codes stand for other images."""
+    if store.about.dataset.fingerprint != dataset.fingerprint:
+        raise StoreError(
+            f"the codes in {store.folder.uri} stand for other images than {dataset.config.source} "
+            f"{dataset.config.split}, prepared as here: name with data those that the store was made from"
+        )

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from preimage.models.config import FIRST_SIDE, DcganConfig
-from preimage.models.dcgan import build_pair, parameters_of
+from preimage.models.dcgan import build_autoencoder, build_pair, parameters_of
+from tiny import MODEL
 
 
 @pytest.mark.parametrize("size", sorted(FIRST_SIDE))
@@ -38,3 +39,12 @@ def test_a_seed_gives_the_same_weights_whatever_ran_before():
     other, _ = build_pair(config, seed=4)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert not torch.equal(next(first.parameters()), next(other.parameters()))
+
+
+def test_the_encoder_is_the_discriminator_up_to_its_end():
+    discriminator, encoder = build_pair(MODEL, 3)[1], build_autoencoder(MODEL, 3)[0]
+    shapes = [tuple(each.shape) for each in discriminator.features.state_dict().values()]
+    assert [tuple(each.shape) for each in encoder.features.state_dict().values()] == shapes
+    assert encoder(torch.zeros(3, 1, 16, 16)).shape == (3, 4)
+    again = build_autoencoder(MODEL, 3)[0]
+    assert torch.equal(encoder.codes.weight, again.codes.weight)

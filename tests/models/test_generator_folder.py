@@ -2,7 +2,17 @@ import pytest
 import torch
 
 from preimage.errors import GeneratorError
-from preimage.models.generator_folder import CONFIG, WEIGHTS, load_generator, save_generator
+from preimage.latents.priors import Gaussian
+from preimage.models.dcgan import Generator
+from preimage.models.generator_folder import (
+    CONFIG,
+    PRIOR,
+    WEIGHTS,
+    load_generator,
+    load_prior,
+    save_generator,
+)
+from tiny import GLO_MODEL, MODEL
 
 
 def test_a_saved_generator_makes_the_same_images(tiny_generator, folder):
@@ -58,3 +68,31 @@ def test_weights_of_another_shape_are_refused(tiny_generator, folder):
     folder.write(CONFIG, text.encode())
     with pytest.raises(GeneratorError, match="does not fit"):
         load_generator(folder)
+
+
+def test_a_fitted_prior_lies_beside_the_weights(folder):
+    generator = Generator(GLO_MODEL)
+    prior = Gaussian(torch.randn(6), torch.randn(6, 6), "ball")
+    card = save_generator(generator, folder, {}, prior)
+    loaded = load_prior(folder, card)
+    assert folder.names() == [CONFIG, PRIOR, WEIGHTS]
+    assert loaded.name == "gaussian-in-ball"
+    drawn = (each.sample(4, torch.Generator().manual_seed(0)) for each in (prior, loaded))
+    assert torch.equal(*drawn)
+    fixed = save_generator(Generator(MODEL), folder / "fixed", {})
+    assert load_prior(folder / "fixed", fixed).name == "normal"
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "another"])
+def test_a_damaged_prior_is_refused(folder, damage):
+    card = save_generator(Generator(GLO_MODEL), folder, {}, Gaussian(torch.randn(6), torch.randn(6, 6)))
+    if damage == "missing":
+        folder.remove(PRIOR)
+    elif damage == "cut":
+        folder.write(PRIOR, folder.read(PRIOR)[:-10])
+    else:  # whole, but of four components
+        small = save_generator(Generator(MODEL), folder / "a", {}, Gaussian(torch.randn(4), torch.eye(4)))
+        folder.write(PRIOR, (folder / "a").read(PRIOR))
+        card = card.model_copy(update={"prior_sha256": small.prior_sha256})
+    with pytest.raises(GeneratorError, match=r"prior\.safetensors (is missing, cut|does not fit)"):
+        load_prior(folder, card)

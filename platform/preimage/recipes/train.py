@@ -75,7 +75,7 @@ def train(config: TrainConfig, context: Context, build: Callable[[Setting], Lear
         dataset=dataset.folder,
         loop=config.training,
         build=build,
-        identity=config.model_dump(mode="json", exclude={"resources"}),
+        identity=config.model_dump(mode="json", exclude={"resources"}) | {"dataset": dataset.fingerprint},
         seed=config.seed,
         images_on=config.resources.images_on,
         history={

@@ -46,12 +46,8 @@ def test_a_fitted_gaussian_has_the_codes_mean_and_covariance():
     assert torch.allclose(prior.root @ prior.root.T, torch.cov(z.T), atol=1e-5)
     assert prior.std == pytest.approx(z.var(0).mean().sqrt().item(), rel=1e-5)
     drawn = prior.sample(100_000, torch.Generator().manual_seed(1))
-    assert torch.allclose(torch.cov(drawn.T), torch.cov(z.T), atol=0.12), (
-        "four errors of the largest variance"
-    )
-    assert torch.allclose(drawn[:, 4], drawn[:, 0] + drawn[:, 1] - 3, atol=1e-3), (
-        "in the codes' own dimensions"
-    )
+    assert torch.allclose(torch.cov(drawn.T), torch.cov(z.T), atol=0.12), "five standard errors"
+    assert torch.allclose(drawn[:, 4], drawn[:, 0] + drawn[:, 1] - 3, atol=1e-3), "where codes are"
 
 
 def test_in_the_ball_its_codes_are_projected():

@@ -1,6 +1,7 @@
 import copy
 import dataclasses
 import math
+import shutil
 
 import pytest
 import torch
@@ -185,13 +186,27 @@ def test_a_resume_with_another_dataset_is_refused(make_glo):
         train(Worker(), other)
 
 
-def test_mixed_precision_and_compilation_train_too(make_glo):
-    for settings in ({"precision": "bf16"}, {"compile": True}):
-        training = make_glo(str(settings), images=240, **settings)
+def test_mixed_precision_keeps_codes_and_weights_in_float32(make_glo):
+    training = make_glo(images=240, precision="bf16")
+    train(Worker(), training)
+    newest = checkpoints.newest(training.run.checkpoints)
+    assert newest.own(0)["codes"].dtype == torch.float32
+    assert all(each.dtype != torch.bfloat16 for each in newest.shared()["learner"]["generator"].values())
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_training_is_the_training(make_glo):
+    plain, compiled = make_glo("plain", images=240), make_glo("compiled", images=240, compile=True)
+    for training in (plain, compiled):
         train(Worker(), training)
-        table = checkpoints.newest(training.run.checkpoints).own(0)["codes"]
-        assert table.dtype == torch.float32
-        assert table.isfinite().all()
+    losses = [[value for _, value in each.run.curve("loss")] for each in (plain, compiled)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def test_compilation_without_a_compiler_is_refused(make_glo, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(PreimageError, match="needs a C\\+\\+ compiler"):
+        train(Worker(), make_glo(compile=True))
 
 
 def test_images_may_stay_in_memory(make_glo):

@@ -1,11 +1,14 @@
 """A learner's networks with their optimisers: parallel over the workers, updated with care, saved as one."""
 
+import os
+import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from preimage.errors import PreimageError
 from preimage.latents.priors import Prior
 from preimage.reproducible import seed_of
 from preimage.training.config import OptimizerConfig
@@ -22,6 +25,8 @@ class Networks:
 
     def __init__(self, setting: Setting, bare: Mapping[str, nn.Module], optimizer: OptimizerConfig) -> None:
         self.worker, self.loop = setting.worker, setting.loop
+        if self.loop.compile and self.worker.device.type == "cpu":
+            _require_compiler()
         self.bare = {
             name: network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
             for name, network in bare.items()
@@ -63,6 +68,15 @@ class Networks:
         for name, network in self.bare.items():
             network.load_state_dict(state[name])
             self.optimizers[name].load_state_dict(state[f"{name}_optimizer"])
+
+
+def _require_compiler() -> None:
+    """Raise PreimageError where torch.compile would find no compiler for this processor."""
+    if not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
+        raise PreimageError(
+            "training.compile=true needs a C++ compiler on every worker without a GPU, and there is none: "
+            "install g++, or set training.compile=false"
+        )
 
 
 @torch.no_grad()

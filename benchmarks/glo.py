@@ -49,7 +49,7 @@ class AtMost(Figure):
 
 
 class Steps(Loop):
-    """The real loop, some steps at a time, without what it does once in 10,000 images or fewer."""
+    """The real loop, some steps at a time, without what comes once in 10,000 images or more."""
 
     def steps(self, number: int) -> None:
         for _ in range(number):

@@ -1,10 +1,14 @@
 """The trainings that give every image a code, as jobs: what they leave, and what they refuse beforehand."""
 
+import io
+
 import pytest
 import torch
 import yaml
+from rich.console import Console
 
 from faulty import planned
+from preimage.cli.report import show_outcome
 from preimage.errors import PreimageError, SpecError
 from preimage.latents.store import Store
 from preimage.metrics.pag import PagError
@@ -105,3 +109,16 @@ def test_what_was_run_can_be_run_again_from_its_own_record(tmp_path):
     folders = {key: each.folder.path for key, each in plan.steps[2].inputs.items()}
     assert {key: each.folder.path for key, each in again.steps[0].inputs.items()} == folders
     assert again.steps[0].fingerprint == plan.steps[2].fingerprint
+
+
+def test_the_table_of_methods_is_shown_when_all_is_done(tmp_path):
+    table = {"job": "compression", "methods": {"GLO (L2)": "glo", "DCAE": "autoencoder"}}
+    plan = planned(tmp_path, {"glo": GLO, "autoencoder": AUTOENCODER, "table": table})
+    console = Console(record=True, width=120, file=io.StringIO())
+    outcome = execute(plan)
+    show_outcome(console, plan, outcome)
+    lines = [line.split() for line in console.export_text().splitlines()]
+    rows = {tuple(words[:2]) for words in lines if words}
+    assert {("GLO", "(L2)"), ("DCAE", "6")} <= rows
+    ordering = ", ".join(outcome.metrics["ordering"]).split()
+    assert ["table", "ordering", *ordering] in lines

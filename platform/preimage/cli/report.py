@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
@@ -45,11 +46,20 @@ def show_outcome(console: Console, plan: Plan, outcome: Outcome) -> None:
     console.print()
     console.print(table)
     console.print()
+    for written in _tables(plan):
+        console.print(Markdown(written))
+        console.print()
     for label, path in _products(outcome):
         console.print(f"{label:<16} {path}", highlight=False, soft_wrap=True)
     console.print("\n[bold]next[/bold]")
     for command, what in _next(plan, outcome):
         console.print(f"  [cyan]{escape(command)}[/cyan]  {what}", highlight=False, soft_wrap=True)
+
+
+def _tables(plan: Plan) -> list[str]:
+    """The tables that steps wrote for people, each once however many steps are the same run."""
+    folders = {step.run.folder.uri: step.run.figures for step in plan.steps}
+    return [each.read("table.md").decode() for each in folders.values() if each.exists("table.md")]
 
 
 def _what_happens(step: PlannedStep) -> str:
@@ -104,6 +114,8 @@ def _costs(plan: Plan, step: PlannedStep) -> str:
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return (

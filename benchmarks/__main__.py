@@ -80,7 +80,7 @@ def _table(found: list[Figure]) -> Table:
     table.columns[0].no_wrap = True
     for each in found:
         meets = {None: "", True: "yes", False: "[red]no[/red]"}[each.meets]
-        aim = "" if each.aim is None else f"{each.aim:g}"
+        aim = "" if each.aim is None else f"{'at most ' if each.at_most else ''}{each.aim:g}"
         spread = f"{each.low:.4g} - {each.high:.4g}"
         table.add_row(each.name, f"{each.value:.4g}", each.unit, aim, spread, meets)
     return table

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache, partial
 from multiprocessing import get_context
 
@@ -39,15 +39,6 @@ SEED, BATCH, PICTURES = 1, 128, 4_000
 TOLERANCE = 0.01
 
 
-@dataclass(frozen=True)
-class AtMost(Figure):
-    """A figure whose aim is not to be exceeded."""
-
-    @property
-    def meets(self) -> bool | None:
-        return None if self.aim is None else self.value <= self.aim
-
-
 class Steps(Loop):
     """The real loop, some steps at a time, without what comes once in 10,000 images or more."""
 
@@ -61,7 +52,7 @@ class Steps(Loop):
         self._checkpoint()
 
 
-def step_200k_over_2k(quick: bool) -> AtMost:
+def step_200k_over_2k(quick: bool) -> Figure:
     """Seconds of a step with 200,000 images over those with 2,000, on a small DCGAN.
 
     A step is the loop's: rows of the batch, their pixels, conversion, forward, backward, updates, metrics. An
@@ -87,7 +78,7 @@ def step_200k_over_2k(quick: bool) -> AtMost:
         f"200,000's shuffle is {rare / number * 1e6:.0f} µs of a step; {whole:.3f} with a checkpoint and "
         f"a grid in 100,000 images ({pauses[0] * 1000:.0f} ms, and {pauses[1] * 1000:.0f} ms)"
     )
-    return AtMost(**vars(figure("glo.step_200k_over_2k", ratios, "x", 1.05, note)))
+    return replace(figure("glo.step_200k_over_2k", ratios, "x", 1.05, note), at_most=True)
 
 
 def over_plain(quick: bool) -> list[Figure]:
@@ -211,11 +202,6 @@ def _weights(network: nn.Module) -> Tensor:
 
 def _apart(one: Tensor, other: Tensor) -> float:
     return ((one - other).norm() / other.norm()).item()
-
-
-def _speeds(pairs: list[tuple[float, float]], images: int, other: str) -> str:
-    fast, slow = (images / statistics.median(each) for each in zip(*pairs, strict=True))
-    return f"{fast:.0f} images/s, {other} {slow:.0f}"
 
 
 def _shuffle(count: int, batch: int) -> float:

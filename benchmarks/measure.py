@@ -20,10 +20,14 @@ class Figure:
     aim: float | None = None
     """At least so much; None where there is nothing to compare with."""
     note: str = ""
+    at_most: bool = False
+    """The aim is not to be exceeded."""
 
     @property
     def meets(self) -> bool | None:
-        return None if self.aim is None else self.value >= self.aim
+        if self.aim is None:
+            return None
+        return self.value <= self.aim if self.at_most else self.value >= self.aim
 
 
 def figure(name: str, values: Sequence[float], unit: str, aim: float | None = None, note: str = "") -> Figure:

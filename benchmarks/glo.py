@@ -25,7 +25,8 @@ from preimage.training.batches import Batches
 from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.glo import CodesConfig, GloLearner
 from preimage.training.learner import Setting
-from preimage.training.loop import Loop, Training
+from preimage.training.loop import Loop
+from preimage.training.training import Training
 from preimage.training.worker import Worker
 
 from .measure import Figure, figure, seconds

@@ -21,8 +21,8 @@ from preimage.storage import Folder
 from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.gan import GanLearner
 from preimage.training.learner import Setting
-from preimage.training.loop import Training
 from preimage.training.on_ray import fit_on_ray
+from preimage.training.training import Training
 from preimage.training.worker import Worker
 
 from .bare import Bare, bare_process

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from preimage.errors import StoreError
-from preimage.latents.statistics import Moments
-from preimage.metrics.spectrum import directions_for, explained_by_directions, store_moments
+from preimage.latents.statistics import Moments, store_moments
+from preimage.metrics.spectrum import directions_for, explained_by_directions
 from preimage.models.generator_folder import save_generator
 from stores import linear_generator, write_store
 

@@ -13,7 +13,7 @@ from preimage.training.config import OptimizerConfig
 from preimage.training.gan import GanLearner
 from preimage.training.glo import CodesConfig, GloLearner
 from preimage.training.learner import Setting
-from preimage.training.loop import Training
+from preimage.training.training import Training
 from tiny import GLO_MODEL, LOOP, MODEL
 
 

@@ -8,7 +8,8 @@ import torch
 
 from preimage.latents.store import Store
 from preimage.training import checkpoints
-from preimage.training.loop import Training, train
+from preimage.training.loop import train
+from preimage.training.training import Training
 from preimage.training.worker import Worker
 from two_workers import METHODS, glo, norm_network, normalise, stopping, train_all, train_or_stop, two
 

@@ -69,6 +69,15 @@ def source_signature(config: DataConfig) -> str:
     return open_source(config).signature
 
 
+def known_count(config: DataConfig) -> int | None:
+    """How many images a config means, as far as that is known without a download and without decoding any."""
+    try:
+        there = len(open_source(config)) if config.path or config.source == "digits" else None
+    except DataError:
+        there = None
+    return min((each for each in (there, config.limit) if each), default=None)
+
+
 def official_name(config: DataConfig) -> str:
     return "/".join(part for part in (config.source, config.split, config.category) if part)
 

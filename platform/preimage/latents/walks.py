@@ -11,7 +11,7 @@ from torch import Tensor
 from preimage.errors import StoreError
 from preimage.latents.priors import SUPPORTS, Gaussian, Support, project
 from preimage.latents.schema import UNLABELLED, Codes
-from preimage.latents.statistics import Moments
+from preimage.latents.statistics import Moments, store_moments
 from preimage.latents.store import Store
 
 NAMED = 10
@@ -29,10 +29,7 @@ def fit_gaussian(store: Store) -> Gaussian:
 
     Raises PreimageError for fewer than two codes.
     """
-    moments = Moments.empty(store.latent_dim)
-    for codes in _sound(store, "z"):
-        moments = moments.update(codes.z)
-    return Gaussian.fit(moments, "ball" if support_of(store) == "ball" else "anywhere")
+    return Gaussian.fit(store_moments(store), "ball" if support_of(store) == "ball" else "anywhere")
 
 
 def first_ids(store: Store, count: int, label: int | None = None) -> list[int]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from preimage.errors import PreimageError
 from preimage.latents.priors import PRIORS, make_prior
-from preimage.latents.statistics import Moments
+from preimage.latents.statistics import Moments, store_moments
 
 if TYPE_CHECKING:
     from preimage.latents.store import Store
@@ -57,9 +57,7 @@ def store_pag(store: Store, std: float | None = None) -> PagResult:
     """
     if std is None:
         std = named_std(store.about.prior, store.latent_dim)
-    moments = Moments.empty(store.latent_dim)
-    for codes in store.batches(("z", "loss")):
-        moments = moments.update(codes.z[~codes.diverged])
+    moments = store_moments(store)
     found = pag_from_gram(moments.gram, moments.count, std)
     return replace(found, left_out=store.count - moments.count)
 

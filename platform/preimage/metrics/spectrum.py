@@ -5,15 +5,6 @@ from torch import Tensor
 
 from preimage.errors import StoreError
 from preimage.latents.statistics import Moments
-from preimage.latents.store import Store
-
-
-def store_moments(store: Store) -> Moments:
-    """Of the codes of a store, but those of images that diverged."""
-    moments = Moments.empty(store.latent_dim)
-    for codes in store.batches(("z", "loss")):
-        moments = moments.update(codes.z[~codes.diverged])
-    return moments
 
 
 def explained_by_directions(moments: Moments) -> Tensor:

@@ -6,8 +6,7 @@ from typing import Any, Literal
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.prepare import dataset_key, dataset_name
-from preimage.data.sources import open_source
-from preimage.errors import DataError
+from preimage.data.sources import known_count
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import read_card, require_images
 from preimage.pipelines.inputs import Input, find_product
@@ -145,8 +144,4 @@ def image_count(config: DataConfig | None, datasets: Folder) -> int | None:
     folder = datasets / dataset_name(config)
     if folder.exists("manifest.json"):
         return Dataset.open(folder).count
-    try:
-        there = len(open_source(config)) if config.path or config.source == "digits" else None
-    except DataError:
-        return None
-    return min(there, config.limit) if there and config.limit else there or config.limit
+    return known_count(config)

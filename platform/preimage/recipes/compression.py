@@ -16,9 +16,10 @@ from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.errors import GeneratorError, StoreError
 from preimage.figures.compression import errors_png, explained_png, image_lines_png
+from preimage.latents.statistics import store_moments
 from preimage.latents.store import Store
 from preimage.metrics.reconstruction import first_in_step, reconstruction
-from preimage.metrics.spectrum import explained_by_directions, store_moments
+from preimage.metrics.spectrum import explained_by_directions
 from preimage.models.generator_folder import GeneratorCard, load_generator, require_images
 from preimage.recipes.belonging import images_for, require_codes_of, require_images_of
 from preimage.recipes.compression_report import Report, Row

@@ -39,7 +39,9 @@ class Job:
 
 JOBS = {
     "train-gan": Job(train_gan.TrainGanConfig, train_gan.run, train.cost, train_gan.HEADLINE, train.check),
-    "train-glo": Job(train_glo.TrainGloConfig, train_glo.run, train.cost, train_glo.HEADLINE, train.check),
+    "train-glo": Job(
+        train_glo.TrainGloConfig, train_glo.run, train.cost, train_glo.HEADLINE, train_glo.check
+    ),
     "train-autoencoder": Job(
         train_autoencoder.TrainAutoencoderConfig,
         train_autoencoder.run,

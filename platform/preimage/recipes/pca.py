@@ -12,8 +12,7 @@ from preimage.config import PositiveInt
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.data.sources import open_source
-from preimage.errors import DataError
+from preimage.data.sources import known_count
 from preimage.figures.grids import stacks_png
 from preimage.figures.pca import components_png, explained_png
 from preimage.inversion.dataset import part_rows
@@ -61,7 +60,7 @@ class PcaConfig(JobConfig):
 
 def check(config: PcaConfig) -> None:
     """More components than pixels or images are refused, as far as these are known before any is decoded."""
-    require_possible(config.latent_dim, _known_count(config.data), config.data.channels * config.data.size**2)
+    require_possible(config.latent_dim, known_count(config.data), config.data.channels * config.data.size**2)
 
 
 def cost(config: PcaConfig, images: int | None) -> dict[str, int]:
@@ -219,12 +218,3 @@ def _components(generator: LinearGenerator) -> bytes:
     rows = torch.cat([generator.mean[None], generator.components[: SHOWN - 1]])
     images = rows.unflatten(1, (generator.config.channels, side, side))
     return components_png(images[0], images[1:])
-
-
-def _known_count(data: DataConfig) -> int | None:
-    """Images of a dataset where that is known without a download, or at most so many."""
-    try:
-        there = len(open_source(data)) if data.path or data.source == "digits" else None
-    except DataError:
-        there = None
-    return min((each for each in (there, data.limit) if each), default=None)

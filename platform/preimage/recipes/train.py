@@ -17,8 +17,9 @@ from preimage.recipes.context import Context
 from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.fit import check_batch, fit
 from preimage.training.learner import Learner, Setting
-from preimage.training.loop import GRID, Training
+from preimage.training.loop import GRID
 from preimage.training.networks import fixed_samples
+from preimage.training.training import Training
 
 
 class TrainConfig(JobConfig):

@@ -3,11 +3,14 @@
 from functools import partial
 from typing import ClassVar, Literal
 
+from preimage.data.sources import known_count
 from preimage.latents.priors import PriorName
+from preimage.models.pca import require_possible
+from preimage.recipes import train
 from preimage.recipes.coded import FIGURES, describe_codes
 from preimage.recipes.config import Product
 from preimage.recipes.context import Context, Result
-from preimage.recipes.train import TrainConfig, summary, train
+from preimage.recipes.train import TrainConfig, summary
 from preimage.training.config import OptimizerConfig
 from preimage.training.glo import METRICS, CodesConfig, GloLearner, LossName
 from preimage.training.learner import Setting
@@ -30,9 +33,17 @@ class TrainGloConfig(TrainConfig):
     """The generator's, on the loss averaged over the batch."""
 
 
+def check(config: TrainGloConfig) -> None:
+    """What can be known to be wrong before anything starts."""
+    train.check(config)
+    if config.codes.start == "pca":
+        pixels = config.data.channels * config.data.size**2
+        require_possible(config.model.latent_dim, known_count(config.data), pixels)
+
+
 def run(config: TrainGloConfig, context: Context) -> Result:
     """Train to the end; leave the generator, the codes as a latent store, and pictures of both."""
-    dataset = train(config, context, partial(_build, config))
+    dataset = train.train(config, context, partial(_build, config))
     metrics = summary(config, context) | describe_codes(context, dataset, config.loss)
     return Result(metrics, ("samples.png", *FIGURES))
 

@@ -1,6 +1,7 @@
 """What a finished training leaves: the generator, and the codes of the images where it has them."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from preimage.models.generator_folder import GeneratorCard, save_generator
 from preimage.runs import RunFolder
 from preimage.training.batches import lanes
 from preimage.training.learner import Learner, OwnCodes
+from preimage.training.training import Training
 from preimage.training.worker import Worker
 
 CHUNK = 256
@@ -23,40 +25,31 @@ CHUNK = 256
 
 
 def deliver(
-    worker: Worker,
-    learner: Learner,
-    images: Images,
-    dataset: Dataset,
-    run: RunFolder,
-    batch: int,
-    history: dict[str, Any],
-    seen: int,
+    worker: Worker, learner: Learner, training: Training, dataset: Dataset, images: Images, seen: int
 ) -> None:
     """Write the generator folder, its prior fitted to the codes where that is how it has one, and the store.
 
+    images: this worker's, of the dataset. seen: images that the learner was trained on, repetitions counted.
     Every worker calls it and writes the codes of its own images. The store has a part for each lane of the
     batch, so it is the same store for any number of workers, and a killed delivery goes on.
     """
-    codes = learner.codes()
+    codes, run = learner.codes(), training.run
     prior = _fit(worker, learner.generator, codes) if codes else None
-    card = None
-    if worker.leads:
-        card = save_generator(learner.generator, run.generator, history | {"images_seen": seen}, prior)
+    history = training.history | {"images_seen": seen}
+    card = worker.agree(
+        lambda: save_generator(learner.generator, run.generator, history, prior) if worker.leads else None
+    )
     if not codes:
         return
-    card = worker.from_leader(card)
-    about = _about(card, run, dataset, history)
-    parts = lanes(dataset.count, batch)
-    steps = seen // dataset.count if codes.learned else 0
-    if worker.leads:
-        StoreWriter(run.store, about, batch, dataset.count)  # one writes the plan, then the others find it
+    about = _about(worker.from_leader(card), run, dataset, history)
+    batch = training.loop.batch
+    worker.agree(  # the first writes the plan, which the others then find
+        lambda: StoreWriter(run.store, about, batch, dataset.count) if worker.leads else None
+    )
     writer = worker.agree(lambda: StoreWriter(run.store, about, batch, dataset.count))
-    first = worker.rank * batch // worker.world_size
-    edges = parts[first : (worker.rank + 1) * batch // worker.world_size + 1]
-    worker.agree(lambda: _write(writer, first, edges - edges[0], learner.generator, images, codes, steps))
-    if worker.leads:
-        writer.finish()
-    worker.gather(None)
+    steps = seen // dataset.count if codes.learned else 0
+    worker.agree(lambda: _write(writer, worker, learner.generator, images, codes, steps))
+    worker.agree(lambda: writer.finish() if worker.leads else None)
 
 
 def _fit(worker: Worker, generator: nn.Module, codes: OwnCodes) -> Gaussian | None:
@@ -76,29 +69,26 @@ def _about(card: GeneratorCard, run: RunFolder, dataset: Dataset, history: dict[
     return About(
         generator=GeneratorInfo(fingerprint=card.fingerprint, path=run.generator.uri),
         dataset=DatasetInfo(fingerprint=dataset.fingerprint, path=dataset.folder.uri, count=dataset.count),
-        solver={"name": history.get("job", "training")},
+        solver={"solver": history.get("job", "training")},
         latent_dim=card.generator.latent_dim,
         prior=card.generator.prior,
     )
 
 
 def _write(
-    writer: StoreWriter,
-    first: int,
-    edges: Tensor,
-    generator: nn.Module,
-    images: Images,
-    codes: OwnCodes,
-    steps: int,
+    writer: StoreWriter, worker: Worker, generator: nn.Module, images: Images, codes: OwnCodes, steps: int
 ) -> None:
+    """The parts that are missing of this worker's: those of its lanes."""
     missing = set(range(writer.plan.parts)) - writer.done()
+    first, last = (rank * writer.plan.parts // worker.world_size for rank in (worker.rank, worker.rank + 1))
+    edges = lanes(writer.plan.count, writer.plan.parts)[first : last + 1].tolist()
     generator.eval()
-    for lane, (begin, end) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
-        if first + lane in missing:
+    for part, (begin, end) in enumerate(pairwise(edge - edges[0] for edge in edges)):
+        if first + part in missing:
             z, pixels = codes.z[begin:end], images.pixels[begin:end]
             loss = torch.cat(list(errors(generator, z, pixels)))
             count = torch.ones(end - begin, dtype=torch.int32)
-            part = Codes(
+            made = Codes(
                 image_id=images.image_id[begin:end],
                 label=images.labels[begin:end],
                 z=z.cpu(),
@@ -107,7 +97,7 @@ def _write(
                 restart=count * 0,
                 converged=count.bool() & (not codes.learned),
             )
-            writer.write(first + lane, part)
+            writer.write(first + part, made)
     generator.train()
 
 

@@ -9,7 +9,8 @@ from preimage.errors import PreimageError, StorageError
 from preimage.reproducible import prepare_process
 from preimage.runs import RunFolder
 from preimage.training.config import LoopConfig
-from preimage.training.loop import Training, train
+from preimage.training.loop import train
+from preimage.training.training import Training
 from preimage.training.worker import Worker
 
 SEEN_EVERY = 0.5

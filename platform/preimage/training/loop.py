@@ -3,9 +3,6 @@ on one worker or many."""
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,33 +11,15 @@ from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
 from preimage.errors import CheckpointError
 from preimage.figures.grids import grid_png
-from preimage.runs import RunFolder
-from preimage.storage import Folder
 from preimage.training import checkpoints
 from preimage.training.batches import Batches
-from preimage.training.config import LoopConfig
 from preimage.training.deliver import deliver
 from preimage.training.learner import Learner, Setting, rows_of_share
+from preimage.training.training import Training
 from preimage.training.worker import Worker
 
 GRID = 64
 """Samples in a grid."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """Everything a worker is told. It travels to Ray workers, so it holds addresses, not open things."""
-
-    run: RunFolder
-    dataset: Folder
-    loop: LoopConfig
-    build: Callable[[Setting], Learner]
-    identity: dict[str, Any]
-    """The config as far as it decides the result; a resume must agree with it."""
-    seed: int
-    images_on: Literal["device", "host"] = "device"
-    history: dict[str, Any] = field(default_factory=dict)
-    """What the generator folder will say of its origin: the job, its fingerprint, the images' config."""
 
 
 def train(worker: Worker, training: Training) -> None:
@@ -63,7 +42,7 @@ def train(worker: Worker, training: Training) -> None:
     chosen = worker.from_leader(loop.chosen() if worker.leads else None)
     if chosen.images != loop.seen:
         worker.agree(lambda: loop.resume(chosen))
-    deliver(worker, learner, images, dataset, training.run, training.loop.batch, training.history, loop.seen)
+    deliver(worker, learner, training, dataset, images, loop.seen)
 
 
 class Loop:

@@ -24,7 +24,8 @@ from preimage.cluster.connect import require
 from preimage.config import Resources
 from preimage.errors import PreimageError, StorageError
 from preimage.reproducible import prepare_process
-from preimage.training.loop import Training, train
+from preimage.training.loop import train
+from preimage.training.training import Training
 from preimage.training.worker import Worker
 
 FAILURE = "failure.json"

@@ -1,0 +1,26 @@
+"""What a worker is told of a training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from preimage.runs import RunFolder
+from preimage.storage import Folder
+from preimage.training.config import LoopConfig
+from preimage.training.learner import Learner, Setting
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything a worker is told. It travels to Ray workers, so it holds addresses, not open things."""
+
+    run: RunFolder
+    dataset: Folder
+    loop: LoopConfig
+    build: Callable[[Setting], Learner]
+    identity: dict[str, Any]
+    """The config as far as it decides the result; a resume must agree with it."""
+    seed: int
+    images_on: Literal["device", "host"] = "device"
+    history: dict[str, Any] = field(default_factory=dict)
+    """What the generator folder will say of its origin: the job, its fingerprint, the images' config."""

@@ -39,7 +39,7 @@ def train(worker: Worker, training: Training) -> None:
     else:
         learner.begin()
     loop.run()
-    chosen = worker.from_leader(loop.chosen() if worker.leads else None)
+    chosen = worker.from_leader(worker.agree(lambda: loop.chosen() if worker.leads else None))
     if chosen.images != loop.seen:
         worker.agree(lambda: loop.resume(chosen))
     deliver(worker, learner, training, dataset, images, loop.seen)
@@ -57,7 +57,7 @@ class Loop:
         self.seen = 0
         self.batches = Batches(count, training.loop.batch, training.seed, worker.rank, worker.world_size)
         self.sums: dict[str, Tensor] = {}
-        self.since_log = self.since_checkpoint = 0
+        self.since_log = 0
         self.score_sum, self.score_count = 0.0, 0
         self.clock = Clock()
 

@@ -30,3 +30,7 @@ def test_plots_are_pictures_whatever_the_paper_has():
     for picture in (alone, beside, pixels(explained_png(curves))):
         assert picture.std() > 1
     assert alone.shape != beside.shape or (alone != beside).any(), "the paper's error is drawn"
+
+
+def test_one_method_that_the_paper_does_not_have_is_drawn_too():
+    assert errors_png({"PCA": 0.1}, {"PCA": 0.2}, {})[:4] == b"\x89PNG"

@@ -100,6 +100,11 @@ def test_stores_of_different_images_are_refused(methods, digits, ids):
         start(methods, digits, **given)
 
 
+def test_names_that_mlflow_would_take_for_one_are_refused():
+    with pytest.raises(ValidationError, match=r"names must differ by more than \( \) and \+"):
+        CompressionConfig.model_validate({"methods": {"GLO (L2)": "a", "GLO L2": "b"}})
+
+
 def test_codes_and_images_out_of_step_are_refused_with_the_methods_name(methods, digits, ids):
     card = read_card(methods / "GLO (L2)" / "generator")
     write_store(methods / "b", card, digits, torch.randn(200, 4), ids.flip(0))

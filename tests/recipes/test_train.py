@@ -9,7 +9,7 @@ from rich.console import Console
 
 from faulty import planned
 from preimage.cli.report import show_outcome
-from preimage.errors import PreimageError, SpecError
+from preimage.errors import PreimageError, SpecError, StoreError
 from preimage.latents.store import Store
 from preimage.metrics.pag import PagError
 from preimage.models.generator_folder import load_generator, load_prior
@@ -70,9 +70,34 @@ def test_more_dimensions_than_the_images_have_components_are_refused_by_the_plan
     assert execute(planned(tmp_path, {"glo": random})).metrics["images"] == 200
 
 
+def test_what_a_finished_run_lost_is_made_again_and_nothing_else(tmp_path):
+    execute(planned(tmp_path, {"glo": GLO}))
+    run = planned(tmp_path, {"glo": GLO}).steps[0].run
+    before = Store.open(run.store)
+    kept = (run.store.local / "part-00000.parquet").stat().st_mtime_ns
+    for name in ("part-00003.parquet", "_part-00003.json", "_manifest.json"):
+        run.store.remove(name)
+    again = planned(tmp_path, {"glo": GLO})
+    assert again.steps[0].state == "begun"
+    execute(again)
+    assert Store.open(run.store).fingerprint == before.fingerprint
+    assert (run.store.local / "part-00000.parquet").stat().st_mtime_ns == kept
+    run.generator.remove("config.json")
+    execute(planned(tmp_path, {"glo": GLO}))
+    assert load_generator(run.generator)[1].fingerprint == before.about.generator.fingerprint
+
+
+def test_the_plan_refuses_a_store_of_another_generator(tmp_path):
+    plan = planned(tmp_path, {"glo": GLO, "autoencoder": AUTOENCODER})
+    execute(plan)
+    mixed = dict(zip(("generator", "store"), (step.run.name for step in plan.steps), strict=True))
+    with pytest.raises(StoreError, match="codes of another generator: give the one"):
+        planned(tmp_path, {"explore": {"job": "explore", **mixed}})
+
+
 def test_a_batch_larger_than_the_dataset_is_refused(tmp_path):
     with pytest.raises(PreimageError, match="200 images do not fill a batch of 400"):
-        execute(planned(tmp_path, {"glo": GLO | {"training": SHORT | {"batch": 400}}}))
+        planned(tmp_path, {"glo": GLO | {"training": SHORT | {"batch": 400}}})
 
 
 @pytest.mark.parametrize(

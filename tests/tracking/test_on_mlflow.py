@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
-from preimage.errors import TrackingError
+from preimage.errors import StorageError, TrackingError
 from preimage.storage import Folder
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.tracker import Record, open_tracker
@@ -61,6 +61,12 @@ def test_settings_of_any_number_and_length(tracker, run_id):
     found = tracker.client.get_run(run_id).data.params
     assert len(found) == 251
     assert found["model.setting_249"] == "249"
+
+
+def test_results_that_cannot_be_made_are_said_to_be(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageError, match=r"cannot be made \(.*\): choose another with results=FOLDER"):
+        open_tracker(TrackingConfig(uri="local"), Folder.at(tmp_path / "file"))
 
 
 def test_names_that_mlflow_refuses_are_written_without_what_it_refuses(tracker, run_id):

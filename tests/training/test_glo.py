@@ -2,6 +2,7 @@ import copy
 import dataclasses
 import math
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -176,6 +177,12 @@ def test_a_loss_that_diverges_stops_and_keeps_the_last_good_checkpoint(make_glo,
     kept = checkpoints.newest(training.run.checkpoints)
     assert kept.images == 120
     assert kept.own(0)["codes"].isfinite().all()
+
+
+def test_codes_that_step_out_of_all_bounds_stop_it_too(make_glo):
+    build = partial(GloLearner, model=GLO_MODEL, loss="l2", codes=CodesConfig(lr=1e30), optimizer=SGD)
+    with pytest.raises(NonFiniteError, match="the codes' step is not finite at step 0"):
+        train(Worker(), dataclasses.replace(make_glo(), build=build))
 
 
 def test_a_resume_with_another_dataset_is_refused(make_glo):

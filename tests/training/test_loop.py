@@ -96,6 +96,19 @@ def test_a_damaged_checkpoint_is_passed_over_and_said_to_be(make_training, monke
     assert curves(hurt) == curves(whole)
 
 
+def test_a_checkpoint_whose_list_is_damaged_is_passed_over_too(make_training, monkeypatch, caplog):
+    whole, hurt = make_training("whole"), make_training("hurt")
+    train(Worker(), whole)
+    revive = kill_at(monkeypatch, 13)
+    with pytest.raises(Killed):
+        train(Worker(), hurt)
+    revive()
+    checkpoints.committed(hurt.run.checkpoints)[-1].folder.write("meta.json", b"{")
+    train(Worker(), hurt)
+    assert "is passed over: " in caplog.text
+    assert curves(hurt) == curves(whole)
+
+
 def test_what_is_not_finite_stops_before_the_update_and_keeps_the_last_checkpoint(make_training, monkeypatch):
     training = make_training()
     original = GanLearner.step

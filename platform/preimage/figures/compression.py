@@ -68,7 +68,7 @@ def errors_png(mse: Mapping[str, float], lap1: Mapping[str, float], paper: Mappi
     for axes, values, others in ((left, mse, shown), (right, lap1, {})):
         _bars(axes, rows - 0.12 * bool(shown), list(values.values()), 0.45, [f"C{row}" for row in rows])
         _bars(axes, np.array(list(others)) + 0.26, list(others.values()), 0.22, ["darkgrey"] * len(others))
-        axes.set_xlim(0, 1.25 * max(*values.values(), *others.values()))
+        axes.set_xlim(0, 1.25 * max([*values.values(), *others.values()]))
         axes.spines[["top", "right"]].set_visible(False)
     left.set_yticks(rows, list(mse))
     left.invert_yaxis()  # and so the other's

@@ -91,9 +91,8 @@ def describe(store: Store) -> dict[str, object]:
     }
 
 
-_MEND = (
-    "Delete the parts that are named, their .json and manifest.json, and run the job again to make them anew."
-)
+_MEND = "Delete the parts that are named, their records (_part-....json) and _manifest.json, and run the job "
+    "again: only these are made anew."
 
 
 class _Rows:

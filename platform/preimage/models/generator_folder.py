@@ -112,7 +112,7 @@ def _tensors(folder: Folder, name: str, sha256: str | None) -> dict[str, Tensor]
     if digest(data) != sha256:
         raise GeneratorError(
             f"{folder.uri}/{name} is missing, cut short or altered: its SHA-256 is not the one in "
-            f"{CONFIG}. Copy the folder again, or train again."
+            f"{CONFIG}. Copy the folder again, or delete {CONFIG} in the run's folder and run its job again."
         )
     try:
         return load(data)

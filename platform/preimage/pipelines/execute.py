@@ -11,6 +11,7 @@ import yaml
 
 from preimage.data.prepare import dataset_name
 from preimage.errors import TrackingError
+from preimage.pipelines.inputs import finished
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.pipelines.progress import Show, Silent
 from preimage.pipelines.provenance import git_commit, versions
@@ -66,7 +67,7 @@ def _is_finished(plan: Plan) -> bool:
 
 def _settle(plan: Plan, step: PlannedStep, tracker: Tracker, parent: Mirror | None, show: Show) -> Outcome:
     """A step's outcome: the one it has, or else the one it gets now."""
-    if outcome := step.run.outcome():
+    if outcome := finished(step.run, step.config.GIVES):
         show.say(f"[bold]{step.name}[/bold] ({step.config.job}): finished already, {step.run.name}")
         _try(Mirror(step.run, tracker, parent).finish)
         return outcome

@@ -1,13 +1,14 @@
 """Find an earlier run, or what it left behind, by whatever a person would call it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from preimage.errors import SpecError, StorageError
 from preimage.latents.store import Store
 from preimage.models.generator_folder import read_card
 from preimage.recipes.config import Product
-from preimage.runs import RunFolder
+from preimage.runs import Outcome, RunFolder
 from preimage.storage import Folder
 
 MARKS: dict[Product, str] = {"generator": "config.json", "store": "_manifest.json"}
@@ -54,6 +55,12 @@ def find_run(name: str, runs: Folder) -> RunFolder | None:
             ) == name:
                 return RunFolder(runs / each)
     return None
+
+
+def finished(run: RunFolder, gives: Iterable[Product]) -> Outcome | None:
+    """The outcome of a finished run that still has what it gives; None for one that is to go on."""
+    outcome = run.outcome()
+    return outcome if outcome and all(getattr(run, each).exists(MARKS[each]) for each in gives) else None
 
 
 def _maker(folder: Folder) -> RunFolder | None:

@@ -7,9 +7,11 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.prepare import dataset_key, dataset_name
 from preimage.data.sources import known_count
+from preimage.latents.store import Store
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import read_card, require_images
-from preimage.pipelines.inputs import Input, find_product
+from preimage.pipelines.inputs import Input, find_product, finished
+from preimage.recipes.belonging import require_codes_of
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.jobs import JOBS
 from preimage.runs import RunFolder
@@ -71,9 +73,18 @@ def _plan_step(
 ) -> PlannedStep:
     inputs = {key: _input(*asked, earlier, runs) for key, asked in config.needs().items()}
     data = _data(config, inputs, earlier)
+    _require_codes_of_generator(inputs)
     fingerprint = _fingerprint(config, inputs, data)
     run = _run_folder(runs, config.job, fingerprint, fresh)
-    return PlannedStep(name, config, fingerprint, run, _state(run), inputs, data)
+    return PlannedStep(name, config, fingerprint, run, _state(run, config), inputs, data)
+
+
+def _require_codes_of_generator(inputs: dict[str, Input]) -> None:
+    """Raise StoreError where a store is another generator's, as far as both are there already."""
+    pair = [inputs.get(key) for key in ("generator", "store")]
+    generator, store = (each.folder if each and not each.step else None for each in pair)
+    if generator and store:
+        require_codes_of(read_card(generator), Store.open(store))
 
 
 def _input(name: str, product: Product, earlier: dict[str, PlannedStep], runs: Folder) -> Input:
@@ -131,8 +142,8 @@ def _run_folder(runs: Folder, kind: str, fingerprint: str, fresh: bool) -> RunFo
     return RunFolder(runs / (base if number == 1 else f"{base}-r{number}"))
 
 
-def _state(run: RunFolder) -> State:
-    if run.folder.exists("outcome.json"):
+def _state(run: RunFolder, config: JobConfig) -> State:
+    if finished(run, config.GIVES):
         return "finished"
     return "begun" if run.folder.exists("run.json") else "new"
 

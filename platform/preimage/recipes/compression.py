@@ -73,6 +73,9 @@ class CompressionConfig(JobConfig):
                     f"a method's name is letters, digits, spaces and ( ) + - _, but one is {name!r}: "
                     "write it without a dot or another sign"
                 )
+        plain = [re.sub(r"[()+]", "", name).strip() for name in methods]  # what MLflow keeps of a name
+        if len(set(plain)) < len(plain):
+            raise ValueError(f"names must differ by more than ( ) and +, but are {', '.join(methods)}")
         return methods
 
     def needs(self) -> dict[str, tuple[str, Product]]:

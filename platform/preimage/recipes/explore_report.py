@@ -47,7 +47,8 @@ class Report:
         intro = (
             f"{self.draws} images drawn for each, that agree with what is seen of it. The relative error is "
             "the squared error of what is seen, over the squared norm of what is seen of the image: its mean "
-            f"and its largest over the draws; the paper's mean is about {PAPER:.0e} (glo, figure 7). The "
+            f"and its largest over the draws; the paper's mean, of averages over 8 x 8 pixels, is about "
+            f"{PAPER:.0e} (glo, figure 7). The "
             "spread is of what is not seen: the standard deviation over the draws, averaged over the pixels "
             "of images in [-1, 1]; beside it that of as many images drawn without a condition."
         )

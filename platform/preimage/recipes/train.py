@@ -8,12 +8,14 @@ from pydantic import model_validator
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
+from preimage.data.sources import known_count
 from preimage.figures.grids import grid_png
 from preimage.latents.priors import PriorName
 from preimage.models.config import FIRST_SIDE, DcganConfig, ModelConfig
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.recipes.config import JobConfig
 from preimage.recipes.context import Context
+from preimage.training.batches import require_batch
 from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.fit import check_batch, fit
 from preimage.training.learner import Learner, Setting
@@ -59,6 +61,7 @@ class TrainConfig(JobConfig):
 def check(config: TrainConfig) -> None:
     """What can be known to be wrong before anything starts."""
     check_batch(config.training, config.resources)
+    require_batch(known_count(config.data), config.training.batch)
 
 
 def cost(config: TrainConfig, images: int | None) -> dict[str, int]:

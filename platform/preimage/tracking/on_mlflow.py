@@ -27,7 +27,7 @@ from PIL import Image
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from preimage.errors import TrackingError
+from preimage.errors import StorageError, TrackingError
 from preimage.storage import Folder
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.tracker import Record, Status
@@ -82,9 +82,9 @@ class MlflowTracker:
         self.home = f"{self.uri} {config.experiment}"
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
+        if config.uri == "local":
+            _make(root)
         with self._reaching():
-            if config.uri == "local":
-                root.local.mkdir(parents=True, exist_ok=True)
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(config, root)
 
@@ -184,6 +184,16 @@ def _user() -> str:
         return getuser()
     except (KeyError, OSError):  # a user id without a name, as in containers
         return "unknown"
+
+
+def _make(root: Folder) -> None:
+    """Make the folder of the results. Raises StorageError where that cannot be."""
+    try:
+        root.local.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"the folder {root.uri} cannot be made ({error.strerror}): choose another with results=FOLDER"
+        ) from error
 
 
 def _plain(name: str) -> str:

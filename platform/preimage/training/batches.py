@@ -18,10 +18,7 @@ class Batches:
 
     def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
         """count: images in the dataset. Raises DataError where they do not fill one batch."""
-        if count < batch:
-            raise DataError(
-                f"{count} images do not fill a batch of {batch}: set training.batch to {count} at most"
-            )
+        require_batch(count, batch)
         edges = lanes(count, batch)[rank * batch // world_size : (rank + 1) * batch // world_size + 1]
         self.seed, self.first_lane = seed, rank * batch // world_size
         self.starts = edges[:-1] - edges[0]
@@ -41,6 +38,14 @@ class Batches:
         length = int(self.lengths[lane])
         self.orders[lane, :length] = torch.randperm(length, generator=random)
         self.epochs[lane] = epoch
+
+
+def require_batch(count: int | None, batch: int) -> None:
+    """Raise DataError where so many images, if that is known, do not fill one batch."""
+    if count is not None and count < batch:
+        raise DataError(
+            f"{count} images do not fill a batch of {batch}: set training.batch to {count} at most"
+        )
 
 
 def lanes(count: int, batch: int) -> Tensor:

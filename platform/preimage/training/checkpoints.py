@@ -85,8 +85,18 @@ def save(
 
 def committed(folder: Folder) -> list[Checkpoint]:
     """The whole checkpoints of a training, oldest first."""
-    found = [folder / name for name in folder.names() if name.isdigit()]
-    return [Checkpoint(each, each.read_json("meta.json")) for each in found if each.exists("meta.json")]
+    found = [_opened(folder / name) for name in folder.names() if name.isdigit()]
+    return [each for each in found if each]
+
+
+def _opened(folder: Folder) -> Checkpoint | None:
+    if not folder.exists("meta.json"):
+        return None
+    try:
+        return Checkpoint(folder, folder.read_json("meta.json"))
+    except StorageError as error:
+        log.warning("checkpoint %s is passed over: %s", folder.uri, error)
+        return None
 
 
 def newest(folder: Folder) -> Checkpoint | None:

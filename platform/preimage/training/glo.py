@@ -94,9 +94,9 @@ class GloLearner:
         self.networks.backward(loss.mean(), ["generator"])
         assert codes.grad is not None
         slope = codes.grad * len(rows)  # of each image's own loss, not of the mean
-        mean = loss.detach().mean()
-        self.networks.step(["generator"], number, {"loss": mean, "codes' gradient": slope.norm()})
-        moved = project(codes.detach() - self.config.lr * slope)
+        mean, moved = loss.detach().mean(), codes.detach() - self.config.lr * slope
+        self.networks.step(["generator"], number, {"loss": mean, "codes' step": moved.norm()})
+        moved = project(moved)
         self.table[rows] = moved
         return {"loss": mean, "code_norm": moved.norm(dim=1).mean()}
 

@@ -91,8 +91,10 @@ def describe(store: Store) -> dict[str, object]:
     }
 
 
-_MEND = "Delete the parts that are named, their records (_part-....json) and _manifest.json, and run the job "
+_MEND = (
+    "Delete the parts that are named, their records (_part-....json) and _manifest.json, and run the job "
     "again: only these are made anew."
+)
 
 
 class _Rows:

@@ -47,13 +47,14 @@ class _Normalise(torch.autograd.Function):
     def forward(
         ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        variance, mean = torch.var_mean(at_least_float32(images), (0, 2, 3), correction=0)
+        full = at_least_float32(images)
+        mean, variance = torch.batch_norm_update_stats(full, None, None, 0.0)
         moments = torch.stack([mean.double(), variance.double() + mean.double() ** 2])
         moments = _mean_over_workers(moments)
         mean, variance = moments[0], moments[1] - moments[0] ** 2
+        mean, variance = mean.to(weight.dtype), variance.to(weight.dtype)
         ctx.eps = eps
         ctx.save_for_backward(images, weight, mean, variance)
-        mean, variance = mean.to(weight.dtype), variance.to(weight.dtype)
         output = F.batch_norm(images, mean, variance, weight, bias, training=False, eps=eps)
         ctx.mark_non_differentiable(mean, variance)
         return output, mean, variance
@@ -62,14 +63,26 @@ class _Normalise(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         images, weight, mean, variance = ctx.saved_tensors
-        scale = (variance + ctx.eps).rsqrt().to(weight.dtype)
-        normal = (at_least_float32(images) - _wide(mean.to(weight.dtype))) * _wide(scale)
-        full = at_least_float32(gradients[0])
-        to_bias, to_weight = full.sum((0, 2, 3)), (full * normal).sum((0, 2, 3))
+        full = at_least_float32(images)
+        scale = (variance + ctx.eps).rsqrt()
+        slope, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(  # as if they were constants
+            at_least_float32(gradients[0]),
+            full,
+            weight,
+            mean,
+            variance,
+            mean,
+            scale,
+            False,
+            ctx.eps,
+            [True, True, True],
+        )
         count = images.numel() // images.shape[1]
         sums = _mean_over_workers(torch.stack([to_bias, to_weight]) / count)
-        to_images = _wide(weight * scale) * (full - _wide(sums[0]) - normal * _wide(sums[1]))
-        return to_images.to(images.dtype), to_weight, to_bias, None
+        by_image = -weight * scale**2 * sums[1]
+        offset = -weight * scale * sums[0] - by_image * mean
+        slope.addcmul_(full, _wide(by_image)).add_(_wide(offset))  # and now that they follow from the images
+        return slope.to(images.dtype), to_weight, to_bias, None
 
 
 def _mean_over_workers(values: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Work for two real processes that form a process group: they must find it by its module's name."""
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def two(work, *arguments):
 
 def _enter(rank, work, arguments, parent):
     torch.set_num_threads(1)
-    rendezvous = Path(f"/tmp/preimage-two-workers-{parent}")
+    rendezvous = Path(tempfile.gettempdir()) / f"preimage-two-workers-{parent}"
     dist.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=2)
     try:
         work(Worker.of_process_group(), *arguments)

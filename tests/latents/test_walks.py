@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from preimage.errors import PreimageError, StoreError
+from preimage.latents.priors import support_of
 from preimage.latents.store import StoreWriter
 from preimage.latents.walks import (
     arithmetic,
@@ -15,7 +16,6 @@ from preimage.latents.walks import (
     first_ids,
     fit_gaussian,
     interpolate,
-    support_of,
 )
 from stores import linear_generator
 
@@ -50,7 +50,7 @@ def test_the_gaussian_of_a_generator_on_the_ball_stays_on_it(tmp_path, about, ma
     writer = StoreWriter(tmp_path / "ball", about.model_copy(update={"prior": "gaussian-in-ball"}), 1, 10)
     writer.write(0, make_codes(list(range(10))))
     store = writer.finish()
-    assert support_of(store) == fit_gaussian(store).support == "ball"
+    assert support_of(store.about.prior) == fit_gaussian(store).support == "ball"
     norms = fit_gaussian(store).sample(1000, torch.Generator().manual_seed(0)).norm(dim=1)
     assert norms.max() <= 1 + 1e-6
     assert (norms > 1 - 1e-6).any()

@@ -10,6 +10,7 @@ from PIL import Image
 from faulty import planned
 from preimage.config import Resources
 from preimage.data.pixels import to_float
+from preimage.data.sources import known_count
 from preimage.errors import PreimageError
 from preimage.latents.schema import concatenate
 from preimage.latents.store import Store
@@ -153,12 +154,12 @@ def test_its_generator_can_be_inverted_in_the_same_pipeline(tmp_path):
 def test_a_latent_dimension_that_cannot_be_had_is_refused_before_any_work(data, d, message):
     settings = PcaConfig.model_validate({"data": DATA | data, "latent_dim": d})
     with pytest.raises(PreimageError, match=message):
-        check(settings)
+        check(settings, known_count(settings.data))
 
 
 def test_what_can_be_had_is_planned_as_a_linear_generator():
-    check(SETTINGS)
-    check(SETTINGS.model_copy(update={"latent_dim": 199}))
+    check(SETTINGS, known_count(SETTINGS.data))
+    check(SETTINGS.model_copy(update={"latent_dim": 199}), 200)
     assert SETTINGS.generator == LinearConfig(latent_dim=6, prior="gaussian", image_size=16, channels=1)
     assert cost(SETTINGS, 200) == {"images": 200, "images read, about": 1600}
     assert cost(SETTINGS, None) == {"passes over the images, about": 8}

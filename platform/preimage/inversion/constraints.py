@@ -8,7 +8,7 @@ from torch import Tensor
 from preimage.errors import InversionError
 from preimage.inversion.config import ConstraintName
 from preimage.inversion.draws import uniform
-from preimage.latents.priors import SUPPORTS, project
+from preimage.latents.priors import project, support_of
 
 Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
 """(codes (n, d), ids (n,), a counter (n,)) to codes that are allowed, and which components were drawn anew
@@ -23,7 +23,7 @@ def make_constraint(name: ConstraintName, seed: int) -> Constraint:
 def require_allowed(name: ConstraintName, prior: str | None) -> None:
     """Raise InversionError where the prior, by its name, draws codes that the constraint forbids."""
     needed = {"clip": "box", "stochastic-clip": "box", "ball": "ball"}.get(name)
-    if prior and needed and SUPPORTS.get(prior) != needed:
+    if prior and needed and support_of(prior) != needed:
         where = {"box": "[-1, 1]^d", "ball": "the unit ball"}[needed]
         raise InversionError(
             f"constraint={name} keeps codes in {where}, but the generator's {prior} prior draws codes "

@@ -14,7 +14,12 @@ from preimage.latents.statistics import Moments
 PriorName = Literal["normal", "uniform", "gaussian", "gaussian-in-ball"]
 """The fitted ones are `gaussian`, and `gaussian-in-ball`, whose codes are projected onto the unit ball."""
 Support = Literal["anywhere", "box", "ball"]
-SUPPORTS: dict[str, Support] = {"uniform": "box", "gaussian-in-ball": "ball"}
+
+
+def support_of(prior: str) -> Support:
+    """Where the codes of a prior are, by its name."""
+    bounded: dict[str, Support] = {"uniform": "box", "gaussian-in-ball": "ball"}
+    return bounded.get(prior, "anywhere")
 
 
 class Prior(Protocol):

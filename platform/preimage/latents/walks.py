@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import StoreError
-from preimage.latents.priors import SUPPORTS, Gaussian, Support, project
+from preimage.latents.priors import Gaussian, Support, project, support_of
 from preimage.latents.schema import UNLABELLED, Codes
 from preimage.latents.statistics import Moments, store_moments
 from preimage.latents.store import Store
@@ -18,18 +18,14 @@ NAMED = 10
 """Ids or labels that a message lists at most."""
 
 
-def support_of(store: Store) -> Support:
-    """Where the codes of a store's generator are: anywhere, in the box, or in the unit ball."""
-    return SUPPORTS.get(store.about.prior, "anywhere")
-
-
 def fit_gaussian(store: Store) -> Gaussian:
     """One Gaussian with the full covariance of the codes (glo, section 3.3.2), on the unit ball where the
     generator's codes are there. Codes in a box are not kept in it: a search may have left it as well.
 
     Raises PreimageError for fewer than two codes.
     """
-    return Gaussian.fit(store_moments(store), "ball" if support_of(store) == "ball" else "anywhere")
+    ball = support_of(store.about.prior) == "ball"
+    return Gaussian.fit(store_moments(store), "ball" if ball else "anywhere")
 
 
 def first_ids(store: Store, count: int, label: int | None = None) -> list[int]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from preimage.config import Config
 from preimage.errors import GeneratorError, StorageError
-from preimage.latents.priors import PRIORS, SUPPORTS, Gaussian, Prior, make_prior
+from preimage.latents.priors import PRIORS, Gaussian, Prior, make_prior, support_of
 from preimage.models.build import build_generator
 from preimage.models.config import AnyGeneratorConfig, GeneratorConfig
 from preimage.storage import Folder, canonical_json, digest
@@ -104,7 +104,7 @@ def load_prior(folder: Folder, card: GeneratorCard) -> Prior:
     shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
     if shapes != {"mean": (about.latent_dim,), "root": (about.latent_dim, about.latent_dim)}:
         raise GeneratorError(f"{folder.uri}/{PRIOR} does not fit {CONFIG}: it holds {shapes}")
-    return Gaussian(found["mean"], found["root"], SUPPORTS.get(about.prior, "anywhere"))
+    return Gaussian(found["mean"], found["root"], support_of(about.prior))
 
 
 def _tensors(folder: Folder, name: str, sha256: str | None) -> dict[str, Tensor]:

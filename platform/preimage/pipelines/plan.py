@@ -7,6 +7,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.prepare import dataset_key, dataset_name
 from preimage.data.sources import known_count
+from preimage.errors import DataError
 from preimage.latents.store import Store
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import read_card, require_images
@@ -60,7 +61,8 @@ def make_plan(spec: Spec, fresh: bool = False) -> Plan:
     root = Folder.at(spec.results)
     steps: dict[str, PlannedStep] = {}
     for name, config in spec.steps.items():
-        JOBS[config.job].check(config)
+        images = image_count(getattr(config, "data", None), root / "datasets")
+        JOBS[config.job].check(config, images)
         steps[name] = _plan_step(name, config, steps, root / "runs", fresh)
     planned = tuple(steps.values())
     whole = digest(canonical_json([step.fingerprint for step in planned]).encode())
@@ -153,6 +155,7 @@ def image_count(config: DataConfig | None, datasets: Folder) -> int | None:
     if not config:
         return None
     folder = datasets / dataset_name(config)
-    if folder.exists("manifest.json"):
-        return Dataset.open(folder).count
-    return known_count(config)
+    try:
+        return Dataset.open(folder).count if folder.exists("manifest.json") else known_count(config)
+    except DataError:  # damaged: what is missing is made again when it is needed
+        return known_count(config)

@@ -13,8 +13,9 @@ from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.errors import DataError
 from preimage.figures.explore import Term
+from preimage.latents.priors import support_of
 from preimage.latents.store import Store
-from preimage.latents.walks import arithmetic, average, blend, codes_of, first_ids, interpolate, support_of
+from preimage.latents.walks import arithmetic, average, blend, codes_of, first_ids, interpolate
 from preimage.recipes.known_codes import make_images
 
 ImageId = Annotated[int, Field(ge=0)]
@@ -79,7 +80,7 @@ class Walker:
             asked = tuple(zip(ids[::2], ids[1::2], strict=False))
         ids = [pair[side] for side in (0, 1) for pair in asked]
         begin, end = codes_of(self.store, ids).chunk(2)
-        codes = interpolate(begin, end, steps, support_of(self.store))
+        codes = interpolate(begin, end, steps, support_of(self.store.about.prior))
         made = make_images(self.generator, codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
         begin, end = images_of(self.dataset, ids).chunk(2)
         return made, blend(begin, end, steps)
@@ -88,7 +89,9 @@ class Walker:
         """The terms of a sum, and last their result."""
         signs = [("+", each) for each in asked.plus] + [("\N{MINUS SIGN}", each) for each in asked.minus]
         codes = [self._average(each) for _, each in signs]
-        result = arithmetic(codes[: len(asked.plus)], codes[len(asked.plus) :], support_of(self.store))
+        result = arithmetic(
+            codes[: len(asked.plus)], codes[len(asked.plus) :], support_of(self.store.about.prior)
+        )
         images = make_images(self.generator, torch.stack([*codes, result]))
         terms = [
             Term(sign, choice.name, image, self._members(choice))

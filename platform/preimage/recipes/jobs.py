@@ -33,8 +33,8 @@ class Job:
     """(config, images of its dataset where that is known) to counts by plain names."""
     headline: tuple[str, ...]
     """The figures that a person wants to see first."""
-    check: Callable[[Any], None] = lambda config: None
-    """Raises PreimageError for what the config alone shows to be impossible."""
+    check: Callable[[Any, int | None], None] = lambda config, images: None
+    """(config, images where known): raises PreimageError for what these alone show to be impossible."""
 
 
 JOBS = {

@@ -12,7 +12,6 @@ from preimage.config import PositiveInt
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.data.sources import known_count
 from preimage.figures.grids import stacks_png
 from preimage.figures.pca import components_png, explained_png
 from preimage.inversion.dataset import part_rows
@@ -58,9 +57,9 @@ class PcaConfig(JobConfig):
         )
 
 
-def check(config: PcaConfig) -> None:
+def check(config: PcaConfig, images: int | None) -> None:
     """More components than pixels or images are refused, as far as these are known before any is decoded."""
-    require_possible(config.latent_dim, known_count(config.data), config.data.channels * config.data.size**2)
+    require_possible(config.latent_dim, images, config.data.channels * config.data.size**2)
 
 
 def cost(config: PcaConfig, images: int | None) -> dict[str, int]:

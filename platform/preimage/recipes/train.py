@@ -8,7 +8,6 @@ from pydantic import model_validator
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.data.sources import known_count
 from preimage.figures.grids import grid_png
 from preimage.latents.priors import PriorName
 from preimage.models.config import FIRST_SIDE, DcganConfig, ModelConfig
@@ -58,10 +57,10 @@ class TrainConfig(JobConfig):
         return DcganConfig.model_validate({"prior": self.PRIOR} | self.model.model_dump() | shape)
 
 
-def check(config: TrainConfig) -> None:
+def check(config: TrainConfig, images: int | None) -> None:
     """What can be known to be wrong before anything starts."""
     check_batch(config.training, config.resources)
-    require_batch(known_count(config.data), config.training.batch)
+    require_batch(images, config.training.batch)
 
 
 def cost(config: TrainConfig, images: int | None) -> dict[str, int]:

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import ClassVar, Literal
 
-from preimage.data.sources import known_count
 from preimage.latents.priors import PriorName
 from preimage.models.pca import require_possible
 from preimage.recipes import train
@@ -33,12 +32,12 @@ class TrainGloConfig(TrainConfig):
     """The generator's, on the loss averaged over the batch."""
 
 
-def check(config: TrainGloConfig) -> None:
+def check(config: TrainGloConfig, images: int | None) -> None:
     """What can be known to be wrong before anything starts."""
-    train.check(config)
+    train.check(config, images)
     if config.codes.start == "pca":
         pixels = config.data.channels * config.data.size**2
-        require_possible(config.model.latent_dim, known_count(config.data), pixels)
+        require_possible(config.model.latent_dim, images, pixels)
 
 
 def run(config: TrainGloConfig, context: Context) -> Result:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
-from preimage.latents.priors import SUPPORTS, Gaussian
+from preimage.latents.priors import PRIORS, Gaussian, support_of
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.statistics import Moments
 from preimage.latents.store import StoreWriter
@@ -55,14 +55,14 @@ def deliver(
 def _fit(worker: Worker, generator: nn.Module, codes: OwnCodes) -> Gaussian | None:
     """The prior of a generator whose config says that it is fitted: to the codes of all workers."""
     config: Any = generator.config
-    if not config.prior.startswith("gaussian"):
+    if config.prior in PRIORS:  # a fixed one
         return None
     own = Moments.empty(config.latent_dim).update(codes.z)
     count, total, gram = (
         worker.sum(each.to(worker.device)).cpu()
         for each in (torch.tensor(float(own.count), dtype=torch.float64), own.total, own.gram)
     )
-    return Gaussian.fit(Moments(int(count), total, gram), SUPPORTS.get(config.prior, "anywhere"))
+    return Gaussian.fit(Moments(int(count), total, gram), support_of(config.prior))
 
 
 def _about(card: GeneratorCard, run: RunFolder, dataset: Dataset, history: dict[str, Any]) -> About:

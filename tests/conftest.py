@@ -1,5 +1,6 @@
 """What many tests share: a few prepared digits, and a tiny generator."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from preimage.models.dcgan import Generator, build_pair
 from preimage.storage import Folder
 from tiny import MODEL
 
+# Ray ends a process without a word where it thinks that its cluster is gone: here one test's cluster goes
+# while the next one's comes. What it thought stays in its session's logs, which .ci/run shows.
+os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "1800")
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
 torch.set_num_threads(1)  # of tiny networks; more would wait for each other, and for other processes
 
 

@@ -78,6 +78,7 @@ def test_stl10(tmp_path, monkeypatch):
     folder = tmp_path / "stl10_binary"
     folder.mkdir()
     data = {"train_X.bin": bytes(2 * 3 * 96 * 96), "train_y.bin": bytes([1, 10])}
+    data["unlabeled_X.bin"] = bytes([7]) * (3 * 3 * 96 * 96)
     for name, content in data.items():
         (folder / name).write_bytes(content)
     (folder / "class_names.txt").write_text("airplane\nbird\n")
@@ -87,6 +88,14 @@ def test_stl10(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.STL10, "test_list", [])
     source = open_source(DataConfig(source="stl10", path=str(tmp_path)))
     assert (len(source), source.classes, source.read(1)[1]) == (2, ["airplane", "bird"], 9)
+    unlabeled = open_source(DataConfig(source="stl10", path=str(tmp_path), split="unlabeled"))
+    image, label = unlabeled.read(2)
+    assert (len(unlabeled), label, image.getpixel((0, 0))) == (3, -1, (7, 7, 7))
+
+
+def test_only_stl10_has_unlabeled_images():
+    with pytest.raises(ValueError, match="mnist has no unlabeled images"):
+        DataConfig(source="mnist", split="unlabeled")
 
 
 def test_celeba(tmp_path, monkeypatch):

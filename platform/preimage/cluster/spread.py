@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import ray
@@ -30,11 +30,14 @@ def spread(work: Work, pieces: list[int], *, actors: int, cpus: float = 1, gpus:
             num_cpus=cpus,
             num_gpus=gpus,
         )
-        for row in answers.iter_rows():
-            answer = json.loads(row["answer"])
-            if "error" in answer:
-                raise getattr(errors, answer["error"], errors.PreimageError)(answer["message"])
-            yield answer["result"]
+        # Closed by hand: an iteration that an exception leaves would go on, in its own thread, for as long as
+        # someone holds the exception, and a thread that calls Ray while Ray shuts down ends the process.
+        with closing(iter(answers.iter_batches(batch_size=1))) as batches:
+            for batch in batches:
+                answer = json.loads(batch["answer"][0])
+                if "error" in answer:
+                    raise getattr(errors, answer["error"], errors.PreimageError)(answer["message"])
+                yield answer["result"]
 
 
 class _Actor:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from preimage.config import Config, PositiveInt
 
@@ -18,7 +18,8 @@ class DataConfig(Config):
     """Where the images come from; `preimage data list` describes each."""
     path: str | None = None
     """Files already on this machine: the dataset's own files, a tree of images or a .zip of one."""
-    split: Literal["train", "test"] = "train"
+    split: Literal["train", "test", "unlabeled"] = "train"
+    """STL-10 alone has a third one: 100,000 images without labels."""
     category: str | None = None
     """LSUN's scene, such as bedroom or kitchen."""
     size: Annotated[int, Field(ge=8, le=1024)] = 64
@@ -30,3 +31,9 @@ class DataConfig(Config):
     """Use this many images only, drawn evenly: a fixed shuffle decides which."""
     on_error: Literal["stop", "skip"] = "stop"
     """What an unreadable image does: stop with a list of offenders, or be left out, counted and listed."""
+
+    @model_validator(mode="after")
+    def _a_split_that_there_is(self) -> "DataConfig":
+        if self.split == "unlabeled" and self.source != "stl10":
+            raise ValueError(f"{self.source} has no unlabeled images: set data.split to train or test")
+        return self

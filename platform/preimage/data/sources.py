@@ -19,7 +19,8 @@ SOURCES: dict[str, str] = {
     "package dataset-fashion-mnist",
     "mnist": "60,000 + 10,000 handwritten digits, 28 x 28 grey, 10 classes; downloaded",
     "cifar10": "50,000 + 10,000 photographs, 32 x 32 colour, 10 classes; downloaded, or a .zip of images",
-    "stl10": "5,000 + 8,000 photographs, 96 x 96 colour, 10 classes; downloaded (2.6 GB)",
+    "stl10": "5,000 + 8,000 photographs, 96 x 96 colour, 10 classes, and 100,000 with split=unlabeled; "
+    "downloaded (2.6 GB)",
     "celeba": "162,770 + 19,962 faces, 178 x 218 colour, no classes; files fetched by hand",
     "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
     "fetched by hand, needs the package lmdb",

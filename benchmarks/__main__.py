@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from . import data, glo, invert, search, store, train
+from . import data, dfm, glo, invert, search, store, train
 from .measure import Figure
 
 Measured = Figure | list[Figure] | str
@@ -32,6 +32,7 @@ FIGURES: dict[str, Callable[[bool], Measured]] = {
     "glo.over_plain": glo.over_plain,
     "glo.bf16_over_float32": glo.bf16_over_float32,
     "glo.compiled_over_eager": glo.compiled_over_eager,
+    "dfm.step_over_dcgan": dfm.step_over_dcgan,
 }
 RESULTS = Path("build/bench.json")
 

@@ -11,9 +11,12 @@ from torch import nn
 from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
+from preimage.models.classifier import ClassifierConfig
 from preimage.training.autoencoder import AutoencoderLearner
 from preimage.training.batchnorm import synchronise
+from preimage.training.classifier import ClassifierLearner
 from preimage.training.config import OptimizerConfig
+from preimage.training.dfm import DenoiserConfig, DfmLearner
 from preimage.training.gan import GanLearner
 from preimage.training.glo import CodesConfig, GloLearner
 from preimage.training.learner import Setting
@@ -21,6 +24,7 @@ from preimage.training.loop import train
 from preimage.training.worker import Worker
 from tiny import GLO_MODEL, MODEL
 
+CLASSIFIER = ClassifierConfig(image_size=16, channels=1, classes=10, width=4)
 SGD = OptimizerConfig(name="sgd", lr=0.1)
 SLOW = OptimizerConfig(name="sgd", lr=1e-3)  # a GAN is chaotic: rounding grows with every step
 
@@ -33,11 +37,29 @@ def gan(setting: Setting) -> GanLearner:
     return GanLearner(setting, MODEL, SLOW)
 
 
+def dfm(setting: Setting) -> DfmLearner:
+    return DfmLearner(setting, MODEL, SLOW, 8, DenoiserConfig(depth=2))
+
+
+def plain_dfm(setting: Setting) -> DfmLearner:
+    return DfmLearner(setting, MODEL, SLOW, 8, None)
+
+
 def autoencoder(setting: Setting) -> AutoencoderLearner:
     return AutoencoderLearner(setting, MODEL.model_copy(update={"prior": "gaussian"}), SGD)
 
 
-METHODS = {"glo": (glo, "loss"), "gan": (gan, "generator_loss"), "autoencoder": (autoencoder, "loss")}
+def classifier(setting: Setting, flip: bool = False) -> ClassifierLearner:
+    return ClassifierLearner(setting, CLASSIFIER, OptimizerConfig(name="adam", lr=4e-3, beta1=0.9), flip)
+
+
+METHODS = {
+    "glo": (glo, "loss"),
+    "gan": (gan, "generator_loss"),
+    "dfm": (dfm, "denoising_error"),
+    "plain-dfm": (plain_dfm, "generator_loss"),
+    "autoencoder": (autoencoder, "loss"),
+}
 
 
 class Stop(Exception):

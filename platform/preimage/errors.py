@@ -21,6 +21,10 @@ class GeneratorError(PreimageError):
     """A generator folder that is incomplete, altered or of another shape."""
 
 
+class ClassifierError(PreimageError):
+    """A classifier folder that is incomplete or altered, or scores that a classifier cannot give."""
+
+
 class InversionError(PreimageError, ValueError):
     """Images, codes or settings that cannot be inverted together."""
 

@@ -5,7 +5,7 @@ spec.yaml      the resolved spec, to be run again as it is
 log/           one record of metrics per file, named by images seen
 samples/       grids of samples, named by images seen
 figures/       plots and grids
-generator/     store/     checkpoints/
+generator/     store/     classifier/     checkpoints/
 progress.json  where the work is now
 outcome.json   the result; written last, so a run that has one is finished
 """
@@ -32,6 +32,7 @@ class Outcome:
     folder: str
     generator: str | None = None
     store: str | None = None
+    classifier: str | None = None
     figures: dict[str, str] | None = None
     """Pictures by name: their addresses."""
     mlflow_run_id: str | None = None
@@ -66,12 +67,19 @@ class RunFolder:
         return self.folder / "store"
 
     @property
+    def classifier(self) -> Folder:
+        return self.folder / "classifier"
+
+    @property
     def figures(self) -> Folder:
         return self.folder / "figures"
 
-    def record(self, images: int, metrics: dict[str, float]) -> None:
-        """Keep metrics at so many images seen. A record that is there stays: resumed runs repeat steps."""
-        name = f"{images:012d}.json"
+    def record(self, images: int, metrics: dict[str, float], kind: str = "") -> None:
+        """Keep metrics at so many images seen. A record that is there stays: resumed runs repeat steps.
+
+        kind: tells records at the same number of images apart; they are read in the order of kinds.
+        """
+        name = f"{images:012d}{'.' if kind else ''}{kind}.json"
         if not self._log.exists(name):
             record = {"images": images, "time_ms": int(time.time() * 1000), "metrics": metrics}
             self._log.write(name, json.dumps(record).encode())

@@ -6,7 +6,7 @@ from preimage.errors import GeneratorError, InversionError, PreimageError, SpecE
 from preimage.models.generator_folder import save_generator
 from preimage.pipelines.execute import execute
 from preimage.pipelines.inputs import find_run
-from preimage.pipelines.plan import image_count
+from preimage.pipelines.plan import _without, image_count
 
 SHORT = TRAIN | {"training": TRAIN["training"] | {"images": 600}}
 STEPS = {"train": SHORT, "codes": INVERT, "prior": {"job": "pag", "store": "codes"}}
@@ -41,6 +41,21 @@ def test_a_change_makes_new_runs_of_its_step_and_of_those_after_it(tmp_path):
     assert middle[0] == plain[0]
     assert not set(middle[1:]) & set(plain)
     assert not set(names(planned(tmp_path, change("train", seed=9)))) & set(plain)
+
+
+def test_the_names_of_inputs_are_left_out_wherever_they_stand_and_nothing_else():
+    settings = {
+        "score": {"classifier": "a", "images": 5},
+        "generators": {"GAN": ["one", "two"], "mixed": ["three", {"std": 1}]},
+        "empty": [],
+        "store": "b",
+    }
+    named = {"score.classifier", "store", "generators.GAN.0", "generators.GAN.1", "generators.mixed.0"}
+    assert _without(settings, named) == {
+        "score": {"images": 5},
+        "generators": {"mixed": [{"std": 1}]},
+        "empty": [],
+    }
 
 
 def test_finished_steps_are_skipped_and_fresh_ones_lie_beside_them(tmp_path):

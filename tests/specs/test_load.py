@@ -73,6 +73,43 @@ def test_a_pipelines_images_are_those_of_every_step_that_must_be_given_some():
     )
 
 
+DEFAULTS = """\
+data: {source: digits, size: 16, channels: 1}
+defaults:
+  train-dfm:
+    model: {latent_dim: 5, width: 8}
+    denoiser: {depth: 2}
+steps:
+  plain: {job: train-dfm, denoiser: null}
+  wide: {job: train-dfm, model: {width: 16}}
+  gan: {job: train-gan}
+profiles:
+  small: {defaults.train-dfm.model.latent_dim: 3}
+"""
+
+
+def test_a_pipelines_defaults_are_those_of_every_step_of_that_job():
+    steps = loads(DEFAULTS, "a.yaml", "a").steps
+    assert (steps["plain"].denoiser, steps["plain"].model.latent_dim) == (None, 5)
+    assert (steps["wide"].model.latent_dim, steps["wide"].model.width, steps["wide"].denoiser.depth) == (
+        5,
+        16,
+        2,
+    )
+    assert steps["gan"].model.latent_dim == 100
+    changed = loads(DEFAULTS, "a.yaml", "a", "small", ["defaults.train-dfm.denoiser.depth=4"]).steps
+    assert (changed["wide"].model.latent_dim, changed["wide"].denoiser.depth) == (3, 4)
+    assert changed["plain"].denoiser is None
+
+
+def test_a_mistake_in_a_default_has_its_line():
+    wrong = DEFAULTS.replace("latent_dim: 5", "latent_dims: 5")
+    assert all("line 4: steps." in line and "latent_dims" in line for line in mistakes(wrong))
+    [line] = mistakes(DEFAULTS.replace("train-dfm:\n", "train-dfn:\n"))
+    assert "line 3: defaults.train-dfn" in line
+    assert "train-dfm" in line
+
+
 def test_an_override_may_name_a_place_in_a_list():
     value = {"methods": [{"generator": "a"}, {"generator": "b"}]}
     assert apply(value, {"methods.1.generator": "c"})["methods"] == [{"generator": "a"}, {"generator": "c"}]

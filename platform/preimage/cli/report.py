@@ -127,6 +127,7 @@ def _products(outcome: Outcome) -> list[tuple[str, str]]:
     parts = [
         ("generator", outcome.generator),
         ("latent store", outcome.store),
+        ("classifier", outcome.classifier),
         *(outcome.figures or {}).items(),
     ]
     return [(label, path) for label, path in parts if path]
@@ -147,6 +148,10 @@ def _next(plan: Plan, outcome: Outcome) -> list[tuple[str, str]]:
         commands.append(
             (f"preimage run jobs/invert.yaml generator={outcome.run}{there}", "the codes of its images")
         )
+    if outcome.job == "train-classifier":
+        step = f"{{score: {{job: score, generators: {{GAN: RUN}}, classifier: {outcome.run}}}}}"
+        command = f"preimage run jobs/score.yaml steps='{step}'{there}"
+        commands.append((command, "how good a generator's samples of such images are"))
     if outcome.job == "invert":
         commands.append((f"preimage run jobs/pag.yaml store={outcome.run}{there}", "their prior agreement"))
     if outcome.job == "pipeline":

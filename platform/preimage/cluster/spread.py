@@ -32,7 +32,7 @@ def spread(work: Work, pieces: list[int], *, actors: int, cpus: float = 1, gpus:
         )
         # Closed by hand: an iteration that an exception leaves would go on, in its own thread, for as long as
         # someone holds the exception, and a thread that calls Ray while Ray shuts down ends the process.
-        with closing(iter(answers.iter_batches(batch_size=1))) as batches:
+        with closing(iter(answers.iter_batches(batch_size=1))) as batches:  # pyright: ignore
             for batch in batches:
                 answer = json.loads(batch["answer"][0])
                 if "error" in answer:

@@ -52,6 +52,18 @@ def losses_png(curves: dict[str, list[tuple[int, float]]]) -> bytes:
     return figure_png(figure)
 
 
+def curves_png(curves: dict[str, list[tuple[int, float]]]) -> bytes:
+    """Any metrics over images seen, a panel each."""
+    figure = new_figure(4.5 * len(curves), 3.4)
+    for axes, (name, curve) in zip(
+        figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True
+    ):
+        axes.plot(*zip(*curve, strict=True), "o-", markersize=3)
+        axes.set(xlabel="images seen", ylabel=name.replace("_", " "))
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure_png(figure)
+
+
 def loss_png(curve: list[tuple[int, float]], name: str) -> bytes:
     """A loss by images seen, its axis logarithmic."""
     figure, axes = _single()

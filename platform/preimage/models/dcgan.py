@@ -1,6 +1,7 @@
 """The DCGAN generator and discriminator (Radford et al. 2015), at 16, 32, 48, 64 or 128 pixels."""
 
 from math import log2
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ class Generator(nn.Module):
     def __init__(self, config: DcganConfig) -> None:
         super().__init__()
         self.config = config
-        side, widths = _plan(config)
+        side, widths = _plan(config.image_size, config.width)
         layers: list[nn.Module] = []
         before = config.latent_dim
         for i, after in enumerate(reversed(widths)):
@@ -26,7 +27,7 @@ class Generator(nn.Module):
             before = after
         layers += [_up(before, config.channels, config.filter_size, bias=True), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, codes: Tensor) -> Tensor:
         return self.layers(codes[:, :, None, None])
@@ -35,17 +36,42 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, C, H, W) in [-1, 1] to logits (N,): positive means real.
 
-    The generator's mirror: strided convolutions, BatchNorm in all but the first, leaky ReLU 0.2.
+    The generator's mirror: strided convolutions, BatchNorm in all but the first, leaky ReLU 0.2; with
+    `hidden`, a fully connected layer of so many units (BatchNorm, ReLU) before the logit.
     """
 
-    def __init__(self, config: DcganConfig) -> None:
+    def __init__(self, config: DcganConfig, hidden: int | None = None) -> None:
         super().__init__()
         self.features, width = _features(config)
-        self.logit = nn.Linear(width, 1)
-        self.apply(_initialise)
+        self.hidden = nn.Sequential(*_hidden(width, hidden))
+        self.logit = nn.Linear(hidden or width, 1)
+        self.apply(initialise)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.logit(self.features(images)).squeeze(1)
+    def forward(self, images: Tensor, layer: int | None = None) -> Any:
+        """Logits; with the number of a layer (`layer_widths`) also the ReLU of its output, (N, n)."""
+        maps: list[Tensor] = []
+        here = images
+        for module in (*self.features, *self.hidden):
+            here = module(here)
+            if layer and isinstance(module, nn.LeakyReLU | nn.ReLU):
+                maps.append(here)
+        logits = self.logit(here).squeeze(1)
+        return (logits, maps[layer - 1].flatten(1).relu()) if layer else logits
+
+
+def _hidden(before: int, units: int | None) -> list[nn.Module]:
+    if not units:
+        return []
+    return [nn.Linear(before, units, bias=False), nn.BatchNorm1d(units), nn.ReLU(inplace=True)]
+
+
+def layer_widths(config: DcganConfig, hidden: int | None = None) -> list[int]:
+    """How many numbers each of a discriminator's layers gives an image: its feature maps from the image
+    inwards, then the hidden layer. Layer k is the k-th of them."""
+    side, widths = _plan(config.image_size, config.width)
+    sides = [side * 2 ** (len(widths) - 1 - i) for i in range(len(widths))]
+    maps = [width * each**2 for width, each in zip(widths, sides, strict=True)]
+    return [*maps, hidden] if hidden else maps
 
 
 class Encoder(nn.Module):
@@ -56,7 +82,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.features, width = _features(config)
         self.codes = nn.Linear(width, config.latent_dim)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.codes(self.features(images))
@@ -64,22 +90,30 @@ class Encoder(nn.Module):
 
 def _features(config: DcganConfig) -> tuple[nn.Sequential, int]:
     """The generator's mirror up to its last feature map, flattened, and how many features that has."""
-    side, widths = _plan(config)
+    maps, width, side = feature_maps(config.image_size, config.channels, config.filter_size, config.width)
+    return maps.append(nn.Flatten()), width * side * side
+
+
+def feature_maps(
+    image_size: int, channels: int, filter_size: int, width: int
+) -> tuple[nn.Sequential, int, int]:
+    """A discriminator's convolutions, how many maps the last of them gives, and the side of these."""
+    side, widths = _plan(image_size, width)
     layers: list[nn.Module] = []
-    before = config.channels
+    before = channels
     for i, after in enumerate(widths):
-        layers += [_down(before, after, config.filter_size, bias=i == 0)]
+        layers += [_down(before, after, filter_size, bias=i == 0)]
         layers += [nn.BatchNorm2d(after)] if i else []
         layers += [nn.LeakyReLU(0.2, inplace=True)]
         before = after
-    return nn.Sequential(*layers, nn.Flatten()), before * side * side
+    return nn.Sequential(*layers), before, side
 
 
-def _plan(config: DcganConfig) -> tuple[int, list[int]]:
+def _plan(image_size: int, width: int) -> tuple[int, list[int]]:
     """The smallest side, and the filters of each feature map from the image inwards."""
-    side = FIRST_SIDE[config.image_size]
-    doublings = int(log2(config.image_size // side))
-    return side, [config.width * 2**i for i in range(doublings)]
+    side = FIRST_SIDE[image_size]
+    doublings = int(log2(image_size // side))
+    return side, [width * 2**i for i in range(doublings)]
 
 
 def _first(before: int, after: int, side: int) -> nn.ConvTranspose2d:
@@ -96,13 +130,13 @@ def _down(before: int, after: int, filter_size: int, bias: bool) -> nn.Conv2d:
     return nn.Conv2d(before, after, filter_size, 2, (filter_size - 1) // 2, bias=bias)
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
     """Weights N(0, 0.02), BatchNorm scales N(1, 0.02), as DCGAN's authors do."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
 
@@ -112,11 +146,11 @@ def parameters_of(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def build_pair(config: DcganConfig, seed: int) -> tuple[Generator, Discriminator]:
+def build_pair(config: DcganConfig, seed: int, hidden: int | None = None) -> tuple[Generator, Discriminator]:
     """A generator and its discriminator with the weights that this seed gives, whatever ran before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Generator(config), Discriminator(config)
+        return Generator(config), Discriminator(config, hidden)
 
 
 def build_autoencoder(config: DcganConfig, seed: int) -> tuple[Encoder, Generator]:

@@ -1,22 +1,20 @@
 """A generator on disk: `config.json`, `weights.safetensors`, and `prior.safetensors` where its prior was
 fitted. Nothing is ever unpickled."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import nn
 
 from preimage.config import Config
 from preimage.errors import GeneratorError, StorageError
 from preimage.latents.priors import PRIORS, Gaussian, Prior, make_prior, support_of
 from preimage.models.build import build_generator
 from preimage.models.config import AnyGeneratorConfig, GeneratorConfig
+from preimage.models.weights import CONFIG, WEIGHTS, packed, read_tensors
 from preimage.storage import Folder, canonical_json, digest
 
-CONFIG, WEIGHTS, PRIOR = "config.json", "weights.safetensors", "prior.safetensors"
+PRIOR = "prior.safetensors"
 
 
 class GeneratorCard(Config):
@@ -53,8 +51,8 @@ def save_generator(
 
     generator: a module whose `config` is a GeneratorConfig. prior: where its config says that it is fitted.
     """
-    weights = save(_plain(generator.state_dict()))
-    fitted = save(_plain({"mean": prior.mean, "root": prior.root})) if prior else None
+    weights = packed(generator.state_dict())
+    fitted = packed({"mean": prior.mean, "root": prior.root}) if prior else None
     card = GeneratorCard(
         generator=generator.config,  # pyright: ignore[reportArgumentType]
         weights_sha256=digest(weights),
@@ -89,7 +87,7 @@ def load_generator(folder: Folder) -> tuple[nn.Module, GeneratorCard]:
     card = read_card(folder)
     generator = build_generator(card.generator)
     try:
-        generator.load_state_dict(_tensors(folder, WEIGHTS, card.weights_sha256))
+        generator.load_state_dict(read_tensors(folder, WEIGHTS, card.weights_sha256, GeneratorError))
     except RuntimeError as error:
         raise GeneratorError(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {error}") from error
     return generator.eval(), card
@@ -100,25 +98,8 @@ def load_prior(folder: Folder, card: GeneratorCard) -> Prior:
     about = card.generator
     if about.prior in PRIORS:
         return make_prior(about.prior, about.latent_dim)
-    found = _tensors(folder, PRIOR, card.prior_sha256)
+    found = read_tensors(folder, PRIOR, card.prior_sha256, GeneratorError)
     shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
     if shapes != {"mean": (about.latent_dim,), "root": (about.latent_dim, about.latent_dim)}:
         raise GeneratorError(f"{folder.uri}/{PRIOR} does not fit {CONFIG}: it holds {shapes}")
     return Gaussian(found["mean"], found["root"], support_of(about.prior))
-
-
-def _tensors(folder: Folder, name: str, sha256: str | None) -> dict[str, Tensor]:
-    data = folder.read(name) if folder.exists(name) else b""
-    if digest(data) != sha256:
-        raise GeneratorError(
-            f"{folder.uri}/{name} is missing, cut short or altered: its SHA-256 is not the one in "
-            f"{CONFIG}. Copy the folder again, or delete {CONFIG} in the run's folder and run its job again."
-        )
-    try:
-        return load(data)
-    except SafetensorError as error:
-        raise GeneratorError(f"{folder.uri}/{name} does not fit {CONFIG}: {error}") from error
-
-
-def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}

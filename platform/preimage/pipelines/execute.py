@@ -154,6 +154,7 @@ def _outcome(step: PlannedStep, result: Result, run_id: str | None) -> Outcome:
         folder=run.folder.uri,
         generator=run.generator.uri if "generator" in gives else None,
         store=run.store.uri if "store" in gives else None,
+        classifier=run.classifier.uri if "classifier" in gives else None,
         figures={name.removesuffix(".png"): f"{run.figures.uri}/{name}" for name in result.figures},
         mlflow_run_id=run_id,
     )
@@ -175,6 +176,7 @@ def _whole(plan: Plan, outcomes: dict[str, Outcome], run_id: str | None) -> Outc
         folder=plan.run.folder.uri,
         generator=last("generator"),
         store=last("store"),
+        classifier=last("classifier"),
         figures={name: path for each in parts for name, path in (each.figures or {}).items()},
         mlflow_run_id=run_id,
         steps={name: each.plain() for name, each in outcomes.items()},

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 from preimage.errors import SpecError, StorageError
 from preimage.latents.store import Store
+from preimage.models.classifier import read_classifier_card
 from preimage.models.generator_folder import read_card
 from preimage.recipes.config import Product
 from preimage.runs import Outcome, RunFolder
 from preimage.storage import Folder
 
-MARKS: dict[Product, str] = {"generator": "config.json", "store": "_manifest.json"}
+MARKS: dict[Product, str] = {
+    "generator": "config.json",
+    "store": "_manifest.json",
+    "classifier": "config.json",
+}
 """The file that shows that a folder holds such a product, whole."""
 MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -30,7 +35,8 @@ class Input:
 def find_product(name: str, product: Product, runs: Folder) -> Input:
     """A product by its own folder, its run's folder or name, or its MLflow run id.
 
-    Raises SpecError where there is none, GeneratorError or StoreError where it is damaged.
+    Raises SpecError where there is none, GeneratorError, StoreError or ClassifierError where it is
+    damaged.
     """
     run = find_run(name, runs)
     folder = getattr(run, product) if run else Folder.at(name)
@@ -39,8 +45,7 @@ def find_product(name: str, product: Product, runs: Folder) -> Input:
     maker = run or _maker(folder)
     if maker:
         return Input(folder, maker.folder.read_json("run.json")["fingerprint"])
-    content = read_card(folder) if product == "generator" else Store.open(folder)
-    return Input(folder, content.fingerprint)
+    return Input(folder, _content(folder, product))
 
 
 def find_run(name: str, runs: Folder) -> RunFolder | None:
@@ -61,6 +66,17 @@ def finished(run: RunFolder, gives: Iterable[Product]) -> Outcome | None:
     """The outcome of a finished run that still has what it gives; None for one that is to go on."""
     outcome = run.outcome()
     return outcome if outcome and all(getattr(run, each).exists(MARKS[each]) for each in gives) else None
+
+
+def _content(folder: Folder, product: Product) -> str:
+    """The fingerprint of a product itself."""
+    match product:
+        case "generator":
+            return read_card(folder).fingerprint
+        case "classifier":
+            return read_classifier_card(folder).fingerprint
+        case "store":
+            return Store.open(folder).fingerprint
 
 
 def _maker(folder: Folder) -> RunFolder | None:

@@ -9,10 +9,11 @@ from preimage.data.prepare import dataset_key, dataset_name
 from preimage.data.sources import known_count
 from preimage.errors import DataError
 from preimage.latents.store import Store
+from preimage.models.classifier import read_classifier_card
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import read_card, require_images
 from preimage.pipelines.inputs import Input, find_product, finished
-from preimage.recipes.belonging import require_codes_of
+from preimage.recipes.belonging import require_classifiable, require_codes_of
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.jobs import JOBS
 from preimage.runs import RunFolder
@@ -20,6 +21,11 @@ from preimage.specs.load import Spec
 from preimage.storage import Folder, canonical_json, digest
 
 State = Literal["finished", "begun", "new"]
+
+IMAGES = ("data", "test")
+"""Keys of a config that name images: these are known by what they mean, not by how they are named."""
+
+_GONE = object()
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,8 @@ def make_plan(spec: Spec, fresh: bool = False) -> Plan:
     """Work out a spec's steps. Starts nothing and writes nothing.
 
     `fresh` plans new runs of everything, beside those that are there.
-    Raises SpecError, DataError, GeneratorError, InversionError, StoreError for what can be known to be
-    missing or wrong.
+    Raises SpecError, DataError, GeneratorError, InversionError, StoreError, ClassifierError for what can be
+    known to be missing or wrong.
     """
     root = Folder.at(spec.results)
     steps: dict[str, PlannedStep] = {}
@@ -76,6 +82,7 @@ def _plan_step(
     inputs = {key: _input(*asked, earlier, runs) for key, asked in config.needs().items()}
     data = _data(config, inputs, earlier)
     _require_codes_of_generator(inputs)
+    _require_classifier_of_images(config, inputs, earlier)
     fingerprint = _fingerprint(config, inputs, data)
     run = _run_folder(runs, config.job, fingerprint, fresh)
     return PlannedStep(name, config, fingerprint, run, _state(run, config), inputs, data)
@@ -87,6 +94,34 @@ def _require_codes_of_generator(inputs: dict[str, Input]) -> None:
     generator, store = (each.folder if each and not each.step else None for each in pair)
     if generator and store:
         require_codes_of(read_card(generator), Store.open(store))
+
+
+def _require_classifier_of_images(
+    config: JobConfig, inputs: dict[str, Input], earlier: dict[str, PlannedStep]
+) -> None:
+    """Raise ClassifierError where a classifier is of images of another shape than the step's: those that it
+    is given itself, and those that its generators make."""
+    products = {key: product for key, (_, product) in config.needs().items()}
+    given = [data for data in (getattr(config, name, None) for name in IMAGES) if data]
+    shapes = [(each.size, each.channels) for each in given]
+    for key, source in inputs.items():
+        if products[key] == "generator":
+            model, _ = _generator(source, earlier)
+            shapes.append((model.image_size, model.channels))
+    for key, source in inputs.items():
+        if products[key] == "classifier":
+            own = _classified(source, earlier)
+            for shape in shapes:
+                require_classifiable(own, shape)
+
+
+def _classified(source: Input, earlier: dict[str, PlannedStep]) -> tuple[int, int]:
+    """The (size, channels) of the images that a classifier is, or will be, of."""
+    if source.step:
+        data: DataConfig = earlier[source.step].config.data  # pyright: ignore[reportAttributeAccessIssue]
+        return data.size, data.channels
+    card = read_classifier_card(source.folder)
+    return card.classifier.image_size, card.classifier.channels
 
 
 def _input(name: str, product: Product, earlier: dict[str, PlannedStep], runs: Folder) -> Input:
@@ -123,14 +158,32 @@ def _generator(source: Input, earlier: dict[str, PlannedStep]) -> tuple[Generato
 
 def _fingerprint(config: JobConfig, inputs: dict[str, Input], data: DataConfig | None) -> str:
     """What decides a run's result: the config without execution choices, its inputs', its images'."""
-    named = {key.split(".")[0] for key in config.needs()}
-    settings = config.model_dump(mode="json", exclude={"resources", "data", *named})
+    settings = config.model_dump(mode="json", exclude={"resources", *IMAGES})
+    settings = _without(settings, set(config.needs()))
     identity: dict[str, Any] = {
         "config": settings,
         "inputs": {key: each.fingerprint for key, each in inputs.items()},
         "data": dataset_key(data) if data else None,
     }
+    if test := getattr(config, "test", None):
+        identity["test"] = dataset_key(test)
     return digest(canonical_json(identity).encode())
+
+
+def _without(value: Any, gone: set[str], here: str = "") -> Any:
+    """Settings without what these dotted keys name; what held nothing else goes with it, and is _GONE."""
+    if here in gone:
+        return _GONE
+    before = f"{here}." if here else ""
+    if isinstance(value, dict):
+        parts = {key: _without(each, gone, f"{before}{key}") for key, each in value.items()}
+        kept = {key: each for key, each in parts.items() if each is not _GONE}
+    elif isinstance(value, list):
+        parts = [_without(each, gone, f"{before}{i}") for i, each in enumerate(value)]
+        kept = [each for each in parts if each is not _GONE]
+    else:
+        return value
+    return _GONE if parts and not kept else kept
 
 
 def _run_folder(runs: Folder, kind: str, fingerprint: str, fresh: bool) -> RunFolder:

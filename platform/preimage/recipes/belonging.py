@@ -1,8 +1,8 @@
-"""A generator, the codes of its images, and the images: whether they belong together."""
+"""A generator, its images, their codes and a classifier of them: whether they belong together."""
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.errors import GeneratorError, StoreError
+from preimage.errors import ClassifierError, GeneratorError, StoreError
 from preimage.latents.store import Store
 from preimage.models.generator_folder import GeneratorCard, require_images
 
@@ -37,4 +37,15 @@ def require_images_of(dataset: Dataset, store: Store) -> None:
         raise StoreError(
             f"the codes in {store.folder.uri} stand for other images than {dataset.config.source} "
             f"{dataset.config.split}, prepared as here: name with data those that the store was made from"
+        )
+
+
+def require_classifiable(classifier: tuple[int, int], images: tuple[int, int]) -> None:
+    """Raise ClassifierError where a classifier is of images of another (size, channels) than these."""
+    if classifier != images:
+        shapes = [f"{channels} x {size} x {size}" for size, channels in (classifier, images)]
+        size, channels = images
+        raise ClassifierError(
+            f"the classifier is one of images of {shapes[0]}, those to be scored are {shapes[1]}: give one "
+            f"trained with data.size={size} data.channels={channels} (jobs/classifier.yaml)"
         )

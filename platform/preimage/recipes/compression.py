@@ -1,6 +1,5 @@
 """compression: how well methods that have a generator and codes give their images back (glo, 3.3.1)."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from preimage.recipes.compression_report import Report, Row
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 from preimage.recipes.known_codes import make_images, this_device
+from preimage.recipes.names import require_plain
 from preimage.reproducible import prepare_process
 
 HEADLINE = ("ordering", "glo_beats_pca")
@@ -49,7 +49,6 @@ def _both(given: object) -> object:
 
 
 OneOrBoth = Annotated[Method, BeforeValidator(_both, json_schema_input_type=str | Method)]
-NAME = re.compile(r"[\w()+ -]+")
 
 
 class CompressionConfig(JobConfig):
@@ -67,15 +66,7 @@ class CompressionConfig(JobConfig):
     @field_validator("methods")
     @classmethod
     def _names_are_plain(cls, methods: dict[str, Method]) -> dict[str, Method]:
-        for name in methods:
-            if not NAME.fullmatch(name):
-                raise ValueError(
-                    f"a method's name is letters, digits, spaces and ( ) + - _, but one is {name!r}: "
-                    "write it without a dot or another sign"
-                )
-        plain = [re.sub(r"[()+]", "", name).strip() for name in methods]  # what MLflow keeps of a name
-        if len(set(plain)) < len(plain):
-            raise ValueError(f"names must differ by more than ( ) and +, but are {', '.join(methods)}")
+        require_plain(methods, "a method")
         return methods
 
     def needs(self) -> dict[str, tuple[str, Product]]:

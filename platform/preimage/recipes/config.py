@@ -7,7 +7,7 @@ from pydantic import Field
 from preimage.config import Config, Resources
 from preimage.models.config import GeneratorConfig
 
-Product = Literal["generator", "store"]
+Product = Literal["generator", "store", "classifier"]
 
 
 class JobConfig(Config):

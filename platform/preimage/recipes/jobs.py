@@ -14,8 +14,11 @@ from preimage.recipes import (
     pca,
     random_weights,
     recover,
+    score,
     train,
     train_autoencoder,
+    train_classifier,
+    train_dfm,
     train_gan,
     train_glo,
 )
@@ -39,6 +42,9 @@ class Job:
 
 JOBS = {
     "train-gan": Job(train_gan.TrainGanConfig, train_gan.run, train.cost, train_gan.HEADLINE, train.check),
+    "train-dfm": Job(
+        train_dfm.TrainDfmConfig, train_dfm.run, train.cost, train_dfm.HEADLINE, train_dfm.check
+    ),
     "train-glo": Job(
         train_glo.TrainGloConfig, train_glo.run, train.cost, train_glo.HEADLINE, train_glo.check
     ),
@@ -48,6 +54,13 @@ JOBS = {
         train.cost,
         train_autoencoder.HEADLINE,
         train.check,
+    ),
+    "train-classifier": Job(
+        train_classifier.TrainClassifierConfig,
+        train_classifier.run,
+        train_classifier.cost,
+        train_classifier.HEADLINE,
+        train_classifier.check,
     ),
     "invert": Job(invert.InvertConfig, invert.run, invert.cost, invert.HEADLINE),
     "recover": Job(recover.RecoverConfig, recover.run, recover.cost, recover.HEADLINE),
@@ -60,6 +73,7 @@ JOBS = {
         compression.CompressionConfig, compression.run, compression.cost, compression.HEADLINE
     ),
     "explore": Job(explore.ExploreConfig, explore.run, explore.cost, explore.HEADLINE),
+    "score": Job(score.ScoreConfig, score.run, score.cost, score.HEADLINE),
     "pag": Job(pag.PagConfig, pag.run, pag.cost, pag.HEADLINE),
     "pca": Job(pca.PcaConfig, pca.run, pca.cost, pca.HEADLINE, pca.check),
 }

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import model_validator
 
+from preimage.config import Config
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.figures.grids import grid_png
@@ -16,40 +17,60 @@ from preimage.recipes.config import JobConfig
 from preimage.recipes.context import Context
 from preimage.training.batches import require_batch
 from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.deliver import deliver_generator
 from preimage.training.fit import check_batch, fit
 from preimage.training.learner import Learner, Setting
 from preimage.training.loop import GRID
 from preimage.training.networks import fixed_samples
-from preimage.training.training import Training
+from preimage.training.scoring import Scoring
+from preimage.training.training import Deliver, Training
 
 
-class TrainConfig(JobConfig):
-    """The keys of every training of a DCGAN's generator."""
+class LearnConfig(JobConfig):
+    """The keys of every training."""
 
-    PRIOR: ClassVar[PriorName] = "normal"
-    """Where the generator's codes are drawn from, unless the model says it."""
     RECORDED: ClassVar[tuple[str, ...]]
     """The metrics that a step records."""
 
     data: DataConfig
-    model: ModelConfig = ModelConfig()
+    model: Config
     optimizer: OptimizerConfig = OptimizerConfig()
     training: LoopConfig = LoopConfig()
 
+    def recorded(self) -> tuple[str, ...]:
+        """The metrics that this training records, by any of which its result may be chosen."""
+        return self.RECORDED
+
+    @property
+    def loop(self) -> LoopConfig:
+        """The loop's settings, complete."""
+        return self.training
+
     @model_validator(mode="after")
-    def _size_that_a_dcgan_has(self) -> "TrainConfig":
+    def _size_that_a_dcgan_has(self) -> "LearnConfig":
         if self.data.size not in FIRST_SIDE:
             sizes = ", ".join(map(str, FIRST_SIDE))
-            raise ValueError(f"data.size must be one of {sizes} for a DCGAN, but is {self.data.size}")
+            raise ValueError(
+                f"data.size must be one of {sizes} for a DCGAN's convolutions, but is {self.data.size}"
+            )
         return self
 
     @model_validator(mode="after")
-    def _best_by_a_metric_that_is_recorded(self) -> "TrainConfig":
-        if self.training.best is not None and self.training.best not in self.RECORDED:
+    def _best_by_a_metric_that_is_recorded(self) -> "LearnConfig":
+        if self.training.best is not None and self.training.best not in self.recorded():
             raise ValueError(
-                f"training.best must be one of {', '.join(self.RECORDED)}, but is {self.training.best!r}"
+                f"training.best must be one of {', '.join(self.recorded())}, but is {self.training.best!r}"
             )
         return self
+
+
+class TrainConfig(LearnConfig):
+    """The keys of every training of a DCGAN's generator."""
+
+    PRIOR: ClassVar[PriorName] = "normal"
+    """Where the generator's codes are drawn from, unless the model says it."""
+
+    model: ModelConfig = ModelConfig()
 
     @property
     def generator(self) -> DcganConfig:
@@ -57,7 +78,7 @@ class TrainConfig(JobConfig):
         return DcganConfig.model_validate({"prior": self.PRIOR} | self.model.model_dump() | shape)
 
 
-def check(config: TrainConfig, images: int | None) -> None:
+def check(config: LearnConfig, images: int | None) -> None:
     """What can be known to be wrong before anything starts."""
     check_batch(config.training, config.resources)
     require_batch(images, config.training.batch)
@@ -65,22 +86,41 @@ def check(config: TrainConfig, images: int | None) -> None:
 
 def cost(config: TrainConfig, images: int | None) -> dict[str, int]:
     """Steps, and generator evaluations: one image through the generator, forward or backward, counts one."""
+    counts = steps_of(config)
+    return counts | {"generator evaluations": 2 * counts["images seen"]}
+
+
+def steps_of(config: LearnConfig) -> dict[str, int]:
+    """What a training takes, in whole batches."""
     steps = -(-config.training.images // config.training.batch)
-    seen = steps * config.training.batch
-    return {"images seen": seen, "steps": steps, "generator evaluations": 2 * seen}
+    return {"images seen": steps * config.training.batch, "steps": steps}
 
 
-def train(config: TrainConfig, context: Context, build: Callable[[Setting], Learner]) -> Dataset:
-    """Train to the end, on the images returned; leave the generator, and a store where there are codes."""
+def train(
+    config: LearnConfig,
+    context: Context,
+    build: Callable[[Setting], Learner],
+    deliver: Deliver = deliver_generator,
+    scoring: Scoring | None = None,
+) -> Dataset:
+    """Train to the end, on the images returned, and leave what `deliver` writes.
+
+    Without it that is the generator, and a store where there are codes.
+    scoring: how samples are scored at every checkpoint.
+    """
     dataset = context.dataset(config.data)
+    inputs = {key.split(".")[0] for key in config.needs()}  # an input may be named in more ways than one
+    identity = config.model_dump(mode="json", exclude={"resources", *inputs})
     training = Training(
         run=context.run,
         dataset=dataset.folder,
-        loop=config.training,
+        loop=config.loop,
         build=build,
-        identity=config.model_dump(mode="json", exclude={"resources"}) | {"dataset": dataset.fingerprint},
+        identity=identity | {"dataset": dataset.fingerprint},
         seed=config.seed,
         images_on=config.resources.images_on,
+        deliver=deliver,
+        scoring=scoring,
         history={
             "job": config.job,
             "fingerprint": context.fingerprint,
@@ -93,10 +133,21 @@ def train(config: TrainConfig, context: Context, build: Callable[[Setting], Lear
 
 
 def summary(config: TrainConfig, context: Context) -> dict[str, Any]:
-    """The figures of every training. Draws samples.png."""
+    """The figures of every training of a generator. Draws samples.png."""
     generator, card = load_generator(context.run.generator)
     images = fixed_samples(generator, load_prior(context.run.generator, card), config.seed, GRID)
     context.run.figures.write("samples.png", grid_png(images))
-    final = {name: context.run.curve(name)[-1][1] for name in config.RECORDED}
+    seen = card.training["images_seen"]
+    return records_at(config, context, seen) | pace(context, seen)
+
+
+def records_at(config: LearnConfig, context: Context, images: int) -> dict[str, float]:
+    """What was recorded when the result had seen so many images: the best checkpoint may be an early one."""
+    curves = {name: context.run.curve(name) for name in config.recorded()}
+    return {name: [value for seen, value in curve if seen <= images][-1] for name, curve in curves.items()}
+
+
+def pace(context: Context, images_seen: int) -> dict[str, float]:
+    """How many images the result has seen, and how many a second."""
     speed = median(rate for _, rate in context.run.curve("images_per_second"))
-    return final | {"images_seen": card.training["images_seen"], "images_per_second": speed}
+    return {"images_seen": images_seen, "images_per_second": speed}

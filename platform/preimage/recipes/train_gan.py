@@ -3,35 +3,75 @@
 from functools import partial
 from typing import ClassVar, Literal
 
-from preimage.figures.plots import losses_png
+from preimage.figures.plots import curves_png, losses_png
 from preimage.models.config import DcganConfig, GanModelConfig
 from preimage.recipes.config import Product
 from preimage.recipes.context import Context, Result
+from preimage.recipes.scoring import ScoringConfig, scoring_of
 from preimage.recipes.train import TrainConfig, summary, train
-from preimage.training.config import OptimizerConfig
+from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.gan import METRICS, GanLearner
-from preimage.training.learner import Setting
+from preimage.training.learner import Learner, Setting
 
-HEADLINE = ("images_seen", "images_per_second", "generator_loss", "discriminator_loss")
+HEADLINE = (
+    "images_seen",
+    "images_per_second",
+    "generator_loss",
+    "discriminator_loss",
+    "classifier_score",
+    "inception_score",
+)
 
 
-class TrainGanConfig(TrainConfig):
-    """Train a DCGAN generator and discriminator."""
+class GanConfig(TrainConfig):
+    """The keys of every training of a generator against a discriminator."""
 
     GIVES: ClassVar[frozenset[Product]] = frozenset({"generator"})
     RECORDED: ClassVar[tuple[str, ...]] = METRICS
 
-    job: Literal["train-gan"] = "train-gan"
     model: GanModelConfig = GanModelConfig()
+    score: ScoringConfig | None = None
+    """Score samples at every checkpoint; the best of them becomes the generator, unless training.best says
+    another metric."""
+
+    def needs(self) -> dict[str, tuple[str, Product]]:
+        classifier = self.score.classifier if self.score else None
+        return {"score.classifier": (classifier, "classifier")} if classifier else {}
+
+    def recorded(self) -> tuple[str, ...]:
+        return (*self.RECORDED, *(self.score.recorded if self.score else ()))
+
+    @property
+    def loop(self) -> LoopConfig:
+        """The loop's settings, the score choosing the result where nothing else does."""
+        if not self.score or self.training.best:
+            return self.training
+        return self.training.model_copy(update={"best": self.score.recorded[0], "best_is": "highest"})
+
+
+class TrainGanConfig(GanConfig):
+    """Train a DCGAN generator and discriminator."""
+
+    job: Literal["train-gan"] = "train-gan"
 
 
 def run(config: TrainGanConfig, context: Context) -> Result:
     """Train to the end; leave the generator, and a grid of its samples."""
-    train(config, context, partial(_build, config.generator, config.optimizer))
+    return train_gan(config, context, partial(_build, config.generator, config.optimizer))
+
+
+def train_gan(config: GanConfig, context: Context, build: partial[Learner]) -> Result:
+    """Train any GAN; leave the generator, a grid of its samples, and the curves."""
+    scoring = scoring_of(config.score, context) if config.score else None
+    train(config, context, build, scoring=scoring)
     metrics = summary(config, context)
-    curves = {name: context.run.curve(name) for name in METRICS}
-    context.run.figures.write("losses.png", losses_png(curves))
-    return Result(metrics, ("samples.png", "losses.png"))
+    curves = {name: context.run.curve(name) for name in config.recorded()}
+    figures = {"losses.png": losses_png({name: curves[name] for name in METRICS})}
+    if config.score:
+        figures["scores.png"] = curves_png({name: curves[name] for name in config.score.recorded})
+    for name, picture in figures.items():
+        context.run.figures.write(name, picture)
+    return Result(metrics, ("samples.png", *figures))
 
 
 def _build(model: DcganConfig, optimizer: OptimizerConfig, setting: Setting) -> GanLearner:

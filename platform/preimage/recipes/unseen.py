@@ -1,7 +1,8 @@
-"""Images that a generator was not trained on."""
+"""Images that a network was not trained on."""
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
+from preimage.data.sources import open_source
 from preimage.errors import DataError, GeneratorError
 from preimage.models.generator_folder import GeneratorCard, require_images
 from preimage.recipes.context import Context
@@ -10,19 +11,18 @@ from preimage.recipes.context import Context
 def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, context: Context) -> Dataset:
     """A dataset whose last `count` images are unseen: a training with a data.limit had the first.
 
-    Without `data` it is the test split of what the generator was trained on, or for digits, which have none,
-    all of them. Raises GeneratorError or DataError where too few of them are unseen, or they do not fit the
-    generator.
+    Without `data` it is what `held_out` gives. Raises GeneratorError or DataError where too few of them are
+    unseen, or they do not fit the generator.
     """
     trained = DataConfig.model_validate(card.training["data"]) if "data" in card.training else None
-    data = data or (_held_out(trained) if trained else None)
+    data = data or (held_out(trained) if trained else None)
     if not data:
         raise GeneratorError(
             "this generator does not say what it was trained on: name unseen images with data.source"
         )
     require_images(card.generator, data.size, data.channels)
     dataset = context.dataset(data)
-    seen = _seen(trained, data, dataset.count) if trained else 0
+    seen = seen_of(trained, data, dataset.count) if trained else 0
     if dataset.count - seen < count:
         raise DataError(
             f"unseen={count}, but of the {dataset.count:,} images of {data.source} {data.split} the "
@@ -31,14 +31,26 @@ def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, cont
     return dataset
 
 
-def _held_out(trained: DataConfig) -> DataConfig:
-    split = "train" if trained.source == "digits" else "test"
-    return trained.model_copy(update={"split": split, "limit": None})
+def held_out(trained: DataConfig) -> DataConfig:
+    """The test split of what a network was trained on, or all of it where that has none, as digits."""
+    test = trained.model_copy(update={"split": "test", "limit": None})
+    return test if _has(test) else trained.model_copy(update={"limit": None})
 
 
-def _seen(trained: DataConfig, data: DataConfig, count: int) -> int:
-    """How many of the first images of a dataset of that many the generator was trained on."""
+def seen_of(trained: DataConfig, data: DataConfig, count: int) -> int:
+    """How many of the first images of a dataset of that many the network was trained on."""
     which = ("source", "split", "category", *(["path"] if data.source == "folder" else []))
     if any(getattr(trained, name) != getattr(data, name) for name in which):
         return 0
     return min(trained.limit or count, count)
+
+
+def _has(test: DataConfig) -> bool:
+    """Whether there is such a split, as far as that is known without a download: named sets have one."""
+    if test.source != "digits" and test.path is None:
+        return True
+    try:
+        open_source(test)
+    except DataError:
+        return False
+    return True

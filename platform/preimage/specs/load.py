@@ -99,12 +99,18 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
     steps, inherited = value["steps"], {key: value[key] for key in INHERITED if key in value}
     if not isinstance(steps, dict) or not steps:
         return None, [*mistakes, (("steps",), "must be step names, each with a job")]
+    defaults = value.get("defaults") if head else {}
+    mistakes += [
+        (("defaults", kind), unknown(str(kind), list(JOBS), "job"))
+        for kind in defaults or {}
+        if kind not in JOBS
+    ]
     jobs: dict[str, JobConfig] = {}
     for step, body in steps.items():
         place = ("steps", step)
         if not STEP_NAME.fullmatch(str(step)):
             mistakes.append((place, "a step's name is lower-case letters, digits, - and _"))
-        job, wrong = _check_job(_inherit(body, inherited), place)
+        job, wrong = _check_job(_inherit(body, inherited, defaults or {}), place)
         mistakes += wrong
         if job:
             mistakes += _check_references(job, place, str(step), list(steps), jobs)
@@ -114,10 +120,12 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
     return Spec(head.name or name, head.results, head.tracking, jobs, is_pipeline=True), []
 
 
-def _inherit(body: Any, inherited: dict[str, Any]) -> Any:
-    """A step with what the pipeline says for all, and with its images where the step must be given some."""
+def _inherit(body: Any, inherited: dict[str, Any], defaults: dict[str, Any]) -> Any:
+    """A step with what the pipeline says for all, with its images where the step must be given some, and with
+    the defaults of its job."""
     if not isinstance(body, dict):
         return body
+    body = overrides.merge(defaults.get(str(body.get("job"))) or {}, body)
     job = JOBS.get(str(body.get("job")))
     field = job.config.model_fields.get("data") if job else None
     if not field or not field.is_required():
@@ -174,6 +182,10 @@ class _Places:
             if self._within(place, overrides.path_of(self.value, key)):
                 line = self.document.lines.get(("profiles", str(self.profile), key), "?")
                 return f"line {line}, profile {self.profile}"
+        if place[:1] == ("steps",) and place not in self.document.lines:
+            job = self.value["steps"].get(place[1], {}).get("job")
+            default = ("defaults", str(job), *place[2:])
+            place = default if default in self.document.lines else place
         while place and place not in self.document.lines:
             place = place[:-1]
         return f"line {self.document.lines.get(place, 1)}"

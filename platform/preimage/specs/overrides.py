@@ -31,6 +31,16 @@ def apply(spec: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Both mappings in one; where they differ, key by key, the one above."""
+    merged = deepcopy(below)
+    for key, value in above.items():
+        there = merged.get(key)
+        both = isinstance(there, dict) and isinstance(value, dict)
+        merged[key] = merge(there, value) if both else value  # pyright: ignore[reportArgumentType]
+    return merged
+
+
 def path_of(spec: dict[str, Any], key: str) -> tuple[str, ...]:
     """Where a dotted key of an override ends up in the spec."""
     parts = tuple(key.split("."))

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from preimage.models.classifier import read_classifier_card
 from preimage.models.generator_folder import read_card
 from preimage.runs import Outcome, RunFolder
 from preimage.storage import Folder
 
 
 def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
-    """The fingerprints of the dataset, the generator and the latent store that a run used or made.
+    """The fingerprints of the dataset, the generator, the latent store and the classifier that a run used or
+    made.
 
-    Raises GeneratorError, StorageError where one of them is damaged.
+    Raises GeneratorError, ClassifierError, StorageError where one of them is damaged.
     """
     known = run.folder.read_json("run.json")
     inputs: dict[str, str] = known.get("inputs", {})
@@ -21,6 +23,9 @@ def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
         found |= {key: manifest["about"][key]["fingerprint"] for key in ("dataset", "generator")}
     if generator := _there("config.json", outcome.generator or inputs.get("generator")):
         found["generator"] = read_card(generator).fingerprint
+    named = (address for key, address in inputs.items() if key.split(".")[-1] == "classifier")
+    if classifier := _there("config.json", outcome.classifier or next(named, None)):
+        found["classifier"] = read_classifier_card(classifier).fingerprint
     if dataset := prepared(known):
         found["dataset"] = dataset["fingerprint"]
     return found

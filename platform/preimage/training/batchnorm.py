@@ -11,12 +11,15 @@ from torch.autograd.function import once_differentiable
 from preimage.training.precision import at_least_float32
 
 
-class SyncedBatchNorm(nn.BatchNorm2d):
-    """BatchNorm2d whose mean and variance in training are those of the batch of all workers together.
+class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """BatchNorm1d and 2d whose mean and variance in training are those of the batch of all workers together.
 
     torch.nn.SyncBatchNorm does this on GPUs only. Every worker has equally many images. The running
     statistics are then equal on all workers too.
     """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Features (N, C) and maps (N, C, H, W) alike."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
@@ -31,10 +34,10 @@ class SyncedBatchNorm(nn.BatchNorm2d):
 
 
 def synchronise(network: nn.Module) -> None:
-    """Replace every BatchNorm2d inside a network by one over all workers; weights and names stay."""
+    """Replace every BatchNorm inside a network by one over all workers; weights and names stay."""
     for module in list(network.modules()):
         for name, child in module.named_children():
-            if type(child) is nn.BatchNorm2d:
+            if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
                 synced = SyncedBatchNorm(child.num_features, child.eps, child.momentum)
                 synced.to(child.weight.device, child.weight.dtype).load_state_dict(child.state_dict())
                 setattr(module, name, synced)
@@ -81,14 +84,13 @@ class _Normalise(torch.autograd.Function):
         sums = _mean_over_workers(torch.stack([to_bias, to_weight]) / count)
         by_image = -weight * scale**2 * sums[1]
         offset = -weight * scale * sums[0] - by_image * mean
-        slope.addcmul_(full, _wide(by_image)).add_(_wide(offset))  # and now that they follow from the images
+        wide = (1, -1, *[1] * (images.ndim - 2))
+        slope.addcmul_(full, by_image.view(wide)).add_(
+            offset.view(wide)
+        )  # and now that they follow from the images
         return slope.to(images.dtype), to_weight, to_bias, None
 
 
 def _mean_over_workers(values: Tensor) -> Tensor:
     dist.all_reduce(values)
     return values / dist.get_world_size()
-
-
-def _wide(values: Tensor) -> Tensor:
-    return values[None, :, None, None]

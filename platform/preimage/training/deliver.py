@@ -1,8 +1,10 @@
 """What a finished training leaves: the generator, and the codes of the images where it has them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,16 +18,19 @@ from preimage.latents.store import StoreWriter
 from preimage.models.generator_folder import GeneratorCard, save_generator
 from preimage.runs import RunFolder
 from preimage.training.batches import lanes
-from preimage.training.learner import Learner, OwnCodes
-from preimage.training.training import Training
+from preimage.training.learner import GeneratorLearner, OwnCodes
+from preimage.training.moments import over_workers
 from preimage.training.worker import Worker
+
+if TYPE_CHECKING:
+    from preimage.training.training import Training
 
 CHUNK = 256
 """Images decoded at a time."""
 
 
-def deliver(
-    worker: Worker, learner: Learner, training: Training, dataset: Dataset, images: Images, seen: int
+def deliver_generator(
+    worker: Worker, learner: GeneratorLearner, training: Training, dataset: Dataset, images: Images, seen: int
 ) -> None:
     """Write the generator folder, its prior fitted to the codes where that is how it has one, and the store.
 
@@ -57,12 +62,8 @@ def _fit(worker: Worker, generator: nn.Module, codes: OwnCodes) -> Gaussian | No
     config: Any = generator.config
     if config.prior in PRIORS:  # a fixed one
         return None
-    own = Moments.empty(config.latent_dim).update(codes.z)
-    count, total, gram = (
-        worker.sum(each.to(worker.device)).cpu()
-        for each in (torch.tensor(float(own.count), dtype=torch.float64), own.total, own.gram)
-    )
-    return Gaussian.fit(Moments(int(count), total, gram), support_of(config.prior))
+    moments = over_workers(worker, Moments.empty(config.latent_dim).update(codes.z))
+    return Gaussian.fit(moments, support_of(config.prior))
 
 
 def _about(card: GeneratorCard, run: RunFolder, dataset: Dataset, history: dict[str, Any]) -> About:

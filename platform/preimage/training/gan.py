@@ -1,8 +1,10 @@
 """DCGAN as a learner (glo, section 3.1; flexible-priors, section E)."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from preimage.latents.priors import make_prior
 from preimage.models.config import DcganConfig
@@ -23,20 +25,28 @@ CODES = 1
 class GanLearner:
     """A generator and a discriminator, one step of each a batch."""
 
-    def __init__(self, setting: Setting, model: DcganConfig, optimizer: OptimizerConfig) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        model: DcganConfig,
+        optimizer: OptimizerConfig,
+        hidden: int | None = None,
+        others: Mapping[str, nn.Module] = MappingProxyType({}),
+    ) -> None:
+        """hidden: units of the discriminator's hidden layer, if any. others: more networks that learn."""
         self.worker, self.seed = setting.worker, setting.seed
         self.prior = make_prior(model.prior, model.latent_dim)
         self.random = setting.random(CODES)
-        self.generator, self.discriminator = build_pair(model, setting.seed)
+        self.generator, self.discriminator = build_pair(model, setting.seed, hidden)
         pair = {"generator": self.generator, "discriminator": self.discriminator}
-        self.networks = Networks(setting, pair, optimizer)
+        self.networks = Networks(setting, pair | dict(others), optimizer)
 
     def begin(self) -> None:
         """Nothing: its weights follow from the seed."""
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         """The discriminator's update, then the generator's, on one and the same batch of generated images."""
-        codes = self.worker.part(self.prior.sample(len(images) * self.worker.world_size, self.random))
+        codes = self.draw_codes(len(images))
         with self.networks.autocast():
             generated = self.networks["generator"](codes)
             real_logits = self.networks["discriminator"](images)
@@ -48,8 +58,11 @@ class GanLearner:
             loss_g = generator_loss(at_least_float32(self.discriminator(generated)))
         self._update("generator", loss_g, number)
         self.discriminator.requires_grad_(True)
-        probabilities = (logits.detach().float().sigmoid().mean() for logits in (real_logits, fake_logits))
-        return dict(zip(METRICS, (loss_d.detach(), loss_g.detach(), *probabilities), strict=True))
+        return metrics_of(loss_d, loss_g, real_logits, fake_logits)
+
+    def draw_codes(self, count: int) -> Tensor:
+        """Codes (count, d) for this worker's part of a batch."""
+        return self.worker.part(self.prior.sample(count * self.worker.world_size, self.random))
 
     def _update(self, name: str, loss: Tensor, number: int) -> None:
         self.networks.backward(loss, [name])
@@ -73,3 +86,9 @@ class GanLearner:
 
     def codes(self) -> None:
         """A GAN has none: they are found by inversion."""
+
+
+def metrics_of(loss_d: Tensor, loss_g: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+    """What a step records."""
+    probabilities = (logits.detach().float().sigmoid().mean() for logits in (real_logits, fake_logits))
+    return dict(zip(METRICS, (loss_d.detach(), loss_g.detach(), *probabilities), strict=True))

@@ -46,11 +46,6 @@ class OwnCodes:
 class Learner(Protocol):
     """A method in training. It owns its networks, optimisers and step; the loop owns the rest."""
 
-    @property
-    def generator(self) -> nn.Module:
-        """The bare generator, which becomes the run's generator folder; its `config` is a GeneratorConfig."""
-        ...
-
     def begin(self) -> None:
         """What is done once, before the first step, and never when a training goes on."""
         ...
@@ -77,8 +72,17 @@ class Learner(Protocol):
         """Take the rows of this worker's images; another number of workers may have saved them."""
         ...
 
-    def samples(self, count: int) -> Tensor:
-        """Images (count, C, H, W) of codes that are the same each time, in eval mode."""
+    def samples(self, count: int) -> Tensor | None:
+        """Images (count, C, H, W) of codes that are the same each time, in eval mode; None without any."""
+        ...
+
+
+class GeneratorLearner(Learner, Protocol):
+    """A method that trains a generator."""
+
+    @property
+    def generator(self) -> nn.Module:
+        """The bare generator, which becomes the run's generator folder; its `config` is a GeneratorConfig."""
         ...
 
     def codes(self) -> OwnCodes | None:

@@ -13,8 +13,8 @@ from preimage.errors import CheckpointError
 from preimage.figures.grids import grid_png
 from preimage.training import checkpoints
 from preimage.training.batches import Batches
-from preimage.training.deliver import deliver
 from preimage.training.learner import Learner, Setting, rows_of_share
+from preimage.training.scoring import Judge
 from preimage.training.training import Training
 from preimage.training.worker import Worker
 
@@ -32,6 +32,8 @@ def train(worker: Worker, training: Training) -> None:
     setting = Setting(worker, images, training.loop, training.seed)
     learner = worker.agree(lambda: training.build(setting))
     loop = worker.agree(lambda: Loop(worker, training, learner, images, dataset.count))
+    if training.scoring:
+        loop.judge = Judge(worker, training.scoring, images, dataset.count, training.seed)
     found = checkpoints.newest(training.run.checkpoints) if worker.leads else None
     found = worker.from_leader(found)  # the first worker chooses for all
     if found:
@@ -42,7 +44,7 @@ def train(worker: Worker, training: Training) -> None:
     chosen = worker.from_leader(worker.agree(lambda: loop.chosen() if worker.leads else None))
     if chosen.images != loop.seen:
         worker.agree(lambda: loop.resume(chosen))
-    deliver(worker, learner, training, dataset, images, loop.seen)
+    training.deliver(worker, learner, training, dataset, images, loop.seen)
 
 
 class Loop:
@@ -59,6 +61,7 @@ class Loop:
         self.sums: dict[str, Tensor] = {}
         self.since_log = 0
         self.score_sum, self.score_count = 0.0, 0
+        self.judge: Judge | None = None
         self.clock = Clock()
 
     def run(self) -> None:
@@ -96,8 +99,8 @@ class Loop:
             return
         values = torch.stack(list(self._mean_sums().values())) / self.since_log
         metrics = dict(zip(self.sums, values.tolist(), strict=True))
-        if self.config.best:
-            self.score_sum += metrics[self.config.best] if self.config.best in metrics else float("nan")
+        if self.config.best in metrics:
+            self.score_sum += metrics[self.config.best]
             self.score_count += 1
         if self.worker.leads:
             self.run_folder.record(self.seen, metrics | {"images_per_second": self.clock.lap(self.seen)})
@@ -112,13 +115,17 @@ class Loop:
 
     def _draw(self) -> None:
         if not self.run_folder.has_samples(self.seen):
-            self.run_folder.add_samples(self.seen, grid_png(self.learner.samples(GRID)))
+            images = self.learner.samples(GRID)
+            if images is not None:
+                self.run_folder.add_samples(self.seen, grid_png(images))
 
     def _show_progress(self) -> None:
         self.run_folder.show_progress(self.seen, self.config.images, self.clock.rate(self.seen), os.getpid())
 
     def _checkpoint(self) -> None:
-        meta = {"images": self.seen, "config": self.identity, "score": self._score()}
+        scores = self._judge()
+        score = scores.get(self.config.best or "", self._score())
+        meta = {"images": self.seen, "config": self.identity, "score": score}
         self.sums = self._mean_sums()
         shared = {
             "learner": self.learner.shared_state(),
@@ -131,6 +138,15 @@ class Loop:
         if self.worker.leads:
             checkpoints.prune(folder, self.config.best_is == "lowest")
             self._show_progress()
+
+    def _judge(self) -> dict[str, float]:
+        """The scores of samples, recorded, where the training asks for them."""
+        if not self.judge:
+            return {}
+        scores = self.judge.score(self.learner.generator, self.learner.prior)  # pyright: ignore[reportAttributeAccessIssue]
+        if self.worker.leads:
+            self.run_folder.record(self.seen, scores, "scores")
+        return scores
 
     def _score(self) -> float | None:
         """The chosen metric, averaged over the records since the last checkpoint."""

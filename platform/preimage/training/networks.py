@@ -43,11 +43,11 @@ class Networks:
         """The precision that forward passes are made in."""
         return torch.autocast(self.worker.device.type, torch.bfloat16, enabled=self.loop.precision == "bf16")
 
-    def backward(self, loss: Tensor, names: Iterable[str]) -> None:
-        """The gradient of a loss, in place of what these networks had."""
+    def backward(self, loss: Tensor, names: Iterable[str], **how: Any) -> None:
+        """The gradient of a loss, in place of what these networks had. how: as for `Tensor.backward`."""
         for name in names:
             self.optimizers[name].zero_grad()
-        loss.backward()
+        loss.backward(**how)
 
     def step(self, names: Iterable[str], number: int, finite: dict[str, Tensor]) -> None:
         """Update these networks by their gradients.

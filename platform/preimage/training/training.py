@@ -7,7 +7,12 @@ from typing import Any, Literal
 from preimage.runs import RunFolder
 from preimage.storage import Folder
 from preimage.training.config import LoopConfig
+from preimage.training.deliver import deliver_generator
 from preimage.training.learner import Learner, Setting
+from preimage.training.scoring import Scoring
+
+Deliver = Callable[..., None]
+"""(worker, learner, training, dataset, images, seen): write what a finished training leaves."""
 
 
 @dataclass(frozen=True)
@@ -22,5 +27,8 @@ class Training:
     """The config as far as it decides the result; a resume must agree with it."""
     seed: int
     images_on: Literal["device", "host"] = "device"
+    deliver: Deliver = deliver_generator
+    scoring: Scoring | None = None
+    """How samples are scored at every checkpoint, where they are."""
     history: dict[str, Any] = field(default_factory=dict)
     """What the generator folder will say of its origin: the job, its fingerprint, the images' config."""

@@ -1,0 +1,57 @@
+"""How well a classifier tells classes apart, and how it came to that."""
+
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from torch import Tensor
+
+from preimage.figures.plots import figure_png, new_figure
+
+LEGIBLE = 20
+"""Up to so many classes the numbers are written into the matrix; up to three times as many are named."""
+
+
+def confusion_png(counts: Tensor, names: list[str], held_out: str) -> bytes:
+    """Images (K, K) by their class, downwards, and the class they were told, as shares of their class."""
+    classes = len(names)
+    shares = counts.double() / counts.sum(1, keepdim=True).clamp_min(1)
+    side = min(4.0 + 0.42 * classes, 12.0)
+    figure = new_figure(side, side * 0.92)
+    axes = figure.subplots()
+    picture = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
+    if classes <= 3 * LEGIBLE:
+        axes.set_xticks(range(classes), names, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
+        axes.set_yticks(range(classes), names, fontsize=8)
+    if classes <= LEGIBLE:
+        for row, line in enumerate(shares.tolist()):
+            for column, share in enumerate(line):
+                colour = "white" if share > 0.5 else "black"
+                text = str(round(100 * share) or "·")
+                axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+    right = counts.diagonal().sum().item() / max(1, counts.sum().item())
+    axes.set(xlabel="class it was told", ylabel="class of the image")
+    axes.set_title(f"{right:.1%} right of {held_out}", fontsize=10)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(picture, ax=axes, shrink=0.7, format=PercentFormatter(1))
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    bar.set_label("share of the class's images")
+    return figure_png(figure)
+
+
+def learning_png(curves: dict[str, list[tuple[int, float]]], accuracy: float) -> bytes:
+    """The loss and the accuracy of training batches over images seen, and the accuracy on held-out images."""
+    figure = new_figure(9, 3.4)
+    left, right = figure.subplots(1, 2)
+    left.plot(*zip(*curves["loss"], strict=True))
+    left.set(xlabel="images seen", ylabel="cross-entropy")
+    right.plot(*zip(*curves["training_accuracy"], strict=True), label="training batches")
+    right.axhline(
+        accuracy, color="black", linestyle="--", label=f"held-out images, at the end: {accuracy:.1%}"
+    )
+    right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    right.set(xlabel="images seen", ylabel="accuracy", ylim=(None, 1))
+    right.legend(frameon=False, loc="lower right")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    return figure_png(figure)

@@ -1,0 +1,127 @@
+"""The classifier that scores samples where the Inception network makes no sense, and its folder on disk."""
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, ValidationError
+from torch import Tensor, nn
+
+from preimage.config import Config, PositiveInt
+from preimage.errors import ClassifierError, StorageError
+from preimage.models.config import ImageSize
+from preimage.models.dcgan import feature_maps, initialise
+from preimage.models.weights import CONFIG, WEIGHTS, packed, read_tensors
+from preimage.storage import Folder, canonical_json, digest
+
+
+class ClassifierConfig(Config):
+    """All that is needed to build a classifier again."""
+
+    image_size: ImageSize
+    """Side in pixels."""
+    channels: Literal[1, 3]
+    classes: Annotated[int, Field(ge=2)]
+    filter_size: Annotated[int, Field(ge=3, le=9)] = 4
+    width: PositiveInt = 32
+    """Filters of the layer next to the image; each layer away from it has twice as many."""
+
+
+class ClassifierCard(Config):
+    """A classifier folder's config.json: how to build it, how good it is, and where it came from."""
+
+    format: int = 1
+    classifier: ClassifierConfig
+    classes: list[str]
+    """Names by label."""
+    accuracy: float
+    """The share of held-out images whose class it tells."""
+    held_out: str
+    """Which images those were."""
+    weights_sha256: str
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Provenance: the job, its fingerprint, images seen, and the data it was trained on."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of what the classifier computes."""
+        return digest(canonical_json([self.classifier.model_dump(), self.weights_sha256]).encode())
+
+
+class Classifier(nn.Module):
+    """Images (N, C, H, W) in [-1, 1] to class logits (N, K).
+
+    A DCGAN discriminator's convolutions, the last feature maps averaged over the image, and a linear layer.
+    """
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.maps, width, _ = feature_maps(
+            config.image_size, config.channels, config.filter_size, config.width
+        )
+        self.logits = nn.Linear(width, config.classes)
+        self.apply(initialise)
+
+    def features(self, images: Tensor) -> Tensor:
+        """(N, F): what the last layer sees, by which sets of images are compared."""
+        return self.maps(images).mean((2, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logits(self.features(images))
+
+
+def build_classifier(config: ClassifierConfig, seed: int) -> Classifier:
+    """A classifier with the weights that this seed gives, whatever ran before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Classifier(config)
+
+
+def save_classifier(
+    classifier: Classifier,
+    folder: Folder,
+    classes: list[str],
+    accuracy: float,
+    held_out: str,
+    training: dict[str, Any],
+) -> ClassifierCard:
+    """Write a classifier folder; config.json comes last, so that a folder that has one is whole."""
+    weights = packed(classifier.state_dict())
+    card = ClassifierCard(
+        classifier=classifier.config,
+        classes=classes,
+        accuracy=accuracy,
+        held_out=held_out,
+        weights_sha256=digest(weights),
+        training=training,
+    )
+    folder.write(WEIGHTS, weights)
+    folder.write_json(CONFIG, card.model_dump())
+    return card
+
+
+def read_classifier_card(folder: Folder) -> ClassifierCard:
+    """What a classifier folder says of itself. Raises ClassifierError where it does not hold one."""
+    if not folder.exists(CONFIG):
+        raise ClassifierError(
+            f"{folder.uri} is not a classifier folder: it has no {CONFIG}. "
+            "Give the folder that train-classifier left behind, or its run's name."
+        )
+    try:
+        return ClassifierCard.model_validate(folder.read_json(CONFIG))
+    except (ValidationError, StorageError) as error:
+        raise ClassifierError(f"{folder.uri}/{CONFIG} does not describe a classifier: {error}") from error
+
+
+def load_classifier(folder: Folder) -> tuple[Classifier, ClassifierCard]:
+    """A classifier in eval mode, on the CPU, and its card.
+
+    Raises ClassifierError where the folder is incomplete, altered, or its weights fit another shape.
+    """
+    card = read_classifier_card(folder)
+    classifier = Classifier(card.classifier)
+    try:
+        classifier.load_state_dict(read_tensors(folder, WEIGHTS, card.weights_sha256, ClassifierError))
+    except RuntimeError as error:
+        raise ClassifierError(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {error}") from error
+    return classifier.eval(), card

@@ -1,0 +1,106 @@
+"""The Inception network of the literature's scores: torch-fidelity's, with the weights of 2015."""
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import torch.hub
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor, nn
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
+
+from preimage.errors import ClassifierError
+from preimage.storage import digest
+
+FILE = URL_INCEPTION_V3.rsplit("/", 1)[1]
+PUBLISHED = FILE.removesuffix(".pth").rsplit("-", 1)[1]
+"""How the SHA-256 of the published weights begins; their file's name ends with it."""
+
+
+def open_inception(weights: str | None = None) -> tuple[nn.Module, str]:
+    """The network on the CPU, in eval mode, and the SHA-256 of its weights' file.
+
+    It takes images (n, C, H, W) uint8 of any size, grey or colour, resizes them to 299 pixels as TensorFlow 1
+    did, and returns logits without a bias (n, 1008) and features (n, 2048), both float32.
+
+    weights: the published file, or a .safetensors file of the same tensors; without it the published file is
+    downloaded into torch.hub's cache once.
+    Raises ClassifierError where the file is neither there nor to be had, or is not what it should be.
+    """
+    path = Path(weights).expanduser() if weights else _downloaded()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ClassifierError(
+            f"cannot read weights={path}: {error.strerror}. Name Inception's weights, {_HINT}"
+        ) from error
+    sha256 = digest(data)
+    return _Inception(_tensors(data, sha256, path), path), sha256
+
+
+def is_published(sha256: str) -> bool:
+    """Whether weights of that SHA-256 are those with which the literature's scores were computed."""
+    return sha256.startswith(PUBLISHED)
+
+
+class _Inception(nn.Module):
+    def __init__(self, tensors: Mapping[str, Tensor], path: Path) -> None:
+        super().__init__()
+        own = io.BytesIO()  # the library reads a file, and trusts it: it gets one that was made here
+        torch.save(dict(tensors), own)
+        own.seek(0)
+        try:
+            self.extractor = FeatureExtractorInceptionV3(
+                "inception-v3-compat",
+                ["logits_unbiased", "2048"],
+                feature_extractor_weights_path=own,  # pyright: ignore[reportArgumentType]
+            )
+        except RuntimeError as error:
+            reason = str(error).splitlines()[:3]
+            raise ClassifierError(
+                f"weights={path} does not hold Inception's tensors: {' '.join(reason)} Name {_HINT}"
+            ) from error
+        self.eval()
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        coloured = pixels.expand(-1, 3, -1, -1) if pixels.shape[1] == 1 else pixels
+        logits, features = self.extractor(coloured)
+        return logits, features
+
+
+_HINT = f"the file {FILE} (from {URL_INCEPTION_V3}) or a .safetensors file of the same tensors."
+
+
+def _tensors(data: bytes, sha256: str, path: Path) -> dict[str, Tensor]:
+    """Raises ClassifierError for any file but the published one and .safetensors: others are not opened."""
+    if is_published(sha256):
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    if path.suffix != ".safetensors":
+        raise ClassifierError(
+            f"weights={path} is not the published file: its SHA-256 begins with {sha256[:8]}, not "
+            f"{PUBLISHED}; it may have been cut short. Name {_HINT}"
+        )
+    try:
+        return load(data)
+    except SafetensorError as error:
+        raise ClassifierError(f"weights={path} is damaged: {error}. Name {_HINT}") from error
+
+
+def _downloaded() -> Path:
+    """The published file in torch.hub's cache, where it is put now if it is not there."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / FILE
+    if path.exists() and is_published(digest(path.read_bytes())):
+        return path
+    try:
+        os.makedirs(path.parent, exist_ok=True)
+        torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=PUBLISHED, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise ClassifierError(
+            f"Inception's weights are not on this machine and cannot be downloaded: {error}. Fetch the file "
+            f"{FILE} from {URL_INCEPTION_V3} on a machine with internet, copy it here, and give its place: "
+            "weights=PATH. Or score through a classifier of the dataset's own classes: classifier=NAME."
+        ) from error
+    return path

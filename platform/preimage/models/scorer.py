@@ -1,0 +1,80 @@
+"""The network that samples are scored through: a classifier of the platform's own, or Inception."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from preimage.data.pixels import to_float
+from preimage.models.classifier import Classifier, load_classifier
+from preimage.storage import Folder
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A scoring network, open on a device."""
+
+    network: nn.Module
+    """Images (n, C, H, W) uint8 to class logits (n, K) and features (n, F), both float32; in eval mode."""
+    score: str
+    """What its score is called: `classifier_score` or `inception_score`."""
+    distance: str
+    """What the distance of its features is called: `classifier_frechet_distance` or `fid`."""
+    fingerprint: str
+    """The identity of what it computes."""
+    about: dict[str, Any]
+    """What a table says of it."""
+    classes: tuple[str, ...]
+    """Names of its classes, by number; empty where they have none."""
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (n, C, H, W) uint8, on its device, to logits (n, K) and features (n, F)."""
+        return self.network(pixels)
+
+
+@dataclass(frozen=True)
+class ScorerSource:
+    """Where a scoring network comes from. It travels to workers, so it holds addresses."""
+
+    classifier: Folder | None
+    """A classifier's folder; without one the network is Inception."""
+    weights: str | None = None
+    """Inception's weights, already on every machine; without it they are downloaded."""
+
+    def open(self, device: torch.device) -> Scorer:
+        """Raises ClassifierError where classifier or weights are missing or not what they should be."""
+        if self.classifier:
+            classifier, card = load_classifier(self.classifier)
+            return Scorer(
+                network=_OfBytes(classifier).to(device),
+                score="classifier_score",
+                distance="classifier_frechet_distance",
+                fingerprint=card.fingerprint,
+                about={"accuracy": card.accuracy, "held_out": card.held_out},
+                classes=tuple(card.classes),
+            )
+        from preimage.models.inception import open_inception
+
+        network, sha256 = open_inception(self.weights)
+        return Scorer(
+            network=network.to(device),
+            score="inception_score",
+            distance="fid",
+            fingerprint=sha256,
+            about={"weights_sha256": sha256},
+            classes=(),
+        )
+
+
+class _OfBytes(nn.Module):
+    """A classifier that is given images as bytes."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier.eval()
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.classifier.features(to_float(pixels))
+        return self.classifier.logits(features), features

@@ -1,0 +1,23 @@
+"""Names that a person gives to the lines of a table."""
+
+import re
+from collections.abc import Iterable
+
+NAME = re.compile(r"[\w()+ -]+")
+
+
+def require_plain(names: Iterable[str], what: str) -> None:
+    """Raise ValueError for names that are no keys of a spec, or that MLflow would take for one.
+
+    what: of what they are the names, with its article.
+    """
+    names = list(names)
+    for name in names:
+        if not NAME.fullmatch(name):
+            raise ValueError(
+                f"{what}'s name is letters, digits, spaces and ( ) + - _, but one is {name!r}: "
+                "write it without a dot or another sign"
+            )
+    plain = [re.sub(r"[()+]", "", name).strip() for name in names]  # what MLflow keeps of a name
+    if len(set(plain)) < len(plain):
+        raise ValueError(f"names must differ by more than ( ) and +, but are {', '.join(names)}")

@@ -1,0 +1,86 @@
+"""Which real images samples are scored beside, and whether a scoring network can score them."""
+
+from collections.abc import Mapping, Sequence
+
+from preimage.data.config import DataConfig
+from preimage.data.dataset import Dataset
+from preimage.errors import ClassifierError, DataError, GeneratorError
+from preimage.models.classifier import read_classifier_card
+from preimage.models.generator_folder import read_card, require_images
+from preimage.models.scorer import Scorer, ScorerSource
+from preimage.recipes.belonging import images_for
+from preimage.recipes.context import Context
+from preimage.recipes.score_report import TEST
+from preimage.recipes.score_sets import ImageSet, rows_of
+from preimage.recipes.unseen import held_out, seen_of
+from preimage.storage import Folder
+
+
+def training_images(generators: Mapping[str, Sequence[Folder]], given: DataConfig | None) -> DataConfig:
+    """The images that were given, or those that the first generator was trained on.
+
+    Raises GeneratorError with the name of a generator that makes none of their shape.
+    """
+    data = given
+    for name, folders in generators.items():
+        for folder in folders:
+            card = read_card(folder)
+            try:
+                data = data or images_for(card, None)
+                require_images(card.generator, data.size, data.channels)
+            except GeneratorError as error:
+                raise GeneratorError(f"{name}: {error}") from error
+    assert data
+    return data
+
+
+def require_shape(source: ScorerSource, data: DataConfig) -> None:
+    """Raise ClassifierError where a classifier takes images of another shape; Inception takes any."""
+    if not source.classifier:
+        return
+    about = read_classifier_card(source.classifier).classifier
+    if (about.channels, about.image_size) != (data.channels, data.size):
+        raise ClassifierError(
+            f"the classifier takes images of {about.channels} x {about.image_size} x {about.image_size}, the "
+            f"data is {data.channels} x {data.size} x {data.size}: train one with "
+            f"data.channels={data.channels} data.size={data.size}"
+        )
+
+
+def require_classes(scorer: Scorer, dataset: Dataset) -> None:
+    """Raise ClassifierError where images are of classes that a classifier does not know."""
+    unknown = [name for name in dataset.classes if name not in scorer.classes]
+    if not scorer.classes or not unknown:
+        return
+    more = len(dataset.classes) > len(scorer.classes)
+    kind = "more classes than the classifier knows" if more else "classes that the classifier does not know"
+    names = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+    raise ClassifierError(
+        f"{dataset.config.source} has {kind}: {len(dataset.classes)}, among them {names}; the classifier "
+        f"knows {len(scorer.classes)}. Train one on these images, or give the data it was trained on."
+    )
+
+
+def ceiling(
+    training: Dataset, given: DataConfig | None, most: int, scorer: Scorer, context: Context
+) -> tuple[ImageSet | None, tuple[str, ...]]:
+    """At most so many held-out images; where there are none, what is to be said instead.
+
+    Raises DataError where images were named but are none, or of another shape, ClassifierError where they are
+    of other classes.
+    """
+    trained = training.config
+    data = given or held_out(trained)
+    if (data.size, data.channels) != (trained.size, trained.channels):
+        raise DataError(
+            f"test must have the shape of data: set test.size={trained.size} test.channels={trained.channels}"
+        )
+    dataset = context.dataset(data)
+    first = seen_of(trained, data, dataset.count)
+    if dataset.count - first >= 2:
+        require_classes(scorer, dataset)
+        return rows_of(TEST, dataset, most, first), ()
+    none = f"all images of {data.source} {data.split} are training images"
+    if given:
+        raise DataError(f"{none}: name others with test, or limit data")
+    return None, (f"There is no line of {TEST}, and so no ceiling, because {none}: name some with test.",)

@@ -1,0 +1,189 @@
+"""A classifier as a learner, and what its training leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from preimage.data.dataset import Dataset, Images
+from preimage.data.pixels import to_float
+from preimage.errors import DataError
+from preimage.models.classifier import Classifier, ClassifierConfig, build_classifier, save_classifier
+from preimage.storage import Folder
+from preimage.training.config import OptimizerConfig
+from preimage.training.labels import require_labels
+from preimage.training.learner import Setting
+from preimage.training.networks import Networks
+from preimage.training.precision import at_least_float32
+from preimage.training.worker import Worker
+
+if TYPE_CHECKING:
+    from preimage.training.training import Training
+
+METRICS = ("loss", "training_accuracy")
+"""What a step records of its batch: the mean cross-entropy, and the share of images whose class is told."""
+
+CONFUSION = "confusion.json"
+"""In the classifier folder: {counts: K x K}, held-out images by their class and the class they were told."""
+
+FLIPS = 1
+"""What the mirroring of a step's images is drawn for."""
+
+AVERAGED = 8
+"""Weights are averaged over the steps, mostly over the last ninth of however many there are: the eta of
+polynomial-decay averaging (Shamir and Zhang 2013). It makes up for the learning rate, which does not fall."""
+
+CHUNK = 500
+"""Images classified at a time."""
+
+
+class ClassifierLearner:
+    """A classifier, one step on the cross-entropy of each batch; what comes of it is the steps' average."""
+
+    def __init__(
+        self, setting: Setting, config: ClassifierConfig, optimizer: OptimizerConfig, flip: bool = False
+    ) -> None:
+        """flip: whether images are mirrored, left to right, at random.
+
+        Raises DataError where an image has no label, or one beyond the classifier's classes.
+        """
+        labels = setting.images.labels.long()
+        require_labels(labels, "the training's")
+        if int(labels.max()) >= config.classes:
+            raise DataError(f"label {int(labels.max())} is beyond the classifier's {config.classes} classes")
+        self.worker, self.flip = setting.worker, flip
+        self.labels = labels.to(self.worker.device)
+        self.random = setting.random(FLIPS)
+        self.classifier = build_classifier(config, setting.seed)
+        self.average = build_classifier(config, setting.seed).to(self.worker.device)
+        self.networks = Networks(setting, {"classifier": self.classifier}, optimizer)
+
+    def begin(self) -> None:
+        """Nothing: its weights follow from the seed."""
+
+    def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
+        """One step on the mean cross-entropy."""
+        labels = self.labels[rows]
+        if self.flip:
+            images = self._mirror(images)
+        with self.networks.autocast():
+            logits = at_least_float32(self.networks["classifier"](images))
+        loss = cross_entropy(logits, labels)
+        self.networks.backward(loss, self.networks.bare)
+        self.networks.step(self.networks.bare, number, {"loss": loss})
+        self._take_in(number)
+        right = (logits.detach().argmax(1) == labels).float().mean()
+        return dict(zip(METRICS, (loss.detach(), right), strict=True))
+
+    @torch.no_grad()
+    def _take_in(self, number: int) -> None:
+        """Move the average towards the weights and running statistics after so many steps."""
+        weight = (AVERAGED + 1) / (AVERAGED + 1 + number)
+        now = self.classifier.state_dict()
+        for name, mean in self.average.state_dict().items():
+            if mean.is_floating_point():
+                mean.lerp_(now[name], weight)
+
+    def _mirror(self, images: Tensor) -> Tensor:
+        count = len(images) * self.worker.world_size
+        drawn = torch.rand(count, generator=self.random, device=self.worker.device)
+        return torch.where(self.worker.part(drawn)[:, None, None, None] < 0.5, images.flip(3), images)
+
+    def shared_state(self) -> dict[str, Any]:
+        return self.networks.state() | {
+            "average": self.average.state_dict(),
+            "random": self.random.get_state(),
+        }
+
+    def load_shared_state(self, state: dict[str, Any]) -> None:
+        self.networks.load(state)
+        self.average.load_state_dict(state["average"])
+        self.random.set_state(state["random"])
+
+    def own_state(self) -> dict[str, Any]:
+        return {}
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """There is none."""
+
+    def samples(self, count: int) -> None:
+        """A classifier has none."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Images that a classifier is not trained on. It travels to workers, so it holds an address."""
+
+    dataset: Folder
+    first: int
+    """The rows of the dataset from here on."""
+    name: str
+    """What a person would call them."""
+    classes: tuple[str, ...]
+    """Names by label, equal to the training's."""
+
+
+def deliver_classifier(
+    held_out: HeldOut,
+    worker: Worker,
+    learner: ClassifierLearner,
+    training: Training,
+    dataset: Dataset,
+    images: Images,
+    seen: int,
+) -> None:
+    """Write the classifier folder, with its accuracy on held-out images.
+
+    Each worker classifies some of them; the pieces are the same for any number of workers.
+    """
+    own = worker.agree(lambda: confusion(learner.average, held_out, worker))
+    counts = worker.sum(own.to(worker.device)).cpu()
+
+    def save() -> None:
+        folder = training.run.classifier
+        folder.write_json(CONFUSION, {"counts": counts.tolist()})
+        save_classifier(
+            learner.average,
+            folder,
+            list(held_out.classes),
+            accuracy=accuracy_of(counts),
+            held_out=held_out.name,
+            training=training.history | {"images_seen": seen},
+        )
+
+    worker.agree(save if worker.leads else _nothing)
+
+
+@torch.no_grad()
+def confusion(classifier: Classifier, held_out: HeldOut, worker: Worker) -> Tensor:
+    """A worker's part of the held-out images, counted by class and told class: (K, K) int64, on the CPU."""
+    dataset = Dataset.open(held_out.dataset)
+    starts = range(held_out.first, dataset.count, CHUNK)[worker.rank :: worker.world_size]
+    classes = classifier.config.classes
+    counts = torch.zeros(classes * classes, dtype=torch.int64)
+    training = classifier.training
+    classifier.eval()
+    for start in starts:
+        some = dataset.read(start, min(start + CHUNK, dataset.count))
+        told = classifier(to_float(some.pixels.to(worker.device))).argmax(1).cpu()
+        counts += torch.bincount(some.labels.long() * classes + told, minlength=classes * classes)
+    classifier.train(training)
+    return counts.reshape(classes, classes)
+
+
+def accuracy_of(confusion: Tensor) -> float:
+    """The share of images (K, K) on the diagonal."""
+    return (confusion.diagonal().sum() / confusion.sum()).item()
+
+
+def read_confusion(folder: Folder) -> Tensor:
+    """(K, K) int64, of a classifier folder that `deliver_classifier` wrote."""
+    return torch.tensor(folder.read_json(CONFUSION)["counts"])
+
+
+def _nothing() -> None:
+    """What the other workers do meanwhile."""

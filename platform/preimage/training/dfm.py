@@ -1,0 +1,147 @@
+"""DFM-GAN as a learner (denoising-feature-matching, sections 3 and 5)."""
+
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from preimage.config import Config, PositiveFloat, PositiveInt
+from preimage.errors import PreimageError
+from preimage.models.config import DcganConfig
+from preimage.models.dcgan import layer_widths
+from preimage.models.denoiser import build_denoiser
+from preimage.objectives.dfm import denoising_loss, feature_loss
+from preimage.objectives.gan import discriminator_loss, generator_loss
+from preimage.reproducible import seed_of
+from preimage.training.config import OptimizerConfig
+from preimage.training.gan import GanLearner, metrics_of
+from preimage.training.learner import Setting
+from preimage.training.precision import at_least_float32
+
+METRICS = ("denoising_error", "feature_gap")
+"""What a step records beside a GAN's: ||h - r(C(h))||^2 / n of real, ||h - r(h)||^2 / n of made images."""
+
+NOISE, WEIGHTS = 4, 5
+"""What the corruption and the denoiser's first weights are drawn for; 1 to 3 are codes."""
+
+
+class DenoiserConfig(Config):
+    """The denoiser of the discriminator's features, and how much it counts for the generator."""
+
+    layer: PositiveInt | None = None
+    """The discriminator's layer whose features it models, counted from the image; without it the last."""
+    depth: PositiveInt = 10
+    """Hidden layers."""
+    width: PositiveInt | None = None
+    """Units of each; no fewer than features. Without it as many."""
+    noise: PositiveFloat = 1.0
+    """Standard deviation of the Gaussian noise that corrupts the features of real images."""
+    lambda_denoise: Annotated[float, Field(ge=0)] = 0.03
+    """Weight of the generator's distance to its denoised features, squared and averaged over the features:
+    the paper's 0.03 / n_h on their sum."""
+    lambda_adversarial: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the generator's usual loss."""
+
+    def shape(self, model: DcganConfig, hidden: int | None) -> tuple[int, int, int]:
+        """The layer, its features, and the denoiser's width, for such a discriminator.
+
+        Raises PreimageError for a layer that it has not, and a denoiser narrower than its input.
+        """
+        widths = layer_widths(model, hidden)
+        layer = self.layer or len(widths)
+        if layer > len(widths):
+            names = ", ".join(f"{number} ({width:,} features)" for number, width in enumerate(widths, 1))
+            raise PreimageError(
+                f"denoiser.layer={layer}, but the discriminator has the layers {names}: choose one of them"
+            )
+        features = widths[layer - 1]
+        width = self.width or features
+        if width < features:
+            raise PreimageError(
+                f"denoiser.width={width} is narrower than its input of {features:,} features, which it could "
+                f"not give back: set denoiser.width={features} or more, a smaller model.width, or put a "
+                "layer of fewer units before the logit with discriminator.hidden"
+            )
+        return layer, features, width
+
+
+class DfmLearner(GanLearner):
+    """A generator, a discriminator and, unless switched off, a denoiser of the discriminator's features.
+
+    Every gradient is taken with all networks as they were before the step; then all of them step (section 5).
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        model: DcganConfig,
+        optimizer: OptimizerConfig,
+        hidden: int | None,
+        denoiser: DenoiserConfig | None,
+    ) -> None:
+        others = {}
+        self.layer, self.denoiser = None, denoiser
+        if denoiser:
+            self.layer, self.features, width = denoiser.shape(model, hidden)
+            seed = seed_of(setting.seed, WEIGHTS)
+            others["denoiser"] = build_denoiser(self.features, width, denoiser.depth, seed)
+        super().__init__(setting, model, optimizer, hidden, others)
+        self.noise = setting.random(NOISE)
+
+    def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
+        """One update of all networks. The discriminator sees the generated images once: that pass gives its
+        own gradient, and then, without that of its weights, the generator's."""
+        networks = self.networks
+        codes = self.draw_codes(len(images))
+        with networks.autocast():
+            generated = networks["generator"](codes)
+            seen = generated.detach().requires_grad_()
+            real_logits, real = self._discriminate(images)
+            fake_logits, fake = self._discriminate(seen)
+            loss_d = discriminator_loss(real_logits, fake_logits)
+        weights = list(networks.bare["discriminator"].parameters())
+        networks.backward(loss_d, ["discriminator"], inputs=weights, retain_graph=True)
+        adversarial, more = generator_loss(fake_logits), {}
+        loss_g = adversarial
+        finite = {"discriminator's loss": loss_d}
+        if self.denoiser:
+            loss_r = self._denoising_loss(real.detach(), self.denoiser.noise)
+            networks.backward(loss_r, ["denoiser"])
+            gap = feature_loss(fake, self._denoised(fake.detach()))
+            loss_g = self.denoiser.lambda_denoise * gap + self.denoiser.lambda_adversarial * adversarial
+            more = dict(zip(METRICS, (loss_r.detach() / self.features, gap.detach()), strict=True))
+            finite["denoiser's loss"] = loss_r
+        (slope,) = torch.autograd.grad(loss_g, seen)
+        networks.backward(generated, ["generator"], gradient=slope)
+        networks.step(networks.bare, number, finite | {"generator's loss": loss_g})
+        return metrics_of(loss_d, adversarial, real_logits, fake_logits) | more
+
+    def _discriminate(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N,), and the features (N, n) that the denoiser models; without one, none."""
+        if self.layer is None:
+            logits = self.networks["discriminator"](images)
+            return at_least_float32(logits), logits
+        logits, features = self.networks["discriminator"](images, self.layer)
+        return at_least_float32(logits), at_least_float32(features)
+
+    def _denoising_loss(self, features: Tensor, sigma: float) -> Tensor:
+        """Of the features (N, n) of this worker's real images, corrupted by N(0, sigma^2)."""
+        shape = (len(features) * self.worker.world_size, features.shape[1])
+        noise = torch.randn(shape, generator=self.noise, device=self.noise.device) * sigma
+        with self.networks.autocast():
+            denoised = self.networks["denoiser"](features + self.worker.part(noise))
+        return denoising_loss(features, at_least_float32(denoised))
+
+    @torch.no_grad()
+    def _denoised(self, features: Tensor) -> Tensor:
+        """The generator's targets (N, n), normalised by the statistics of generated images alone."""
+        with self.networks.autocast():
+            return at_least_float32(self.networks.bare["denoiser"](features))
+
+    def shared_state(self) -> dict[str, Any]:
+        return super().shared_state() | {"noise": self.noise.get_state()}
+
+    def load_shared_state(self, state: dict[str, Any]) -> None:
+        super().load_shared_state(state)
+        self.noise.set_state(state["noise"])

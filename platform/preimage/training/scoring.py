@@ -1,0 +1,81 @@
+"""Scores of a generator's samples while it trains."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from preimage.data.dataset import Images
+from preimage.data.pixels import to_uint8
+from preimage.latents.priors import Prior
+from preimage.latents.statistics import Moments
+from preimage.metrics.scores import class_entropy, class_histogram, frechet_distance, inception_score
+from preimage.models.scorer import ScorerSource
+from preimage.reproducible import seed_of
+from preimage.training.moments import over_workers
+from preimage.training.worker import Worker
+
+SCORES = {
+    "classifier": ("classifier_score", "classifier_frechet_distance", "class_entropy"),
+    "inception": ("inception_score", "fid", "class_entropy"),
+}
+"""What is recorded, by the kind of network."""
+
+DRAWN = 3
+"""What the codes of scored samples are drawn for; learners use 1 and 2."""
+
+BATCH = 256
+"""Images made and scored at a time."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What samples are scored through, and how many. It travels to workers."""
+
+    source: ScorerSource
+    images: int
+    """Samples of every score, and real images that they are compared with."""
+
+
+class Judge:
+    """Scores samples of the same codes each time, each worker its part of them.
+
+    images: the worker's share of a dataset of `count`, whose first images are the real ones.
+    Raises ClassifierError where the scoring network cannot be opened.
+    """
+
+    def __init__(self, worker: Worker, scoring: Scoring, images: Images, count: int, seed: int) -> None:
+        self.worker, self.count, self.seed = worker, scoring.images, seed
+        self.scorer = worker.agree(lambda: scoring.source.open(worker.device))
+        first = worker.rank * count // worker.world_size
+        real = images.pixels[: max(0, min(scoring.images, count) - first)]
+        some = [
+            self.scorer(pixels.to(worker.device))
+            for pixels in (real if len(real) else images.pixels[:1]).split(BATCH)
+        ]
+        features = torch.cat([each for _, each in some])[: len(real)]
+        self.real = over_workers(worker, Moments.empty(features.shape[1]).update(features))
+
+    def score(self, generator: nn.Module, prior: Prior) -> dict[str, float]:
+        """The score of all samples as one split, the distance to real images, the entropy of classes in nats.
+
+        generator: on the worker's device; it is used in eval mode and left as it was.
+        """
+        random = torch.Generator(self.worker.device).manual_seed(seed_of(self.seed, DRAWN))
+        codes = self.worker.part(prior.sample(self.count, random))
+        training = generator.training
+        generator.eval()
+        judged = [self._judge(generator, some) for some in codes.split(BATCH)]
+        generator.train(training)
+        features = torch.cat([each for _, each in judged])
+        moments = over_workers(self.worker, Moments.empty(features.shape[1]).update(features))
+        logits = torch.cat(self.worker.gather(torch.cat([each for each, _ in judged]).cpu()))
+        return {
+            self.scorer.score: inception_score(logits, splits=1).mean,
+            self.scorer.distance: frechet_distance(moments, self.real),
+            "class_entropy": class_entropy(class_histogram(logits)),
+        }
+
+    @torch.inference_mode()
+    def _judge(self, generator: nn.Module, codes: Tensor) -> tuple[Tensor, Tensor]:
+        return self.scorer(to_uint8(generator(codes)))

@@ -1,0 +1,446 @@
+"""The score job: from generators and a classifier to table and pictures, on digits and tiny networks."""
+
+import math
+
+import psutil
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from faulty import kill, meanwhile, planned
+from preimage.config import Resources
+from preimage.data.config import DataConfig
+from preimage.data.pixels import to_float, to_uint8
+from preimage.data.prepare import prepare
+from preimage.errors import ClassifierError, DataError, GeneratorError, PreimageError, SpecError
+from preimage.latents.statistics import Moments
+from preimage.metrics.scores import frechet_distance, inception_score
+from preimage.models.classifier import ClassifierConfig, build_classifier, load_classifier, save_classifier
+from preimage.models.generator_folder import load_generator, save_generator
+from preimage.models.scorer import Scorer
+from preimage.pipelines.execute import execute
+from preimage.recipes import score_sets
+from preimage.recipes.context import Context
+from preimage.recipes.score import ScoreConfig, cost, run
+from preimage.recipes.score_report import TEST, TRAINING, Report
+from preimage.runs import RunFolder
+from stores import linear_generator
+
+DATA = {"source": "digits", "size": 16, "channels": 1, "limit": 200}
+TEN = [str(digit) for digit in range(10)]
+SETTINGS = Resources(backend="local", gpu=False)
+FIGURES = ("table.md", "samples.png", "classes.png", "duplicates.png", "pairs.png")
+
+
+def classifier(folder, classes=TEN, channels=1, size=16, images=None):
+    """Random; with images, its last layer gives logits around 0 that differ from image to image."""
+    about = ClassifierConfig(image_size=size, channels=channels, classes=len(classes), width=4)
+    network = build_classifier(about, seed=0).eval()
+    if images is not None:
+        with torch.no_grad():
+            features = network.features(images)
+            network.logits.weight.mul_(3 / network.logits(features).std(0).mean())
+            network.logits.bias.sub_(network.logits(features).mean(0))
+    save_classifier(network, folder, list(classes), 0.75, "97 held-out digits", {})
+
+
+@pytest.fixture
+def place(folder, digits, tiny_generator):
+    """A classifier, a DCGAN, and two linear generators, of which `flat` makes one image nearly."""
+    classifier(folder / "classifier", images=to_float(digits.read(0, 200).pixels))
+    one, flat = linear_generator(6, seed=0), linear_generator(6, seed=1)
+    with torch.no_grad():
+        flat.components.mul_(1e-3)
+    for name, generator in (("gan", tiny_generator), ("linear", one), ("flat", flat)):
+        save_generator(generator, folder / name, {"data": DATA})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request, monkeypatch):
+    """Pictures take most of the time, so only the tests that ask for them have any."""
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setattr("preimage.recipes.score.draw", lambda *everything: {})
+
+
+@pytest.fixture
+def pictures():
+    pass
+
+
+def asked(place, **settings):
+    generators = {"DCGAN": (place / "gan").uri, "two": [(place / name).uri for name in ("linear", "flat")]}
+    small = {"images": 120, "splits": 3, "chunk": 50, "seed": 7}
+    return {"generators": generators, "classifier": (place / "classifier").uri} | small | settings
+
+
+def context(place, digits, config, run="run", **settings):
+    inputs = {key: place.at(name) for key, (name, _) in config.needs().items()}
+    datasets = digits.folder.at(digits.folder.uri.rsplit("/", 1)[0])
+    resources = SETTINGS.model_copy(update=settings)
+    return Context(RunFolder(place / run), datasets, "", resources, inputs=inputs)
+
+
+def start(place, digits, **settings):
+    config = ScoreConfig.model_validate(asked(place, **settings))
+    return run(config, context(place, digits, config))
+
+
+def pieces(place):
+    """What each piece's file holds, by its path."""
+    root = place / "run" / "pieces"
+    return {
+        f"{one}/{each}/{name}": (root / one / each).read(name)
+        for one in root.names()
+        for each in (root / one).names()
+        for name in (root / one / each).names()
+    }
+
+
+def samples(place, name, counts=(50, 50, 20), seed=7):
+    """The samples that a job scores, by hand."""
+    generator, _ = load_generator(place / name)
+    randoms = [torch.Generator().manual_seed(score_sets.seed_of(seed, 4, i)) for i in range(len(counts))]
+    codes = [
+        torch.randn(n, generator.config.latent_dim, generator=g) for n, g in zip(counts, randoms, strict=True)
+    ]
+    with torch.no_grad():
+        return to_uint8(generator(torch.cat(codes)))
+
+
+def scored(place, pixels):
+    network, _ = load_classifier(place / "classifier")
+    with torch.no_grad():
+        features = network.features(pixels.float() / 127.5 - 1)
+        return network.logits(features), Moments.empty(features.shape[1]).update(features)
+
+
+def test_a_job_leaves_pictures_and_the_figures_that_the_functions_give(place, digits, pictures):
+    result = start(place, digits)
+    logits, moments = scored(place, samples(place, "linear"))
+    _, real = scored(place, digits.read(0, 120).pixels)
+    expected, found = inception_score(logits, 3), result.metrics["runs"]["two"]["0"]
+    assert expected.mean > 1.01
+    assert found["classifier_score"] == pytest.approx(expected.mean, rel=1e-5)
+    assert found["classifier_score_std"] == pytest.approx(expected.std, rel=1e-3)
+    distance = frechet_distance(moments, real)
+    assert found["classifier_frechet_distance"] == pytest.approx(distance, rel=1e-4)
+    assert found["effective_classes"] == pytest.approx(math.exp(found["class_entropy"]))
+    assert (found["images"], found["images_per_split"]) == (120, 40)
+    assert result.metrics["scorer"] == {
+        "score": "classifier_score",
+        "accuracy": 0.75,
+        "held_out": "97 held-out digits",
+    }
+    assert result.figures == FIGURES
+    figures = place / "run" / "figures"
+    assert all(figures.read(name)[:4] == b"\x89PNG" for name in FIGURES[1:])
+
+
+def test_several_generators_of_a_name_are_a_mean_and_a_deviation(place, digits):
+    metrics = start(place, digits).metrics
+    one, other = (metrics["runs"]["two"][i] for i in "01")
+    both = metrics["table"]["two"]
+    for name in ("classifier_score", "near_duplicates", "effective_classes"):
+        assert both[name] == pytest.approx((one[name] + other[name]) / 2)
+        assert both[f"{name}_std"] == pytest.approx(abs(one[name] - other[name]) / math.sqrt(2))
+    assert both["generators"] == 2
+    assert metrics["ordering"][0] == max(
+        metrics["table"], key=lambda n: metrics["table"][n]["classifier_score"]
+    )
+
+
+def test_a_generator_that_makes_one_image_is_seen_to(place, digits):
+    metrics = start(place, digits).metrics
+    flat = metrics["runs"]["two"]["1"]
+    assert flat["near_duplicates"] == 1
+    assert flat["effective_classes"] == pytest.approx(1)
+    assert flat["classifier_score"] == pytest.approx(1, abs=1e-3)
+    assert metrics["real"][TRAINING]["near_duplicates"] <= 0.01
+
+
+def test_the_table_says_by_what_and_among_how_many(place, digits):
+    start(place, digits)
+    text = (place / "run" / "figures").read("table.md").decode()
+    assert "a classifier of 10 classes that tells 75.0% of 97 held-out digits: not an Inception Score" in text
+    assert "| DCGAN | 120 | 3 x 40 |" in text
+    assert "| two (2 generators) | 120 | 3 x 40 |" in text
+    assert "Inception Score and" not in text
+    assert "FID" not in text
+    assert "in the paper" not in text
+    head, *rows = [line for line in text.splitlines() if line.startswith("| share") or "%" in line]
+    assert head.startswith("Samples scored beside 120 images of digits train, 1 x 16 x 16")
+    assert any(row.startswith("| share of each class | 0 | 1 |") for row in rows)
+
+
+def test_the_ceiling_is_of_images_that_were_not_trained_on_in_as_large_splits(place, digits):
+    """Of digits, which have no test split, those beyond the training's limit."""
+    metrics = start(place, digits, images=60, splits=2).metrics
+    everything = prepare(DataConfig(**DATA | {"limit": None}), place / "all", backend="local")
+    logits, moments = scored(place, everything.read(200, 260).pixels)
+    found = metrics["real"][TEST]
+    assert found["classifier_score"] == pytest.approx(inception_score(logits, 2).mean, rel=1e-5)
+    _, real = scored(place, digits.read(0, 60).pixels)
+    assert found["classifier_frechet_distance"] == pytest.approx(frechet_distance(moments, real), rel=1e-4)
+    assert "classifier_frechet_distance" not in metrics["real"][TRAINING]
+
+
+def test_fewer_real_images_are_cut_into_fewer_splits_of_as_many(place, digits):
+    fifty = {"test": DATA | {"limit": 250}}
+    real = start(place, digits, **fifty).metrics["real"]
+    assert [real[name]["images_per_split"] for name in (TEST, TRAINING)] == [50, 40]
+    assert real[TEST]["images"] == 50
+
+
+def test_without_held_out_images_the_table_says_so(place, digits):
+    whole = DATA | {"limit": None}
+    metrics = start(place, digits, data=whole).metrics
+    assert set(metrics["real"]) == {TRAINING}
+    text = (place / "run" / "figures").read("table.md").decode()
+    assert (
+        "There is no line of test images, and so no ceiling, because all images of digits train are" in text
+    )
+    with pytest.raises(DataError, match="all images of digits train are training images: name others with"):
+        start(place, digits, data=whole, test=DATA)
+
+
+def test_the_same_images_whatever_is_beside_them_and_others_for_another_seed(place, digits):
+    start(place, digits)
+    first = pieces(place)
+    (place / "run").delete()
+    start(place, digits, generators={"x": (place / "gan").uri})
+    again = pieces(place)
+    assert again
+    assert again.items() <= first.items()
+    (place / "run").delete()
+    start(place, digits, generators={"x": (place / "gan").uri}, seed=8)
+    other = pieces(place)
+    assert {name for name in other if other[name] != first[name]} == {n for n in other if "samples" in n}
+
+
+def count_scored(monkeypatch):
+    seen, call = [], score_sets.PieceScorer.__call__
+
+    def watched(self, number):
+        done = call(self, number)
+        seen.append(number)
+        return done
+
+    monkeypatch.setattr(score_sets.PieceScorer, "__call__", watched)
+    return seen
+
+
+def test_a_job_that_stopped_does_only_what_is_missing_and_what_was_cut_short(place, digits, monkeypatch):
+    seen = count_scored(monkeypatch)
+    whole, kept = start(place, digits), pieces(place)
+    assert len(seen) == len(kept) == 5 * 3  # three generators, training and test images
+    root = place / "run" / "pieces"
+    paths = sorted(kept)
+    for path in (paths[1], paths[4]):
+        root.write(path, kept[path][:-7])
+    root.remove(paths[8])
+    seen.clear()
+    again = start(place, digits)
+    assert len(seen) == 3
+    assert pieces(place) == kept
+    assert again == whole
+
+
+def test_one_generator_under_two_names_is_scored_once(place, digits, monkeypatch):
+    seen = count_scored(monkeypatch)
+    uri = (place / "gan").uri
+    table = start(place, digits, generators={"a": uri, "b": uri}).metrics["table"]
+    assert table["a"] == table["b"]
+    assert len(seen) == 3 * 3
+
+
+def test_another_networks_pieces_are_not_taken(place, digits, monkeypatch):
+    start(place, digits)
+    seen = count_scored(monkeypatch)
+    network, card = load_classifier(place / "classifier")
+    with torch.no_grad():
+        network.logits.weight.mul_(-1)
+    save_classifier(network, place / "classifier", card.classes, 0.5, card.held_out, {})
+    start(place, digits)
+    assert len(seen) == 15
+
+
+def test_progress_is_in_images(place, digits):
+    told = []
+    config = ScoreConfig.model_validate(asked(place, generators={"x": (place / "gan").uri}))
+    here = context(place, digits, config)
+    shown = Context(
+        here.run, here.datasets, "", SETTINGS, here.inputs,
+        lambda task: lambda done, total: told.append((task, done, total)),
+    )  # fmt: skip
+    run(config, shown)
+    counts = [done for task, done, total in told if task == "scoring images" and total == 360]
+    assert counts == [0, 50, 100, 120, 170, 220, 240, 290, 340, 360]
+
+
+def test_images_and_networks_that_do_not_belong_together_are_refused_before_anything_is_scored(
+    place, digits, monkeypatch
+):
+    seen = count_scored(monkeypatch)
+    save_generator(linear_generator(2, seed=0, size=8), place / "small", {"data": DATA})
+    save_generator(linear_generator(2, seed=0), place / "unknown", {})
+    classifier(place / "colour", channels=3)
+    classifier(place / "five", classes=TEN[:5])
+    classifier(place / "letters", classes="abcdefghij")
+    gan = (place / "gan").uri
+    refused = {
+        r"small: the generator makes images of 1 x 8 x 8, the data is 1 x 16 x 16": {
+            "generators": {"DCGAN": gan, "small": (place / "small").uri}
+        },
+        r"unknown: this generator does not say what it was trained on": {
+            "generators": {"unknown": (place / "unknown").uri}
+        },
+        r"the classifier takes images of 3 x 16 x 16, the data is 1 x 16 x 16: train one": {
+            "classifier": (place / "colour").uri
+        },
+        r"digits has more classes than the classifier knows: 10, among them 5, 6, 7, 8, 9; the classifier": {
+            "classifier": (place / "five").uri
+        },
+        r"digits has classes that the classifier does not know: 10, among them 0, 1, 2, 3, 4, ...; the": {
+            "classifier": (place / "letters").uri
+        },
+        r"test must have the shape of data: set test.size=16 test.channels=1": {"test": DATA | {"size": 8}},
+    }
+    for message, settings in refused.items():
+        with pytest.raises(PreimageError, match=message):
+            start(place, digits, **settings)
+    (place / "classifier").write("weights.safetensors", b"{}")
+    with pytest.raises(ClassifierError, match="missing, cut short or altered"):
+        start(place, digits)
+    assert not seen
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": 5}, "images must be at least 2 for each of 3 splits, but is 5"),
+        ({"weights": "w.pth"}, "weights are Inception's: give either classifier or weights"),
+        ({"generators": {}}, "at least 1 item"),
+        ({"generators": {"a": []}}, "at least 1 item"),
+        ({"generators": {"a.b": "x"}}, "a generator's name is letters, digits"),
+        ({"generators": {"a (b)": "x", "a b": "y"}}, r"names must differ by more than \( \) and \+"),
+    ],
+)
+def test_what_the_spec_alone_shows_to_be_wrong_is_refused(folder, change, message):
+    with pytest.raises(ValidationError, match=message):
+        ScoreConfig.model_validate(asked(folder, **change))
+
+
+def test_a_generator_whose_training_diverged_is_named(place, digits):
+    broken = linear_generator(6, seed=0)
+    with torch.no_grad():
+        broken.mean.fill_(torch.nan)
+    save_generator(broken, place / "broken", {"data": DATA})
+    with pytest.raises(
+        GeneratorError, match=r"x: the generator in .*broken makes images that are not finite"
+    ):
+        start(place, digits, generators={"x": (place / "broken").uri})
+
+
+class Fake(nn.Module):
+    """Stands for Inception: 1008 logits and a few features out of pixels."""
+
+    def forward(self, pixels):
+        flat = pixels.flatten(1).float() / 255
+        return flat[:, torch.arange(1008) % flat.shape[1]] * 9, flat[:, ::37]
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_by_inception_the_names_are_the_literatures_and_other_weights_are_told_of(
+    place, digits, monkeypatch, published
+):
+    sha256 = ("6726825d" if published else "1" * 8) + "0" * 56
+    monkeypatch.setattr("preimage.models.inception.open_inception", lambda weights: (Fake().eval(), sha256))
+    result = start(place, digits, classifier=None, weights="w.pth")
+    found = result.metrics["table"]["DCGAN"]
+    assert {"inception_score", "fid"} <= set(found)
+    assert not any("classifier" in name for name in found)
+    text = (place / "run" / "figures").read("table.md").decode()
+    assert f"Inception, weights with SHA-256 {sha256}" in text
+    assert ("(the published ones)" in text) is published
+    assert ("not the published file" in text) is not published
+    assert "classifier" not in text
+
+
+def report(place, digits, source, score, sha256):
+    """A report whose data claims to be of another source."""
+    metrics = {}
+    patch = pytest.MonkeyPatch()
+
+    def keep(self):
+        metrics["report"] = self
+        return {}
+
+    patch.setattr(Report, "metrics", keep)
+    start(place, digits)
+    patch.undo()
+    made = metrics["report"]
+    config = digits.manifest["config"] | {"source": source}
+    dataset = type(digits)(digits.folder, digits.manifest | {"config": config})
+    about = {"weights_sha256": sha256} if score == "inception_score" else made.scorer.about
+    scorer = Scorer(made.scorer.network, score, "fid", sha256, about, ())
+    return Report(made.runs, made.real, scorer, dataset)
+
+
+def test_the_papers_scores_stand_beside_inception_scores_of_its_images_alone(place, digits):
+    published = "6726825d" + "0" * 56
+    made = report(place, digits, "cifar10", "inception_score", published)
+    assert "| training images | 120 | 3 x 40 |" in made.table()
+    assert "| 11.24 |" in made.table()
+    assert "in the paper" in made.table()
+    for source, score, sha256 in (
+        ("digits", "inception_score", published),
+        ("cifar10", "classifier_score", published),
+        ("cifar10", "inception_score", "0" * 64),
+    ):
+        assert "in the paper" not in report(place, digits, source, score, sha256).table()
+
+
+def step(place, **settings):
+    return {"job": "score"} | asked(place, **settings)
+
+
+def test_a_pipeline_runs_it_and_its_fingerprint_knows_names_and_settings(place, tmp_path):
+    plan = planned(tmp_path / "results", {"score": step(place)})
+    assert set(execute(plan).metrics["table"]) == {"DCGAN", "two"}
+    assert planned(tmp_path / "results", {"score": step(place)}).steps[0].state == "finished"
+    uri = (place / "gan").uri
+    for change in ({"generators": {"other": uri}}, {"splits": 2}, {"test": DATA | {"limit": 300}}):
+        assert planned(tmp_path / "results", {"score": step(place, **change)}).steps[0].state == "new"
+    assert cost(plan.steps[0].config, None) == {"samples made and scored": 360}
+
+
+def test_a_classifier_step_that_is_none_is_refused_in_the_plan(place, tmp_path):
+    gan = {"job": "train-gan", "data": DATA, "model": {"latent_dim": 4, "width": 4}}
+    with pytest.raises(SpecError, match="classifier"):
+        planned(tmp_path / "results", {"gan": gan, "score": step(place, classifier="gan")})
+
+
+@pytest.mark.ray
+def test_on_ray_the_same_pieces_and_a_killed_worker_changes_nothing(ray, place, digits):
+    many = {"images": 600, "chunk": 10}
+    here = start(place, digits, **many)
+    expected = pieces(place)
+    (place / "run").delete()
+    config = ScoreConfig.model_validate(asked(place, **many))
+
+    def kill_worker() -> bool:
+        if not (place / "run" / "pieces").exists():
+            return False
+        children = psutil.Process().children(recursive=True)
+        workers = [each.pid for each in children if "MapWorker" in " ".join(each.cmdline())]
+        if workers:
+            kill(workers[0])
+        return bool(workers)
+
+    with meanwhile(kill_worker) as killed:
+        again = run(config, context(place, digits, config, backend="ray", workers=2))
+    assert killed, "no worker was found to kill"
+    assert pieces(place) == expected
+    assert again == here

@@ -1,0 +1,164 @@
+"""DFM-GAN's step against the obvious way to write it, and what a user may get wrong."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from preimage.data.dataset import Images
+from preimage.errors import NonFiniteError, PreimageError
+from preimage.models.dcgan import build_pair, layer_widths
+from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.dfm import DenoiserConfig, DfmLearner
+from preimage.training.learner import Setting
+from preimage.training.worker import Worker
+from tiny import MODEL
+
+BATCH = 12
+SGD = OptimizerConfig(name="sgd", lr=0.1)
+DENOISER = DenoiserConfig(depth=2, noise=0.7, lambda_denoise=0.3, lambda_adversarial=0.8)
+
+
+def learner(denoiser=DENOISER, hidden=None, optimizer=SGD, model=MODEL, **loop) -> DfmLearner:
+    pixels = torch.zeros(BATCH, 1, 16, 16, dtype=torch.uint8)
+    images = Images(torch.arange(BATCH), pixels, torch.zeros(BATCH, dtype=torch.int32))
+    return DfmLearner(Setting(Worker(), images, LoopConfig(**loop), 5), model, optimizer, hidden, denoiser)
+
+
+def batch() -> torch.Tensor:
+    return torch.rand(BATCH, 1, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+
+def in_float64(made: DfmLearner, monkeypatch) -> dict[str, torch.Tensor]:
+    """The learner in float64, and what it draws, by name."""
+    drawn = {}
+    draw, randn = made.draw_codes, torch.randn
+
+    def codes(count):
+        drawn["codes"] = draw(count).double()
+        return drawn["codes"]
+
+    def noise(*shape, **kwargs):
+        drawn["noise"] = randn(*shape, **kwargs).double()
+        return drawn["noise"]
+
+    for network in made.networks.bare.values():
+        network.double()
+    monkeypatch.setattr(made, "draw_codes", codes)
+    monkeypatch.setattr(torch, "randn", noise)
+    return drawn
+
+
+def plain_gradients(networks, images, drawn, layer, config) -> dict[str, list[torch.Tensor]]:
+    """Equations 4 and 5 and the discriminator's loss, each with passes of its own."""
+    generator, discriminator = networks["generator"], networks["discriminator"]
+    weights = {name: list(network.parameters()) for name, network in networks.items()}
+    fake = generator(drawn["codes"])
+    real_logits, real = discriminator(images, layer)
+    loss_d = F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits))
+    fake_logits = discriminator(fake.detach())
+    loss_d = loss_d + F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits))
+    logits, features = discriminator(fake, layer)
+    loss_g = config.lambda_adversarial * F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+    target = networks["denoiser"](features).detach()
+    loss_g = loss_g + config.lambda_denoise / features.shape[1] * (features - target).pow(2).sum(1).mean()
+    clean = real.detach()
+    loss_r = (networks["denoiser"](clean + config.noise * drawn["noise"]) - clean).pow(2).sum(1).mean()
+    losses = {"discriminator": loss_d, "generator": loss_g, "denoiser": loss_r}
+    return {name: list(torch.autograd.grad(losses[name], weights[name])) for name in networks}
+
+
+@pytest.mark.parametrize(("hidden", "layer"), [(None, None), (None, 1), (8, None), (8, 2)])
+def test_every_gradient_is_that_of_the_networks_before_the_step(monkeypatch, hidden, layer):
+    config = DENOISER.model_copy(update={"layer": layer})
+    made = learner(config, hidden)
+    drawn = in_float64(made, monkeypatch)
+    before = {
+        name: [p.detach().clone() for p in network.parameters()]
+        for name, network in made.networks.bare.items()
+    }
+    reference = learner(config, hidden).networks.bare
+    for name, network in reference.items():
+        network.double().load_state_dict(made.networks.bare[name].state_dict())
+    images = batch().double()
+    made.step(torch.arange(BATCH), images, 0)
+    number = layer or len(layer_widths(MODEL, hidden))
+    expected = plain_gradients(reference, images, drawn, number, config)
+    for name, network in made.networks.bare.items():
+        for parameter, old, gradient in zip(network.parameters(), before[name], expected[name], strict=True):
+            assert torch.allclose(parameter.grad, gradient, rtol=1e-8, atol=1e-12), name
+            assert torch.allclose(parameter, old - 0.1 * gradient, rtol=1e-8, atol=1e-12), name
+
+
+def test_without_a_denoiser_it_is_the_same_gan(monkeypatch):
+    """One flag apart: equal first weights and codes; a denoiser that counts nothing changes nothing."""
+    nothing = DENOISER.model_copy(update={"lambda_denoise": 0.0, "lambda_adversarial": 1.0})
+    plain, idle = learner(None), learner(nothing)
+    assert "denoiser" not in plain.networks.bare
+    for number in range(3):
+        found = [each.step(torch.arange(BATCH), batch(), number) for each in (plain, idle)]
+        assert found[0]["generator_loss"] == found[1]["generator_loss"]
+    for ours, theirs in zip(plain.generator.parameters(), idle.generator.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_denoiser_draws_the_generator_to_real_features():
+    """Alone, without a discriminator's verdict for the generator, it lowers the gap it is told of."""
+    config = DenoiserConfig(depth=1, lambda_denoise=1.0, lambda_adversarial=0.0)
+    made = learner(config, 8, OptimizerConfig(lr=1e-3))
+    gaps = [made.step(torch.arange(BATCH), batch(), number)["feature_gap"].item() for number in range(60)]
+    assert sum(gaps[-10:]) < 0.8 * sum(gaps[:10])
+
+
+def test_state_goes_on_to_the_bit():
+    whole, half, other = learner(), learner(), learner()
+    for number in range(2):
+        whole.step(torch.arange(BATCH), batch(), number)
+        half.step(torch.arange(BATCH), batch(), number)
+    other.load_shared_state(half.shared_state())
+    for number in range(2, 4):
+        expected = whole.step(torch.arange(BATCH), batch(), number)
+        assert other.step(torch.arange(BATCH), batch(), number) == expected
+
+
+def test_bf16_is_near_float32():
+    exact, quick = learner(), learner(precision="bf16")
+    one, other = (each.step(torch.arange(BATCH), batch(), 0) for each in (exact, quick))
+    for name in one:
+        assert torch.allclose(one[name], other[name], rtol=0.05), name
+
+
+def test_a_loss_that_is_not_finite_changes_no_network():
+    made = learner()
+    with torch.no_grad():
+        next(made.networks.bare["denoiser"].parameters()).fill_(torch.inf)
+    before = {name: [p.clone() for p in each.parameters()] for name, each in made.networks.bare.items()}
+    with pytest.raises(NonFiniteError, match="denoiser's loss is not finite"):
+        made.step(torch.arange(BATCH), batch(), 0)
+    for name, network in made.networks.bare.items():
+        assert all(torch.equal(p, old) for p, old in zip(network.parameters(), before[name], strict=True))
+
+
+def test_layers_are_counted_from_the_image():
+    assert layer_widths(MODEL) == [4 * 8 * 8, 8 * 4 * 4]
+    assert layer_widths(MODEL, 10) == [256, 128, 10]
+    _, discriminator = build_pair(MODEL, 0, 10)
+    for number, width in enumerate(layer_widths(MODEL, 10), 1):
+        logits, features = discriminator(batch(), number)
+        assert features.shape == (BATCH, width)
+        assert features.min() == 0
+        assert logits.shape == (BATCH,)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            DenoiserConfig(layer=4),
+            r"layer=4, but .* 1 \(256 features\), 2 \(128 features\), 3 \(10 features\)",
+        ),
+        (DenoiserConfig(layer=2, width=100), "narrower than its input of 128 features.*width=128 or more"),
+    ],
+)
+def test_a_denoiser_that_does_not_fit_is_refused(config, message):
+    with pytest.raises(PreimageError, match=message):
+        config.shape(MODEL, 10)

@@ -19,7 +19,7 @@ from preimage.training.worker import Worker
 from .measure import Figure, figure, seconds
 
 IMAGENET = DcganConfig(latent_dim=256, prior="uniform", image_size=32, channels=3, width=128)
-HIDDEN, DEPTH, BATCH, SEED = 2048, 10, 128, 1
+DEPTH, BATCH, SEED = 10, 128, 1
 ADAM = OptimizerConfig(name="adam", lr=1e-4, beta1=0.5)
 
 
@@ -31,11 +31,11 @@ def step_over_dcgan(quick: bool) -> list[Figure]:
     """
     keep_freed_memory()
     setting, images = _setting(), to_float(_images().pixels)
-    denoiser = DenoiserConfig(depth=DEPTH, width=HIDDEN)
+    denoiser = DenoiserConfig(depth=DEPTH, pool=2)
     learners = {
-        "with": DfmLearner(setting, IMAGENET, ADAM, HIDDEN, denoiser),
-        "without": DfmLearner(setting, IMAGENET, ADAM, HIDDEN, None),
-        "train-gan": GanLearner(setting, IMAGENET, ADAM, HIDDEN),
+        "with": DfmLearner(setting, IMAGENET, ADAM, denoiser),
+        "without": DfmLearner(setting, IMAGENET, ADAM, None),
+        "train-gan": GanLearner(setting, IMAGENET, ADAM),
     }
     rows, taken = torch.arange(BATCH), {name: [] for name in learners}
     for number in range(3 if quick else 9):

@@ -38,11 +38,11 @@ def gan(setting: Setting) -> GanLearner:
 
 
 def dfm(setting: Setting) -> DfmLearner:
-    return DfmLearner(setting, MODEL, SLOW, 8, DenoiserConfig(depth=2))
+    return DfmLearner(setting, MODEL, SLOW, DenoiserConfig(depth=2, pool=2))
 
 
 def plain_dfm(setting: Setting) -> DfmLearner:
-    return DfmLearner(setting, MODEL, SLOW, 8, None)
+    return DfmLearner(setting, MODEL, SLOW, None)
 
 
 def autoencoder(setting: Setting) -> AutoencoderLearner:

@@ -296,7 +296,7 @@ def test_images_and_networks_that_do_not_belong_together_are_refused_before_anyt
         r"unknown: this generator does not say what it was trained on": {
             "generators": {"unknown": (place / "unknown").uri}
         },
-        r"the classifier takes images of 3 x 16 x 16, the data is 1 x 16 x 16: train one": {
+        r"the classifier is one of images of 3 x 16 x 16, those to be scored are 1 x 16 x 16": {
             "classifier": (place / "colour").uri
         },
         r"digits has more classes than the classifier knows: 10, among them 5, 6, 7, 8, 9; the classifier": {

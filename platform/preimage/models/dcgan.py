@@ -36,42 +36,32 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, C, H, W) in [-1, 1] to logits (N,): positive means real.
 
-    The generator's mirror: strided convolutions, BatchNorm in all but the first, leaky ReLU 0.2; with
-    `hidden`, a fully connected layer of so many units (BatchNorm, ReLU) before the logit.
+    The generator's mirror: strided convolutions, BatchNorm in all but the first, leaky ReLU 0.2.
     """
 
-    def __init__(self, config: DcganConfig, hidden: int | None = None) -> None:
+    def __init__(self, config: DcganConfig) -> None:
         super().__init__()
         self.features, width = _features(config)
-        self.hidden = nn.Sequential(*_hidden(width, hidden))
-        self.logit = nn.Linear(hidden or width, 1)
+        self.logit = nn.Linear(width, 1)
         self.apply(initialise)
 
     def forward(self, images: Tensor, layer: int | None = None) -> Any:
-        """Logits; with the number of a layer (`layer_widths`) also the ReLU of its output, (N, n)."""
+        """Logits; with the number of a layer (`layer_shapes`) also the ReLU of its maps (N, C, S, S)."""
         maps: list[Tensor] = []
         here = images
-        for module in (*self.features, *self.hidden):
+        for module in self.features:
             here = module(here)
-            if layer and isinstance(module, nn.LeakyReLU | nn.ReLU):
+            if layer and isinstance(module, nn.LeakyReLU):
                 maps.append(here)
         logits = self.logit(here).squeeze(1)
-        return (logits, maps[layer - 1].flatten(1).relu()) if layer else logits
+        return (logits, maps[layer - 1].relu()) if layer else logits
 
 
-def _hidden(before: int, units: int | None) -> list[nn.Module]:
-    if not units:
-        return []
-    return [nn.Linear(before, units, bias=False), nn.BatchNorm1d(units), nn.ReLU(inplace=True)]
-
-
-def layer_widths(config: DcganConfig, hidden: int | None = None) -> list[int]:
-    """How many numbers each of a discriminator's layers gives an image: its feature maps from the image
-    inwards, then the hidden layer. Layer k is the k-th of them."""
+def layer_shapes(config: DcganConfig) -> list[tuple[int, int]]:
+    """The maps of each of a discriminator's layers, from the image inwards, and their side in pixels.
+    Layer k is the k-th of them."""
     side, widths = _plan(config.image_size, config.width)
-    sides = [side * 2 ** (len(widths) - 1 - i) for i in range(len(widths))]
-    maps = [width * each**2 for width, each in zip(widths, sides, strict=True)]
-    return [*maps, hidden] if hidden else maps
+    return [(width, side * 2 ** (len(widths) - 1 - i)) for i, width in enumerate(widths)]
 
 
 class Encoder(nn.Module):
@@ -136,7 +126,7 @@ def initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
 
@@ -146,11 +136,11 @@ def parameters_of(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def build_pair(config: DcganConfig, seed: int, hidden: int | None = None) -> tuple[Generator, Discriminator]:
+def build_pair(config: DcganConfig, seed: int) -> tuple[Generator, Discriminator]:
     """A generator and its discriminator with the weights that this seed gives, whatever ran before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Generator(config), Discriminator(config, hidden)
+        return Generator(config), Discriminator(config)
 
 
 def build_autoencoder(config: DcganConfig, seed: int) -> tuple[Encoder, Generator]:

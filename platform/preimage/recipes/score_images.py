@@ -8,7 +8,7 @@ from preimage.errors import ClassifierError, DataError, GeneratorError
 from preimage.models.classifier import read_classifier_card
 from preimage.models.generator_folder import read_card, require_images
 from preimage.models.scorer import Scorer, ScorerSource
-from preimage.recipes.belonging import images_for
+from preimage.recipes.belonging import images_for, require_classifiable
 from preimage.recipes.context import Context
 from preimage.recipes.score_report import TEST
 from preimage.recipes.score_sets import ImageSet, rows_of
@@ -39,12 +39,7 @@ def require_shape(source: ScorerSource, data: DataConfig) -> None:
     if not source.classifier:
         return
     about = read_classifier_card(source.classifier).classifier
-    if (about.channels, about.image_size) != (data.channels, data.size):
-        raise ClassifierError(
-            f"the classifier takes images of {about.channels} x {about.image_size} x {about.image_size}, the "
-            f"data is {data.channels} x {data.size} x {data.size}: train one with "
-            f"data.channels={data.channels} data.size={data.size}"
-        )
+    require_classifiable((about.image_size, about.channels), (data.size, data.channels))
 
 
 def require_classes(scorer: Scorer, dataset: Dataset) -> None:

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Literal
 
-from preimage.config import Config, PositiveInt
 from preimage.recipes import train
 from preimage.recipes.context import Context, Result
 from preimage.recipes.train_gan import GanConfig, train_gan
@@ -21,18 +20,10 @@ HEADLINE = (
 )
 
 
-class DiscriminatorConfig(Config):
-    """What a discriminator has beside the generator's mirror."""
-
-    hidden: PositiveInt | None = None
-    """Units of a fully connected layer before the logit."""
-
-
 class TrainDfmConfig(GanConfig):
     """Train a DCGAN with denoising feature matching; `denoiser: null` trains the same DCGAN without."""
 
     job: Literal["train-dfm"] = "train-dfm"
-    discriminator: DiscriminatorConfig = DiscriminatorConfig()
     denoiser: DenoiserConfig | None = DenoiserConfig()
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4)
 
@@ -44,7 +35,7 @@ def check(config: TrainDfmConfig, images: int | None) -> None:
     """What can be known to be wrong before anything starts."""
     train.check(config, images)
     if config.denoiser:
-        config.denoiser.shape(config.generator, config.discriminator.hidden)
+        config.denoiser.shape(config.generator)
 
 
 def run(config: TrainDfmConfig, context: Context) -> Result:
@@ -53,5 +44,4 @@ def run(config: TrainDfmConfig, context: Context) -> Result:
 
 
 def _build(config: TrainDfmConfig, setting: Setting) -> DfmLearner:
-    hidden = config.discriminator.hidden
-    return DfmLearner(setting, config.generator, config.optimizer, hidden, config.denoiser)
+    return DfmLearner(setting, config.generator, config.optimizer, config.denoiser)

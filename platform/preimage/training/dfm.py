@@ -5,11 +5,12 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from preimage.config import Config, PositiveFloat, PositiveInt
 from preimage.errors import PreimageError
 from preimage.models.config import DcganConfig
-from preimage.models.dcgan import layer_widths
+from preimage.models.dcgan import layer_shapes
 from preimage.models.denoiser import build_denoiser
 from preimage.objectives.dfm import denoising_loss, feature_loss
 from preimage.objectives.gan import discriminator_loss, generator_loss
@@ -30,7 +31,9 @@ class DenoiserConfig(Config):
     """The denoiser of the discriminator's features, and how much it counts for the generator."""
 
     layer: PositiveInt | None = None
-    """The discriminator's layer whose features it models, counted from the image; without it the last."""
+    """The discriminator's layer whose features it models, counted from the image; the last by default."""
+    pool: PositiveInt = 1
+    """Side of the squares that the layer's maps are averaged over first: fewer features to denoise."""
     depth: PositiveInt = 10
     """Hidden layers."""
     width: PositiveInt | None = None
@@ -43,25 +46,32 @@ class DenoiserConfig(Config):
     lambda_adversarial: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the generator's usual loss."""
 
-    def shape(self, model: DcganConfig, hidden: int | None) -> tuple[int, int, int]:
-        """The layer, its features, and the denoiser's width, for such a discriminator.
+    def shape(self, model: DcganConfig) -> tuple[int, int, int]:
+        """The layer, its features, and the denoiser's width, for such a model's discriminator.
 
-        Raises PreimageError for a layer that it has not, and a denoiser narrower than its input.
+        Raises PreimageError for a layer that it has not, squares that do not fill its maps, and a denoiser
+        narrower than its input.
         """
-        widths = layer_widths(model, hidden)
-        layer = self.layer or len(widths)
-        if layer > len(widths):
-            names = ", ".join(f"{number} ({width:,} features)" for number, width in enumerate(widths, 1))
+        shapes = layer_shapes(model)
+        layer = self.layer or len(shapes)
+        if layer > len(shapes):
+            names = ", ".join(f"{k} ({maps} x {side} x {side})" for k, (maps, side) in enumerate(shapes, 1))
             raise PreimageError(
-                f"denoiser.layer={layer}, but the discriminator has the layers {names}: choose one of them"
+                f"denoiser.layer={layer}, but the discriminator's layers are {names}: choose one of them"
             )
-        features = widths[layer - 1]
+        maps, side = shapes[layer - 1]
+        if side % self.pool:
+            raise PreimageError(
+                f"denoiser.pool={self.pool} does not divide the {side} pixels of layer {layer}'s maps: "
+                "choose 1, or a divisor"
+            )
+        features = maps * (side // self.pool) ** 2
         width = self.width or features
         if width < features:
             raise PreimageError(
                 f"denoiser.width={width} is narrower than its input of {features:,} features, which it could "
-                f"not give back: set denoiser.width={features} or more, a smaller model.width, or put a "
-                "layer of fewer units before the logit with discriminator.hidden"
+                f"not give back: set denoiser.width={features} or more, denoiser.pool={self.pool * 2}, or a "
+                "smaller model.width"
             )
         return layer, features, width
 
@@ -77,16 +87,15 @@ class DfmLearner(GanLearner):
         setting: Setting,
         model: DcganConfig,
         optimizer: OptimizerConfig,
-        hidden: int | None,
         denoiser: DenoiserConfig | None,
     ) -> None:
         others = {}
         self.layer, self.denoiser = None, denoiser
         if denoiser:
-            self.layer, self.features, width = denoiser.shape(model, hidden)
+            self.layer, self.features, width = denoiser.shape(model)
             seed = seed_of(setting.seed, WEIGHTS)
             others["denoiser"] = build_denoiser(self.features, width, denoiser.depth, seed)
-        super().__init__(setting, model, optimizer, hidden, others)
+        super().__init__(setting, model, optimizer, others)
         self.noise = setting.random(NOISE)
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
@@ -119,11 +128,12 @@ class DfmLearner(GanLearner):
 
     def _discriminate(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N,), and the features (N, n) that the denoiser models; without one, none."""
-        if self.layer is None:
+        if not self.denoiser:
             logits = self.networks["discriminator"](images)
             return at_least_float32(logits), logits
-        logits, features = self.networks["discriminator"](images, self.layer)
-        return at_least_float32(logits), at_least_float32(features)
+        logits, maps = self.networks["discriminator"](images, self.layer)
+        features = avg_pool2d(at_least_float32(maps), self.denoiser.pool).flatten(1)
+        return at_least_float32(logits), features
 
     def _denoising_loss(self, features: Tensor, sigma: float) -> Tensor:
         """Of the features (N, n) of this worker's real images, corrupted by N(0, sigma^2)."""

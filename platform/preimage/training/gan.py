@@ -30,14 +30,13 @@ class GanLearner:
         setting: Setting,
         model: DcganConfig,
         optimizer: OptimizerConfig,
-        hidden: int | None = None,
         others: Mapping[str, nn.Module] = MappingProxyType({}),
     ) -> None:
-        """hidden: units of the discriminator's hidden layer, if any. others: more networks that learn."""
+        """others: more networks that learn."""
         self.worker, self.seed = setting.worker, setting.seed
         self.prior = make_prior(model.prior, model.latent_dim)
         self.random = setting.random(CODES)
-        self.generator, self.discriminator = build_pair(model, setting.seed, hidden)
+        self.generator, self.discriminator = build_pair(model, setting.seed)
         pair = {"generator": self.generator, "discriminator": self.discriminator}
         self.networks = Networks(setting, pair | dict(others), optimizer)
 

@@ -5,56 +5,24 @@ import math
 import psutil
 import pytest
 import torch
-from pydantic import ValidationError
-from torch import nn
 
 from faulty import kill, meanwhile, planned
-from preimage.config import Resources
 from preimage.data.config import DataConfig
-from preimage.data.pixels import to_float, to_uint8
+from preimage.data.pixels import to_uint8
 from preimage.data.prepare import prepare
-from preimage.errors import ClassifierError, DataError, GeneratorError, PreimageError, SpecError
+from preimage.errors import DataError
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import frechet_distance, inception_score
-from preimage.models.classifier import ClassifierConfig, build_classifier, load_classifier, save_classifier
-from preimage.models.generator_folder import load_generator, save_generator
-from preimage.models.scorer import Scorer
+from preimage.models.classifier import load_classifier, save_classifier
+from preimage.models.generator_folder import load_generator
 from preimage.pipelines.execute import execute
 from preimage.recipes import score_sets
 from preimage.recipes.context import Context
 from preimage.recipes.score import ScoreConfig, cost, run
-from preimage.recipes.score_report import TEST, TRAINING, Report
-from preimage.runs import RunFolder
-from stores import linear_generator
+from preimage.recipes.score_report import TEST, TRAINING
+from score_jobs import DATA, SETTINGS, asked, context, count_scored, start, step
 
-DATA = {"source": "digits", "size": 16, "channels": 1, "limit": 200}
-TEN = [str(digit) for digit in range(10)]
-SETTINGS = Resources(backend="local", gpu=False)
 FIGURES = ("table.md", "samples.png", "classes.png", "duplicates.png", "pairs.png")
-
-
-def classifier(folder, classes=TEN, channels=1, size=16, images=None):
-    """Random; with images, its last layer gives logits around 0 that differ from image to image."""
-    about = ClassifierConfig(image_size=size, channels=channels, classes=len(classes), width=4)
-    network = build_classifier(about, seed=0).eval()
-    if images is not None:
-        with torch.no_grad():
-            features = network.features(images)
-            network.logits.weight.mul_(3 / network.logits(features).std(0).mean())
-            network.logits.bias.sub_(network.logits(features).mean(0))
-    save_classifier(network, folder, list(classes), 0.75, "97 held-out digits", {})
-
-
-@pytest.fixture
-def place(folder, digits, tiny_generator):
-    """A classifier, a DCGAN, and two linear generators, of which `flat` makes one image nearly."""
-    classifier(folder / "classifier", images=to_float(digits.read(0, 200).pixels))
-    one, flat = linear_generator(6, seed=0), linear_generator(6, seed=1)
-    with torch.no_grad():
-        flat.components.mul_(1e-3)
-    for name, generator in (("gan", tiny_generator), ("linear", one), ("flat", flat)):
-        save_generator(generator, folder / name, {"data": DATA})
-    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -67,24 +35,6 @@ def undrawn(request, monkeypatch):
 @pytest.fixture
 def pictures():
     pass
-
-
-def asked(place, **settings):
-    generators = {"DCGAN": (place / "gan").uri, "two": [(place / name).uri for name in ("linear", "flat")]}
-    small = {"images": 120, "splits": 3, "chunk": 50, "seed": 7}
-    return {"generators": generators, "classifier": (place / "classifier").uri} | small | settings
-
-
-def context(place, digits, config, run="run", **settings):
-    inputs = {key: place.at(name) for key, (name, _) in config.needs().items()}
-    datasets = digits.folder.at(digits.folder.uri.rsplit("/", 1)[0])
-    resources = SETTINGS.model_copy(update=settings)
-    return Context(RunFolder(place / run), datasets, "", resources, inputs=inputs)
-
-
-def start(place, digits, **settings):
-    config = ScoreConfig.model_validate(asked(place, **settings))
-    return run(config, context(place, digits, config))
 
 
 def pieces(place):
@@ -219,18 +169,6 @@ def test_the_same_images_whatever_is_beside_them_and_others_for_another_seed(pla
     assert {name for name in other if other[name] != first[name]} == {n for n in other if "samples" in n}
 
 
-def count_scored(monkeypatch):
-    seen, call = [], score_sets.PieceScorer.__call__
-
-    def watched(self, number):
-        done = call(self, number)
-        seen.append(number)
-        return done
-
-    monkeypatch.setattr(score_sets.PieceScorer, "__call__", watched)
-    return seen
-
-
 def test_a_job_that_stopped_does_only_what_is_missing_and_what_was_cut_short(place, digits, monkeypatch):
     seen = count_scored(monkeypatch)
     whole, kept = start(place, digits), pieces(place)
@@ -279,133 +217,6 @@ def test_progress_is_in_images(place, digits):
     assert counts == [0, 50, 100, 120, 170, 220, 240, 290, 340, 360]
 
 
-def test_images_and_networks_that_do_not_belong_together_are_refused_before_anything_is_scored(
-    place, digits, monkeypatch
-):
-    seen = count_scored(monkeypatch)
-    save_generator(linear_generator(2, seed=0, size=8), place / "small", {"data": DATA})
-    save_generator(linear_generator(2, seed=0), place / "unknown", {})
-    classifier(place / "colour", channels=3)
-    classifier(place / "five", classes=TEN[:5])
-    classifier(place / "letters", classes="abcdefghij")
-    gan = (place / "gan").uri
-    refused = {
-        r"small: the generator makes images of 1 x 8 x 8, the data is 1 x 16 x 16": {
-            "generators": {"DCGAN": gan, "small": (place / "small").uri}
-        },
-        r"unknown: this generator does not say what it was trained on": {
-            "generators": {"unknown": (place / "unknown").uri}
-        },
-        r"the classifier is one of images of 3 x 16 x 16, those to be scored are 1 x 16 x 16": {
-            "classifier": (place / "colour").uri
-        },
-        r"digits has more classes than the classifier knows: 10, among them 5, 6, 7, 8, 9; the classifier": {
-            "classifier": (place / "five").uri
-        },
-        r"digits has classes that the classifier does not know: 10, among them 0, 1, 2, 3, 4, ...; the": {
-            "classifier": (place / "letters").uri
-        },
-        r"test must have the shape of data: set test.size=16 test.channels=1": {"test": DATA | {"size": 8}},
-    }
-    for message, settings in refused.items():
-        with pytest.raises(PreimageError, match=message):
-            start(place, digits, **settings)
-    (place / "classifier").write("weights.safetensors", b"{}")
-    with pytest.raises(ClassifierError, match="missing, cut short or altered"):
-        start(place, digits)
-    assert not seen
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"images": 5}, "images must be at least 2 for each of 3 splits, but is 5"),
-        ({"weights": "w.pth"}, "weights are Inception's: give either classifier or weights"),
-        ({"generators": {}}, "at least 1 item"),
-        ({"generators": {"a": []}}, "at least 1 item"),
-        ({"generators": {"a.b": "x"}}, "a generator's name is letters, digits"),
-        ({"generators": {"a (b)": "x", "a b": "y"}}, r"names must differ by more than \( \) and \+"),
-    ],
-)
-def test_what_the_spec_alone_shows_to_be_wrong_is_refused(folder, change, message):
-    with pytest.raises(ValidationError, match=message):
-        ScoreConfig.model_validate(asked(folder, **change))
-
-
-def test_a_generator_whose_training_diverged_is_named(place, digits):
-    broken = linear_generator(6, seed=0)
-    with torch.no_grad():
-        broken.mean.fill_(torch.nan)
-    save_generator(broken, place / "broken", {"data": DATA})
-    with pytest.raises(
-        GeneratorError, match=r"x: the generator in .*broken makes images that are not finite"
-    ):
-        start(place, digits, generators={"x": (place / "broken").uri})
-
-
-class Fake(nn.Module):
-    """Stands for Inception: 1008 logits and a few features out of pixels."""
-
-    def forward(self, pixels):
-        flat = pixels.flatten(1).float() / 255
-        return flat[:, torch.arange(1008) % flat.shape[1]] * 9, flat[:, ::37]
-
-
-@pytest.mark.parametrize("published", [True, False])
-def test_by_inception_the_names_are_the_literatures_and_other_weights_are_told_of(
-    place, digits, monkeypatch, published
-):
-    sha256 = ("6726825d" if published else "1" * 8) + "0" * 56
-    monkeypatch.setattr("preimage.models.inception.open_inception", lambda weights: (Fake().eval(), sha256))
-    result = start(place, digits, classifier=None, weights="w.pth")
-    found = result.metrics["table"]["DCGAN"]
-    assert {"inception_score", "fid"} <= set(found)
-    assert not any("classifier" in name for name in found)
-    text = (place / "run" / "figures").read("table.md").decode()
-    assert f"Inception, weights with SHA-256 {sha256}" in text
-    assert ("(the published ones)" in text) is published
-    assert ("not the published file" in text) is not published
-    assert "classifier" not in text
-
-
-def report(place, digits, source, score, sha256):
-    """A report whose data claims to be of another source."""
-    metrics = {}
-    patch = pytest.MonkeyPatch()
-
-    def keep(self):
-        metrics["report"] = self
-        return {}
-
-    patch.setattr(Report, "metrics", keep)
-    start(place, digits)
-    patch.undo()
-    made = metrics["report"]
-    config = digits.manifest["config"] | {"source": source}
-    dataset = type(digits)(digits.folder, digits.manifest | {"config": config})
-    about = {"weights_sha256": sha256} if score == "inception_score" else made.scorer.about
-    scorer = Scorer(made.scorer.network, score, "fid", sha256, about, ())
-    return Report(made.runs, made.real, scorer, dataset)
-
-
-def test_the_papers_scores_stand_beside_inception_scores_of_its_images_alone(place, digits):
-    published = "6726825d" + "0" * 56
-    made = report(place, digits, "cifar10", "inception_score", published)
-    assert "| training images | 120 | 3 x 40 |" in made.table()
-    assert "| 11.24 |" in made.table()
-    assert "in the paper" in made.table()
-    for source, score, sha256 in (
-        ("digits", "inception_score", published),
-        ("cifar10", "classifier_score", published),
-        ("cifar10", "inception_score", "0" * 64),
-    ):
-        assert "in the paper" not in report(place, digits, source, score, sha256).table()
-
-
-def step(place, **settings):
-    return {"job": "score"} | asked(place, **settings)
-
-
 def test_a_pipeline_runs_it_and_its_fingerprint_knows_names_and_settings(place, tmp_path):
     plan = planned(tmp_path / "results", {"score": step(place)})
     assert set(execute(plan).metrics["table"]) == {"DCGAN", "two"}
@@ -414,12 +225,6 @@ def test_a_pipeline_runs_it_and_its_fingerprint_knows_names_and_settings(place, 
     for change in ({"generators": {"other": uri}}, {"splits": 2}, {"test": DATA | {"limit": 300}}):
         assert planned(tmp_path / "results", {"score": step(place, **change)}).steps[0].state == "new"
     assert cost(plan.steps[0].config, None) == {"samples made and scored": 360}
-
-
-def test_a_classifier_step_that_is_none_is_refused_in_the_plan(place, tmp_path):
-    gan = {"job": "train-gan", "data": DATA, "model": {"latent_dim": 4, "width": 4}}
-    with pytest.raises(SpecError, match="classifier"):
-        planned(tmp_path / "results", {"gan": gan, "score": step(place, classifier="gan")})
 
 
 @pytest.mark.ray

@@ -3,14 +3,14 @@
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch import Tensor, nn
 
 from preimage.config import Config, PositiveInt
-from preimage.errors import ClassifierError, StorageError
+from preimage.errors import ClassifierError
 from preimage.models.config import ImageSize
 from preimage.models.dcgan import feature_maps, initialise
-from preimage.models.weights import CONFIG, WEIGHTS, packed, read_tensors
+from preimage.models.weights import CONFIG, WEIGHTS, load_weights, packed, read_config
 from preimage.storage import Folder, canonical_json, digest
 
 
@@ -102,15 +102,7 @@ def save_classifier(
 
 def read_classifier_card(folder: Folder) -> ClassifierCard:
     """What a classifier folder says of itself. Raises ClassifierError where it does not hold one."""
-    if not folder.exists(CONFIG):
-        raise ClassifierError(
-            f"{folder.uri} is not a classifier folder: it has no {CONFIG}. "
-            "Give the folder that train-classifier left behind, or its run's name."
-        )
-    try:
-        return ClassifierCard.model_validate(folder.read_json(CONFIG))
-    except (ValidationError, StorageError) as error:
-        raise ClassifierError(f"{folder.uri}/{CONFIG} does not describe a classifier: {error}") from error
+    return read_config(folder, ClassifierCard, "classifier", ClassifierError)
 
 
 def load_classifier(folder: Folder) -> tuple[Classifier, ClassifierCard]:
@@ -120,8 +112,5 @@ def load_classifier(folder: Folder) -> tuple[Classifier, ClassifierCard]:
     """
     card = read_classifier_card(folder)
     classifier = Classifier(card.classifier)
-    try:
-        classifier.load_state_dict(read_tensors(folder, WEIGHTS, card.weights_sha256, ClassifierError))
-    except RuntimeError as error:
-        raise ClassifierError(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {error}") from error
-    return classifier.eval(), card
+    load_weights(classifier, folder, card.weights_sha256, ClassifierError)
+    return classifier, card

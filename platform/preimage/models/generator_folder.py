@@ -3,15 +3,15 @@ fitted. Nothing is ever unpickled."""
 
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch import nn
 
 from preimage.config import Config
-from preimage.errors import GeneratorError, StorageError
+from preimage.errors import GeneratorError
 from preimage.latents.priors import PRIORS, Gaussian, Prior, make_prior, support_of
 from preimage.models.build import build_generator
 from preimage.models.config import AnyGeneratorConfig, GeneratorConfig
-from preimage.models.weights import CONFIG, WEIGHTS, packed, read_tensors
+from preimage.models.weights import CONFIG, WEIGHTS, load_weights, packed, read_config, read_tensors
 from preimage.storage import Folder, canonical_json, digest
 
 PRIOR = "prior.safetensors"
@@ -68,15 +68,7 @@ def save_generator(
 
 def read_card(folder: Folder) -> GeneratorCard:
     """What a generator folder says of itself. Raises GeneratorError where it does not hold one."""
-    if not folder.exists(CONFIG):
-        raise GeneratorError(
-            f"{folder.uri} is not a generator folder: it has no {CONFIG}. "
-            "Give the folder a training left behind, or the training run's name."
-        )
-    try:
-        return GeneratorCard.model_validate(folder.read_json(CONFIG))
-    except (ValidationError, StorageError) as error:
-        raise GeneratorError(f"{folder.uri}/{CONFIG} does not describe a generator: {error}") from error
+    return read_config(folder, GeneratorCard, "generator", GeneratorError)
 
 
 def load_generator(folder: Folder) -> tuple[nn.Module, GeneratorCard]:
@@ -85,12 +77,7 @@ def load_generator(folder: Folder) -> tuple[nn.Module, GeneratorCard]:
     Raises GeneratorError where the folder is incomplete, altered, or its weights fit another shape.
     """
     card = read_card(folder)
-    generator = build_generator(card.generator)
-    try:
-        generator.load_state_dict(read_tensors(folder, WEIGHTS, card.weights_sha256, GeneratorError))
-    except RuntimeError as error:
-        raise GeneratorError(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {error}") from error
-    return generator.eval(), card
+    return load_weights(build_generator(card.generator), folder, card.weights_sha256, GeneratorError), card
 
 
 def load_prior(folder: Folder, card: GeneratorCard) -> Prior:

@@ -24,7 +24,7 @@ SCORES = {
 DRAWN = 3
 """What the codes of scored samples are drawn for; learners use 1 and 2."""
 
-BATCH = 256
+BATCH = 64
 """Images made and scored at a time."""
 
 
@@ -49,10 +49,8 @@ class Judge:
         self.scorer = worker.agree(lambda: scoring.source.open(worker.device))
         first = worker.rank * count // worker.world_size
         real = images.pixels[: max(0, min(scoring.images, count) - first)]
-        some = [
-            self.scorer(pixels.to(worker.device))
-            for pixels in (real if len(real) else images.pixels[:1]).split(BATCH)
-        ]
+        seen = real if len(real) else images.pixels[:1]  # one, to know how many features there are
+        some = [self.scorer(pixels.to(worker.device)) for pixels in seen.split(BATCH)]
         features = torch.cat([each for _, each in some])[: len(real)]
         self.real = over_workers(worker, Moments.empty(features.shape[1]).update(features))
 

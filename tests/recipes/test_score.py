@@ -13,14 +13,15 @@ from preimage.data.prepare import prepare
 from preimage.errors import DataError
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import frechet_distance, inception_score
-from preimage.models.classifier import load_classifier, save_classifier
-from preimage.models.generator_folder import load_generator
+from preimage.models.classifier import load_classifier, read_classifier_card, save_classifier
+from preimage.models.generator_folder import load_generator, read_card
 from preimage.pipelines.execute import execute
 from preimage.recipes import score_sets
 from preimage.recipes.context import Context
 from preimage.recipes.score import ScoreConfig, cost, run
 from preimage.recipes.score_report import TEST, TRAINING
-from score_jobs import DATA, SETTINGS, asked, context, count_scored, start, step
+from preimage.tracking.lineage import fingerprints
+from score_jobs import DATA, SETTINGS, TEN, asked, context, count_scored, start, step
 
 FIGURES = ("table.md", "samples.png", "classes.png", "duplicates.png", "pairs.png")
 
@@ -119,9 +120,13 @@ def test_the_table_says_by_what_and_among_how_many(place, digits):
     assert "Inception Score and" not in text
     assert "FID" not in text
     assert "in the paper" not in text
-    head, *rows = [line for line in text.splitlines() if line.startswith("| share") or "%" in line]
-    assert head.startswith("Samples scored beside 120 images of digits train, 1 x 16 x 16")
-    assert any(row.startswith("| share of each class | 0 | 1 |") for row in rows)
+    lines = text.splitlines()
+    assert lines[0].startswith("Samples scored beside 120 images of digits train, 1 x 16 x 16")
+    head = next(i for i, line in enumerate(lines) if line.startswith("| share of images | DCGAN | two |"))
+    rows = [line.strip("| ").split(" | ") for line in lines[head + 2 : head + 12]]
+    assert [row[0] for row in rows] == TEN
+    for column in zip(*(row[1:] for row in rows), strict=True):
+        assert sum(float(share.rstrip("%")) for share in column) == pytest.approx(100, abs=0.5)
 
 
 def test_the_ceiling_is_of_images_that_were_not_trained_on_in_as_large_splits(place, digits):
@@ -219,7 +224,13 @@ def test_progress_is_in_images(place, digits):
 
 def test_a_pipeline_runs_it_and_its_fingerprint_knows_names_and_settings(place, tmp_path):
     plan = planned(tmp_path / "results", {"score": step(place)})
-    assert set(execute(plan).metrics["table"]) == {"DCGAN", "two"}
+    outcome = execute(plan)
+    assert set(outcome.metrics["table"]) == {"DCGAN", "two"}
+    known = fingerprints(plan.steps[0].run, plan.steps[0].run.outcome())
+    cards = [read_card(place / name).fingerprint for name in ("gan", "linear", "flat")]
+    assert known["generators"].split(", ") == cards
+    assert known["classifier"] == read_classifier_card(place / "classifier").fingerprint
+    assert "dataset" in known
     assert planned(tmp_path / "results", {"score": step(place)}).steps[0].state == "finished"
     uri = (place / "gan").uri
     for change in ({"generators": {"other": uri}}, {"splits": 2}, {"test": DATA | {"limit": 300}}):

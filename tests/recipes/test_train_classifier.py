@@ -49,7 +49,7 @@ def test_it_leaves_a_classifier_its_accuracy_and_pictures(trained):
     assert outcome.metrics["held_out_images"] == 797
     assert outcome.metrics["images_seen"] == card.training["images_seen"] == 2_400
     assert outcome.metrics["training_accuracy"] == run.curve("training_accuracy")[-1][1]
-    assert card.held_out == "797 images of digits train from the 1,001th on"
+    assert card.held_out == "797 images of digits train after the first 1,000"
     assert card.classes == [str(digit) for digit in range(10)]
     assert set(outcome.figures or {}) == {"confusion", "learning"}
     for name in ("confusion.png", "learning.png"):

@@ -105,9 +105,29 @@ def test_a_pipelines_defaults_are_those_of_every_step_of_that_job():
 def test_a_mistake_in_a_default_has_its_line():
     wrong = DEFAULTS.replace("latent_dim: 5", "latent_dims: 5")
     assert all("line 4: steps." in line and "latent_dims" in line for line in mistakes(wrong))
+    for line in mistakes(DEFAULTS, "defaults.train-dfm.model.widht=3"):
+        assert line.startswith("  command line: steps.")
     [line] = mistakes(DEFAULTS.replace("train-dfm:\n", "train-dfn:\n"))
     assert "line 3: defaults.train-dfn" in line
     assert "train-dfm" in line
+    [line] = mistakes(DEFAULTS, "defaults.train-glo.seed=1")
+    assert line.endswith("defaults.train-glo: no step does train-glo")
+    [line] = mistakes(DEFAULTS, "defaults.train-gan.job=train-dfm")
+    assert "a step says its job itself" in line
+
+
+def test_a_steps_images_without_a_source_change_the_pipelines():
+    changes = ["gan.data.limit=50", "wide.data={source: mnist}"]
+    steps = loads(DEFAULTS, "a.yaml", "a", None, changes).steps
+    assert (steps["gan"].data.source, steps["gan"].data.size, steps["gan"].data.limit) == ("digits", 16, 50)
+    assert (steps["wide"].data.source, steps["wide"].data.size) == ("mnist", 64)
+    assert steps["plain"].data.limit is None
+
+
+@pytest.mark.parametrize("off", ["null", "off"])
+def test_a_denoiser_is_switched_off(off):
+    text = JOB.replace("train-gan", "train-dfm")
+    assert loads(text, "a.yaml", "a", None, [f"denoiser={off}"]).steps["a"].denoiser is None
 
 
 def test_an_override_may_name_a_place_in_a_list():

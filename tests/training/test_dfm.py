@@ -155,6 +155,8 @@ def test_layers_are_counted_from_the_image():
     [
         (DenoiserConfig(layer=3), r"layer=3, but .* are 1 \(4 x 8 x 8\), 2 \(8 x 4 x 4\)"),
         (DenoiserConfig(width=100), "narrower than its input of 128 features.*width=128 or more.*pool=2"),
+        (DenoiserConfig(width=10), "width=128 or more, denoiser.pool=4, or"),
+        (DenoiserConfig(width=7), "width=128 or more, or a smaller model.width"),
         (DenoiserConfig(pool=3), "pool=3 does not divide the 4 pixels of layer 2's maps"),
     ],
 )

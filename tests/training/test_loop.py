@@ -6,6 +6,7 @@ import torch
 
 from preimage.errors import CheckpointError, NonFiniteError
 from preimage.training import checkpoints
+from preimage.training.config import LoopConfig
 from preimage.training.gan import GanLearner
 from preimage.training.loop import train
 from preimage.training.worker import Worker
@@ -138,6 +139,22 @@ def test_a_gradient_that_is_not_finite_is_named(make_training, monkeypatch):
         NonFiniteError, match=r"the gradient of generator\.layers\.0\.weight is not finite at step 2"
     ):
         train(Worker(), dataclasses.replace(training, build=remember))
+
+
+@pytest.mark.parametrize(
+    ("metric", "said", "lowest"),
+    [
+        ("generator_loss", None, True),
+        ("classifier_frechet_distance", None, True),
+        ("inception_score", None, False),
+        ("class_entropy", None, False),
+        ("training_accuracy", None, False),
+        ("classifier_score", "lowest", True),
+        ("generator_loss", "highest", False),
+    ],
+)
+def test_which_value_of_a_metric_is_the_best(metric, said, lowest):
+    assert LoopConfig(best=metric, best_is=said).lowest_is_best is lowest
 
 
 def test_the_best_checkpoint_by_a_chosen_metric_is_kept_beside_the_latest(make_training):

@@ -37,7 +37,7 @@ def curves(training):
 
 
 def test_samples_are_scored_at_every_checkpoint_and_the_best_becomes_the_generator(make_training, scoring):
-    training = make_training(best="classifier_score", best_is="highest")
+    training = make_training(best="classifier_score")
     train(Worker(), replace(training, scoring=scoring))
     scores = dict(curves(training)["classifier_score"])
     assert list(scores) == [120, 240, 360, 480]

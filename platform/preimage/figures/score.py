@@ -71,7 +71,10 @@ def classes_png(shares: Mapping[str, Tensor], classes: Sequence[str]) -> bytes:
         places = np.arange(count) + (i - (len(shares) - 1) / 2) * width
         axes.bar(places, each.numpy(), width, label=name, color=_colour(i))
     axes.set_xticks(np.arange(count), list(classes) or [str(i) for i in range(count)])
-    axes.tick_params(axis="x", labelrotation=0 if max(map(len, classes), default=1) < 4 else 35, length=0)
+    axes.tick_params(axis="x", length=0)
+    if max(map(len, classes), default=1) > 3:
+        for label in axes.get_xticklabels():
+            label.set(rotation=35, ha="right", rotation_mode="anchor")
     _finish(axes, "share of images", "Most likely classes")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     axes.yaxis.set_major_formatter(PercentFormatter(1))

@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 
 import torch
 import torch.hub
@@ -41,6 +42,12 @@ def open_inception(weights: str | None = None) -> tuple[nn.Module, str]:
     return _Inception(_tensors(data, sha256, path), path), sha256
 
 
+def require_weights(weights: str | None) -> None:
+    """Raise ClassifierError for a file that was named and is not there."""
+    if weights and not Path(weights).expanduser().is_file():
+        raise ClassifierError(f"weights={weights} is no file: name Inception's weights, {_HINT}")
+
+
 def is_published(sha256: str) -> bool:
     """Whether weights of that SHA-256 are those with which the literature's scores were computed."""
     return sha256.startswith(PUBLISHED)
@@ -59,9 +66,9 @@ class _Inception(nn.Module):
                 feature_extractor_weights_path=own,  # pyright: ignore[reportArgumentType]
             )
         except RuntimeError as error:
-            reason = str(error).splitlines()[:3]
+            reason = shorten(str(error), 300)
             raise ClassifierError(
-                f"weights={path} does not hold Inception's tensors: {' '.join(reason)} Name {_HINT}"
+                f"weights={path} does not hold Inception's tensors: {reason} Name {_HINT}"
             ) from error
         self.eval()
 

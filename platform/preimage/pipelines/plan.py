@@ -7,7 +7,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.prepare import dataset_key, dataset_name
 from preimage.data.sources import known_count
-from preimage.errors import DataError
+from preimage.errors import DataError, PreimageError
 from preimage.latents.store import Store
 from preimage.models.classifier import read_classifier_card
 from preimage.models.config import GeneratorConfig
@@ -68,8 +68,11 @@ def make_plan(spec: Spec, fresh: bool = False) -> Plan:
     steps: dict[str, PlannedStep] = {}
     for name, config in spec.steps.items():
         images = image_count(getattr(config, "data", None), root / "datasets")
-        JOBS[config.job].check(config, images)
-        steps[name] = _plan_step(name, config, steps, root / "runs", fresh)
+        try:
+            JOBS[config.job].check(config, images)
+            steps[name] = _plan_step(name, config, steps, root / "runs", fresh)
+        except PreimageError as error:
+            raise type(error)(f"step {name}: {error}" if spec.is_pipeline else str(error)) from error
     planned = tuple(steps.values())
     whole = digest(canonical_json([step.fingerprint for step in planned]).encode())
     run = _run_folder(root / "runs", "pipeline", whole, fresh) if spec.is_pipeline else planned[0].run
@@ -138,7 +141,8 @@ def _data(config: JobConfig, inputs: dict[str, Input], earlier: dict[str, Planne
     """
     own = getattr(config, "data", None)
     if "generator" not in inputs:
-        return own
+        named = [key for key, (_, product) in config.needs().items() if product == "generator"]
+        return own or (_generator(inputs[named[0]], earlier)[1] if named else None)
     model, trained_on = _generator(inputs["generator"], earlier)
     if own:
         require_images(model, own.size, own.channels)

@@ -41,9 +41,11 @@ class Job:
 
 
 JOBS = {
-    "train-gan": Job(train_gan.TrainGanConfig, train_gan.run, train.cost, train_gan.HEADLINE, train.check),
+    "train-gan": Job(
+        train_gan.TrainGanConfig, train_gan.run, train_gan.cost, train_gan.HEADLINE, train_gan.check
+    ),
     "train-dfm": Job(
-        train_dfm.TrainDfmConfig, train_dfm.run, train.cost, train_dfm.HEADLINE, train_dfm.check
+        train_dfm.TrainDfmConfig, train_dfm.run, train_gan.cost, train_dfm.HEADLINE, train_dfm.check
     ),
     "train-glo": Job(
         train_glo.TrainGloConfig, train_glo.run, train.cost, train_glo.HEADLINE, train_glo.check
@@ -73,7 +75,7 @@ JOBS = {
         compression.CompressionConfig, compression.run, compression.cost, compression.HEADLINE
     ),
     "explore": Job(explore.ExploreConfig, explore.run, explore.cost, explore.HEADLINE),
-    "score": Job(score.ScoreConfig, score.run, score.cost, score.HEADLINE),
+    "score": Job(score.ScoreConfig, score.run, score.cost, score.HEADLINE, score.check),
     "pag": Job(pag.PagConfig, pag.run, pag.cost, pag.HEADLINE),
     "pca": Job(pca.PcaConfig, pca.run, pca.cost, pca.HEADLINE, pca.check),
 }

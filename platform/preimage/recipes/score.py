@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from preimage.config import PositiveInt
 from preimage.data.config import DataConfig
+from preimage.models.inception import require_weights
 from preimage.models.scorer import ScorerSource
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
@@ -94,6 +95,11 @@ def cost(config: ScoreConfig, images: int | None) -> dict[str, int]:
     return {"samples made and scored": config.images * sum(map(len, config.generators.values()))}
 
 
+def check(config: ScoreConfig, images: int | None) -> None:
+    """What can be known to be wrong before anything starts."""
+    require_weights(config.weights)
+
+
 def run(config: ScoreConfig, context: Context) -> Result:
     """Score what is missing, and draw and write what all of it says.
 
@@ -146,4 +152,5 @@ def _source(config: ScoreConfig, context: Context) -> ScorerSource:
 
 def _labelled(name: str, folders: list[Folder]) -> list[tuple[str, Folder]]:
     """What a message calls each generator."""
-    return [(f"{name}.{i}" if len(folders) > 1 else name, folder) for i, folder in enumerate(folders)]
+    many = len(folders)
+    return [(f"{name}, {i} of {many}" if many > 1 else name, folder) for i, folder in enumerate(folders, 1)]

@@ -71,7 +71,7 @@ def draw(
     """Pictures by name: samples of each name's first generator, classes, nearest distances, closest pairs."""
     first = {name: real[name] for name in (TEST, TRAINING) if name in real}
     reference = next(iter(first))
-    shown = {reference: first[reference]} | {name: sets[0] for name, sets in samples.items()}
+    shown = {reference: first[reference]} | {sets[0].name: sets[0] for sets in samples.values()}
     blocks = {name: ImageMaker(task, one)(torch.arange(min(SHOWN, one.count))) for name, one in shown.items()}
     lines = {reference: [report.real[reference]]} | dict(report.runs)
     counts = {name: torch.stack([each.histogram for each in runs]).sum(0) for name, runs in lines.items()}

@@ -146,7 +146,10 @@ class Report:
         means, first = self._means(runs), runs[0]
         score, distance = self.scorer.score, self.scorer.distance
         several = len(runs) > 1
-        spread = lambda key: f" ± {means[f'{key}_std']:.3g}" if several else ""  # noqa: E731
+
+        def spread(key: str, form: str = ".3g") -> str:
+            return f" ± {means[f'{key}_std']:{form}}" if several else ""
+
         return [
             f"{name} ({len(runs)} generators)" if several else name,
             f"{first.count:,}",
@@ -155,7 +158,7 @@ class Report:
             f"{self.paper[name]:g}" if name in self.paper else "-",
             f"{means[distance]:.4g}{spread(distance)}" if distance in means else "-",
             f"{means['effective_classes']:.2f}{spread('effective_classes')}",
-            f"{means['near_duplicates']:.1%}",
+            f"{means['near_duplicates']:.1%}{spread('near_duplicates', '.1%')}",
         ]
 
     def _network(self) -> str:
@@ -176,10 +179,12 @@ class Report:
         if not 0 < len(names) <= FEW:
             return ""
         lines = dict(self.runs) | {name: [each] for name, each in self.real.items()}
-        rows = [["share of each class", *names]]
+        shares = {}
         for name, runs in lines.items():
             counts = sum((each.histogram for each in runs[1:]), runs[0].histogram)
-            rows.append([name, *(f"{share:.1%}" for share in (counts / counts.sum()).tolist())])
+            shares[name] = (counts / counts.sum()).tolist()
+        rows = [["share of images", *shares]]
+        rows += [[each, *(f"{share[k]:.1%}" for share in shares.values())] for k, each in enumerate(names)]
         return markdown(rows)
 
     def _explained(self) -> str:

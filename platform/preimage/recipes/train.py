@@ -142,9 +142,13 @@ def summary(config: TrainConfig, context: Context) -> dict[str, Any]:
 
 
 def records_at(config: LearnConfig, context: Context, images: int) -> dict[str, float]:
-    """What was recorded when the result had seen so many images: the best checkpoint may be an early one."""
+    """What was recorded when the result had seen so many images, or next: the best checkpoint may be an early
+    one, and even come before the first record."""
     curves = {name: context.run.curve(name) for name in config.recorded()}
-    return {name: [value for seen, value in curve if seen <= images][-1] for name, curve in curves.items()}
+    return {
+        name: next((value for seen, value in reversed(curve) if seen <= images), curve[0][1])
+        for name, curve in curves.items()
+    }
 
 
 def pace(context: Context, images_seen: int) -> dict[str, float]:

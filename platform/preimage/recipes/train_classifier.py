@@ -114,7 +114,7 @@ def _labelled(config: TrainClassifierConfig, dataset: Dataset, test: Dataset) ->
     held = labels_of(test, first)
     require_known(held, test.classes or names, labels, names)
     which = f"{test.count - first:,} images of {test.config.source} {test.config.split}"
-    which += f" from the {first + 1:,}th on" if first else ""
+    which += f" after the first {first:,}" if first else ""
     return names, HeldOut(test.folder, first, which, tuple(names))
 
 
@@ -134,6 +134,8 @@ def _require_unseen(config: TrainClassifierConfig, test: DataConfig, count: int)
 
 def _require_classes(data: DataConfig) -> None:
     """Raise DataError for a source that is known to have no classes, before any of it is prepared."""
+    if data.split == "unlabeled":
+        raise DataError("unlabeled images have no classes: train on data.split=train")
     known = data.path is not None or data.source == "digits"
     if (known and not open_source(data).classes) or (not known and data.source in UNLABELLED):
         raise DataError(

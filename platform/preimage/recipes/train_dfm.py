@@ -1,11 +1,13 @@
 """train-dfm: a GAN whose generator is also drawn to denoised features (denoising-feature-matching)."""
 
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
-from preimage.recipes import train
+from pydantic import BeforeValidator
+
+from preimage.recipes import train_gan
 from preimage.recipes.context import Context, Result
-from preimage.recipes.train_gan import GanConfig, train_gan
+from preimage.recipes.train_gan import GanConfig
 from preimage.training.config import OptimizerConfig
 from preimage.training.dfm import METRICS, DenoiserConfig, DfmLearner
 from preimage.training.learner import Setting
@@ -20,11 +22,23 @@ HEADLINE = (
 )
 
 
+def _unless_off(given: object) -> object:
+    """YAML reads `off` as false."""
+    return None if given is False else given
+
+
 class TrainDfmConfig(GanConfig):
-    """Train a DCGAN with denoising feature matching; `denoiser: null` trains the same DCGAN without."""
+    """Train a DCGAN with denoising feature matching; `denoiser: null` trains the same DCGAN without.
+
+    All gradients are taken before any network steps, unlike in train-gan, whose generator learns from the
+    discriminator as it is after its step.
+    """
 
     job: Literal["train-dfm"] = "train-dfm"
-    denoiser: DenoiserConfig | None = DenoiserConfig()
+    denoiser: Annotated[DenoiserConfig | None, BeforeValidator(lambda given: given or None)] = (
+        DenoiserConfig()
+    )
+    """`null` or `off` switches it off."""
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4)
 
     def recorded(self) -> tuple[str, ...]:
@@ -33,14 +47,14 @@ class TrainDfmConfig(GanConfig):
 
 def check(config: TrainDfmConfig, images: int | None) -> None:
     """What can be known to be wrong before anything starts."""
-    train.check(config, images)
+    train_gan.check(config, images)
     if config.denoiser:
         config.denoiser.shape(config.generator)
 
 
 def run(config: TrainDfmConfig, context: Context) -> Result:
     """Train to the end; leave the generator, and a grid of its samples."""
-    return train_gan(config, context, partial(_build, config))
+    return train_gan.train_gan(config, context, partial(_build, config))
 
 
 def _build(config: TrainDfmConfig, setting: Setting) -> DfmLearner:

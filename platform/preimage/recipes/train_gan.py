@@ -5,10 +5,12 @@ from typing import ClassVar, Literal
 
 from preimage.figures.plots import curves_png, losses_png
 from preimage.models.config import DcganConfig, GanModelConfig
+from preimage.models.inception import require_weights
+from preimage.recipes import train
 from preimage.recipes.config import Product
 from preimage.recipes.context import Context, Result
 from preimage.recipes.scoring import ScoringConfig, scoring_of
-from preimage.recipes.train import TrainConfig, summary, train
+from preimage.recipes.train import TrainConfig, summary
 from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.gan import METRICS, GanLearner
 from preimage.training.learner import Learner, Setting
@@ -46,13 +48,29 @@ class GanConfig(TrainConfig):
         """The loop's settings, the score choosing the result where nothing else does."""
         if not self.score or self.training.best:
             return self.training
-        return self.training.model_copy(update={"best": self.score.recorded[0], "best_is": "highest"})
+        return self.training.model_copy(update={"best": self.score.recorded[0], "best_is": None})
 
 
 class TrainGanConfig(GanConfig):
     """Train a DCGAN generator and discriminator."""
 
     job: Literal["train-gan"] = "train-gan"
+
+
+def cost(config: GanConfig, images: int | None) -> dict[str, int]:
+    """What the training costs, and scoring at its checkpoints."""
+    counts = train.cost(config, images)
+    if not config.score:
+        return counts
+    checkpoints = -(-config.training.images // config.training.checkpoint_every)
+    return counts | {"samples scored": checkpoints * config.score.images}
+
+
+def check(config: GanConfig, images: int | None) -> None:
+    """What can be known to be wrong before anything starts."""
+    train.check(config, images)
+    if config.score:
+        require_weights(config.score.weights)
 
 
 def run(config: TrainGanConfig, context: Context) -> Result:
@@ -63,12 +81,15 @@ def run(config: TrainGanConfig, context: Context) -> Result:
 def train_gan(config: GanConfig, context: Context, build: partial[Learner]) -> Result:
     """Train any GAN; leave the generator, a grid of its samples, and the curves."""
     scoring = scoring_of(config.score, context) if config.score else None
-    train(config, context, build, scoring=scoring)
+    train.train(config, context, build, scoring=scoring)
     metrics = summary(config, context)
     curves = {name: context.run.curve(name) for name in config.recorded()}
     figures = {"losses.png": losses_png({name: curves[name] for name in METRICS})}
-    if config.score:
-        figures["scores.png"] = curves_png({name: curves[name] for name in config.score.recorded})
+    scores = config.score.recorded if config.score else ()
+    others = [name for name in curves if name not in (*METRICS, *scores)]
+    for picture, names in (("scores.png", scores), ("features.png", others)):
+        if names:
+            figures[picture] = curves_png({name: curves[name] for name in names})
     for name, picture in figures.items():
         context.run.figures.write(name, picture)
     return Result(metrics, ("samples.png", *figures))

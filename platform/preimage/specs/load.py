@@ -100,11 +100,7 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
     if not isinstance(steps, dict) or not steps:
         return None, [*mistakes, (("steps",), "must be step names, each with a job")]
     defaults = value.get("defaults") if head else {}
-    mistakes += [
-        (("defaults", kind), unknown(str(kind), list(JOBS), "job"))
-        for kind in defaults or {}
-        if kind not in JOBS
-    ]
+    mistakes += _check_defaults(defaults or {}, steps)
     jobs: dict[str, JobConfig] = {}
     for step, body in steps.items():
         place = ("steps", step)
@@ -120,6 +116,19 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
     return Spec(head.name or name, head.results, head.tracking, jobs, is_pipeline=True), []
 
 
+def _check_defaults(defaults: dict[str, Any], steps: dict[str, Any]) -> list[Mistake]:
+    done = [body.get("job") for body in steps.values() if isinstance(body, dict)]
+    mistakes: list[Mistake] = []
+    for kind, settings in defaults.items():
+        if kind not in JOBS:
+            mistakes.append((("defaults", kind), unknown(str(kind), list(JOBS), "job")))
+        elif kind not in done:
+            mistakes.append((("defaults", kind), f"no step does {kind}"))
+        elif "job" in settings:
+            mistakes.append((("defaults", kind, "job"), "a step says its job itself: remove it here"))
+    return mistakes
+
+
 def _inherit(body: Any, inherited: dict[str, Any], defaults: dict[str, Any]) -> Any:
     """A step with what the pipeline says for all, with its images where the step must be given some, and with
     the defaults of its job."""
@@ -130,10 +139,11 @@ def _inherit(body: Any, inherited: dict[str, Any], defaults: dict[str, Any]) -> 
     field = job.config.model_fields.get("data") if job else None
     if not field or not field.is_required():
         inherited = {key: value for key, value in inherited.items() if key != "data"}
-    resources = inherited.get("resources")
     merged = inherited | body
-    if isinstance(resources, dict) and isinstance(body.get("resources"), dict):
-        merged["resources"] = resources | body["resources"]
+    for key in ("resources", "data"):
+        own, above = body.get(key), inherited.get(key)
+        if isinstance(own, dict) and isinstance(above, dict) and "source" not in own:
+            merged[key] = above | own
     return merged
 
 
@@ -175,20 +185,24 @@ class _Places:
     asked: dict[str, Any]
 
     def __call__(self, place: Place) -> str:
+        places = [place, *self._default(place)]
         for key in self.asked:
-            if self._within(place, overrides.path_of(self.value, key)):
+            if any(self._within(each, overrides.path_of(self.value, key)) for each in places):
                 return "command line"
         for key in self.chosen:
-            if self._within(place, overrides.path_of(self.value, key)):
+            if any(self._within(each, overrides.path_of(self.value, key)) for each in places):
                 line = self.document.lines.get(("profiles", str(self.profile), key), "?")
                 return f"line {line}, profile {self.profile}"
-        if place[:1] == ("steps",) and place not in self.document.lines:
-            job = self.value["steps"].get(place[1], {}).get("job")
-            default = ("defaults", str(job), *place[2:])
-            place = default if default in self.document.lines else place
+        place = next((each for each in places if each in self.document.lines), place)
         while place and place not in self.document.lines:
             place = place[:-1]
         return f"line {self.document.lines.get(place, 1)}"
+
+    def _default(self, place: Place) -> list[Place]:
+        """Where a step's setting stands if it is a default of its job."""
+        steps = self.value.get("steps")
+        step = steps.get(place[1]) if len(place) > 2 and isinstance(steps, dict) else None
+        return [("defaults", str(step.get("job")), *place[2:])] if isinstance(step, dict) else []
 
     @staticmethod
     def _within(place: Place, other: Place) -> bool:

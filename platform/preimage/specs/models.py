@@ -33,7 +33,8 @@ class Pipeline(SpecKeys):
     resources: Resources = Resources()
     """For every step; a step's own settings come before these."""
     data: DataConfig | None = None
-    """The images of every step that has to be given some, a training for one; a step's own come first."""
+    """The images of every step that has to be given some, a training for one. A step's own come first; those
+    that name no source change these."""
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """By job, settings of every step that does it; a step's own come before these, key by key."""
     steps: dict[str, Any]

@@ -23,6 +23,9 @@ def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
         found |= {key: manifest["about"][key]["fingerprint"] for key in ("dataset", "generator")}
     if generator := _there("config.json", outcome.generator or inputs.get("generator")):
         found["generator"] = read_card(generator).fingerprint
+    scored = [folder for key in sorted(inputs) if (folder := _generator(key, inputs[key]))]
+    if scored:
+        found["generators"] = ", ".join(read_card(folder).fingerprint for folder in scored)
     named = (address for key, address in inputs.items() if key.split(".")[-1] == "classifier")
     if classifier := _there("config.json", outcome.classifier or next(named, None)):
         found["classifier"] = read_classifier_card(classifier).fingerprint
@@ -40,6 +43,12 @@ def prepared(known: dict[str, Any]) -> dict[str, str] | None:
     if not folder.exists("manifest.json"):
         return None
     return dataset | {"fingerprint": folder.read_json("manifest.json")["fingerprint"]}
+
+
+def _generator(key: str, address: str) -> Folder | None:
+    """One of several generators, by the key that a job names it with."""
+    several = "." in key and {"generators", "generator"} & {key.split(".")[0], key.split(".")[-1]}
+    return _there("config.json", address) if several else None
 
 
 def _there(mark: str, address: str | None) -> Folder | None:

@@ -53,4 +53,12 @@ class LoopConfig(Config):
     """Everything is saved after so many images: the most that a killed worker loses."""
     best: str | None = None
     """A recorded metric: the checkpoint with its best value is kept too, and becomes the generator."""
-    best_is: Literal["lowest", "highest"] = "lowest"
+    best_is: Literal["lowest", "highest"] | None = None
+    """Which of its values is the best; without it the highest of scores, entropy and accuracy, the lowest of
+    all other metrics."""
+
+    @property
+    def lowest_is_best(self) -> bool:
+        if self.best_is is None:
+            return not (self.best or "").endswith(("_score", "_entropy", "_accuracy"))
+        return self.best_is == "lowest"

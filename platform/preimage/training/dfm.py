@@ -68,10 +68,12 @@ class DenoiserConfig(Config):
         features = maps * (side // self.pool) ** 2
         width = self.width or features
         if width < features:
+            pools = [pool for pool in range(1, side + 1) if side % pool == 0]
+            fits = [pool for pool in pools if maps * (side // pool) ** 2 <= width]
+            smaller = f", denoiser.pool={fits[0]}" if fits else ""
             raise PreimageError(
                 f"denoiser.width={width} is narrower than its input of {features:,} features, which it could "
-                f"not give back: set denoiser.width={features} or more, denoiser.pool={self.pool * 2}, or a "
-                "smaller model.width"
+                f"not give back: set denoiser.width={features} or more{smaller}, or a smaller model.width"
             )
         return layer, features, width
 

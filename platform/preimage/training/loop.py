@@ -136,7 +136,7 @@ class Loop:
         folder = self.run_folder.checkpoints
         checkpoints.save(folder, self.worker, shared, self.learner.own_state(), meta)
         if self.worker.leads:
-            checkpoints.prune(folder, self.config.best_is == "lowest")
+            checkpoints.prune(folder, self.config.lowest_is_best)
             self._show_progress()
 
     def _judge(self) -> dict[str, float]:
@@ -174,7 +174,7 @@ class Loop:
         Raises CheckpointError where none is whole.
         """
         folder = self.run_folder.checkpoints
-        best = checkpoints.best(folder, self.config.best_is == "lowest") if self.config.best else None
+        best = checkpoints.best(folder, self.config.lowest_is_best) if self.config.best else None
         if found := best or checkpoints.newest(folder):
             return found
         raise CheckpointError(f"{folder.uri} holds no whole checkpoint; run the same command again")

@@ -115,8 +115,8 @@ def test_the_table_says_by_what_and_among_how_many(place, digits):
     start(place, digits)
     text = (place / "run" / "figures").read("table.md").decode()
     assert "a classifier of 10 classes that tells 75.0% of 97 held-out digits: not an Inception Score" in text
-    assert "| DCGAN | 120 | 3 x 40 |" in text
-    assert "| two (2 generators) | 120 | 3 x 40 |" in text
+    assert "| DCGAN | 3 x 40 |" in text
+    assert "| two, 2 runs | 3 x 40 |" in text
     assert "Inception Score and" not in text
     assert "FID" not in text
     assert "in the paper" not in text

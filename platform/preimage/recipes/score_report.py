@@ -120,13 +120,13 @@ class Report:
 
     def table(self) -> str:
         """Markdown."""
-        head = ["", "images", "splits x images", self._title(self.scorer.score), "in the paper"]
+        head = ["", "splits x images", self._title(self.scorer.score), "in the paper"]
         head += [self._title(self.scorer.distance), "effective classes", "near-duplicates"]
-        rows = [head if self.paper else _without(head, 4)]
+        rows = [head if self.paper else _without(head, 3)]
         lines = {name: [each] for name, each in self.real.items()} | dict(self.runs)
         for name in [*self.runs, *(each for each in (TEST, TRAINING) if each in self.real)]:
             row = self._row(name, lines[name])
-            rows.append(row if self.paper else _without(row, 4))
+            rows.append(row if self.paper else _without(row, 3))
         data = self.dataset.config
         shape = f"{data.channels} x {data.size} x {data.size}"
         parts = [
@@ -151,8 +151,7 @@ class Report:
             return f" ± {means[f'{key}_std']:{form}}" if several else ""
 
         return [
-            f"{name} ({len(runs)} generators)" if several else name,
-            f"{first.count:,}",
+            f"{name}, {len(runs)} runs" if several else name,
             f"{first.score.splits} x {first.score.images_per_split:,}",
             f"{means[score]:.3f} ± {means[f'{score}_std']:.3f}",
             f"{self.paper[name]:g}" if name in self.paper else "-",

@@ -1,9 +1,9 @@
 """How well a classifier tells classes apart, and how it came to that."""
 
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-from preimage.figures.plots import figure_png, new_figure
+from preimage.figures.plots import figure_png, new_figure, over_images
 
 LEGIBLE = 20
 """Up to so many classes the numbers are written into the matrix; up to three times as many are named."""
@@ -42,16 +42,14 @@ def learning_png(curves: dict[str, list[tuple[int, float]]], accuracy: float) ->
     figure = new_figure(9, 3.4)
     left, right = figure.subplots(1, 2)
     left.plot(*zip(*curves["loss"], strict=True))
-    left.set(xlabel="images seen", ylabel="cross-entropy")
+    left.set(ylabel="cross-entropy")
     right.plot(*zip(*curves["training_accuracy"], strict=True), label="training batches")
     right.axhline(
         accuracy, color="black", linestyle="--", label=f"held-out images, at the end: {accuracy:.1%}"
     )
     right.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    right.set(xlabel="images seen", ylabel="accuracy", ylim=(None, 1))
+    right.set(ylabel="accuracy", ylim=(None, 1))
     right.legend(frameon=False, loc="lower right")
     for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        over_images(axes)
     return figure_png(figure)

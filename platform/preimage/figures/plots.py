@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from torch import Tensor
 from torchvision.utils import make_grid
 
@@ -46,8 +46,8 @@ def losses_png(curves: dict[str, list[tuple[int, float]]]) -> bytes:
     for axes, (label, metrics) in zip(figure.subplots(1, 2), panels.items(), strict=True):
         for metric in metrics:
             axes.plot(*zip(*curves[metric], strict=True), label=metric.replace("_", " "))
-        axes.set(xlabel="images seen", ylabel=label)
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.set(ylabel=label)
+        over_images(axes)
         axes.legend(frameon=False)
     return figure_png(figure)
 
@@ -59,8 +59,8 @@ def curves_png(curves: dict[str, list[tuple[int, float]]]) -> bytes:
         figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True
     ):
         axes.plot(*zip(*curve, strict=True), "o-", markersize=3)
-        axes.set(xlabel="images seen", ylabel=name.replace("_", " "))
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.set(ylabel=name.replace("_", " "))
+        over_images(axes)
     return figure_png(figure)
 
 
@@ -68,8 +68,17 @@ def loss_png(curve: list[tuple[int, float]], name: str) -> bytes:
     """A loss by images seen, its axis logarithmic."""
     figure, axes = _single()
     axes.plot(*zip(*curve, strict=True))
-    axes.set(xlabel="images seen", ylabel=name, yscale="log", title="Training loss")
+    axes.set(ylabel=name, yscale="log", title="Training loss")
+    over_images(axes)
     return figure_png(figure)
+
+
+def over_images(axes: Axes) -> None:
+    """An x axis of images seen."""
+    axes.set_xlabel("images seen")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def convergence_png(losses: np.ndarray) -> bytes:

@@ -3,10 +3,10 @@
 import pytest
 
 from faulty import planned
-from preimage.errors import PreimageError
+from preimage.errors import ClassifierError, PreimageError
 from preimage.pipelines.execute import execute
 from preimage.storage import Folder
-from score_jobs import classifier
+from score_jobs import TEN, classifier
 
 SCORED = {
     "job": "train-dfm",
@@ -32,6 +32,14 @@ def test_a_scored_training_whose_best_checkpoint_is_before_the_first_record(tmp_
     )
     pictures = planned(tmp_path / "results", {"dfm": step}).steps[0].run.figures.names()
     assert {"scores.png", "features.png", "losses.png", "samples.png"} <= set(pictures)
+
+
+def test_classes_that_the_classifier_does_not_know_are_refused_before_training(tmp_path):
+    classifier(Folder.at(tmp_path / "five"), classes=TEN[:5])
+    plan = planned(tmp_path / "results", {"dfm": SCORED | {"score": {"classifier": str(tmp_path / "five")}}})
+    with pytest.raises(ClassifierError, match="digits has more classes than the classifier knows: 10"):
+        execute(plan)
+    assert not plan.steps[0].run.checkpoints.exists()
 
 
 @pytest.mark.parametrize(

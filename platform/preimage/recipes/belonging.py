@@ -1,5 +1,7 @@
 """A generator, its images, their codes and a classifier of them: whether they belong together."""
 
+from collections.abc import Sequence
+
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.errors import ClassifierError, GeneratorError, StoreError
@@ -49,3 +51,20 @@ def require_classifiable(classifier: tuple[int, int], images: tuple[int, int]) -
             f"the classifier is one of images of {shapes[0]}, those to be scored are {shapes[1]}: give one "
             f"trained with data.size={size} data.channels={channels} (jobs/classifier.yaml)"
         )
+
+
+def require_classes(known: Sequence[str], dataset: Dataset) -> None:
+    """Raise ClassifierError where images are of classes that a classifier does not know.
+
+    known: names of its classes; none for Inception, which is asked about any image.
+    """
+    unknown = [name for name in dataset.classes if name not in known]
+    if not known or not unknown:
+        return
+    more = len(dataset.classes) > len(known)
+    kind = "more classes than the classifier knows" if more else "classes that the classifier does not know"
+    names = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+    raise ClassifierError(
+        f"{dataset.config.source} has {kind}: {len(dataset.classes)}, among them {names}; the classifier "
+        f"knows {len(known)}. Train one on these images, or give the data it was trained on."
+    )

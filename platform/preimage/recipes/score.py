@@ -10,12 +10,13 @@ from preimage.config import PositiveInt
 from preimage.data.config import DataConfig
 from preimage.models.inception import require_weights
 from preimage.models.scorer import ScorerSource
+from preimage.recipes.belonging import require_classes
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 from preimage.recipes.known_codes import this_device
 from preimage.recipes.names import require_plain
 from preimage.recipes.score_found import Judge, draw
-from preimage.recipes.score_images import ceiling, require_classes, require_shape, training_images
+from preimage.recipes.score_images import ceiling, require_shape, training_images
 from preimage.recipes.score_report import TRAINING, Report
 from preimage.recipes.score_sets import Task, rows_of, samples_of, score_missing
 from preimage.reproducible import prepare_process
@@ -115,7 +116,7 @@ def run(config: ScoreConfig, context: Context) -> Result:
     require_shape(source, data)
     device = torch.device("cpu") if context.resources.gpu is False else this_device()
     scorer, dataset = source.open(device), context.dataset(data)
-    require_classes(scorer, dataset)
+    require_classes(scorer.classes, dataset)
     training = rows_of(TRAINING, dataset, config.images)
     test, remarks = ceiling(dataset, config.test, config.images, scorer, context)
     samples = {

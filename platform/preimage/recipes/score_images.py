@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.errors import ClassifierError, DataError, GeneratorError
+from preimage.errors import DataError, GeneratorError
 from preimage.models.classifier import read_classifier_card
 from preimage.models.generator_folder import read_card, require_images
 from preimage.models.scorer import Scorer, ScorerSource
-from preimage.recipes.belonging import images_for, require_classifiable
+from preimage.recipes.belonging import images_for, require_classes, require_classifiable
 from preimage.recipes.context import Context
 from preimage.recipes.score_report import TEST
 from preimage.recipes.score_sets import ImageSet, rows_of
@@ -42,20 +42,6 @@ def require_shape(source: ScorerSource, data: DataConfig) -> None:
     require_classifiable((about.image_size, about.channels), (data.size, data.channels))
 
 
-def require_classes(scorer: Scorer, dataset: Dataset) -> None:
-    """Raise ClassifierError where images are of classes that a classifier does not know."""
-    unknown = [name for name in dataset.classes if name not in scorer.classes]
-    if not scorer.classes or not unknown:
-        return
-    more = len(dataset.classes) > len(scorer.classes)
-    kind = "more classes than the classifier knows" if more else "classes that the classifier does not know"
-    names = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-    raise ClassifierError(
-        f"{dataset.config.source} has {kind}: {len(dataset.classes)}, among them {names}; the classifier "
-        f"knows {len(scorer.classes)}. Train one on these images, or give the data it was trained on."
-    )
-
-
 def ceiling(
     training: Dataset, given: DataConfig | None, most: int, scorer: Scorer, context: Context
 ) -> tuple[ImageSet | None, tuple[str, ...]]:
@@ -73,7 +59,7 @@ def ceiling(
     dataset = context.dataset(data)
     first = seen_of(trained, data, dataset.count)
     if dataset.count - first >= 2:
-        require_classes(scorer, dataset)
+        require_classes(scorer.classes, dataset)
         return rows_of(TEST, dataset, most, first), ()
     none = f"all images of {data.source} {data.split} are training images"
     if given:

@@ -5,7 +5,10 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from preimage.config import Config
+from preimage.data.config import DataConfig
+from preimage.models.classifier import read_classifier_card
 from preimage.models.scorer import ScorerSource
+from preimage.recipes.belonging import require_classes
 from preimage.recipes.context import Context
 from preimage.training.scoring import SCORES, Scoring
 
@@ -32,6 +35,9 @@ class ScoringConfig(Config):
         return SCORES["classifier" if self.classifier else "inception"]
 
 
-def scoring_of(config: ScoringConfig, context: Context) -> Scoring:
-    """What the workers are told."""
-    return Scoring(ScorerSource(context.inputs.get("score.classifier"), config.weights), config.images)
+def scoring_of(config: ScoringConfig, data: DataConfig, context: Context) -> Scoring:
+    """What the workers are told. Raises ClassifierError where images are of classes that it does not know."""
+    classifier = context.inputs.get("score.classifier")
+    if classifier:
+        require_classes(read_classifier_card(classifier).classes, context.dataset(data))
+    return Scoring(ScorerSource(classifier, config.weights), config.images)

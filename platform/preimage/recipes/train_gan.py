@@ -80,7 +80,7 @@ def run(config: TrainGanConfig, context: Context) -> Result:
 
 def train_gan(config: GanConfig, context: Context, build: partial[Learner]) -> Result:
     """Train any GAN; leave the generator, a grid of its samples, and the curves."""
-    scoring = scoring_of(config.score, context) if config.score else None
+    scoring = scoring_of(config.score, config.data, context) if config.score else None
     train.train(config, context, build, scoring=scoring)
     metrics = summary(config, context)
     curves = {name: context.run.curve(name) for name in config.recorded()}

@@ -12,6 +12,7 @@ from preimage.recipes.jobs import JOBS
 from preimage.specs.load import load, loads
 from preimage.specs.models import schema
 from preimage.specs.overrides import apply
+from preimage.training.dfm import DenoiserConfig
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path for path in (ROOT / "jobs").glob("*.yaml"))
@@ -124,10 +125,13 @@ def test_a_steps_images_without_a_source_change_the_pipelines():
     assert steps["plain"].data.limit is None
 
 
-@pytest.mark.parametrize("off", ["null", "off"])
-def test_a_denoiser_is_switched_off(off):
+def test_a_denoiser_is_switched_off_by_null_and_off_alone():
     text = JOB.replace("train-gan", "train-dfm")
-    assert loads(text, "a.yaml", "a", None, [f"denoiser={off}"]).steps["a"].denoiser is None
+    given = {
+        value: loads(text, "a.yaml", "a", None, [f"denoiser={value}"]) for value in ("null", "off", "{}")
+    }
+    assert given["null"].steps["a"].denoiser is given["off"].steps["a"].denoiser is None
+    assert given["{}"].steps["a"].denoiser == DenoiserConfig()
 
 
 def test_an_override_may_name_a_place_in_a_list():

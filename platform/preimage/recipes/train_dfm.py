@@ -35,9 +35,7 @@ class TrainDfmConfig(GanConfig):
     """
 
     job: Literal["train-dfm"] = "train-dfm"
-    denoiser: Annotated[DenoiserConfig | None, BeforeValidator(lambda given: given or None)] = (
-        DenoiserConfig()
-    )
+    denoiser: Annotated[DenoiserConfig | None, BeforeValidator(_unless_off)] = DenoiserConfig()
     """`null` or `off` switches it off."""
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4)
 

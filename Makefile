@@ -24,8 +24,10 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+# What starts a cluster, a server or a browser has the machine to itself.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not (ray or mlflow or browser)" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "ray or mlflow or browser"
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

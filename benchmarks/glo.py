@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from preimage.data.dataset import Images
-from preimage.data.pixels import to_float
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
 from preimage.reproducible import keep_freed_memory
@@ -186,7 +185,7 @@ def _require_same(ours: Steps, plain: PlainGlo) -> None:
     assert isinstance(learner, GloLearner)
     codes, weights = learner.table.clone(), _weights(plain.generator)
     rows = torch.arange(BATCH)
-    loss = learner.step(rows, to_float(ours.images.pixels[rows]), 0)["loss"]
+    loss = learner.step(rows, ours.images.batch(rows, torch.device("cpu")), 0)["loss"]
     theirs = plain.step(*next(iter(DataLoader(plain.loader.dataset, BATCH))))
     apart = {
         "loss": _apart(loss, torch.tensor(theirs)),

@@ -99,7 +99,7 @@ class InTurn:
             self.other(self.steps)
         self.began, self.paused = time.perf_counter(), 0.0
 
-    def samples(self, count: int) -> Tensor:
+    def samples(self, count: int) -> Tensor | None:
         self.since = self.since or time.perf_counter()
         return self.inner.samples(count)
 

@@ -12,6 +12,8 @@ from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
 from preimage.models.classifier import ClassifierConfig
+from preimage.models.pgan import PganConfig
+from preimage.storage import Folder
 from preimage.training.autoencoder import AutoencoderLearner
 from preimage.training.batchnorm import synchronise
 from preimage.training.classifier import ClassifierLearner
@@ -21,6 +23,7 @@ from preimage.training.gan import GanLearner
 from preimage.training.glo import CodesConfig, GloLearner
 from preimage.training.learner import Setting
 from preimage.training.loop import train
+from preimage.training.pgan import PganLearner
 from preimage.training.worker import Worker
 from tiny import GLO_MODEL, MODEL
 
@@ -51,6 +54,14 @@ def autoencoder(setting: Setting) -> AutoencoderLearner:
 
 def classifier(setting: Setting, flip: bool = False) -> ClassifierLearner:
     return ClassifierLearner(setting, CLASSIFIER, OptimizerConfig(name="adam", lr=4e-3, beta1=0.9), flip)
+
+
+def pgan(setting: Setting, images: Folder | None = None) -> PganLearner:
+    return PganLearner(setting, PganConfig(width=32), OptimizerConfig(name="rmsprop", lr=1e-3), images)
+
+
+def slow_pgan(setting: Setting) -> PganLearner:
+    return PganLearner(setting, PganConfig(width=32), SLOW)
 
 
 METHODS = {

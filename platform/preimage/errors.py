@@ -25,6 +25,10 @@ class ClassifierError(PreimageError):
     """A classifier folder that is incomplete or altered, or scores that a classifier cannot give."""
 
 
+class PriorError(PreimageError):
+    """A prior folder that is incomplete or altered, or a prior of other codes than asked for."""
+
+
 class InversionError(PreimageError, ValueError):
     """Images, codes or settings that cannot be inverted together."""
 
@@ -39,6 +43,10 @@ class StorageError(PreimageError):
 
 class TrackingError(PreimageError):
     """A tracking server that cannot be reached when a run starts."""
+
+
+class StoppedEarly(PreimageError):
+    """A training that a study gave up, for other trials promise more."""
 
 
 class NonFiniteError(PreimageError):

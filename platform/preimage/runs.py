@@ -5,7 +5,7 @@ spec.yaml      the resolved spec, to be run again as it is
 log/           one record of metrics per file, named by images seen
 samples/       grids of samples, named by images seen
 figures/       plots and grids
-generator/     store/     classifier/     checkpoints/
+generator/     store/     classifier/     prior/     checkpoints/
 progress.json  where the work is now
 outcome.json   the result; written last, so a run that has one is finished
 """
@@ -33,6 +33,7 @@ class Outcome:
     generator: str | None = None
     store: str | None = None
     classifier: str | None = None
+    prior: str | None = None
     figures: dict[str, str] | None = None
     """Pictures by name: their addresses."""
     mlflow_run_id: str | None = None
@@ -69,6 +70,10 @@ class RunFolder:
     @property
     def classifier(self) -> Folder:
         return self.folder / "classifier"
+
+    @property
+    def prior(self) -> Folder:
+        return self.folder / "prior"
 
     @property
     def figures(self) -> Folder:

@@ -66,6 +66,10 @@ class Folder:
             raise StorageError(f"{self.uri} is not on this machine")
         return Path(self.path)
 
+    @property
+    def parent(self) -> "Folder":
+        return Folder(self.filesystem, self.path.rsplit("/", 1)[0])
+
     def __truediv__(self, name: str) -> "Folder":
         return Folder(self.filesystem, f"{self.path}/{name}")
 
@@ -77,6 +81,13 @@ class Folder:
         with self._reaching():
             found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         return sorted(info.base_name for info in found if not info.base_name.startswith("."))
+
+    def files(self) -> list[str]:
+        """The files among `names`, without folders."""
+        with self._reaching():
+            found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
+        files = [info.base_name for info in found if info.type == fs.FileType.File]
+        return sorted(name for name in files if not name.startswith("."))
 
     def size(self, name: str) -> int:
         """A file's size in bytes. Raises StorageError where it is missing."""

@@ -10,6 +10,7 @@ from shell import PIPELINE, SPEC, Shell
 VERBS = (
     [],
     *(["run"], ["plan"], ["schema"], ["ui"], ["doctor"]),
+    *(["study"], ["study", "show"], ["study", "pick"]),
     *(["data"], ["data", "list"], ["data", "prepare"], ["store"], ["store", "show"], ["store", "verify"]),
 )
 

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preimage.latents.priors import Gaussian, Normal
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.statistics import Moments
 from preimage.latents.store import StoreWriter
@@ -100,6 +101,28 @@ def test_a_store_whose_prior_has_no_known_std(tmp_path):
     with pytest.raises(PagError, match="std of a 'ball' prior is not known"):
         store_pag(store)
     assert store_pag(store, std=0.5).pag == pytest.approx(pag([z], 0.5).pag)
+
+
+def test_against_a_fitted_prior_it_is_the_divergence_of_two_gaussians(tmp_path):
+    """In closed form, of uncentred second moments; only those of the prior are of draws."""
+    z = draw(400, [0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
+    root = torch.randn(DIM, DIM, generator=torch.Generator().manual_seed(3)) + 2 * torch.eye(DIM)
+    prior = Gaussian(torch.full((DIM,), 0.3), root)
+    codes = z.double().T @ z.double() / len(z)
+    other = (root @ root.T + torch.outer(prior.mean, prior.mean)).double()
+    ratio = torch.linalg.solve(other, codes)
+    expected = 0.5 * (ratio.trace() - DIM - torch.linalg.slogdet(ratio).logabsdet).item()
+    found = store_pag(store_of(tmp_path, z, 3), prior=prior)
+    assert found.pag == pytest.approx(expected, rel=0.02)
+    assert store_pag(store_of(tmp_path / "own", z, 3), prior=Normal(DIM)).pag == pytest.approx(
+        pag([z], 1.0).pag, rel=0.02
+    )
+
+
+def test_a_prior_that_does_not_span_its_dimensions_is_refused(tmp_path):
+    flat = Gaussian(torch.zeros(DIM), torch.diag(torch.tensor([0.0] + [1.0] * (DIM - 1))))
+    with pytest.raises(PagError, match="codes of the gaussian prior do not span"):
+        store_pag(store_of(tmp_path, draw(20, [1.0] * DIM), 2), prior=flat)
 
 
 def test_codes_that_pag_is_not_finite_for_are_refused():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from preimage.errors import GeneratorError
+from preimage.errors import GeneratorError, PriorError
 from preimage.latents.priors import Gaussian
 from preimage.models.dcgan import Generator
 from preimage.models.generator_folder import (
@@ -12,6 +12,7 @@ from preimage.models.generator_folder import (
     load_prior,
     save_generator,
 )
+from preimage.models.prior_folder import save_prior
 from tiny import GLO_MODEL, MODEL
 
 
@@ -83,16 +84,20 @@ def test_a_fitted_prior_lies_beside_the_weights(folder):
     assert load_prior(folder / "fixed", fixed).name == "normal"
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "another"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "another", "of another kind"])
 def test_a_damaged_prior_is_refused(folder, damage):
     card = save_generator(Generator(GLO_MODEL), folder, {}, Gaussian(torch.randn(6), torch.randn(6, 6)))
+    beside = folder / PRIOR
     if damage == "missing":
-        folder.remove(PRIOR)
+        beside.delete()
     elif damage == "cut":
-        folder.write(PRIOR, folder.read(PRIOR)[:-10])
-    else:  # whole, but of four components
-        small = save_generator(Generator(MODEL), folder / "a", {}, Gaussian(torch.randn(4), torch.eye(4)))
-        folder.write(PRIOR, (folder / "a").read(PRIOR))
-        card = card.model_copy(update={"prior_sha256": small.prior_sha256})
-    with pytest.raises(GeneratorError, match=r"prior\.safetensors (is missing, cut|does not fit)"):
+        beside.write(WEIGHTS, beside.read(WEIGHTS)[:-10])
+    elif damage == "another":
+        save_prior(Gaussian(torch.randn(6), torch.eye(6)), beside, {})
+    else:
+        beside.write_json(CONFIG, beside.read_json(CONFIG) | {"kind": "oracle"})
+    message = (
+        r"is not a prior folder|is missing, cut|is not the prior |a prior of kind 'oracle'; this version"
+    )
+    with pytest.raises((GeneratorError, PriorError), match=message):
         load_prior(folder, card)

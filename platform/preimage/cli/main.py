@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from preimage.cli import data, machine, run, store
+from preimage.cli import data, machine, run, store, study
 from preimage.errors import PreimageError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(run.plan)
 app.command()(run.schema)
 app.add_typer(data.app, name="data")
 app.add_typer(store.app, name="store")
+app.add_typer(study.app, name="study")
 app.command()(machine.ui)
 app.command()(machine.doctor)
 

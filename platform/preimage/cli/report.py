@@ -65,6 +65,8 @@ def _tables(plan: Plan) -> list[str]:
 def _what_happens(step: PlannedStep) -> str:
     if step.state == "new":
         return "runs"
+    if step.state == "left out":
+        return "left out: the rounds before did not lower what they are to lower"
     begun = step.run.folder.read_json("run.json")["created"]
     if step.state == "finished":
         return f"skipped: an equal run, begun {begun}, is finished (--fresh repeats it)"
@@ -79,7 +81,7 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         yield key, f"of the step {each.step}" if each.step else each.folder.uri
     if step.data:
         yield "images", _images(plan, step.data)
-    if step.state != "finished":
+    if step.state in ("new", "begun"):
         yield "workers", _workers(step)
         yield "costs", _costs(plan, step)
     yield "results", step.run.folder.uri
@@ -128,6 +130,7 @@ def _products(outcome: Outcome) -> list[tuple[str, str]]:
         ("generator", outcome.generator),
         ("latent store", outcome.store),
         ("classifier", outcome.classifier),
+        ("prior", outcome.prior),
         *(outcome.figures or {}).items(),
     ]
     return [(label, path) for label, path in parts if path]

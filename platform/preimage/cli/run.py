@@ -10,6 +10,8 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from preimage.pipelines.plan import Plan
+    from preimage.runs import Outcome
+    from preimage.tuning.study_plan import StudyPlan
 
 SpecArgument = Annotated[
     str,
@@ -45,30 +47,27 @@ def run(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what Ray and its workers print.")
     ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Of a study, run the trials again that failed.")
+    ] = False,
 ) -> None:
-    """Run a job or a pipeline.
+    """Run a job, a pipeline or a study.
 
-    Steps that are finished are skipped, and one that was interrupted goes on where it stopped: after a
-    crash, give the same command again.
+    Steps and trials that are finished are skipped, and one that was interrupted goes on where it stopped:
+    after a crash, give the same command again.
     """
-    from preimage.cli.report import show_outcome
-    from preimage.pipelines.execute import execute
-    from preimage.pipelines.progress import showing
-
     console = Console(stderr=as_json)
     planned = _plan(spec, changes, profile, fresh)
-    if any(step.config.resources.backend == "ray" and step.state != "finished" for step in planned.steps):
+    if _needs_ray(planned, retry_failed):
         from preimage.cluster.connect import connect
 
         connect(verbose)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would abort the process
     try:
-        with showing(console) as show:
-            outcome = execute(planned, show)
+        outcome = _run(console, planned, retry_failed)
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; what was made is kept: give the same command again to go on")
         raise typer.Exit(130) from None
-    show_outcome(console, planned, outcome)
     if as_json:
         print(json.dumps(outcome.plain()))
 
@@ -76,8 +75,14 @@ def run(
 def plan(spec: SpecArgument, changes: Changes = None, profile: Profile = None, fresh: Fresh = False) -> None:
     """Show what a spec would do and cost, and what is done already. Starts nothing."""
     from preimage.cli.report import show_plan
+    from preimage.cli.study_report import show_study_plan
+    from preimage.pipelines.plan import Plan
 
-    show_plan(Console(), _plan(spec, changes, profile, fresh))
+    planned = _plan(spec, changes, profile, fresh)
+    if isinstance(planned, Plan):
+        show_plan(Console(), planned)
+    else:
+        show_study_plan(Console(), planned)
 
 
 def schema() -> None:
@@ -87,27 +92,65 @@ def schema() -> None:
     print(json.dumps(make(), indent=2))
 
 
-def _plan(spec: str, changes: list[str] | None, profile: str | None, fresh: bool) -> "Plan":
+def _plan(spec: str, changes: list[str] | None, profile: str | None, fresh: bool) -> "Plan | StudyPlan":
+    from preimage.errors import SpecError
     from preimage.pipelines.plan import make_plan
-    from preimage.specs.load import load, loads
+    from preimage.specs.load import loads, read
+    from preimage.specs.study import is_study, loads_study
 
-    if Path(spec).is_file():
-        return make_plan(load(Path(spec), profile, changes or []), fresh)
-    text, origin, name = _stored(spec)
-    return make_plan(loads(text, origin, name, profile, changes or []), fresh)
+    path = Path(spec)
+    text, origin, name = (read(path), spec, path.stem) if path.is_file() else _stored(spec, changes or [])
+    if not is_study(text, origin):
+        return make_plan(loads(text, origin, name, profile, changes or []), fresh)
+    if fresh:
+        raise SpecError("--fresh is for jobs and pipelines: run a study anew with results=ANOTHER-FOLDER")
+    from preimage.tuning.study_plan import plan_study
+
+    return plan_study(loads_study(text, origin, name, profile, changes or []))
 
 
-def _stored(run: str) -> tuple[str, str, str]:
-    """The spec that an earlier run keeps: its text, where it lies, and the run's name."""
+def _needs_ray(planned: "Plan | StudyPlan", retry_failed: bool) -> bool:
+    from preimage.pipelines.plan import Plan
+
+    if not isinstance(planned, Plan):
+        return planned.on_ray and planned.missing(retry_failed) > 0
+    return any(step.config.resources.backend == "ray" and step.state != "finished" for step in planned.steps)
+
+
+def _run(console: Console, planned: "Plan | StudyPlan", retry_failed: bool) -> "Outcome":
+    from preimage.cli.report import show_outcome
+    from preimage.pipelines.execute import execute
+    from preimage.pipelines.plan import Plan
+    from preimage.pipelines.progress import showing
+
+    if isinstance(planned, Plan):
+        with showing(console) as show:
+            outcome = execute(planned, show)
+        show_outcome(console, planned, outcome)
+        return outcome
+    from preimage.cli.study_report import show_study
+    from preimage.tuning.study import run_study
+
+    with showing(console) as show:
+        outcome = run_study(planned, show, retry_failed)
+    show_study(console, planned, outcome)
+    return outcome
+
+
+def _stored(run: str, changes: list[str]) -> tuple[str, str, str]:
+    """The spec that an earlier run keeps, under the results that the overrides name: its text, where it lies,
+    and the run's name."""
     from preimage.errors import SpecError
     from preimage.pipelines.inputs import find_run
+    from preimage.specs.overrides import parse_override
     from preimage.storage import Folder
 
-    found = find_run(run, Folder.at("results") / "runs")
+    results = str(dict(map(parse_override, changes)).get("results", "results"))
+    found = find_run(run, Folder.at(results) / "runs")
     if not found:
         raise SpecError(
-            f"{run!r} is neither a spec file nor a run under results/ (elsewhere, give its folder). "
-            "Shipped specs are in jobs/."
+            f"{run!r} is neither a spec file nor a run under {results}/ (elsewhere, give its folder, or "
+            "results=FOLDER). Shipped specs are in jobs/ and tuning/."
         )
     text = found.folder.read("spec.yaml").decode()
     return text, f"{found.folder.uri}/spec.yaml", found.folder.read_json("run.json")["name"]

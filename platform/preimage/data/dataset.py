@@ -12,6 +12,7 @@ import torch
 from pyarrow import ArrowException, Table, fs
 
 from preimage.data.config import DataConfig
+from preimage.data.pixels import to_float
 from preimage.errors import DataError, StorageError
 from preimage.storage import Folder, canonical_json, digest
 
@@ -28,6 +29,14 @@ class Images(NamedTuple):
     """(n, C, H, W) uint8."""
     labels: torch.Tensor
     """(n,) int32, -1 where there is none."""
+
+    def on(self, device: torch.device) -> "Images":
+        """With the pixels on that device."""
+        return self._replace(pixels=self.pixels.to(device))
+
+    def batch(self, rows: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """Of rows (n,) on any device, the images (n, C, H, W) float32 in [-1, 1] on that one."""
+        return to_float(self.pixels[rows.to(self.pixels.device)].to(device))
 
 
 @dataclass(frozen=True)

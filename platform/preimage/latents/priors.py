@@ -11,9 +11,13 @@ from torch import Tensor
 from preimage.errors import PreimageError
 from preimage.latents.statistics import Moments
 
-PriorName = Literal["normal", "uniform", "gaussian", "gaussian-in-ball"]
-"""The fitted ones are `gaussian`, and `gaussian-in-ball`, whose codes are projected onto the unit ball."""
+PriorName = Literal["normal", "uniform", "gaussian", "gaussian-in-ball", "fitted"]
+"""`gaussian`, and `gaussian-in-ball`, whose codes are projected onto the unit ball, are fitted to the codes
+that a training leaves; `fitted` is any that was fitted before (`fitted.py`)."""
 Support = Literal["anywhere", "box", "ball"]
+
+ROUNDING = torch.finfo(torch.float32).eps
+"""Of codes and parameters: an extent that is smaller than this beside the largest is not known."""
 
 
 def support_of(prior: str) -> Support:
@@ -46,6 +50,21 @@ class Prior(Protocol):
         ...
 
 
+class NoDensityError(PreimageError):
+    """A prior that gives no density: its codes fill no volume, or nothing is known of where they are."""
+
+
+class Dense(Prior, Protocol):
+    """A prior whose density can be asked for."""
+
+    def log_density(self, z: Tensor) -> Tensor:
+        """(n,) float64 in nats, of codes z (n, d), in float64; -inf where the prior has no codes.
+
+        Raises NoDensityError for a prior without one.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Normal:
     """N(0, I)."""
@@ -57,6 +76,9 @@ class Normal:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.randn(count, self.latent_dim, generator=generator, device=generator.device)
+
+    def log_density(self, z: Tensor) -> Tensor:
+        return log_normal(z.double())
 
 
 @dataclass(frozen=True)
@@ -70,6 +92,11 @@ class Uniform:
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.rand(count, self.latent_dim, generator=generator, device=generator.device) * 2 - 1
+
+    def log_density(self, z: Tensor) -> Tensor:
+        inside = (z.abs() <= 1).all(1)
+        density = torch.full((len(z),), -self.latent_dim * math.log(2), dtype=torch.float64, device=z.device)
+        return density.where(inside, -torch.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +118,7 @@ class Gaussian:
         """
         values, vectors = torch.linalg.eigh(moments.covariance)
         root = vectors * values.clamp_min(0).sqrt()
-        return cls(moments.mean.float(), root.float(), support)
+        return cls(moments.mean.float(), root.float().contiguous(), support)  # as it comes from a file
 
     @property
     def name(self) -> str:
@@ -109,16 +136,31 @@ class Gaussian:
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         return self.of(torch.randn(count, self.latent_dim, generator=generator, device=generator.device))
 
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is needed to make it again."""
+        return {"mean": self.mean, "root": self.root}
+
     def of(self, noise: Tensor) -> Tensor:
         """The codes (n, d) that standard normal noise (n, d) stands for."""
         codes = self.mean.to(noise.device) + noise @ self.root.to(noise.device).T
         return project(codes) if self.support == "ball" else codes
 
+    def log_density(self, z: Tensor) -> Tensor:
+        """Refused for a singular covariance: a density on the span of the codes, by the pseudo-determinant,
+        has other units for every rank and is zero at almost every other code, so that nothing can be compared
+        with it."""
+        if self.support == "ball":
+            raise NoDensityError("codes projected onto the ball's surface have no density")
+        axes, lengths, _ = torch.linalg.svd(self.root.to(z.device, torch.float64))
+        require_volume(lengths, ROUNDING * len(lengths) * lengths.max())
+        away = z.double() - self.mean.to(z.device)
+        return log_normal(away @ axes / lengths) - lengths.log().sum()
 
-PRIORS: dict[str, Callable[[int], Prior]] = {"normal": Normal, "uniform": Uniform}
+
+PRIORS: dict[str, Callable[[int], Dense]] = {"normal": Normal, "uniform": Uniform}
 
 
-def make_prior(name: str, latent_dim: int) -> Prior:
+def make_prior(name: str, latent_dim: int) -> Dense:
     """The prior of that name, one of PRIORS. Raises PreimageError for one that has to be fitted."""
     if name not in PRIORS:
         raise PreimageError(f"a {name} prior is fitted to codes: it is in its generator's folder only")
@@ -128,3 +170,16 @@ def make_prior(name: str, latent_dim: int) -> Prior:
 def project(codes: Tensor) -> Tensor:
     """Codes (n, d) on the unit ball: divided by max(|z|, 1) (glo, section 2)."""
     return codes / codes.norm(dim=1, keepdim=True).clamp_min(1)
+
+
+def log_normal(z: Tensor) -> Tensor:
+    """The log density (...) of N(0, I) at z (..., d)."""
+    return -0.5 * (z.square().sum(-1) + z.shape[-1] * math.log(2 * math.pi))
+
+
+def require_volume(lengths: Tensor, least: Tensor) -> None:
+    """Raise NoDensityError where a prior's extents (d,) along some axes are not above `least`."""
+    if flat := int((lengths <= least).sum()):
+        raise NoDensityError(
+            f"codes that span {len(lengths) - flat} of {len(lengths)} dimensions have no density"
+        )

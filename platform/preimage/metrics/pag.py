@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
-from preimage.latents.priors import PRIORS, make_prior
+from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.latents.statistics import Moments, store_moments
 
 if TYPE_CHECKING:
     from preimage.latents.store import Store
+
+
+DRAWS, CHUNK = 100_000, 10_000
+"""Codes of a fitted prior that its second moment is measured on, and drawn at a time."""
 
 
 class PagError(PreimageError):
@@ -50,16 +54,35 @@ def pag(batches: Iterable[Tensor], std: float) -> PagResult:
     return pag_from_gram(moments.gram, moments.count, std)
 
 
-def store_pag(store: Store, std: float | None = None) -> PagResult:
-    """PAG of a latent store against the prior it names, or one of that std.
+def store_pag(store: Store, std: float | None = None, prior: Prior | None = None) -> PagResult:
+    """PAG of a latent store against the prior it names, or N(0, std^2 I), or a fitted one.
 
     Codes of images that diverged are left out. Raises PagError as `pag` does for those that remain.
     """
-    if std is None:
+    if prior is None and std is None:
         std = named_std(store.about.prior, store.latent_dim)
     moments = store_moments(store)
-    found = pag_from_gram(moments.gram, moments.count, std)
+    gram = in_units_of(prior, moments.gram) if prior else moments.gram
+    found = pag_from_gram(gram, moments.count, std or 1.0)
     return replace(found, left_out=store.count - moments.count)
+
+
+def in_units_of(prior: Prior, gram: Tensor) -> Tensor:
+    """The Gram matrix (d, d) of codes in coordinates in which the prior's second moment is the identity.
+
+    With it eq. 2 is the divergence of the codes' Gaussian N(0, S) from the prior's N(0, S'), S and S' their
+    uncentred second moments; for a prior N(0, std^2 I) it is what it was. S' is that of 100,000 draws.
+    Raises PagError for a prior whose codes do not span their dimensions.
+    """
+    random = torch.Generator().manual_seed(0)
+    moments = Moments.empty(prior.latent_dim)
+    for _ in range(DRAWS // CHUNK):
+        moments = moments.update(prior.sample(CHUNK, random))
+    root, info = torch.linalg.cholesky_ex(moments.gram / moments.count)
+    if info.any():
+        raise PagError(f"the codes of the {prior.name} prior do not span their dimensions: PAG is infinite")
+    half = torch.linalg.solve_triangular(root, gram.double().cpu(), upper=False)
+    return torch.linalg.solve_triangular(root, half.T, upper=False)
 
 
 def pag_from_gram(gram: Tensor, count: int, std: float) -> PagResult:
@@ -105,5 +128,5 @@ def named_std(prior: str, latent_dim: int) -> float:
         return make_prior(prior, latent_dim).std
     raise PagError(
         f"codes are compared with N(0, std^2 I), but the std of a {prior!r} prior is not known by its name: "
-        "give std"
+        "give std, or the prior itself"
     )

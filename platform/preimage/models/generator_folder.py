@@ -1,5 +1,5 @@
-"""A generator on disk: `config.json`, `weights.safetensors`, and `prior.safetensors` where its prior was
-fitted. Nothing is ever unpickled."""
+"""A generator on disk: `config.json`, `weights.safetensors`, and the folder `prior` where that was fitted.
+Nothing is ever unpickled."""
 
 from typing import Any
 
@@ -8,13 +8,15 @@ from torch import nn
 
 from preimage.config import Config
 from preimage.errors import GeneratorError
-from preimage.latents.priors import PRIORS, Gaussian, Prior, make_prior, support_of
+from preimage.latents.fitted import FittedPrior
+from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.models.build import build_generator
 from preimage.models.config import AnyGeneratorConfig, GeneratorConfig
-from preimage.models.weights import CONFIG, WEIGHTS, load_weights, packed, read_config, read_tensors
+from preimage.models.prior_folder import load_fitted, read_prior_card, save_prior
+from preimage.models.weights import CONFIG, WEIGHTS, load_weights, packed, read_config
 from preimage.storage import Folder, canonical_json, digest
 
-PRIOR = "prior.safetensors"
+PRIOR = "prior"
 
 
 class GeneratorCard(Config):
@@ -23,8 +25,8 @@ class GeneratorCard(Config):
     format: int = 1
     generator: AnyGeneratorConfig
     weights_sha256: str
-    prior_sha256: str | None = None
-    """Of the fitted prior's parameters; the fixed ones have none."""
+    prior_fingerprint: str | None = None
+    """Of the fitted prior; the fixed ones have none."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Provenance: the job, its fingerprint, images seen, and the data it was trained on."""
 
@@ -45,23 +47,21 @@ def require_images(generator: GeneratorConfig, size: int, channels: int) -> None
 
 
 def save_generator(
-    generator: nn.Module, folder: Folder, training: dict[str, Any], prior: Gaussian | None = None
+    generator: nn.Module, folder: Folder, training: dict[str, Any], prior: FittedPrior | None = None
 ) -> GeneratorCard:
     """Write a generator folder; config.json comes last, so that a folder that has one is whole.
 
     generator: a module whose `config` is a GeneratorConfig. prior: where its config says that it is fitted.
     """
     weights = packed(generator.state_dict())
-    fitted = packed({"mean": prior.mean, "root": prior.root}) if prior else None
+    fitted = save_prior(prior, folder / PRIOR, training) if prior else None
     card = GeneratorCard(
         generator=generator.config,  # pyright: ignore[reportArgumentType]
         weights_sha256=digest(weights),
-        prior_sha256=digest(fitted) if fitted else None,
+        prior_fingerprint=fitted.fingerprint if fitted else None,
         training=training,
     )
     folder.write(WEIGHTS, weights)
-    if fitted:
-        folder.write(PRIOR, fitted)
     folder.write_json(CONFIG, card.model_dump())
     return card
 
@@ -81,12 +81,15 @@ def load_generator(folder: Folder) -> tuple[nn.Module, GeneratorCard]:
 
 
 def load_prior(folder: Folder, card: GeneratorCard) -> Prior:
-    """The prior of a generator's codes. Raises GeneratorError where a fitted one is missing or altered."""
+    """The prior of a generator's codes. Raises GeneratorError or PriorError where a fitted one is
+    missing or altered."""
     about = card.generator
     if about.prior in PRIORS:
         return make_prior(about.prior, about.latent_dim)
-    found = read_tensors(folder, PRIOR, card.prior_sha256, GeneratorError)
-    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
-    if shapes != {"mean": (about.latent_dim,), "root": (about.latent_dim, about.latent_dim)}:
-        raise GeneratorError(f"{folder.uri}/{PRIOR} does not fit {CONFIG}: it holds {shapes}")
-    return Gaussian(found["mean"], found["root"], support_of(about.prior))
+    beside = folder / PRIOR
+    found = read_prior_card(beside)
+    if (found.fingerprint, found.latent_dim) != (card.prior_fingerprint, about.latent_dim):
+        raise GeneratorError(
+            f"{beside.uri} is not the prior that {folder.uri}/{CONFIG} names: copy both again"
+        )
+    return load_fitted(beside)

@@ -10,9 +10,9 @@ from uuid import uuid4
 import yaml
 
 from preimage.data.prepare import dataset_name
-from preimage.errors import TrackingError
+from preimage.errors import StoppedEarly, TrackingError
 from preimage.pipelines.inputs import finished
-from preimage.pipelines.plan import Plan, PlannedStep
+from preimage.pipelines.plan import Plan, PlannedStep, leave_out
 from preimage.pipelines.progress import Show, Silent
 from preimage.pipelines.provenance import git_commit, versions
 from preimage.recipes.context import Context, Result
@@ -22,23 +22,34 @@ from preimage.specs import overrides
 from preimage.tracking.mirror import Follower, Mirror
 from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker, open_tracker
+from preimage.training.training import StopRule
 
 log = logging.getLogger(__name__)
 
 
-def execute(plan: Plan, show: Show | None = None) -> Outcome:
+def execute(
+    plan: Plan, show: Show | None = None, above: Mirror | None = None, stop_early: StopRule | None = None
+) -> Outcome:
     """Run what is not finished and return the outcome, a pipeline's or the single job's.
 
-    Raises PreimageError; what was made until then stays, and running the same plan again goes on from there.
+    above: the tracker's run of the study that this is a trial of. stop_early: when a training is given up,
+    as StoppedEarly. Raises PreimageError; what was made until then stays, and running the same plan again
+    goes on from there.
     """
     show = show or Silent()
     tracker = open_tracker(plan.spec.tracking, plan.root)
-    parent = _begin_pipeline(plan, tracker) if plan.spec.is_pipeline else None
+    parent = _begin_pipeline(plan, tracker, above) if plan.spec.is_pipeline else None
     status: Status = "FAILED"
     try:
-        outcomes = {step.name: _settle(plan, step, tracker, parent, show) for step in plan.steps}
+        outcomes: dict[str, Outcome] = {}
+        for place in range(len(plan.steps)):
+            step = leave_out(plan).steps[place]  # as the steps before it came out
+            if step.state == "left out":
+                show.say(f"[bold]{step.name}[/bold] ({step.config.job}): left out, {_why(plan)}")
+            else:
+                outcomes[step.name] = _settle(plan, step, tracker, parent or above, show, stop_early)
         status = "FINISHED"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StoppedEarly):
         status = "KILLED"
         raise
     finally:
@@ -54,18 +65,30 @@ def execute(plan: Plan, show: Show | None = None) -> Outcome:
     return outcome
 
 
-def _begin_pipeline(plan: Plan, tracker: Tracker) -> Mirror:
+def _begin_pipeline(plan: Plan, tracker: Tracker, above: Mirror | None) -> Mirror:
     about = {"job": "pipeline", "name": plan.spec.name, "fingerprint": plan.fingerprint}
-    _register(plan.run, about, plan.spec.resolved())
-    mirror = Mirror(plan.run, tracker)
+    register(plan.run, about, plan.spec.resolved())
+    mirror = Mirror(plan.run, tracker, above)
     return mirror if _is_finished(plan) else _begin(mirror)
 
 
 def _is_finished(plan: Plan) -> bool:
-    return all(step.state == "finished" for step in plan.steps)
+    return all(step.state in ("finished", "left out") for step in plan.steps)
 
 
-def _settle(plan: Plan, step: PlannedStep, tracker: Tracker, parent: Mirror | None, show: Show) -> Outcome:
+def _why(plan: Plan) -> str:
+    assert plan.spec.rounds
+    return f"for {plan.spec.rounds.metric} no longer falls"
+
+
+def _settle(
+    plan: Plan,
+    step: PlannedStep,
+    tracker: Tracker,
+    parent: Mirror | None,
+    show: Show,
+    stop_early: StopRule | None,
+) -> Outcome:
     """A step's outcome: the one it has, or else the one it gets now."""
     if outcome := finished(step.run, step.config.GIVES):
         show.say(f"[bold]{step.name}[/bold] ({step.config.job}): finished already, {step.run.name}")
@@ -82,6 +105,7 @@ def _settle(plan: Plan, step: PlannedStep, tracker: Tracker, parent: Mirror | No
             fingerprint=step.fingerprint,
             resources=step.config.resources,
             inputs={key: each.folder for key, each in step.inputs.items()},
+            stop_early=stop_early,
             show=show.task,
         )
         result = JOBS[step.config.job].run(step.config, context)
@@ -100,10 +124,10 @@ def _register_step(plan: Plan, step: PlannedStep) -> None:
     if step.data:
         address = (plan.datasets / dataset_name(step.data)).uri
         about["dataset"] = {"source": step.data.source, "address": address}
-    _register(step.run, about, {"name": step.name} | job | single)
+    register(step.run, about, {"name": step.name} | job | single)
 
 
-def _register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> None:
+def register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> None:
     """Say in a new run's folder what it is; its key tells it from every other run wherever it is recorded."""
     if run.folder.exists("run.json"):
         return
@@ -123,7 +147,7 @@ def _closing(mirror: Mirror) -> Iterator[None]:
     """End the tracker's run in the way its work ended, where that is not well."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StoppedEarly):
         _try(mirror.follow)
         _try(mirror.end, "KILLED")
         raise
@@ -155,6 +179,7 @@ def _outcome(step: PlannedStep, result: Result, run_id: str | None) -> Outcome:
         generator=run.generator.uri if "generator" in gives else None,
         store=run.store.uri if "store" in gives else None,
         classifier=run.classifier.uri if "classifier" in gives else None,
+        prior=run.prior.uri if "prior" in gives else None,
         figures={name.removesuffix(".png"): f"{run.figures.uri}/{name}" for name in result.figures},
         mlflow_run_id=run_id,
     )
@@ -177,6 +202,7 @@ def _whole(plan: Plan, outcomes: dict[str, Outcome], run_id: str | None) -> Outc
         generator=last("generator"),
         store=last("store"),
         classifier=last("classifier"),
+        prior=last("prior"),
         figures={name: path for each in parts for name, path in (each.figures or {}).items()},
         mlflow_run_id=run_id,
         steps={name: each.plain() for name, each in outcomes.items()},

@@ -1,23 +1,22 @@
 """Find an earlier run, or what it left behind, by whatever a person would call it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from preimage.errors import SpecError, StorageError
 from preimage.latents.store import Store
 from preimage.models.classifier import read_classifier_card
 from preimage.models.generator_folder import read_card
+from preimage.models.prior_folder import read_prior_card
 from preimage.recipes.config import Product
+from preimage.recipes.jobs import JOBS
 from preimage.runs import Outcome, RunFolder
-from preimage.storage import Folder
+from preimage.storage import Folder, canonical_json, digest
+from preimage.training.checkpoints import committed
 
-MARKS: dict[Product, str] = {
-    "generator": "config.json",
-    "store": "_manifest.json",
-    "classifier": "config.json",
-}
-"""The file that shows that a folder holds such a product, whole."""
+MARKS = {"store": "_manifest.json"}
+"""The file that shows that a folder holds such a product, whole; config.json for all others."""
 MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -40,7 +39,8 @@ def find_product(name: str, product: Product, runs: Folder) -> Input:
     """
     run = find_run(name, runs)
     folder = getattr(run, product) if run else Folder.at(name)
-    if not folder.exists(MARKS[product]):
+    keeps = not run or product != "checkpoints" or product in _gives(run)
+    if not keeps or not is_there(folder, product):
         raise SpecError(_missing(name, product, run))
     maker = run or _maker(folder)
     if maker:
@@ -62,10 +62,18 @@ def find_run(name: str, runs: Folder) -> RunFolder | None:
     return None
 
 
+def is_there(folder: Folder, product: Product) -> bool:
+    """Whether a folder holds such a product, whole."""
+    if product == "checkpoints":
+        return bool(committed(folder))
+    return folder.exists(MARKS.get(product, "config.json"))
+
+
 def finished(run: RunFolder, gives: Iterable[Product]) -> Outcome | None:
-    """The outcome of a finished run that still has what it gives; None for one that is to go on."""
-    outcome = run.outcome()
-    return outcome if outcome and all(getattr(run, each).exists(MARKS[each]) for each in gives) else None
+    """The outcome of a finished run that still has what it gives; None for one that is to go on. Checkpoints
+    may have been deleted: a finished training is not begun again for them."""
+    outcome, needed = run.outcome(), [each for each in gives if each != "checkpoints"]
+    return outcome if outcome and all(is_there(getattr(run, each), each) for each in needed) else None
 
 
 def _content(folder: Folder, product: Product) -> str:
@@ -77,13 +85,22 @@ def _content(folder: Folder, product: Product) -> str:
             return read_classifier_card(folder).fingerprint
         case "store":
             return Store.open(folder).fingerprint
+        case "prior":
+            return read_prior_card(folder).fingerprint
+        case "checkpoints":
+            return digest(canonical_json(committed(folder)[-1].meta["files"]).encode())
+
+
+def _gives(run: RunFolder) -> Collection[Product]:
+    """What a run's job leaves for others: all trainings have checkpoints, few can be gone on from."""
+    job = JOBS.get(run.folder.read_json("run.json")["job"])
+    return job.config.GIVES if job else ()
 
 
 def _maker(folder: Folder) -> RunFolder | None:
     """The run in whose folder a product lies."""
-    parent = Folder(folder.filesystem, folder.path.rsplit("/", 1)[0])
     try:
-        return RunFolder(parent) if parent.exists("run.json") else None
+        return RunFolder(folder.parent) if folder.parent.exists("run.json") else None
     except StorageError:
         return None
 

@@ -1,6 +1,6 @@
 """What a spec would do: each step's fingerprint, its folder, what it needs, and what is done already."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from preimage.data.config import DataConfig
@@ -8,22 +8,17 @@ from preimage.data.dataset import Dataset
 from preimage.data.prepare import dataset_key, dataset_name
 from preimage.data.sources import known_count
 from preimage.errors import DataError, PreimageError
-from preimage.latents.store import Store
-from preimage.models.classifier import read_classifier_card
-from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import read_card, require_images
+from preimage.models.generator_folder import require_images
+from preimage.pipelines.fits import IMAGES, generator_of, require_fitting
 from preimage.pipelines.inputs import Input, find_product, finished
-from preimage.recipes.belonging import require_classifiable, require_codes_of
+from preimage.pipelines.rounds import left_out, without
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.jobs import JOBS
 from preimage.runs import RunFolder
-from preimage.specs.load import Spec
+from preimage.specs.pipeline import Spec
 from preimage.storage import Folder, canonical_json, digest
 
-State = Literal["finished", "begun", "new"]
-
-IMAGES = ("data", "test")
-"""Keys of a config that name images: these are known by what they mean, not by how they are named."""
+State = Literal["finished", "begun", "new", "left out"]
 
 _GONE = object()
 
@@ -51,6 +46,7 @@ class Plan:
     fingerprint: str
     run: RunFolder
     """A pipeline's own folder; a single job's is its step's."""
+    fresh: bool = False
 
     @property
     def datasets(self) -> Folder:
@@ -74,9 +70,27 @@ def make_plan(spec: Spec, fresh: bool = False) -> Plan:
         except PreimageError as error:
             raise type(error)(f"step {name}: {error}" if spec.is_pipeline else str(error)) from error
     planned = tuple(steps.values())
-    whole = digest(canonical_json([step.fingerprint for step in planned]).encode())
+    identity: list[Any] = [step.fingerprint for step in planned]
+    if spec.rounds and spec.rounds.watched:
+        identity.append([spec.rounds.watched, spec.rounds.metric])
+    whole = digest(canonical_json(identity).encode())
     run = _run_folder(root / "runs", "pipeline", whole, fresh) if spec.is_pipeline else planned[0].run
-    return Plan(spec, root, planned, whole, run)
+    return leave_out(Plan(spec, root, planned, whole, run, fresh))
+
+
+def leave_out(plan: Plan) -> Plan:
+    """The plan without the rounds that finished runs show to be not worth while: the steps after them name
+    only what is made, and are the same runs as those of a pipeline of fewer rounds."""
+    steps = {step.name: step for step in plan.steps}
+    gone = left_out(plan.spec.rounds, steps)
+    for name, step in steps.items():
+        if name in gone:
+            steps[name] = replace(step, state="left out")
+        elif gone & {each.step for each in step.inputs.values()}:
+            config = without(step.config, gone)
+            earlier = {key: each for key, each in steps.items() if key != name}
+            steps[name] = _plan_step(name, config, earlier, plan.root / "runs", plan.fresh)
+    return replace(plan, steps=tuple(steps.values()))
 
 
 def _plan_step(
@@ -84,47 +98,10 @@ def _plan_step(
 ) -> PlannedStep:
     inputs = {key: _input(*asked, earlier, runs) for key, asked in config.needs().items()}
     data = _data(config, inputs, earlier)
-    _require_codes_of_generator(inputs)
-    _require_classifier_of_images(config, inputs, earlier)
+    require_fitting(config, inputs, earlier)
     fingerprint = _fingerprint(config, inputs, data)
     run = _run_folder(runs, config.job, fingerprint, fresh)
     return PlannedStep(name, config, fingerprint, run, _state(run, config), inputs, data)
-
-
-def _require_codes_of_generator(inputs: dict[str, Input]) -> None:
-    """Raise StoreError where a store is another generator's, as far as both are there already."""
-    pair = [inputs.get(key) for key in ("generator", "store")]
-    generator, store = (each.folder if each and not each.step else None for each in pair)
-    if generator and store:
-        require_codes_of(read_card(generator), Store.open(store))
-
-
-def _require_classifier_of_images(
-    config: JobConfig, inputs: dict[str, Input], earlier: dict[str, PlannedStep]
-) -> None:
-    """Raise ClassifierError where a classifier is of images of another shape than the step's: those that it
-    is given itself, and those that its generators make."""
-    products = {key: product for key, (_, product) in config.needs().items()}
-    given = [data for data in (getattr(config, name, None) for name in IMAGES) if data]
-    shapes = [(each.size, each.channels) for each in given]
-    for key, source in inputs.items():
-        if products[key] == "generator":
-            model, _ = _generator(source, earlier)
-            shapes.append((model.image_size, model.channels))
-    for key, source in inputs.items():
-        if products[key] == "classifier":
-            own = _classified(source, earlier)
-            for shape in shapes:
-                require_classifiable(own, shape)
-
-
-def _classified(source: Input, earlier: dict[str, PlannedStep]) -> tuple[int, int]:
-    """The (size, channels) of the images that a classifier is, or will be, of."""
-    if source.step:
-        data: DataConfig = earlier[source.step].config.data  # pyright: ignore[reportAttributeAccessIssue]
-        return data.size, data.channels
-    card = read_classifier_card(source.folder)
-    return card.classifier.image_size, card.classifier.channels
 
 
 def _input(name: str, product: Product, earlier: dict[str, PlannedStep], runs: Folder) -> Input:
@@ -142,22 +119,12 @@ def _data(config: JobConfig, inputs: dict[str, Input], earlier: dict[str, Planne
     own = getattr(config, "data", None)
     if "generator" not in inputs:
         named = [key for key, (_, product) in config.needs().items() if product == "generator"]
-        return own or (_generator(inputs[named[0]], earlier)[1] if named else None)
-    model, trained_on = _generator(inputs["generator"], earlier)
+        return own or (generator_of(inputs[named[0]], earlier)[1] if named else None)
+    model, trained_on = generator_of(inputs["generator"], earlier)
     if own:
         require_images(model, own.size, own.channels)
     config.require_usable(model)
     return own or trained_on
-
-
-def _generator(source: Input, earlier: dict[str, PlannedStep]) -> tuple[GeneratorConfig, DataConfig | None]:
-    """What a generator is, or will be, and the images it was trained on where that is known."""
-    if source.step:
-        maker = earlier[source.step]
-        return maker.config.generator, maker.data  # pyright: ignore[reportAttributeAccessIssue]
-    card = read_card(source.folder)
-    data = card.training.get("data")
-    return card.generator, DataConfig.model_validate(data) if data else None
 
 
 def _fingerprint(config: JobConfig, inputs: dict[str, Input], data: DataConfig | None) -> str:

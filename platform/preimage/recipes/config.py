@@ -7,7 +7,7 @@ from pydantic import Field
 from preimage.config import Config, Resources
 from preimage.models.config import GeneratorConfig
 
-Product = Literal["generator", "store", "classifier"]
+Product = Literal["generator", "store", "classifier", "prior", "checkpoints"]
 
 
 class JobConfig(Config):
@@ -29,3 +29,6 @@ class JobConfig(Config):
 
     def require_usable(self, generator: GeneratorConfig) -> None:
         """Raise PreimageError where the job cannot be done with such a generator: known before any work."""
+
+    def require_codes(self, latent_dim: int) -> None:
+        """Raise PreimageError where the job cannot be done with a store of codes of so many components."""

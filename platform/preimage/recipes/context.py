@@ -10,6 +10,7 @@ from preimage.data.dataset import Dataset
 from preimage.data.prepare import prepare
 from preimage.runs import RunFolder
 from preimage.storage import Folder
+from preimage.training.training import StopRule
 
 Advance = Callable[[int, int], None]
 """Told how many are done, and of how many."""
@@ -27,6 +28,8 @@ class Context:
     """The folder of each product that the config names, by the config's key."""
     show: Callable[[str], Advance] = lambda task: lambda done, total: None
     """Begin a task for the user to watch."""
+    stop_early: StopRule | None = None
+    """When a training of this run is given up, as a trial of a study may be."""
 
     def dataset(self, config: DataConfig) -> Dataset:
         """The prepared images, made now if they are not there yet. Raises DataError."""

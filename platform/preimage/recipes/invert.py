@@ -1,5 +1,6 @@
 """invert: find the code of every image of a dataset, into a latent store."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
@@ -19,6 +20,7 @@ from preimage.inversion.constraints import require_allowed
 from preimage.inversion.dataset import Done, Task, make_parts, part_rows
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
+from preimage.latents.statistics import store_moments
 from preimage.latents.store import Store, StoreWriter
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
@@ -26,6 +28,10 @@ from preimage.recipes.belonging import images_for
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 
+log = logging.getLogger(__name__)
+
+STUCK = 1e-3
+"""Root mean square of a code's components below which a search from near zero (1e-4) has gone nowhere."""
 SHOWN = 32
 """Images in the grid of reconstructions."""
 COUNTS = ("generator_evaluations", "diverged")
@@ -94,7 +100,7 @@ def run(config: InvertConfig, context: Context) -> Result:
     for done in make_parts(task, missing, config.resources) if missing else ():
         tally.add(done)
     measurement = _measurement(card.generator, config.inversion, config.seed)
-    return _conclude(context, dataset, measurement, writer.finish(), tally.figures())
+    return _conclude(config, context, dataset, measurement, writer.finish(), tally.figures())
 
 
 class _Tally:
@@ -143,7 +149,12 @@ def _about(config: InvertConfig, context: Context, card: GeneratorCard, dataset:
 
 
 def _conclude(
-    context: Context, dataset: Dataset, measurement: Measurement, store: Store, tally: dict[str, float]
+    config: InvertConfig,
+    context: Context,
+    dataset: Dataset,
+    measurement: Measurement,
+    store: Store,
+    tally: dict[str, float],
 ) -> Result:
     losses, steps, converged = (
         torch.cat([getattr(codes, name) for codes in store.batches([name])])
@@ -155,6 +166,7 @@ def _conclude(
             f"the search for every one of {store.count} images diverged: lower inversion.lr, "
             "or choose another inversion.solver"
         )
+    _warn_of_codes_that_never_moved(config, store)
     context.run.figures.write("reconstructions.png", _reconstructions(context, dataset, measurement, store))
     context.run.figures.write("errors.png", convergence_png(losses[counted].numpy()))
     metrics: dict[str, Any] = {
@@ -166,6 +178,18 @@ def _conclude(
     }
     metrics |= tally | {"diverged": int((~counted).sum())}  # some may have diverged in an earlier attempt
     return Result(metrics, ("reconstructions.png", "errors.png"))
+
+
+def _warn_of_codes_that_never_moved(config: InvertConfig, store: Store) -> None:
+    """A generator may be flat around zero; codes that are still there say nothing of its images."""
+    moments = store_moments(store)
+    size = (moments.gram.trace() / (moments.count * store.latent_dim)).sqrt().item()
+    if config.inversion.start == "near-zero" and size < STUCK:
+        log.warning(
+            "the codes are still near zero, where their search began (root mean square %.1e): the generator "
+            "hardly changes there, and they say nothing of its images. Search with inversion.start=prior.",
+            size,
+        )
 
 
 @torch.no_grad()

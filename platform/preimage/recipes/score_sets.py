@@ -51,7 +51,7 @@ class ImageSet:
 
 def samples_of(name: str, generator: Folder, count: int) -> ImageSet:
     card = read_card(generator)
-    identity = digest(f"{card.fingerprint} {card.prior_sha256}".encode())[:16]
+    identity = digest(f"{card.fingerprint} {card.prior_fingerprint}".encode())[:16]
     return ImageSet(name, generator, True, count, f"samples-{identity}")
 
 

@@ -1,6 +1,7 @@
 """What every training has in common: its settings, running it, and what is said of it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, ClassVar
 
@@ -15,15 +16,16 @@ from preimage.models.config import FIRST_SIDE, DcganConfig, ModelConfig
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.recipes.config import JobConfig
 from preimage.recipes.context import Context
+from preimage.storage import Folder
 from preimage.training.batches import require_batch
 from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.deliver import deliver_generator
+from preimage.training.examples import Examples
 from preimage.training.fit import check_batch, fit
 from preimage.training.learner import Learner, Setting
 from preimage.training.loop import GRID
 from preimage.training.networks import fixed_samples
-from preimage.training.scoring import Scoring
-from preimage.training.training import Deliver, Training
+from preimage.training.training import Deliver, Scores, Training
 
 
 class LearnConfig(JobConfig):
@@ -32,7 +34,6 @@ class LearnConfig(JobConfig):
     RECORDED: ClassVar[tuple[str, ...]]
     """The metrics that a step records."""
 
-    data: DataConfig
     model: Config
     optimizer: OptimizerConfig = OptimizerConfig()
     training: LoopConfig = LoopConfig()
@@ -47,15 +48,6 @@ class LearnConfig(JobConfig):
         return self.training
 
     @model_validator(mode="after")
-    def _size_that_a_dcgan_has(self) -> "LearnConfig":
-        if self.data.size not in FIRST_SIDE:
-            sizes = ", ".join(map(str, FIRST_SIDE))
-            raise ValueError(
-                f"data.size must be one of {sizes} for a DCGAN's convolutions, but is {self.data.size}"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _best_by_a_metric_that_is_recorded(self) -> "LearnConfig":
         if self.training.best is not None and self.training.best not in self.recorded():
             raise ValueError(
@@ -64,7 +56,22 @@ class LearnConfig(JobConfig):
         return self
 
 
-class TrainConfig(LearnConfig):
+class ImagesConfig(LearnConfig):
+    """The keys of every training on images."""
+
+    data: DataConfig
+
+    @model_validator(mode="after")
+    def _size_that_a_dcgan_has(self) -> "ImagesConfig":
+        if self.data.size not in FIRST_SIDE:
+            sizes = ", ".join(map(str, FIRST_SIDE))
+            raise ValueError(
+                f"data.size must be one of {sizes} for a DCGAN's convolutions, but is {self.data.size}"
+            )
+        return self
+
+
+class TrainConfig(ImagesConfig):
     """The keys of every training of a DCGAN's generator."""
 
     PRIOR: ClassVar[PriorName] = "normal"
@@ -96,12 +103,22 @@ def steps_of(config: LearnConfig) -> dict[str, int]:
     return {"images seen": steps * config.training.batch, "steps": steps}
 
 
-def train(
-    config: LearnConfig,
+@dataclass(frozen=True)
+class Source:
+    """What a training learns from."""
+
+    folder: Folder
+    about: dict[str, Any]
+    """What the product's card will say of it; its fingerprints decide the result."""
+    open: Callable[[Folder], Examples] = Dataset.open
+
+
+def train_on_images(
+    config: ImagesConfig,
     context: Context,
     build: Callable[[Setting], Learner],
     deliver: Deliver = deliver_generator,
-    scoring: Scoring | None = None,
+    scoring: Scores | None = None,
 ) -> Dataset:
     """Train to the end, on the images returned, and leave what `deliver` writes.
 
@@ -109,27 +126,37 @@ def train(
     scoring: how samples are scored at every checkpoint.
     """
     dataset = context.dataset(config.data)
+    about = {"data": config.data.model_dump(mode="json"), "dataset": dataset.fingerprint}
+    train(config, context, Source(dataset.folder, about), build, deliver, scoring)
+    return dataset
+
+
+def train(
+    config: LearnConfig,
+    context: Context,
+    source: Source,
+    build: Callable[[Setting], Learner],
+    deliver: Deliver,
+    scoring: Scores | None = None,
+) -> None:
+    """Train to the end, and leave what `deliver` writes."""
     inputs = {key.split(".")[0] for key in config.needs()}  # an input may be named in more ways than one
     identity = config.model_dump(mode="json", exclude={"resources", *inputs})
     training = Training(
         run=context.run,
-        dataset=dataset.folder,
+        dataset=source.folder,
+        open=source.open,
         loop=config.loop,
         build=build,
-        identity=identity | {"dataset": dataset.fingerprint},
+        identity=identity | source.about,
         seed=config.seed,
         images_on=config.resources.images_on,
         deliver=deliver,
         scoring=scoring,
-        history={
-            "job": config.job,
-            "fingerprint": context.fingerprint,
-            "data": config.data.model_dump(mode="json"),
-            "dataset": dataset.fingerprint,
-        },
+        stop_early=context.stop_early,
+        history={"job": config.job, "fingerprint": context.fingerprint, **source.about},
     )
     fit(training, config.resources, context.show("training"))
-    return dataset
 
 
 def summary(config: TrainConfig, context: Context) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from preimage.models.config import DcganConfig
 from preimage.recipes.coded import FIGURES, describe_codes
 from preimage.recipes.config import Product
 from preimage.recipes.context import Context, Result
-from preimage.recipes.train import TrainConfig, summary, train
+from preimage.recipes.train import TrainConfig, summary, train_on_images
 from preimage.training.autoencoder import METRICS, AutoencoderLearner
 from preimage.training.config import OptimizerConfig
 from preimage.training.learner import Setting
@@ -29,7 +29,7 @@ class TrainAutoencoderConfig(TrainConfig):
 
 def run(config: TrainAutoencoderConfig, context: Context) -> Result:
     """Train to the end; leave the decoder as a generator, the encoder's codes as a store, and pictures."""
-    dataset = train(config, context, partial(_build, config.generator, config.optimizer))
+    dataset = train_on_images(config, context, partial(_build, config.generator, config.optimizer))
     metrics = summary(config, context) | describe_codes(context, dataset, "squared error per pixel")
     return Result(metrics, ("samples.png", *FIGURES))
 

@@ -15,7 +15,7 @@ from preimage.models.classifier import ClassifierConfig, read_classifier_card
 from preimage.recipes import train
 from preimage.recipes.config import Product
 from preimage.recipes.context import Context, Result
-from preimage.recipes.train import LearnConfig
+from preimage.recipes.train import ImagesConfig
 from preimage.recipes.unseen import held_out, seen_of
 from preimage.training.classifier import (
     METRICS,
@@ -43,7 +43,7 @@ class ClassifierModelConfig(Config):
     """Filters of the layer next to the image; each layer away from it has twice as many."""
 
 
-class TrainClassifierConfig(LearnConfig):
+class TrainClassifierConfig(ImagesConfig):
     """Train a classifier on a dataset's labels, to score samples by."""
 
     GIVES: ClassVar[frozenset[Product]] = frozenset({"classifier"})
@@ -93,7 +93,7 @@ def run(config: TrainClassifierConfig, context: Context) -> Result:
     shape = {"image_size": config.data.size, "channels": config.data.channels, "classes": len(names)}
     classifier = ClassifierConfig.model_validate(config.model.model_dump() | shape)
     build = partial(_build, classifier, config.optimizer, config.flip)
-    train.train(config, context, build, partial(deliver_classifier, unseen))
+    train.train_on_images(config, context, build, partial(deliver_classifier, unseen))
     card = read_classifier_card(context.run.classifier)
     counts = read_confusion(context.run.classifier)
     curves = {name: context.run.curve(name) for name in METRICS}

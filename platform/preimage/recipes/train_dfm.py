@@ -7,9 +7,10 @@ from pydantic import BeforeValidator
 
 from preimage.recipes import train_gan
 from preimage.recipes.context import Context, Result
-from preimage.recipes.train_gan import GanConfig
+from preimage.recipes.train_gan import GanConfig, origin_of
 from preimage.training.config import OptimizerConfig
 from preimage.training.dfm import METRICS, DenoiserConfig, DfmLearner
+from preimage.training.gan import Origin
 from preimage.training.learner import Setting
 
 HEADLINE = (
@@ -52,8 +53,8 @@ def check(config: TrainDfmConfig, images: int | None) -> None:
 
 def run(config: TrainDfmConfig, context: Context) -> Result:
     """Train to the end; leave the generator, and a grid of its samples."""
-    return train_gan.train_gan(config, context, partial(_build, config))
+    return train_gan.train_gan(config, context, partial(_build, config, origin_of(context)))
 
 
-def _build(config: TrainDfmConfig, setting: Setting) -> DfmLearner:
-    return DfmLearner(setting, config.generator, config.optimizer, config.denoiser)
+def _build(config: TrainDfmConfig, origin: Origin, setting: Setting) -> DfmLearner:
+    return DfmLearner(setting, config.generator, config.optimizer, config.denoiser, origin)

@@ -11,8 +11,8 @@ from preimage.recipes.config import Product
 from preimage.recipes.context import Context, Result
 from preimage.recipes.scoring import ScoringConfig, scoring_of
 from preimage.recipes.train import TrainConfig, summary
-from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.gan import METRICS, GanLearner
+from preimage.training.config import LoopConfig
+from preimage.training.gan import METRICS, GanLearner, Origin
 from preimage.training.learner import Learner, Setting
 
 HEADLINE = (
@@ -28,17 +28,31 @@ HEADLINE = (
 class GanConfig(TrainConfig):
     """The keys of every training of a generator against a discriminator."""
 
-    GIVES: ClassVar[frozenset[Product]] = frozenset({"generator"})
+    GIVES: ClassVar[frozenset[Product]] = frozenset({"generator", "checkpoints"})
     RECORDED: ClassVar[tuple[str, ...]] = METRICS
 
     model: GanModelConfig = GanModelConfig()
+    start: str | None = None
+    """Go on from the networks and optimisers of a finished GAN: an earlier step, a run's name or folder."""
+    prior: str | None = None
+    """Draw codes from a fitted prior instead of model.prior: an earlier step, a run's name or its folder."""
     score: ScoringConfig | None = None
     """Score samples at every checkpoint; the best of them becomes the generator, unless training.best says
     another metric."""
 
     def needs(self) -> dict[str, tuple[str, Product]]:
         classifier = self.score.classifier if self.score else None
-        return {"score.classifier": (classifier, "classifier")} if classifier else {}
+        asked: dict[str, tuple[str | None, Product]] = {
+            "score.classifier": (classifier, "classifier"),
+            "start": (self.start, "checkpoints"),
+            "prior": (self.prior, "prior"),
+        }
+        return {key: (name, product) for key, (name, product) in asked.items() if name}
+
+    @property
+    def generator(self) -> DcganConfig:
+        plain = super().generator
+        return plain.model_copy(update={"prior": "fitted"}) if self.prior else plain
 
     def recorded(self) -> tuple[str, ...]:
         return (*self.RECORDED, *(self.score.recorded if self.score else ()))
@@ -75,13 +89,13 @@ def check(config: GanConfig, images: int | None) -> None:
 
 def run(config: TrainGanConfig, context: Context) -> Result:
     """Train to the end; leave the generator, and a grid of its samples."""
-    return train_gan(config, context, partial(_build, config.generator, config.optimizer))
+    return train_gan(config, context, partial(_build, config, origin_of(context)))
 
 
 def train_gan(config: GanConfig, context: Context, build: partial[Learner]) -> Result:
     """Train any GAN; leave the generator, a grid of its samples, and the curves."""
     scoring = scoring_of(config.score, config.data, context) if config.score else None
-    train.train(config, context, build, scoring=scoring)
+    train.train_on_images(config, context, build, scoring=scoring)
     metrics = summary(config, context)
     curves = {name: context.run.curve(name) for name in config.recorded()}
     figures = {"losses.png": losses_png({name: curves[name] for name in METRICS})}
@@ -95,5 +109,10 @@ def train_gan(config: GanConfig, context: Context, build: partial[Learner]) -> R
     return Result(metrics, ("samples.png", *figures))
 
 
-def _build(model: DcganConfig, optimizer: OptimizerConfig, setting: Setting) -> GanLearner:
-    return GanLearner(setting, model, optimizer)
+def origin_of(context: Context) -> Origin:
+    """What the workers are told of earlier runs."""
+    return Origin(context.inputs.get("start"), context.inputs.get("prior"))
+
+
+def _build(config: TrainGanConfig, origin: Origin, setting: Setting) -> GanLearner:
+    return GanLearner(setting, config.generator, config.optimizer, origin)

@@ -42,7 +42,7 @@ def check(config: TrainGloConfig, images: int | None) -> None:
 
 def run(config: TrainGloConfig, context: Context) -> Result:
     """Train to the end; leave the generator, the codes as a latent store, and pictures of both."""
-    dataset = train.train(config, context, partial(_build, config))
+    dataset = train.train_on_images(config, context, partial(_build, config))
     metrics = summary(config, context) | describe_codes(context, dataset, config.loss)
     return Result(metrics, ("samples.png", *FIGURES))
 

@@ -1,4 +1,5 @@
-"""What a whole spec file may say: the keys around a job, a pipeline of jobs, and the JSON Schema of both."""
+"""What a whole spec file may say: the keys around a job, a pipeline of jobs, a study of trials, and the JSON
+Schema of all three."""
 
 from collections.abc import Iterable
 from functools import cache, reduce
@@ -7,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from preimage.config import Config, Resources
+from preimage.config import Config, PositiveInt, Resources
 from preimage.data.config import DataConfig
 from preimage.recipes.jobs import JOBS
 from preimage.tracking.config import TrackingConfig
+from preimage.tuning.config import Direction, SamplerConfig, SchedulerConfig, Space
 
 
 class SpecKeys(Config):
@@ -35,9 +37,39 @@ class Pipeline(SpecKeys):
     data: DataConfig | None = None
     """The images of every step that has to be given some, a training for one. A step's own come first; those
     that name no source change these."""
+    store: str | None = None
+    """The latent store of every step that has to be given one, and is not: a run's name or a folder."""
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """By job, settings of every step that does it; a step's own come before these, key by key."""
     steps: dict[str, Any]
+    repeat: dict[str, Any] = Field(default_factory=dict)
+    """Steps to be done `rounds` times after these. A name that one of them gives means what was last made by
+    that name: in round 2 `train` is what round 1 made of it, which is called `train-1`."""
+    rounds: PositiveInt = 1
+    """How often `repeat` is done."""
+    while_falls: str | None = None
+    """STEP.METRIC, such as `pag.pag`: a round that did not lower it is the last."""
+    then: dict[str, Any] = Field(default_factory=dict)
+    """Steps after the last round. In a list a name means all that was made by it, from first to last."""
+
+
+class Study(SpecKeys):
+    """Many trials of one job or pipeline; a sampler chooses what differs between them."""
+
+    trial: dict[str, Any]
+    """A job, or a pipeline of jobs, without the keys around it."""
+    space: dict[str, Space] = Field(min_length=1)
+    """The keys that are varied, dotted as overrides are, and their values."""
+    objectives: dict[str, Direction] = Field(min_length=1)
+    """STEP.METRIC of a pipeline's outcome, METRIC of a single job's, and which of its values is the best. The
+    first ranks the trials."""
+    sampler: SamplerConfig = SamplerConfig()
+    scheduler: SchedulerConfig = SchedulerConfig()
+    trials: PositiveInt | None = None
+    """How many in all. A grid has as many as it has points, and needs none said."""
+    parallel: PositiveInt = 1
+    """Trials at once, at most. A sampler or scheduler that learns from results knows, for each trial, those
+    of all trials but the last so many before it: more at once is faster, and learns later."""
 
 
 @cache
@@ -50,16 +82,23 @@ def job_spec(kind: str) -> type[BaseModel]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of every spec: one job, or a pipeline of them."""
+    """The JSON Schema of every spec: one job, a pipeline of them, or a study of either."""
     step: Any = Annotated[_any_of(job.config for job in JOBS.values()), Field(discriminator="job")]
     steps: Any = (dict[str, step], ...)
-    pipeline = create_model("PipelineSpec", __base__=Pipeline, __doc__=Pipeline.__doc__, steps=steps)
-    spec: Any = (_any_of([*(_with_job_required(job_spec(kind), kind) for kind in JOBS), pipeline]), ...)
+    later: Any = (dict[str, step], Field(default_factory=dict))
+    pipeline = create_model(
+        "PipelineSpec", __base__=Pipeline, __doc__=Pipeline.__doc__, steps=steps, repeat=later, then=later
+    )
+    jobs = [_with_job_required(JOBS[kind].config, kind, "Trial") for kind in JOBS]
+    trial: Any = (_any_of([*jobs, _without_spec_keys(pipeline)]), ...)
+    study = create_model("StudySpec", __base__=Study, __doc__=Study.__doc__, trial=trial)
+    specs = [_with_job_required(job_spec(kind), kind) for kind in JOBS]
+    spec: Any = (_any_of([*specs, pipeline, study]), ...)
     made = create_model("Spec", spec=spec).model_json_schema()
     choices = made["properties"]["spec"]["anyOf"]
-    for job in JOBS.values():  # a step may have its images from the pipeline
+    for job in JOBS.values():  # a step may have its images and its store from the pipeline
         step = made["$defs"][job.config.__name__]
-        step["required"] = [key for key in step.get("required", []) if key != "data"]
+        step["required"] = [key for key in step.get("required", []) if key not in ("data", "store")]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A Preimage spec",
@@ -68,9 +107,21 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _with_job_required(model: type[BaseModel], kind: str) -> type[BaseModel]:
+def _with_job_required(model: type[BaseModel], kind: str, what: str = "") -> type[BaseModel]:
     job: Any = (Literal[kind], ...)  # pyright: ignore[reportInvalidTypeForm]
-    return create_model(model.__name__, __base__=model, __doc__=model.__doc__, job=job)
+    name = model.__name__.replace("Config", what) if what else model.__name__
+    return create_model(name, __base__=model, __doc__=model.__doc__, job=job)
+
+
+def _without_spec_keys(pipeline: type[BaseModel]) -> type[BaseModel]:
+    """A pipeline as the body of a trial."""
+    own = {
+        name: (field.annotation, field)
+        for name, field in pipeline.model_fields.items()
+        if name not in SpecKeys.model_fields
+    }
+    made: Any = own
+    return create_model("TrialPipeline", __base__=Config, __doc__=pipeline.__doc__, **made)
 
 
 def _any_of(types: Iterable[type]) -> Any:

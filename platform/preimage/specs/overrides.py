@@ -7,6 +7,9 @@ import yaml
 
 from preimage.errors import SpecError
 
+SECTIONS = ("steps", "repeat", "then")
+"""Keys of a pipeline that hold steps, in the order that they run."""
+
 
 def parse_override(text: str) -> tuple[str, Any]:
     """`training.images=1000` as a dotted key and a typed value. Raises SpecError for any other form."""
@@ -22,12 +25,8 @@ def parse_override(text: str) -> tuple[str, Any]:
 def apply(spec: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """The spec with dotted keys set; a step's name may be written without the `steps.` before it."""
     result = deepcopy(spec)
-    steps = result.get("steps")
     for key, value in overrides.items():
-        parts = key.split(".")
-        if isinstance(steps, dict) and parts[0] in steps:
-            parts = ["steps", *parts]
-        _set(result, parts, value)
+        _set(result, list(path_of(result, key)), value)
     return result
 
 
@@ -44,8 +43,11 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 def path_of(spec: dict[str, Any], key: str) -> tuple[str, ...]:
     """Where a dotted key of an override ends up in the spec."""
     parts = tuple(key.split("."))
-    steps = spec.get("steps")
-    return ("steps", *parts) if isinstance(steps, dict) and parts[0] in steps else parts
+    for section in SECTIONS:
+        steps = spec.get(section)
+        if isinstance(steps, dict) and parts[0] in steps:
+            return (section, *parts)
+    return parts
 
 
 def _set(mapping: Any, parts: list[str], value: Any) -> None:

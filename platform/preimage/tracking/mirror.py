@@ -75,12 +75,12 @@ class Mirror:
         self.follow()
         run_id = self.begin()
         self.tracker.metrics(run_id, [self._final(outcome)])
-        for part in ("figures", "generator", "classifier"):
+        for part in ("figures", "generator", "generator/prior", "classifier", "prior"):
             folder = self.run.folder / part
-            for name in folder.names():
+            for name in folder.files():
                 self.tracker.file(run_id, part, name, folder.read(name))
         self.tracker.file(run_id, "", "outcome.json", self.run.folder.read("outcome.json"))
-        addresses = {key: getattr(outcome, key) for key in ("generator", "store", "classifier")}
+        addresses = {key: getattr(outcome, key) for key in ("generator", "store", "classifier", "prior")}
         tags = {f"preimage.{key}": address for key, address in addresses.items() if address}
         tags |= {
             f"preimage.{key}_fingerprint": value for key, value in fingerprints(self.run, outcome).items()

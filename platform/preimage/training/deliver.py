@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
+from preimage.latents.fitted import FittedPrior
 from preimage.latents.priors import PRIORS, Gaussian, support_of
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.statistics import Moments
@@ -39,7 +40,7 @@ def deliver_generator(
     batch, so it is the same store for any number of workers, and a killed delivery goes on.
     """
     codes, run = learner.codes(), training.run
-    prior = _fit(worker, learner.generator, codes) if codes else None
+    prior = _fit(worker, learner, codes)
     history = training.history | {"images_seen": seen}
     card = worker.agree(
         lambda: save_generator(learner.generator, run.generator, history, prior) if worker.leads else None
@@ -57,9 +58,11 @@ def deliver_generator(
     worker.agree(lambda: writer.finish() if worker.leads else None)
 
 
-def _fit(worker: Worker, generator: nn.Module, codes: OwnCodes) -> Gaussian | None:
-    """The prior of a generator whose config says that it is fitted: to the codes of all workers."""
-    config: Any = generator.config
+def _fit(worker: Worker, learner: GeneratorLearner, codes: OwnCodes | None) -> FittedPrior | None:
+    """The prior of a generator whose config says that it is fitted: to all workers' codes, or before."""
+    config: Any = learner.generator.config
+    if not codes:
+        return learner.prior if config.prior == "fitted" else None  # pyright: ignore[reportAttributeAccessIssue]
     if config.prior in PRIORS:  # a fixed one
         return None
     moments = over_workers(worker, Moments.empty(config.latent_dim).update(codes.z))

@@ -16,7 +16,7 @@ from preimage.objectives.dfm import denoising_loss, feature_loss
 from preimage.objectives.gan import discriminator_loss, generator_loss
 from preimage.reproducible import seed_of
 from preimage.training.config import OptimizerConfig
-from preimage.training.gan import GanLearner, metrics_of
+from preimage.training.gan import ANEW, GanLearner, Origin, metrics_of
 from preimage.training.learner import Setting
 from preimage.training.precision import at_least_float32
 
@@ -90,6 +90,7 @@ class DfmLearner(GanLearner):
         model: DcganConfig,
         optimizer: OptimizerConfig,
         denoiser: DenoiserConfig | None,
+        origin: Origin = ANEW,
     ) -> None:
         others = {}
         self.layer, self.denoiser = None, denoiser
@@ -97,7 +98,7 @@ class DfmLearner(GanLearner):
             self.layer, self.features, width = denoiser.shape(model)
             seed = seed_of(setting.seed, WEIGHTS)
             others["denoiser"] = build_denoiser(self.features, width, denoiser.depth, seed)
-        super().__init__(setting, model, optimizer, others)
+        super().__init__(setting, model, optimizer, origin, others)
         self.noise = setting.random(NOISE)
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:

@@ -1,19 +1,24 @@
 """DCGAN as a learner (glo, section 3.1; flexible-priors, section E)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, nn
 
-from preimage.latents.priors import make_prior
+from preimage.errors import PriorError
+from preimage.latents.priors import Prior, make_prior
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
+from preimage.models.prior_folder import load_fitted
 from preimage.objectives.gan import discriminator_loss, generator_loss
+from preimage.storage import Folder
 from preimage.training.config import OptimizerConfig
 from preimage.training.learner import Setting
 from preimage.training.networks import Networks, fixed_samples
 from preimage.training.precision import at_least_float32
+from preimage.training.start import result_of
 
 METRICS = ("discriminator_loss", "generator_loss", "real_probability", "generated_probability")
 """What a step records: both losses, and the discriminator's mean D(x) and D(G(z))."""
@@ -22,23 +27,37 @@ CODES = 1
 """What the codes of a step are drawn for."""
 
 
-class GanLearner:
-    """A generator and a discriminator, one step of each a batch."""
+@dataclass(frozen=True)
+class Origin:
+    """Where a GAN goes on from, and where its codes come from, unless it begins at its seed and its config.
+    It travels to workers."""
+
+    start: Folder | None = None
+    """The checkpoints of an earlier GAN, whose networks and optimisers these go on from."""
+    prior: Folder | None = None
+    """A fitted prior."""
+
+
+ANEW = Origin()
+
+
+class Adversaries:
+    """A generator and a discriminator, one step of each a batch: of images, or of anything else."""
 
     def __init__(
         self,
         setting: Setting,
-        model: DcganConfig,
+        pair: tuple[nn.Module, nn.Module],
+        prior: Prior,
         optimizer: OptimizerConfig,
         others: Mapping[str, nn.Module] = MappingProxyType({}),
     ) -> None:
-        """others: more networks that learn."""
-        self.worker, self.seed = setting.worker, setting.seed
-        self.prior = make_prior(model.prior, model.latent_dim)
+        """prior: of what the generator is given. others: more networks that learn."""
+        self.worker, self.seed, self.prior = setting.worker, setting.seed, prior
         self.random = setting.random(CODES)
-        self.generator, self.discriminator = build_pair(model, setting.seed)
-        pair = {"generator": self.generator, "discriminator": self.discriminator}
-        self.networks = Networks(setting, pair | dict(others), optimizer)
+        self.generator, self.discriminator = pair
+        bare = {"generator": self.generator, "discriminator": self.discriminator}
+        self.networks = Networks(setting, bare | dict(others), optimizer)
 
     def begin(self) -> None:
         """Nothing: its weights follow from the seed."""
@@ -80,11 +99,43 @@ class GanLearner:
     def load_own_state(self, state: dict[str, Any]) -> None:
         """There is none."""
 
-    def samples(self, count: int) -> Tensor:
+    def samples(self, count: int) -> Tensor | None:
         return fixed_samples(self.generator, self.prior, self.seed, count)
+
+
+class GanLearner(Adversaries):
+    """A DCGAN's generator and discriminator."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        model: DcganConfig,
+        optimizer: OptimizerConfig,
+        origin: Origin = ANEW,
+        others: Mapping[str, nn.Module] = MappingProxyType({}),
+    ) -> None:
+        """Raises PriorError where a fitted prior's codes have another dimension than the generator's."""
+        self.start = origin.start
+        prior = _fitted(origin.prior, model) if origin.prior else make_prior(model.prior, model.latent_dim)
+        super().__init__(setting, build_pair(model, setting.seed), prior, optimizer, others)
+
+    def begin(self) -> None:
+        """Nothing where its weights follow from the seed. Raises CheckpointError for a start without any."""
+        if self.start:
+            self.networks.take_over(result_of(self.start))
 
     def codes(self) -> None:
         """A GAN has none: they are found by inversion."""
+
+
+def _fitted(folder: Folder, model: DcganConfig) -> Prior:
+    prior = load_fitted(folder)
+    if prior.latent_dim != model.latent_dim:
+        raise PriorError(
+            f"{folder.uri} is a prior of codes of {prior.latent_dim} components, the generator's have "
+            f"{model.latent_dim}: fit one to a store of this generator's codes"
+        )
+    return prior
 
 
 def metrics_of(loss_d: Tensor, loss_g: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:

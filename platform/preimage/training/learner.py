@@ -8,7 +8,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from preimage.data.dataset import Images
 from preimage.reproducible import seed_of
 from preimage.training.config import LoopConfig
 from preimage.training.worker import Worker
@@ -19,8 +18,8 @@ class Setting:
     """What a learner is built for: this worker, its own images, the settings of the loop, and the seed."""
 
     worker: Worker
-    images: Images
-    """This worker's share: pixels (n, C, H, W) uint8."""
+    images: Any
+    """This worker's share of the examples: images, or the codes of a latent store."""
     loop: LoopConfig
     seed: int
     """The run's seed, equal on every worker."""

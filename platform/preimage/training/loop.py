@@ -7,15 +7,13 @@ import time
 import torch
 from torch import Tensor
 
-from preimage.data.dataset import Dataset, Images
-from preimage.data.pixels import to_float
-from preimage.errors import CheckpointError
+from preimage.errors import CheckpointError, StoppedEarly
 from preimage.figures.grids import grid_png
 from preimage.training import checkpoints
 from preimage.training.batches import Batches
+from preimage.training.examples import Examples, Share
 from preimage.training.learner import Learner, Setting, rows_of_share
-from preimage.training.scoring import Judge
-from preimage.training.training import Training
+from preimage.training.training import ScoresLearner, Training
 from preimage.training.worker import Worker
 
 GRID = 64
@@ -33,7 +31,7 @@ def train(worker: Worker, training: Training) -> None:
     learner = worker.agree(lambda: training.build(setting))
     loop = worker.agree(lambda: Loop(worker, training, learner, images, dataset.count))
     if training.scoring:
-        loop.judge = Judge(worker, training.scoring, images, dataset.count, training.seed)
+        loop.judge = training.scoring.judge(worker, images, dataset.count, training.seed)
     found = checkpoints.newest(training.run.checkpoints) if worker.leads else None
     found = worker.from_leader(found)  # the first worker chooses for all
     if found:
@@ -51,7 +49,7 @@ class Loop:
     """The state of a training between two steps."""
 
     def __init__(
-        self, worker: Worker, training: Training, learner: Learner, images: Images, count: int
+        self, worker: Worker, training: Training, learner: Learner, images: Share, count: int
     ) -> None:
         """count: images of the dataset, of which `images` are this worker's. Raises DataError."""
         self.worker, self.learner, self.images, self.count = worker, learner, images, count
@@ -61,7 +59,8 @@ class Loop:
         self.sums: dict[str, Tensor] = {}
         self.since_log = 0
         self.score_sum, self.score_count = 0.0, 0
-        self.judge: Judge | None = None
+        self.judge: ScoresLearner | None = None
+        self.rule = training.stop_early
         self.clock = Clock()
 
     def run(self) -> None:
@@ -79,9 +78,9 @@ class Loop:
 
     def _step(self) -> None:
         number = self.seen // self.config.batch
-        rows = self.batches.at(number).to(self.images.pixels.device)
-        pixels = self.images.pixels[rows].to(self.worker.device)
-        metrics = self.learner.step(rows.to(self.worker.device), to_float(pixels), number)
+        rows = self.batches.at(number)
+        batch = self.images.batch(rows, self.worker.device)
+        metrics = self.learner.step(rows.to(self.worker.device), batch, number)
         self.seen += self.config.batch
         self.since_log += 1
         for name, value in metrics.items():
@@ -105,6 +104,14 @@ class Loop:
         if self.worker.leads:
             self.run_folder.record(self.seen, metrics | {"images_per_second": self.clock.lap(self.seen)})
         self.sums, self.since_log = {}, 0
+        self._stop_early(metrics)
+
+    def _stop_early(self, metrics: dict[str, float]) -> None:
+        """Raise StoppedEarly, on every worker, where the rule says so."""
+        if self.rule:
+            reason = self.worker.from_leader(self.rule(self.seen, metrics) if self.worker.leads else None)
+            if reason:
+                raise StoppedEarly(reason)
 
     def _mean_sums(self) -> dict[str, Tensor]:
         """Of the metrics since the last record, over the workers."""
@@ -143,9 +150,10 @@ class Loop:
         """The scores of samples, recorded, where the training asks for them."""
         if not self.judge:
             return {}
-        scores = self.judge.score(self.learner.generator, self.learner.prior)  # pyright: ignore[reportAttributeAccessIssue]
+        scores = self.judge.score(self.learner)
         if self.worker.leads:
             self.run_folder.record(self.seen, scores, "scores")
+        self._stop_early(scores)
         return scores
 
     def _score(self) -> float | None:
@@ -205,9 +213,7 @@ class Clock:
         return (seen - before[0]) / max(self.last[1] - before[1], 1e-9)
 
 
-def _open(worker: Worker, training: Training) -> tuple[Dataset, Images]:
-    dataset = Dataset.open(training.dataset)
-    images = dataset.share(worker.rank, worker.world_size)
-    if training.images_on == "device":
-        images = images._replace(pixels=images.pixels.to(worker.device))
-    return dataset, images
+def _open(worker: Worker, training: Training) -> tuple[Examples, Share]:
+    examples = training.open(training.dataset)
+    share = examples.share(worker.rank, worker.world_size)
+    return examples, share.on(worker.device) if training.images_on == "device" else share

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from preimage.errors import PreimageError
+from preimage.errors import CheckpointError, PreimageError
 from preimage.latents.priors import Prior
 from preimage.reproducible import seed_of
 from preimage.training.config import OptimizerConfig
@@ -68,6 +68,23 @@ class Networks:
         for name, network in self.bare.items():
             network.load_state_dict(state[name])
             self.optimizers[name].load_state_dict(state[f"{name}_optimizer"])
+
+    def take_over(self, state: dict[str, Any]) -> None:
+        """The networks and optimisers of these names in another learner's state; the others stay.
+
+        Raises CheckpointError where it lacks generator or discriminator, or theirs have other shapes.
+        """
+        known = {name: network for name, network in self.bare.items() if name in state}
+        try:
+            if missing := {"generator", "discriminator"} - known.keys():
+                raise RuntimeError(f"it has no {' and no '.join(sorted(missing))}")
+            for name, network in known.items():
+                network.load_state_dict(state[name])
+                self.optimizers[name].load_state_dict(state[f"{name}_optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f"the run named by `start` is of other networks, and cannot be gone on from: {error}"
+            ) from error
 
 
 def _require_compiler() -> None:

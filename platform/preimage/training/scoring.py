@@ -1,6 +1,9 @@
 """Scores of a generator's samples while it trains."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +39,9 @@ class Scoring:
     images: int
     """Samples of every score, and real images that they are compared with."""
 
+    def judge(self, worker: Worker, images: Images, count: int, seed: int) -> Judge:
+        return Judge(worker, self, images, count, seed)
+
 
 class Judge:
     """Scores samples of the same codes each time, each worker its part of them.
@@ -54,7 +60,11 @@ class Judge:
         features = torch.cat([each for _, each in some])[: len(real)]
         self.real = over_workers(worker, Moments.empty(features.shape[1]).update(features))
 
-    def score(self, generator: nn.Module, prior: Prior) -> dict[str, float]:
+    def score(self, learner: Any) -> dict[str, float]:
+        """Of a learner's generator, with codes of its prior."""
+        return self.of(learner.generator, learner.prior)
+
+    def of(self, generator: nn.Module, prior: Prior) -> dict[str, float]:
         """The score of all samples as one split, the distance to real images, the entropy of classes in nats.
 
         generator: on the worker's device; it is used in eval mode and left as it was.

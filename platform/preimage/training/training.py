@@ -1,15 +1,35 @@
 """What a worker is told of a training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+from preimage.data.dataset import Dataset
 from preimage.runs import RunFolder
 from preimage.storage import Folder
 from preimage.training.config import LoopConfig
 from preimage.training.deliver import deliver_generator
+from preimage.training.examples import Examples
 from preimage.training.learner import Learner, Setting
-from preimage.training.scoring import Scoring
+from preimage.training.worker import Worker
+
+StopRule = Callable[[int, Mapping[str, float]], str | None]
+"""(images seen, the metrics recorded there): why to stop, None to go on."""
+
+
+class ScoresLearner(Protocol):
+    """Measures what a learner makes, at every checkpoint."""
+
+    def score(self, learner: Any) -> dict[str, float]: ...
+
+
+class Scores(Protocol):
+    """How samples are scored; it travels to workers."""
+
+    def judge(self, worker: Worker, images: Any, count: int, seed: int) -> ScoresLearner:
+        """images: the worker's share of `count`. Every worker calls it, and then `score`."""
+        ...
+
 
 Deliver = Callable[..., None]
 """(worker, learner, training, dataset, images, seen): write what a finished training leaves."""
@@ -21,6 +41,7 @@ class Training:
 
     run: RunFolder
     dataset: Folder
+    """Where the examples are: prepared images, or what `open` opens."""
     loop: LoopConfig
     build: Callable[[Setting], Learner]
     identity: dict[str, Any]
@@ -28,7 +49,10 @@ class Training:
     seed: int
     images_on: Literal["device", "host"] = "device"
     deliver: Deliver = deliver_generator
-    scoring: Scoring | None = None
+    open: Callable[[Folder], Examples] = Dataset.open
+    scoring: Scores | None = None
     """How samples are scored at every checkpoint, where they are."""
+    stop_early: StopRule | None = None
+    """Asked at every record by the first worker; it travels to workers like the rest."""
     history: dict[str, Any] = field(default_factory=dict)
     """What the generator folder will say of its origin: the job, its fingerprint, the images' config."""

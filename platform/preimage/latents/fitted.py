@@ -1,0 +1,214 @@
+"""Priors that are fitted to codes, as tensors by name: how each kind is kept in a file."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from preimage.errors import PreimageError
+from preimage.latents.mixture import Mixture
+from preimage.latents.priors import (
+    ROUNDING,
+    Dense,
+    Gaussian,
+    NoDensityError,
+    Support,
+    log_normal,
+    require_volume,
+)
+from preimage.latents.statistics import Moments
+
+
+class FittedPrior(Dense, Protocol):
+    """A prior whose parameters were fitted."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is needed to make it again."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """Independent normal components, each with its own mean and standard deviation: (d,) float32 both."""
+
+    mean: Tensor
+    scale: Tensor
+    name: str = "diagonal"
+    support: Support = "anywhere"
+
+    @classmethod
+    def fit(cls, moments: Moments) -> "Diagonal":
+        """Raises PreimageError for fewer than two codes."""
+        return cls(moments.mean.float(), moments.covariance.diagonal().clamp_min(0).sqrt().float())
+
+    @property
+    def latent_dim(self) -> int:
+        return len(self.mean)
+
+    @property
+    def std(self) -> float:
+        """The root of the mean variance of a component."""
+        return self.scale.square().mean().sqrt().item()
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        noise = torch.randn(count, self.latent_dim, generator=generator, device=generator.device)
+        return self.mean.to(noise.device) + noise * self.scale.to(noise.device)
+
+    def log_density(self, z: Tensor) -> Tensor:
+        mean, scale = (each.to(z.device, torch.float64) for each in (self.mean, self.scale))
+        require_volume(scale, ROUNDING * mean.abs())
+        return log_normal((z.double() - mean) / scale) - scale.log().sum()
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"mean": self.mean, "scale": self.scale}
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Uniform between the least and the largest of each component: (d,) float32 both."""
+
+    low: Tensor
+    high: Tensor
+    name: str = "box"
+
+    @classmethod
+    def fit(cls, batches: Iterable[Tensor]) -> "Box":
+        """To codes that stream by in batches (n, d). Raises PreimageError without codes."""
+        ends = [each.aminmax(dim=0) for each in batches if len(each)]
+        if not ends:
+            raise PreimageError("no codes: the extremes of a component need at least one")
+        return cls(
+            torch.stack([low for low, _ in ends]).amin(0), torch.stack([high for _, high in ends]).amax(0)
+        )
+
+    @property
+    def latent_dim(self) -> int:
+        return len(self.low)
+
+    @property
+    def std(self) -> float:
+        """The root of the mean variance of a component."""
+        return ((self.high - self.low).square().mean() / 12).sqrt().item()
+
+    @property
+    def support(self) -> Support:
+        return "box" if self.low.min() >= -1 and self.high.max() <= 1 else "anywhere"
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        share = torch.rand(count, self.latent_dim, generator=generator, device=generator.device)
+        return torch.lerp(self.low.to(share.device), self.high.to(share.device), share)
+
+    def log_density(self, z: Tensor) -> Tensor:
+        low, high = (each.to(z.device) for each in (self.low, self.high))
+        lengths = high.double() - low.double()
+        require_volume(lengths, torch.zeros(()))
+        inside = ((z >= low) & (z <= high)).all(1)
+        return -lengths.log().sum().expand(len(z)).where(inside, torch.inf)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The codes that a network makes of standard normal noise: PGAN's (flexible-priors, section 3).
+
+    Layer k is ReLU(x W_k^T + b_k), the last one without the ReLU. weights: (out, in) float32 each, from the
+    noise's components to the code's; biases: (out,).
+    """
+
+    weights: tuple[Tensor, ...]
+    biases: tuple[Tensor, ...]
+    spread: float
+    """The root of the mean variance of a component, measured on the network's own codes."""
+    name: str = "pgan"
+    support: Support = "anywhere"
+
+    @property
+    def latent_dim(self) -> int:
+        return len(self.biases[-1])
+
+    @property
+    def std(self) -> float:
+        return self.spread
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        noise = self.weights[0].shape[1]
+        return self.of(torch.randn(count, noise, generator=generator, device=generator.device))
+
+    def log_density(self, z: Tensor) -> Tensor:
+        raise NoDensityError("the density of a network's codes is not known")
+
+    def of(self, noise: Tensor) -> Tensor:
+        """The codes (n, d) that noise (n, d') stands for."""
+        here = noise
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            here = torch.addmm(bias.to(noise.device), here.relu() if i else here, weight.to(noise.device).T)
+        return here
+
+    def tensors(self) -> dict[str, Tensor]:
+        named = {f"weight.{i}": each for i, each in enumerate(self.weights)}
+        named |= {f"bias.{i}": each for i, each in enumerate(self.biases)}
+        return named | {"spread": torch.tensor([self.spread], dtype=torch.float64)}
+
+
+def _network(tensors: dict[str, Tensor]) -> Network:
+    layers = (len(tensors) - 1) // 2
+    weights = tuple(tensors[f"weight.{i}"] for i in range(layers))
+    biases = tuple(tensors[f"bias.{i}"] for i in range(layers))
+    widths = [weights[0].shape[1], *(len(each) for each in biases)]
+    if any(
+        each.shape != (after, before) for each, (before, after) in zip(weights, pairwise(widths), strict=True)
+    ):
+        raise ValueError("the layers of its network do not follow from each other")
+    return Network(weights, biases, tensors["spread"].item())
+
+
+def _gaussian(support: Support, tensors: dict[str, Tensor]) -> Gaussian:
+    mean, root = tensors["mean"], tensors["root"]
+    if mean.ndim != 1 or root.shape != (len(mean), len(mean)):
+        raise ValueError(f"a mean of {tuple(mean.shape)} and a root of {tuple(root.shape)}")
+    return Gaussian(mean, root, support)
+
+
+def _diagonal(tensors: dict[str, Tensor]) -> Diagonal:
+    return Diagonal(*_alike(tensors["mean"], tensors["scale"]))
+
+
+def _box(tensors: dict[str, Tensor]) -> Box:
+    low, high = _alike(tensors["low"], tensors["high"])
+    if (low > high).any():
+        raise ValueError("a component whose least is above its largest")
+    return Box(low, high)
+
+
+def _alike(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    if one.ndim != 1 or one.shape != other.shape:
+        raise ValueError(f"components of {tuple(one.shape)} and of {tuple(other.shape)}")
+    return one, other
+
+
+def _mixture(tensors: dict[str, Tensor]) -> Mixture:
+    weights, means, roots = tensors["weights"], tensors["means"], tensors["roots"]
+    count, dim = means.shape
+    if weights.shape != (count,) or roots.shape != (count, dim, dim):
+        raise ValueError(
+            f"{tuple(weights.shape)} weights, {tuple(means.shape)} means, {tuple(roots.shape)} roots"
+        )
+    return Mixture(weights, means, roots)
+
+
+FITTED: dict[str, Callable[[dict[str, Tensor]], FittedPrior]] = {
+    "gaussian": partial(_gaussian, "anywhere"),
+    "gaussian-in-ball": partial(_gaussian, "ball"),
+    "diagonal": _diagonal,
+    "box": _box,
+    "mixture": _mixture,
+    "pgan": _network,
+}
+"""By kind, which is the prior's name: what makes it of its tensors. Raises KeyError, ValueError or IndexError
+for tensors of another kind."""

@@ -1,0 +1,105 @@
+"""The codes that nothing is fitted to, chosen by image_id alone, and what a prior makes of them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from preimage.latents.priors import Dense, NoDensityError
+from preimage.latents.schema import Codes
+from preimage.latents.statistics import Moments
+from preimage.latents.store import Store
+
+ROWS = 8192
+"""Codes of a batch: a density takes some float64 numbers for each of their components."""
+
+
+def is_held_out(image_id: Tensor, fraction: float) -> Tensor:
+    """(n,) bool: whether images (n,) int64 are among that fraction of all possible ones.
+
+    Known from the id alone, so that every fit holds the same images out, whatever the store, its parts and
+    the seed. An image that is held out at one fraction is so at every larger one.
+    """
+    return _place(image_id) < fraction
+
+
+def _place(image_id: Tensor) -> Tensor:
+    """A number (n,) float64 in [0, 1) of each id, by the finaliser of splitmix64 (Steele et al. 2014)."""
+    value = image_id + -0x61C8864680B583EB  # 0x9E3779B97F4A7C15 as int64; sums and products wrap around
+    value = (value ^ _shifted(value, 30)) * -0x40A7B892E31B1A47
+    value = (value ^ _shifted(value, 27)) * -0x6B2FB644ECCEEE15
+    value = value ^ _shifted(value, 31)
+    return _shifted(value, 11).double() * 2.0**-53
+
+
+def _shifted(value: Tensor, bits: int) -> Tensor:
+    """To the right, as if it had no sign."""
+    return value >> bits & (1 << 64 - bits) - 1
+
+
+@dataclass(frozen=True)
+class Split:
+    """A store's codes in two: those to fit to, and those that are held out. Images that diverged are in
+    neither. Codes stream by in batches (n, d) float32."""
+
+    store: Store
+    fraction: float
+    """Of the images that are held out; about: each has this chance."""
+
+    def training(self) -> Iterator[Tensor]:
+        return (codes.z for codes in self._part(held_out=False))
+
+    def held_out(self) -> Iterator[Tensor]:
+        return (codes.z for codes in self._part(held_out=True))
+
+    def training_moments(self) -> Moments:
+        moments = Moments.empty(self.store.latent_dim)
+        for z in self.training():
+            moments = moments.update(z)
+        return moments
+
+    def some(self, count: int, held_out: bool) -> Tensor:
+        """At most `count` codes (m, d) of one part, as good as drawn at random: those of the ids whose hashes
+        come first. However the store is divided into parts they are the same, in the same order."""
+        place, z = torch.empty(0, dtype=torch.float64), torch.empty(0, self.store.latent_dim)
+        for codes in self._part(held_out):
+            place, z = torch.cat([place, _place(codes.image_id)]), torch.cat([z, codes.z])
+            first = place.argsort()[:count]
+            place, z = place[first], z[first]
+        return z
+
+    def _part(self, held_out: bool) -> Iterator[Codes]:
+        for codes in self.store.batches(("z", "loss"), ROWS):
+            out = is_held_out(codes.image_id, self.fraction)
+            yield codes[(out if held_out else ~out) & ~codes.diverged]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """How likely codes are under a prior."""
+
+    count: int
+    mean: float | None
+    """Of the log density of a code, in nats; None where there is none, or some codes are outside."""
+    outside: float = 0.0
+    """The share of codes that lie where the prior has none: its density there is 0."""
+    reason: str = ""
+    """Why there is no density at all."""
+
+
+def likelihood(prior: Dense, batches: Iterable[Tensor]) -> Likelihood:
+    """Of codes that stream by in batches (n, d)."""
+    total, outside, count, reason = 0.0, 0, 0, ""
+    for z in batches:
+        count += len(z)
+        try:
+            density = prior.log_density(z)
+        except NoDensityError as error:
+            reason = str(error)
+            continue
+        inside = density > -torch.inf
+        total += density[inside].sum().item()
+        outside += int((~inside).sum())
+    known = count and not outside and not reason
+    return Likelihood(count, total / count if known else None, outside / max(1, count), reason)

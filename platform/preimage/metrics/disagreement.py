@@ -1,0 +1,48 @@
+"""Samples that are likely under the prior and far from every code that was found (flexible-priors, 4.2)."""
+
+import math
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from preimage.latents.statistics import Moments
+
+Distance = Literal["nearest", "mean"]
+
+CHUNK = 1024
+"""Codes that all samples are measured to at a time."""
+
+
+def distances(samples: Tensor, codes: Iterable[Tensor], to: Distance) -> Tensor:
+    """How far each sample (n, d) is from codes that stream by as (m, d): (n,) float64.
+
+    nearest: to the nearest of them. mean: the root of the mean squared distance to all, which is the paper's;
+    its square is the squared distance from the codes' mean plus a constant, their variance, so that it sees
+    nothing of where the codes are but their mean.
+    """
+    return _to_nearest(samples.double(), codes) if to == "nearest" else _to_all(samples.double(), codes)
+
+
+def log_likelihood(codes: Tensor) -> Tensor:
+    """Of codes (n, d) under N(0, I), in nats: (n,) float64. On average -d/2 (1 + log 2 pi)."""
+    exact = codes.double()
+    return -0.5 * (exact.square().sum(1) + codes.shape[1] * math.log(2 * math.pi))
+
+
+def _to_nearest(samples: Tensor, codes: Iterable[Tensor]) -> Tensor:
+    nearest = torch.full((len(samples),), torch.inf, dtype=torch.float64)
+    for some in (chunk for z in codes for chunk in z.double().split(CHUNK)):
+        exactly = "donot_use_mm_for_euclid_dist"  # a product loses the digits of small distances
+        here = torch.cdist(samples, some, compute_mode=exactly)
+        nearest = torch.minimum(nearest, here.amin(1))
+    return nearest
+
+
+def _to_all(samples: Tensor, codes: Iterable[Tensor]) -> Tensor:
+    moments = Moments.empty(samples.shape[1])
+    for z in codes:
+        moments = moments.update(z)
+    variance = moments.gram.trace() / moments.count - moments.mean.square().sum()
+    return ((samples - moments.mean).square().sum(1) + variance).sqrt()

@@ -1,0 +1,64 @@
+"""A fitted prior on disk: `config.json` and `weights.safetensors`. Nothing is ever unpickled."""
+
+from typing import Any
+
+from pydantic import Field
+
+from preimage.config import Config, PositiveInt
+from preimage.errors import PriorError
+from preimage.latents.fitted import FITTED, FittedPrior
+from preimage.models.weights import CONFIG, WEIGHTS, packed, read_config, read_tensors
+from preimage.storage import Folder, canonical_json, digest
+
+
+class PriorCard(Config):
+    """A prior folder's config.json: what it is, and where it came from."""
+
+    format: int = 1
+    kind: str
+    latent_dim: PositiveInt
+    weights_sha256: str
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Provenance: the job, its fingerprint, and the store that it was fitted to."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of the distribution, not of its history."""
+        return digest(canonical_json([self.kind, self.latent_dim, self.weights_sha256]).encode())
+
+
+def save_prior(prior: FittedPrior, folder: Folder, training: dict[str, Any]) -> PriorCard:
+    """Write a prior folder; config.json comes last, so that a folder that has one is whole."""
+    weights = packed(prior.tensors())
+    card = PriorCard(
+        kind=prior.name, latent_dim=prior.latent_dim, weights_sha256=digest(weights), training=training
+    )
+    folder.write(WEIGHTS, weights)
+    folder.write_json(CONFIG, card.model_dump())
+    return card
+
+
+def read_prior_card(folder: Folder) -> PriorCard:
+    """What a prior folder says of itself. Raises PriorError where it does not hold one."""
+    card = read_config(folder, PriorCard, "prior", PriorError)
+    if card.kind not in FITTED:
+        raise PriorError(
+            f"{folder.uri}/{CONFIG} describes a prior of kind {card.kind!r}; this version knows "
+            f"{', '.join(FITTED)}"
+        )
+    return card
+
+
+def load_fitted(folder: Folder) -> FittedPrior:
+    """A prior and its parameters, on the CPU. Raises PriorError where they are missing, altered or misfit."""
+    card = read_prior_card(folder)
+    tensors = read_tensors(folder, WEIGHTS, card.weights_sha256, PriorError)
+    try:
+        prior = FITTED[card.kind](tensors)
+    except (KeyError, ValueError, IndexError, RuntimeError) as error:
+        raise PriorError(f"{folder.uri}/{WEIGHTS} is not of a {card.kind} prior: {error}") from error
+    if prior.latent_dim != card.latent_dim:
+        raise PriorError(
+            f"{folder.uri}/{CONFIG} says {card.latent_dim} components, {WEIGHTS} has {prior.latent_dim}"
+        )
+    return prior

@@ -1,0 +1,32 @@
+"""Which rounds of a pipeline are done: those before what they are to lower no longer falls."""
+
+from collections.abc import Mapping, Set
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from preimage.recipes.config import JobConfig
+from preimage.specs.rounds import Rounds, with_names
+
+if TYPE_CHECKING:
+    from preimage.pipelines.plan import PlannedStep
+
+
+def left_out(rounds: Rounds | None, steps: Mapping[str, "PlannedStep"]) -> Set[str]:
+    """The steps of rounds that are not worth while, as far as finished runs tell."""
+    if not rounds or not rounds.watched:
+        return frozenset()
+    values = [_metric(steps[name], rounds.metric) for name in rounds.watched]
+    for number, (before, after) in enumerate(pairwise(values), 1):
+        if before is not None and after is not None and not after < before:
+            return {name for later in rounds.steps[number:] for name in later}
+    return frozenset()
+
+
+def without(job: JobConfig, gone: Set[str]) -> JobConfig:
+    """A job whose lists no longer name these steps."""
+    return with_names(job, dict.fromkeys(gone, ()))
+
+
+def _metric(step: "PlannedStep", name: str) -> float | None:
+    outcome = step.run.outcome()
+    return outcome.metrics[name] if outcome else None

@@ -1,0 +1,163 @@
+"""Typed jobs out of plain values: one job, or the steps of a pipeline, whose rounds are written out."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from preimage.recipes.config import JobConfig
+from preimage.recipes.jobs import JOBS
+from preimage.specs import overrides
+from preimage.specs.models import Pipeline, SpecKeys, job_spec
+from preimage.specs.rounds import Rounds, redirected, rounds_of, written_out
+from preimage.specs.validation import Mistake, check, unknown
+from preimage.specs.validation import Path as Place
+from preimage.tracking.config import TrackingConfig
+
+STEP_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+INHERITED = ("seed", "resources", "data", "store")
+"""Keys of a pipeline that its steps take over unless they have their own."""
+GIVEN = ("data", "store")
+"""Those that only steps take over that have to be given them."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A spec that can be run: every setting known, every mistake excluded that the file alone can show."""
+
+    name: str
+    results: str
+    tracking: TrackingConfig
+    steps: dict[str, JobConfig]
+    """Jobs in the order they run. A spec that is a single job has one, by the spec's name."""
+    is_pipeline: bool
+    rounds: Rounds | None = None
+    """Of a pipeline that repeats some of its steps."""
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole spec as plain values, to be stored and loaded again."""
+        head = {"name": self.name, "results": self.results, "tracking": self.tracking.model_dump(mode="json")}
+        if self.rounds:
+            return head | self.rounds.written
+        jobs = {name: job.model_dump(mode="json") for name, job in self.steps.items()}
+        return head | ({"steps": jobs} if self.is_pipeline else next(iter(jobs.values())))
+
+
+def build(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]:
+    """The spec that plain values mean, or every mistake in them. `name`: without one of its own."""
+    has_jobs = "job" not in value or isinstance(value.get("steps"), dict)  # a job may have steps of its own
+    if "steps" in value and has_jobs:
+        return _build_pipeline(value, name)
+    config, mistakes = _check_job(value, (), whole=True)
+    if config is None:
+        return None, mistakes
+    name = config.name or name
+    keys = {key: getattr(config, key) for key in ("results", "tracking")}
+    job = JOBS[config.job].config.model_validate(config.model_dump(exclude=set(SpecKeys.model_fields)))
+    return Spec(name, steps={name: job}, is_pipeline=False, **keys), []
+
+
+def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]:
+    jobs_in = {key: value[key] for key in overrides.SECTIONS if key in value}
+    head, mistakes = check(Pipeline, value | {key: {} for key in jobs_in})
+    wrong = [
+        ((section,), "must be step names, each with a job")
+        for section, steps in jobs_in.items()
+        if not isinstance(steps, dict) or not steps
+    ]
+    if wrong:
+        return None, mistakes + wrong
+    if not isinstance(head, Pipeline):  # the steps' own mistakes are told too
+        head = Pipeline.model_validate({"steps": {}})
+    mistakes += _check_defaults(head.defaults)
+    inherited = {key: value[key] for key in INHERITED if key in value}
+    order = list(written_out(jobs_in, head.rounds))
+    names = [each.name for each in order]
+    mistakes += [
+        (
+            (each.section, each.step),
+            f"its round {each.round} would be the step {each.name!r}: rename one of them",
+        )
+        for each in order
+        if names.count(each.name) > 1
+    ]
+    jobs: dict[str, JobConfig] = {}
+    versions: dict[str, list[str]] = {}
+    plain: dict[str, dict[str, Any]] = {section: {} for section in jobs_in}
+    for each in order:
+        place = (each.section, each.step)
+        job, wrong = _step(each.step, _inherit(each.body, inherited, head.defaults), place)
+        if job:
+            plain[each.section][each.step] = job.model_dump(mode="json")
+            job = redirected(job, versions, each.section)
+            later = {other.step for other in order} - versions.keys()
+            wrong += _check_references(job, place, each.name, [*names, *later], jobs)
+            jobs[each.name] = job
+        versions.setdefault(each.step, []).append(each.name)
+        mistakes += [one for one in wrong if one not in mistakes]
+    rounds, wrong = rounds_of(head, order, plain, jobs)
+    if mistakes := mistakes + wrong:
+        return None, mistakes
+    return Spec(head.name or name, head.results, head.tracking, jobs, True, rounds), []
+
+
+def _step(step: str, body: Any, place: Place) -> tuple[Any, list[Mistake]]:
+    named = STEP_NAME.fullmatch(str(step))
+    wrong = [] if named else [(place, "a step's name is lower-case letters, digits, - and _")]
+    job, mistakes = _check_job(body, place)
+    return job, [*wrong, *mistakes]
+
+
+def _check_defaults(defaults: Mapping[str, Any]) -> list[Mistake]:
+    mistakes: list[Mistake] = []
+    for kind, settings in defaults.items():
+        if kind not in JOBS:
+            mistakes.append((("defaults", kind), unknown(str(kind), list(JOBS), "job")))
+        elif "job" in settings:
+            mistakes.append((("defaults", kind, "job"), "a step says its job itself: remove it here"))
+    return mistakes
+
+
+def _inherit(body: Any, inherited: dict[str, Any], defaults: dict[str, Any]) -> Any:
+    """A step with what the pipeline says for all, with its images and its store where the step must be given
+    them, and with the defaults of its job."""
+    if not isinstance(body, dict):
+        return body
+    body = overrides.merge(defaults.get(str(body.get("job"))) or {}, body)
+    job = JOBS.get(str(body.get("job")))
+    fields = job.config.model_fields if job else {}
+    needed = {name for name, field in fields.items() if field.is_required()}
+    inherited = {key: value for key, value in inherited.items() if key not in GIVEN or key in needed}
+    merged = inherited | body
+    for key in ("resources", "data"):
+        own, above = body.get(key), inherited.get(key)
+        if isinstance(own, dict) and isinstance(above, dict) and "source" not in own:
+            merged[key] = above | own
+    return merged
+
+
+def _check_job(body: Any, place: Place, whole: bool = False) -> tuple[Any, list[Mistake]]:
+    if not isinstance(body, dict):
+        return None, [(place, f"must be a mapping with a job, but got {body!r}")]
+    kind = body.get("job")
+    if not isinstance(kind, str) or kind not in JOBS:
+        problem = (
+            "is needed but not there"
+            if kind is None
+            else f"{kind!r}: {unknown(str(kind), list(JOBS), 'job')}"
+        )
+        return None, [((*place, "job"), problem)]
+    return check(job_spec(kind) if whole else JOBS[kind].config, body, place)
+
+
+def _check_references(
+    job: JobConfig, place: Place, step: str, steps: list[str], jobs: dict[str, JobConfig]
+) -> list[Mistake]:
+    mistakes: list[Mistake] = []
+    for key, (name, product) in job.needs().items():
+        where = (*place, *key.split("."))
+        if name in jobs and product not in jobs[name].GIVES:
+            mistakes.append((where, f"the step {name!r} ({jobs[name].job}) leaves no {product}"))
+        elif name in steps[steps.index(step) :]:
+            mistakes.append((where, f"the step {name!r} does not come before this one"))
+    return mistakes

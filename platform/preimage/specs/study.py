@@ -1,0 +1,118 @@
+"""Specs of studies: a trial's body, the space it is varied over, and what is sought."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preimage.errors import SpecError
+from preimage.specs import overrides
+from preimage.specs.load import Places, Spec, build, profile_of, read, report
+from preimage.specs.models import Study
+from preimage.specs.study_checks import body_of, check_study
+from preimage.specs.validation import Path as Place
+from preimage.specs.validation import check
+from preimage.specs.yaml_lines import parse
+from preimage.tracking.config import TrackingConfig
+from preimage.tuning.config import Direction, SamplerConfig, SchedulerConfig, Space
+from preimage.tuning.spaces import grid_points
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """A study that can be run: every mistake excluded that the file alone can show."""
+
+    name: str
+    results: str
+    tracking: TrackingConfig
+    trial: dict[str, Any]
+    """The body of a job or pipeline, as a spec file has it."""
+    space: dict[str, Space]
+    objectives: dict[str, Direction]
+    """In the order of the spec: the first ranks."""
+    sampler: SamplerConfig
+    scheduler: SchedulerConfig
+    trials: int
+    parallel: int
+
+    def resolved(self) -> dict[str, Any]:
+        """The whole spec as plain values, to be stored and loaded again."""
+        return {
+            "name": self.name,
+            "results": self.results,
+            "tracking": self.tracking.model_dump(mode="json"),
+            "trial": self.trial,
+            "space": {key: space.plain() for key, space in self.space.items()},
+            "objectives": dict(self.objectives),
+            "sampler": self.sampler.model_dump(mode="json"),
+            "scheduler": self.scheduler.model_dump(mode="json"),
+            "trials": self.trials,
+            "parallel": self.parallel,
+        }
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether what happens in a trial depends on the results of trials before it."""
+        return self.sampler.name in ("tpe", "cma-es") or self.scheduler.name != "none"
+
+    def spec_of(self, params: Mapping[str, Any], name: str) -> Spec:
+        """The spec of one trial. Raises SpecError where these values do not go together."""
+        head = {"results": self.results, "tracking": self.tracking.model_dump(mode="json")}
+        spec, mistakes = build(body_of(self.trial, params) | head, name)
+        if mistakes or not spec:
+            wrong = "; ".join(f"{'.'.join(map(str, place))}: {problem}" for place, problem in mistakes)
+            raise SpecError(f"{name}, with {dict(params)}: {wrong}")
+        return spec
+
+
+def is_study(text: str, origin: str) -> bool:
+    """Whether a spec's text is a study's. Raises SpecError where it is not YAML."""
+    return "space" in parse(text, origin).value
+
+
+def load_study(path: Path, profile: str | None = None, changes: Sequence[str] = ()) -> StudySpec:
+    """Read a study's file. Raises SpecError with every mistake in one report, each with its line."""
+    return loads_study(read(path), str(path), path.stem, profile, changes)
+
+
+def loads_study(
+    text: str, origin: str, name: str, profile: str | None = None, changes: Sequence[str] = ()
+) -> StudySpec:
+    """Read a study from its text; `origin` is what messages call it."""
+    document = parse(text, origin)
+    chosen = profile_of(document, origin, profile)
+    asked = dict(overrides.parse_override(change) for change in changes)
+    value = {key: part for key, part in document.value.items() if key != "profiles"}
+    paths: dict[str, Place] = {}
+    for key, part in [*chosen.items(), *asked.items()]:
+        value, paths[key] = _change(value, key, part)
+    study, mistakes = check(Study, value)
+    if isinstance(study, Study):
+        mistakes = check_study(study)
+    if mistakes or not isinstance(study, Study):
+        places = Places(
+            document, value, profile, {key: paths[key] for key in chosen}, [paths[key] for key in asked]
+        )
+        raise SpecError(report(origin, mistakes, places))
+    keys = {
+        key: getattr(study, key)
+        for key in ("trial", "space", "objectives", "sampler", "scheduler", "parallel")
+    }
+    trials = len(grid_points(study.space)) if study.sampler.name == "grid" else study.trials or 0
+    return StudySpec(study.name or name, study.results, study.tracking, trials=trials, **keys)
+
+
+def _change(value: dict[str, Any], key: str, part: Any) -> tuple[dict[str, Any], Place]:
+    """The study with one override, and where that ended up. Keys of a space and of objectives have dots."""
+    head, _, rest = key.partition(".")
+    inner = value.get(head)
+    if head == "trial" and rest and isinstance(inner, dict):
+        changed = overrides.apply(inner, {rest: part})
+        return value | {"trial": changed}, ("trial", *overrides.path_of(inner, rest))
+    if head in ("space", "objectives") and rest and isinstance(inner, dict):
+        whole = next((each for each in inner if rest == each or rest.startswith(f"{each}.")), rest)
+        if whole == rest:
+            return value | {head: inner | {rest: part}}, (head, rest)
+        within = overrides.apply(inner[whole] or {}, {rest[len(whole) + 1 :]: part})
+        return value | {head: inner | {whole: within}}, (head, whole, *rest[len(whole) + 1 :].split("."))
+    return overrides.apply(value, {key: part}), tuple(key.split("."))

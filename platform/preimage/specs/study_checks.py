@@ -1,0 +1,215 @@
+"""What can be known to be wrong with a study before anything runs."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from preimage.errors import SpecError
+from preimage.specs import overrides
+from preimage.specs.load import Spec, build, within
+from preimage.specs.models import Pipeline, SpecKeys
+from preimage.specs.sought import check_sought
+from preimage.specs.validation import Mistake, unknown
+from preimage.specs.validation import Path as Place
+from preimage.tuning.config import Space
+from preimage.tuning.spaces import (
+    Point,
+    allowed,
+    complete,
+    grid_points,
+    grid_size,
+    ordered,
+    required,
+    variants,
+)
+
+if TYPE_CHECKING:
+    from preimage.specs.study import Study
+
+LARGEST_GRID = 1000
+AROUND = frozenset(SpecKeys.model_fields)
+
+
+def body_of(trial: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's body with these values. Raises SpecError where one of them has no place there."""
+    return overrides.apply(dict(trial), dict(params))
+
+
+def check_study(study: "Study") -> list[Mistake]:
+    """Every mistake beyond those of single keys."""
+    mistakes: list[Mistake] = [
+        (("trial", key), "stands beside `trial`, not in it") for key in study.trial if key in AROUND
+    ]
+    mistakes += _check_keys(study.trial, study.space) + _check_conditions(study.space)
+    mistakes += _check_sampler(study)
+    if mistakes:
+        return mistakes
+    specs, mistakes = _build_variants(study.trial, study.space)
+    if mistakes:
+        return mistakes
+    return _check_effect(specs, study.space) + check_sought(
+        study.objectives, study.scheduler, [spec for _, spec in specs]
+    )
+
+
+def _check_keys(trial: dict[str, Any], space: Mapping[str, Space]) -> list[Mistake]:
+    """Keys that no trial can have, as far as their first part shows it."""
+    mistakes: list[Mistake] = []
+    steps = [name for key in overrides.SECTIONS if isinstance(trial.get(key), dict) for name in trial[key]]
+    known = [*steps, *(set(Pipeline.model_fields) - AROUND)] if steps and "job" not in trial else None
+    for key in space:
+        parts = key.split(".")
+        if "resources" in parts or parts[0] in AROUND:
+            why = "decides no result: a study varies what does"
+            mistakes.append((("space", key), why))
+        elif known and parts[0] not in known:
+            mistakes.append((("space", key), unknown(parts[0], known, "step or key")))
+    return mistakes
+
+
+def _check_conditions(space: Mapping[str, Space]) -> list[Mistake]:
+    mistakes: list[Mistake] = []
+    for key, each in space.items():
+        for other, values in each.when.items():
+            if other not in space or other == key:
+                problem = unknown(other, [name for name in space if name != key], "key of this space")
+                mistakes.append((("space", key, "when", other), problem))
+            else:
+                mistakes += [
+                    (("space", key, "when", other), f"{other} never is {value!r}")
+                    for value in allowed(values)
+                    if not _has(space[other], value)
+                ]
+    if mistakes:
+        return mistakes
+    try:
+        ordered(space)
+    except ValueError as error:
+        return [(("space",), str(error))]
+    for key in space:
+        try:
+            required(space, key)
+        except ValueError as error:
+            mistakes.append((("space", key, "when"), f"this condition never holds: {error}"))
+    return mistakes
+
+
+def _has(space: Space, value: Any) -> bool:
+    if space.choice is not None:
+        return value in space.choice
+    low, high = space.bounds or (0, 0)
+    return isinstance(value, int | float) and low <= value <= high
+
+
+def _check_sampler(study: "Study") -> list[Mistake]:
+    name, space = study.sampler.name, study.space
+    mistakes: list[Mistake] = []
+    if name == "grid":
+        mistakes += _check_grid(study)
+    elif study.trials is None:
+        mistakes.append((("trials",), f"is needed but not there: how many trials {name} may choose"))
+    if name == "cma-es":
+        for key, each in space.items():
+            if each.choice is not None:
+                mistakes.append(
+                    (("space", key), "cma-es has numbers only, no choices: use sampler.name: tpe")
+                )
+            elif each.when:
+                mistakes.append((("space", key, "when"), "cma-es knows no conditions: use sampler.name: tpe"))
+        if len(space) < 2:
+            mistakes.append((("space",), "cma-es needs two keys or more: use sampler.name: tpe"))
+        if len(study.objectives) > 1:
+            mistakes.append((("objectives",), "cma-es seeks one objective only: use sampler.name: tpe"))
+    if study.scheduler.name != "none" and len(study.objectives) > 1:
+        problem = (
+            f"{study.scheduler.name} compares trials by one metric, but {len(study.objectives)} are sought: "
+        )
+        mistakes.append((("scheduler", "name"), problem + "use scheduler.name: none, or one objective"))
+    return mistakes
+
+
+def _check_grid(study: "Study") -> list[Mistake]:
+    continuous = [key for key, each in study.space.items() if each.choice is None and each.integer is None]
+    if continuous:
+        return [
+            (
+                ("space", key),
+                "a grid has no points in a continuous space: use choice, or sampler.name: random",
+            )
+            for key in continuous
+        ]
+    size = grid_size(study.space)
+    if size > LARGEST_GRID:
+        problem = (
+            f"a grid of {size:,} trials is too large to be meant; sampler.name: random takes some of them"
+        )
+        return [(("space",), problem)]
+    if not _check_conditions(study.space) and study.trials not in (
+        None,
+        size := len(grid_points(study.space)),
+    ):
+        return [(("trials",), f"the grid has {size} points: write trials: {size}, or leave it out")]
+    return []
+
+
+def _build_variants(
+    trial: dict[str, Any], space: Mapping[str, Space]
+) -> tuple[list[tuple[str, Spec]], list[Mistake]]:
+    """The trial's spec at every choice and bound, by the key that is varied; or what is wrong there."""
+    specs: list[tuple[str, Spec]] = []
+    mistakes: dict[tuple[Place, str], None] = {}
+    base = complete(space, {})
+    for mistake in _mistakes_at(trial, base, None):
+        mistakes[mistake] = None
+    if any(place[0] == "trial" for place, _ in mistakes):  # the body's own, wherever in the space
+        return [], list(mistakes)
+    for key, point in variants(space):
+        wrong = _mistakes_at(trial, point, key)
+        for mistake in wrong:
+            mistakes[mistake] = None
+        if not wrong:
+            spec, _ = build(body_of(trial, point), "trial")
+            specs += [(key, spec)] if spec else []
+    return specs, list(mistakes)
+
+
+def _mistakes_at(trial: dict[str, Any], point: Point, varied: str | None) -> list[Mistake]:
+    """What is wrong with a trial at one point, each at the key of the space that brought it."""
+    try:
+        body = body_of(trial, point)
+    except SpecError as error:
+        return [(("space", varied or next(iter(point))), str(error))]
+    _, found = build(body, "trial")
+    return [_at_key(trial, point, place, problem, varied) for place, problem in found]
+
+
+def _at_key(trial: dict[str, Any], point: Point, place: Place, problem: str, varied: str | None) -> Mistake:
+    for key in point:
+        path = overrides.path_of(trial, key)
+        if any(
+            len(each) >= len(path) - 1 and within(each, path) for each in (place, *_as_default(trial, place))
+        ):
+            return ("space", key), problem
+    if varied is None:
+        return ("trial", *place), problem
+    return ("space", varied), f"with {point[varied]!r}, {'.'.join(map(str, place))}: {problem}"
+
+
+def _as_default(trial: dict[str, Any], place: Place) -> list[Place]:
+    """Where a step's setting stands if the space has it as a default of its job."""
+    steps = trial.get("steps")
+    step = steps.get(place[1]) if isinstance(steps, dict) and len(place) > 2 else None
+    return [("defaults", str(step.get("job")), *place[2:])] if isinstance(step, dict) else []
+
+
+def _check_effect(specs: list[tuple[str, Spec]], space: Mapping[str, Space]) -> list[Mistake]:
+    mistakes: list[Mistake] = []
+    for key in space:
+        made = [_identity(spec) for name, spec in specs if name == key]
+        if len(made) > 1 and all(each == made[0] for each in made):
+            why = "no value of it changes anything: a step's own setting comes before it"
+            mistakes.append((("space", key), why))
+    return mistakes
+
+
+def _identity(spec: Spec) -> dict[str, Any]:
+    return {name: config.model_dump(exclude={"resources"}) for name, config in spec.steps.items()}

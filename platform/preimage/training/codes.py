@@ -1,0 +1,78 @@
+"""The codes of a latent store as what a training learns from: standardised, held-out ones left out."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from preimage.errors import StoreError
+from preimage.latents.held_out import is_held_out
+from preimage.latents.schema import Codes
+from preimage.latents.statistics import Moments
+from preimage.latents.store import Store
+from preimage.storage import Folder
+
+
+class CodeRows(NamedTuple):
+    """A worker's codes."""
+
+    image_id: Tensor
+    """(n,) int64."""
+    z: Tensor
+    """(n, d) float32, standardised: (code - mean) / scale."""
+    mean: Tensor
+    """(d,) float64."""
+    scale: Tensor
+    """(d,) float64: the standard deviation of each component."""
+
+    def on(self, device: torch.device) -> "CodeRows":
+        return self._replace(z=self.z.to(device))
+
+    def batch(self, rows: Tensor, device: torch.device) -> Tensor:
+        """Of rows (n,), the codes (n, d)."""
+        return self.z[rows.to(self.z.device)].to(device)
+
+
+@dataclass(frozen=True, eq=False)
+class CodeSet:
+    """The codes that a prior is fitted to, in the order of the store: they stream, a worker keeps its own."""
+
+    store: Store
+    held_out: float
+    count: int
+    mean: Tensor
+    scale: Tensor
+
+    @classmethod
+    def open(cls, folder: Folder, held_out: float) -> "CodeSet":
+        """Of images that are not held out and did not diverge. Raises StoreError where they are too few."""
+        store = Store.open(folder)
+        moments = Moments.empty(store.latent_dim)
+        for codes in store.batches(("z", "loss")):
+            moments = moments.update(codes.z[_kept(codes, held_out)])
+        if moments.count < 2:
+            raise StoreError(f"{folder.uri} holds {moments.count} codes to learn from: invert more images")
+        scale = moments.covariance.diagonal().sqrt()
+        if not (scale > 0).all():
+            raise StoreError(
+                f"{folder.uri}: some components of the codes never change: no prior can be learned"
+            )
+        return cls(store, held_out, moments.count, moments.mean, scale)
+
+    def share(self, rank: int, world_size: int) -> CodeRows:
+        """A worker's contiguous share; the shares of all ranks are all codes, each once."""
+        first, last = (each * self.count // world_size for each in (rank, rank + 1))
+        ids, found, place = [], [], 0
+        for codes in self.store.batches(("z", "loss")):
+            kept = _kept(codes, self.held_out).nonzero().squeeze(1)
+            mine = kept[max(first - place, 0) : max(last - place, 0)]
+            place += len(kept)
+            ids.append(codes.image_id[mine])
+            found.append(((codes.z[mine].double() - self.mean) / self.scale).float())
+        return CodeRows(torch.cat(ids), torch.cat(found), self.mean, self.scale)
+
+
+def _kept(codes: Codes, held_out: float) -> Tensor:
+    """Which rows are learned from, (n,) bool."""
+    return ~codes.diverged & ~is_held_out(codes.image_id, held_out)

@@ -1,0 +1,95 @@
+"""PGAN as a learner: a second GAN, whose images are codes (flexible-priors, section 3)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from preimage.latents.fitted import Network
+from preimage.latents.held_out import Split
+from preimage.latents.priors import Normal
+from preimage.latents.store import Store
+from preimage.metrics.distances import energy_distance
+from preimage.models.generator_folder import load_generator
+from preimage.models.pgan import PganConfig, build_code_pair, folded
+from preimage.models.prior_folder import save_prior
+from preimage.reproducible import seed_of
+from preimage.storage import Folder
+from preimage.training.codes import CodeRows, CodeSet
+from preimage.training.config import OptimizerConfig
+from preimage.training.gan import Adversaries
+from preimage.training.learner import Setting
+from preimage.training.networks import fixed_samples
+from preimage.training.scoring import DRAWN
+from preimage.training.training import Training
+from preimage.training.worker import Worker
+
+SCORE = "energy_distance"
+"""What is recorded at every checkpoint: the distance of its codes to held-out ones."""
+
+COMPARED = 2000
+"""Held-out codes at most, and as many drawn ones."""
+
+
+class PganLearner(Adversaries):
+    """A generator that makes standardised codes of noise, and a discriminator of them."""
+
+    def __init__(
+        self, setting: Setting, model: PganConfig, optimizer: OptimizerConfig, images: Folder | None = None
+    ) -> None:
+        """images: the generator whose codes they are, for samples to look at.
+
+        Raises GeneratorError, PriorError.
+        """
+        rows: CodeRows = setting.images
+        dim = rows.z.shape[1]
+        noise = model.noise_for(dim)
+        pair = build_code_pair(noise, dim, model.width, setting.seed)
+        super().__init__(setting, pair, Normal(noise), optimizer)
+        self.mean, self.scale = rows.mean, rows.scale
+        self.images = load_generator(images)[0].to(self.worker.device) if images else None
+
+    def begin(self) -> None:
+        """Nothing: its weights follow from the seed."""
+
+    def as_prior(self) -> Network:
+        """The distribution of codes that its generator is now, in eval mode."""
+        return folded(self.generator, self.mean, self.scale)  # pyright: ignore[reportArgumentType]
+
+    def samples(self, count: int) -> Tensor | None:
+        """Images (count, C, H, W) of the codes that it makes, where their generator is known."""
+        return fixed_samples(self.images, self.as_prior(), self.seed, count) if self.images else None
+
+
+def deliver_prior(
+    worker: Worker, learner: PganLearner, training: Training, codes: CodeSet, rows: CodeRows, seen: int
+) -> None:
+    """Write the prior folder. seen: codes that the learner was trained on, repetitions counted."""
+    history = training.history | {"codes_seen": seen}
+    worker.agree(
+        lambda: save_prior(learner.as_prior(), training.run.prior, history) if worker.leads else None
+    )
+
+
+@dataclass(frozen=True)
+class CodeScoring:
+    """How far the codes that a learner makes are from those it does not learn from. It travels to workers."""
+
+    store: Folder
+    held_out: float
+
+    def judge(self, worker: Worker, images: CodeRows, count: int, seed: int) -> "CodeJudge":
+        unseen = Split(Store.open(self.store), self.held_out).some(COMPARED, held_out=True)
+        return CodeJudge(unseen, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class CodeJudge:
+    """Scores a learner's codes, of the same noise each time, against held-out ones (m, d)."""
+
+    unseen: Tensor
+    seed: int
+
+    def score(self, learner: PganLearner) -> dict[str, float]:
+        random = torch.Generator().manual_seed(seed_of(self.seed, DRAWN))
+        return {SCORE: energy_distance(learner.as_prior().sample(len(self.unseen), random), self.unseen)}

@@ -1,0 +1,1 @@
+"""Studies: many trials of one job or pipeline, what differs between them chosen by a sampler."""

@@ -1,0 +1,96 @@
+"""Whether two objectives order the trials of a study alike (flexible-priors, section 4.3)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+RESAMPLES = 9_999
+"""Of the bootstrap."""
+ORDERS = 9_999
+"""Of the permutation test; all there are where these are no more, so up to seven trials."""
+FEWEST = 3
+"""Trials that a correlation needs; two are ordered alike or not, and nothing more."""
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """The rank correlation of two objectives over the trials that have both.
+
+    Directions are aligned: +1 where both order the trials alike, the best first; -1 where one's best is the
+    other's worst.
+    """
+
+    count: int
+    rho: float
+    """Spearman's."""
+    low: float
+    high: float
+    """Its 95% interval: percentiles over bootstrap samples of the trials."""
+    p: float
+    """How often trials that are ordered by chance have a rho as far from 0."""
+    tau: float
+    """Kendall's, tau-b."""
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether they order alike, or oppositely; None where the interval has 0 in it."""
+        return None if self.low <= 0 <= self.high else self.rho > 0
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> Correlation | None:
+    """Of two objectives (n,) each, the higher the better. None where there is no order to compare: under
+    three trials that have both, or an objective that is the same for all of them.
+
+    The same trials in the same order give the same interval and p.
+    """
+    there = np.isfinite(first) & np.isfinite(second)
+    a, b = (stats.rankdata(each[there]) for each in (first, second))  # monotone maps change nothing
+    if len(a) < FEWEST or a.min() == a.max() or b.min() == b.max():
+        return None
+    low, high = _interval(a, b)
+    return Correlation(
+        len(a),
+        float(_pearson(a, b)),
+        low,
+        high,
+        _chance(a, b),
+        float(stats.kendalltau(a, b).statistic),  # pyright: ignore[reportAttributeAccessIssue]
+    )
+
+
+def _pearson(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Of ranks, along an axis: Spearman's rho. 0 where all of one are the same."""
+    x, y = x - x.mean(axis, keepdims=True), y - y.mean(axis, keepdims=True)
+    scale = np.sqrt((x**2).sum(axis) * (y**2).sum(axis))
+    return np.divide((x * y).sum(axis), scale, out=np.zeros_like(scale), where=scale > 0)
+
+
+def _interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    def rho(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:  # of trials drawn anew, so ranked anew
+        return _pearson(stats.rankdata(x, axis=axis), stats.rankdata(y, axis=axis), axis)
+
+    found = stats.bootstrap(
+        (a, b),
+        rho,
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        method="percentile",  # others divide by a spread that is 0 where all trials are ordered alike
+        rng=np.random.default_rng(0),
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def _chance(a: np.ndarray, b: np.ndarray) -> float:
+    """A permutation test: exact for few trials, where the usual formula is not."""
+    found = stats.permutation_test(
+        (a,),
+        lambda x, axis: _pearson(x, np.broadcast_to(b, x.shape), axis),
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=ORDERS,
+        batch=1_000,
+        rng=np.random.default_rng(0),
+    )
+    return float(found.pvalue)

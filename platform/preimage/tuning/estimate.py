@@ -1,0 +1,157 @@
+"""What a study would cost, before it runs."""
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import ceil
+
+import torch
+from torch import nn
+
+from preimage.errors import PreimageError
+from preimage.models.build import build_generator
+from preimage.models.config import GeneratorConfig
+from preimage.models.generator_folder import read_card
+from preimage.pipelines.plan import Plan
+from preimage.tuning.config import SamplerConfig, SchedulerConfig
+from preimage.tuning.cost import add, cost_of
+from preimage.tuning.records import read_records
+from preimage.tuning.searcher import Searcher
+from preimage.tuning.spaces import Point
+from preimage.tuning.study_plan import StudyPlan, shared_steps
+from preimage.tuning.trial import plan_trial
+from preimage.tuning.waiting import DONE
+
+DRAWN = 32
+"""Random points that stand for those that a sampler will choose."""
+EVALUATIONS = ("generator evaluations", "generator evaluations at most")
+BATCH = 64
+SECONDS = 0.5
+"""How long the generator is timed."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What `preimage plan` says of a study."""
+
+    over: int
+    """Trials that are over."""
+    at_once: int
+    shared: tuple[str, ...]
+    """Steps that all trials share and that are not finished."""
+    counts: dict[str, int]
+    """Summed over what is not finished."""
+    drawn: int
+    """Random points whose mean the counts are; 0 where they are of the very trials."""
+    impossible: int
+    """Points among these that no trial can be run at."""
+    rate: float | None
+    """Generator evaluations a second here and now; None where no generator is known yet."""
+
+    @property
+    def hours(self) -> float | None:
+        evaluations = sum(self.counts.get(name, 0) for name in EVALUATIONS)
+        return evaluations / self.rate / self.at_once / 3600 if self.rate and evaluations else None
+
+
+def estimate(plan: StudyPlan) -> Estimate:
+    """Count what is not finished yet, and time the generator. Starts nothing and writes nothing."""
+    over = {each.number for each in read_records(plan.run.folder) if each.number < plan.spec.trials}
+    missing = plan.spec.trials - len(over)
+    shared = [step for step in shared_steps(plan) if step.state not in DONE] if missing else []
+    counts = cost_of(plan.base, shared)
+    grid = plan.spec.sampler.name == "grid"
+    points = _points(plan)
+    asked = [point for number, point in enumerate(points) if not grid or number not in over]
+    trials, impossible = _cost(plan, asked, {step.run.name for step in shared}) if missing else ({}, 0)
+    add(counts, trials, 1 if grid else missing / max(1, len(asked)))
+    return Estimate(
+        over=len(over),
+        at_once=_at_once(plan, missing),
+        shared=tuple(step.name for step in shared),
+        counts=counts,
+        drawn=0 if grid else len(asked),
+        impossible=impossible,
+        rate=_rate(plan) if missing else None,
+    )
+
+
+def _points(plan: StudyPlan) -> list[Point]:
+    """The grid's, or as many random ones as stand for what a sampler will choose."""
+    spec = plan.spec
+    if spec.sampler.name != "grid":
+        sampler = SamplerConfig(name="random", seed=spec.sampler.seed)
+        spec = replace(spec, sampler=sampler, scheduler=SchedulerConfig(), trials=DRAWN)
+    searcher = Searcher(spec)
+    while searcher.ask({}) is not None:
+        pass
+    return searcher.asked
+
+
+def _cost(plan: StudyPlan, points: Iterable[Point], counted: set[str]) -> tuple[dict[str, int], int]:
+    """The summed cost of trials at these points, each run once; and how many points are impossible."""
+    total: dict[str, int] = {}
+    impossible = 0
+    for number, point in enumerate(points):
+        try:
+            trial = plan_trial(plan.study, number, point)
+        except PreimageError:
+            impossible += 1
+            continue
+        steps = [step for step in trial.steps if step.state not in DONE and step.run.name not in counted]
+        counted |= {step.run.name for step in steps}
+        add(total, cost_of(trial, steps))
+    return total, impossible
+
+
+def _at_once(plan: StudyPlan, missing: int) -> int:
+    """How many trials there is room for: in this process one; on Ray here as many as cores allow."""
+    if not plan.on_ray:
+        return 1
+    most = min(plan.spec.parallel, max(1, missing))
+    if os.environ.get("RAY_ADDRESS"):
+        return most
+    cores = os.cpu_count() or 1
+    each = max(step.config.resources.workers * step.config.resources.cpus for step in plan.base.steps)
+    return max(1, min(most, cores // each))
+
+
+def _rate(plan: StudyPlan) -> float | None:
+    """Evaluations a second of the generator of the first point: one image forward or backward is one."""
+    config = _generator(plan.base)
+    if config is None:
+        return None
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(step.config.resources.cpus for step in plan.base.steps))
+    try:
+        return _timed(build_generator(config), config.latent_dim)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _generator(plan: Plan) -> GeneratorConfig | None:
+    for step in plan.steps:
+        if "generator" in step.config.GIVES:
+            return getattr(step.config, "generator", None)
+        source = step.inputs.get("generator")
+        if source and not source.step:
+            return read_card(source.folder).generator
+    return None
+
+
+def _timed(generator: nn.Module, latent_dim: int) -> float:
+    codes = torch.randn(BATCH, latent_dim)
+    generator(codes).square().mean().backward()  # the first batch takes longer
+    begin, batches = time.perf_counter(), 0
+    while (passed := time.perf_counter() - begin) < SECONDS or not batches:
+        generator(codes).square().mean().backward()
+        batches += 1
+    return 2 * BATCH * batches / passed
+
+
+def rounded(hours: float) -> str:
+    """A time as a person says it."""
+    if hours >= 1.5:
+        return f"{hours:.0f} hours" if hours >= 10 else f"{hours:.1f} hours"
+    return f"{ceil(hours * 60)} minutes" if hours > 1 / 60 else f"{ceil(hours * 3600)} seconds"

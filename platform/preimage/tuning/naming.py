@@ -1,0 +1,29 @@
+"""Keys, values and numbers as people read them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from preimage.storage import canonical_json
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Dotted keys without what tells none of them apart: as few of their last parts as are unique."""
+    parts = {key: key.split(".") for key in keys}
+    names = {}
+    for key, own in parts.items():
+        others = [other for name, other in parts.items() if name != key]
+        fits = [n for n in range(1, len(own) + 1) if all(own[-n:] != other[-n:] for other in others)]
+        names[key] = ".".join(own[-min(fits, default=len(own)) :])
+    return names
+
+
+def number(value: Any) -> str:
+    """A value of a space or of an objective."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value if isinstance(value, str) else canonical_json(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def params_text(params: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """The parameters of a trial in one line."""
+    return ", ".join(f"{name} {number(params[key])}" for key, name in names.items() if key in params)

@@ -1,0 +1,167 @@
+"""The trials of a study on Ray Tune.
+
+Tune places the trials, keeps its workers from one trial to the next and replaces those that die. It keeps no
+state that matters: who is next is ours to say (`waiting`), and what a trial found is in its record.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from preimage.cluster.connect import require
+from preimage.config import Resources
+from preimage.tuning.records import TrialRecord, read_records, write_record
+from preimage.tuning.study_plan import StudyPlan
+from preimage.tuning.trial import StudyRun, failed, run_trial
+from preimage.tuning.waiting import Queue
+
+Over = Callable[[TrialRecord], None]
+
+QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C stays ours: Tune would wait for its trials
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+DRIVER: dict[str, float] = {"memory": 1}
+"""What a trial takes whose steps start workers of their own: a byte. Ray refuses nothing at all, and any part
+of a core would be missing for the workers where these need every core there is."""
+
+
+def run_on_ray(plan: StudyPlan, queue: Queue, over: Over) -> None:
+    """Run the trials that are missing; `over` is told of each as it ends.
+
+    Raises PreimageError where the cluster can never hold a trial, StorageError where a record is unreadable.
+    """
+    if not queue.missing:
+        return
+    needs = [step.config.resources for step in plan.base.steps]
+    queue.most = min(queue.most, room_for(needs, plan.inline))
+    folder = plan.run.folder
+    trainable = tune.with_resources(tune.with_parameters(_work, study=plan.study), bundle(needs, plan.inline))
+    with _quiet():
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=_Searcher(queue, over), num_samples=queue.missing, reuse_actors=True
+            ),
+            run_config=tune.RunConfig(
+                name=f"{plan.run.name}-{time.time_ns()}",  # never restored: our records are the state
+                storage_path=f"{folder.path}/ray",
+                storage_filesystem=folder.filesystem,
+                failure_config=tune.FailureConfig(max_failures=max(each.retries for each in needs)),
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+    (folder / "ray").delete()
+
+
+def bundle(needs: list[Resources], inline: bool) -> dict[str, float]:
+    """What Ray sets aside for one trial. Raises PreimageError where the cluster never has it."""
+    if not inline:
+        return DRIVER
+    gpus = [require(each) for each in needs]  # each is asked: one that can never be held says so
+    return {"CPU": float(max(each.cpus for each in needs))} | ({"GPU": 1.0} if any(gpus) else {})
+
+
+def room_for(needs: list[Resources], inline: bool) -> int:
+    """How many trials at once find room for their workers, so that none waits with half of them.
+
+    A trial that is one process is given its place by Ray alone, also on a cluster that grows.
+    """
+    if inline:
+        return 2**31
+    has = ray.cluster_resources()
+    rooms = [has.get("CPU", 0) // (each.workers * each.cpus) for each in needs]
+    rooms += [has.get("GPU", 0) // each.workers for each in needs if require(each)]
+    return max(1, int(min(rooms)))
+
+
+class _Searcher(Searcher):
+    """Hands the trials of our queue to Tune."""
+
+    def __init__(self, queue: Queue, over: Over) -> None:
+        super().__init__()
+        self.queue, self.over = queue, over
+        self.numbers: dict[str, tuple[int, Mapping[str, Any]]] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        if (ready := self.queue.next()) is None:
+            return None
+        number, params = self.numbers[trial_id] = ready
+        return {"number": number, "params": json.dumps(params)}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        number, params = self.numbers[trial_id]
+        if error or not result or "record" not in result:
+            record = self._left(number) or self._died(number, params)
+        else:
+            record = TrialRecord.model_validate_json(result["record"])
+        self.over(record)
+
+    def _left(self, number: int) -> TrialRecord | None:
+        """The record of a trial whose process died after it had kept it."""
+        records = read_records(self.queue.study.run.folder)
+        return next((each for each in records if each.number == number and each.state != "failed"), None)
+
+    def _died(self, number: int, params: Mapping[str, Any]) -> TrialRecord:
+        why = "the process of this trial died, again and again, perhaps for want of memory"
+        record = failed(number, params, f"{why}: lower `parallel`, or raise resources.retries")
+        write_record(self.queue.study.run.folder, record)
+        return record
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune keeps its searcher to restore it, which is never done."""
+        return {}
+
+    def save(self, checkpoint_path: str) -> None: ...
+    def restore(self, checkpoint_path: str) -> None: ...
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None: ...
+
+
+def _work(config: dict[str, Any], study: StudyRun) -> None:
+    """One trial, in a worker of Tune's."""
+    number, params = config["number"], json.loads(config["params"])
+    record = _record(study, number, params) if study.inline else _record_apart(study, number, params)
+    tune.report({"record": record, "done": True} | dict(TrialRecord.model_validate_json(record).values))
+
+
+def _record(study: StudyRun, number: int, params: Mapping[str, Any]) -> str:
+    logging.getLogger("preimage").setLevel(logging.INFO)
+    return run_trial(study, number, params).model_dump_json()
+
+
+def _record_apart(study: StudyRun, number: int, params: Mapping[str, Any]) -> str:
+    """A trial that starts workers, in a process of its own: what is started in Tune's would have to fit into
+    Tune's place for it, and wait for ever."""
+    apart = ray.remote(_record).options(num_cpus=0, scheduling_strategy="DEFAULT", max_retries=0)
+    return ray.get(apart.remote(study, number, params))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Tune's own reports; ours say what trials found."""
+    loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray.air")]
+    before, levels = dict(os.environ), [each.level for each in loggers]
+    os.environ.update(QUIET)
+    for each in loggers:
+        each.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
+        for name in QUIET:
+            os.environ.pop(name) if name not in before else os.environ.update({name: before[name]})

@@ -1,0 +1,39 @@
+"""What a person sees of a study while it runs."""
+
+from rich.markup import escape
+
+from preimage.pipelines.progress import Show
+from preimage.specs.study import StudySpec
+from preimage.tuning.records import TrialRecord
+from preimage.tuning.waiting import Queue
+
+
+class Progress:
+    """Says of every trial how it ended, how many are over, and which is the best so far."""
+
+    def __init__(self, spec: StudySpec, queue: Queue, show: Show) -> None:
+        self.spec, self.queue, self.show = spec, queue, show
+        self.name, self.direction = next(iter(spec.objectives.items()))
+        if len(queue.records):
+            show.say(f"{len(queue.records)} of {spec.trials} trials are over already")
+        self.advance = show.task("trials")
+        self.advance(len(queue.records), spec.trials)
+
+    def __call__(self, record: TrialRecord) -> None:
+        over = len(self.queue.records)
+        self.show.say(
+            f"trial {record.number}: {self._ended(record)} ({over} of {self.spec.trials}{self._best()})"
+        )
+        self.advance(over, self.spec.trials)
+
+    def _ended(self, record: TrialRecord) -> str:
+        if record.state == "complete":
+            return ", ".join(f"{name} {value:.5g}" for name, value in record.values.items())
+        return f"{record.state}, {escape(str(record.error))}"
+
+    def _best(self) -> str:
+        values = {each.number: each.values[self.name] for each in self.queue.records.values() if each.values}
+        if not values:
+            return ""
+        best = (min if self.direction == "lowest" else max)(values, key=values.__getitem__)
+        return f"; best so far: trial {best}, {self.name} {values[best]:.5g}"

@@ -1,0 +1,142 @@
+"""Which trials are given up early: what Optuna's pruners decide, as functions of curves alone.
+
+A trial is compared with trials that were over when it began (see `searcher`), so that what happens to it does
+not depend on how fast others are. The rules are those of optuna.pruners.SuccessiveHalvingPruner and
+MedianPruner; these themselves need their study at hand, which a worker on another machine has not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isnan
+from statistics import median
+
+from preimage.runs import RunFolder
+from preimage.tuning.config import SchedulerConfig
+from preimage.tuning.records import TrialRecord
+
+Curve = Sequence[tuple[int, float]]
+"""(images seen, the scheduler's metric), in the order of images."""
+
+
+@dataclass(frozen=True)
+class Others:
+    """The trials that one is compared with."""
+
+    all: tuple[Curve, ...] = ()
+    complete: tuple[Curve, ...] = ()
+
+    @classmethod
+    def of(cls, records: Sequence[TrialRecord]) -> "Others":
+        complete = tuple(each.intermediate for each in records if each.state == "complete")
+        return cls(tuple(each.intermediate for each in records), complete)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a trial is given up."""
+
+    config: SchedulerConfig
+    lowest: bool
+    """Whether the lowest value of the metric is the best."""
+    others: Others
+
+    def reason(self, curve: Curve) -> str | None:
+        """Why a trial with this curve stops at its last point; None where it goes on."""
+        if not curve or self.config.name == "none" or self.config.first is None:
+            return None
+        return self._asha(curve) if self.config.name == "asha" else self._median(curve)
+
+    def cut(self, curve: Curve) -> tuple[Curve, str | None]:
+        """A curve as far as a trial would have gone, and why it would have stopped there."""
+        for i in range(1, len(curve) + 1):
+            if reason := self.reason(curve[:i]):
+                return curve[:i], reason
+        return curve, None
+
+    def _asha(self, curve: Curve) -> str | None:
+        """The trial stops at a rung where it is not in the best 1/factor of those that came there.
+
+        Where one record passes several rungs, a trial that stopped counts at all of them, which differs from
+        Optuna, where it counts until the rung it stopped at: record more often than rungs follow each other.
+        """
+        images, value = curve[-1]
+        for rung in self._rungs(images):
+            if len(curve) > 1 and curve[-2][0] >= rung:
+                continue  # passed at an earlier point
+            if isnan(value):
+                return f"{self.config.metric} is not a number at {images:,} images"
+            others = [found for each in self.others.all if (found := _at_rung(each, rung)) is not None]
+            best = sorted([*others, value], reverse=not self.lowest)
+            kept = max(1, len(best) // self.config.factor)
+            if not self._worse(value, best[kept - 1]):
+                continue
+            place = sum(self._worse(value, other) for other in others) + 1
+            return (
+                f"{self.config.metric} {value:.4g} at {images:,} images: place {place} of {len(best)} at the "
+                f"rung of {rung:,}, which the best {kept} pass"
+            )
+        return None
+
+    def _rungs(self, images: int) -> list[int]:
+        rungs, rung = [], self.config.first or 1
+        while rung <= images:
+            rungs.append(rung)
+            rung *= self.config.factor
+        return rungs
+
+    def _median(self, curve: Curve) -> str | None:
+        """The trial stops where its best value so far is worse than the median of the others there."""
+        images = curve[-1][0]
+        if len(self.others.complete) < max(1, self.config.startup) or images < (self.config.first or 0):
+            return None
+        values = [value for _, value in curve if not isnan(value)]
+        if not values:
+            return f"{self.config.metric} is not a number at {images:,} images"
+        there = [found for each in self.others.complete if (found := _by(each, images)) is not None]
+        best = min(values) if self.lowest else max(values)
+        if not there or not self._worse(best, median(there)):
+            return None
+        return (
+            f"{self.config.metric} {best:.4g} at best until {images:,} images: worse than "
+            f"{median(there):.4g}, the median of {len(there)} trials there"
+        )
+
+    def _worse(self, value: float, other: float) -> bool:
+        return value > other if self.lowest else value < other
+
+
+def _at_rung(curve: Curve, rung: int) -> float | None:
+    """The first value at or after so many images; None where there is none, or it is not a number."""
+    value = next((value for images, value in curve if images >= rung), None)
+    return None if value is None or isnan(value) else value
+
+
+def _by(curve: Curve, images: int) -> float | None:
+    """The last value until so many images, of a curve that goes as far: batches of other sizes are recorded
+    at other images. None where there is none, or it is not a number."""
+    goes_on = curve and curve[-1][0] >= images
+    value = next((value for seen, value in reversed(curve) if seen <= images), None) if goes_on else None
+    return None if value is None or isnan(value) else value
+
+
+@dataclass
+class StopTraining:
+    """A rule as a training asks it (training.StopRule). It travels to workers.
+
+    A training that was interrupted has records from before: they count, so that it stops where it would have.
+    """
+
+    rule: Rule
+    run: RunFolder
+    """The training's own folder."""
+    seen: dict[int, float] | None = field(default=None)
+
+    def __call__(self, images: int, metrics: Mapping[str, float]) -> str | None:
+        metric = self.rule.config.metric
+        if metric is None or metric not in metrics:
+            return None
+        if self.seen is None:
+            self.seen = dict(self.run.curve(metric))
+        value = self.seen.setdefault(images, metrics[metric])
+        earlier = sorted((each, there) for each, there in self.seen.items() if each < images)
+        return self.rule.reason([*earlier, (images, value)])

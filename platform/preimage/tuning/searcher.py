@@ -1,0 +1,187 @@
+"""Who chooses the parameters of each trial: Optuna's samplers, replayed from the results.
+
+A sampler's state is never stored. What trial n is asked for follows from the spec and the results of trials
+0 to n - parallel alone, told in their order: it depends neither on which trial happened to end first, nor on
+how often the study was interrupted. A resumed study asks and tells all that again, which takes no time beside
+a trial, and goes on with exactly what was missing.
+"""
+
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from preimage.tuning.config import SamplerConfig, Space
+from preimage.tuning.records import TrialRecord
+from preimage.tuning.spaces import Point, active, grid_points, grid_values, in_order, ordered, settle
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+
+    from preimage.specs.study import StudySpec
+
+log = logging.getLogger(__name__)
+
+
+class Searcher:
+    """Asks for trials in the order of their numbers; `tell` is called for each before it can be known."""
+
+    def __init__(self, spec: "StudySpec", flip: bool = False) -> None:
+        """flip: the scheduler's metric has its best value where the first objective has its worst."""
+        self.spec, self.flip = spec, flip
+        self.asked: list[Point] = []
+        self.told = 0
+        self._grid = _grid(spec) if spec.sampler.name == "grid" else None
+        self._study = None if self._grid else _study(spec)
+        self._trials: list[optuna.Trial] = []
+
+    def ask(self, records: Mapping[int, TrialRecord]) -> Point | None:
+        """The parameters of the next trial; None at the end, and while one of `known_to` is missing."""
+        number = len(self.asked)
+        if number >= self.spec.trials or not self.may_ask(number, records):
+            return None
+        point = self._grid[number] if self._grid else self._ask(number, records)
+        if (record := records.get(number)) and record.params != point:
+            log.warning(
+                "trial %d ran with %s, but the sampler asks for %s now, as another version of Optuna may: "
+                "what ran counts, and trials from here on may differ from those of an undisturbed study.",
+                number,
+                record.params,
+                point,
+            )
+            point = record.params
+        self.asked.append(point)
+        return point
+
+    def may_ask(self, number: int, records: Mapping[int, TrialRecord]) -> bool:
+        """Whether all results are there that decide trial `number`."""
+        return not self.spec.looks_back or all(each in records for each in known_to(self.spec, number))
+
+    def _ask(self, number: int, records: Mapping[int, TrialRecord]) -> Point:
+        for each in known_to(self.spec, number):
+            if each >= self.told:
+                self._tell(records[each])
+                self.told = each + 1
+        with quiet():
+            trial = self._study.ask()  # pyright: ignore[reportOptionalMemberAccess]
+            self._trials.append(trial)
+            return suggest(trial, self.spec.space)
+
+    def _tell(self, record: TrialRecord) -> None:
+        import optuna
+
+        trial, study = self._trials[record.number], self._study
+        assert study is not None
+        with quiet():
+            if record.state == "complete":
+                study.tell(trial, [record.values[name] for name in self.spec.objectives])
+                return
+            if record.state == "failed":
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                return
+            for images, value in record.intermediate[-1:]:
+                trial.report(-value if self.flip else value, images)
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+
+
+def known_to(spec: "StudySpec", number: int) -> range:
+    """The trials whose results trial `number` may depend on: all but the last `parallel` before it."""
+    return range(max(0, number - spec.parallel + 1) if spec.looks_back else 0)
+
+
+def suggest(trial: "optuna.Trial", space: Mapping[str, Space]) -> Point:
+    """A value for every key whose condition holds."""
+    point: Point = {}
+    for key in ordered(space):
+        if active(space, key, point):
+            each = space[key]
+            point[key] = _value(trial, key, each)
+    return in_order(space, point)
+
+
+def _value(trial: "optuna.Trial", key: str, space: Space) -> Any:
+    if space.choice is not None:
+        choices = [to_optuna(space, each) for each in space.choice]
+        return from_optuna(space, trial.suggest_categorical(key, choices))
+    if space.integer is not None:
+        return trial.suggest_int(key, *space.integer, log=space.log)
+    low, high = space.bounds or (0.0, 1.0)
+    return trial.suggest_float(key, low, high, log=space.log_uniform is not None)
+
+
+def distribution(space: Space) -> "BaseDistribution":
+    """A key's space as Optuna has it."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if space.choice is not None:
+        return CategoricalDistribution([to_optuna(space, each) for each in space.choice])
+    if space.integer is not None:
+        return IntDistribution(*space.integer, log=space.log)
+    low, high = space.bounds or (0.0, 1.0)
+    return FloatDistribution(low, high, log=space.log_uniform is not None)
+
+
+def to_optuna(space: Space, value: Any) -> Any:
+    """A value as Optuna keeps it: choices that are lists or mappings are JSON text there."""
+    compound = space.choice is not None and isinstance(value, list | tuple | dict)
+    return json.dumps(value) if compound else value
+
+
+def from_optuna(space: Space, value: Any) -> Any:
+    """The other way round."""
+    if space.choice is None:
+        return value
+    return next(each for each in space.choice if to_optuna(space, each) == value)
+
+
+def directions(spec: "StudySpec") -> list[Literal["minimize", "maximize"]]:
+    """Of the objectives, in Optuna's words."""
+    return ["minimize" if each == "lowest" else "maximize" for each in spec.objectives.values()]
+
+
+def quiet() -> warnings.catch_warnings:
+    """Optuna without its warnings of experimental parts: what we use of it is fixed by our tests."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning)
+
+
+def _study(spec: "StudySpec") -> "optuna.Study":
+    import optuna
+
+    with quiet():
+        return optuna.create_study(sampler=_sampler(spec.sampler, spec.parallel), directions=directions(spec))
+
+
+def _sampler(config: SamplerConfig, parallel: int) -> "optuna.samplers.BaseSampler":
+    from optuna import samplers
+
+    if config.name == "random":
+        return samplers.RandomSampler(seed=config.seed)
+    if config.name == "cma-es":
+        return samplers.CmaEsSampler(seed=config.seed, n_startup_trials=config.startup)
+    return samplers.TPESampler(seed=config.seed, n_startup_trials=config.startup, constant_liar=parallel > 1)
+
+
+def _grid(spec: "StudySpec") -> list[Point]:
+    """The points of Optuna's grid in the order in which it asks for them, shuffled by the seed; those that
+    conditions make the same once."""
+    import optuna
+
+    space = spec.space
+    values = {
+        key: [to_optuna(each, value) for value in grid_values(key, each)] for key, each in space.items()
+    }
+    with quiet():
+        sampler = optuna.samplers.GridSampler(values, seed=spec.sampler.seed)
+        study = optuna.create_study(sampler=sampler)
+        points: list[Point] = []
+        while len(points) < len(grid_points(space)):
+            trial = study.ask({key: distribution(each) for key, each in space.items()})
+            chosen = {key: from_optuna(each, trial.params[key]) for key, each in space.items()}
+            if (point := settle(space, chosen)) not in points:
+                points.append(point)
+    return points

@@ -1,0 +1,154 @@
+"""The table of a study: its trials in order, how its objectives agree, and what a person picked."""
+
+from collections.abc import Mapping, Sequence
+
+from preimage.recipes.tables import markdown
+from preimage.tuning.correlation import FEWEST, Correlation
+from preimage.tuning.naming import number, short_names
+from preimage.tuning.picks import Pick
+from preimage.tuning.ranking import Ranking
+from preimage.tuning.records import TrialRecord
+
+Correlations = Mapping[tuple[str, str], Correlation | None]
+
+
+def table(
+    ranking: Ranking,
+    keys: Sequence[str],
+    found: Correlations,
+    picks: Sequence[Pick] = (),
+    remarks: Sequence[str] = (),
+) -> str:
+    """Markdown. keys: of the space. remarks: what a reader has to know beside."""
+    parts = [
+        _head(ranking),
+        _ranked(ranking, keys, picks) if ranking.complete else "",
+        _others(ranking, keys) if ranking.others else "",
+        *(correlation_text(ranking, pair, each) for pair, each in found.items()),
+        _explained(found),
+        *(_picked(ranking, pick) for pick in picks),
+        _order_of_picks(ranking, picks),
+        *remarks,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(ranking: Ranking) -> str:
+    counts = {"complete": len(ranking.complete)}
+    for state in ("stopped", "failed"):
+        counts[state] = sum(each.state == state for each in ranking.others)
+    said = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "complete")
+    order = f"ranked by {ranking.first}, {ranking.objectives[ranking.first]} first"
+    return f"{ranking.total} trial{'s' * (ranking.total != 1)}: {said}; {order}."
+
+
+def _ranked(ranking: Ranking, keys: Sequence[str], picks: Sequence[Pick]) -> str:
+    names, titles = short_names(keys), short_names(ranking.objectives)
+    several = len(ranking.objectives) > 1
+    sought = [f"{titles[each]} ({way})" for each, way in ranking.objectives.items()]
+    head = ["rank", "trial", *(names[key] for key in keys), *sought, "remarks", "run"]
+    rows = [head]
+    for each in ranking.complete:
+        marks = ["Pareto front"] if several and each.number in ranking.front else []
+        marks += [f"picked as {pick.name}" for pick in picks if pick.trial == each.number]
+        values = [number(each.values[name]) for name in ranking.objectives]
+        place = [str(ranking.rank(each.number)), str(each.number), *_params(each, keys)]
+        rows.append([*place, *values, ", ".join(marks) or "-", each.run or "-"])
+    return markdown(_without_empty(rows))
+
+
+def _without_empty(rows: list[list[str]]) -> list[list[str]]:
+    """Without columns in which no trial has anything."""
+    kept = [i for i in range(len(rows[0])) if any(row[i] != "-" for row in rows[1:])]
+    return [[row[i] for i in kept] for row in rows]
+
+
+def _params(record: TrialRecord, keys: Sequence[str]) -> list[str]:
+    return [_cell(number(record.params[key])) if key in record.params else "-" for key in keys]
+
+
+def _others(ranking: Ranking, keys: Sequence[str]) -> str:
+    names = short_names(keys)
+    rows = [["not ranked", *(names[key] for key in keys), "state", "why"]]
+    for each in sorted(ranking.others, key=lambda record: record.state != "stopped"):
+        why = _cell((each.error or "-").strip())
+        rows.append([str(each.number), *_params(each, keys), each.state, why])
+    return markdown(_without_empty(rows))
+
+
+def _cell(text: str) -> str:
+    """In one line, and without what would end the cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def correlation_text(ranking: Ranking, pair: tuple[str, str], found: Correlation | None) -> str:
+    """In words, whether two objectives order the trials alike."""
+    first, second = (f"{name} ({ranking.objectives[name]} is best)" for name in pair)
+    if found is None:
+        count = len(ranking.complete)
+        why = (
+            f"{count} complete trial{'s have' if count != 1 else ' has'} no order to compare"
+            if count < FEWEST
+            else "one of them is the same for all complete trials, or not a number for nearly all"
+        )
+        return f"Between {first} and {second} there is no rank correlation: {why}."
+    verdict = {
+        True: "order the trials alike",
+        False: "order the trials oppositely: what one calls better, the other calls worse",
+        None: "are not shown to order the trials alike, nor oppositely: the interval has 0 in it",
+    }[found.agrees]
+    return (
+        f"**{first} and {second} {verdict}.** Over {found.count} complete trials, directions aligned, "
+        f"Spearman's rho is {found.rho:+.2f} (95% interval {found.low:+.2f} to {found.high:+.2f}, "
+        f"p = {found.p:.2g}) and Kendall's tau {found.tau:+.2f}{_as_they_are(ranking, pair, found)}."
+    )
+
+
+def _as_they_are(ranking: Ranking, pair: tuple[str, str], found: Correlation) -> str:
+    """What someone who correlates the columns of the table will see."""
+    if len({ranking.objectives[name] for name in pair}) == 1:
+        return ""
+    return f"; rho is {-found.rho:+.2f} between the numbers as they stand, of which one is best at its lowest"
+
+
+def _explained(found: Correlations) -> str:
+    if not any(found.values()):
+        return ""
+    return (
+        "A correlation of +1 means that two objectives put the trials in the same order, each the best "
+        "first, whether that is the lowest or the highest; -1 that one's best is the other's worst. The "
+        "interval is of bootstrap samples of the trials; p is of a permutation test."
+    )
+
+
+def _picked(ranking: Ranking, pick: Pick) -> str:
+    numbers = [each.number for each in ranking.complete]
+    titles = short_names(ranking.objectives)
+    note = f" “{pick.note}”" if pick.note else ""
+    if pick.trial not in numbers:
+        return f"By eye, {pick.user} picked trial {pick.trial} as the {pick.name} ({pick.time[:10]}).{note}"
+    ranks = " and ".join(f"{ranking.rank(pick.trial, name)} by {titles[name]}" for name in titles)
+    return (
+        f"By eye, {pick.user} picked trial {pick.trial} as the {pick.name} ({pick.time[:10]}); of "
+        f"{len(numbers)} it ranks {ranks}.{note}"
+    )
+
+
+def _order_of_picks(ranking: Ranking, picks: Sequence[Pick]) -> str:
+    """Whether each objective puts the picked best before the picked worst."""
+    trial = {pick.name: pick.trial for pick in picks}
+    numbers = [each.number for each in ranking.complete]
+    if len(trial) < 2 or not all(each in numbers for each in trial.values()):
+        return ""
+    said = []
+    for name, title in short_names(ranking.objectives).items():
+        best, worst = (ranking.rank(trial[each], name) for each in ("best", "worst"))
+        before = "before" if best < worst else "after" if best > worst else "level with"
+        said.append(f"{title} puts the best {before} the worst")
+    return f"Of these two, {', '.join(said)}."
+
+
+def values_text(record: TrialRecord, ranking: Ranking) -> str:
+    """A complete trial's objectives in one line."""
+    titles = short_names(ranking.objectives)
+    return ", ".join(f"{titles[name]} {number(record.values[name])}" for name in ranking.objectives)

@@ -1,0 +1,206 @@
+"""One trial of a study, from its parameters to its record. Plain Python: it knows nothing of Ray."""
+
+import logging
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any
+
+from preimage.errors import PreimageError, StoppedEarly, TrackingError
+from preimage.pipelines.execute import execute
+from preimage.pipelines.plan import Plan, PlannedStep, make_plan
+from preimage.runs import Outcome, RunFolder
+from preimage.specs.load import Spec
+from preimage.specs.sought import lowest_is_best, recorders
+from preimage.specs.study import StudySpec
+from preimage.tracking.mirror import Mirror, flatten
+from preimage.tracking.tracker import Tracker, open_tracker
+from preimage.tuning.cost import cost_of
+from preimage.tuning.pruning import Curve, Others, Rule, StopTraining
+from preimage.tuning.records import TrialRecord, read_records, write_record
+from preimage.tuning.searcher import known_to
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A study with its run folder. It travels to Ray workers."""
+
+    spec: StudySpec
+    run: RunFolder
+    inline: bool = True
+    """Whether a trial is done in one process, wherever that is; its steps' own resources count otherwise."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a trial ended."""
+
+    state: Any
+    values: dict[str, float]
+    metrics: dict[str, float]
+    error: str | None = None
+    traceback: str | None = None
+
+
+def plan_trial(study: StudyRun, number: int, params: Mapping[str, Any]) -> Plan:
+    """What a trial would do. Raises PreimageError where that is impossible."""
+    spec = study.spec.spec_of(params, f"{study.spec.name}-{number:04d}")
+    return make_plan(_in_process(spec) if study.inline else spec)
+
+
+def run_trial(study: StudyRun, number: int, params: Mapping[str, Any]) -> TrialRecord:
+    """Run a trial, or go on with it where it was interrupted, and keep its record.
+
+    Nothing that a trial does wrong is raised: it is in the record. Raises StorageError where that cannot be
+    written.
+    """
+    begin, plan, rule = time.monotonic(), None, None
+    try:
+        plan = plan_trial(study, number, params)
+        rule = stop_rule(study, number, plan)
+        found = _stopped_before(rule) or _run(study, plan, rule)
+    except StoppedEarly as error:
+        found = Found("stopped", {}, {}, str(error))
+    except PreimageError as error:
+        found = Found("failed", {}, {}, str(error))
+    except Exception as error:  # anything else is a defect of ours, and the other trials go on
+        found = Found("failed", {}, {}, f"{type(error).__name__}: {error}", traceback.format_exc())
+    record = TrialRecord(
+        number=number,
+        params=dict(params),
+        state=found.state,
+        values=found.values,
+        intermediate=tuple(_curve(rule)),
+        metrics=found.metrics,
+        error=found.error,
+        traceback=found.traceback,
+        run=plan.run.name if plan else None,
+        folder=plan.run.folder.uri if plan else None,
+        samples=_samples(plan) if plan else None,
+        seconds=round(time.monotonic() - begin, 3),
+        cost=cost_of(plan, plan.steps) if plan else {},
+    )
+    write_record(study.run.folder, record)
+    return record
+
+
+def failed(number: int, params: Mapping[str, Any], error: str) -> TrialRecord:
+    """The record of a trial that could not even say itself why it failed."""
+    return TrialRecord(number=number, params=dict(params), state="failed", error=error)
+
+
+def stop_rule(study: StudyRun, number: int, plan: Plan) -> StopTraining | None:
+    """When the trial's training is given up; None where the study gives none up."""
+    config = study.spec.scheduler
+    steps = recorders(plan.spec, config.metric) if config.name != "none" and config.metric else []
+    if not steps or not config.metric:
+        return None
+    known = known_to(study.spec, number)
+    others = Others.of([each for each in read_records(study.run.folder) if each.number in known])
+    rule = Rule(config, lowest_is_best(plan.spec, config.metric), others)
+    return StopTraining(rule, next(step.run for step in plan.steps if step.name == steps[0]))
+
+
+def _run(study: StudyRun, plan: Plan, rule: StopTraining | None) -> Found:
+    """Raises what `execute` raises."""
+    tracker = _open_tracker(study, plan)
+    if tracker is None:
+        plan = replace(
+            plan, spec=replace(plan.spec, tracking=plan.spec.tracking.model_copy(update={"uri": "none"}))
+        )
+    above = Mirror(study.run, tracker) if tracker else None
+    outcome = execute(plan, above=above, stop_early=rule)
+    if tracker:
+        _show_pictures(plan, outcome, tracker)
+    return _found(study.spec, plan, outcome)
+
+
+def _open_tracker(study: StudyRun, plan: Plan) -> Tracker | None:
+    """The tracker answered when the study began: one that has gone since must not fail a trial."""
+    try:
+        return open_tracker(study.spec.tracking, plan.root)
+    except TrackingError as error:
+        log.warning("%s %s will be recorded when the study is over.", error, plan.spec.name)
+        return None
+
+
+def _in_process(spec: Spec) -> Spec:
+    alone = {"backend": "local", "workers": 1}
+    steps = {
+        name: config.model_copy(update={"resources": config.resources.model_copy(update=alone)})
+        for name, config in spec.steps.items()
+    }
+    return replace(spec, steps=steps)
+
+
+def _stopped_before(rule: StopTraining | None) -> Found | None:
+    """A training that went further once, in an interrupted attempt or for another study, is not run again."""
+    if rule and (reason := rule.rule.cut(_whole_curve(rule))[1]):
+        return Found("stopped", {}, {}, reason)
+    return None
+
+
+def _curve(rule: StopTraining | None) -> Curve:
+    """The scheduler's metric, as far as the trial goes."""
+    return rule.rule.cut(_whole_curve(rule))[0] if rule else ()
+
+
+def _whole_curve(rule: StopTraining) -> Curve:
+    return rule.run.curve(str(rule.rule.config.metric))
+
+
+def _found(spec: StudySpec, plan: Plan, outcome: Outcome) -> Found:
+    """What a trial came out as; failed where an objective is missing or not a finite number."""
+    parts = {name: each["metrics"] for name, each in (outcome.steps or {}).items()}
+    metrics = numbers(parts if plan.spec.is_pipeline else outcome.metrics)
+    if missing := [name for name in spec.objectives if name not in metrics]:
+        return Found("failed", {}, metrics, f"its outcome says nothing of {', '.join(missing)}")
+    values = {name: metrics[name] for name in spec.objectives}
+    if wrong := [f"{name} is {value}" for name, value in values.items() if not isfinite(value)]:
+        return Found("failed", {}, metrics, f"{', '.join(wrong)}: not a number that can be ranked")
+    return Found("complete", values, metrics)
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among metrics, nested ones by dotted names."""
+    flat = flatten(metrics)
+    kept = {name: value for name, value in flat.items() if isinstance(value, int | float)}
+    return {name: float(value) for name, value in kept.items() if not isinstance(value, bool)}
+
+
+def _samples(plan: Plan) -> str | None:
+    """The last generator's samples; of a training that did not come to its end, the newest grid."""
+    for step in reversed(plan.steps):
+        if "generator" in step.config.GIVES:
+            if step.run.figures.exists("samples.png"):
+                return f"{step.run.figures.uri}/samples.png"
+            if grids := step.run.samples.names():
+                return f"{step.run.samples.uri}/{grids[-1]}"
+    return None
+
+
+def _show_pictures(plan: Plan, outcome: Outcome, tracker: Tracker) -> None:
+    """A trial that is a pipeline shows its last samples and scores itself, not only in its steps."""
+    run_id = outcome.mlflow_run_id
+    if not plan.spec.is_pipeline or not run_id:
+        return
+    try:
+        for step in _shown(plan):
+            for name in step.run.figures.files():
+                if name == "samples.png" or step.config.job == "score":
+                    picture = step.run.figures.read(name)
+                    plan.run.figures.write(name, picture)
+                    tracker.file(run_id, "figures", name, picture)
+    except TrackingError as error:
+        log.warning("%s %s lacks pictures there; they are in its folder.", error, plan.spec.name)
+
+
+def _shown(plan: Plan) -> list[PlannedStep]:
+    """The last step with a generator, and the last that scores."""
+    makers = [step for step in plan.steps if "generator" in step.config.GIVES]
+    scores = [step for step in plan.steps if step.config.job == "score"]
+    return [*makers[-1:], *scores[-1:]]

@@ -1,0 +1,214 @@
+"""Specs of studies: what is read, and every mistake in one report with its place."""
+
+import json
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from preimage.errors import SpecError
+from preimage.recipes.jobs import JOBS
+from preimage.specs.models import schema
+from preimage.specs.sought import lowest_is_best, recorders, reports_of
+from preimage.specs.study import is_study, loads_study
+
+STUDY = """\
+trial:
+  data: {source: digits, size: 16, channels: 1}
+  defaults:
+    invert: {inversion: {solver: adam}}
+  steps:
+    train: {job: train-gan, training: {images: 1000, batch: 20}}
+    codes: {job: invert, generator: train}
+    prior: {job: pag, store: codes}
+space:
+  train.model.filter_size: {choice: [3, 4]}
+  train.optimizer.name: {choice: [adam, sgd]}
+  train.optimizer.momentum:
+    choice: [0.0, 0.9]
+    when: {train.optimizer.name: sgd}
+objectives: {prior.pag: lowest, train.generator_loss: lowest}
+sampler: {name: grid}
+profiles:
+  small:
+    trial.train.training.images: 100
+    space.train.model.width: {int: [3, 5]}
+"""
+TPE = ["sampler.name=tpe", "trials=9"]
+ONE = ["objectives={prior.pag: lowest}"]
+
+
+def study(*changes, text=STUDY, profile=None):
+    return loads_study(text, "a.yaml", "a", profile, changes)
+
+
+def mistakes(*changes, text=STUDY, profile=None):
+    with pytest.raises(SpecError) as caught:
+        study(*changes, text=text, profile=profile)
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+def test_a_study_is_read_and_written_and_read_again():
+    spec = study()
+    assert (spec.name, spec.trials, list(spec.objectives)) == ("a", 6, ["prior.pag", "train.generator_loss"])
+    assert not spec.looks_back
+    again = study(text=yaml.safe_dump(spec.resolved(), sort_keys=False))
+    assert again == spec
+    assert is_study(STUDY, "a.yaml")
+    assert not is_study("job: pag\nstore: a", "a.yaml")
+
+
+def test_a_trial_has_the_values_of_its_point():
+    point = {"train.optimizer.name": "sgd", "train.optimizer.momentum": 0.9, "train.model.filter_size": 3}
+    made = study().spec_of(point, "a-0001")
+    config = made.steps["train"]
+    assert (config.optimizer.name, config.optimizer.momentum, config.model.filter_size) == ("sgd", 0.9, 3)
+    assert config.data.source == "digits"
+    assert (made.name, made.results) == ("a-0001", "results")
+    with pytest.raises(SpecError, match="a-0002, with .*: steps.train.model.filter_size: should be"):
+        study().spec_of({"train.model.filter_size": 0}, "a-0002")
+
+
+def test_profiles_and_overrides_reach_the_trial_and_the_space():
+    small = study(profile="small")
+    assert small.trials == 18
+    assert small.trial["steps"]["train"]["training"]["images"] == 100
+    changed = study("trial.codes.seed=4", "space.train.model.filter_size.choice=[3]", *TPE, "sampler.seed=3")
+    assert changed.trial["steps"]["codes"]["seed"] == 4
+    assert (changed.space["train.model.filter_size"].choice, changed.trials) == ((3,), 9)
+    assert changed.sampler.seed == 3
+    assert list(study("objectives.codes.converged=highest").objectives)[2] == "codes.converged"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            ["space.train.model.widht={int: [1, 2]}"],
+            "space.train.model.widht: no such key; did you mean 'width'?",
+        ),
+        (
+            ["space.trian.model.width={int: [1, 2]}"],
+            "space.trian.model.width: no such step or key; did you mean",
+        ),
+        (["space.train.model.width={choice: [3, a]}"], "space.train.model.width: should be a valid integer"),
+        ([*TPE, "space.train.model.width={uniform: [3, 8]}"], "number with a fractional part"),
+        (["space.train.model.width={int: [-1, 2]}"], "space.train.model.width: should be greater than"),
+        (
+            ["space.train.training.best={choice: [generator_loss, x]}"],
+            "with 'x', steps.train: training.best must be one of",
+        ),
+        (["space.codes.generator={choice: [prior]}"], "the step 'prior' does not come before this one"),
+        (["space.train.model.width={int: [1, 2000]}"], "a grid of 16,000 trials is too large to be meant"),
+        (["space.train.optimizer.lr={uniform: [0.1, 1]}"], "a grid has no points in a continuous space"),
+        (["trials=7"], "trials: the grid has 6 points: write trials: 6, or leave it out"),
+        (["sampler.name=tpe"], "trials: is needed but not there: how many trials tpe may choose"),
+        (
+            ["objectives.prior.pog=lowest"],
+            "objectives.prior.pog: no trial reports it: did you mean 'prior.pag'?",
+        ),
+        (["objectives.prior.pag=best"], "should be 'lowest' or 'highest'"),
+        (["objectives={}"], "objectives: "),
+        (["space={}"], "space: "),
+        (["space.train.optimizer.momentum.when={a: 1}"], "no such key of this space"),
+        (
+            ["space.train.optimizer.momentum.when={train.optimizer.name: rmsprop}"],
+            "train.optimizer.name never is 'rmsprop'",
+        ),
+        (
+            ["space.train.optimizer.name={choice: [adam, sgd], when: {train.optimizer.momentum: 0.9}}"],
+            "wait for each other",
+        ),
+        (
+            ["space.seed={choice: [1], when: {train.optimizer.momentum: 0.9, train.optimizer.name: adam}}"],
+            "this condition never holds",
+        ),
+        (["space.train.model.width={uniform: [3, 1]}"], "lower bound must be below the upper"),
+        (["space.train.optimizer.lr={log-uniform: [0, 1]}"], "lower bound above 0"),
+        (["space.train.resources.cpus={int: [1, 2]}"], "decides no result"),
+        (["space.defaults.invert.inversion.solver={choice: [adam, x]}"], "inversion.solver: should be"),
+        (["sampler.name=cma-es", "trials=9"], "cma-es has numbers only, no choices: use sampler.name: tpe"),
+        (["sampler.name=cma-es", "trials=9"], "cma-es seeks one objective only"),
+        (
+            [*TPE, "scheduler={name: asha, metric: generator_loss, first: 100}"],
+            "asha compares trials by one metric, but 2 are sought",
+        ),
+        (
+            [*TPE, *ONE, "scheduler={name: asha, metric: pag, first: 100}"],
+            "no training of a trial records it",
+        ),
+        ([*TPE, "scheduler={name: asha}"], "asha needs `metric`"),
+        (["trial.results=elsewhere"], "stands beside `trial`, not in it"),
+        (["trial.train.training.batch=a"], "trial.steps.train.training.batch: should be a valid integer"),
+        (["sampler.name=tpo"], "sampler.name: should be 'grid'"),
+        (["trails=3"], "trails: no such key; did you mean 'trials'?"),
+    ],
+)
+def test_a_mistake_says_what_is_wrong(changes, message):
+    found = mistakes(*changes)
+    assert any(message in line for line in found), found
+
+
+def test_all_mistakes_come_in_one_report_each_with_its_line():
+    wrong = STUDY.replace("filter_size: {choice", "filter_siez: {choice").replace(
+        "[adam, sgd]", "[adam, adan]"
+    )
+    wrong = wrong.replace("sgd}", "adan}")
+    found = mistakes(text=wrong)
+    assert [line.split(":")[0] for line in found] == ["line 10", "line 11"]
+    assert "did you mean 'filter_size'?" in found[0]
+    assert "'adam', 'rmsprop' or 'sgd'" in found[1]
+    [line] = mistakes(text=STUDY.replace("batch: 20", "batch: x"))
+    assert line.startswith("line 6: trial.steps.train.training.batch")
+    [line] = mistakes(text=STUDY.replace("solver: adam", "solver: adan"))
+    assert line.startswith("line 4: trial.steps.codes.inversion.solver")
+    [line] = mistakes("space.train.model.width={choice: [a]}")
+    assert line.startswith("command line: space.train.model.width")
+    [line] = mistakes(text=STUDY.replace("int: [3, 5]", "int: [0, 5]"), profile="small")
+    assert line.startswith("line 20, profile small: space.train.model.width")
+
+
+def test_a_key_that_steps_override_changes_nothing_and_is_refused():
+    text = STUDY.replace("defaults:\n", "defaults:\n    train-gan: {model: {width: 8}}\n")
+    key = "space.defaults.train-gan.model.width={int: [2, 4]}"
+    assert study(key, text=text).trials == 18
+    [line] = mistakes(key, text=text.replace("job: train-gan,", "job: train-gan, model: {width: 4},"))
+    assert "no value of it changes anything" in line
+
+
+def test_a_metric_that_two_trainings_record_is_refused():
+    text = STUDY.replace("    codes:", "    other: {job: train-gan, seed: 3}\n    codes:")
+    [line] = mistakes(*TPE, *ONE, "scheduler={name: median, metric: generator_loss, first: 100}", text=text)
+    assert "train and other record it" in line
+
+
+def test_a_metrics_direction_is_its_trainings():
+    spec = study().spec_of({}, "a")
+    assert recorders(spec, "generator_loss") == ["train"]
+    assert lowest_is_best(spec, "generator_loss")
+    assert not lowest_is_best(spec, "classifier_score")
+    best = study("trial.train.training.best=generator_loss", "trial.train.training.best_is=highest")
+    assert not lowest_is_best(best.spec_of({}, "a"), "generator_loss")
+    assert "codes.reconstruction_error" in reports_of(spec)
+
+
+def test_a_job_that_declares_nothing_reports_its_headline():
+    undeclared = [kind for kind, job in JOBS.items() if not job.reports]
+    text = "trial: {job: explore, store: s, generator: g}\n"
+    text += "space: {seed: {choice: [1, 2]}}\nobjectives: {pig: lowest}\n"
+    assert "explore" in undeclared
+    [line] = mistakes(text=f"{text}sampler: {{name: grid}}")
+    assert JOBS["explore"].headline[0] in line or "did you mean" in line
+
+
+def test_the_schema_knows_studies():
+    made = Draft202012Validator(schema())
+    assert not list(made.iter_errors(yaml.safe_load(STUDY)))
+    for wrong in (
+        "objectives: {prior.pag: best}",
+        "sampler: {name: tpo}",
+        "space: {a: {int: [1, 2], logg: true}}",
+    ):
+        value = yaml.safe_load(STUDY) | yaml.safe_load(wrong)
+        assert list(made.iter_errors(value)), wrong
+    assert json.dumps(schema())

@@ -1,0 +1,219 @@
+import io
+from dataclasses import replace
+from math import inf, nan
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from preimage.runs import RunFolder
+from preimage.tuning.naming import number, short_names
+from preimage.tuning.picks import Pick
+from preimage.tuning.ranking import correlations, rank
+from preimage.tuning.records import TrialRecord
+from preimage.tuning.report import metrics, report
+from preimage.tuning.table import table
+from study_reports import complete, study, trials
+
+LOWEST = {"pag": "lowest", "score": "highest"}
+VALUES = [(3.0, 0.3), (1.0, 0.1), (2.0, 0.2), (4.0, 0.4)]
+"""The best first: trials 1, 2, 0, 3."""
+
+
+def pick(name, trial, note=None):
+    return Pick(name=name, trial=trial, time="2026-01-02T03:04:05+00:00", user="ada", note=note)
+
+
+def plain(values):
+    """Trials of one objective or two."""
+    lines = [each if isinstance(each, tuple) else (each,) for each in values]
+    return [
+        complete(i, dict(zip(LOWEST, line, strict=False)), {"model.width": i}) for i, line in enumerate(lines)
+    ]
+
+
+def failed(number, error="no luck"):
+    return TrialRecord(number=number, params={"model.width": 9}, state="failed", error=error)
+
+
+def written(records, objectives=LOWEST, picks=()):
+    ranking = rank(records, objectives)
+    return table(ranking, ["model.width"], correlations(ranking), picks)
+
+
+def test_trials_are_ranked_by_the_first_objective_in_its_direction():
+    records = plain([(2.0, 5.0), (1.0, 4.0), (nan, 9.0), (1.0, 6.0)])
+    order = [each.number for each in rank(records, LOWEST).complete]
+    assert order == [1, 3, 0, 2], "the earlier of equal trials first, what is not a number last"
+    turned = rank(records, {"score": "highest", "pag": "lowest"})
+    assert [each.number for each in turned.complete] == [2, 3, 0, 1]
+    assert [turned.rank(each) for each in (2, 3, 0, 1)] == [1, 2, 3, 4]
+    assert [rank(records, LOWEST).rank(each) for each in (1, 3, 0)] == [1, 1, 3]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
+def test_the_pareto_front_is_optunas(values):
+    front = rank(plain([(float(a), float(b)) for a, b in values]), LOWEST).front
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    other = optuna.create_study(directions=["minimize", "maximize"])
+    for pair in values:
+        other.add_trial(optuna.trial.create_trial(values=[float(each) for each in pair]))
+    assert front == {trial.number for trial in other.best_trials}
+
+
+def test_the_table_has_every_trial_ranked_first_and_the_others_below_with_why():
+    records = [*plain([(2.0, 1.0), (1.0, 2.0)]), failed(2, "a | b\nc")]
+    stopped = TrialRecord(
+        number=3, params={}, state="stopped", error="place 9 of 9", intermediate=((100, 2.0), (300, 1.25))
+    )
+    text = written([*records, stopped])
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert text.startswith("4 trials: 2 complete, 1 stopped, 1 failed; ranked by pag, lowest first.")
+    assert lines[2].startswith("| 1 | 1 | 1 | 1 | 2 | Pareto front |")
+    assert lines[3].startswith("| 2 | 0 | 0 | 2 | 1 | - |")
+    assert lines[6] == "| 3 | - | stopped | place 9 of 9 |"
+    assert lines[7] == r"| 2 | 9 | failed | a \| b c |"
+
+
+def test_agreement_is_positive_where_low_pag_goes_with_high_score():
+    alike = written(plain([(float(i), 10.0 - i) for i in range(6)]))
+    assert "**pag (lowest is best) and score (highest is best) order the trials alike.**" in alike
+    assert "Spearman's rho is +1.00" in alike
+    assert "rho is -1.00 between the numbers as they stand" in alike
+    opposite = written(plain([(float(i), float(i)) for i in range(6)]))
+    assert "order the trials oppositely" in opposite
+    assert "Spearman's rho is -1.00" in opposite
+    chance = written(plain([(float(i), (7 * i) % 4) for i in range(8)]))
+    assert "not shown to order the trials alike, nor oppositely: the interval has 0 in it" in chance
+    same = written(plain([(float(i), float(i)) for i in range(6)]), {"pag": "lowest", "score": "lowest"})
+    assert "as they stand" not in same
+
+
+def test_where_there_is_no_correlation_it_says_why():
+    assert "2 complete trials have no order to compare" in written(plain([(1.0, 1.0), (2.0, 2.0)]))
+    assert "1 complete trial has no order" in written([*plain([(1.0, 1.0)]), failed(7)])
+    assert "the same for all complete trials" in written(plain([(float(i), 1.0) for i in range(4)]))
+    assert "rank correlation" not in written(plain([1.0, 2.0]), {"pag": "lowest"})
+
+
+def test_a_persons_pick_stands_beside_the_ranking():
+    records = plain([(float(i), 10.0 - i) for i in range(4)])
+    text = written(records, picks=[pick("best", 1, "crisp"), pick("worst", 3)])
+    assert "| 2 | 1 | 1 | 1 | 9 | picked as best |" in text
+    assert (
+        "ada picked trial 1 as the best (2026-01-02); of 4 it ranks 2 by pag and 2 by score. “crisp”" in text
+    )
+    assert "Of these two, pag puts the best before the worst, score puts the best before the worst." in text
+    turned = written(records, picks=[pick("best", 3), pick("worst", 1)])
+    assert "pag puts the best after the worst" in turned
+
+
+def test_names_are_as_short_as_they_are_unique():
+    keys = ["train.optimizer.lr", "train.codes.lr", "train.model.width", "lr"]
+    assert list(short_names(keys).values()) == ["optimizer.lr", "codes.lr", "width", "lr"]
+    assert short_names(["a.b.c"]) == {"a.b.c": "c"}
+    assert [number(each) for each in (1234, 1e-5, 0.123456, 54321.0, True, "adam", [1, 2])] == [
+        *("1,234", "1e-05", "0.1235", "54,321", "true", "adam", "[1,2]")
+    ]
+
+
+@pytest.fixture
+def run(folder, monkeypatch):
+    """Where a report goes; Optuna's pictures have tests of their own."""
+    optunas = {"history.png": b"a picture"}, ["No slice.png: there is none here."]
+    monkeypatch.setattr("preimage.tuning.plots.optuna_plots", lambda spec, records: optunas)
+    return RunFolder(folder / "runs" / "study-0")
+
+
+def picture(run, name):
+    return np.asarray(Image.open(io.BytesIO(run.figures.read(name))).convert("L")).astype(float)
+
+
+def test_a_report_writes_what_it_says_and_says_what_was_found(folder, run):
+    spec = study()
+    result = report(spec, trials(folder, spec, VALUES), [], run)
+    assert set(result.figures) == set(run.figures.names())
+    drawn = {"table.md", "gallery.png", "best-worst.png", "correlation.png", "history.png"}
+    assert set(result.figures) == drawn
+    assert run.figures.read("table.md").decode().endswith("No slice.png: there is none here.\n")
+    found = result.metrics
+    assert (found["trials"], found["complete"], found["failed"], found["stopped"]) == (4, 4, 0, 0)
+    assert found["best_trial"] == 1
+    assert found["best"] == {"agreement.pag": 1.0, "codes.reconstruction_error": 0.1}
+    assert found["best_params"] == {"train.model.filter_size": 3, "train.model.width": 8}
+    assert found["pareto_front"] == [1]
+    assert found["correlation"]["pag and reconstruction_error"]["rho"] == pytest.approx(1.0)
+
+
+def test_the_same_trials_in_any_order_give_the_same_report(folder, run):
+    spec = study()
+    records = trials(folder, spec, VALUES)
+    again = RunFolder(folder / "again")
+    first, second = report(spec, records, [], run), report(spec, records[::-1], [], again)
+    assert first == second
+    for name in ("table.md", "gallery.png", "best-worst.png", "correlation.png"):
+        assert run.figures.read(name) == again.figures.read(name)
+
+
+def test_best_and_worst_are_shown_and_a_pick_gets_a_line_of_its_own(folder, run):
+    spec = study()
+    records = trials(folder, spec, VALUES)
+    report(spec, records, [], run)
+    alone = picture(run, "best-worst.png")
+    report(spec, records, [pick("best", 2), pick("worst", 0)], run)
+    both = picture(run, "best-worst.png")
+    assert both.shape[0] > 1.8 * alone.shape[0]
+    assert report(spec, records, [pick("best", 2)], run).metrics["picked"] == {"best": 2}
+
+
+def test_trials_without_samples_have_an_empty_place_and_the_rest_is_drawn(folder, run):
+    spec = study()
+    records = trials(folder, spec, VALUES)
+    gone = [each.model_copy(update={"samples": f"{folder.uri}/nowhere/samples.png"}) for each in records]
+    mixed = report(spec, [*records[:3], gone[3]], [], run)
+    assert "gallery.png" in mixed.figures
+    result = report(spec, gone, [], RunFolder(folder / "none"))
+    assert "gallery.png" not in result.figures
+    text = (folder / "none" / "figures").read("table.md").decode()
+    assert "No gallery.png and no best-worst.png: no trial left a grid of samples." in text
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_study_of_one_complete_trial_or_none_has_a_report_too(folder, run, count):
+    spec = study()
+    records = [*trials(folder, spec, VALUES[:count]), failed(5).model_copy(update={"params": {}})]
+    result = report(spec, records, [], run)
+    assert result.metrics["complete"] == count
+    assert ("best_trial" in result.metrics) == bool(count)
+    assert "best-worst.png" not in result.figures
+    assert ("gallery.png" in result.figures) == bool(count)
+    text = run.figures.read("table.md").decode()
+    assert "no luck" in text
+    assert "best-worst.png: " in text
+
+
+def test_a_value_that_is_not_a_number_is_left_out_of_what_needs_one(folder, run):
+    spec = study()
+    result = report(spec, trials(folder, spec, [*VALUES[:3], (5.0, nan)]), [], run)
+    assert result.metrics["correlation"]["pag and reconstruction_error"]["count"] == 3
+    assert result.metrics["best_trial"] == 1
+    endless = report(spec, trials(folder, spec, [*VALUES[:3], (inf, 0.5)]), [], run)
+    assert endless.metrics["best_trial"] == 1
+
+
+def test_one_objective_has_no_front_and_no_correlation(folder, run):
+    spec = study()
+    spec = replace(spec, objectives={"agreement.pag": "lowest"})
+    result = report(spec, trials(folder, spec, [(3.0,), (1.0,)]), [], run)
+    assert not {"pareto_front", "correlation"} & set(result.metrics)
+    assert "correlation.png" not in result.figures
+    assert "Pareto" not in run.figures.read("table.md").decode()
+
+
+def test_metrics_count_states():
+    ranking = rank([failed(0), *plain([1.0])[0:0]], {"pag": "lowest"})
+    assert metrics(ranking, {}, []) == {"trials": 1, "complete": 0, "stopped": 0, "failed": 1}

@@ -1,0 +1,255 @@
+"""Whole studies in this process: what is run, what is kept, and what a resumed one does."""
+
+import subprocess
+import sys
+
+import optuna
+import pytest
+
+from faulty import wait_for
+from preimage.errors import PreimageError, TrackingError
+from preimage.tuning.records import read_records
+from preimage.tuning.study import run_study
+from preimage.tuning.study_plan import shared_steps
+from studies import GRID, LEARNING_RATES, PIPELINE, planned, same, text_of
+
+
+def records_of(plan):
+    return read_records(plan.run.folder)
+
+
+def table_of(plan):
+    return plan.run.figures.read("table.md").decode()
+
+
+def names(plan):
+    return sorted((plan.root / "runs").names())
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory):
+    plan = planned(GRID, tmp_path_factory.mktemp("grid"))
+    return plan, run_study(plan)
+
+
+@pytest.fixture(scope="module")
+def rates(tmp_path_factory):
+    plan = planned(LEARNING_RATES, tmp_path_factory.mktemp("rates"))
+    return plan, run_study(plan)
+
+
+def test_a_grid_study_runs_every_point_once_and_ranks_the_trials(grid):
+    plan, outcome = grid
+    records = records_of(plan)
+    assert [each.number for each in records] == list(range(6))
+    assert len({str(each.params) for each in records}) == 6
+    assert all(
+        "optimizer.momentum" not in each.params for each in records if each.params["optimizer.name"] == "adam"
+    )
+    assert {each.state for each in records} == {"complete"}
+    assert all(each.values == {name: each.metrics[name] for name in GRID["objectives"]} for each in records)
+    best = min(records, key=lambda each: each.values["generator_loss"])
+    assert (outcome.job, outcome.metrics["best_trial"]) == ("study", best.number)
+    assert all(each.samples and each.samples.endswith("samples.png") for each in records)
+    assert records[0].cost["generator evaluations"] == 960
+
+
+def test_a_finished_study_is_not_run_again(grid):
+    plan, outcome = grid
+    before = names(plan)
+    assert run_study(planned(GRID, plan.root.path)).plain() == outcome.plain()
+    assert names(plan) == before
+
+
+def test_optuna_opens_the_study(grid, rates):
+    for plan, _ in (grid, rates):
+        backend = optuna.storages.journal.JournalFileBackend(str(plan.run.folder.local / "optuna.log"))
+        study = optuna.load_study(study_name=plan.run.name, storage=optuna.storages.JournalStorage(backend))
+        states = {"complete": "COMPLETE", "stopped": "PRUNED", "failed": "FAIL"}
+        records = records_of(plan)
+        assert [each.state.name for each in study.trials] == [states[each.state] for each in records]
+        assert [each.params for each in study.trials] == [each.params for each in records]
+        assert [each.intermediate_values for each in study.trials] == [
+            dict(each.intermediate) for each in records
+        ]
+        for trial, record in zip(study.trials, records, strict=True):
+            if record.state == "complete":
+                assert trial.values == list(record.values.values())
+            assert trial.user_attrs["run"] == record.run
+
+
+def test_asha_stops_trials_at_rungs_and_the_rest_come_to_their_end(rates):
+    plan, outcome = rates
+    records = records_of(plan)
+    stopped = [each for each in records if each.state == "stopped"]
+    assert 0 < len(stopped) < len(records)
+    for each in stopped:
+        assert each.intermediate[-1][0] in (96, 192, 384)
+        assert "at the rung of" in str(each.error)
+        assert not each.values
+        assert each.samples
+    assert outcome.metrics["stopped"] == len(stopped)
+
+
+@pytest.mark.parametrize(("spec", "after"), [(GRID, 2), (LEARNING_RATES, 5)], ids=["grid", "tpe and asha"])
+def test_a_study_whose_driver_was_killed_ends_as_an_undisturbed_one(grid, rates, tmp_path, spec, after):
+    undisturbed, _ = grid if spec is GRID else rates
+    plan = planned(spec, tmp_path / "results")
+    file = tmp_path / "tiny.yaml"
+    file.write_text(text_of(spec, tmp_path / "results"))
+    command = [sys.executable, "-m", "preimage", "run", str(file)]
+    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    wait_for(lambda: len(records_of(plan)) >= after)
+    driver.kill()
+    driver.wait()
+    done = len(records_of(plan))
+    assert done < plan.spec.trials
+    assert not plan.run.outcome()
+    kept = {
+        name: plan.run.folder.modified_ms(f"trials/{name}") for name in (plan.run.folder / "trials").names()
+    }
+    run_study(plan)
+    assert all(plan.run.folder.modified_ms(f"trials/{name}") == at for name, at in kept.items())
+    assert same(records_of(plan)) == same(records_of(undisturbed))
+    assert table_of(plan) == table_of(undisturbed)
+
+
+def test_more_trials_go_on_where_a_study_ended(rates, tmp_path):
+    undisturbed, _ = rates
+    short = planned(LEARNING_RATES, tmp_path, "trials=6")
+    run_study(short)
+    longer = planned(LEARNING_RATES, tmp_path)
+    assert longer.run == short.run
+    assert run_study(longer).metrics["trials"] == 10
+    assert same(records_of(longer)) == same(records_of(undisturbed))
+
+
+FAILING = GRID | {
+    "space": {"optimizer.lr": {"choice": [2e-4, 1e30]}},
+    "objectives": {"generator_loss": "lowest"},
+}
+
+
+def test_a_failing_trial_is_recorded_and_the_others_go_on(tmp_path):
+    plan = planned(FAILING, tmp_path)
+    outcome = run_study(plan)
+    records = {each.params["optimizer.lr"]: each for each in records_of(plan)}
+    assert records[2e-4].state == "complete"
+    assert (records[1e30].state, records[1e30].values) == ("failed", {})
+    assert "finite" in str(records[1e30].error)
+    assert (outcome.metrics["complete"], outcome.metrics["failed"]) == (1, 1)
+    assert str(records[1e30].error).split(".")[0][:30] in table_of(plan)
+
+
+def test_a_study_of_which_every_trial_fails_fails_and_failed_trials_run_again_when_asked(
+    tmp_path, monkeypatch
+):
+    plan = planned(GRID, tmp_path)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no such luck")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("preimage.tuning.trial.execute", broken)
+        with pytest.raises(
+            PreimageError, match=r"none of 6 trials came to its end.*RuntimeError: no such luck"
+        ):
+            run_study(plan)
+    assert all("in broken" in str(each.traceback) for each in records_of(plan))
+    with pytest.raises(PreimageError, match="retry-failed"):
+        run_study(plan)
+    assert run_study(plan, retry_failed=True).metrics["complete"] == 6
+
+
+def test_a_tracker_that_goes_away_fails_no_trial_and_is_told_at_the_end(tmp_path, monkeypatch, caplog):
+    plan = planned(GRID, tmp_path, tracking="jsonl")
+
+    def gone(*_: object) -> None:
+        raise TrackingError("the server does not answer.")
+
+    monkeypatch.setattr("preimage.tuning.trial.open_tracker", gone)
+    run_study(plan)
+    assert {each.state for each in records_of(plan)} == {"complete"}
+    assert "tiny-0005 will be recorded when the study is over" in caplog.text
+    told = [(plan.root / "tracking").read(name).decode() for name in (plan.root / "tracking").names()]
+    assert len(told) == 1 + 6
+    assert all(text.splitlines()[-1] == '{"end": "FINISHED"}' for text in told)
+    assert sum('"parent": null' in text for text in told) == 1
+
+
+def test_what_all_trials_share_is_run_once_before_them(tmp_path):
+    spec = {
+        "trial": PIPELINE,
+        "space": {"codes.inversion.steps": {"choice": [3, 6]}},
+        "objectives": {"codes.reconstruction_error": "lowest"},
+        "sampler": {"name": "grid"},
+    }
+    plan = planned(spec, tmp_path)
+    assert [step.name for step in shared_steps(plan)] == ["train"]
+    run_study(plan)
+    kinds = [name.rsplit("-", 1)[0] for name in names(plan)]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "train-gan": 1,
+        "invert": 2,
+        "pag": 2,
+        "pipeline": 2,
+        "study": 1,
+    }
+    for record in records_of(plan):
+        assert record.run.startswith("pipeline-")
+        assert record.values == {"codes.reconstruction_error": record.metrics["codes.reconstruction_error"]}
+
+
+def test_trials_that_are_the_same_are_run_once(tmp_path):
+    spec = GRID | {
+        "space": {"model.filter_size": {"choice": [3, 4]}},
+        "sampler": {"name": "random"},
+        "trials": 5,
+    }
+    plan = planned(spec, tmp_path)
+    run_study(plan)
+    records = records_of(plan)
+    assert len(records) == 5
+    assert len({each.run for each in records}) == 2
+    by_run = {each.run: each.values for each in records}
+    assert all(each.values == by_run[each.run] for each in records)
+
+
+def test_the_fingerprint_is_of_what_decides_the_results(tmp_path):
+    plain = planned(LEARNING_RATES, tmp_path).run.name
+    for change in ("trials=20", "trial.resources.cpus=2", "name=other"):
+        assert planned(LEARNING_RATES, tmp_path, change).run.name == plain, change
+    for change in (
+        "sampler.seed=1",
+        "parallel=3",
+        "scheduler.first=48",
+        "space.optimizer.lr.log-uniform=[1.0e-4, 1.0e-2]",
+        "trial.training.batch=20",
+        "trial.model.width=5",
+        "trial.optimizer.momentum=0.5",
+    ):
+        assert planned(LEARNING_RATES, tmp_path, change).run.name != plain, change
+    grid = planned(GRID, tmp_path).run.name
+    assert planned(GRID, tmp_path, "parallel=3").run.name == grid, "a grid looks back at nothing"
+
+
+def test_a_study_may_vary_what_a_pipeline_repeats(tmp_path):
+    """What no key touches is done once; the rounds, which differ, in each trial."""
+    trial = PIPELINE | {
+        "repeat": {
+            "fit": {"job": "fit-prior", "store": "codes", "kind": "gaussian"},
+            "prior": {"job": "pag", "store": "codes", "prior": "fit"},
+        },
+        "while_falls": "prior.pag",
+    }
+    spec = {
+        "trial": trial,
+        "space": {"fit.kind": {"choice": ["gaussian", "diagonal"]}},
+        "objectives": {"prior-1.pag": "lowest"},
+        "sampler": {"name": "grid"},
+    }
+    plan = planned(spec, tmp_path)
+    run_study(plan)
+    found = {each.params["fit.kind"]: each.values["prior-1.pag"] for each in records_of(plan)}
+    assert found["gaussian"] < found["diagonal"]
+    assert [name.startswith("train-gan") for name in names(plan)].count(True) == 1

@@ -67,3 +67,13 @@ def test_nothing_is_unpickled():
             ):
                 safe = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                 assert safe.get("weights_only") == "True", path
+
+
+def test_rooms_know_only_those_below_them():
+    order = ["cli", "tuning", "pipelines", "specs", "recipes"]
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0]
+        above = order[: order.index(room)] if room in order else order
+        if room not in ("__main__.py", "tracking", "cluster"):
+            known = {".".join(name.split(".")[:2]) for name in imports(path)}
+            assert not known & {f"preimage.{each}" for each in above}, path

@@ -7,8 +7,8 @@ import yaml
 
 from preimage.pipelines.plan import make_plan
 from preimage.specs.sought import recorders
+from preimage.specs.spaces import complete, grid_points, variants
 from preimage.specs.study import load_study
-from preimage.tuning.spaces import complete, grid_points, variants
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "tuning").glob("*.yaml"))

@@ -7,7 +7,7 @@ import pytest
 from matplotlib import pyplot
 from PIL import Image
 
-from preimage.tuning.config import SamplerConfig, Space
+from preimage.specs.search import SamplerConfig, Space
 from preimage.tuning.plots import optuna_plots
 from preimage.tuning.records import TrialRecord
 from study_reports import complete, study

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preimage.runs import RunFolder
-from preimage.tuning.config import SchedulerConfig
+from preimage.specs.search import SchedulerConfig
 from preimage.tuning.pruning import Others, Rule, StopTraining
 from preimage.tuning.records import TrialRecord
 

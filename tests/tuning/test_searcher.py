@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from preimage.specs.spaces import grid_points
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import Searcher, known_to
-from preimage.tuning.spaces import grid_points
 from studies import GRID, LEARNING_RATES, study_of
 
 NUMBERS = {"optimizer.lr": {"log-uniform": [1e-5, 1e-1]}, "model.width": {"int": [2, 64], "log": True}}

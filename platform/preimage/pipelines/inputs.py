@@ -72,7 +72,8 @@ def is_there(folder: Folder, product: Product) -> bool:
 def finished(run: RunFolder, gives: Iterable[Product]) -> Outcome | None:
     """The outcome of a finished run that still has what it gives; None for one that is to go on. Checkpoints
     may have been deleted: a finished training is not begun again for them."""
-    outcome, needed = run.outcome(), [each for each in gives if each != "checkpoints"]
+    outcome = run.outcome()
+    needed: list[Product] = [each for each in gives if each != "checkpoints"]
     return outcome if outcome and all(is_there(getattr(run, each), each) for each in needed) else None
 
 

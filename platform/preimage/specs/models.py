@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, create_model
 from preimage.config import Config, PositiveInt, Resources
 from preimage.data.config import DataConfig
 from preimage.recipes.jobs import JOBS
+from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
 from preimage.tracking.config import TrackingConfig
-from preimage.tuning.config import Direction, SamplerConfig, SchedulerConfig, Space
 
 
 class SpecKeys(Config):

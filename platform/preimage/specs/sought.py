@@ -6,9 +6,9 @@ from preimage.recipes.config import JobConfig
 from preimage.recipes.jobs import JOBS
 from preimage.recipes.train import LearnConfig
 from preimage.specs.load import Spec
+from preimage.specs.search import SchedulerConfig
 from preimage.specs.validation import Mistake, unknown
 from preimage.training.config import LoopConfig
-from preimage.tuning.config import SchedulerConfig
 
 
 def check_sought(objectives: Iterable[str], scheduler: SchedulerConfig, specs: list[Spec]) -> list[Mistake]:

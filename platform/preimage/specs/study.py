@@ -9,13 +9,13 @@ from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import Places, Spec, build, profile_of, read, report
 from preimage.specs.models import Study
+from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
+from preimage.specs.spaces import grid_points
 from preimage.specs.study_checks import body_of, check_study
 from preimage.specs.validation import Path as Place
 from preimage.specs.validation import check
 from preimage.specs.yaml_lines import parse
 from preimage.tracking.config import TrackingConfig
-from preimage.tuning.config import Direction, SamplerConfig, SchedulerConfig, Space
-from preimage.tuning.spaces import grid_points
 
 
 @dataclass(frozen=True)

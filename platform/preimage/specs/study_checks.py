@@ -7,11 +7,9 @@ from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import Spec, build, within
 from preimage.specs.models import Pipeline, SpecKeys
+from preimage.specs.search import Space
 from preimage.specs.sought import check_sought
-from preimage.specs.validation import Mistake, unknown
-from preimage.specs.validation import Path as Place
-from preimage.tuning.config import Space
-from preimage.tuning.spaces import (
+from preimage.specs.spaces import (
     Point,
     allowed,
     complete,
@@ -21,6 +19,8 @@ from preimage.tuning.spaces import (
     required,
     variants,
 )
+from preimage.specs.validation import Mistake, unknown
+from preimage.specs.validation import Path as Place
 
 if TYPE_CHECKING:
     from preimage.specs.study import Study

@@ -14,11 +14,11 @@ from preimage.models.build import build_generator
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import read_card
 from preimage.pipelines.plan import Plan
-from preimage.tuning.config import SamplerConfig, SchedulerConfig
+from preimage.specs.search import SamplerConfig, SchedulerConfig
+from preimage.specs.spaces import Point
 from preimage.tuning.cost import add, cost_of
 from preimage.tuning.records import read_records
 from preimage.tuning.searcher import Searcher
-from preimage.tuning.spaces import Point
 from preimage.tuning.study_plan import StudyPlan, shared_steps
 from preimage.tuning.trial import plan_trial
 from preimage.tuning.waiting import DONE

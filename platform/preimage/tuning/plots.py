@@ -15,8 +15,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.visualization import matplotlib as visual
 
+from preimage.specs.search import Direction
 from preimage.specs.study import StudySpec
-from preimage.tuning.config import Direction
 from preimage.tuning.naming import short_names
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import directions, distribution, quiet, to_optuna

@@ -11,7 +11,7 @@ from math import isnan
 from statistics import median
 
 from preimage.runs import RunFolder
-from preimage.tuning.config import SchedulerConfig
+from preimage.specs.search import SchedulerConfig
 from preimage.tuning.records import TrialRecord
 
 Curve = Sequence[tuple[int, float]]

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from preimage.tuning.config import Direction
+from preimage.specs.search import Direction
 from preimage.tuning.correlation import Correlation, rank_correlation
 from preimage.tuning.records import TrialRecord
 

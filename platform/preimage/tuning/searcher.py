@@ -12,9 +12,9 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from preimage.tuning.config import SamplerConfig, Space
+from preimage.specs.search import SamplerConfig, Space
+from preimage.specs.spaces import Point, active, grid_points, grid_values, in_order, ordered, settle
 from preimage.tuning.records import TrialRecord
-from preimage.tuning.spaces import Point, active, grid_points, grid_values, in_order, ordered, settle
 
 if TYPE_CHECKING:
     import optuna

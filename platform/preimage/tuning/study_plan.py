@@ -11,11 +11,11 @@ from preimage.errors import PreimageError
 from preimage.pipelines.plan import IMAGES, Plan, PlannedStep, make_plan
 from preimage.runs import RunFolder
 from preimage.specs.sought import lowest_is_best
+from preimage.specs.spaces import complete, variants
 from preimage.specs.study import StudySpec
 from preimage.specs.study_checks import body_of
 from preimage.storage import Folder, canonical_json, digest
 from preimage.tuning.records import TrialRecord, read_records
-from preimage.tuning.spaces import complete, variants
 from preimage.tuning.trial import StudyRun
 from preimage.tuning.waiting import DONE
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from preimage.data.prepare import dataset_name
 from preimage.errors import PreimageError
 from preimage.pipelines.plan import Plan
+from preimage.specs.spaces import Point
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import Searcher
-from preimage.tuning.spaces import Point
 from preimage.tuning.trial import StudyRun, plan_trial
 
 DONE = ("finished", "left out")

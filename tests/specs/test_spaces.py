@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from preimage.tuning.config import SchedulerConfig, Space
-from preimage.tuning.spaces import (
+from preimage.specs.search import SchedulerConfig, Space
+from preimage.specs.spaces import (
     active,
     complete,
     grid_points,

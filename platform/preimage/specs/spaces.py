@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-from preimage.tuning.config import Space
+from preimage.specs.search import Space
 
 Spaces = Mapping[str, Space]
 Point = dict[str, Any]

@@ -114,7 +114,9 @@ def _needs_ray(planned: "Plan | StudyPlan", retry_failed: bool) -> bool:
 
     if not isinstance(planned, Plan):
         return planned.on_ray and planned.missing(retry_failed) > 0
-    return any(step.config.resources.backend == "ray" and step.state != "finished" for step in planned.steps)
+    return any(
+        step.config.resources.backend == "ray" and step.state in ("new", "begun") for step in planned.steps
+    )
 
 
 def _run(console: Console, planned: "Plan | StudyPlan", retry_failed: bool) -> "Outcome":

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from preimage.errors import PriorError, StoreError
-from preimage.latents.held_out import is_held_out
+from preimage.latents.held_out import Split, is_held_out
 from preimage.metrics.distances import energy_distance
 from preimage.models.generator_folder import save_generator
 from preimage.models.pgan import CodeGenerator, PganConfig, folded
@@ -24,6 +24,10 @@ from two_workers import Stop, pgan, slow_pgan, stopping, train_or_stop, two
 
 OUT = 0.25
 LOOP = LoopConfig(images=4_800, batch=48, log_every=480, sample_every=4_800, checkpoint_every=960)
+
+
+def unseen_of(store):
+    return Split(store, OUT).some(2000, held_out=True)
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def training(folder, store):
             seed=1,
             deliver=deliver_prior,
             open=partial(CodeSet.open, held_out=OUT),
-            scoring=CodeScoring(store.folder, OUT),
+            scoring=CodeScoring(unseen_of(store)),
         )
 
     return make
@@ -104,7 +108,7 @@ def test_it_learns_a_distribution_that_no_gaussian_is(training, folder, card, di
         training("run", images=96_000, checkpoint_every=19_200),
         dataset=heaps.folder,
         open=partial(CodeSet.open, held_out=OUT),
-        scoring=CodeScoring(heaps.folder, OUT),
+        scoring=CodeScoring(unseen_of(heaps)),
         loop=LOOP.model_copy(
             update={"images": 96_000, "checkpoint_every": 19_200, "best": "energy_distance"}
         ),

@@ -12,6 +12,7 @@ from rich.table import Table
 from preimage.data.config import DataConfig
 from preimage.data.prepare import dataset_name
 from preimage.data.sources import found
+from preimage.pipelines.cost import cost_of
 from preimage.pipelines.plan import Plan, PlannedStep, image_count
 from preimage.recipes.jobs import JOBS
 from preimage.runs import Outcome
@@ -106,12 +107,7 @@ def _workers(step: PlannedStep) -> str:
 
 
 def _costs(plan: Plan, step: PlannedStep) -> str:
-    images = image_count(step.data, plan.datasets)
-    if step.data is None:  # a store's, made by an earlier step
-        earlier = {each.name: each for each in plan.steps}
-        makers = [earlier[each.step] for each in step.inputs.values() if each.step]
-        images = image_count(makers[0].data, plan.datasets) if makers else None
-    counts = JOBS[step.config.job].cost(step.config, images)
+    counts = cost_of(plan, [step])
     return ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
 
 

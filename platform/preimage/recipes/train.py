@@ -63,11 +63,7 @@ class ImagesConfig(LearnConfig):
 
     @model_validator(mode="after")
     def _size_that_a_dcgan_has(self) -> "ImagesConfig":
-        if self.data.size not in FIRST_SIDE:
-            sizes = ", ".join(map(str, FIRST_SIDE))
-            raise ValueError(
-                f"data.size must be one of {sizes} for a DCGAN's convolutions, but is {self.data.size}"
-            )
+        require_size_of_a_dcgan(self.data)
         return self
 
 
@@ -83,6 +79,13 @@ class TrainConfig(ImagesConfig):
     def generator(self) -> DcganConfig:
         shape = {"image_size": self.data.size, "channels": self.data.channels}
         return DcganConfig.model_validate({"prior": self.PRIOR} | self.model.model_dump() | shape)
+
+
+def require_size_of_a_dcgan(data: DataConfig) -> None:
+    """Raise ValueError for images that a DCGAN does not make."""
+    if data.size not in FIRST_SIDE:
+        sizes = ", ".join(map(str, FIRST_SIDE))
+        raise ValueError(f"data.size must be one of {sizes} for a DCGAN's convolutions, but is {data.size}")
 
 
 def check(config: LearnConfig, images: int | None) -> None:

@@ -27,7 +27,7 @@ from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.fit import check_batch
 from preimage.training.gan import METRICS
 from preimage.training.learner import Setting
-from preimage.training.pgan import COMPARED, SCORE, CodeScoring, PganLearner, deliver_prior
+from preimage.training.pgan import SCORE, CodeScoring, PganLearner, deliver_prior
 
 HEADLINE = (
     "codes_seen",
@@ -35,6 +35,10 @@ HEADLINE = (
     "energy_distance_of_normal_codes",
     "energy_distance_of_training_codes",
 )
+
+
+COMPARED = 2000
+"""Held-out codes that a prior is compared with at most, and as many drawn ones."""
 
 
 class TrainPriorConfig(LearnConfig):
@@ -92,7 +96,8 @@ def run(config: TrainPriorConfig, context: Context) -> Result:
     store, images = Store.open(context.inputs["store"]), context.inputs.get("generator")
     if images:
         require_codes_of(read_card(images), store)
-    unseen = Split(store, config.held_out).some(COMPARED, held_out=True)
+    split = Split(store, config.held_out)
+    unseen = split.some(COMPARED, held_out=True)
     if len(unseen) < 2:
         raise StoreError(
             f"held_out={config.held_out} holds {len(unseen)} of {store.count:,} codes out, and the prior is "
@@ -102,8 +107,8 @@ def run(config: TrainPriorConfig, context: Context) -> Result:
     source = Source(
         store.folder, about | {"held_out": config.held_out}, partial(CodeSet.open, held_out=config.held_out)
     )
-    scoring = CodeScoring(store.folder, config.held_out)
-    train.train(config, context, source, partial(_build, config, images), deliver_prior, scoring)
+    build = partial(_build, config, images)
+    train.train(config, context, source, build, deliver_prior, CodeScoring(unseen))
     curves = {name: context.run.curve(name) for name in config.recorded()}
     figures = {
         "losses.png": losses_png({name: curves[name] for name in METRICS}),
@@ -113,15 +118,14 @@ def run(config: TrainPriorConfig, context: Context) -> Result:
         context.run.figures.write(name, picture)
     seen = read_prior_card(context.run.prior).training["codes_seen"]
     metrics = {"codes_seen": seen, **train.records_at(config, context, seen)}
-    metrics |= _beside(config, store, unseen)
+    metrics |= _beside(config, split, unseen)
     return Result(metrics, tuple(figures))
 
 
-def _beside(config: TrainPriorConfig, store: Store, unseen: Tensor) -> dict[str, float]:
+def _beside(config: TrainPriorConfig, split: Split, unseen: Tensor) -> dict[str, float]:
     """From the same held-out codes: of N(0, I), and of codes that were learned from, which is the floor."""
-    split = Split(store, config.held_out)
     sets = {
-        "normal": draw_codes(Normal(store.latent_dim), len(unseen), config.seed),
+        "normal": draw_codes(Normal(unseen.shape[1]), len(unseen), config.seed),
         "training": split.some(len(unseen), held_out=False),
     }
     return {f"{SCORE}_of_{name}_codes": energy_distance(codes, unseen) for name, codes in sets.items()}

@@ -7,12 +7,13 @@ from pydantic import model_validator
 from preimage.data.config import DataConfig
 from preimage.figures.grids import grid_png
 from preimage.latents.priors import make_prior
-from preimage.models.config import FIRST_SIDE, DcganConfig, GanModelConfig
+from preimage.models.config import DcganConfig, GanModelConfig
 from preimage.models.dcgan import parameters_of
 from preimage.models.generator_folder import save_generator
 from preimage.recipes.config import JobConfig, Product
 from preimage.recipes.context import Context, Result
 from preimage.recipes.random_weights import untrained
+from preimage.recipes.train import require_size_of_a_dcgan
 from preimage.reproducible import prepare_process
 from preimage.training.loop import GRID
 from preimage.training.networks import fixed_samples
@@ -40,11 +41,7 @@ class UntrainedConfig(JobConfig):
 
     @model_validator(mode="after")
     def _size_that_a_dcgan_has(self) -> "UntrainedConfig":
-        if self.data.size not in FIRST_SIDE:
-            sizes = ", ".join(map(str, FIRST_SIDE))
-            raise ValueError(
-                f"data.size must be one of {sizes} for a DCGAN's convolutions, but is {self.data.size}"
-            )
+        require_size_of_a_dcgan(self.data)
         return self
 
 

@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 
 from preimage.latents.fitted import Network
-from preimage.latents.held_out import Split
 from preimage.latents.priors import Normal
-from preimage.latents.store import Store
 from preimage.metrics.distances import energy_distance
 from preimage.models.generator_folder import load_generator
 from preimage.models.pgan import PganConfig, build_code_pair, folded
@@ -26,9 +24,6 @@ from preimage.training.worker import Worker
 
 SCORE = "energy_distance"
 """What is recorded at every checkpoint: the distance of its codes to held-out ones."""
-
-COMPARED = 2000
-"""Held-out codes at most, and as many drawn ones."""
 
 
 class PganLearner(Adversaries):
@@ -71,16 +66,15 @@ def deliver_prior(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodeScoring:
-    """How far the codes that a learner makes are from those it does not learn from. It travels to workers."""
+    """How far the codes that a learner makes are from some that it does not learn from, (m, d). It travels to
+    workers."""
 
-    store: Folder
-    held_out: float
+    unseen: Tensor
 
     def judge(self, worker: Worker, images: CodeRows, count: int, seed: int) -> "CodeJudge":
-        unseen = Split(Store.open(self.store), self.held_out).some(COMPARED, held_out=True)
-        return CodeJudge(unseen, seed)
+        return CodeJudge(self.unseen, seed)
 
 
 @dataclass(frozen=True, eq=False)

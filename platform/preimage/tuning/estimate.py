@@ -13,10 +13,10 @@ from preimage.errors import PreimageError
 from preimage.models.build import build_generator
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import read_card
+from preimage.pipelines.cost import add, cost_of
 from preimage.pipelines.plan import Plan
 from preimage.specs.search import SamplerConfig, SchedulerConfig
 from preimage.specs.spaces import Point
-from preimage.tuning.cost import add, cost_of
 from preimage.tuning.records import read_records
 from preimage.tuning.searcher import Searcher
 from preimage.tuning.study_plan import StudyPlan, shared_steps

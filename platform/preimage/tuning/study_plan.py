@@ -10,6 +10,7 @@ from preimage.data.prepare import dataset_name
 from preimage.errors import PreimageError
 from preimage.pipelines.plan import IMAGES, Plan, PlannedStep, make_plan
 from preimage.runs import RunFolder
+from preimage.specs.overrides import path_of
 from preimage.specs.sought import lowest_is_best
 from preimage.specs.spaces import complete, variants
 from preimage.specs.study import StudySpec
@@ -122,9 +123,6 @@ def _identity(spec: StudySpec, base: Plan) -> dict[str, Any]:
 
 def _at(body: Any, key: str) -> Any:
     """What a trial's body says where the space has a key: it counts where that key has no value."""
-    parts = key.split(".")
-    if isinstance(body.get("steps"), dict) and parts[0] in body["steps"]:
-        body = body["steps"]
-    for part in parts:
+    for part in path_of(body, key):
         body = body.get(part) if isinstance(body, dict) else None
     return body

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 
 from preimage.errors import PreimageError, StoppedEarly, TrackingError
+from preimage.pipelines.cost import cost_of
 from preimage.pipelines.execute import execute
 from preimage.pipelines.plan import Plan, PlannedStep, make_plan
 from preimage.runs import Outcome, RunFolder
@@ -17,7 +18,6 @@ from preimage.specs.sought import lowest_is_best, recorders
 from preimage.specs.study import StudySpec
 from preimage.tracking.mirror import Mirror, flatten
 from preimage.tracking.tracker import Tracker, open_tracker
-from preimage.tuning.cost import cost_of
 from preimage.tuning.pruning import Curve, Others, Rule, StopTraining
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from preimage.tuning.searcher import known_to

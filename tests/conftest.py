@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
@@ -18,6 +19,8 @@ from tiny import MODEL
 # while the next one's comes. What it thought stays in its session's logs, which .ci/run shows.
 os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "1800")
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
+settings.register_profile("shared", deadline=None)  # a machine that others use too is slow now and then
+settings.load_profile("shared")
 torch.set_num_threads(1)  # of tiny networks; more would wait for each other, and for other processes
 
 

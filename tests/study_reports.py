@@ -72,7 +72,8 @@ def stored(root: Folder, records: Sequence[TrialRecord], text: str = STUDY) -> R
     """A study's run folder as a study leaves it before its report."""
     run = RunFolder(root / "runs" / "study-0123456789")
     run.folder.write("spec.yaml", text.encode())
-    about = {"job": "study", "name": "sizes", "key": "study", "fingerprint": "f", "mlflow_run_id": "study"}
+    about = {"job": "study", "name": "sizes", "created": "now", "key": "study", "fingerprint": "f"}
+    about |= {"mlflow_run_id": "study"}
     run.folder.write_json("run.json", about)
     for record in records:
         write_record(run.folder, record)

@@ -12,8 +12,14 @@ PACKAGE = ROOT / "platform" / "preimage"
 MAY_IMPORT = {
     "ray": {
         "cluster/connect.py",
+        "cluster/growing.py",
+        "cluster/head.py",
+        "cluster/holding.py",
+        "cluster/jobs.py",
+        "cluster/shared.py",
         "cluster/spread.py",
         "cluster/tasks.py",
+        "cluster/upload.py",
         "training/on_ray.py",
         "cli/doctor.py",
         "tuning/on_ray.py",

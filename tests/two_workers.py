@@ -1,7 +1,8 @@
-"""Work for two real processes that form a process group: they must find it by its module's name."""
+"""Work for real processes that form a process group: they must find it by its module's name."""
 
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +35,11 @@ SLOW = OptimizerConfig(name="sgd", lr=1e-3)  # a GAN is chaotic: rounding grows 
 
 def glo(setting: Setting) -> GloLearner:
     return GloLearner(setting, GLO_MODEL, "l2", CodesConfig(), SGD)
+
+
+def calm_glo(setting: Setting) -> GloLearner:
+    """One whose rounding grows little in hundreds of steps."""
+    return GloLearner(setting, GLO_MODEL, "l2", CodesConfig(), OptimizerConfig(name="sgd", lr=0.01))
 
 
 def gan(setting: Setting) -> GanLearner:
@@ -91,6 +97,28 @@ def stopping(learner, at, setting):
     return made
 
 
+def disturbed(folder: Path, setting: Setting) -> GloLearner:
+    """GLO that writes down its steps in `steps`, each with the number of workers, and does not hurry while
+    the file `slow` is there. Where `stuck` is there, the last worker takes it away and never steps on."""
+    made = calm_glo(setting)
+    step, worker = made.step, setting.worker
+
+    def taking_its_time(rows, images, number):
+        if (folder / "slow").exists():
+            time.sleep(0.2)
+        if worker.rank and (folder / "stuck").exists():
+            (folder / "stuck").unlink()
+            time.sleep(1e6)
+        found = step(rows, images, number)
+        if worker.leads:
+            with (folder / "steps").open("a") as file:
+                file.write(f"{number} {worker.world_size}\n")
+        return found
+
+    made.step = taking_its_time
+    return made
+
+
 def train_all(worker, trainings):
     for training in trainings:
         train(worker, training)
@@ -101,15 +129,15 @@ def train_or_stop(worker, training):
         train(worker, training)
 
 
-def two(work, *arguments):
-    """Run work(worker, *arguments) in two processes that form a process group."""
-    start_processes(_enter, (work, arguments, os.getpid()), nprocs=2, start_method="spawn")
+def many(workers, work, *arguments):
+    """Run work(worker, *arguments) in so many processes that form a process group."""
+    start_processes(_enter, (workers, work, arguments, os.getpid()), nprocs=workers, start_method="spawn")
 
 
-def _enter(rank, work, arguments, parent):
+def _enter(rank, workers, work, arguments, parent):
     torch.set_num_threads(1)
     rendezvous = Path(tempfile.gettempdir()) / f"preimage-two-workers-{parent}"
-    dist.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=2)
+    dist.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=workers)
     try:
         work(Worker.of_process_group(), *arguments)
         dist.barrier()
@@ -126,11 +154,12 @@ def norm_network() -> nn.Module:
 def normalise(worker: Worker, folder: Path) -> None:
     torch.manual_seed(0)
     network = norm_network()
-    images = torch.randn(12, 3, 4, 4, dtype=torch.float64).chunk(2)[worker.rank].clone().requires_grad_()
-    synchronise(network)
+    images = torch.randn(13, 3, 4, 4, dtype=torch.float64)
+    images = worker.part(images).clone().requires_grad_()
+    synchronise(network, worker.share(13))
     parallel = DistributedDataParallel(network, broadcast_buffers=False)
     made = parallel(images)
-    made.pow(3).mean().backward()
+    (made.pow(3).mean() * worker.weight(13)).backward()
     found = {
         "made": made.detach(),
         "slope": images.grad,

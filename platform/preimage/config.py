@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Config(BaseModel):
@@ -22,6 +22,8 @@ class Resources(Config):
     """`local` runs in this process: one worker, a debugger works, Ray is not imported."""
     workers: PositiveInt = 1
     """Ray workers; each takes its own share of every batch, or its own images."""
+    min_workers: PositiveInt | None = None
+    """Elastic training: as many workers as the cluster has room for, from so many to `workers`."""
     cpus: PositiveInt = 1
     """CPU cores, and so torch threads, of each worker."""
     gpu: bool | Literal["auto"] = "auto"
@@ -30,3 +32,17 @@ class Resources(Config):
     """Where a training worker keeps its images, as bytes: on its GPU, or in memory if that is too small."""
     retries: Annotated[int, Field(ge=0)] = 3
     """How often a training whose worker died is resumed before the run is given up."""
+
+    @property
+    def needed(self) -> int:
+        """Workers without which nothing begins."""
+        return self.min_workers or self.workers
+
+    @model_validator(mode="after")
+    def _no_more_at_least_than_at_most(self) -> "Resources":
+        if self.needed > self.workers:
+            raise ValueError(
+                f"min_workers={self.min_workers} is more than workers={self.workers}, the most that there "
+                "may be: lower the one or raise the other"
+            )
+        return self

@@ -15,6 +15,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from preimage.config import Config
+from preimage.errors import StorageError
 from preimage.storage import Folder
 
 
@@ -43,6 +47,49 @@ class Outcome:
     def plain(self) -> dict[str, Any]:
         """What outcome.json holds."""
         return {key: value for key, value in vars(self).items() if value is not None}
+
+
+class _About(Config):
+    """What others rely on in run.json."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    job: str
+    name: str
+    fingerprint: str
+    key: str
+    created: str
+    inputs: dict[str, str] = Field(default_factory=dict)
+    dataset: dict[str, str] | None = None
+    git_commit: str | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    mlflow_run_id: str | None = None
+
+
+class _Row(Config):
+    """A file of log/."""
+
+    model_config = ConfigDict(strict=True)
+
+    images: int
+    time_ms: int
+    metrics: dict[str, float]
+
+
+class _Progress(Config):
+    """progress.json."""
+
+    model_config = ConfigDict(strict=True)
+
+    done: int
+    total: int
+    rate: float
+    pid: int
+    time: float
+
+
+_ABOUT, _ROW, _PROGRESS = TypeAdapter(_About), TypeAdapter(_Row), TypeAdapter(_Progress)
+_OUTCOME = TypeAdapter(Outcome)
 
 
 @dataclass(frozen=True)
@@ -90,8 +137,8 @@ class RunFolder:
             self._log.write(name, json.dumps(record).encode())
 
     def records(self, after: str = "") -> dict[str, dict[str, Any]]:
-        """The records by file name, in the order of images seen."""
-        return {name: self._log.read_json(name) for name in self._log.names() if name > after}
+        """The records by file name, in the order of images seen. Raises StorageError for one that is none."""
+        return {name: _checked(self._log, name, _ROW) for name in self._log.names() if name > after}
 
     def curve(self, metric: str) -> list[tuple[int, float]]:
         """One metric over images seen."""
@@ -118,17 +165,37 @@ class RunFolder:
         self.folder.remove("progress.json")
 
     def progress(self) -> dict[str, Any] | None:
-        return self.folder.read_json("progress.json") if self.folder.exists("progress.json") else None
+        """What was said last. Raises StorageError where that was altered."""
+        there = self.folder.exists("progress.json")
+        return _checked(self.folder, "progress.json", _PROGRESS) if there else None
+
+    def about(self) -> dict[str, Any]:
+        """What run.json says. Raises StorageError where it is missing or altered."""
+        return _checked(self.folder, "run.json", _ABOUT)
 
     def finish(self, outcome: Outcome) -> None:
         self.folder.write_json("outcome.json", outcome.plain())
 
     def outcome(self) -> Outcome | None:
-        """The result of a finished run; None while it is not."""
+        """The result of a finished run; None while it is not. Raises StorageError where it was altered."""
         if not self.folder.exists("outcome.json"):
             return None
-        return Outcome(**self.folder.read_json("outcome.json"))
+        return _OUTCOME.validate_python(_checked(self.folder, "outcome.json", _OUTCOME))
 
     @property
     def _log(self) -> Folder:
         return self.folder / "log"
+
+
+def _checked(folder: Folder, name: str, kind: TypeAdapter[Any]) -> dict[str, Any]:
+    """A JSON file of a run, as it is. Raises StorageError where it is missing or of another kind."""
+    value = folder.read_json(name)
+    try:
+        kind.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        raise StorageError(
+            f"{folder.uri}/{name} was altered, or is of another version: {where}: {first['msg']}"
+        ) from error
+    return value

@@ -1,5 +1,6 @@
 """Folders on any filesystem that pyarrow opens: a local path, file://, s3://, gs://, hdfs://."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator
@@ -11,7 +12,11 @@ from uuid import uuid4
 
 from pyarrow import ArrowException, BufferOutputStream, NativeFile, fs
 
+from preimage.credentials import refusal
 from preimage.errors import StorageError
+
+_REFUSED = (OSError, ValueError)
+"""What filesystems raise; ValueError for a name that none can have, with a NUL in it."""
 
 
 def digest(data: bytes | memoryview) -> str:
@@ -22,6 +27,11 @@ def digest(data: bytes | memoryview) -> str:
 def canonical_json(value: Any) -> str:
     """The one JSON text of a value: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _remedy(error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "Make room, then run the same command again. " if full else ""
 
 
 @dataclass(frozen=True)
@@ -35,9 +45,11 @@ class Folder:
     def at(cls, uri: str | Path) -> "Folder":
         """Open a local path or a URI.
 
-        Raises StorageError where the filesystem is unknown or out of reach.
+        Raises StorageError where the filesystem is unknown or out of reach, or the URI carries a password.
         """
         text = str(uri)
+        if said := refusal(text):
+            raise StorageError(said)
         try:
             if "://" not in text:
                 return cls(fs.LocalFileSystem(), str(Path(text).expanduser().absolute()))
@@ -45,7 +57,7 @@ class Folder:
                 text += ("&" if "?" in text else "?") + "allow_delayed_open=true"
             filesystem, path = fs.FileSystem.from_uri(text)
             return cls(filesystem, path)
-        except (OSError, ValueError, ArrowException) as error:
+        except (OSError, ValueError, RuntimeError, ArrowException) as error:
             raise StorageError(
                 f"cannot open {text!r}: {error}. Give a path or a URI such as s3://bucket/folder."
             ) from error
@@ -105,14 +117,14 @@ class Folder:
         try:
             with self.filesystem.open_input_stream(f"{self.path}/{name}", compression=None) as stream:
                 return stream.read()
-        except OSError as error:
+        except _REFUSED as error:
             raise StorageError(f"cannot read {self.uri}/{name}: {error}") from error
 
     def read_json(self, name: str) -> Any:
         """A JSON file's value. Raises StorageError where it is missing or not JSON."""
         try:
             return json.loads(self.read(name))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StorageError(
                 f"{self.uri}/{name} is not JSON ({error}); it was altered or cut short"
             ) from error
@@ -139,7 +151,8 @@ class Folder:
                 yield stream
         except OSError as error:
             raise StorageError(
-                f"cannot write {self.uri}/{name}: {error}. Nothing already written was touched."
+                f"cannot write {self.uri}/{name}: {error}. {_remedy(error)}"
+                "Nothing already written was touched."
             ) from error
 
     def write_json(self, name: str, value: Any) -> None:
@@ -165,7 +178,7 @@ class Folder:
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
+        except _REFUSED as error:
             raise StorageError(f"cannot reach {self.uri}: {error}") from error
 
     @contextmanager

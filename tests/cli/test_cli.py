@@ -10,6 +10,7 @@ from shell import PIPELINE, SPEC, Shell
 VERBS = (
     [],
     *(["run"], ["plan"], ["schema"], ["ui"], ["doctor"]),
+    *(["submit"], ["jobs"], ["status"], ["logs"], ["stop"]),
     *(["study"], ["study", "show"], ["study", "pick"]),
     *(["data"], ["data", "list"], ["data", "prepare"], ["store"], ["store", "show"], ["store", "verify"]),
 )
@@ -64,7 +65,7 @@ def test_help_loads_neither_torch_nor_ray_nor_mlflow():
         (["run", "job.yaml", "training.widht=1"], "training.widht"),
         (["run", "job.yaml", "-p", "small"], "it has no profiles"),
         (["plan", "job.yaml", "images"], "images"),
-        (["plan", "job.yaml", "resources.workers=5"], "a batch of 24 cannot be shared by 5 workers"),
+        (["plan", "job.yaml", "resources.workers=25"], "a batch of 24 images cannot be shared by 25 workers"),
         (["run", "job.yaml", "tracking.uri=nowhere"], "tracking.uri"),
         (["ui", "--results", "nowhere"], "holds no MLflow store yet"),
         (["store", "show", "nowhere"], "nowhere"),

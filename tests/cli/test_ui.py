@@ -1,5 +1,6 @@
 """`preimage ui` as a person sees it: in a real browser, over a run that was recorded."""
 
+import http.client
 import os
 import shutil
 import socket
@@ -148,6 +149,30 @@ def test_only_this_machine_is_listened_to(page):
         if line.split()[3] == "0A" and line.split()[1].endswith(f":{page[0]:04X}")
     }
     assert mine == {f"0100007F:{page[0]:04X}"}
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1", 200),
+        ("mlflow.example", 403),
+        ("10.evil.example", 403),
+        ("10.0.0.1", 403),
+    ],
+)
+def test_only_a_page_of_this_machine_is_answered(page, host, status):
+    """A browser sends the name of the page that asks: one that leads here, from elsewhere, gets nothing."""
+    connection = http.client.HTTPConnection("127.0.0.1", page[0], timeout=30)
+    try:
+        connection.request(
+            "GET",
+            "/ajax-api/2.0/mlflow/experiments/get?experiment_id=1",
+            headers={"Host": f"{host}:{page[0]}"},
+        )
+        assert connection.getresponse().status == status
+    finally:
+        connection.close()
 
 
 def test_a_port_that_is_taken_is_one_error(results):

@@ -66,13 +66,6 @@ def test_any_range_is_that_part_of_the_whole(digits, one, other):
         assert torch.equal(column, expected[start:stop])
 
 
-@given(st.integers(1, 60))
-def test_shares_are_all_rows_each_once_in_order(digits, world_size):
-    ids = torch.cat([digits.share(rank, world_size).image_id for rank in range(world_size)])
-    assert torch.equal(ids, digits.read(0, LIMIT).image_id)
-    assert len(set(ids.tolist())) == LIMIT
-
-
 def test_a_small_range_touches_only_its_shard(digits, copy):
     for name in ("part-00000.parquet", "part-00002.parquet"):
         size = (copy / name).stat().st_size

@@ -128,7 +128,7 @@ def test_an_encrypted_member_is_unreadable(as_zip, make_png, monkeypatch):
     def locked(*_: object) -> bytes:
         raise RuntimeError("File 'a.png' is encrypted, password required for extraction")
 
-    monkeypatch.setattr(zipfile.ZipFile, "read", locked)
+    monkeypatch.setattr(zipfile.ZipFile, "open", locked)
     with pytest.raises(UNREADABLE):
         source.read(0)
 

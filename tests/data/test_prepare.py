@@ -220,7 +220,7 @@ def test_the_same_dataset_from_ray_with_any_number_of_workers(images, datasets, 
     ray = pytest.importorskip("ray")
     monkeypatch.setattr(preparation, "IN_PROCESS", 0)
     here = local(folder_config(images), datasets)
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="error")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="error")
     try:
         for workers in (1, 2):
             told = []

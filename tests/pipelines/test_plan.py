@@ -113,9 +113,9 @@ def test_a_generator_from_elsewhere_and_its_identity(tmp_path, tiny_generator, f
             "pool 3 does not divide images of 16 x 16 pixels",
         ),
         (
-            change("train", resources={"workers": 7}),
+            change("train", resources={"workers": 61}),
             PreimageError,
-            "a batch of 60 cannot be shared by 7 workers",
+            "a batch of 60 images cannot be shared by 61 workers",
         ),
     ],
 )

@@ -198,7 +198,7 @@ def test_rounds_that_are_left_out_leave_the_others_to_the_report(tmp_path):
         ("prior", {"generator": "other"}, StoreError, "the step invert leaves codes of another generator"),
         ("prior", {"store": "train"}, SpecError, "leaves no store"),
         ("more", {"start": "invert"}, SpecError, "leaves no checkpoints"),
-        ("prior", {"training": {"batch": 49}, "resources": {"workers": 2}}, Exception, "cannot be shared"),
+        ("prior", {"training": {"batch": 49}, "resources": {"workers": 50}}, Exception, "cannot be shared"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_the_plan(tmp_path, step, change, error, message):

@@ -187,7 +187,7 @@ def test_steps_name_earlier_steps_that_leave_what_they_need(change, message):
         ("steps: {A: {job: pag, store: a}}", "lower-case"),
         ("job: pag\nstore: a\nprofiles: 3", "profiles must be names"),
         ("job: train-gan\ndata: {source: digits, size: 17}", "data.size must be one of 16, 32, 48, 64, 128"),
-        ("job: pag\nstore: a\ntracking: {uri: mlflow}", "must be local, jsonl, none, or an MLflow URI"),
+        ("job: pag\nstore: a\ntracking: {uri: mlflow}", "must be auto, local, jsonl, none, or an MLflow URI"),
     ],
 )
 def test_what_is_no_spec_is_refused(text, message):

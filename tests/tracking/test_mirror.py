@@ -34,6 +34,9 @@ class Fake:
             raise TrackingError("the answer was lost")
         return result
 
+    def page(self, run_id):
+        return f"http://tracker/{run_id.replace(' ', '-')}"
+
     def begin(self, key, name, tags, parent):
         def effect():
             run_id = self.runs.setdefault(key, f"run {len(self.runs)}")
@@ -77,6 +80,7 @@ class Fake:
 def make_run(folder, name="train-gan-1", key="k"):
     run = RunFolder(folder / "runs" / name)
     about = {"job": "train-gan", "name": "a", "fingerprint": "f", "key": key, "git_commit": "c"}
+    about |= {"created": "now"}
     dataset = {"source": "digits", "address": (folder / "datasets" / "digits").uri}
     run.folder.write("spec.yaml", b"job: train-gan\ntraining: {images: 10}\n")
     run.folder.write_json("run.json", about | {"versions": {"torch": "2"}, "dataset": dataset})

@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 import torch
@@ -7,7 +8,8 @@ from hypothesis import strategies as st
 
 from preimage.errors import DataError
 from preimage.reproducible import seed_of
-from preimage.training.batches import Batches
+from preimage.training.batches import Batches, shares
+from preimage.training.worker import Worker
 
 sizes = st.integers(1, 12).flatmap(lambda batch: st.tuples(st.integers(batch, 60), st.just(batch)))
 
@@ -33,8 +35,8 @@ def test_a_batch_follows_from_its_step_alone(size, steps):
 
 
 @given(
-    workers_and_batch=st.integers(1, 4).flatmap(
-        lambda workers: st.tuples(st.just(workers), st.integers(1, 4).map(lambda each: each * workers))
+    workers_and_batch=st.integers(1, 5).flatmap(
+        lambda workers: st.tuples(st.just(workers), st.integers(workers, 17))
     ),
     extra=st.integers(0, 40),
     step=st.integers(0, 20),
@@ -43,13 +45,15 @@ def test_any_number_of_workers_takes_the_same_batch(workers_and_batch, extra, st
     workers, batch = workers_and_batch
     count = batch + extra
     parts = []
-    for rank in range(workers):
-        first = rank * count // workers
+    edges = shares(count, batch, workers)
+    for rank, (first, last) in enumerate(pairwise(edges)):
         own = Batches(count, batch, seed=2, rank=rank, world_size=workers).at(step)
-        assert len(own) == batch // workers
+        assert len(own) in (batch // workers, -(-batch // workers))
+        assert len(Worker(rank, workers).part(torch.arange(batch))) == len(own)
         assert int(own.min()) >= 0
-        assert int(own.max()) < (rank + 1) * count // workers - first, "of its own images only"
+        assert int(own.max()) < last - first, "of its own images only"
         parts.append(own + first)
+    assert edges[-1] == count
     assert torch.equal(torch.cat(parts), Batches(count, batch, seed=2).at(step))
 
 

@@ -30,7 +30,7 @@ from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
 from tiny import LOOP
-from two_workers import CLASSIFIER, classifier, train_all, two
+from two_workers import CLASSIFIER, classifier, many, train_all
 
 DIGITS = [str(digit) for digit in range(10)]
 ADAM = OptimizerConfig(name="adam", lr=1e-3, beta1=0.9)
@@ -149,17 +149,21 @@ def test_a_killed_run_goes_on_with_the_same_curve(make_classifier, monkeypatch, 
     assert one.accuracy == other.accuracy
 
 
-def test_two_workers_train_and_measure_as_one_does(make_classifier):
+def test_three_workers_train_and_measure_as_one_does(make_classifier):
+    """Of a batch that they cannot share out evenly."""
     flipping = partial(classifier, flip=True)
-    ones, pairs = (
-        [replace(make_classifier(f"{kind}-{number}"), build=build) for kind, build in builds.items()]
+    ones, groups = (
+        [
+            replace(make_classifier(f"{kind}-{number}", batch=25), build=build)
+            for kind, build in builds.items()
+        ]
         for builds in [{"plain": classifier, "flip": flipping}]
-        for number in (1, 2)
+        for number in (1, 3)
     )
     for training in ones:
         train(Worker(), training)
-    two(train_all, pairs)
-    for one, pair in zip(ones, pairs, strict=True):
+    many(3, train_all, groups)
+    for one, pair in zip(ones, groups, strict=True):
         for metric in METRICS:
             a, b = (torch.tensor(each.run.curve(metric)) for each in (one, pair))
             assert torch.allclose(a, b, rtol=2e-4), "up to the rounding of sums"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from preimage.models.generator_folder import save_generator
 from preimage.models.pgan import CodeGenerator, PganConfig, folded
 from preimage.models.prior_folder import load_fitted, read_prior_card
 from preimage.runs import RunFolder
+from preimage.training.batches import shares
 from preimage.training.codes import CodeSet
 from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.loop import train
@@ -20,7 +22,7 @@ from preimage.training.pgan import CodeScoring, PganLearner, deliver_prior
 from preimage.training.training import Training
 from preimage.training.worker import Worker
 from stores import write_store
-from two_workers import Stop, pgan, slow_pgan, stopping, train_or_stop, two
+from two_workers import Stop, many, pgan, slow_pgan, stopping, train_or_stop
 
 OUT = 0.25
 LOOP = LoopConfig(images=4_800, batch=48, log_every=480, sample_every=4_800, checkpoint_every=960)
@@ -67,9 +69,9 @@ def test_the_shares_are_all_codes_once_but_those_held_out_and_those_that_diverge
     head = store.head(600)
     kept = ~head.diverged & ~is_held_out(head.image_id, OUT)
     assert codes.count == kept.sum() < 598
-    shares = [codes.share(rank, 3) for rank in range(3)]
-    assert torch.equal(torch.cat([each.image_id for each in shares]), head.image_id[kept])
-    z = torch.cat([each.z for each in shares]).double()
+    parts = [codes.read(begin, end) for begin, end in pairwise(shares(codes.count, 20, 3))]
+    assert torch.equal(torch.cat([each.image_id for each in parts]), head.image_id[kept])
+    z = torch.cat([each.z for each in parts]).double()
     assert torch.allclose(z.mean(0), torch.zeros(4).double(), atol=1e-6)
     assert torch.allclose(z.std(0), torch.ones(4).double(), atol=1e-6)
     assert torch.allclose(z * codes.scale + codes.mean, head.z[kept].double(), atol=1e-5)
@@ -133,14 +135,16 @@ def test_a_killed_training_leaves_the_prior_of_one_that_nothing_disturbed(traini
     assert killed.run.prior.read("weights.safetensors") == whole.run.prior.read("weights.safetensors")
 
 
-def test_two_workers_learn_as_one_does(training):
-    one, pair = (replace(training(name, images=960), build=slow_pgan) for name in ("one", "two"))
+def test_three_workers_learn_as_one_does(training):
+    """Of a batch that they cannot share out evenly."""
+    size = {"images": 1000, "batch": 50, "log_every": 500}
+    one, three = (replace(training(name, **size), build=slow_pgan) for name in ("one", "three"))
     train(Worker(), one)
-    two(train_or_stop, pair)
-    a, b = (torch.tensor(each.run.curve("discriminator_loss")) for each in (one, pair))
+    many(3, train_or_stop, three)
+    a, b = (torch.tensor(each.run.curve("discriminator_loss")) for each in (one, three))
     assert len(a) == 2
     assert torch.allclose(a, b, rtol=2e-4)
-    assert load_fitted(pair.run.prior).latent_dim == 4
+    assert load_fitted(three.run.prior).latent_dim == 4
 
 
 def test_noise_smaller_than_the_code_is_refused(training):

@@ -16,7 +16,7 @@ from preimage.training import checkpoints
 from preimage.training.loop import train
 from preimage.training.scoring import DRAWN, SCORES, Scoring
 from preimage.training.worker import Worker
-from two_workers import gan, train_all, two
+from two_workers import gan, many, train_all
 
 NAMES = SCORES["classifier"]
 SAMPLES = 50
@@ -84,12 +84,14 @@ def test_a_run_that_was_stopped_has_the_same_scores(make_training, scoring, monk
     assert curves(stopped) == curves(whole)
 
 
-def test_two_workers_score_as_one_does(make_training, scoring):
-    one, pair = (
-        replace(make_training(name, images=120), build=gan, scoring=scoring) for name in ("one", "pair")
+def test_three_workers_score_as_one_does(make_training, scoring):
+    """With batches and samples that they cannot share out evenly."""
+    one, three = (
+        replace(make_training(name, images=125, batch=25), build=gan, scoring=scoring)
+        for name in ("one", "three")
     )
     train(Worker(), one)
-    two(train_all, [pair])
+    many(3, train_all, [three])
     for name in NAMES:
-        expected, found = (torch.tensor(curves(each)[name]) for each in (one, pair))
+        expected, found = (torch.tensor(curves(each)[name]) for each in (one, three))
         assert torch.allclose(found, expected, rtol=2e-3), name

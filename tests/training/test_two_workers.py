@@ -1,4 +1,4 @@
-"""Two real processes in a process group, against one: a step is the same step for any number of workers."""
+"""Real processes in a process group, against one: a step is the same step for any number of workers."""
 
 from dataclasses import replace
 from functools import partial
@@ -11,7 +11,7 @@ from preimage.training import checkpoints
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
-from two_workers import METHODS, glo, norm_network, normalise, stopping, train_all, train_or_stop, two
+from two_workers import METHODS, glo, many, norm_network, normalise, stopping, train_all, train_or_stop
 
 
 def alike(one: Training, other: Training, metric: str) -> None:
@@ -20,26 +20,30 @@ def alike(one: Training, other: Training, metric: str) -> None:
     assert torch.allclose(torch.tensor(a), torch.tensor(b), rtol=2e-4), "up to the rounding of sums"
 
 
-def test_two_workers_train_as_one_does(make_glo):
-    ones, pairs = (
-        [replace(make_glo(f"{method}-{name}"), build=build) for method, (build, _) in METHODS.items()]
-        for name in ("one", "two")
+@pytest.mark.parametrize(
+    ("workers", "batch", "images"), [(2, 24, 480), (3, 25, 250)], ids=["two equal", "three unequal"]
+)
+def test_workers_train_as_one_does(make_glo, workers, batch, images):
+    size = {"batch": batch, "images": images, "log_every": 2 * batch}
+    ones, groups = (
+        [replace(make_glo(f"{method}-{name}", **size), build=build) for method, (build, _) in METHODS.items()]
+        for name in ("one", "many")
     )
     for training in ones:
         train(Worker(), training)
-    two(train_all, pairs)
-    for one, pair, (_, metric) in zip(ones, pairs, METHODS.values(), strict=True):
-        alike(one, pair, metric)
+    many(workers, train_all, groups)
+    for one, group, (_, metric) in zip(ones, groups, METHODS.values(), strict=True):
+        alike(one, group, metric)
 
 
-@pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("first", "then"), [(1, 3), (3, 1)])
 def test_glo_goes_on_with_another_number_of_workers(make_glo, first, then):
     """The whole curve, the codes, and the store are those of a training that nothing disturbed."""
-    whole = replace(make_glo("whole"), build=glo)
-    moved = replace(make_glo("moved"), build=partial(stopping, glo, 13))
+    whole = replace(make_glo("whole", batch=25), build=glo)
+    moved = replace(make_glo("moved", batch=25), build=partial(stopping, glo, 13))
     train(Worker(), whole)
     for workers, training in ((first, moved), (then, replace(moved, build=glo))):
-        two(train_or_stop, training) if workers == 2 else train_or_stop(Worker(), training)
+        many(workers, train_or_stop, training) if workers > 1 else train_or_stop(Worker(), training)
     assert checkpoints.newest(moved.run.checkpoints).world_size == then
     alike(whole, moved, "loss")
     expected, found = (Store.open(each.run.store).head(500) for each in (whole, moved))
@@ -48,17 +52,18 @@ def test_glo_goes_on_with_another_number_of_workers(make_glo, first, then):
     assert torch.allclose(found.loss, expected.loss, rtol=1e-3)
 
 
-def test_batchnorm_over_two_workers_is_batchnorm_over_their_images(tmp_path):
-    """Output, running statistics and every gradient, in float64, against one BatchNorm on all images."""
-    two(normalise, tmp_path)
+def test_batchnorm_over_workers_is_batchnorm_over_their_images(tmp_path):
+    """Output, running statistics and every gradient, in float64, against one BatchNorm on all images. One
+    worker has one more of them than the others."""
+    many(3, normalise, tmp_path)
     torch.manual_seed(0)
     network = norm_network()
-    images = torch.randn(12, 3, 4, 4, dtype=torch.float64, requires_grad=True)
+    images = torch.randn(13, 3, 4, 4, dtype=torch.float64, requires_grad=True)
     made = network(images)
     made.pow(3).mean().backward()
-    parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(3)]
     assert torch.allclose(torch.cat([part["made"] for part in parts]), made)
-    assert torch.allclose(torch.cat([part["slope"] for part in parts]) / 2, images.grad)
+    assert torch.allclose(torch.cat([part["slope"] for part in parts]) / 3, images.grad)
     for part in parts:
         for name, value in network.state_dict().items():
             assert torch.allclose(part["state"][name], value), name

@@ -41,7 +41,9 @@ def place(folder, monkeypatch):
     records = []
     for each in trials(folder / "samples", study(), VALUES):
         own = folder / "results" / "runs" / f"pipeline-{each.number}"
-        own.write_json("run.json", {"job": "pipeline", "mlflow_run_id": f"trial-{each.number}"})
+        about = dict.fromkeys(("name", "fingerprint", "key", "created"), "x")
+        about |= {"job": "pipeline", "mlflow_run_id": f"trial-{each.number}"}
+        own.write_json("run.json", about)
         records.append(each.model_copy(update={"folder": own.uri, "run": own.path.rsplit("/", 1)[-1]}))
     lost = TrialRecord(number=3, params={}, state="failed", error="the disk is full")
     return stored(folder / "results", [*records, lost])

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import psutil
 
@@ -33,6 +34,7 @@ def examine(results: str) -> Iterator[Finding]:
     yield _gpu()
     yield _memory()
     yield from _storage(results)
+    yield _token()  # first: Ray sets RAY_AUTH_MODE itself when it starts
     yield _ray()
     for name in SOURCES:
         place = found(name)
@@ -83,6 +85,29 @@ def _storage(results: str) -> Iterator[Finding]:
         yield Finding(
             "disk", f"{free / GIB:.1f} GiB free", None if free > ENOUGH_DISK else "make room: 5 GiB or more"
         )
+
+
+def _token() -> Finding:
+    """What keeps strangers out of a Ray cluster, as Ray itself looks for it."""
+    mode, path = os.environ.get("RAY_AUTH_MODE", ""), _token_file()
+    given, there = bool(os.environ.get("RAY_AUTH_TOKEN")), path.is_file()
+    said = f"RAY_AUTH_MODE={mode or 'unset'}, " + (
+        "RAY_AUTH_TOKEN set" if given else str(path) if there else "no token on this machine"
+    )
+    if mode == "token" and not (given or there):
+        return Finding(
+            "Ray token", said, f"copy the cluster's token to {path}, or: ray get-auth-token --generate"
+        )
+    named = os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_API_SERVER_ADDRESS")
+    if (given or there) and named and mode != "token":
+        return Finding("Ray token", said, "export RAY_AUTH_MODE=token: a cluster with a token refuses others")
+    if there and path.stat().st_mode & 0o077:
+        return Finding("Ray token", f"{said}, which others on this machine can read", f"chmod 600 {path}")
+    return Finding("Ray token", said)
+
+
+def _token_file() -> Path:
+    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token").expanduser()
 
 
 def _ray() -> Finding:

@@ -8,11 +8,20 @@ from rich.table import Table
 
 Results = Annotated[str, typer.Option(help="The results' folder.")]
 
+HERE = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
+"""What a page on this machine is called, through a tunnel too. MLflow's own list has `10.*` and others, which
+names like 10.example.com fit as well: with such a name a page elsewhere could have a browser read ours."""
+
 
 def ui(
     results: Results = "results",
     host: Annotated[
-        str, typer.Option(help="Address to listen on; anyone who reaches it can read and write.")
+        str,
+        typer.Option(
+            help="Address to listen on. Anyone who reaches it can read and write: 0.0.0.0 is for networks "
+            "that you trust. MLflow then answers under addresses of private networks (10.*, 172.16-31.*, "
+            "192.168.*); any other, and a name, has to be in MLFLOW_SERVER_ALLOWED_HOSTS=NAME:PORT."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
 ) -> None:
@@ -37,6 +46,8 @@ def ui(
         highlight=False,
         soft_wrap=True,
     )
+    if host in ("127.0.0.1", "localhost"):
+        os.environ.setdefault("MLFLOW_SERVER_ALLOWED_HOSTS", HERE)
     # 3 processes instead of 10, and no warnings of its own about itself
     os.environ.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", PYTHONWARNINGS="ignore")
     command = [

@@ -1,14 +1,17 @@
 """The verbs, gathered, and how mistakes are shown."""
 
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from preimage.cli import data, machine, run, store, study
+from preimage.cli import data, jobs, machine, run, store, study, submit
 from preimage.errors import PreimageError
 
 app = typer.Typer(
@@ -29,6 +32,12 @@ app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.command()(machine.ui)
 app.command()(machine.doctor)
+CLUSTER = "On a cluster"
+app.command(rich_help_panel=CLUSTER)(submit.submit)
+app.command(rich_help_panel=CLUSTER)(jobs.jobs)
+app.command(rich_help_panel=CLUSTER)(jobs.status)
+app.command(rich_help_panel=CLUSTER)(jobs.logs)
+app.command(rich_help_panel=CLUSTER)(jobs.stop)
 
 
 def main() -> None:
@@ -37,8 +46,26 @@ def main() -> None:
     logging.basicConfig(
         format="%(message)s", handlers=[RichHandler(console=errors, show_path=False, show_time=False)]
     )
-    try:
+    with _told(errors), _attended(), _told(errors):
         app()
+
+
+@contextmanager
+def _told(errors: Console) -> Iterator[None]:
+    try:
+        yield
     except PreimageError as error:
         errors.print(f"[bold red]error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
+
+
+@contextmanager
+def _attended() -> Iterator[None]:
+    """In a submitted job: what is printed is kept beside the results."""
+    if "PREIMAGE_SUBMISSION" not in os.environ:  # asked here, for its reader takes long to import
+        yield
+        return
+    from preimage.cluster.attend import attended
+
+    with attended():
+        yield

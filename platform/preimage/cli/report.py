@@ -19,10 +19,11 @@ from preimage.runs import Outcome
 from preimage.training import checkpoints
 
 
-def show_plan(console: Console, plan: Plan) -> None:
-    """The resolved spec, then for each step what would happen and why, with what, at what cost, and where."""
-    text = yaml.safe_dump(plan.spec.resolved(), sort_keys=False, allow_unicode=True)
-    console.print(escape(text), highlight=False)
+def show_plan(console: Console, plan: Plan, spec: bool = True) -> None:
+    """The resolved spec, if asked for, then of each step what would happen, with what, and at what cost."""
+    if spec:
+        text = yaml.safe_dump(plan.spec.resolved(), sort_keys=False, allow_unicode=True)
+        console.print(escape(text), highlight=False)
     for step in plan.steps:
         head = f"[bold]{step.name}[/bold] ({step.config.job}): {_what_happens(step)}"
         console.print(head, highlight=False, soft_wrap=True)
@@ -30,9 +31,8 @@ def show_plan(console: Console, plan: Plan) -> None:
             console.print(f"  {label:<8} {escape(fact)}", highlight=False, soft_wrap=True)
     tracking = plan.spec.tracking
     console.print(
-        f"\nruns are recorded in: {tracking.uri}, experiment {tracking.experiment}", highlight=False
+        f"\nruns are recorded in: {tracking.here.uri}, experiment {tracking.experiment}", highlight=False
     )
-    console.print("nothing was started")
 
 
 def show_outcome(console: Console, plan: Plan, outcome: Outcome) -> None:
@@ -68,7 +68,7 @@ def _what_happens(step: PlannedStep) -> str:
         return "runs"
     if step.state == "left out":
         return "left out: the rounds before did not lower what they are to lower"
-    begun = step.run.folder.read_json("run.json")["created"]
+    begun = step.run.about()["created"]
     if step.state == "finished":
         return f"skipped: an equal run, begun {begun}, is finished (--fresh repeats it)"
     saved = checkpoints.committed(step.run.checkpoints)
@@ -103,7 +103,8 @@ def _workers(step: PlannedStep) -> str:
     if resources.backend == "local":
         return "this process"
     gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU where there is one"}[resources.gpu]
-    return f"{resources.workers}, each with {resources.cpus} CPU{gpu}, on Ray"
+    least = f"{resources.min_workers} to " if resources.needed < resources.workers else ""
+    return f"{least}{resources.workers}, each with {resources.cpus} CPU{gpu}, on Ray"
 
 
 def _costs(plan: Plan, step: PlannedStep) -> str:
@@ -136,7 +137,7 @@ def _next(plan: Plan, outcome: Outcome) -> list[tuple[str, str]]:
     local = plan.spec.results == "results"
     there = "" if local else f" results={plan.spec.results}"
     commands = []
-    if plan.spec.tracking.uri == "local":
+    if plan.spec.tracking.here.uri == "local":
         commands.append(
             ("preimage ui" + ("" if local else f" --results {plan.spec.results}"), "the run in MLflow")
         )

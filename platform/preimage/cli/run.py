@@ -56,12 +56,18 @@ def run(
     Steps and trials that are finished are skipped, and one that was interrupted goes on where it stopped:
     after a crash, give the same command again.
     """
+    from preimage import submissions
+
     console = Console(stderr=as_json)
-    planned = _plan(spec, changes, profile, fresh)
+    planned = plan_of(spec, changes, profile, fresh)
     if _needs_ray(planned, retry_failed):
         from preimage.cluster.connect import connect
 
         connect(verbose)
+        if submission := submissions.current():
+            from preimage.cluster.shared import require_seen
+
+            require_seen(submission.folder, "submission.json")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would abort the process
     try:
         outcome = _run(console, planned, retry_failed)
@@ -74,15 +80,21 @@ def run(
 
 def plan(spec: SpecArgument, changes: Changes = None, profile: Profile = None, fresh: Fresh = False) -> None:
     """Show what a spec would do and cost, and what is done already. Starts nothing."""
+    console = Console()
+    show_planned(console, plan_of(spec, changes, profile, fresh))
+    console.print("nothing was started")
+
+
+def show_planned(console: Console, planned: "Plan | StudyPlan", spec: bool = True) -> None:
+    """What a spec would do; `spec`: with the resolved spec itself."""
     from preimage.cli.report import show_plan
     from preimage.cli.study_report import show_study_plan
     from preimage.pipelines.plan import Plan
 
-    planned = _plan(spec, changes, profile, fresh)
     if isinstance(planned, Plan):
-        show_plan(Console(), planned)
+        show_plan(console, planned, spec)
     else:
-        show_study_plan(Console(), planned)
+        show_study_plan(console, planned, spec)
 
 
 def schema() -> None:
@@ -92,14 +104,20 @@ def schema() -> None:
     print(json.dumps(make(), indent=2))
 
 
-def _plan(spec: str, changes: list[str] | None, profile: str | None, fresh: bool) -> "Plan | StudyPlan":
+def plan_of(spec: str, changes: list[str] | None, profile: str | None, fresh: bool) -> "Plan | StudyPlan":
     from preimage.errors import SpecError
     from preimage.pipelines.plan import make_plan
     from preimage.specs.load import loads, read
     from preimage.specs.study import is_study, loads_study
+    from preimage.storage import Folder
 
     path = Path(spec)
-    text, origin, name = (read(path), spec, path.stem) if path.is_file() else _stored(spec, changes or [])
+    if path.is_file():
+        text, origin, name = read(path), spec, path.stem
+    elif "://" in spec and spec.endswith(".yaml"):
+        text, origin, name = Folder.at(spec).parent.read(path.name).decode(), spec, path.stem
+    else:
+        text, origin, name = _stored(spec, changes or [])
     if not is_study(text, origin):
         return make_plan(loads(text, origin, name, profile, changes or []), fresh)
     if fresh:
@@ -155,4 +173,4 @@ def _stored(run: str, changes: list[str]) -> tuple[str, str, str]:
             "results=FOLDER). Shipped specs are in jobs/ and tuning/."
         )
     text = found.folder.read("spec.yaml").decode()
-    return text, f"{found.folder.uri}/spec.yaml", found.folder.read_json("run.json")["name"]
+    return text, f"{found.folder.uri}/spec.yaml", found.about()["name"]

@@ -10,13 +10,13 @@ from preimage.tuning.estimate import Estimate, estimate, rounded
 from preimage.tuning.study_plan import StudyPlan
 
 
-def show_study_plan(console: Console, plan: StudyPlan) -> None:
-    """The resolved spec, the trials and what they share, what it costs, and where it goes."""
-    text = yaml.safe_dump(plan.spec.resolved(), sort_keys=False, allow_unicode=True)
-    console.print(escape(text), highlight=False)
+def show_study_plan(console: Console, plan: StudyPlan, spec: bool = True) -> None:
+    """The resolved spec, if asked for, the trials and what they share, what it costs, and where it goes."""
+    if spec:
+        text = yaml.safe_dump(plan.spec.resolved(), sort_keys=False, allow_unicode=True)
+        console.print(escape(text), highlight=False)
     for label, fact in _facts(plan, estimate(plan)):
         console.print(f"{label:<10} {escape(fact)}", highlight=False, soft_wrap=True)
-    console.print("nothing was started")
 
 
 def show_study(console: Console, plan: StudyPlan, outcome: Outcome) -> None:
@@ -30,7 +30,7 @@ def show_study(console: Console, plan: StudyPlan, outcome: Outcome) -> None:
     local = plan.spec.results == "results"
     name = plan.run.name if local else plan.run.folder.uri
     commands = [(f"preimage study pick {name} TRIAL best", "say which trial's samples look best")]
-    if plan.spec.tracking.uri == "local":
+    if plan.spec.tracking.here.uri == "local":
         there = "" if local else f" --results {plan.spec.results}"
         commands.insert(0, (f"preimage ui{there}", "the trials in MLflow"))
     if plan.run.folder.is_local:
@@ -57,7 +57,7 @@ def _facts(plan: StudyPlan, found: Estimate) -> list[tuple[str, str]]:
     if found.hours is not None and found.rate is not None:
         facts.append(("time", _time(found, found.hours, found.rate)))
     facts.append(("results", plan.run.folder.uri))
-    facts.append(("recorded", f"in {spec.tracking.uri}, experiment {spec.tracking.experiment}"))
+    facts.append(("recorded", f"in {spec.tracking.here.uri}, experiment {spec.tracking.experiment}"))
     return facts
 
 

@@ -3,7 +3,8 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 
 from preimage.config import Resources
 from preimage.errors import PreimageError
@@ -12,6 +13,7 @@ QUIET = {
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",  # how soon a worker's death is seen
+    "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": "120",  # how long one may not answer: it is stuck then
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "120",
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -32,20 +34,59 @@ def connect(verbose: bool = False) -> None:
 
     if ray.is_initialized():
         return
-    address = os.environ.get("RAY_ADDRESS")
+    # By itself Ray would also join any cluster that a file in /tmp names, whoever wrote it.
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    here = address == "local"
     try:
-        with nullcontext() if verbose else _stderr_closed():  # Ray's C++ announces its log level there
+        # Ray's C++ announces its log level on stderr
+        with (
+            nullcontext() if verbose else _stderr_closed(),
+            _on_loopback() if here else nullcontext(),
+        ):
             ray.init(
                 address=address,
-                include_dashboard=None if address else False,
+                include_dashboard=False if here else None,
                 log_to_driver=verbose,
                 logging_level=logging.INFO if verbose else logging.ERROR,
             )
-    except (ConnectionError, RuntimeError, TimeoutError) as error:
-        where = f"the Ray cluster at {address}" if address else "Ray on this machine"
+    except Exception as error:  # of many kinds, a bare Exception among them
+        where = "Ray on this machine" if here else f"the Ray cluster at {address}"
+        token = "" if here else " It may want a token, or another: RAY_AUTH_MODE=token, ~/.ray/auth_token."
         raise PreimageError(
-            f"cannot reach {where}: {error}. `preimage doctor` looks for the cause."
+            f"cannot reach {where}: {error}.{token} `preimage doctor` looks for the cause."
         ) from error
+    keep_token_private()
+    from preimage.cluster.holding import hold_claims
+
+    hold_claims()
+    if not here:
+        from preimage.cluster.head import watch_head
+
+        watch_head()
+
+
+def keep_token_private() -> None:
+    """Ray writes its token so that every user of the machine can read it."""
+    path = Path("~/.ray/auth_token").expanduser()
+    with suppress(OSError):  # it is not there, or not ours
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Ray started in the block listens on 127.0.0.1 alone, as it does by itself on Windows and macOS.
+
+    On Linux it would listen on every interface; `_node_ip_address="127.0.0.1"` does not change that.
+    """
+    from ray._private import ray_constants
+
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager
@@ -62,21 +103,31 @@ def _stderr_closed() -> Iterator[None]:
 
 
 def require(resources: Resources) -> bool:
-    """Whether each worker gets a GPU. Raises PreimageError where the cluster can never hold the workers."""
+    """Whether each worker gets a GPU. Where the cluster's autoscaler can add what is missing, wait for that.
+
+    Raises PreimageError where the cluster can never hold the workers.
+    """
     import ray
 
     has = ray.cluster_resources()
     gpus, cpus = has.get("GPU", 0), has.get("CPU", 0)
-    use_gpu = gpus >= resources.workers if resources.gpu == "auto" else resources.gpu
-    if use_gpu and gpus < resources.workers:
-        raise PreimageError(_too_many(resources, f"{resources.workers} GPUs", f"{gpus:g}"))
-    if cpus < resources.workers * resources.cpus:
-        raise PreimageError(_too_many(resources, f"{resources.workers * resources.cpus} CPUs", f"{cpus:g}"))
-    return use_gpu
+    use_gpu = gpus >= resources.needed if resources.gpu == "auto" else resources.gpu
+    if cpus >= resources.needed * resources.cpus and (gpus >= resources.needed or not use_gpu):
+        return use_gpu
+    if os.environ.get("RAY_ADDRESS", "local") != "local":
+        from preimage.cluster.growing import wait_for_nodes
+
+        for gpu in (True, False) if resources.gpu == "auto" else (resources.gpu,):
+            bundle = {"CPU": resources.cpus} | ({"GPU": 1} if gpu else {})
+            if wait_for_nodes(bundle, resources.needed):
+                return gpu
+    if use_gpu and gpus < resources.needed:
+        raise PreimageError(_too_many(resources, f"{resources.needed} GPUs", f"{gpus:g}"))
+    raise PreimageError(_too_many(resources, f"{resources.needed * resources.cpus} CPUs", f"{cpus:g}"))
 
 
 def _too_many(resources: Resources, wanted: str, there: str) -> str:
     return (
-        f"{resources.workers} workers need {wanted} but the cluster has {there}. "
+        f"{resources.needed} workers need {wanted} but the cluster has {there}. "
         "Lower resources.workers or resources.cpus, or set resources.gpu=false."
     )

@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from pyarrow import ArrowException, Table, fs
+from pydantic import Field
 
+from preimage.config import Config
 from preimage.data.config import DataConfig
 from preimage.data.pixels import to_float
+from preimage.data.shards import GROUP_ROWS
 from preimage.errors import DataError, StorageError
 from preimage.storage import Folder, canonical_json, digest
 
@@ -39,6 +43,30 @@ class Images(NamedTuple):
         return to_float(self.pixels[rows.to(self.pixels.device)].to(device))
 
 
+_Count = Annotated[int, Field(ge=0, le=1 << 48)]
+
+
+class _Shard(Config):
+    file: str
+    rows: _Count
+    bytes: _Count
+    sha256: str
+    content: str
+
+
+class _Manifest(Config):
+    format: int
+    key: str
+    fingerprint: str
+    config: DataConfig
+    classes: list[str]
+    count: _Count
+    size: int
+    channels: int
+    shards: list[_Shard]
+    skipped: list[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Rows in a fixed shuffle of the source: any contiguous range is a fair sample."""
@@ -60,8 +88,9 @@ class Dataset:
                 raise DataError(
                     f"{folder.uri} has format {manifest['format']}, this version reads {FORMAT}; {_AGAIN}"
                 )
+            _check_manifest(_Manifest.model_validate(manifest))
             _check_shards(folder, manifest["shards"])
-        except (StorageError, KeyError, TypeError) as error:
+        except (StorageError, OSError, LookupError, TypeError, ValueError) as error:
             raise DataError(
                 f"{folder.uri}/{MANIFEST} is damaged ({error}); delete it and prepare again"
             ) from error
@@ -103,19 +132,24 @@ class Dataset:
     def config(self) -> DataConfig:
         return DataConfig.model_validate(self.manifest["config"])
 
+    @property
+    def _schema(self) -> pa.Schema:
+        width = self.channels * self.size**2
+        return pa.schema({"image_id": pa.int64(), "pixels": pa.binary(width), "label": pa.int32()})
+
     def __len__(self) -> int:
         return self.count
 
     def read(self, start: int, stop: int) -> Images:
         """Rows start to stop, from the row groups that hold them.
 
-        Raises DataError where a shard is damaged.
+        Raises DataError where a shard is damaged, or where they do not fit in memory.
         """
         if not 0 <= start <= stop <= self.count:
             raise ValueError(f"rows {start} to {stop} of a dataset of {self.count}")
-        image_id = torch.empty(stop - start, dtype=torch.int64)
-        pixels = torch.empty((stop - start, self.channels, self.size, self.size), dtype=torch.uint8)
-        labels = torch.empty(stop - start, dtype=torch.int32)
+        image_id = _room(stop - start, torch.int64)
+        pixels = _room((stop - start, self.channels, self.size, self.size), torch.uint8)
+        labels = _room(stop - start, torch.int32)
         filled = 0
         for table in self._tables(start, stop):
             rows = slice(filled, filled + table.num_rows)
@@ -123,11 +157,9 @@ class Dataset:
             labels.numpy()[rows] = table.column("label").to_numpy()
             pixels.numpy()[rows] = _pixels(table).reshape(-1, *pixels.shape[1:])
             filled += table.num_rows
+        if filled != stop - start:
+            raise DataError(f"{self.folder.uri} holds {filled} of the rows {start} to {stop}; {_AGAIN}")
         return Images(image_id, pixels, labels)
-
-    def share(self, rank: int, world_size: int) -> Images:
-        """A worker's contiguous share of the rows; the shares of all ranks are all rows, each once."""
-        return self.read(rank * self.count // world_size, (rank + 1) * self.count // world_size)
 
     def verify(self) -> None:
         """Read every shard and compare its SHA-256 with the manifest's.
@@ -157,13 +189,19 @@ class Dataset:
             ):
                 if parquet.metadata.num_rows != shard["rows"]:
                     raise DataError(f"{self.folder.uri}/{shard['file']} has another number of rows; {_AGAIN}")
+                if not parquet.schema_arrow.equals(self._schema):
+                    raise DataError(f"{self.folder.uri}/{shard['file']} holds other columns; {_AGAIN}")
                 end = 0
                 for group in range(parquet.num_row_groups):
                     first, end = end, end + parquet.metadata.row_group(group).num_rows
+                    if not 0 <= end - first <= GROUP_ROWS:  # however few bytes they are
+                        raise DataError(f"{self.folder.uri}/{shard['file']} has another order; {_AGAIN}")
                     if first < stop and start < end:
                         table = parquet.read_row_group(group)
+                        if len(table) != end - first or any(each.null_count for each in table.columns):
+                            raise DataError(f"{self.folder.uri}/{shard['file']} lacks values; {_AGAIN}")
                         yield table.slice(max(0, start - first), min(end, stop) - max(first, start))
-        except (OSError, ArrowException) as error:
+        except (OSError, ValueError, ArrowException) as error:
             raise DataError(f"{self.folder.uri}/{shard['file']} is damaged ({error}); {_AGAIN}") from error
 
 
@@ -173,6 +211,24 @@ _AGAIN = "delete that file and prepare again (preimage data prepare): only what 
 def fingerprint(shards: list[dict[str, Any]]) -> str:
     """The identity of shards given as {content, rows, ...}, in order."""
     return digest(canonical_json([[shard["content"], shard["rows"]] for shard in shards]).encode())
+
+
+def _check_manifest(manifest: _Manifest) -> None:
+    """Raises ValueError where a manifest contradicts itself."""
+    shards = [shard.model_dump() for shard in manifest.shards]
+    if manifest.count != sum(shard.rows for shard in manifest.shards):
+        raise ValueError(f"a count of {manifest.count} is not that of its shards")
+    if (manifest.size, manifest.channels) != (manifest.config.size, manifest.config.channels):
+        raise ValueError("its images are not of the size that its config says")
+    if manifest.fingerprint != fingerprint(shards):
+        raise ValueError("its fingerprint is not that of its shards")
+
+
+def _room(shape: Any, kind: torch.dtype) -> torch.Tensor:
+    try:
+        return torch.empty(shape, dtype=kind)
+    except (RuntimeError, TypeError) as error:
+        raise DataError(f"so many images do not fit in memory: {error}") from error
 
 
 def _check_shards(folder: Folder, shards: list[dict[str, Any]]) -> None:

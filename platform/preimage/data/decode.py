@@ -1,6 +1,7 @@
 """From an encoded image to square uint8 pixels. No torch: this runs in many light processes."""
 
 import io
+import lzma
 import struct
 import zipfile
 import zlib
@@ -13,7 +14,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF
 
 UNREADABLE = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError,
-    struct.error, zlib.error, zipfile.BadZipFile,
+    AttributeError, struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
     Image.DecompressionBombError, Image.DecompressionBombWarning,
 )  # fmt: skip
 """What Pillow and zipfile raise for a damaged image."""

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import stat
+import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +19,8 @@ SUFFIXES = frozenset({
     ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 })  # fmt: skip
 SPLITS = ("train", "test")
-MAX_BYTES = 1 << 30  # of one image file; a .zip may claim any size
+MAX_BYTES = 1 << 29
+"""Of one image file, as it is held in memory: a few bytes of a .zip may stand for any number."""
 
 
 class File(NamedTuple):
@@ -60,7 +63,7 @@ class FilesSource:
         file = self._files[index]
         if file.size > MAX_BYTES:
             raise ValueError(f"a file of {file.size:,} bytes")
-        data = self._archive.read(file.name) if self._archive else (self._path / file.name).read_bytes()
+        data = _read_member(self._archive, file) if self._archive else _read_file(self._path / file.name)
         return open_image(data), self._labels[index]
 
     def describe(self, index: int) -> str:
@@ -83,14 +86,14 @@ def _tree_files(root: Path) -> Iterator[File]:
             name = prefix + entry.name
             if _is_junk(entry.name):
                 continue
-            if entry.is_dir():
+            if _answers(entry.is_dir):
                 real = os.path.realpath(entry.path)
                 if real not in above:
                     pending.append((entry.path, name + "/", above | {real}))
             elif _is_image(name):
                 # A link to nowhere is listed, and is unreadable later.
-                stat = entry.stat(follow_symlinks=entry.is_file())
-                yield File(name, stat.st_size, stat.st_mtime_ns)
+                found = entry.stat(follow_symlinks=_answers(entry.is_file))
+                yield File(name, found.st_size, found.st_mtime_ns)
 
 
 def _scan(folder: str) -> list[os.DirEntry[str]]:
@@ -101,15 +104,47 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
         raise DataError(f"cannot list {folder}: {error.strerror}") from error
 
 
+def _answers(question: Callable[[], bool]) -> bool:
+    """False too for a link that goes round in a circle."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _read_file(path: Path) -> bytes:
+    """A file's bytes. Raises OSError, and ValueError for what never ends: a pipe, a device."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise ValueError("not a file but a pipe, a device or a folder")
+        return stream.read(MAX_BYTES)
+
+
+def _read_member(archive: zipfile.ZipFile, file: File) -> bytes:
+    """A member's bytes, never more than its size, whatever is in it.
+
+    Raises ValueError for other methods than deflate: zipfile knows no bound for what they unpack to, a
+    million times as much for bzip2.
+    """
+    if archive.getinfo(file.name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError("packed by another method than deflate, zip's usual one")
+    with archive.open(file.name) as member:
+        return member.read(file.size + 1)  # one byte more, for the checksum to be looked at
+
+
 def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, OverflowError, RuntimeError, struct.error) as error:
         raise DataError(f"{path} is not a readable .zip ({error}); copy or download it again") from error
 
 
 def _zip_files(archive: zipfile.ZipFile, path: Path) -> Iterator[File]:
+    known: set[str] = set()
     for info in archive.infolist():
+        if info.filename in known:  # only one of them could be read
+            raise DataError(f"{path} has the member {info.filename!r} twice; remove one")
+        known.add(info.filename)
         parts = info.filename.replace("\\", "/").split("/")
         if parts[0] == "" or ".." in parts or parts[0].endswith(":"):
             raise DataError(f"{path} has a member that points outside of it: {info.filename!r}; not opened")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from preimage.claims import claimed
 from preimage.data.config import DataConfig
 from preimage.data.dataset import FORMAT, MANIFEST, Dataset, fingerprint
 from preimage.data.shards import Plan, Record, Skipped, plan_shards, read_record
@@ -50,7 +51,10 @@ def prepare(
     folder = datasets / _name(config, key)
     finished = _finished(folder, key)
     if finished is None:
-        finished = _make(config, key, folder, workers * cpus if backend == "ray" else 0, progress)
+        with claimed(folder):
+            finished = _finished(folder, key) or _make(
+                config, key, folder, workers * cpus if backend == "ray" else 0, progress
+            )
     if config.on_error == "stop":
         _refuse(finished.skipped, finished.count + len(finished.skipped))
     return finished
@@ -79,10 +83,12 @@ def _make(
     records = {shard: record for shard in range(plan.shards) if (record := read_record(plan, shard, folder))}
     todo = [shard for shard in range(plan.shards) if shard not in records]
     write = ShardWriter(located, source, plan, folder)
-    _tell(progress, records, plan)
+    done = sum(record["images"] for record in records.values())
+    _tell(progress, done, plan)
     for record in _run(write, todo, actors if plan.images > IN_PROCESS else 0):
         records[_shard_of(record)] = record
-        _tell(progress, records, plan)
+        done += record["images"]
+        _tell(progress, done, plan)
     return _complete(config, source, plan, [records[shard] for shard in range(plan.shards)], folder)
 
 
@@ -139,6 +145,6 @@ def _shard_of(record: Record) -> int:
     return int(record["file"].removeprefix("part-").removesuffix(".parquet"))
 
 
-def _tell(progress: Callable[[int, int], None] | None, records: dict[int, Record], plan: Plan) -> None:
+def _tell(progress: Callable[[int, int], None] | None, done: int, plan: Plan) -> None:
     if progress:
-        progress(sum(record["images"] for record in records.values()), plan.images)
+        progress(done, plan.images)

@@ -4,7 +4,8 @@ import hashlib
 import io
 import warnings
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from functools import lru_cache
+from typing import Any, TypedDict, get_origin, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -68,9 +69,14 @@ class Plan:
 
     def image_ids(self, shard: int) -> np.ndarray:
         """(n,) int64: a stretch of one fixed shuffle of the source, so that any stretch is a fair sample."""
-        # RandomState's stream is the one that NumPy keeps the same from version to version.
-        order = np.random.RandomState(_SHUFFLE).permutation(self.available)
-        return order[shard * self.step : min((shard + 1) * self.step, self.images)].astype(np.int64)
+        return _order(self.available)[shard * self.step : min((shard + 1) * self.step, self.images)]
+
+
+@lru_cache(maxsize=1)
+def _order(available: int) -> np.ndarray:
+    """The shuffle of so many images, (n,) int64, made once in a process: 8 bytes and some 60 ns an image."""
+    # RandomState's stream is the one that NumPy keeps the same from version to version.
+    return np.random.RandomState(_SHUFFLE).permutation(available).astype(np.int64, copy=False)
 
 
 def plan_shards(config: DataConfig, key: str, available: int) -> Plan:
@@ -112,9 +118,21 @@ def read_record(plan: Plan, shard: int, folder: Folder) -> Record | None:
     try:
         record: Record = _records(folder).read_json(name)
         whole = record["bytes"] == folder.size(shard_file(shard)) and record["key"] == plan.key
-    except (StorageError, KeyError, TypeError):  # missing or altered: the shard is made again
+        whole = whole and record["file"] == shard_file(shard) and _is_record(record)
+    except (StorageError, KeyError, TypeError, AttributeError):  # missing or altered: the shard is made again
         return None
     return record if whole else None
+
+
+def _is_record(record: Record) -> bool:
+    """Whether every field is there and of its kind, and no image is missing."""
+    fields = [(record, Record), *((each, Skipped) for each in record["skipped"])]
+    typed = all(
+        value.keys() == kind.__annotations__.keys()
+        and all(isinstance(value[name], get_origin(of) or of) for name, of in get_type_hints(kind).items())
+        for value, kind in fields
+    )
+    return typed and record["rows"] >= 0 and record["rows"] + len(record["skipped"]) == record["images"]
 
 
 def _records(folder: Folder) -> Folder:

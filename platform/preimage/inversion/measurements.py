@@ -8,12 +8,12 @@ import io
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 from pydantic import Field, model_validator
 from torch import Tensor
-from torchvision.transforms.functional import pil_to_tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import InversionError, StorageError
@@ -180,7 +180,7 @@ def _picture(config: MeasurementConfig, side: tuple[int, int]) -> Tensor:
             f"the mask {config.mask} has {grey.height} x {grey.width} pixels, what is seen of the images has "
             f"{side[0]} x {side[1]}"
         )
-    return pil_to_tensor(grey)[0] > 127
+    return torch.from_numpy(np.array(grey)) > 127  # without torchvision, which takes a second to import
 
 
 def _read(path: str) -> bytes:

@@ -1,9 +1,10 @@
 """The small JSON files beside the parts of a latent store: the plan, a record per part, the manifest."""
 
 import json
-from typing import Any, Literal, Self, TypeVar
+import re
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import StorageError, StoreError
@@ -13,6 +14,7 @@ from preimage.storage import Folder, canonical_json, digest
 PLAN = "_plan.json"
 MANIFEST = "_manifest.json"
 AGAIN = "run the job again to complete it"
+RECORD = re.compile(r"_part-(\d{5,18})\.json")
 
 Json = TypeVar("Json", bound=Config)
 
@@ -51,8 +53,8 @@ class PartRecord(Config):
     """One part as it was written; beside the part until the manifest gathers them all."""
 
     file: str
-    rows: int
-    bytes: int
+    rows: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0)]
     sha256: str
     rows_sha256: str
     """Of image_id and loss alone: tells two workers' writings of one part apart without reading the codes."""
@@ -91,11 +93,12 @@ def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
         value = json.loads(data)
         _check_format(folder, value)
         config = kind.model_validate(value)
+        same = data == _text(config)
     except StorageError as error:
         raise StoreError(str(error)) from error
     except (ValidationError, ValueError, RecursionError) as error:
         raise StoreError(f"{folder.uri}/{name} was altered or cut short: {error}") from error
-    if data != _text(config):
+    if not same:
         raise StoreError(f"{folder.uri}/{name} was altered: it is not as Preimage writes it")
     return config
 
@@ -128,8 +131,8 @@ def state(folder: Folder) -> Literal["absent", "partial", "whole"]:
 
 def finished(folder: Folder, plan: Plan) -> dict[int, PartRecord]:
     """The parts whose file and record are both there and agree on the size; any other is to be redone."""
-    names = file_sizes(folder)
-    written = [index for index in range(plan.parts) if {part_name(index), record_name(index)} <= names.keys()]
+    named = map(RECORD.fullmatch, file_sizes(folder))  # a plan may claim any number of parts
+    written = sorted(index for each in named if each and (index := int(each[1])) < plan.parts)
     found = {index: finished_part(folder, index) for index in written}
     return {index: record for index, record in found.items() if record}
 

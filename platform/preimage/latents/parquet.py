@@ -126,8 +126,14 @@ def _read_group(
                     f"{folder.uri}/{name} has {part.metadata.num_rows} rows, expected {record.rows} "
                     f"in groups of {ROW_GROUP}"
                 )
+            expected = min(ROW_GROUP, record.rows - group * ROW_GROUP)
+            if expected and part.metadata.row_group(group).num_rows != expected:
+                raise StoreError(f"{folder.uri}/{name} is not in groups of {ROW_GROUP} rows")
             groups = [group] if group < part.num_row_groups else []
-            return part.read_row_groups(groups, columns, use_threads=False)
+            table = part.read_row_groups(groups, columns, use_threads=False)
+            if len(table) != expected:
+                raise StoreError(f"{folder.uri}/{name} has {len(table)} rows where {expected} should be")
+            return table
     except (OSError, ValueError, pa.ArrowException) as error:
         raise unreadable(folder, name, error) from error
 
@@ -219,4 +225,7 @@ def _ids_and_losses(folder: Folder, about: About, record: PartRecord) -> list[Co
 
 
 def unreadable(folder: Folder, name: str, error: Exception) -> StoreError:
-    return StoreError(f"{folder.uri}/{name} cannot be read ({error}); it was altered, cut short or removed")
+    return StoreError(
+        f"{folder.uri}/{name} cannot be read ({error}); it was altered, cut short or "
+        "removed. `preimage store verify` names what to delete to have it made again"
+    )

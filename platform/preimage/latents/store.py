@@ -25,6 +25,10 @@ from preimage.latents.manifest import (
 from preimage.latents.schema import COLUMNS, About, Codes, concatenate
 from preimage.storage import Folder
 
+LZ4_AT_MOST = 256
+"""How many times smaller LZ4 makes anything, at best: what claims more is no part of ours, but a few bytes
+that stand for more codes than memory holds."""
+
 
 @dataclass(frozen=True)
 class Store:
@@ -42,7 +46,10 @@ class Store:
         folder = folder if isinstance(folder, Folder) else Folder.at(folder)
         manifest = read_manifest(folder)
         if wrong := misfits(folder, manifest):
-            raise StoreError(f"{folder.uri} is not as it was written: " + "; ".join(wrong.values()))
+            raise StoreError(
+                f"{folder.uri} is not as it was written: {'; '.join(wrong.values())}. "
+                "`preimage store verify` names all that is wrong, and what to delete to have it made again"
+            )
         return cls(folder, manifest)
 
     @property
@@ -149,14 +156,21 @@ class StoreWriter:
 
 
 def misfits(folder: Folder, manifest: Manifest) -> dict[str, str]:
-    """What is wrong with the files, by name: missing, of another size, not in the manifest."""
+    """What is wrong with the files, by name: missing, of another size, too small for its rows, named twice,
+    not in the manifest."""
     sizes = file_sizes(folder)
     found: dict[str, str] = {}
+    named: set[str] = set()
     for record in manifest.parts:
-        if record.file not in sizes:
+        if record.file in named:
+            found[record.file] = f"{record.file} is in the manifest twice"
+        elif record.file not in sizes:
             found[record.file] = f"{record.file} is missing"
         elif sizes[record.file] != record.bytes:
             found[record.file] = f"{record.file} has {sizes[record.file]} bytes, expected {record.bytes}"
+        elif record.rows * (manifest.about.latent_dim + 2) * 4 > record.bytes * LZ4_AT_MOST:
+            found[record.file] = f"{record.file} cannot hold {record.rows} rows in {record.bytes} bytes"
+        named.add(record.file)
     known = {record.file for record in manifest.parts}
     strange = [name for name in sizes if name.endswith(".parquet") and name not in known]
     return found | {name: f"{name} is not in the manifest" for name in strange}

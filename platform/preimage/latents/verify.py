@@ -48,7 +48,7 @@ def verify(folder: Folder | str) -> Report:
     manifest = read_manifest(folder)
     wrong_files = misfits(folder, manifest)
     problems = _plan_problems(folder, manifest) + list(wrong_files.values())
-    rows = _Rows(manifest.count)
+    rows = _Rows(sum(record.rows for record in manifest.parts if record.file not in wrong_files))
     for index, record in enumerate(manifest.parts):
         problems += _record_problems(folder, index, record)
         if record.file not in wrong_files:

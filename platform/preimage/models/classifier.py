@@ -1,5 +1,6 @@
 """The classifier that scores samples where the Inception network makes no sense, and its folder on disk."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -111,6 +112,5 @@ def load_classifier(folder: Folder) -> tuple[Classifier, ClassifierCard]:
     Raises ClassifierError where the folder is incomplete, altered, or its weights fit another shape.
     """
     card = read_classifier_card(folder)
-    classifier = Classifier(card.classifier)
-    load_weights(classifier, folder, card.weights_sha256, ClassifierError)
-    return classifier, card
+    build = partial(Classifier, card.classifier)
+    return load_weights(build, folder, card.weights_sha256, ClassifierError), card

@@ -1,6 +1,7 @@
 """A generator on disk: `config.json`, `weights.safetensors`, and the folder `prior` where that was fitted.
 Nothing is ever unpickled."""
 
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -77,7 +78,8 @@ def load_generator(folder: Folder) -> tuple[nn.Module, GeneratorCard]:
     Raises GeneratorError where the folder is incomplete, altered, or its weights fit another shape.
     """
     card = read_card(folder)
-    return load_weights(build_generator(card.generator), folder, card.weights_sha256, GeneratorError), card
+    build = partial(build_generator, card.generator)
+    return load_weights(build, folder, card.weights_sha256, GeneratorError), card
 
 
 def load_prior(folder: Folder, card: GeneratorCard) -> Prior:

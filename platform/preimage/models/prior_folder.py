@@ -7,7 +7,7 @@ from pydantic import Field
 from preimage.config import Config, PositiveInt
 from preimage.errors import PriorError
 from preimage.latents.fitted import FITTED, FittedPrior
-from preimage.models.weights import CONFIG, WEIGHTS, packed, read_config, read_tensors
+from preimage.models.weights import CONFIG, MISFIT, WEIGHTS, packed, read_config, read_tensors
 from preimage.storage import Folder, canonical_json, digest
 
 
@@ -55,7 +55,7 @@ def load_fitted(folder: Folder) -> FittedPrior:
     tensors = read_tensors(folder, WEIGHTS, card.weights_sha256, PriorError)
     try:
         prior = FITTED[card.kind](tensors)
-    except (KeyError, ValueError, IndexError, RuntimeError) as error:
+    except MISFIT as error:
         raise PriorError(f"{folder.uri}/{WEIGHTS} is not of a {card.kind} prior: {error}") from error
     if prior.latent_dim != card.latent_dim:
         raise PriorError(

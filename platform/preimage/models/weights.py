@@ -1,9 +1,10 @@
 """Networks on disk: a card that says how to build one, and its weights in safetensors, known by their digest.
 Nothing is ever unpickled."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -14,8 +15,11 @@ from preimage.errors import PreimageError, StorageError
 from preimage.storage import Folder, digest
 
 Card = TypeVar("Card", bound=Config)
+Network = TypeVar("Network", bound=nn.Module)
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+MISFIT = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
+"""What torch and Python raise for tensors, or sizes of a network, that cannot be."""
 
 
 def packed(tensors: Mapping[str, Tensor]) -> bytes:
@@ -26,7 +30,10 @@ def packed(tensors: Mapping[str, Tensor]) -> bytes:
 def read_tensors(
     folder: Folder, name: str, sha256: str | None, error: type[PreimageError]
 ) -> dict[str, Tensor]:
-    """What `packed` wrote to a folder under that name. Raises `error` where it is missing or altered."""
+    """What `packed` wrote to a folder under that name.
+
+    Raises `error` where it is missing or altered, or holds a number that is not finite.
+    """
     data = folder.read(name) if folder.exists(name) else b""
     if digest(data) != sha256:
         raise error(
@@ -34,9 +41,15 @@ def read_tensors(
             f"{CONFIG}. Copy the folder again, or delete {CONFIG} in the run's folder and run its job again."
         )
     try:
-        return load(data)
-    except SafetensorError as caught:
+        tensors = load(data)
+        strange = [key for key, each in tensors.items() if not each.isfinite().all()]
+    except (SafetensorError, *MISFIT) as caught:
         raise error(f"{folder.uri}/{name} does not fit {CONFIG}: {caught}") from caught
+    if strange:
+        raise error(
+            f"{folder.uri}/{name} holds a value that is not finite, in {strange[0]}: its training diverged"
+        )
+    return tensors
 
 
 def read_config(folder: Folder, card: type[Card], what: str, error: type[PreimageError]) -> Card:
@@ -55,13 +68,31 @@ def read_config(folder: Folder, card: type[Card], what: str, error: type[Preimag
         raise error(f"{folder.uri}/{CONFIG} does not describe a {what}: {caught}") from caught
 
 
-def load_weights(network: nn.Module, folder: Folder, sha256: str, error: type[PreimageError]) -> nn.Module:
-    """The network with the weights of its folder, in eval mode.
+def load_weights(
+    build: Callable[[], Network], folder: Folder, sha256: str, error: type[PreimageError]
+) -> Network:
+    """The network that `build` makes, with the weights of its folder, in eval mode.
 
-    Raises `error` where they are missing or altered, or fit another shape.
+    It takes no memory before the weights are known to be of its shapes: a card may claim any. Raises `error`
+    where they are missing or altered, or fit another shape.
     """
+    tensors = read_tensors(folder, WEIGHTS, sha256, error)
     try:
-        network.load_state_dict(read_tensors(folder, WEIGHTS, sha256, error))
-    except RuntimeError as caught:
+        with torch.device("meta"):
+            network = build()
+        _require_same(network.state_dict(), tensors)
+        network.to_empty(device="cpu").load_state_dict(tensors)
+    except MISFIT as caught:
         raise error(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {caught}") from caught
     return network.eval()
+
+
+def _require_same(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Raises ValueError where some tensors are not of the names, shapes and types of others."""
+    mine, theirs = (
+        {name: (tuple(each.shape), each.dtype) for name, each in of.items()} for of in (own, found)
+    )
+    wrong = [name for name in sorted(mine.keys() | theirs.keys()) if mine.get(name) != theirs.get(name)]
+    if wrong:
+        name = wrong[0]
+        raise ValueError(f"{name} should be {mine.get(name, 'absent')}, but is {theirs.get(name, 'absent')}")

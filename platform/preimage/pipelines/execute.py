@@ -3,18 +3,19 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import yaml
 
+from preimage.claims import claimed
 from preimage.data.prepare import dataset_name
-from preimage.errors import StoppedEarly, TrackingError
+from preimage.errors import StoppedEarly, StorageError, TrackingError
+from preimage.here import now
 from preimage.pipelines.inputs import finished
 from preimage.pipelines.plan import Plan, PlannedStep, leave_out
 from preimage.pipelines.progress import Show, Silent
-from preimage.pipelines.provenance import git_commit, versions
+from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.recipes.context import Context, Result
 from preimage.recipes.jobs import JOBS
 from preimage.runs import Outcome, RunFolder
@@ -38,7 +39,16 @@ def execute(
     """
     show = show or Silent()
     tracker = open_tracker(plan.spec.tracking, plan.root)
-    parent = _begin_pipeline(plan, tracker, above) if plan.spec.is_pipeline else None
+    if not plan.spec.is_pipeline:
+        return _settle(plan, plan.steps[0], tracker, above, show, stop_early)
+    with claimed(plan.run.folder):
+        return _run_pipeline(plan, tracker, show, above, stop_early)
+
+
+def _run_pipeline(
+    plan: Plan, tracker: Tracker, show: Show, above: Mirror | None, stop_early: StopRule | None
+) -> Outcome:
+    parent = _begin_pipeline(plan, tracker, above)
     status: Status = "FAILED"
     try:
         outcomes: dict[str, Outcome] = {}
@@ -47,16 +57,14 @@ def execute(
             if step.state == "left out":
                 show.say(f"[bold]{step.name}[/bold] ({step.config.job}): left out, {_why(plan)}")
             else:
-                outcomes[step.name] = _settle(plan, step, tracker, parent or above, show, stop_early)
+                outcomes[step.name] = _settle(plan, step, tracker, parent, show, stop_early)
         status = "FINISHED"
     except (KeyboardInterrupt, StoppedEarly):
         status = "KILLED"
         raise
     finally:
-        if parent and status != "FINISHED":
+        if status != "FINISHED":
             _try(parent.end, status)
-    if not parent:
-        return next(iter(outcomes.values()))
     outcome = plan.run.outcome() if _is_finished(plan) else None
     if not outcome:
         outcome = _whole(plan, outcomes, parent.notes.run_id)
@@ -89,11 +97,26 @@ def _settle(
     show: Show,
     stop_early: StopRule | None,
 ) -> Outcome:
-    """A step's outcome: the one it has, or else the one it gets now."""
-    if outcome := finished(step.run, step.config.GIVES):
-        show.say(f"[bold]{step.name}[/bold] ({step.config.job}): finished already, {step.run.name}")
-        _try(Mirror(step.run, tracker, parent).finish)
-        return outcome
+    """A step's outcome: the one it has, or else the one it gets now, unless another process is making it."""
+    if not finished(step.run, step.config.GIVES):
+        with claimed(step.run.folder):
+            if not finished(step.run, step.config.GIVES):
+                return _make(plan, step, tracker, parent, show, stop_early)
+    outcome = finished(step.run, step.config.GIVES)
+    assert outcome
+    show.say(f"[bold]{step.name}[/bold] ({step.config.job}): finished already, {step.run.name}")
+    _try(Mirror(step.run, tracker, parent).finish)
+    return outcome
+
+
+def _make(
+    plan: Plan,
+    step: PlannedStep,
+    tracker: Tracker,
+    parent: Mirror | None,
+    show: Show,
+    stop_early: StopRule | None,
+) -> Outcome:
     goes_on = ", goes on where it stopped" if step.run.folder.exists("run.json") else ""
     show.say(f"[bold]{step.name}[/bold] ({step.config.job}): {step.run.name}{goes_on}")
     _register_step(plan, step)
@@ -132,8 +155,8 @@ def register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> Non
     if run.folder.exists("run.json"):
         return
     run.folder.write("spec.yaml", yaml.safe_dump(spec, sort_keys=False, allow_unicode=True).encode())
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    record = {**about, "key": uuid4().hex, "created": now, "git_commit": git_commit(), "versions": versions()}
+    made_with = {"git_commit": git_commit(), "versions": versions(), **submitted_as()}
+    record = {**about, "key": uuid4().hex, "created": now(), **made_with}
     run.folder.write_json("run.json", record)
 
 
@@ -161,7 +184,7 @@ def _try(call: Any, *arguments: Any) -> None:
     """Tell the tracker; if it does not answer, say so and go on: the next run of the spec tells it again."""
     try:
         call(*arguments)
-    except TrackingError as error:
+    except (TrackingError, StorageError) as error:
         log.warning(
             "%s The run is not harmed; if this stays, run the same command again to record it.", error
         )

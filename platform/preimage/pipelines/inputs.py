@@ -44,7 +44,7 @@ def find_product(name: str, product: Product, runs: Folder) -> Input:
         raise SpecError(_missing(name, product, run))
     maker = run or _maker(folder)
     if maker:
-        return Input(folder, maker.folder.read_json("run.json")["fingerprint"])
+        return Input(folder, maker.about()["fingerprint"])
     return Input(folder, _content(folder, product))
 
 
@@ -55,10 +55,9 @@ def find_run(name: str, runs: Folder) -> RunFolder | None:
             return RunFolder(folder)
     if MLFLOW_ID.fullmatch(name):
         for each in runs.names():
-            if (runs / each).exists("run.json") and (runs / each).read_json("run.json").get(
-                "mlflow_run_id"
-            ) == name:
-                return RunFolder(runs / each)
+            run = RunFolder(runs / each)
+            if run.folder.exists("run.json") and run.about().get("mlflow_run_id") == name:
+                return run
     return None
 
 
@@ -94,7 +93,7 @@ def _content(folder: Folder, product: Product) -> str:
 
 def _gives(run: RunFolder) -> Collection[Product]:
     """What a run's job leaves for others: all trainings have checkpoints, few can be gone on from."""
-    job = JOBS.get(run.folder.read_json("run.json")["job"])
+    job = JOBS.get(run.about()["job"])
     return job.config.GIVES if job else ()
 
 

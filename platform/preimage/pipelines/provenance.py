@@ -1,16 +1,34 @@
-"""What a run was made with: the commit, the versions, the machine."""
+"""What a run was made with: the commit, the versions, the submission."""
 
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+from preimage import submissions
 
 PACKAGES = ("preimage", "torch", "ray", "mlflow", "numpy", "pyarrow")
 
 
 def versions() -> dict[str, str]:
     """The versions that decide a result."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # uploaded with a job to a cluster that has not installed it
+        return "not installed"
+
+
+def submitted_as() -> dict[str, Any]:
+    """Of a run that a submission makes: its id, and the commit that its code was uploaded from."""
+    submission = submissions.current()
+    if not submission:
+        return {}
+    return {"git_commit": submission.known().get("git_commit"), "submission": submission.id}
 
 
 def git_commit() -> str | None:

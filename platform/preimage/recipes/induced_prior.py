@@ -152,7 +152,7 @@ def _judge(config: InducedPriorConfig, context: Context, generator: Folder) -> J
     worker = Worker(device=this_device())
     require_classes(source.open(worker.device).classes, dataset)
     real = dataset.read(0, min(config.images, dataset.count))
-    return Judge(worker, Scoring(source, config.images), real, dataset.count, config.seed)
+    return Judge(worker, Scoring(source, config.images), real, 0, config.seed)
 
 
 def _stage(name: str, folder: Folder, store: Store, judge: Judge | None) -> Stage:

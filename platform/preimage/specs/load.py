@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from preimage.credentials import refusals
 from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.pipeline import Spec, build
@@ -44,6 +45,7 @@ def loads(
     settings: more overrides, by dotted key, their values as they are: those of a study's trial.
     """
     document = parse(text, origin)
+    require_no_secret(document, origin)
     chosen = profile_of(document, origin, profile)
     asked = dict(overrides.parse_override(change) for change in changes) | dict(settings)
     value = {key: part for key, part in document.value.items() if key != "profiles"}
@@ -54,6 +56,12 @@ def loads(
         places = Places(document, value, profile, {key: path(key) for key in chosen}, list(map(path, asked)))
         raise SpecError(report(origin, mistakes, places))
     return spec
+
+
+def require_no_secret(document: Document, origin: str) -> None:
+    """Raise SpecError, before a message repeats it, where an address in a spec carries a password or key."""
+    if found := refusals(document.value):
+        raise SpecError(report(origin, found, Places(document, document.value, None, {}, [])))
 
 
 def profile_of(document: Document, origin: str, profile: str | None) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Pipeline(SpecKeys):
     repeat: dict[str, Any] = Field(default_factory=dict)
     """Steps to be done `rounds` times after these. A name that one of them gives means what was last made by
     that name: in round 2 `train` is what round 1 made of it, which is called `train-1`."""
-    rounds: PositiveInt = 1
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 1
     """How often `repeat` is done."""
     while_falls: str | None = None
     """STEP.METRIC, such as `pag.pag`: a round that did not lower it is the last."""

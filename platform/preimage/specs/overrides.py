@@ -3,9 +3,9 @@
 from copy import deepcopy
 from typing import Any
 
-import yaml
-
+from preimage.credentials import refusal
 from preimage.errors import SpecError
+from preimage.specs.yaml_lines import parse_value
 
 SECTIONS = ("steps", "repeat", "then")
 """Keys of a pipeline that hold steps, in the order that they run."""
@@ -14,11 +14,13 @@ SECTIONS = ("steps", "repeat", "then")
 def parse_override(text: str) -> tuple[str, Any]:
     """`training.images=1000` as a dotted key and a typed value. Raises SpecError for any other form."""
     key, equals, value = text.partition("=")
+    if said := refusal(text):
+        raise SpecError(f"{'an override' if '://' in key else key.strip()}: {said}")
     if not equals or not key.strip():
         raise SpecError(f"{text!r} is not an override; write key=value, such as training.images=1000")
     try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        return key.strip(), parse_value(value, key)
+    except SpecError as error:
         raise SpecError(f"the value of {text!r} is not YAML; put it in quotes") from error
 
 
@@ -63,6 +65,6 @@ def _entry(mapping: Any, part: str) -> tuple[Any, Any]:
     """The key of a mapping, or the place in a list, and what is there. Raises SpecError for another."""
     if isinstance(mapping, dict):
         return part, mapping.get(part)
-    if part.isdigit() and int(part) < len(mapping):
+    if part in map(str, range(len(mapping))):
         return int(part), mapping[int(part)]
     raise SpecError(f"{part!r} is no place in a list of {len(mapping)}: they are counted from 0")

@@ -7,7 +7,7 @@ from typing import Any
 
 from preimage.errors import SpecError
 from preimage.specs import overrides
-from preimage.specs.load import Places, Spec, build, profile_of, read, report
+from preimage.specs.load import Places, Spec, build, profile_of, read, report, require_no_secret
 from preimage.specs.models import Study
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
 from preimage.specs.spaces import grid_points
@@ -80,6 +80,7 @@ def loads_study(
 ) -> StudySpec:
     """Read a study from its text; `origin` is what messages call it."""
     document = parse(text, origin)
+    require_no_secret(document, origin)
     chosen = profile_of(document, origin, profile)
     asked = dict(overrides.parse_override(change) for change in changes)
     value = {key: part for key, part in document.value.items() if key != "profiles"}

@@ -14,7 +14,7 @@ def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
 
     Raises GeneratorError, ClassifierError, StorageError where one of them is damaged.
     """
-    known = run.folder.read_json("run.json")
+    known = run.about()
     inputs: dict[str, str] = known.get("inputs", {})
     found: dict[str, str] = {}
     if store := _there("_manifest.json", outcome.store or inputs.get("store")):

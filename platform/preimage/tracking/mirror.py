@@ -8,10 +8,12 @@ from typing import Any
 
 import yaml
 
+from preimage import submissions
 from preimage.errors import StorageError, TrackingError
 from preimage.runs import Outcome, RunFolder
 from preimage.tracking import system
 from preimage.tracking.lineage import fingerprints, prepared
+from preimage.tracking.submitted import tell_submission
 from preimage.tracking.tracker import Record, Status, Tracker
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ class Notes:
     last_samples: str = ""
     last_system: int = 0
     ended: str | None = None
+    submission: str | None = None
+    """The submission that it was told of last."""
 
     @classmethod
     def of(cls, run: RunFolder, home: str) -> "Notes":
@@ -98,14 +102,16 @@ class Mirror:
             self._note()
 
     def _begin(self) -> str:
-        notes, known = self.notes, self.run.folder.read_json("run.json")
+        notes, known = self.notes, self.run.about()
         if self._open and notes.run_id:
             return notes.run_id
         if not notes.run_id:
             parent = self.parent.begin() if self.parent else None
             notes.run_id = self.tracker.begin(known["key"], known["name"], self._tags(known), parent)
             self._note()
-            self.run.folder.write_json("run.json", known | {"mlflow_run_id": notes.run_id})
+            page = self.tracker.page(notes.run_id)
+            found = {"mlflow_run_id": notes.run_id} | ({"mlflow_page": page} if page else {})
+            self.run.folder.write_json("run.json", known | found)
         else:
             self.tracker.resume(notes.run_id)
         if not notes.told:
@@ -113,6 +119,10 @@ class Mirror:
             self.tracker.params(notes.run_id, flatten(yaml.safe_load(spec)))
             self.tracker.file(notes.run_id, "", "spec.yaml", spec)
             notes.told = True
+        submission = submissions.current()
+        if submission and submission.id != notes.submission:
+            tell_submission(self.tracker, notes.run_id, submission, whole=not self.parent)
+            notes.submission = submission.id
         notes.ended, self._open = None, True
         self._note()
         return notes.run_id
@@ -126,7 +136,7 @@ class Mirror:
     def _send_dataset(self, run_id: str) -> None:
         if self.notes.dataset:
             return
-        if images := prepared(self.run.folder.read_json("run.json")):
+        if images := prepared(self.run.about()):
             self.tracker.dataset(run_id, images["source"], images["fingerprint"], images["address"])
             self.notes.dataset = True
 

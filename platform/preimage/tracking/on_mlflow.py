@@ -6,8 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from getpass import getuser
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
@@ -27,7 +26,9 @@ from PIL import Image
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
+from preimage.claims import claimed
 from preimage.errors import StorageError, TrackingError
+from preimage.here import user
 from preimage.storage import Folder
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.tracker import Record, Status
@@ -84,7 +85,9 @@ class MlflowTracker:
         logging.getLogger("alembic").setLevel(logging.ERROR)
         if config.uri == "local":
             _make(root)
-        with self._reaching():
+        # Of several processes that open a new SQLite file at once, all but one would fail.
+        alone = claimed(root / "mlflow") if config.uri == "local" else nullcontext()
+        with alone, self._reaching():
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(config, root)
 
@@ -97,7 +100,7 @@ class MlflowTracker:
 
     def begin(self, key: str, name: str, tags: Mapping[str, str], parent: str | None) -> str:
         family = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
-        source = {MLFLOW_SOURCE_NAME: "preimage", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: _user()}
+        source = {MLFLOW_SOURCE_NAME: "preimage", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: user()}
         with self._reaching():
             found = self.client.search_runs([self.experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)
             if found:
@@ -105,6 +108,12 @@ class MlflowTracker:
                 return found[0].info.run_id
             tags = {**source, **tags, **family, KEY: key}
             return self.client.create_run(self.experiment_id, tags=tags, run_name=name).info.run_id
+
+    def page(self, run_id: str) -> str | None:
+        """On the server; of a store without one `preimage ui` makes the pages."""
+        if not self.uri.startswith("http"):
+            return None
+        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}"
 
     def resume(self, run_id: str) -> None:
         with self._reaching():
@@ -177,13 +186,6 @@ def _parts(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0][:300]
-
-
-def _user() -> str:
-    try:
-        return getuser()
-    except (KeyError, OSError):  # a user id without a name, as in containers
-        return "unknown"
 
 
 def _make(root: Folder) -> None:

@@ -36,6 +36,10 @@ class Tracker(Protocol):
         """The id of the run that has this key; it is made where there is none."""
         ...
 
+    def page(self, run_id: str) -> str | None:
+        """Where a person looks at the run, if that is known."""
+        ...
+
     def resume(self, run_id: str) -> None: ...
     def params(self, run_id: str, params: Mapping[str, Any]) -> None: ...
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None: ...
@@ -53,6 +57,9 @@ class NoTracker:
 
     def begin(self, key: str, name: str, tags: Mapping[str, str], parent: str | None) -> str:
         return key
+
+    def page(self, run_id: str) -> str | None:
+        return None
 
     def resume(self, run_id: str) -> None: ...
     def params(self, run_id: str, params: Mapping[str, Any]) -> None: ...
@@ -109,6 +116,7 @@ class JsonLines(NoTracker):
 
 def open_tracker(config: TrackingConfig, root: Folder) -> Tracker:
     """The tracker that a spec names. Raises TrackingError where it does not answer."""
+    config = config.here
     if config.uri == "none":
         return NoTracker()
     if config.uri == "jsonl":

@@ -19,15 +19,16 @@ class Batches:
     def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
         """count: images in the dataset. Raises DataError where they do not fill one batch."""
         require_batch(count, batch)
-        edges = lanes(count, batch)[rank * batch // world_size : (rank + 1) * batch // world_size + 1]
-        self.seed, self.first_lane = seed, rank * batch // world_size
+        first, last = part_of(batch, rank, world_size)
+        edges = lanes(count, batch)[first : last + 1]
+        self.seed, self.first_lane = seed, first
         self.starts = edges[:-1] - edges[0]
         self.lengths = edges.diff()
         self.epochs = torch.full_like(self.lengths, -1)
         self.orders = torch.zeros(len(self.lengths), int(self.lengths.max()), dtype=torch.int64)
 
     def at(self, step: int) -> Tensor:
-        """The worker's part of the batch of a step, (batch / world_size,) int64 row numbers of its share."""
+        """The worker's part of the batch of a step, (n,) int64 row numbers of its share."""
         epochs, places = step // self.lengths, step % self.lengths
         for lane in (epochs != self.epochs).nonzero().squeeze(1).tolist():
             self._shuffle(lane, int(epochs[lane]))
@@ -46,6 +47,17 @@ def require_batch(count: int | None, batch: int) -> None:
         raise DataError(
             f"{count} images do not fill a batch of {batch}: set training.batch to {count} at most"
         )
+
+
+def part_of(batch: int, rank: int, world_size: int) -> tuple[int, int]:
+    """Which rows of a batch are a worker's: from the first up to the second. Parts differ by one at most."""
+    return rank * batch // world_size, (rank + 1) * batch // world_size
+
+
+def shares(count: int, batch: int, world_size: int) -> list[int]:
+    """Where each worker's share of so many rows begins, the end being the last: that of its lanes."""
+    starts = [part_of(batch, rank, world_size)[0] for rank in range(world_size)]
+    return lanes(count, batch)[[*starts, batch]].tolist()
 
 
 def lanes(count: int, batch: int) -> Tensor:

@@ -14,9 +14,11 @@ from preimage.training.precision import at_least_float32
 class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
     """BatchNorm1d and 2d whose mean and variance in training are those of the batch of all workers together.
 
-    torch.nn.SyncBatchNorm does this on GPUs only. Every worker has equally many images. The running
-    statistics are then equal on all workers too.
+    torch.nn.SyncBatchNorm does this on GPUs only. The running statistics are then equal on all workers too.
     """
+
+    share: float
+    """How much of every batch is this worker's."""
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Features (N, C) and maps (N, C, H, W) alike."""
@@ -24,8 +26,10 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        output, mean, variance = _Normalise.apply(input, self.weight, self.bias, self.eps)  # pyright: ignore
-        count = input.numel() // input.shape[1] * dist.get_world_size()
+        output, mean, variance = _Normalise.apply(  # pyright: ignore
+            input, self.weight, self.bias, self.eps, self.share
+        )
+        count = _count(input, self.share)
         with torch.no_grad():
             self.num_batches_tracked.add_(1)  # pyright: ignore
             self.running_mean.lerp_(mean, self.momentum)  # pyright: ignore
@@ -33,13 +37,17 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
         return output
 
 
-def synchronise(network: nn.Module) -> None:
-    """Replace every BatchNorm inside a network by one over all workers; weights and names stay."""
+def synchronise(network: nn.Module, share: float) -> None:
+    """Replace every BatchNorm inside a network by one over all workers; weights and names stay.
+
+    share: how much of every batch is this worker's; with all workers' it makes one.
+    """
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
                 synced = SyncedBatchNorm(child.num_features, child.eps, child.momentum)
                 synced.to(child.weight.device, child.weight.dtype).load_state_dict(child.state_dict())
+                synced.share = share
                 setattr(module, name, synced)
 
 
@@ -48,15 +56,15 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, eps: float
+        ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, eps: float, share: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         full = at_least_float32(images)
         mean, variance = torch.batch_norm_update_stats(full, None, None, 0.0)
         moments = torch.stack([mean.double(), variance.double() + mean.double() ** 2])
-        moments = _mean_over_workers(moments)
+        moments = _sum_over_workers(moments * share)
         mean, variance = moments[0], moments[1] - moments[0] ** 2
         mean, variance = mean.to(weight.dtype), variance.to(weight.dtype)
-        ctx.eps = eps
+        ctx.eps, ctx.count = eps, _count(images, share)
         ctx.save_for_backward(images, weight, mean, variance)
         output = F.batch_norm(images, mean, variance, weight, bias, training=False, eps=eps)
         ctx.mark_non_differentiable(mean, variance)
@@ -80,17 +88,21 @@ class _Normalise(torch.autograd.Function):
             ctx.eps,
             [True, True, True],
         )
-        count = images.numel() // images.shape[1]
-        sums = _mean_over_workers(torch.stack([to_bias, to_weight]) / count)
+        sums = _sum_over_workers(torch.stack([to_bias, to_weight]) / ctx.count)
         by_image = -weight * scale**2 * sums[1]
         offset = -weight * scale * sums[0] - by_image * mean
         wide = (1, -1, *[1] * (images.ndim - 2))
         slope.addcmul_(full, by_image.view(wide)).add_(
             offset.view(wide)
         )  # and now that they follow from the images
-        return slope.to(images.dtype), to_weight, to_bias, None
+        return slope.to(images.dtype), to_weight, to_bias, None, None
 
 
-def _mean_over_workers(values: Tensor) -> Tensor:
+def _count(images: Tensor, share: float) -> int:
+    """Values of a channel (N, C, ...) over all workers."""
+    return round(images.numel() // images.shape[1] / share)
+
+
+def _sum_over_workers(values: Tensor) -> Tensor:
     dist.all_reduce(values)
-    return values / dist.get_world_size()
+    return values

@@ -9,9 +9,10 @@ import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import BaseModel, Field, ValidationError
 
 from preimage.errors import CheckpointError, StorageError
 from preimage.storage import Folder, digest
@@ -21,6 +22,16 @@ log = logging.getLogger(__name__)
 
 KEEP_LATEST = 2
 """One more than is needed, in case the newest turns out to be damaged."""
+
+
+class _Meta(BaseModel):
+    """What meta.json holds, as far as it is relied on."""
+
+    images: Annotated[int, Field(ge=0)]
+    world_size: Annotated[int, Field(ge=1, le=1_000_000)]
+    files: dict[Annotated[str, Field(pattern=r"^(shared|rank-\d+-of-\d+)\.pt$")], str]
+    config: dict[str, Any]
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,10 @@ class Checkpoint:
         data = self.folder.read(name)
         if digest(data) != self.meta["files"].get(name):
             raise CheckpointError(f"{self.folder.uri}/{name} is cut short or altered")
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        try:
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except Exception as error:  # whoever wrote it wrote its digest too: torch raises what it likes
+            raise CheckpointError(f"{self.folder.uri}/{name} is no checkpoint of this program") from error
 
 
 @dataclass(frozen=True)
@@ -93,10 +107,12 @@ def _opened(folder: Folder) -> Checkpoint | None:
     if not folder.exists("meta.json"):
         return None
     try:
-        return Checkpoint(folder, folder.read_json("meta.json"))
-    except StorageError as error:
+        meta = folder.read_json("meta.json")
+        _Meta.model_validate(meta)
+    except (StorageError, ValidationError) as error:
         log.warning("checkpoint %s is passed over: %s", folder.uri, error)
         return None
+    return Checkpoint(folder, meta)
 
 
 def newest(folder: Folder) -> Checkpoint | None:

@@ -89,7 +89,7 @@ class ClassifierLearner:
                 mean.lerp_(now[name], weight)
 
     def _mirror(self, images: Tensor) -> Tensor:
-        count = len(images) * self.worker.world_size
+        count = self.networks.whole(len(images))
         drawn = torch.rand(count, generator=self.random, device=self.worker.device)
         return torch.where(self.worker.part(drawn)[:, None, None, None] < 0.5, images.flip(3), images)
 

@@ -60,13 +60,12 @@ class CodeSet:
             )
         return cls(store, held_out, moments.count, moments.mean, scale)
 
-    def share(self, rank: int, world_size: int) -> CodeRows:
-        """A worker's contiguous share; the shares of all ranks are all codes, each once."""
-        first, last = (each * self.count // world_size for each in (rank, rank + 1))
+    def read(self, start: int, stop: int) -> CodeRows:
+        """The codes from `start` up to `stop`: a worker's share."""
         ids, found, place = [], [], 0
         for codes in self.store.batches(("z", "loss")):
             kept = _kept(codes, self.held_out).nonzero().squeeze(1)
-            mine = kept[max(first - place, 0) : max(last - place, 0)]
+            mine = kept[max(start - place, 0) : max(stop - place, 0)]
             place += len(kept)
             ids.append(codes.image_id[mine])
             found.append(((codes.z[mine].double() - self.mean) / self.scale).float())

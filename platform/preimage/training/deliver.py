@@ -18,7 +18,7 @@ from preimage.latents.statistics import Moments
 from preimage.latents.store import StoreWriter
 from preimage.models.generator_folder import GeneratorCard, save_generator
 from preimage.runs import RunFolder
-from preimage.training.batches import lanes
+from preimage.training.batches import lanes, part_of
 from preimage.training.learner import GeneratorLearner, OwnCodes
 from preimage.training.moments import over_workers
 from preimage.training.worker import Worker
@@ -84,7 +84,7 @@ def _write(
 ) -> None:
     """The parts that are missing of this worker's: those of its lanes."""
     missing = set(range(writer.plan.parts)) - writer.done()
-    first, last = (rank * writer.plan.parts // worker.world_size for rank in (worker.rank, worker.rank + 1))
+    first, last = part_of(writer.plan.parts, worker.rank, worker.world_size)
     edges = lanes(writer.plan.count, writer.plan.parts)[first : last + 1].tolist()
     generator.eval()
     for part, (begin, end) in enumerate(pairwise(edge - edges[0] for edge in edges)):

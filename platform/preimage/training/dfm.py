@@ -124,8 +124,7 @@ class DfmLearner(GanLearner):
             loss_g = self.denoiser.lambda_denoise * gap + self.denoiser.lambda_adversarial * adversarial
             more = dict(zip(METRICS, (loss_r.detach() / self.features, gap.detach()), strict=True))
             finite["denoiser's loss"] = loss_r
-        (slope,) = torch.autograd.grad(loss_g, seen)
-        networks.backward(generated, ["generator"], gradient=slope)
+        networks.push_back(generated, networks.slope(loss_g, seen), "generator")
         networks.step(networks.bare, number, finite | {"generator's loss": loss_g})
         return metrics_of(loss_d, adversarial, real_logits, fake_logits) | more
 
@@ -140,7 +139,7 @@ class DfmLearner(GanLearner):
 
     def _denoising_loss(self, features: Tensor, sigma: float) -> Tensor:
         """Of the features (N, n) of this worker's real images, corrupted by N(0, sigma^2)."""
-        shape = (len(features) * self.worker.world_size, features.shape[1])
+        shape = (self.networks.whole(len(features)), features.shape[1])
         noise = torch.randn(shape, generator=self.noise, device=self.noise.device) * sigma
         with self.networks.autocast():
             denoised = self.networks["denoiser"](features + self.worker.part(noise))

@@ -29,6 +29,6 @@ class Examples(Protocol):
     @property
     def count(self) -> int: ...
 
-    def share(self, rank: int, world_size: int) -> Any:
-        """A worker's contiguous share; the shares of all ranks are all rows, each once."""
+    def read(self, start: int, stop: int) -> Any:
+        """The rows from `start` up to `stop`: a worker's share."""
         ...

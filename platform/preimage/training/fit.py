@@ -18,12 +18,11 @@ SEEN_EVERY = 0.5
 
 
 def check_batch(loop: LoopConfig, resources: Resources) -> None:
-    """Raise PreimageError where the batch cannot be shared out: BatchNorm needs two images a worker."""
-    each, rest = divmod(loop.batch, resources.workers)
-    if rest or each < 2:
+    """Raise PreimageError where a worker would have no image of a batch."""
+    if loop.batch < resources.workers:
         raise PreimageError(
-            f"a batch of {loop.batch} cannot be shared by {resources.workers} workers: "
-            "each needs equally many images, two or more (BatchNorm). Change batch or resources.workers."
+            f"a batch of {loop.batch} images cannot be shared by {resources.workers} workers: each needs "
+            "one. Set resources.workers lower, or training.batch higher."
         )
 
 

@@ -80,7 +80,7 @@ class Adversaries:
 
     def draw_codes(self, count: int) -> Tensor:
         """Codes (count, d) for this worker's part of a batch."""
-        return self.worker.part(self.prior.sample(count * self.worker.world_size, self.random))
+        return self.worker.part(self.prior.sample(self.networks.whole(count), self.random))
 
     def _update(self, name: str, loss: Tensor, number: int) -> None:
         self.networks.backward(loss, [name])

@@ -93,7 +93,8 @@ class GloLearner:
         loss = self._loss(at_least_float32(made), images)
         self.networks.backward(loss.mean(), ["generator"])
         assert codes.grad is not None
-        slope = codes.grad * len(rows)  # of each image's own loss, not of the mean
+        each = len(rows) / self.networks.weight
+        slope = codes.grad * each  # of each image's own loss, not of the mean
         mean, moved = loss.detach().mean(), codes.detach() - self.config.lr * slope
         self.networks.step(["generator"], number, {"loss": mean, "codes' step": moved.norm()})
         moved = project(moved)

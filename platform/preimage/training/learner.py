@@ -89,15 +89,16 @@ class GeneratorLearner(Learner, Protocol):
         ...
 
 
-def rows_of_share(states: Sequence[dict[str, Any]], first: int, count: int, total: int) -> dict[str, Tensor]:
-    """The rows `first` to `first + count` of what the workers of a checkpoint saved by rank.
+def rows_of_share(
+    states: Sequence[dict[str, Any]], edges: Sequence[int], start: int, stop: int
+) -> dict[str, Tensor]:
+    """The rows `start` to `stop` of what the workers of a checkpoint saved by rank.
 
-    states: by rank, read only where needed. total: images of the dataset, which the ranks share evenly.
+    states: by rank, read only where needed. edges: where the share of each began, the end being the last.
     """
-    edges = [rank * total // len(states) for rank in range(len(states) + 1)]
     parts: dict[str, list[Tensor]] = {}
     for rank, (begin, end) in enumerate(pairwise(edges)):
-        low, high = max(begin, first), min(end, first + count)
+        low, high = max(begin, start), min(end, stop)
         if low < high:
             for name, tensor in states[rank].items():
                 parts.setdefault(name, []).append(tensor[low - begin : high - begin])

@@ -10,7 +10,7 @@ from torch import Tensor
 from preimage.errors import CheckpointError, StoppedEarly
 from preimage.figures.grids import grid_png
 from preimage.training import checkpoints
-from preimage.training.batches import Batches
+from preimage.training.batches import Batches, require_batch, shares
 from preimage.training.examples import Examples, Share
 from preimage.training.learner import Learner, Setting, rows_of_share
 from preimage.training.training import ScoresLearner, Training
@@ -26,12 +26,12 @@ def train(worker: Worker, training: Training) -> None:
     Leaves checkpoints, records of metrics and grids of samples in the run's folder, at the end the generator,
     and a latent store where the method gives codes. Raises NonFiniteError, CheckpointError, DataError.
     """
-    dataset, images = worker.agree(lambda: _open(worker, training))
+    dataset, images, first = worker.agree(lambda: _open(worker, training))
     setting = Setting(worker, images, training.loop, training.seed)
     learner = worker.agree(lambda: training.build(setting))
     loop = worker.agree(lambda: Loop(worker, training, learner, images, dataset.count))
     if training.scoring:
-        loop.judge = training.scoring.judge(worker, images, dataset.count, training.seed)
+        loop.judge = training.scoring.judge(worker, images, first, training.seed)
     found = checkpoints.newest(training.run.checkpoints) if worker.leads else None
     found = worker.from_leader(found)  # the first worker chooses for all
     if found:
@@ -117,7 +117,8 @@ class Loop:
         """Of the metrics since the last record, over the workers."""
         if not self.sums:
             return {}
-        values = self.worker.mean(torch.stack([value.float() for value in self.sums.values()]))
+        own = torch.stack([value.float() for value in self.sums.values()])
+        values = self.worker.mean(own, self.config.batch)
         return dict(zip(self.sums, values, strict=True))
 
     def _draw(self) -> None:
@@ -167,8 +168,11 @@ class Loop:
         checkpoints.require_same(found, self.identity)
         shared = found.shared()
         self.learner.load_shared_state(shared["learner"])
-        first = self.worker.rank * self.count // self.worker.world_size
-        own = rows_of_share(found.owns, first, len(self.images.image_id), self.count)
+        now, then = (
+            shares(self.count, self.config.batch, workers)
+            for workers in (self.worker.world_size, found.world_size)
+        )
+        own = rows_of_share(found.owns, then, now[self.worker.rank], now[self.worker.rank + 1])
         self.learner.load_own_state(own)
         self.seen = found.images
         self.clock = Clock(self.seen)
@@ -213,7 +217,10 @@ class Clock:
         return (seen - before[0]) / max(self.last[1] - before[1], 1e-9)
 
 
-def _open(worker: Worker, training: Training) -> tuple[Examples, Share]:
+def _open(worker: Worker, training: Training) -> tuple[Examples, Share, int]:
+    """All examples, this worker's of them, and where these begin. Raises DataError."""
     examples = training.open(training.dataset)
-    share = examples.share(worker.rank, worker.world_size)
-    return examples, share.on(worker.device) if training.images_on == "device" else share
+    require_batch(examples.count, training.loop.batch)
+    edges = shares(examples.count, training.loop.batch, worker.world_size)
+    share = examples.read(edges[worker.rank], edges[worker.rank + 1])
+    return examples, share.on(worker.device) if training.images_on == "device" else share, edges[worker.rank]

@@ -25,6 +25,7 @@ class Networks:
 
     def __init__(self, setting: Setting, bare: Mapping[str, nn.Module], optimizer: OptimizerConfig) -> None:
         self.worker, self.loop = setting.worker, setting.loop
+        self.weight = self.worker.weight(self.loop.batch)
         if self.loop.compile and self.worker.device.type == "cpu":
             _require_compiler()
         self.bare = {
@@ -32,7 +33,8 @@ class Networks:
             for name, network in bare.items()
         }
         self.parallel = {
-            name: self.worker.parallel(network, self.loop.compile) for name, network in self.bare.items()
+            name: self.worker.parallel(network, self.loop.batch, self.loop.compile)
+            for name, network in self.bare.items()
         }
         self.optimizers = {name: optimizer.build(network) for name, network in self.bare.items()}
 
@@ -43,11 +45,30 @@ class Networks:
         """The precision that forward passes are made in."""
         return torch.autocast(self.worker.device.type, torch.bfloat16, enabled=self.loop.precision == "bf16")
 
+    def whole(self, count: int) -> int:
+        """Images of all workers together, where this one has so many."""
+        return round(count * self.worker.world_size / self.weight)
+
     def backward(self, loss: Tensor, names: Iterable[str], **how: Any) -> None:
-        """The gradient of a loss, in place of what these networks had. how: as for `Tensor.backward`."""
+        """The gradient of a loss, a mean over this worker's images, in place of what these networks had.
+
+        how: as for `Tensor.backward`.
+        """
         for name in names:
             self.optimizers[name].zero_grad()
-        loss.backward(**how)
+        self._weighted(loss).backward(**how)
+
+    def slope(self, loss: Tensor, at: Tensor) -> Tensor:
+        """The gradient of a loss, a mean over this worker's images, with respect to one tensor."""
+        return torch.autograd.grad(self._weighted(loss), at)[0]
+
+    def push_back(self, output: Tensor, slope: Tensor, name: str) -> None:
+        """The gradient of a network, in place of what it had, from a loss's slope at its output."""
+        self.optimizers[name].zero_grad()
+        output.backward(slope)
+
+    def _weighted(self, loss: Tensor) -> Tensor:
+        return loss if self.weight == 1 else loss * self.weight
 
     def step(self, names: Iterable[str], number: int, finite: dict[str, Tensor]) -> None:
         """Update these networks by their gradients.

@@ -1,11 +1,12 @@
 """The loop on Ray Train's workers.
 
-Ray Train places the workers, joins them in a process group and replaces them when they die. Checkpoints
-are our own (see `checkpoints`): they are the same files without Ray, and none of Ray's state has to
-survive a crash.
+Ray Train places the workers, joins them in a process group and replaces them when they die; an elastic
+training begins again with as many as there is room for. Checkpoints are our own (see `checkpoints`): they
+are the same files without Ray and for any number of workers, and none of Ray's state has to survive a crash.
 """
 
 import logging
+import os
 import re
 import signal
 import threading
@@ -16,8 +17,9 @@ from typing import Any
 
 import ray
 import ray.train
+from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
+from ray.train.torch import TorchConfig, TorchTrainer
 
 from preimage import errors
 from preimage.cluster.connect import require
@@ -30,17 +32,29 @@ from preimage.training.worker import Worker
 
 FAILURE = "failure.json"
 
+SILENCE_S = 1200
+"""How long workers wait for one of them in one operation before they give it up as stuck, and begin again."""
+
+GROW_EVERY_S = 30.0
+"""How often an elastic training looks for room for more workers. Ray's own view is up to 20 s old."""
+
+GROUP_START, REGROUP_S = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", 15
+"""How long an elastic training waits for room that Ray thought there was, before it looks again."""
+
 
 def fit_on_ray(training: Training, resources: Resources) -> None:
-    """Train on `resources.workers` Ray workers. Raises what `train` raises."""
+    """Train on `resources.workers` Ray workers, or from `min_workers` on. Raises what `train` raises."""
     use_gpu = require(resources)
     run = training.run.folder
     run.remove(FAILURE)
+    elastic = resources.needed < resources.workers
     trainer = TorchTrainer(
         _work,
         train_loop_config={"training": training, "cpus": resources.cpus},
+        torch_config=TorchConfig(timeout_s=SILENCE_S),
         scaling_config=ScalingConfig(
-            num_workers=resources.workers,
+            num_workers=(resources.needed, resources.workers) if elastic else resources.workers,
+            elastic_resize_monitor_interval_s=GROW_EVERY_S,
             use_gpu=use_gpu,
             resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if use_gpu else {}),
         ),
@@ -52,10 +66,11 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
         ),
     )
     try:
-        with _ctrl_c_stays_ours():
+        with _ctrl_c_stays_ours(), _regrouping_soon(elastic):
             trainer.fit()
-    except ray.train.TrainingFailedError as error:
-        raise PreimageError(
+    except (ray.train.TrainingFailedError, RayActorError) as error:
+        kind = StorageError if "StorageError: " in str(error) else PreimageError
+        raise kind(
             f"training failed after {resources.retries} resumptions: {_last_line(error)}. "
             "What was saved is kept: run the same command again to go on from there."
         ) from error
@@ -75,6 +90,19 @@ def _ctrl_c_stays_ours() -> Iterator[None]:
     finally:
         if in_main:
             signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _regrouping_soon(elastic: bool) -> Iterator[None]:
+    """Ray takes this from the environment alone: a group of fixed size may as well wait longer."""
+    before = os.environ.get(GROUP_START)
+    if elastic:
+        os.environ[GROUP_START] = str(REGROUP_S)
+    try:
+        yield
+    finally:
+        if elastic and before is not None:
+            os.environ[GROUP_START] = before
 
 
 def _work(config: dict[str, Any]) -> None:

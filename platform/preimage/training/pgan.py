@@ -73,7 +73,7 @@ class CodeScoring:
 
     unseen: Tensor
 
-    def judge(self, worker: Worker, images: CodeRows, count: int, seed: int) -> "CodeJudge":
+    def judge(self, worker: Worker, images: CodeRows, first: int, seed: int) -> "CodeJudge":
         return CodeJudge(self.unseen, seed)
 
 

@@ -39,22 +39,21 @@ class Scoring:
     images: int
     """Samples of every score, and real images that they are compared with."""
 
-    def judge(self, worker: Worker, images: Images, count: int, seed: int) -> Judge:
-        return Judge(worker, self, images, count, seed)
+    def judge(self, worker: Worker, images: Images, first: int, seed: int) -> Judge:
+        return Judge(worker, self, images, first, seed)
 
 
 class Judge:
     """Scores samples of the same codes each time, each worker its part of them.
 
-    images: the worker's share of a dataset of `count`, whose first images are the real ones.
+    images: the worker's share, which begins at row `first` of a dataset whose first images are the real ones.
     Raises ClassifierError where the scoring network cannot be opened.
     """
 
-    def __init__(self, worker: Worker, scoring: Scoring, images: Images, count: int, seed: int) -> None:
+    def __init__(self, worker: Worker, scoring: Scoring, images: Images, first: int, seed: int) -> None:
         self.worker, self.count, self.seed = worker, scoring.images, seed
         self.scorer = worker.agree(lambda: scoring.source.open(worker.device))
-        first = worker.rank * count // worker.world_size
-        real = images.pixels[: max(0, min(scoring.images, count) - first)]
+        real = images.pixels[: max(0, scoring.images - first)]
         seen = real if len(real) else images.pixels[:1]  # one, to know how many features there are
         some = [self.scorer(pixels.to(worker.device)) for pixels in seen.split(BATCH)]
         features = torch.cat([each for _, each in some])[: len(real)]

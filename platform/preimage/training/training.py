@@ -26,8 +26,8 @@ class ScoresLearner(Protocol):
 class Scores(Protocol):
     """How samples are scored; it travels to workers."""
 
-    def judge(self, worker: Worker, images: Any, count: int, seed: int) -> ScoresLearner:
-        """images: the worker's share of `count`. Every worker calls it, and then `score`."""
+    def judge(self, worker: Worker, images: Any, first: int, seed: int) -> ScoresLearner:
+        """images: the worker's share, from row `first` on. Every worker calls it, and then `score`."""
         ...
 
 

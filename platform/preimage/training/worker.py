@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from preimage.errors import PreimageError
+from preimage.training.batches import part_of
 from preimage.training.batchnorm import synchronise
 
 Value = TypeVar("Value")
@@ -37,22 +38,33 @@ class Worker:
     def leads(self) -> bool:
         return self.rank == 0
 
-    def parallel(self, network: nn.Module, compiled: bool = False) -> nn.Module:
+    def parallel(self, network: nn.Module, batch: int, compiled: bool = False) -> nn.Module:
         """The network on this device, its gradients averaged and its BatchNorms joined over the workers.
 
-        What it computes is then the same for any number of workers. Running statistics are not broadcast:
-        they are equal, and it would change tensors that an earlier forward of the same step still needs.
+        What it computes is then the same for any number of workers, where each multiplies its losses by its
+        weight. batch: images of all workers together. Running statistics are not broadcast: they are
+        equal, and it would change tensors that an earlier forward of the same step still needs.
         """
         network = network.to(self.device)
         if self.world_size > 1:
-            synchronise(network)
+            synchronise(network, self.share(batch))
             ids = [self.device.index] if self.device.type == "cuda" else None
             network = DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)
         return torch.compile(network) if compiled else network  # pyright: ignore[reportReturnType]
 
     def part(self, batch: Tensor) -> Tensor:
         """This worker's rows of something that was drawn for the whole batch."""
-        return batch.chunk(self.world_size)[self.rank]
+        first, last = part_of(len(batch), self.rank, self.world_size)
+        return batch[first:last]
+
+    def share(self, batch: int) -> float:
+        """How much of a batch is this worker's: 1 / world_size, or nearly where that does not divide it."""
+        return self.weight(batch) / self.world_size
+
+    def weight(self, batch: int) -> float:
+        """What this worker's mean over its part of a batch counts in a mean over workers: one, or nearly."""
+        first, last = part_of(batch, self.rank, self.world_size)
+        return (last - first) * self.world_size / batch
 
     def gather(self, value: Any) -> list[Any]:
         """Every worker's value, by rank; waits for all of them."""
@@ -87,9 +99,9 @@ class Worker:
             dist.all_reduce(values)
         return values
 
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean of a tensor over the workers."""
-        return self.sum(values) / self.world_size
+    def mean(self, values: Tensor, batch: int) -> Tensor:
+        """Means over a whole batch, of each worker's means over its own part."""
+        return self.sum(values * self.share(batch))
 
     def worst(self, flag: Tensor) -> bool:
         """Whether the flag, a scalar, is up on any worker."""

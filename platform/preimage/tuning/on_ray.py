@@ -17,13 +17,16 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from preimage.cluster.connect import require
+from preimage.cluster.holding import hold_claims
 from preimage.config import Resources
+from preimage.errors import StorageError
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from preimage.tuning.study_plan import StudyPlan
 from preimage.tuning.trial import StudyRun, failed, run_trial
 from preimage.tuning.waiting import Queue
 
 Over = Callable[[TrialRecord], None]
+_ROOM = "Make room, then run the same command again: what was made is kept."
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -40,7 +43,8 @@ of a core would be missing for the workers where these need every core there is.
 def run_on_ray(plan: StudyPlan, queue: Queue, over: Over) -> None:
     """Run the trials that are missing; `over` is told of each as it ends.
 
-    Raises PreimageError where the cluster can never hold a trial, StorageError where a record is unreadable.
+    Raises PreimageError where the cluster can never hold a trial, StorageError where a record is unreadable
+    or the results cannot be written.
     """
     if not queue.missing:
         return
@@ -48,12 +52,11 @@ def run_on_ray(plan: StudyPlan, queue: Queue, over: Over) -> None:
     queue.most = min(queue.most, room_for(needs, plan.inline))
     folder = plan.run.folder
     trainable = tune.with_resources(tune.with_parameters(_work, study=plan.study), bundle(needs, plan.inline))
+    searcher = _Searcher(queue, over)
     with _quiet():
         tuner = tune.Tuner(
             trainable,
-            tune_config=tune.TuneConfig(
-                search_alg=_Searcher(queue, over), num_samples=queue.missing, reuse_actors=True
-            ),
+            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=queue.missing, reuse_actors=True),
             run_config=tune.RunConfig(
                 name=f"{plan.run.name}-{time.time_ns()}",  # never restored: our records are the state
                 storage_path=f"{folder.path}/ray",
@@ -62,7 +65,12 @@ def run_on_ray(plan: StudyPlan, queue: Queue, over: Over) -> None:
                 verbose=0,
             ),
         )
-        tuner.fit()
+        try:
+            tuner.fit()
+        except OSError as error:
+            raise StorageError(f"Ray cannot write in {folder.uri}/ray: {error}. {_ROOM}") from error
+    if searcher.refused:
+        raise StorageError(searcher.refused)
     (folder / "ray").delete()
 
 
@@ -94,8 +102,12 @@ class _Searcher(Searcher):
         super().__init__()
         self.queue, self.over = queue, over
         self.numbers: dict[str, tuple[int, Mapping[str, Any]]] = {}
+        self.refused: str | None = None
+        """What the storage said that would take no more: no further trial is begun."""
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
+        if self.refused:
+            return Searcher.FINISHED
         if (ready := self.queue.next()) is None:
             return None
         number, params = self.numbers[trial_id] = ready
@@ -105,6 +117,9 @@ class _Searcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         number, params = self.numbers[trial_id]
+        if result and "refused" in result:
+            self.refused = result["refused"]
+            return
         if error or not result or "record" not in result:
             record = self._left(number) or self._died(number, params)
         else:
@@ -134,12 +149,18 @@ class _Searcher(Searcher):
 def _work(config: dict[str, Any], study: StudyRun) -> None:
     """One trial, in a worker of Tune's."""
     number, params = config["number"], json.loads(config["params"])
-    record = _record(study, number, params) if study.inline else _record_apart(study, number, params)
+    try:
+        record = _record(study, number, params) if study.inline else _record_apart(study, number, params)
+    except StorageError as error:
+        said = getattr(error, "cause", error)  # of one that came through Ray, the text has a traceback in it
+        tune.report({"refused": str(said), "done": True})
+        return
     tune.report({"record": record, "done": True} | dict(TrialRecord.model_validate_json(record).values))
 
 
 def _record(study: StudyRun, number: int, params: Mapping[str, Any]) -> str:
     logging.getLogger("preimage").setLevel(logging.INFO)
+    hold_claims()
     return run_trial(study, number, params).model_dump_json()
 
 

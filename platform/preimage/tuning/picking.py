@@ -44,7 +44,7 @@ def find_study(name: str) -> FoundStudy:
             f"{name!r} is not a study under results/ (elsewhere, give its folder): `preimage run STUDY.yaml` "
             "names it, study-..."
         )
-    about = run.folder.read_json("run.json")
+    about = run.about()
     if about["job"] != "study":
         raise SpecError(
             f"{run.name} is a run of {about['job']}, not a study: a study's name begins with study-"
@@ -92,4 +92,4 @@ def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) 
 
 def _tracked(folder: Folder) -> str | None:
     """The tracker's run of a run folder; None where it was never recorded."""
-    return folder.read_json("run.json").get("mlflow_run_id") if folder.exists("run.json") else None
+    return RunFolder(folder).about().get("mlflow_run_id") if folder.exists("run.json") else None

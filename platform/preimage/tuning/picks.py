@@ -1,14 +1,13 @@
 """A person's choice of the best and the worst trial: <study run>/picks.json."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from getpass import getuser
 from typing import Literal
 
 from pydantic import ValidationError
 
 from preimage.config import Config
 from preimage.errors import SpecError, StorageError
+from preimage.here import now, user
 from preimage.storage import Folder
 from preimage.tuning.records import TrialRecord
 
@@ -56,9 +55,8 @@ def add_pick(
             f"trial {trial} is picked as {others[0].name} already: it cannot be {name} too. "
             f"Pick another as {others[0].name} first."
         )
-    now = datetime.now(UTC).isoformat(timespec="seconds")
     picks = sorted(
-        [*others, Pick(name=name, trial=trial, time=now, user=_user(), note=note)],
+        [*others, Pick(name=name, trial=trial, time=now(), user=user(), note=note)],
         key=lambda each: each.name,
     )
     study.write_json(FILE, [each.model_dump(mode="json") for each in picks])
@@ -74,10 +72,3 @@ def _require_pickable(records: Sequence[TrialRecord], trial: int) -> None:
     if found.state != "complete":
         ended = "failed" if found.state == "failed" else "was stopped early"
         raise SpecError(f"trial {trial} {ended}, so it is not ranked and cannot be picked: {there}")
-
-
-def _user() -> str:
-    try:
-        return getuser()
-    except (KeyError, OSError):  # a user id without a name, as in containers
-        return "unknown"

@@ -9,14 +9,15 @@ from typing import Any
 
 import yaml
 
+from preimage.claims import claimed
 from preimage.data.prepare import prepare
-from preimage.errors import PreimageError, TrackingError
+from preimage.errors import PreimageError, StorageError, TrackingError
 from preimage.pipelines.execute import execute, register
 from preimage.pipelines.progress import Show, Silent
 from preimage.recipes.context import Result
 from preimage.runs import Outcome, RunFolder
 from preimage.tracking.mirror import Mirror
-from preimage.tracking.tracker import Status, open_tracker
+from preimage.tracking.tracker import Status, Tracker, open_tracker
 from preimage.tuning.progress import Progress
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import Searcher
@@ -36,6 +37,11 @@ def run_study(plan: StudyPlan, show: Show | None = None, retry_failed: bool = Fa
     """
     show = show or Silent()
     tracker = open_tracker(plan.spec.tracking, plan.root)
+    with claimed(plan.run.folder):
+        return _run(plan, show, tracker, retry_failed)
+
+
+def _run(plan: StudyPlan, show: Show, tracker: Tracker, retry_failed: bool) -> Outcome:
     register_study(plan)
     records = plan.records(retry_failed)
     outcome = plan.run.outcome()
@@ -193,5 +199,5 @@ def _tell(call: Callable[..., Any], *arguments: Any) -> None:
     """Tell the tracker; if it does not answer, say so and go on."""
     try:
         call(*arguments)
-    except TrackingError as error:
+    except (TrackingError, StorageError) as error:
         log.warning("%s The study is not harmed: run the same command again to record it.", error)

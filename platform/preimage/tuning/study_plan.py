@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from preimage.data.config import DataConfig
@@ -54,7 +54,8 @@ class StudyPlan:
 
     @property
     def study(self) -> StudyRun:
-        return StudyRun(self.spec, self.run, self.inline)
+        here = replace(self.spec, tracking=self.spec.tracking.here)  # trials may be where it means another
+        return StudyRun(here, self.run, self.inline)
 
     def records(self, retry_failed: bool = False) -> list[TrialRecord]:
         """The records of trials that are not to be run, again or at all."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
-from preimage.errors import PreimageError, StoppedEarly, TrackingError
+from preimage.errors import PreimageError, StoppedEarly, StorageError, TrackingError
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.execute import execute
 from preimage.pipelines.plan import Plan, PlannedStep, make_plan
@@ -55,8 +55,8 @@ def plan_trial(study: StudyRun, number: int, params: Mapping[str, Any]) -> Plan:
 def run_trial(study: StudyRun, number: int, params: Mapping[str, Any]) -> TrialRecord:
     """Run a trial, or go on with it where it was interrupted, and keep its record.
 
-    Nothing that a trial does wrong is raised: it is in the record. Raises StorageError where that cannot be
-    written.
+    Nothing that a trial does wrong is raised: it is in the record. Raises StorageError where its results, or
+    the record, cannot be written: a full disk is no fault of the trial's, which is still to be run.
     """
     begin, plan, rule = time.monotonic(), None, None
     try:
@@ -65,6 +65,8 @@ def run_trial(study: StudyRun, number: int, params: Mapping[str, Any]) -> TrialR
         found = _stopped_before(rule) or _run(study, plan, rule)
     except StoppedEarly as error:
         found = Found("stopped", {}, {}, str(error))
+    except StorageError:
+        raise
     except PreimageError as error:
         found = Found("failed", {}, {}, str(error))
     except Exception as error:  # anything else is a defect of ours, and the other trials go on

@@ -1,0 +1,190 @@
+"""submit: hand a spec to a running cluster."""
+
+import json
+import os
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from preimage.cli.run import Changes, Profile, SpecArgument, plan_of, show_planned
+
+if TYPE_CHECKING:
+    from preimage.cluster.jobs import Jobs
+    from preimage.cluster.upload import Upload
+    from preimage.pipelines.plan import Plan
+    from preimage.storage import Folder
+    from preimage.submissions import Submission
+    from preimage.tuning.study_plan import StudyPlan
+
+Results = Annotated[
+    str | None,
+    typer.Option(
+        help="Where all machines keep their results: a shared path, or a URI such as s3://bucket/folder.",
+        envvar="PREIMAGE_RESULTS",
+    ),
+]
+
+
+def submit(
+    spec: SpecArgument,
+    changes: Changes = None,
+    profile: Profile = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="The cluster's dashboard; without it RAY_API_SERVER_ADDRESS or RAY_ADDRESS, else "
+            "http://127.0.0.1:8265."
+        ),
+    ] = None,
+    results: Results = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Stay, and show what the job prints.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Of a study, run the trials again that failed.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the submission's record as the last thing on stdout.")
+    ] = False,
+) -> None:
+    """Submit a job, a pipeline or a study to a running Ray cluster.
+
+    This machine may be switched off afterwards. Submit again what was stopped, or was lost with its
+    cluster: it goes on where it stopped. SPEC may also be an earlier submission.
+    """
+    from preimage import submissions
+    from preimage.cli.jobs import follow_output
+    from preimage.cluster.jobs import Jobs, address_of, plain_command
+    from preimage.cluster.upload import collect
+
+    console = Console(stderr=as_json)
+    planned = _plan(spec, changes or [], profile, results)
+    show_planned(console, planned, spec=False)
+    if _is_over(planned, retry_failed):
+        console.print("\nall of it is finished already: nothing was submitted")
+        return
+    root = planned.root
+    cluster = Jobs(address_of(address))
+    _require_alone(cluster, root, planned.fingerprint)
+    upload = collect()
+    _show_upload(console, upload)
+    submission = submissions.new(root, planned.spec.name)
+    _record(submission, planned, cluster.address, upload)
+    entrypoint = f"python -m preimage run {shlex.quote(f'{submission.folder.uri}/spec.yaml')}"
+    entrypoint += " --retry-failed" if retry_failed else ""
+    try:
+        cluster.submit(submission, entrypoint)
+    except BaseException:  # what no cluster has was not submitted
+        submission.folder.delete()
+        raise
+    _show_next(console, submission, plain_command(cluster.address, submission, entrypoint))
+    if as_json:
+        print(json.dumps(submission.known()))
+    if follow:
+        follow_output(submission, cluster.address)
+
+
+def _plan(spec: str, changes: list[str], profile: str | None, results: str | None) -> "Plan | StudyPlan":
+    """The plan, its spec looked up among the submissions too. Raises PreimageError."""
+    from preimage import submissions
+    from preimage.errors import SpecError
+    from preimage.storage import Folder
+
+    if results and not any(change.startswith("results=") for change in changes):
+        changes = [*changes, f"results={results}"]
+    places = [change.removeprefix("results=") for change in changes if change.startswith("results=")]
+    if places and not os.path.isfile(spec):
+        earlier = [each for each in submissions.every(Folder.at(places[-1])) if each.id == spec]
+        spec = f"{earlier[0].folder.uri}/spec.yaml" if earlier else spec
+    planned = plan_of(spec, changes, profile, fresh=False)
+    written = planned.spec.results
+    if "://" not in written and not os.path.isabs(written):
+        raise SpecError(
+            f"results={written!r} would lie in the job's own folder on the cluster, and go with it. Say "
+            "where all machines reach them: results=/shared/results, results=s3://bucket/folder, or "
+            "PREIMAGE_RESULTS"
+        )
+    return planned
+
+
+def _is_over(planned: "Plan | StudyPlan", retry_failed: bool) -> bool:
+    from preimage.pipelines.plan import Plan
+
+    if isinstance(planned, Plan):
+        return all(step.state in ("finished", "left out") for step in planned.steps)
+    return planned.missing(retry_failed) == 0 and planned.run.outcome() is not None
+
+
+def _require_alone(cluster: "Jobs", root: "Folder", fingerprint: str) -> None:
+    """Raise PreimageError where the cluster is at the same plan already."""
+    from preimage import submissions
+    from preimage.cluster.standing import ACTIVE, ray_id
+    from preimage.errors import PreimageError
+
+    for each in submissions.every(root):
+        known = each.known()
+        same = known["fingerprint"] == fingerprint and known["address"] == cluster.address
+        if (
+            same
+            and each.state().get("state") not in submissions.ENDED
+            and cluster.status(ray_id(each)) in ACTIVE
+        ):
+            raise PreimageError(
+                f"the cluster is at it already: submission {each.id} of {known['user']}, since "
+                f"{known['created']}. See `preimage logs {each.id} -f`, or end it first: preimage stop "
+                f"{each.id}"
+            )
+
+
+def _record(submission: "Submission", planned: "Plan | StudyPlan", address: str, upload: "Upload") -> None:
+    """Write what was submitted before the cluster is told: a job that finds no record does not begin."""
+    import yaml
+
+    from preimage.here import host, now, user
+    from preimage.pipelines.provenance import git_commit, versions
+
+    text = yaml.safe_dump(planned.spec.resolved(), sort_keys=False, allow_unicode=True)
+    submission.folder.write("spec.yaml", text.encode())
+    submission.folder.write("code.zip", upload.archive)
+    submission.folder.write_json(
+        "submission.json",
+        {
+            "id": submission.id,
+            "name": planned.spec.name,
+            "run": planned.run.folder.uri,
+            "fingerprint": planned.fingerprint,
+            "address": address,
+            "created": now(),
+            "user": user(),
+            "host": host(),
+            "git_commit": git_commit(),
+            "versions": versions(),
+            "upload": upload.plain(),
+        },
+    )
+
+
+def _show_upload(console: Console, upload: "Upload") -> None:
+    head = f"\nupload: {len(upload.files)} files of this package, {upload.mebibytes:.2f} MiB; the largest:"
+    console.print(head, highlight=False)
+    for name, size in upload.largest():
+        console.print(f"  {size / 1024:7.1f} KiB  {escape(name)}", highlight=False)
+
+
+def _show_next(console: Console, submission: "Submission", plain: str) -> None:
+    console.print(f"\nsubmitted: [bold]{submission.id}[/bold]\n\n[bold]next[/bold]")
+    where = f" --results {submission.folder.parent.parent.uri}"
+    where = "" if os.environ.get("PREIMAGE_RESULTS") else where
+    for verb, what in (
+        ("logs -f", "what it prints"),
+        ("status", "how far it is, and its pages in Ray and MLflow"),
+        ("stop", "end it; submitted again, it goes on"),
+    ):
+        verb, *flag = verb.split()
+        command = " ".join(["preimage", verb, submission.id, *flag]) + where
+        console.print(f"  [cyan]{escape(command)}[/cyan]  {what}", highlight=False, soft_wrap=True)
+    console.print("\nthe same with Ray's own command line:")
+    console.print(plain, highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,42 @@
+"""Say that the cluster's head is gone. Ray itself ends a driver a minute later, without a word."""
+
+import logging
+import socket
+import threading
+import time
+
+import ray
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+"""Between two looks."""
+
+
+def watch_head() -> None:
+    """Watch the head of the cluster that this process is connected to, for as long as it is."""
+    address = ray.get_runtime_context().gcs_address
+    threading.Thread(target=_watch, args=(address,), name="head", daemon=True).start()
+
+
+def _watch(address: str) -> None:
+    missed = 0
+    while ray.is_initialized() and ray.get_runtime_context().gcs_address == address:
+        missed = 0 if _answers(address) else missed + 1
+        if missed == 2:
+            log.warning(
+                "the head of the Ray cluster at %s does not answer. If it stays away for a minute, Ray ends "
+                "this command with exit code 1 and says nothing. What was saved is kept: run the same "
+                "command again, when the cluster is there, to go on from it.",
+                address,
+            )
+        time.sleep(EVERY_S)
+
+
+def _answers(address: str) -> bool:
+    host, port = address.rsplit(":", 1)
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=EVERY_S).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,47 @@
+"""Claims that the cluster holds: a named actor, which goes when the driver or worker that made it is gone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from preimage import claims
+from preimage.storage import digest
+
+NAMESPACE = "preimage"
+
+
+def hold_claims() -> None:
+    """From now on claims of this process on storage without locks are held by its cluster."""
+    claims.elsewhere = _on_cluster
+
+
+def _on_cluster(address: str, who: dict[str, Any]) -> claims.Try:
+    name = f"claim-{digest(address.encode())[:32]}"
+
+    def attempt() -> Callable[[], None] | dict[str, Any]:
+        actor: Any = ray.remote(_Holder).options(name=name, namespace=NAMESPACE, num_cpus=0)
+        try:
+            holder = actor.remote(who)
+        except ValueError:  # the name is taken
+            return _holder_of(name)
+        return lambda: ray.kill(holder)
+
+    return attempt
+
+
+def _holder_of(name: str) -> dict[str, Any]:
+    try:
+        holder: Any = ray.get_actor(name, NAMESPACE)
+        return dict(ray.get(holder.who.remote(), timeout=10))
+    except (ValueError, RayError):  # it has just gone
+        return {}
+
+
+class _Holder:
+    def __init__(self, who: dict[str, Any]) -> None:
+        self._who = who
+
+    def who(self) -> dict[str, Any]:
+        return self._who

@@ -1,0 +1,101 @@
+"""A submission's folder: a job that was given to a cluster, also when the cluster is gone.
+
+results/submissions/<id>/
+submission.json  what was submitted, by whom, to which cluster, and the run that it makes
+spec.yaml        the resolved spec; `preimage submit <id>` submits it again
+code.zip         the package as it was uploaded
+state.json       how it goes, written by the job itself
+stop.json        that someone asked it to stop
+logs/            its output, ATTEMPT-PART.txt
+"""
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+
+from preimage.errors import SpecError
+from preimage.here import now, user
+from preimage.storage import Folder
+
+VARIABLE = "PREIMAGE_SUBMISSION"
+"""The variable of a job's processes that holds its submission's folder."""
+ENDED = ("finished", "failed", "stopped")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One submission; it may have been attempted several times, each going on where the last one ended."""
+
+    folder: Folder
+
+    @property
+    def id(self) -> str:
+        """Also its id in Ray."""
+        return self.folder.path.rsplit("/", 1)[-1]
+
+    def known(self) -> dict[str, Any]:
+        """What was submitted."""
+        return self.folder.read_json("submission.json")
+
+    def state(self) -> dict[str, Any]:
+        """What the job said of itself last; nothing before it ran."""
+        return self.folder.read_json("state.json") if self.folder.exists("state.json") else {}
+
+    def say(self, state: dict[str, Any]) -> None:
+        self.folder.write_json("state.json", state | {"time": now()})
+
+    @property
+    def logs(self) -> Folder:
+        return self.folder / "logs"
+
+    def output(self) -> str:
+        """All that it printed, attempt after attempt."""
+        return "".join(self.logs.read(name).decode(errors="replace") for name in self.logs.names())
+
+    def ask_to_stop(self) -> None:
+        self.folder.write_json("stop.json", {"by": user(), "time": now()})
+
+    def asked_to_stop(self) -> bool:
+        return self.folder.exists("stop.json")
+
+
+def new(results: Folder, name: str) -> Submission:
+    """A folder for a new submission of a spec of this name. Nothing is written yet."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "job"
+    moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return Submission(_all(results) / f"{plain}-{moment}-{secrets.token_hex(2)}")
+
+
+def every(results: Folder) -> list[Submission]:
+    """The submissions of these results, the newest last."""
+    found = [Submission(_all(results) / name) for name in _all(results).names()]
+    there = [each for each in found if each.folder.exists("submission.json")]
+    return sorted(there, key=lambda each: (each.known()["created"], each.id))
+
+
+def find(results: Folder, name: str) -> Submission:
+    """A submission by its id, or the newest of a spec by the spec's name. Raises SpecError."""
+    found = every(results)
+    for each in reversed(found):
+        if name in (each.id, each.known()["name"]):
+            return each
+    names = [each.id for each in found] + [each.known()["name"] for each in found]
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else "`preimage jobs` lists those there are"
+    raise SpecError(
+        f"no submission {name!r} under {results.uri}; {hint} (elsewhere: --results, or PREIMAGE_RESULTS)"
+    )
+
+
+def current() -> Submission | None:
+    """The submission that this process works for."""
+    address = os.environ.get(VARIABLE)
+    return Submission(Folder.at(address)) if address else None
+
+
+def _all(results: Folder) -> Folder:
+    return results / "submissions"

@@ -1,0 +1,48 @@
+import pytest
+
+from preimage import submissions
+from preimage.errors import SpecError
+from preimage.submissions import Submission
+
+
+def submitted(results, name, created="2026-01-02T03:04:05+00:00"):
+    made = submissions.new(results, name)
+    made.folder.write_json("submission.json", {"name": name, "created": created, "user": "me"})
+    return made
+
+
+def test_a_submission_is_found_by_its_id_and_the_newest_by_its_name(folder):
+    first = submitted(folder, "demo", "2026-01-01T00:00:00+00:00")
+    third = submitted(folder, "demo", "2026-01-03T00:00:00+00:00")
+    second = submitted(folder, "demo", "2026-01-02T00:00:00+00:00")
+    assert submissions.every(folder) == [first, second, third]
+    assert submissions.find(folder, "demo") == third
+    assert submissions.find(folder, second.id) == second
+
+
+def test_a_name_that_is_not_there_is_met_with_the_nearest(folder):
+    made = submitted(folder, "demo")
+    with pytest.raises(SpecError, match=f"did you mean {made.id}"):
+        submissions.find(folder, made.id[:-1] + "x")
+    with pytest.raises(SpecError, match="PREIMAGE_RESULTS"):
+        submissions.find(folder, "qqqq")
+
+
+def test_a_folder_without_a_record_is_no_submission(folder):
+    """The record is written last, before the cluster is told."""
+    submissions.new(folder, "demo").folder.write("spec.yaml", b"job: train-gan")
+    assert submissions.every(folder) == []
+
+
+@pytest.mark.parametrize("name", ["GLO, digits/32", "../../etc", "-", "ünï"])
+def test_an_id_is_a_plain_name_whatever_the_spec_is_called(folder, name):
+    made = submissions.new(folder, name)
+    assert made.folder.parent == folder / "submissions"
+    assert set(made.id) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+
+
+def test_output_is_put_together_in_order(folder):
+    made = Submission(folder / "it")
+    for name, text in [("0002-000000", "c"), ("0001-000001", "b"), ("0001-000000", "a")]:
+        made.logs.write(f"{name}.txt", text.encode())
+    assert made.output() == "abc"

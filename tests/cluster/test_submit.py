@@ -1,0 +1,219 @@
+"""Submissions from one host to a cluster on another, which only its token opens."""
+
+import json
+import re
+import time
+
+import pytest
+import torch
+import yaml
+
+from faulty import INVERT, TRAIN, planned, wait_for
+from hosts import hosts
+from preimage.latents.store import Store
+from preimage.pipelines.execute import execute
+from preimage.runs import RunFolder
+from preimage.storage import Folder
+from preimage.submissions import Submission, every
+from preimage.training.checkpoints import committed
+
+pytestmark = pytest.mark.faults
+SHARED = "/shared"
+SPEC = {
+    "steps": {"train": TRAIN, "invert": INVERT | {"inversion": {"steps": 5}}},
+    "resources": {"gpu": False},
+    "profiles": {"long": {"train.training.images": 2_400_000}},
+}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A head with its token, and a laptop that knows it; what is shared, as this process sees it."""
+    shared = tmp_path_factory.mktemp("shared")
+    with hosts(tmp_path_factory.mktemp("hosts"), ["head", "laptop"], shared=shared, at=SHARED) as them:
+        head, laptop = them["head"], them["laptop"]
+        start_head(head)
+        laptop.run("ssh head cat .ray/auth_token > token; install -D -m 600 token .ray/auth_token; rm token")
+        (shared / "spec.yaml").write_text(yaml.safe_dump(SPEC, sort_keys=False))
+        yield head, laptop, shared
+
+
+def start_head(head):
+    head.run(
+        "test -e .ray/auth_token || ray get-auth-token --generate; "
+        "ray start --head --num-cpus=2 --dashboard-host=0.0.0.0 --disable-usage-stats",
+        RAY_AUTH_MODE="token",
+    )
+
+
+def preimage(host, *words, check=True, **environment):
+    settings = {"RAY_AUTH_MODE": "token", "PREIMAGE_RESULTS": f"{SHARED}/results", "COLUMNS": "250"}
+    settings |= {"RAY_API_SERVER_ADDRESS": "http://head:8265"}
+    return host.run(f"preimage {' '.join(words)}", check=check, timeout=300, **(settings | environment))
+
+
+def submissions_in(shared):
+    return every(Folder.at(shared / "results"))
+
+
+def newest(shared) -> Submission:
+    return submissions_in(shared)[-1]
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"RAY_AUTH_MODE": "disabled"}, "wants a token, and none was sent"),
+        ({"RAY_AUTH_TOKEN": "wrong-wrong-wrong"}, "refuses the token that was sent"),
+    ],
+    ids=["none", "wrong"],
+)
+def test_without_the_token_nothing_is_submitted(site, environment, message):
+    _, laptop, shared = site
+    said = preimage(laptop, "submit", f"{SHARED}/spec.yaml", check=False, **environment)
+    assert message in said
+    assert "~/.ray/auth_token" in said, "it says where the token is"
+    assert "wrong-wrong" not in said
+    assert "Traceback" not in said
+    assert not (shared / "results").exists(), "before anything is written"
+
+
+def test_a_submission_from_its_plan_to_its_end(site):
+    """And all that can be asked of it after its head node is gone."""
+    head, laptop, shared = site
+    said = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "--follow", "train.training.images=6000")
+    assert "train (train-gan): runs" in said
+    assert re.search(r"upload: \d{3} files of this package, \d\.\d\d MiB", said)
+    assert "preimage/inversion/engine.py" in said, "one of the five largest"
+    done = newest(shared)
+    for verb in ("logs", "status", "stop"):
+        assert f"preimage {verb} {done.id}" in said
+    assert said.splitlines()[-1] == f"{done.id}: finished"
+    assert done.state()["state"] == "finished"
+    assert "inverting images: 400 of 400" in done.output()
+
+    run = RunFolder(Folder.at(str(shared / "results" / "runs")) / done.known()["run"].rsplit("/", 1)[1])
+    about = run.folder.read_json("run.json")
+    assert about["submission"] == done.id
+    assert about["git_commit"] == done.known()["git_commit"]
+
+    again = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "train.training.images=6000")
+    assert "all of it is finished already: nothing was submitted" in again
+    plain = next(line for line in said.splitlines() if line.startswith("ray job submit"))
+    by_ray = laptop.run(plain, RAY_AUTH_MODE="token", timeout=120)
+    assert "succeeded" in by_ray
+    assert "finished already" in by_ray
+    assert done.state()["attempt"] == 2
+
+    tracked = f"sqlite:///{SHARED}/results/mlflow.db"
+    script = (
+        "import json, mlflow, sys; client = mlflow.MlflowClient(sys.argv[1]);"
+        "run = client.get_run(sys.argv[2]);"
+        "files = [each.path for each in client.list_artifacts(sys.argv[2], 'submissions/' + sys.argv[3])];"
+        "print(json.dumps([run.data.tags, files]))"
+    )
+    told = head.run(f'python -c "{script}" {tracked} {about["mlflow_run_id"]} {done.id} 2>/dev/null')
+    tags, files = json.loads(told.splitlines()[-1])
+    assert tags["preimage.submission"] == done.id
+    assert tags["preimage.ray_job"] == f"http://head:8265/#/jobs/{done.id}"
+    assert tags["preimage.submission_code_sha256"] == done.known()["upload"]["sha256"]
+    assert {path.rsplit("/", 1)[1] for path in files} == {"submission.json", "code.zip"}
+    assert about["mlflow_run_id"] in preimage(laptop, "status", "spec")
+
+
+def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(site):
+    head, laptop, shared = site
+    preimage(laptop, "submit", f"{SHARED}/spec.yaml", "-p", "long")
+    first = newest(shared)
+    wait_for(lambda: "training: " in first.output(), seconds=120)
+    refused = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "-p", "long", check=False)
+    assert f"is at it already: submission {first.id}" in refused
+    assert working_for(head, first)
+    wait_for(lambda: checkpoints_of(shared) >= 1, seconds=120)
+    assert "stopped" in preimage(laptop, "stop", "spec")
+    assert first.state()["state"] == "stopped"
+    wait_for(lambda: not working_for(head, first), seconds=30)
+    assert " is over already: stopped" in preimage(laptop, "stop", first.id)
+
+    made = checkpoints_of(shared)
+    assert f"preimage submit {first.id}" in preimage(laptop, "status", first.id)
+    preimage(laptop, "submit", first.id)
+    second = newest(shared)
+    assert second.id != first.id
+    assert second.known()["run"] == first.known()["run"]
+    wait_for(lambda: "goes on where it stopped" in second.output(), seconds=120)
+    wait_for(lambda: checkpoints_of(shared) > made, seconds=120)
+    preimage(laptop, "stop", second.id)
+
+
+def checkpoints_of(shared) -> int:
+    """Images at the newest checkpoint of the long training."""
+    found = [int(path.parent.name) for path in shared.glob("results/runs/*/checkpoints/*/meta.json")]
+    return max((each for each in found if each > 6_000), default=0)
+
+
+def working_for(host, submission):
+    """Processes there that belong to a submission."""
+    return host.run(
+        f"grep -lz PREIMAGE_SUBMISSION=.*{submission.id} /proc/[0-9]*/environ", check=False
+    ).split()
+
+
+def test_results_that_the_cluster_does_not_see_are_refused_by_the_job(site):
+    _, laptop, _ = site
+    preimage(laptop, "submit", f"{SHARED}/spec.yaml", "results=/home/operator/alone")
+    wait_for(lambda: "died" in preimage(laptop, "jobs", "--results=/home/operator/alone"), seconds=60)
+    said = preimage(laptop, "status", "spec", "--results=/home/operator/alone")
+    assert "cannot be seen on head" in said
+    assert "results must lie" in said
+
+
+def test_relative_results_are_refused_before_anything_is_sent(site):
+    _, laptop, _ = site
+    said = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "results=here", check=False)
+    assert "would lie in the job's own folder" in said
+
+
+def test_a_head_that_is_killed_loses_nothing_that_was_made(site, tmp_path):
+    """The last test of this file. Everything can be asked while the head is away, and a new one goes on."""
+    head, laptop, shared = site
+    steps = SPEC["steps"] | {"train": TRAIN | {"seed": 5, "training": TRAIN["training"] | {"images": 60_000}}}
+    undisturbed = planned(tmp_path, steps)
+    (shared / "other.yaml").write_text(yaml.safe_dump(SPEC | {"steps": steps}, sort_keys=False))
+    run = RunFolder(Folder.at(shared / "results" / "runs" / undisturbed.steps[0].run.name))
+    preimage(laptop, "submit", f"{SHARED}/other.yaml")
+    lost = newest(shared)
+    wait_for(lambda: len(committed(run.checkpoints)) >= 1, seconds=120)
+    head.kill()
+    assert not run.outcome(), "the training was too quick"
+    table = preimage(laptop, "jobs")
+    states = {line.split()[0]: line.split()[1] for line in table.splitlines()[1:] if line.strip()}
+    assert states[lost.id] == "unknown"
+    assert states[submissions_in(shared)[0].id] == "finished"
+    assert "train (train-gan): " in preimage(laptop, "logs", lost.id)
+    said = preimage(laptop, "status", lost.id)
+    assert "no cluster answers at http://head:8265" in said
+    assert "last heard of at" in said
+
+    began = time.monotonic()
+    head.boot()
+    start_head(head)
+    assert "lost" in preimage(laptop, "jobs").split(lost.id)[1].splitlines()[0]
+    assert f"preimage submit {lost.id}" in preimage(laptop, "status", lost.id)
+    made = committed(run.checkpoints)[-1].images
+    preimage(laptop, "submit", lost.id)
+    wait_for(lambda: committed(run.checkpoints)[-1].images > made, seconds=200)
+    print(
+        f"\nbeyond the old checkpoint {time.monotonic() - began:.1f} s after the head was switched on again"
+    )
+    follow = preimage(laptop, "logs", newest(shared).id, "-f")
+    assert "goes on where it stopped" in follow
+    execute(undisturbed)
+    curve = dict(undisturbed.steps[0].run.curve("generator_loss"))
+    assert dict(run.curve("generator_loss")) == pytest.approx(curve, rel=1e-3)
+    found, expected = (
+        Store.open(each.steps[1].run.store).head(400)
+        for each in (planned(shared / "results", steps), undisturbed)
+    )
+    assert torch.equal(found.image_id, expected.image_id)
+    assert torch.allclose(found.z, expected.z, atol=1e-4)

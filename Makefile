@@ -1,12 +1,13 @@
 # make demo   set up, then the whole road on real digits
-# make test   every test, after ruff and pyright
+# make test   every test but the faults, after ruff and pyright
+# make faults clusters of several nodes and hosts, broken on purpose
 # make bench  every figure in benchmarks/, as one table
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test check bench schema constraints clean
+.PHONY: setup demo test faults check bench schema constraints clean
 
 setup: $(READY)
 
@@ -26,8 +27,12 @@ check: $(READY)
 
 # What starts a cluster, a server or a browser has the machine to itself.
 test: check
-	$(BIN)/pytest -m "not (ray or mlflow or browser)" --numprocesses 2 --dist loadfile
-	$(BIN)/pytest -m "ray or mlflow or browser"
+	$(BIN)/pytest -m "not (ray or mlflow or browser or faults)" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "(ray or mlflow or browser) and not faults"
+
+# Minutes for each: nodes, drivers, servers and disks that fail on purpose.
+faults: $(READY)
+	$(BIN)/pytest -m faults --timeout 900
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
@@ -37,7 +42,7 @@ schema: $(READY)
 
 # The versions that everything was tested with, from the environment as it is now.
 constraints: $(READY)
-	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^-e\|@' > constraints.txt
+	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | grep -v '^-e\|@' > constraints.txt
 
 clean:
 	rm -rf .venv build results

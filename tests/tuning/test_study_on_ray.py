@@ -35,6 +35,7 @@ def undisturbed(tmp_path_factory):
     return plan
 
 
+@pytest.mark.faults
 def test_a_study_whose_driver_was_killed_ends_as_an_undisturbed_one(undisturbed, tmp_path):
     plan = planned(LEARNING_RATES, tmp_path / "results", ON_RAY, "parallel=2")
     file = tmp_path / "tiny.yaml"
@@ -52,6 +53,7 @@ def test_a_study_whose_driver_was_killed_ends_as_an_undisturbed_one(undisturbed,
     assert not plan.run.folder.exists("ray"), "Tune's own files are gone"
 
 
+@pytest.mark.faults
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(ray, tmp_path):
     longer = ["trial.training.images=24000", "trial.training.checkpoint_every=2400"]
     spec = GRID | {"space": {"model.filter_size": {"choice": [3, 4]}}}

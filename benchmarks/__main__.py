@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from . import data, dfm, glo, invert, search, store, train
+from . import cluster, data, dfm, fixed, glo, invert, scale, search, store, train
 from .measure import Figure
 
 Measured = Figure | list[Figure] | str
@@ -33,6 +33,12 @@ FIGURES: dict[str, Callable[[bool], Measured]] = {
     "glo.bf16_over_float32": glo.bf16_over_float32,
     "glo.compiled_over_eager": glo.compiled_over_eager,
     "dfm.step_over_dcgan": dfm.step_over_dcgan,
+    "cli.help": fixed.cli_help,
+    "study.trial_start": fixed.trial_start,
+    "start": fixed.starts,
+    "cluster.glo": cluster.glo,
+    "cluster.invert": cluster.invert,
+    "scale": scale.units,
 }
 RESULTS = Path("build/bench.json")
 

@@ -13,12 +13,17 @@ mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/dev/shm"
 mount -t tmpfs tmpfs "$root/run"
 mount --bind "$disk/tmp" "$root/tmp"
-for each in "$@" ${shared:+"$shared"}; do
-    there=$root$each
-    test "$each" != "$shared" || there=$root$at
-    mkdir -p "$there"
-    mount --bind "$each" "$there"
+number=0
+for each in "$@"; do # a view of its own of these too: what it writes there, pip for one, no other sees
+    number=$((number + 1))
+    own=$disk/own-$number
+    mkdir -p "$own/upper" "$own/work" "$root$each"
+    mount -t overlay overlay -o "lowerdir=$each,upperdir=$own/upper,workdir=$own/work" "$root$each"
 done
+if [ -n "$shared" ]; then
+    mkdir -p "$root$at"
+    mount --bind "$shared" "$root$at"
+fi
 hostname "$name"
 echo "nameserver 127.0.0.1" >"$root/etc/resolv.conf"
 sed -i 's#^root:[^:]*:#root:*:#' "$root/etc/shadow" # no password, but not locked either: keys open it

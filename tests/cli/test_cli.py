@@ -45,13 +45,21 @@ def test_every_verb_is_in_the_help(shell):
     assert "preimage run jobs/demo.yaml" in said
 
 
-def test_help_loads_neither_torch_nor_ray_nor_mlflow():
+@pytest.mark.parametrize(
+    ("words", "slow"),
+    [
+        (["--help"], ["torch", "ray", "mlflow", "pyarrow", "numpy"]),
+        (["plan", "job.yaml"], ["ray", "mlflow", "torchvision", "torch._dynamo", "sklearn"]),
+    ],
+    ids=["help", "plan"],
+)
+def test_what_is_slow_to_import_is_left_until_it_is_needed(shell, words, slow):
     script = (
-        "import sys; sys.argv = ['preimage', '--help']\n"
+        f"import sys; sys.argv = {['preimage', *words]}\n"
         "from preimage.cli import main\n"
         "try: main()\n"
-        "except SystemExit: pass\n"
-        "print([name for name in ('torch', 'ray', 'mlflow', 'pyarrow', 'numpy') if name in sys.modules])"
+        "except SystemExit as end: assert not end.code\n"
+        f"print([name for name in {slow} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 from torch_fidelity import calculate_metrics
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from preimage.errors import ClassifierError
 from preimage.latents.statistics import Moments
@@ -169,7 +169,7 @@ def test_without_weights_they_are_downloaded_into_torchs_cache_and_a_damaged_cop
         if damage:
             (tmp_path / "checkpoints" / FILE).write_bytes(data[:1000])
         assert open_inception()[1] == digest(data)
-    assert asked == [(inception.URL_INCEPTION_V3, digest(data)[:8])] * 2
+    assert asked == [(URL_INCEPTION_V3, digest(data)[:8])] * 2
 
 
 @pytest.mark.parametrize(

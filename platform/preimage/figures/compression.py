@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from preimage.data.pixels import to_uint8
+from preimage.figures.grids import tiled
 from preimage.figures.plots import figure_png, new_figure
 
 SIDE, DPI = 128, 150
@@ -21,8 +20,8 @@ def image_lines_png(lines: Sequence[tuple[str, Tensor]]) -> bytes:
     Images are magnified by whole pixels, to about SIDE.
     """
     count, side = len(lines[0][1]), lines[0][1].shape[-1]
-    parts = [make_grid(to_uint8(images.cpu()), nrow=count, padding=1, pad_value=255) for _, images in lines]
-    picture = torch.cat(parts, 1).permute(1, 2, 0).numpy()
+    parts = [tiled(to_uint8(images), count) for _, images in lines]
+    picture = np.concatenate(parts)
     inch = max(1, round(SIDE / side)) / DPI  # of a pixel
     height, width = picture.shape[0] * inch, picture.shape[1] * inch
     margin = 0.25 + 0.09 * max(len(name) for name, _ in lines)

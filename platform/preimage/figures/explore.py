@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from matplotlib.axes import Axes
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from preimage.data.pixels import to_uint8
+from preimage.figures.grids import tiled
 from preimage.figures.plots import figure_png, new_figure
 
 CELL = 0.8
@@ -101,9 +101,9 @@ def conditional_png(drawn: Sequence[Drawn]) -> bytes:
 
 def _show(axes: Axes, images: Tensor | Sequence[Tensor], columns: int, rows: Sequence[str] = ()) -> None:
     """Images (C, H, W) in [-1, 1] as a grid without a frame, its rows named where names are given."""
-    grid = make_grid([to_uint8(each.cpu()) for each in images], nrow=columns, padding=1, pad_value=255)
-    axes.imshow(grid.permute(1, 2, 0).numpy(), interpolation="nearest")
-    height = grid.shape[1] / max(1, len(rows))
+    grid = tiled([to_uint8(each) for each in images], columns)
+    axes.imshow(grid, interpolation="nearest")
+    height = len(grid) / max(1, len(rows))
     places = [(row + 0.5) * height for row in range(len(rows))]
     axes.set_yticks(places, rows, rotation=90, va="center", fontsize=8)
     axes.tick_params(length=0)

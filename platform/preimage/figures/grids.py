@@ -1,12 +1,13 @@
 """Grids of images."""
 
 import io
+from collections.abc import Sequence
 from math import ceil, sqrt
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from preimage.data.pixels import to_uint8
 
@@ -14,11 +15,19 @@ SMALLEST = 512
 """Grids of small images are magnified, by whole pixels, to about this width."""
 
 
+def tiled(images: Tensor | Sequence[Tensor], columns: int, padding: int = 1) -> np.ndarray:
+    """Images of bytes (C, H, W), row by row with white between them, as one picture (H, W, 3)."""
+    from torchvision.utils import make_grid  # here: it takes longer to import than all that is ours
+
+    there = images.cpu() if isinstance(images, Tensor) else [each.cpu() for each in images]
+    grid = make_grid(there, nrow=columns, padding=padding, pad_value=255)
+    return grid.permute(1, 2, 0).contiguous().numpy()
+
+
 def grid_png(images: Tensor, columns: int | None = None) -> bytes:
     """Images (N, C, H, W) in [-1, 1] as one PNG, row by row; about as wide as high unless told otherwise."""
     columns = columns or ceil(sqrt(len(images)))
-    grid = make_grid(to_uint8(images.cpu()), nrow=columns, padding=2, pad_value=255)
-    picture = Image.fromarray(grid.permute(1, 2, 0).contiguous().numpy())
+    picture = Image.fromarray(tiled(to_uint8(images), columns, padding=2))
     scale = max(1, round(SMALLEST / picture.width))
     picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
     return png_of(picture)

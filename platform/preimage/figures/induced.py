@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from preimage.data.pixels import to_uint8
+from preimage.figures.grids import tiled
 from preimage.figures.plots import figure_png, new_figure
 
 
@@ -28,8 +28,8 @@ def induced_png(panels: Sequence[Panel]) -> bytes:
     figure = new_figure(3.2 * len(panels), 6.8, dpi=130)
     above, below = np.array(figure.subfigures(2, 1, height_ratios=[4.1, 2.7]))
     for axes, panel in zip(above.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        picture = make_grid(to_uint8(panel.samples.cpu()), nrow=8, padding=1, pad_value=255)
-        axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+        picture = tiled(to_uint8(panel.samples), 8)
+        axes.imshow(picture, interpolation="nearest")
         axes.set_axis_off()
         axes.set_title(panel.title, fontsize=10)
     axes = below.subplots()

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from preimage.data.pixels import to_uint8
+from preimage.figures.grids import tiled
 
 
 def spectrum_png(singular_values: np.ndarray, std: float, count: int) -> bytes:
@@ -117,8 +117,8 @@ def image_rows_png(columns: Mapping[str, Mapping[str, Tensor]]) -> bytes:
     for across, (head, rows) in enumerate(columns.items()):
         for down, (name, images) in enumerate(rows.items()):
             axes = grid[down, across]
-            picture = make_grid(to_uint8(images.cpu()), nrow=len(images), padding=1, pad_value=255)
-            axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+            picture = tiled(to_uint8(images), len(images))
+            axes.imshow(picture, interpolation="nearest")
             axes.set(xticks=[], yticks=[], title="" if down else head)
             axes.set_ylabel("" if across else name, fontsize=8)
             axes.spines[:].set_visible(False)

@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from preimage.data.pixels import to_uint8
+from preimage.figures.grids import tiled
 from preimage.figures.plots import figure_png, new_figure
 
 
@@ -73,8 +73,8 @@ def reconstructions_png(found: Found, steps: Sequence[int]) -> bytes:
     grid = figure.subplots(len(names), len(dims), squeeze=False)
     for axes, (name, latent_dim) in zip(grid.flat, product(names, dims), strict=True):
         shown = found[name, latent_dim].shown
-        picture = make_grid(to_uint8(shown.flatten(0, 1)), nrow=columns, padding=2, pad_value=255)
-        axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+        picture = tiled(to_uint8(shown.flatten(0, 1)), columns, padding=2)
+        axes.imshow(picture, interpolation="nearest")
         side = shown.shape[-1] + 2
         axes.set_xticks(
             [side * (i + 0.5) for i in range(columns)], ["original", *map(str, steps)], fontsize=8

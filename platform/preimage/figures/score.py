@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
-from torchvision.utils import make_grid
 
+from preimage.figures.grids import tiled
 from preimage.figures.plots import figure_png, new_figure
 
 ACROSS = 6
@@ -52,8 +52,8 @@ def pairs_png(sets: Mapping[str, tuple[Tensor, Sequence[float]]]) -> bytes:
 
 
 def _show(axes: Axes, images: Tensor, across: int) -> None:
-    picture = make_grid(images.cpu(), nrow=across, padding=1, pad_value=255)
-    axes.imshow(picture.permute(1, 2, 0).numpy(), interpolation="nearest")
+    picture = tiled(images, across)
+    axes.imshow(picture, interpolation="nearest")
 
 
 def classes_png(shares: Mapping[str, Tensor], classes: Sequence[str]) -> bytes:

@@ -11,12 +11,12 @@ import torch.hub
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
-from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from preimage.errors import ClassifierError
 from preimage.storage import digest
 
-FILE = URL_INCEPTION_V3.rsplit("/", 1)[1]
+URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
+FILE = URL.rsplit("/", 1)[1]
 PUBLISHED = FILE.removesuffix(".pth").rsplit("-", 1)[1]
 """How the SHA-256 of the published weights begins; their file's name ends with it."""
 
@@ -55,6 +55,8 @@ def is_published(sha256: str) -> bool:
 
 class _Inception(nn.Module):
     def __init__(self, tensors: Mapping[str, Tensor], path: Path) -> None:
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # slow to import
+
         super().__init__()
         own = io.BytesIO()  # the library reads a file, and trusts it: it gets one that was made here
         torch.save(dict(tensors), own)
@@ -78,7 +80,7 @@ class _Inception(nn.Module):
         return logits, features
 
 
-_HINT = f"the file {FILE} (from {URL_INCEPTION_V3}) or a .safetensors file of the same tensors."
+_HINT = f"the file {FILE} (from {URL}) or a .safetensors file of the same tensors."
 
 
 def _tensors(data: bytes, sha256: str, path: Path) -> dict[str, Tensor]:
@@ -103,11 +105,11 @@ def _downloaded() -> Path:
         return path
     try:
         os.makedirs(path.parent, exist_ok=True)
-        torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=PUBLISHED, progress=False)
+        torch.hub.download_url_to_file(URL, str(path), hash_prefix=PUBLISHED, progress=False)
     except (OSError, RuntimeError) as error:
         raise ClassifierError(
             f"Inception's weights are not on this machine and cannot be downloaded: {error}. Fetch the file "
-            f"{FILE} from {URL_INCEPTION_V3} on a machine with internet, copy it here, and give its place: "
+            f"{FILE} from {URL} on a machine with internet, copy it here, and give its place: "
             "weights=PATH. Or score through a classifier of the dataset's own classes: classifier=NAME."
         ) from error
     return path

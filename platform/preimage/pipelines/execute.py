@@ -101,7 +101,7 @@ def _settle(
     if not finished(step.run, step.config.GIVES):
         with claimed(step.run.folder):
             if not finished(step.run, step.config.GIVES):
-                return _make(plan, step, tracker, parent, show, stop_early)
+                return _make(plan, step, Mirror(step.run, tracker, parent), show, stop_early)
     outcome = finished(step.run, step.config.GIVES)
     assert outcome
     show.say(f"[bold]{step.name}[/bold] ({step.config.job}): finished already, {step.run.name}")
@@ -109,19 +109,11 @@ def _settle(
     return outcome
 
 
-def _make(
-    plan: Plan,
-    step: PlannedStep,
-    tracker: Tracker,
-    parent: Mirror | None,
-    show: Show,
-    stop_early: StopRule | None,
-) -> Outcome:
+def _make(plan: Plan, step: PlannedStep, mirror: Mirror, show: Show, stop_early: StopRule | None) -> Outcome:
     goes_on = ", goes on where it stopped" if step.run.folder.exists("run.json") else ""
     show.say(f"[bold]{step.name}[/bold] ({step.config.job}): {step.run.name}{goes_on}")
     _register_step(plan, step)
-    mirror = _begin(Mirror(step.run, tracker, parent))
-    with _closing(mirror), SystemWatch(step.run), Follower(mirror):
+    with _closing(_begin(mirror)), SystemWatch(step.run), Follower(mirror):
         context = Context(
             run=step.run,
             datasets=plan.datasets,

@@ -46,7 +46,7 @@ class Notes:
 class Mirror:
     """One run's folder and its counterpart in the tracker, which is begun as soon as the tracker answers.
 
-    The folder must hold run.json and spec.yaml. Whatever fails raises TrackingError: call again.
+    By then the folder must hold run.json and spec.yaml. Whatever fails raises TrackingError: call again.
     """
 
     def __init__(self, run: RunFolder, tracker: Tracker, parent: "Mirror | None" = None) -> None:

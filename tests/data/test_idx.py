@@ -63,7 +63,7 @@ def test_a_wrong_file_is_refused(tmp_path, data, message):
         read_idx(path, 3)
 
 
-@pytest.mark.parametrize("data", [gzip.compress(idx(PIXELS))[:-12], b"not gzip"])
+@pytest.mark.parametrize("data", [gzip.compress(idx(PIXELS))[:-12], b"not gzip"], ids=["cut", "other"])
 def test_a_damaged_gz_is_refused(tmp_path, data):
     path = tmp_path / "images.gz"
     path.write_bytes(data)

@@ -1,7 +1,6 @@
 """What comes once: a command's answer, the start of Ray, of a job, of workers and of a trial."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -129,7 +128,6 @@ def _jobs(times: int) -> list[float]:
     """Seconds from a job's submission to a head of its own until its first line, again and again."""
     from ray.job_submission import JobSubmissionClient
 
-    os.environ["RAY_AUTH_MODE"] = "disabled"  # of a head that lives for these seconds, on loopback
     port, gcs, agent = (str(_free_port()) for _ in range(3))
     command = ["ray", "start", "--head", "--block", "--node-ip-address", "127.0.0.1", "--num-cpus", "1"]
     ports = ["--port", gcs, "--dashboard-port", port, "--dashboard-agent-listen-port", agent]

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import ray
 import torch
 
 from preimage.cluster.connect import connect
@@ -76,6 +77,7 @@ def starts(quick: bool) -> list[Figure]:
     imports = [
         figure(f"start.import_{name}", [_import(name) for _ in range(times)], "CPU-s") for name in IMPORTS
     ]
+    ray.shutdown()  # an earlier figure's, which would be beside it
     here = [float(_python(_RAY)) for _ in range(times)]
     connect()
     workers = [

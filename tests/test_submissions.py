@@ -2,6 +2,7 @@ import pytest
 
 from preimage import submissions
 from preimage.errors import SpecError
+from preimage.storage import Folder
 from preimage.submissions import Submission
 
 
@@ -46,3 +47,21 @@ def test_output_is_put_together_in_order(folder):
     for name, text in [("0002-000000", "c"), ("0001-000001", "b"), ("0001-000000", "a")]:
         made.logs.write(f"{name}.txt", text.encode())
     assert made.output() == "abc"
+
+
+def test_of_output_that_grows_only_what_is_new_is_read(folder, monkeypatch):
+    """Files are joined as bytes: one may end within a letter."""
+    made, read = Submission(folder / "it"), []
+    whole = "größer"
+    for name, text in [("0001-000000", whole.encode()[:3]), ("0001-000001", whole.encode()[3:])]:
+        made.logs.write(f"{name}.txt", text)
+    found, place = made.printed(submissions.BEGINNING)
+    assert found.decode() == whole == made.output()
+    monkeypatch.setattr(
+        Folder, "read", lambda self, name, kept=Folder.read: read.append(name) or kept(self, name)
+    )
+    assert made.printed(place) == (b"", place)
+    made.logs.write("0001-000001.txt", whole.encode()[3:] + b" and")
+    made.logs.write("0002-000000.txt", b" more")
+    assert made.printed(place)[0] == b" and more"
+    assert read == ["0001-000001.txt", "0001-000001.txt", "0002-000000.txt"]

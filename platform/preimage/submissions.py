@@ -15,6 +15,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
 from preimage.errors import SpecError
@@ -24,6 +25,9 @@ from preimage.storage import Folder
 VARIABLE = "PREIMAGE_SUBMISSION"
 """The variable of a job's processes that holds its submission's folder."""
 ENDED = ("finished", "failed", "stopped")
+Place = tuple[str, int]
+"""In a submission's output: the name of a file in logs/, and bytes of it."""
+BEGINNING: Place = ("", 0)
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,9 @@ class Submission:
         """Also its id in Ray."""
         return self.folder.path.rsplit("/", 1)[-1]
 
+    @cached_property
     def known(self) -> dict[str, Any]:
-        """What was submitted."""
+        """What was submitted: written once, so read once."""
         return self.folder.read_json("submission.json")
 
     def state(self) -> dict[str, Any]:
@@ -54,7 +59,17 @@ class Submission:
 
     def output(self) -> str:
         """All that it printed, attempt after attempt."""
-        return "".join(self.logs.read(name).decode(errors="replace") for name in self.logs.names())
+        return self.printed(BEGINNING)[0].decode(errors="replace")
+
+    def printed(self, since: Place) -> tuple[bytes, Place]:
+        """What it printed since a place in its output, and where that ends; earlier files are not read."""
+        found, (last, size) = bytearray(), since
+        for name in self.logs.names():
+            if name >= last:
+                data = self.logs.read(name)
+                found += data[size if name == last else 0 :]
+                last, size = name, len(data)
+        return bytes(found), (last, size)
 
     def ask_to_stop(self) -> None:
         self.folder.write_json("stop.json", {"by": user(), "time": now()})
@@ -74,16 +89,16 @@ def every(results: Folder) -> list[Submission]:
     """The submissions of these results, the newest last."""
     found = [Submission(_all(results) / name) for name in _all(results).names()]
     there = [each for each in found if each.folder.exists("submission.json")]
-    return sorted(there, key=lambda each: (each.known()["created"], each.id))
+    return sorted(there, key=lambda each: (each.known["created"], each.id))
 
 
 def find(results: Folder, name: str) -> Submission:
     """A submission by its id, or the newest of a spec by the spec's name. Raises SpecError."""
     found = every(results)
     for each in reversed(found):
-        if name in (each.id, each.known()["name"]):
+        if name in (each.id, each.known["name"]):
             return each
-    names = [each.id for each in found] + [each.known()["name"] for each in found]
+    names = [each.id for each in found] + [each.known["name"] for each in found]
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]}?" if near else "`preimage jobs` lists those there are"
     raise SpecError(

@@ -92,10 +92,10 @@ def test_a_submission_from_its_plan_to_its_end(site):
     assert done.state()["state"] == "finished"
     assert "inverting images: 400 of 400" in done.output()
 
-    run = RunFolder(Folder.at(str(shared / "results" / "runs")) / done.known()["run"].rsplit("/", 1)[1])
+    run = RunFolder(Folder.at(str(shared / "results" / "runs")) / done.known["run"].rsplit("/", 1)[1])
     about = run.folder.read_json("run.json")
     assert about["submission"] == done.id
-    assert about["git_commit"] == done.known()["git_commit"]
+    assert about["git_commit"] == done.known["git_commit"]
 
     again = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "train.training.images=6000")
     assert "all of it is finished already: nothing was submitted" in again
@@ -116,7 +116,7 @@ def test_a_submission_from_its_plan_to_its_end(site):
     tags, files = json.loads(told.splitlines()[-1])
     assert tags["preimage.submission"] == done.id
     assert tags["preimage.ray_job"] == f"http://head:8265/#/jobs/{done.id}"
-    assert tags["preimage.submission_code_sha256"] == done.known()["upload"]["sha256"]
+    assert tags["preimage.submission_code_sha256"] == done.known["upload"]["sha256"]
     assert {path.rsplit("/", 1)[1] for path in files} == {"submission.json", "code.zip"}
     assert about["mlflow_run_id"] in preimage(laptop, "status", "spec")
 
@@ -140,7 +140,7 @@ def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(sit
     preimage(laptop, "submit", first.id)
     second = newest(shared)
     assert second.id != first.id
-    assert second.known()["run"] == first.known()["run"]
+    assert second.known["run"] == first.known["run"]
     wait_for(lambda: "goes on where it stopped" in second.output(), seconds=120)
     wait_for(lambda: checkpoints_of(shared) > made, seconds=120)
     preimage(laptop, "stop", second.id)

@@ -1,6 +1,7 @@
 """jobs, status, logs and stop: of what was submitted, from any machine that reaches the results."""
 
 import time
+from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,7 +45,7 @@ def jobs(results: Results = "results", address: Address = None) -> None:
     table = Table("submission", "state", "by", "submitted", "", box=None, pad_edge=False)
     table.columns[0].no_wrap = table.columns[3].no_wrap = True
     for each in found:
-        known, standing = each.known(), clusters.standing(each)
+        known, standing = each.known, clusters.standing(each)
         moment = known["created"][:16].replace("T", " ")
         table.add_row(each.id, _state(standing), known["user"], moment, escape(_said(each, standing)))
     console.print(table)
@@ -109,14 +110,14 @@ def stop(name: Name, results: Results = "results", address: Address = None) -> N
 def follow_output(submission: "Submission", address: str | None = None) -> None:
     """Print what a submission prints until it is over; exit code 1 where it did not end well."""
     from preimage.cluster.standing import Clusters
+    from preimage.submissions import BEGINNING
 
-    clusters, shown = Clusters(address), 0
+    clusters, place, decoder = Clusters(address), BEGINNING, getincrementaldecoder("utf-8")("replace")
     try:
         while True:
             standing = clusters.standing(submission)  # before the output: what is over prints no more
-            text = submission.output()
-            print(text[shown:], end="", flush=True)
-            shown = len(text)
+            fresh, place = submission.printed(place)
+            print(decoder.decode(fresh), end="", flush=True)
             if standing.is_over:
                 break
             time.sleep(EVERY)
@@ -135,7 +136,7 @@ def _find(name: str, results: str) -> "Submission":
 
 
 def _facts(submission: "Submission", standing: "Standing") -> list[tuple[str, str]]:
-    known, state = submission.known(), submission.state()
+    known, state = submission.known, submission.state()
     facts = [
         ("submission", f"{submission.id}, by {known['user']} on {known['host']}, {known['created']}"),
         ("state", _state(standing) + (f" ({escape(standing.why)})" if standing.why else "")),
@@ -170,7 +171,7 @@ def _state(standing: "Standing") -> str:
 def _said(submission: "Submission", standing: "Standing") -> str:
     """What tells most of it in a line."""
     if standing.state == "finished":
-        return submission.known()["run"].rsplit("/", 1)[-1]
+        return submission.known["run"].rsplit("/", 1)[-1]
     return standing.why or _last(submission)
 
 

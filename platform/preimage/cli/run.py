@@ -34,6 +34,9 @@ Profile = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Do everything anew, beside what an equal run left earlier.")
 ]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Of a study, run the trials again that failed.")
+]
 
 
 def run(
@@ -47,9 +50,7 @@ def run(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what Ray and its workers print.")
     ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Of a study, run the trials again that failed.")
-    ] = False,
+    retry_failed: RetryFailed = False,
 ) -> None:
     """Run a job, a pipeline or a study.
 

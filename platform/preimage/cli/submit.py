@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from preimage.cli.run import Changes, Profile, SpecArgument, plan_of, show_planned
+from preimage.cli.run import Changes, Profile, RetryFailed, SpecArgument, plan_of, show_planned
 
 if TYPE_CHECKING:
     from preimage.cluster.jobs import Jobs
@@ -43,9 +43,7 @@ def submit(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Stay, and show what the job prints.")
     ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Of a study, run the trials again that failed.")
-    ] = False,
+    retry_failed: RetryFailed = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the submission's record as the last thing on stdout.")
     ] = False,
@@ -82,7 +80,7 @@ def submit(
         raise
     _show_next(console, submission, plain_command(cluster.address, submission, entrypoint))
     if as_json:
-        print(json.dumps(submission.known()))
+        print(json.dumps(submission.known))
     if follow:
         follow_output(submission, cluster.address)
 
@@ -125,7 +123,7 @@ def _require_alone(cluster: "Jobs", root: "Folder", fingerprint: str) -> None:
     from preimage.errors import PreimageError
 
     for each in submissions.every(root):
-        known = each.known()
+        known = each.known
         same = known["fingerprint"] == fingerprint and known["address"] == cluster.address
         if (
             same
@@ -176,15 +174,14 @@ def _show_upload(console: Console, upload: "Upload") -> None:
 
 def _show_next(console: Console, submission: "Submission", plain: str) -> None:
     console.print(f"\nsubmitted: [bold]{submission.id}[/bold]\n\n[bold]next[/bold]")
-    where = f" --results {submission.folder.parent.parent.uri}"
-    where = "" if os.environ.get("PREIMAGE_RESULTS") else where
-    for verb, what in (
-        ("logs -f", "what it prints"),
-        ("status", "how far it is, and its pages in Ray and MLflow"),
-        ("stop", "end it; submitted again, it goes on"),
+    root = submission.folder.parent.parent.uri
+    where = "" if os.environ.get("PREIMAGE_RESULTS") else f" --results {root}"
+    for words, what in (
+        (f"logs {submission.id} -f", "what it prints"),
+        (f"status {submission.id}", "how far it is, and its pages in Ray and MLflow"),
+        (f"stop {submission.id}", "end it; submitted again, it goes on"),
     ):
-        verb, *flag = verb.split()
-        command = " ".join(["preimage", verb, submission.id, *flag]) + where
+        command = f"preimage {words}{where}"
         console.print(f"  [cyan]{escape(command)}[/cyan]  {what}", highlight=False, soft_wrap=True)
     console.print("\nthe same with Ray's own command line:")
     console.print(plain, highlight=False, soft_wrap=True, markup=False)

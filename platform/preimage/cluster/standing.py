@@ -34,7 +34,7 @@ class Clusters:
 
     def of(self, submission: Submission) -> Jobs:
         """Raises PreimageError where it does not answer."""
-        address = self.address or submission.known()["address"]
+        address = self.address or submission.known["address"]
         if address not in self.found:
             try:
                 self.found[address] = Jobs(address)

@@ -28,7 +28,7 @@ def submitted_as() -> dict[str, Any]:
     submission = submissions.current()
     if not submission:
         return {}
-    return {"git_commit": submission.known().get("git_commit"), "submission": submission.id}
+    return {"git_commit": submission.known.get("git_commit"), "submission": submission.id}
 
 
 def git_commit() -> str | None:

@@ -9,7 +9,7 @@ NOTE = "mlflow.note.content"
 
 def tell_submission(tracker: Tracker, run_id: str, submission: Submission, whole: bool) -> None:
     """The submission's id, place, code and page in Ray; with `whole`, its record and its code as files."""
-    known = submission.known()
+    known = submission.known
     where = {"": submission.id, "_folder": submission.folder.uri, "_code_sha256": known["upload"]["sha256"]}
     tags = {f"preimage.submission{part}": value for part, value in where.items()}
     page = f"{known['address']}/#/jobs/{submission.id}"

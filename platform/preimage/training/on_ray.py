@@ -101,7 +101,8 @@ def _regrouping_soon(elastic: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        if elastic and before is not None:
+        os.environ.pop(GROUP_START, None)
+        if before is not None:
             os.environ[GROUP_START] = before
 
 

@@ -4,12 +4,11 @@ from preimage import submissions
 from preimage.errors import SpecError
 from preimage.storage import Folder
 from preimage.submissions import Submission
+from submitted import record
 
 
 def submitted(results, name, created="2026-01-02T03:04:05+00:00"):
-    made = submissions.new(results, name)
-    made.folder.write_json("submission.json", {"name": name, "created": created, "user": "me"})
-    return made
+    return record(submissions.new(results, name), name=name, created=created)
 
 
 def test_a_submission_is_found_by_its_id_and_the_newest_by_its_name(folder):

@@ -15,10 +15,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
+from preimage.checked import Fields, read_checked
 from preimage.config import Config
-from preimage.errors import StorageError
 from preimage.storage import Folder
 
 
@@ -49,10 +49,8 @@ class Outcome:
         return {key: value for key, value in vars(self).items() if value is not None}
 
 
-class _About(Config):
+class _About(Fields):
     """What others rely on in run.json."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
 
     job: str
     name: str
@@ -88,7 +86,6 @@ class _Progress(Config):
     time: float
 
 
-_ABOUT, _ROW, _PROGRESS = TypeAdapter(_About), TypeAdapter(_Row), TypeAdapter(_Progress)
 _OUTCOME = TypeAdapter(Outcome)
 
 
@@ -138,7 +135,7 @@ class RunFolder:
 
     def records(self, after: str = "") -> dict[str, dict[str, Any]]:
         """The records by file name, in the order of images seen. Raises StorageError for one that is none."""
-        return {name: _checked(self._log, name, _ROW) for name in self._log.names() if name > after}
+        return {name: read_checked(self._log, name, _Row) for name in self._log.names() if name > after}
 
     def curve(self, metric: str) -> list[tuple[int, float]]:
         """One metric over images seen."""
@@ -167,11 +164,11 @@ class RunFolder:
     def progress(self) -> dict[str, Any] | None:
         """What was said last. Raises StorageError where that was altered."""
         there = self.folder.exists("progress.json")
-        return _checked(self.folder, "progress.json", _PROGRESS) if there else None
+        return read_checked(self.folder, "progress.json", _Progress) if there else None
 
     def about(self) -> dict[str, Any]:
         """What run.json says. Raises StorageError where it is missing or altered."""
-        return _checked(self.folder, "run.json", _ABOUT)
+        return read_checked(self.folder, "run.json", _About)
 
     def finish(self, outcome: Outcome) -> None:
         self.folder.write_json("outcome.json", outcome.plain())
@@ -180,22 +177,8 @@ class RunFolder:
         """The result of a finished run; None while it is not. Raises StorageError where it was altered."""
         if not self.folder.exists("outcome.json"):
             return None
-        return _OUTCOME.validate_python(_checked(self.folder, "outcome.json", _OUTCOME))
+        return _OUTCOME.validate_python(read_checked(self.folder, "outcome.json", Outcome))
 
     @property
     def _log(self) -> Folder:
         return self.folder / "log"
-
-
-def _checked(folder: Folder, name: str, kind: TypeAdapter[Any]) -> dict[str, Any]:
-    """A JSON file of a run, as it is. Raises StorageError where it is missing or of another kind."""
-    value = folder.read_json(name)
-    try:
-        kind.validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "all of it"
-        raise StorageError(
-            f"{folder.uri}/{name} was altered, or is of another version: {where}: {first['msg']}"
-        ) from error
-    return value

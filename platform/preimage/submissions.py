@@ -18,6 +18,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+from preimage.checked import Fields, read_checked
 from preimage.errors import SpecError
 from preimage.here import now, user
 from preimage.storage import Folder
@@ -28,6 +29,36 @@ ENDED = ("finished", "failed", "stopped")
 Place = tuple[str, int]
 """In a submission's output: the name of a file in logs/, and bytes of it."""
 BEGINNING: Place = ("", 0)
+
+
+class _Upload(Fields):
+    sha256: str
+
+
+class _Known(Fields):
+    """submission.json."""
+
+    id: str
+    name: str
+    run: str
+    fingerprint: str
+    address: str
+    created: str
+    user: str
+    host: str
+    git_commit: str | None
+    upload: _Upload
+
+
+class _State(Fields):
+    """state.json."""
+
+    attempt: int
+    state: str
+    host: str
+    pid: int
+    ray_job: str | None
+    time: str
 
 
 @dataclass(frozen=True)
@@ -43,12 +74,13 @@ class Submission:
 
     @cached_property
     def known(self) -> dict[str, Any]:
-        """What was submitted: written once, so read once."""
-        return self.folder.read_json("submission.json")
+        """What was submitted: written once, so read once. Raises StorageError where it was altered."""
+        return read_checked(self.folder, "submission.json", _Known)
 
     def state(self) -> dict[str, Any]:
-        """What the job said of itself last; nothing before it ran."""
-        return self.folder.read_json("state.json") if self.folder.exists("state.json") else {}
+        """What the job said of itself last; nothing before it ran. Raises StorageError, as `known`."""
+        there = self.folder.exists("state.json")
+        return read_checked(self.folder, "state.json", _State) if there else {}
 
     def say(self, state: dict[str, Any]) -> None:
         self.folder.write_json("state.json", state | {"time": now()})

@@ -10,6 +10,7 @@ import pytest
 from faulty import wait_for
 from preimage.storage import Folder
 from preimage.submissions import VARIABLE, Submission
+from submitted import record
 
 SCRIPT = """
 import os, sys, time
@@ -25,9 +26,7 @@ with attend.attended():
 
 @pytest.fixture
 def submission(folder):
-    made = Submission(folder / "submissions" / "demo-1")
-    made.folder.write_json("submission.json", {"name": "demo"})
-    return made
+    return record(Submission(folder / "submissions" / "demo-1"))
 
 
 def start(submission, then):

@@ -9,6 +9,7 @@ from preimage.cluster.jobs import address_of
 from preimage.cluster.standing import Clusters
 from preimage.errors import PreimageError
 from preimage.submissions import Submission
+from submitted import record, say
 
 
 class Cluster:
@@ -31,9 +32,7 @@ class Cluster:
 
 @pytest.fixture
 def submission(folder):
-    made = Submission(folder / "submissions" / "demo-1")
-    made.folder.write_json("submission.json", {"name": "demo", "address": "http://head:8265"})
-    return made
+    return record(Submission(folder / "submissions" / "demo-1"))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +55,7 @@ def test_of_what_the_job_and_its_cluster_say(submission, monkeypatch, job, ray, 
     monkeypatch.setattr(room, "Jobs", Cluster)
     monkeypatch.setattr(Cluster, "says", ray)
     if job:
-        submission.say({"state": job})
+        say(submission, job)
     found = Clusters().standing(submission)
     assert found.state == expected
     assert found.is_over == (expected not in ("pending", "running", "unknown"))
@@ -66,7 +65,7 @@ def test_of_what_the_job_and_its_cluster_say(submission, monkeypatch, job, ray, 
 def test_one_that_was_asked_to_stop_was_stopped_whatever_became_of_its_cluster(submission, monkeypatch):
     monkeypatch.setattr(room, "Jobs", Cluster)
     monkeypatch.setattr(Cluster, "says", None)
-    submission.say({"state": "running"})
+    say(submission, "running")
     submission.ask_to_stop()
     assert Clusters().standing(submission).state == "stopped"
 
@@ -80,7 +79,9 @@ def test_a_cluster_is_looked_for_once_and_elsewhere_where_that_is_said(submissio
     assert Cluster.asked == ["http://127.0.0.1:9999"]
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8265", "ray://head:10001", "http://", "auto"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:8265", "ray://head:10001", "http://", "auto", "http://[", "http://head:999999"]
+)
 def test_an_address_is_that_of_a_dashboard(address):
     with pytest.raises(PreimageError, match="is not the address of a cluster's dashboard"):
         address_of(address)

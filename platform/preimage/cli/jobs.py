@@ -47,7 +47,8 @@ def jobs(results: Results = "results", address: Address = None) -> None:
     for each in found:
         known, standing = each.known, clusters.standing(each)
         moment = known["created"][:16].replace("T", " ")
-        table.add_row(each.id, _state(standing), known["user"], moment, escape(_said(each, standing)))
+        plain = map(escape, (known["user"], moment, _said(each, standing)))
+        table.add_row(escape(each.id), _state(standing), *plain)
     console.print(table)
 
 
@@ -59,7 +60,7 @@ def status(name: Name, results: Results = "results", address: Address = None) ->
     standing = Clusters(address).standing(submission)
     table = Table.grid(padding=(0, 2))
     for label, fact in _facts(submission, standing):
-        table.add_row(label, fact)
+        table.add_row(label, escape(fact), style=_colour(standing) if label == "state" else None)
     console.print(table)
     if standing.state in ("stopped", "died", "lost", "failed"):
         command = f"preimage submit {submission.id} --results {results}"
@@ -139,14 +140,14 @@ def _facts(submission: "Submission", standing: "Standing") -> list[tuple[str, st
     known, state = submission.known, submission.state()
     facts = [
         ("submission", f"{submission.id}, by {known['user']} on {known['host']}, {known['created']}"),
-        ("state", _state(standing) + (f" ({escape(standing.why)})" if standing.why else "")),
+        ("state", standing.state + (f" ({standing.why})" if standing.why else "")),
     ]
     if state:
         facts.append(("job", f"attempt {state['attempt']}, process {state['pid']} on {state['host']}"))
     facts += [
         ("cluster", f"{known['address']}/#/jobs/{state.get('ray_job') or submission.id}"),
         ("code", f"{known.get('git_commit') or 'no commit'}, {submission.folder.uri}/code.zip"),
-        ("output", f"{submission.logs.uri}: {escape(_last(submission))}"),
+        ("output", f"{submission.logs.uri}: {_last(submission)}"),
         ("run", known["run"]),
     ]
     made = _run(known["run"])
@@ -164,8 +165,11 @@ def _run(address: str) -> dict[str, Any]:
 
 
 def _state(standing: "Standing") -> str:
-    colour = COLOURS.get(standing.state, "yellow")
-    return f"[{colour}]{standing.state}[/{colour}]"
+    return f"[{_colour(standing)}]{standing.state}[/]"
+
+
+def _colour(standing: "Standing") -> str:
+    return COLOURS.get(standing.state, "yellow")
 
 
 def _said(submission: "Submission", standing: "Standing") -> str:

@@ -34,15 +34,22 @@ def address_of(asked: str | None) -> str:
     """
     named = [os.environ.get(name) for name in ADDRESSES]
     address = asked or next((each for each in named if each and each.startswith("http")), HERE)
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_page(address):
         raise PreimageError(
             f"{address!r} is not the address of a cluster's dashboard: give one such as {HERE}, the one that "
             "`ray start` and `ray up` print"
         )
-    if parts.username or parts.password:
+    if "@" in urlsplit(address).netloc:
         raise PreimageError("an address holds no user and password: a cluster is entered with its token")
     return address.rstrip("/")
+
+
+def _is_page(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port of six digits
+        return False
 
 
 class Jobs:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from preimage import submissions
-from preimage.cluster.jobs import Jobs
+from preimage.cluster.jobs import Jobs, address_of
 from preimage.errors import PreimageError
 from preimage.submissions import Submission
 
@@ -37,7 +37,7 @@ class Clusters:
         address = self.address or submission.known["address"]
         if address not in self.found:
             try:
-                self.found[address] = Jobs(address)
+                self.found[address] = Jobs(address_of(address))
             except PreimageError as error:
                 self.found[address] = error
         found = self.found[address]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 
-from preimage.reproducible import prepare_process
+from preimage.work.reproducible import prepare_process
 
 Work = Callable[[int], object]
 

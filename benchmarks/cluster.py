@@ -14,7 +14,6 @@ import psutil
 from torch import Tensor
 
 from preimage.cluster.connect import QUIET, connect
-from preimage.cluster.spread import spread
 from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.prepare import prepare
@@ -24,19 +23,20 @@ from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import StoreWriter
 from preimage.models.config import DcganConfig
 from preimage.models.generator_folder import save_generator
-from preimage.runs import RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.glo import CodesConfig, GloLearner
-from preimage.training.learner import Setting
+from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.on_ray import fit_on_ray
 from preimage.training.training import Training
+from preimage.work.actors import spread
 
 from .invert import untrained_generator
 from .measure import Figure, figure
 
 NODES = (1, 2, 4)
-MODEL = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=64, channels=3, width=64)
+MODEL = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=64, channels=3, base_channels=64)
 BATCH, SEED = 128, 1
 TAKEN = "taken"
 
@@ -78,7 +78,7 @@ def invert(quick: bool) -> list[Figure]:
     with tempfile.TemporaryDirectory() as name, _nodes(max(NODES)):
         folder = Folder.at(name)
         save_generator(untrained_generator(), folder / "generator", {})
-        data = DataConfig(source="digits", size=64, channels=3, limit=parts * rows)
+        data = DataConfig(source="digits", size=64, channels=3, max_images=parts * rows)
         dataset = prepare(data, folder / "datasets", backend="local")
         rounds = [
             {nodes: _invert(folder, dataset.folder, f"{turn}-{nodes}", nodes, parts, rows) for nodes in NODES}
@@ -87,7 +87,7 @@ def invert(quick: bool) -> list[Figure]:
     return _figures("invert", rounds, "")
 
 
-class Watched(GloLearner):
+class Watched(GloAlgorithm):
     """Leaves, at its last step, what a step took of the processor and sent."""
 
     folder: Folder
@@ -103,15 +103,19 @@ class Watched(GloLearner):
         return super().step(rows, images, number)
 
 
-def _learner(folder: Folder, last: int, setting: Setting) -> Watched:
-    learner = Watched(setting, MODEL, "l2", CodesConfig(start="random"), OptimizerConfig(name="sgd", lr=1.0))
-    learner.folder, learner.last = folder, last
-    return learner
+def _learner(folder: Folder, last: int, context: AlgorithmContext) -> Watched:
+    algorithm = Watched(context, MODEL, "l2", CodesConfig(init="random"), OptimizerConfig(name="sgd", lr=1.0))
+    algorithm.folder, algorithm.last = folder, last
+    return algorithm
 
 
 def _train(folder: Folder, dataset: Folder, nodes: int, steps: int) -> Ran:
     loop = LoopConfig(
-        images=steps * BATCH, batch=BATCH, log_every=BATCH, sample_every=10**9, checkpoint_every=10**9
+        total_images=steps * BATCH,
+        batch_size=BATCH,
+        log_every=BATCH,
+        sample_every=10**9,
+        checkpoint_every=10**9,
     )
     run = RunFolder(folder)
     training = Training(
@@ -123,7 +127,7 @@ def _train(folder: Folder, dataset: Folder, nodes: int, steps: int) -> Ran:
         seed=SEED,
     )
     begin = time.time()
-    fit_on_ray(training, Resources(workers=nodes, gpu=False, retries=0))
+    fit_on_ray(training, Resources(workers=nodes, gpu=False, max_failures=0))
     times = [each["time_ms"] / 1000 for each in run.records().values()]
     taken = [folder.read_json(f"{TAKEN}-{rank}.json") for rank in range(nodes)]
     cpu, rate = sum(each[0] for each in taken) / BATCH, BATCH * (len(times) - 2) / (times[-1] - times[1])
@@ -137,7 +141,7 @@ def _invert(folder: Folder, dataset: Folder, name: str, nodes: int, parts: int, 
         latent_dim=MODEL.latent_dim,
         prior=MODEL.prior,
     )
-    config = InversionConfig(solver="adam", start="near-zero", steps=12, patience=None)
+    config = InversionConfig(solver="adam", init_codes="small-normal", steps=12, patience=None)
     writer = StoreWriter(folder / f"store-{name}", about, parts, parts * rows)
     task = Task(folder / "generator", dataset, writer, config, SEED, rows)
     begin = time.perf_counter()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from preimage.data.config import DataConfig
 from preimage.data.prepare import prepare
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 from .measure import Figure, figure, seconds
 
@@ -20,7 +20,7 @@ def cifar10(quick: bool) -> Figure | str:
     if not path or not Path(path).is_file():
         return f"no CIFAR-10: name a .zip of its images, one folder a class, by --cifar10 or {ZIP}"
     images = 2_000 if quick else 10_000
-    config = DataConfig(source="cifar10", path=path, size=64, limit=images)
+    config = DataConfig(source="cifar10", path=path, size=64, max_images=images)
     rates = [images / _seconds(config) for _ in range(3)]
     return figure("data.prepare", rates, "images/s", note="one process, 32 to 64 pixels")
 

@@ -9,16 +9,16 @@ import torch
 from preimage.data.dataset import Images
 from preimage.data.pixels import to_float
 from preimage.models.config import DcganConfig
-from preimage.reproducible import keep_freed_memory
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.dfm import DenoiserConfig, DfmLearner
-from preimage.training.gan import GanLearner
-from preimage.training.learner import Setting
+from preimage.training.dfm import DenoiserConfig, DfmAlgorithm
+from preimage.training.gan import GanAlgorithm
 from preimage.training.worker import Worker
+from preimage.work.reproducible import keep_freed_memory
 
 from .measure import Figure, figure, seconds
 
-IMAGENET = DcganConfig(latent_dim=256, prior="uniform", image_size=32, channels=3, width=128)
+IMAGENET = DcganConfig(latent_dim=256, prior="uniform", image_size=32, channels=3, base_channels=128)
 DEPTH, BATCH, SEED = 10, 128, 1
 ADAM = OptimizerConfig(name="adam", lr=1e-4, beta1=0.5)
 
@@ -30,17 +30,17 @@ def step_over_dcgan(quick: bool) -> list[Figure]:
     take turns on one thread.
     """
     keep_freed_memory()
-    setting, images = _setting(), to_float(_images().pixels)
+    context, images = _setting(), to_float(_images().pixels)
     denoiser = DenoiserConfig(depth=DEPTH, pool=2)
     learners = {
-        "with": DfmLearner(setting, IMAGENET, ADAM, denoiser),
-        "without": DfmLearner(setting, IMAGENET, ADAM, None),
-        "train-gan": GanLearner(setting, IMAGENET, ADAM),
+        "with": DfmAlgorithm(context, IMAGENET, ADAM, denoiser),
+        "without": DfmAlgorithm(context, IMAGENET, ADAM, None),
+        "train-gan": GanAlgorithm(context, IMAGENET, ADAM),
     }
     rows, taken = torch.arange(BATCH), {name: [] for name in learners}
     for number in range(3 if quick else 9):
-        for name, learner in learners.items():
-            taken[name].append(seconds(partial(learner.step, rows, images, number)))
+        for name, algorithm in learners.items():
+            taken[name].append(seconds(partial(algorithm.step, rows, images, number)))
     steady = {name: each[1:] for name, each in taken.items()}  # the first step allocates
     note = ", ".join(f"{statistics.median(each):.2f} s {name}" for name, each in steady.items())
     return [
@@ -56,8 +56,8 @@ def _ratio(name: str, ours: list[float], theirs: list[float], aim: float | None,
     return replace(figure(name, ratios, "x", aim, note), at_most=True)
 
 
-def _setting() -> Setting:
-    return Setting(Worker(), _images(), LoopConfig(batch=BATCH), SEED)
+def _setting() -> AlgorithmContext:
+    return AlgorithmContext(Worker(), _images(), LoopConfig(batch_size=BATCH), SEED)
 
 
 def _images() -> Images:

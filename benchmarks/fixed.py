@@ -16,28 +16,28 @@ import ray
 import torch
 
 from preimage.cluster.connect import connect
-from preimage.cluster.spread import spread
 from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.prepare import prepare
 from preimage.models.config import DcganConfig
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import loads_study
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.checkpoints import save
 from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.gan import GanLearner
-from preimage.training.learner import Setting
+from preimage.training.gan import GanAlgorithm
 from preimage.training.on_ray import fit_on_ray
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from preimage.tuning.plan import plan_study
 from preimage.tuning.study import run_study
-from preimage.tuning.study_plan import plan_study
+from preimage.work.actors import spread
 
 from .measure import Figure, figure, seconds
 
-MODEL = {"latent_dim": 4, "filter_size": 4, "width": 4}
-DIGITS = {"source": "digits", "size": 16, "channels": 1, "limit": 200}
+MODEL = {"latent_dim": 4, "kernel_size": 4, "base_channels": 4}
+DIGITS = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
 _RAY = """
 import time
 from preimage.cluster.connect import connect
@@ -108,7 +108,7 @@ def _gaps(trials: int, parallel: int, workers: int = 1) -> list[float]:
                 "job": "train-gan",
                 "data": DIGITS,
                 "model": {**MODEL, "prior": "normal"},
-                "training": {"images": 960, "batch": 24, "log_every": 24},
+                "training": {"total_images": 960, "batch_size": 24, "log_every": 24},
                 "resources": {"gpu": False, "workers": workers},
             },
             "space": {"optimizer.lr": {"log-uniform": [1e-5, 1e-3]}},
@@ -179,19 +179,19 @@ def _first_step(workers: int) -> float:
         training = Training(
             run=RunFolder(folder / "run"),
             dataset=dataset.folder,
-            loop=LoopConfig(images=48, batch=24, log_every=24),
+            loop=LoopConfig(total_images=48, batch_size=24, log_every=24),
             build=_learner,
             identity={},
             seed=1,
         )
         begin = time.time()
-        fit_on_ray(training, Resources(workers=workers, gpu=False, retries=0))
+        fit_on_ray(training, Resources(workers=workers, gpu=False, max_failures=0))
         return next(iter(training.run.records().values()))["time_ms"] / 1000 - begin
 
 
-def _learner(setting: Setting) -> GanLearner:
+def _learner(context: AlgorithmContext) -> GanAlgorithm:
     model = DcganConfig.model_validate({**MODEL, "prior": "normal", "image_size": 16, "channels": 1})
-    return GanLearner(setting, model, OptimizerConfig())
+    return GanAlgorithm(context, model, OptimizerConfig())
 
 
 def _first_answer() -> float:

@@ -17,23 +17,23 @@ from torch.utils.data import DataLoader
 from preimage.data.dataset import Images
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
-from preimage.reproducible import keep_freed_memory
-from preimage.runs import RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.batches import Batches
 from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.glo import CodesConfig, GloLearner
-from preimage.training.learner import Setting
+from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.loop import Loop
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from preimage.work.reproducible import keep_freed_memory
 
 from .measure import Figure, figure, seconds
 from .plain_glo import PlainGlo
 
-SMALL = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=32, channels=3, width=16)
-ORDINARY = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=64, channels=3, width=64)
-CODES = CodesConfig(start="random", lr=0.08)
+SMALL = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=32, channels=3, base_channels=16)
+ORDINARY = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=64, channels=3, base_channels=64)
+CODES = CodesConfig(init="random", lr=0.08)
 """The rate of jobs/glo.yaml; random, since where codes start costs no step anything."""
 SEED, BATCH, PICTURES = 1, 128, 4_000
 TOLERANCE = 0.01
@@ -62,7 +62,7 @@ def step_200k_over_2k(quick: bool) -> Figure:
     keep_freed_memory()
     batch, few, many = 100, 2_000, 200_000
     number = few // batch
-    config = LoopConfig(batch=batch)
+    config = LoopConfig(batch_size=batch)
     with _steps(SMALL, few, config) as short, _steps(SMALL, many, config) as long:
         pairs = _in_turn(partial(long.steps, number), partial(short.steps, number), 9 if quick else 41)
         rare = _shuffle(many, batch) * number / (many // batch)
@@ -90,7 +90,7 @@ def over_plain(quick: bool) -> list[Figure]:
     keep_freed_memory()
     fresh = ProcessPoolExecutor(1, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,))
     triples = []
-    with _steps(ORDINARY, PICTURES, LoopConfig(batch=BATCH)) as ours, fresh:
+    with _steps(ORDINARY, PICTURES, LoopConfig(batch_size=BATCH)) as ours, fresh:
         plain = _plain_loop()
         _require_same(ours, plain)
         for _ in range(4 if quick else 16):
@@ -108,9 +108,9 @@ def _plain_loop() -> PlainGlo:
     """The plain loop on the images, weights and codes that ours starts from."""
     images = _images(ORDINARY, PICTURES)
     generator, _ = build_pair(ORDINARY, SEED)
-    learner = _learner(Setting(Worker(), images, LoopConfig(), SEED), ORDINARY)
-    learner.begin()
-    return PlainGlo(generator, learner.table, images.pixels, BATCH, CODES.lr)
+    algorithm = _learner(AlgorithmContext(Worker(), images, LoopConfig(), SEED), ORDINARY)
+    algorithm.begin()
+    return PlainGlo(generator, algorithm.table, images.pixels, BATCH, CODES.lr)
 
 
 _alone = cache(_plain_loop)
@@ -134,7 +134,7 @@ def compiled_over_eager(quick: bool) -> Figure:
 
 def _over_default(name: str, settings: dict[str, object], quick: bool) -> Figure:
     keep_freed_memory()
-    default = LoopConfig(batch=BATCH)
+    default = LoopConfig(batch_size=BATCH)
     other = LoopConfig.model_validate(default.model_dump() | settings)
     with _steps(ORDINARY, PICTURES, default) as usual, _steps(ORDINARY, PICTURES, other) as changed:
         first = seconds(partial(changed.steps, 1))
@@ -159,9 +159,9 @@ def _steps(model: DcganConfig, count: int, config: LoopConfig) -> Iterator[Steps
     with tempfile.TemporaryDirectory() as name:
         folder = Folder.at(name)
         training = Training(RunFolder(folder), folder, config, build, identity={}, seed=SEED)
-        learner = build(Setting(Worker(), images, config, SEED))
-        learner.begin()
-        yield Steps(Worker(), training, learner, images, count)
+        algorithm = build(AlgorithmContext(Worker(), images, config, SEED))
+        algorithm.begin()
+        yield Steps(Worker(), training, algorithm, images, count)
 
 
 def _images(model: DcganConfig, count: int) -> Images:
@@ -171,8 +171,8 @@ def _images(model: DcganConfig, count: int) -> Images:
     return Images(torch.arange(count), pixels, torch.full((count,), -1, dtype=torch.int32))
 
 
-def _learner(setting: Setting, model: DcganConfig) -> GloLearner:
-    return GloLearner(setting, model, "lap1", CODES, OptimizerConfig(name="sgd", lr=1.0))
+def _learner(context: AlgorithmContext, model: DcganConfig) -> GloAlgorithm:
+    return GloAlgorithm(context, model, "lap1", CODES, OptimizerConfig(name="sgd", lr=1.0))
 
 
 def _require_same(ours: Steps, plain: PlainGlo) -> None:
@@ -181,16 +181,18 @@ def _require_same(ours: Steps, plain: PlainGlo) -> None:
     Codes' steps are up to 0.3% apart: BatchNorm with channels last rounds at 1e-5, and there the slopes of
     |x| and ReLU jump where x is that close to 0.
     """
-    learner = ours.learner
-    assert isinstance(learner, GloLearner)
-    codes, weights = learner.table.clone(), _weights(plain.generator)
+    algorithm = ours.algorithm
+    assert isinstance(algorithm, GloAlgorithm)
+    codes, weights = algorithm.table.clone(), _weights(plain.generator)
     rows = torch.arange(BATCH)
-    loss = learner.step(rows, ours.images.batch(rows, torch.device("cpu")), 0)["loss"]
+    loss = algorithm.step(rows, ours.images.batch(rows, torch.device("cpu")), 0)["loss"]
     theirs = plain.step(*next(iter(DataLoader(plain.loader.dataset, BATCH))))
     apart = {
         "loss": _apart(loss, torch.tensor(theirs)),
-        "codes' steps": _apart(learner.table - codes, plain.codes - codes),
-        "weights' steps": _apart(_weights(learner.generator) - weights, _weights(plain.generator) - weights),
+        "codes' steps": _apart(algorithm.table - codes, plain.codes - codes),
+        "weights' steps": _apart(
+            _weights(algorithm.generator) - weights, _weights(plain.generator) - weights
+        ),
     }
     if max(apart.values()) > TOLERANCE:
         raise RuntimeError(f"the plain loop's step is another one, apart by {apart}")

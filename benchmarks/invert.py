@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from preimage.cluster.connect import connect
-from preimage.cluster.spread import spread
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
@@ -23,12 +22,13 @@ from preimage.latents.store import StoreWriter
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
 from preimage.models.generator_folder import load_generator, save_generator
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
+from preimage.work.actors import spread
 
 from .bare import Bare, bare_process
 from .measure import Figure, figure
 
-MODEL = DcganConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
+MODEL = DcganConfig(latent_dim=100, prior="normal", image_size=64, channels=3, base_channels=64)
 SEED = 1
 
 
@@ -40,7 +40,7 @@ def ray_over_engine(quick: bool) -> list[Figure]:
             Folder.at(name),
             parts,
             rows,
-            InversionConfig(solver="adam", start="near-zero", steps=steps, patience=None),
+            InversionConfig(solver="adam", init_codes="small-normal", steps=steps, patience=None),
         )
         with bare_process(partial(engine_alone, task)) as address:
             connect()
@@ -64,13 +64,13 @@ class InTurn:
     """Makes a part as the pipeline does, then asks the bare process for the same one."""
 
     def __init__(self, task: Task, address: str) -> None:
-        self.inverter, self.bare = Inverter(task), Bare(address)
+        self.inverter, self.unwrapped = Inverter(task), Bare(address)
 
     def __call__(self, part: int) -> dict[str, Any]:
         begin = time.perf_counter()
         done: Done = self.inverter(part)
         asked = time.perf_counter()
-        bare = self.bare(part)
+        bare = self.unwrapped(part)
         return {**done, "begin": begin, "asked": time.perf_counter() - asked, "bare": bare}
 
 
@@ -91,7 +91,7 @@ def engine_alone(task: Task) -> Callable[[int], object]:
 
 def _task(folder: Folder, parts: int, rows: int, config: InversionConfig) -> Task:
     card = save_generator(untrained_generator(), folder / "generator", {})
-    data = DataConfig(source="digits", size=64, channels=3, limit=parts * rows)
+    data = DataConfig(source="digits", size=64, channels=3, max_images=parts * rows)
     dataset = prepare(data, folder / "datasets", backend="local")
     about = About(
         generator=GeneratorInfo(fingerprint=card.fingerprint),

@@ -23,7 +23,7 @@ class NormalisedImages(Dataset):
 
 
 class PlainGlo:
-    """The same steps as GloLearner's (glo, eq. 1): descent on weights and codes, then projection."""
+    """The same steps as GloAlgorithm's (glo, eq. 1): descent on weights and codes, then projection."""
 
     def __init__(self, generator: nn.Module, codes: Tensor, pixels: Tensor, batch: int, rate: float) -> None:
         """codes: (n, d), where they start. rate: theirs, on each image's own loss; the generator's is 1."""

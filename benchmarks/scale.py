@@ -15,8 +15,8 @@ from preimage.latents.manifest import finished
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
 from preimage.metrics.pag import store_pag
-from preimage.runs import RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
 from preimage.training import checkpoints
 from preimage.training.batches import Batches
 from preimage.training.worker import Worker
@@ -46,7 +46,7 @@ def _images(folder: Folder) -> list[Figure]:
     path = os.environ.get(ZIP)
     photographs = bool(path) and Path(path or "").is_file()
     source = {"source": "cifar10", "path": path} if photographs else {"source": "digits"}
-    data = DataConfig.model_validate(source | {"size": 64, "channels": 3, "limit": 1_500})
+    data = DataConfig.model_validate(source | {"size": 64, "channels": 3, "max_images": 1_500})
     dataset = prepare(data, folder / "datasets", backend="local")
     size = sum(shard["bytes"] for shard in dataset.manifest["shards"])
     seconds = _cpu(lambda: dataset.read(0, dataset.count))

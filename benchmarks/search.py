@@ -16,9 +16,9 @@ from preimage.latents.priors import Prior, make_prior
 from preimage.models.generator_folder import load_generator
 from preimage.pipelines.execute import execute
 from preimage.pipelines.plan import make_plan
-from preimage.reproducible import keep_freed_memory
 from preimage.specs.load import loads
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
+from preimage.work.reproducible import keep_freed_memory
 
 from .invert import MODEL, SEED, untrained_generator
 from .measure import Figure, figure, seconds
@@ -28,20 +28,20 @@ TRAINED = {
     "results": "build/bench",
     "tracking": {"uri": "none"},
     "data": {"source": "digits", "size": 32, "channels": 1},
-    "model": {"latent_dim": 100, "prior": "uniform", "width": 16},
-    "training": {"images": 150_000, "batch": 64, "checkpoint_every": 150_000},
+    "model": {"latent_dim": 100, "prior": "uniform", "base_channels": 16},
+    "training": {"total_images": 150_000, "batch_size": 64, "checkpoint_every": 150_000},
     "resources": {"backend": "local"},
 }
 """The generator that codes are recovered from and real digits inverted through; kept in build/."""
 
-ADAM = InversionConfig(solver="adam", lr=0.05, start="near-zero", patience=None, steps=50)
+ADAM = InversionConfig(solver="adam", lr=0.05, init_codes="small-normal", patience=None, steps=50)
 """Plain: flexible-priors, section E, with Adam for its gradient step."""
 PAPER = InversionConfig(
     solver="gradient-descent",
     lr=1.0,
-    halve_every=50_000,
+    lr_halving_steps=50_000,
     patience=None,
-    start="prior",
+    init_codes="prior",
     constraint="stochastic-clip",
     steps=100_000,
 )

@@ -16,11 +16,11 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Images
 from preimage.data.prepare import prepare
 from preimage.models.config import DcganConfig
-from preimage.runs import RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.gan import GanLearner
-from preimage.training.learner import Setting
+from preimage.training.gan import GanAlgorithm
 from preimage.training.on_ray import fit_on_ray
 from preimage.training.training import Training
 from preimage.training.worker import Worker
@@ -28,8 +28,8 @@ from preimage.training.worker import Worker
 from .bare import Bare, bare_process
 from .measure import Figure, figure
 
-SMALL = DcganConfig(latent_dim=100, prior="normal", image_size=32, channels=3, width=32)
-ORDINARY = DcganConfig(latent_dim=100, prior="normal", image_size=64, channels=3, width=64)
+SMALL = DcganConfig(latent_dim=100, prior="normal", image_size=32, channels=3, base_channels=32)
+ORDINARY = DcganConfig(latent_dim=100, prior="normal", image_size=64, channels=3, base_channels=64)
 RESULT = "pairs.json"
 SEED = 1
 
@@ -52,7 +52,7 @@ def ray_over_bare(quick: bool) -> Figure:
 
 def two_workers(quick: bool) -> Figure:
     """Two workers of one thread over one of one thread, on the same batch."""
-    batch, steps, segments = LoopConfig().batch, 2, 3 if quick else 7
+    batch, steps, segments = LoopConfig().batch_size, 2, 3 if quick else 7
     build = partial(_against_one_worker, batch, steps)
     pairs, _ = _train(ORDINARY, batch, steps, segments, workers=2, build=build)
     return figure("train.two_workers", [one / two for two, one in pairs], "x", 1.7)
@@ -60,23 +60,27 @@ def two_workers(quick: bool) -> Figure:
 
 def bare_loop(model: DcganConfig, batch: int) -> Callable[[int], None]:
     """Steps on one batch, and nothing else."""
-    learner = _learner(model, Setting(Worker(), _no_images(model), LoopConfig(batch=batch), SEED))
+    algorithm = _learner(
+        model, AlgorithmContext(Worker(), _no_images(model), LoopConfig(batch_size=batch), SEED)
+    )
     images = torch.rand(batch, model.channels, model.image_size, model.image_size) * 2 - 1
     rows = torch.arange(batch)
 
     def steps(number: int) -> None:
         for step in range(number):
-            learner.step(rows, images, step)
+            algorithm.step(rows, images, step)
 
     return steps
 
 
 class InTurn:
-    """A learner that, after so many steps in the loop, lets the other way do as many, and times both."""
+    """An algorithm that, after so many steps in the loop, lets the other way do as many, and times both."""
 
-    def __init__(self, learner: GanLearner, steps: int, other: Other, folder: Folder | None = None) -> None:
-        self.inner, self.steps, self.other, self.folder = learner, steps, other, folder
-        self.generator = learner.generator
+    def __init__(
+        self, algorithm: GanAlgorithm, steps: int, other: Other, folder: Folder | None = None
+    ) -> None:
+        self.inner, self.steps, self.other, self.folder = algorithm, steps, other, folder
+        self.generator = algorithm.generator
         self.pairs: list[tuple[float, float]] = []
         self.pauses: list[float] = []
         self.done, self.began, self.paused, self.since = 0, 0.0, 0.0, None
@@ -103,20 +107,20 @@ class InTurn:
         self.since = self.since or time.perf_counter()
         return self.inner.samples(count)
 
-    def shared_state(self) -> dict[str, Any]:
+    def replicated_state(self) -> dict[str, Any]:
         self.since = self.since or time.perf_counter()
         if self.folder:
             self.folder.write_json(RESULT, {"pairs": self.pairs, "pauses": self.pauses})
-        return self.inner.shared_state()
+        return self.inner.replicated_state()
 
-    def load_shared_state(self, state: dict[str, Any]) -> None:
-        self.inner.load_shared_state(state)
+    def load_replicated_state(self, state: dict[str, Any]) -> None:
+        self.inner.load_replicated_state(state)
 
-    def own_state(self) -> dict[str, Any]:
-        return self.inner.own_state()
+    def sharded_state(self) -> dict[str, Any]:
+        return self.inner.sharded_state()
 
-    def load_own_state(self, state: dict[str, Any]) -> None:
-        self.inner.load_own_state(state)
+    def load_sharded_state(self, state: dict[str, Any]) -> None:
+        self.inner.load_sharded_state(state)
 
     def begin(self) -> None:
         self.inner.begin()
@@ -138,8 +142,8 @@ def _train(
         images = (segments + 2) * segment + batch  # one to warm up, and a step to end the last
         rare = images // 3
         loop = LoopConfig(
-            images=images,
-            batch=batch,
+            total_images=images,
+            batch_size=batch,
             log_every=segment,
             sample_every=rare,
             checkpoint_every=rare,
@@ -152,22 +156,22 @@ def _train(
             identity={},
             seed=SEED,
         )
-        fit_on_ray(training, Resources(workers=workers, gpu=False, retries=0))
+        fit_on_ray(training, Resources(workers=workers, gpu=False, max_failures=0))
         result = folder.read_json(RESULT)
     return [(loop, other) for loop, other in result["pairs"]], max(result["pauses"][1:])
 
 
 def _against_process(
-    address: str, steps: int, model: DcganConfig, folder: Folder, setting: Setting
+    address: str, steps: int, model: DcganConfig, folder: Folder, context: AlgorithmContext
 ) -> InTurn:
-    return InTurn(_learner(model, setting), steps, Bare(address), folder)
+    return InTurn(_learner(model, context), steps, Bare(address), folder)
 
 
 def _against_one_worker(
-    batch: int, steps: int, model: DcganConfig, folder: Folder, setting: Setting
+    batch: int, steps: int, model: DcganConfig, folder: Folder, context: AlgorithmContext
 ) -> InTurn:
     """Rank 0 takes the whole batch alone while the other worker waits."""
-    alone = bare_loop(model, batch) if setting.worker.leads else None
+    alone = bare_loop(model, batch) if context.worker.is_main else None
 
     def other(number: int) -> float:
         dist.barrier()
@@ -178,11 +182,11 @@ def _against_one_worker(
         dist.barrier()
         return seconds
 
-    return InTurn(_learner(model, setting), steps, other, folder if setting.worker.leads else None)
+    return InTurn(_learner(model, context), steps, other, folder if context.worker.is_main else None)
 
 
-def _learner(model: DcganConfig, setting: Setting) -> GanLearner:
-    return GanLearner(setting, model, OptimizerConfig())
+def _learner(model: DcganConfig, context: AlgorithmContext) -> GanAlgorithm:
+    return GanAlgorithm(context, model, OptimizerConfig())
 
 
 def _no_images(model: DcganConfig) -> Images:

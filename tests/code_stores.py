@@ -5,7 +5,7 @@ from torch import Tensor
 
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 
 def store_of(

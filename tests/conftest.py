@@ -12,7 +12,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.prepare import prepare
 from preimage.models.dcgan import Generator, build_pair
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 from tiny import MODEL
 
 # Ray ends a process without a word where it thinks that its cluster is gone: here one test's cluster goes
@@ -27,7 +27,7 @@ torch.set_num_threads(1)  # of tiny networks; more would wait for each other, an
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """200 digits of 16 pixels."""
-    config = DataConfig(source="digits", size=16, channels=1, limit=200)
+    config = DataConfig(source="digits", size=16, channels=1, max_images=200)
     return prepare(config, Folder.at(tmp_path_factory.mktemp("datasets")), backend="local")
 
 

@@ -15,11 +15,11 @@ from preimage.specs.load import loads
 
 TRAIN = {
     "job": "train-gan",
-    "data": {"source": "digits", "size": 16, "channels": 1, "limit": 400},
-    "model": {"latent_dim": 4, "width": 8},
+    "data": {"source": "digits", "size": 16, "channels": 1, "max_images": 400},
+    "model": {"latent_dim": 4, "base_channels": 8},
     "training": {
-        "images": 24_000,
-        "batch": 60,
+        "total_images": 24_000,
+        "batch_size": 60,
         "log_every": 1_200,
         "sample_every": 12_000,
         "checkpoint_every": 6_000,
@@ -28,7 +28,13 @@ TRAIN = {
 INVERT = {
     "job": "invert",
     "generator": "train",
-    "inversion": {"solver": "adam", "start": "near-zero", "steps": 60, "patience": None, "batch": 16},
+    "inversion": {
+        "solver": "adam",
+        "init_codes": "small-normal",
+        "steps": 60,
+        "patience": None,
+        "batch_size": 16,
+    },
 }
 
 

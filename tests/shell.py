@@ -9,9 +9,9 @@ from preimage.cli import main
 
 SPEC = """\
 job: train-gan
-data: {source: digits, size: 16, channels: 1, limit: 200}
-model: {latent_dim: 4, prior: normal, filter_size: 4, width: 4}
-training: {images: 480, batch: 24, log_every: 48, sample_every: 120, checkpoint_every: 120}
+data: {source: digits, size: 16, channels: 1, max_images: 200}
+model: {latent_dim: 4, prior: normal, kernel_size: 4, base_channels: 4}
+training: {total_images: 480, batch_size: 24, log_every: 48, sample_every: 120, checkpoint_every: 120}
 resources: {backend: local}
 tracking: {uri: none}
 """
@@ -19,9 +19,9 @@ PIPELINE = """\
 steps:
   train:
     job: train-gan
-    data: {source: digits, size: 16, channels: 1, limit: 200}
-    model: {latent_dim: 4, prior: normal, filter_size: 4, width: 4}
-    training: {images: 480, batch: 24, log_every: 48, sample_every: 120, checkpoint_every: 120}
+    data: {source: digits, size: 16, channels: 1, max_images: 200}
+    model: {latent_dim: 4, prior: normal, kernel_size: 4, base_channels: 4}
+    training: {total_images: 480, batch_size: 24, log_every: 48, sample_every: 120, checkpoint_every: 120}
   codes: {job: invert, generator: train, inversion: {steps: 5}}
   prior: {job: pag, store: codes}
 resources: {backend: local}

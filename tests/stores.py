@@ -9,7 +9,7 @@ from preimage.latents.store import Store, StoreWriter
 from preimage.models.config import LinearConfig
 from preimage.models.generator_folder import GeneratorCard
 from preimage.models.linear import LinearGenerator
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 
 def linear_generator(dim: int, seed: int, size: int = 16, channels: int = 1) -> LinearGenerator:

@@ -6,24 +6,30 @@ from typing import Any
 import yaml
 
 from preimage.specs.study import StudySpec, loads_study
+from preimage.tuning.plan import StudyPlan, plan_study
 from preimage.tuning.records import TrialRecord
-from preimage.tuning.study_plan import StudyPlan, plan_study
 
 JOB = {
     "job": "train-gan",
-    "data": {"source": "digits", "size": 16, "channels": 1, "limit": 200},
-    "model": {"latent_dim": 4, "prior": "normal", "filter_size": 4, "width": 4},
-    "training": {"images": 480, "batch": 24, "log_every": 48, "sample_every": 240, "checkpoint_every": 96},
+    "data": {"source": "digits", "size": 16, "channels": 1, "max_images": 200},
+    "model": {"latent_dim": 4, "prior": "normal", "kernel_size": 4, "base_channels": 4},
+    "training": {
+        "total_images": 480,
+        "batch_size": 24,
+        "log_every": 48,
+        "sample_every": 240,
+        "checkpoint_every": 96,
+    },
     "resources": {"backend": "local", "gpu": False},
 }
 GRID = {
     "trial": JOB,
     "space": {
-        "model.filter_size": {"choice": [3, 4]},
+        "model.kernel_size": {"choice": [3, 4]},
         "optimizer.name": {"choice": ["adam", "sgd"]},
         "optimizer.momentum": {"choice": [0.0, 0.9], "when": {"optimizer.name": "sgd"}},
     },
-    "objectives": {"generator_loss": "lowest", "discriminator_loss": "lowest"},
+    "objectives": {"generator_loss": "minimize", "discriminator_loss": "minimize"},
     "sampler": {"name": "grid"},
 }
 """Six points."""
@@ -34,9 +40,9 @@ LEARNING_RATES = {
         "optimizer.name": {"choice": ["adam", "sgd"]},
         "optimizer.momentum": {"uniform": [0.0, 0.9], "when": {"optimizer.name": "sgd"}},
     },
-    "objectives": {"generator_loss": "lowest"},
-    "sampler": {"name": "tpe", "startup": 3},
-    "scheduler": {"name": "asha", "metric": "generator_loss", "first": 96, "factor": 2},
+    "objectives": {"generator_loss": "minimize"},
+    "sampler": {"name": "tpe", "n_startup_trials": 3},
+    "scheduler": {"name": "asha", "metric": "generator_loss", "min_resource": 96, "reduction_factor": 2},
     "trials": 10,
     "parallel": 2,
 }

@@ -6,9 +6,9 @@ import torch
 
 from preimage.figures.grids import grid_png
 from preimage.models.dcgan import build_pair
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec, loads_study
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 from preimage.tuning.records import TrialRecord, write_record
 from tiny import MODEL
 
@@ -19,15 +19,15 @@ trial:
   steps:
     train:
       job: train-gan
-      data: {source: digits, size: 16, channels: 1, limit: 200}
-      model: {latent_dim: 4, filter_size: 4, width: 4}
-      training: {images: 480, batch: 24, log_every: 48, sample_every: 240, checkpoint_every: 240}
+      data: {source: digits, size: 16, channels: 1, max_images: 200}
+      model: {latent_dim: 4, kernel_size: 4, base_channels: 4}
+      training: {total_images: 480, batch_size: 24, log_every: 48, sample_every: 240, checkpoint_every: 240}
     codes: {job: invert, generator: train, inversion: {steps: 5}}
     agreement: {job: pag, store: codes}
 space:
-  train.model.filter_size: {choice: [3, 4]}
-  train.model.width: {choice: [4, 8]}
-objectives: {agreement.pag: lowest, codes.reconstruction_error: lowest}
+  train.model.kernel_size: {choice: [3, 4]}
+  train.model.base_channels: {choice: [4, 8]}
+objectives: {agreement.pag: minimize, codes.reconstruction_error: minimize}
 sampler: {name: grid}
 tracking: {uri: none}
 """

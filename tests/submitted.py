@@ -1,6 +1,6 @@
 """A submission's records, as `preimage submit` and the job write them."""
 
-from preimage.submissions import Submission
+from preimage.runs.submissions import Submission
 
 RECORD = {
     "name": "demo",
@@ -24,4 +24,4 @@ def record(submission: Submission, **known) -> Submission:
 def say(submission: Submission, state: str) -> None:
     """What the job says of itself."""
     said = {"attempt": 1, "state": state, "host": "head", "pid": 1, "ray_job": None}
-    submission.say(said)
+    submission.update(said)

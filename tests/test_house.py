@@ -57,7 +57,7 @@ def test_the_mathematics_runs_where_ray_and_mlflow_are_not_installed():
 import sys
 sys.modules["ray"] = sys.modules["mlflow"] = None
 import preimage.inversion, preimage.metrics.pag, preimage.models.dcgan, preimage.objectives.gan
-import preimage.latents.verify, preimage.figures.plots, preimage.training.fit, preimage.recipes.jobs
+import preimage.latents.verify, preimage.figures.plots, preimage.training.fit, preimage.jobs.registry
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

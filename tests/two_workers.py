@@ -14,60 +14,60 @@ from torch.nn.parallel import DistributedDataParallel
 
 from preimage.models.classifier import ClassifierConfig
 from preimage.models.pgan import PganConfig
-from preimage.storage import Folder
-from preimage.training.autoencoder import AutoencoderLearner
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
+from preimage.training.autoencoder import AutoencoderAlgorithm
 from preimage.training.batchnorm import synchronise
-from preimage.training.classifier import ClassifierLearner
+from preimage.training.classifier import ClassifierAlgorithm
 from preimage.training.config import OptimizerConfig
-from preimage.training.dfm import DenoiserConfig, DfmLearner
-from preimage.training.gan import GanLearner
-from preimage.training.glo import CodesConfig, GloLearner
-from preimage.training.learner import Setting
+from preimage.training.dfm import DenoiserConfig, DfmAlgorithm
+from preimage.training.gan import GanAlgorithm
+from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.loop import train
-from preimage.training.pgan import PganLearner
+from preimage.training.pgan import PganAlgorithm
 from preimage.training.worker import Worker
 from tiny import GLO_MODEL, MODEL
 
-CLASSIFIER = ClassifierConfig(image_size=16, channels=1, classes=10, width=4)
+CLASSIFIER = ClassifierConfig(image_size=16, channels=1, classes=10, base_channels=4)
 SGD = OptimizerConfig(name="sgd", lr=0.1)
 SLOW = OptimizerConfig(name="sgd", lr=1e-3)  # a GAN is chaotic: rounding grows with every step
 
 
-def glo(setting: Setting) -> GloLearner:
-    return GloLearner(setting, GLO_MODEL, "l2", CodesConfig(), SGD)
+def glo(context: AlgorithmContext) -> GloAlgorithm:
+    return GloAlgorithm(context, GLO_MODEL, "l2", CodesConfig(), SGD)
 
 
-def calm_glo(setting: Setting) -> GloLearner:
+def calm_glo(context: AlgorithmContext) -> GloAlgorithm:
     """One whose rounding grows little in hundreds of steps."""
-    return GloLearner(setting, GLO_MODEL, "l2", CodesConfig(), OptimizerConfig(name="sgd", lr=0.01))
+    return GloAlgorithm(context, GLO_MODEL, "l2", CodesConfig(), OptimizerConfig(name="sgd", lr=0.01))
 
 
-def gan(setting: Setting) -> GanLearner:
-    return GanLearner(setting, MODEL, SLOW)
+def gan(context: AlgorithmContext) -> GanAlgorithm:
+    return GanAlgorithm(context, MODEL, SLOW)
 
 
-def dfm(setting: Setting) -> DfmLearner:
-    return DfmLearner(setting, MODEL, SLOW, DenoiserConfig(depth=2, pool=2))
+def dfm(context: AlgorithmContext) -> DfmAlgorithm:
+    return DfmAlgorithm(context, MODEL, SLOW, DenoiserConfig(depth=2, pool=2))
 
 
-def plain_dfm(setting: Setting) -> DfmLearner:
-    return DfmLearner(setting, MODEL, SLOW, None)
+def plain_dfm(context: AlgorithmContext) -> DfmAlgorithm:
+    return DfmAlgorithm(context, MODEL, SLOW, None)
 
 
-def autoencoder(setting: Setting) -> AutoencoderLearner:
-    return AutoencoderLearner(setting, MODEL.model_copy(update={"prior": "gaussian"}), SGD)
+def autoencoder(context: AlgorithmContext) -> AutoencoderAlgorithm:
+    return AutoencoderAlgorithm(context, MODEL.model_copy(update={"prior": "gaussian"}), SGD)
 
 
-def classifier(setting: Setting, flip: bool = False) -> ClassifierLearner:
-    return ClassifierLearner(setting, CLASSIFIER, OptimizerConfig(name="adam", lr=4e-3, beta1=0.9), flip)
+def classifier(context: AlgorithmContext, flip: bool = False) -> ClassifierAlgorithm:
+    return ClassifierAlgorithm(context, CLASSIFIER, OptimizerConfig(name="adam", lr=4e-3, beta1=0.9), flip)
 
 
-def pgan(setting: Setting, images: Folder | None = None) -> PganLearner:
-    return PganLearner(setting, PganConfig(width=32), OptimizerConfig(name="rmsprop", lr=1e-3), images)
+def pgan(context: AlgorithmContext, images: Folder | None = None) -> PganAlgorithm:
+    return PganAlgorithm(context, PganConfig(width=32), OptimizerConfig(name="rmsprop", lr=1e-3), images)
 
 
-def slow_pgan(setting: Setting) -> PganLearner:
-    return PganLearner(setting, PganConfig(width=32), SLOW)
+def slow_pgan(context: AlgorithmContext) -> PganAlgorithm:
+    return PganAlgorithm(context, PganConfig(width=32), SLOW)
 
 
 METHODS = {
@@ -83,9 +83,9 @@ class Stop(Exception):
     pass
 
 
-def stopping(learner, at, setting):
-    """A learner that dies before a step, on every worker."""
-    made = learner(setting)
+def stopping(algorithm, at, context):
+    """An algorithm that dies before a step, on every worker."""
+    made = algorithm(context)
     step = made.step
 
     def dying(rows, images, number):
@@ -97,11 +97,11 @@ def stopping(learner, at, setting):
     return made
 
 
-def disturbed(folder: Path, setting: Setting) -> GloLearner:
+def disturbed(folder: Path, context: AlgorithmContext) -> GloAlgorithm:
     """GLO that writes down its steps in `steps`, each with the number of workers, and does not hurry while
     the file `slow` is there. Where `stuck` is there, the last worker takes it away and never steps on."""
-    made = calm_glo(setting)
-    step, worker = made.step, setting.worker
+    made = calm_glo(context)
+    step, worker = made.step, context.worker
 
     def taking_its_time(rows, images, number):
         if (folder / "slow").exists():
@@ -110,7 +110,7 @@ def disturbed(folder: Path, setting: Setting) -> GloLearner:
             (folder / "stuck").unlink()
             time.sleep(1e6)
         found = step(rows, images, number)
-        if worker.leads:
+        if worker.is_main:
             with (folder / "steps").open("a") as file:
                 file.write(f"{number} {worker.world_size}\n")
         return found

@@ -24,13 +24,13 @@ class Resources(Config):
     """Ray workers; each takes its own share of every batch, or its own images."""
     min_workers: PositiveInt | None = None
     """Elastic training: as many workers as the cluster has room for, from so many to `workers`."""
-    cpus: PositiveInt = 1
+    cpus_per_worker: PositiveInt = 1
     """CPU cores, and so torch threads, of each worker."""
     gpu: bool | Literal["auto"] = "auto"
     """One GPU a worker; `auto` takes one where the cluster has enough."""
-    images_on: Literal["device", "host"] = "device"
+    data_device: Literal["device", "host"] = "device"
     """Where a training worker keeps its images, as bytes: on its GPU, or in memory if that is too small."""
-    retries: Annotated[int, Field(ge=0)] = 3
+    max_failures: Annotated[int, Field(ge=0)] = 3
     """How often a training whose worker died is resumed before the run is given up."""
 
     @property

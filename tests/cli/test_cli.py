@@ -69,8 +69,8 @@ def test_what_is_slow_to_import_is_left_until_it_is_needed(shell, words, slow):
     ("arguments", "message"),
     [
         (["run", "nothing.yaml"], "'nothing.yaml' is neither a spec file nor a run"),
-        (["run", "job.yaml", "training.batch=1"], "training.batch"),
-        (["run", "job.yaml", "training.widht=1"], "training.widht"),
+        (["run", "job.yaml", "training.batch_size=1"], "training.batch_size"),
+        (["run", "job.yaml", "training.base_chanels=1"], "training.base_chanels"),
         (["run", "job.yaml", "-p", "small"], "it has no profiles"),
         (["plan", "job.yaml", "images"], "images"),
         (["plan", "job.yaml", "resources.workers=25"], "a batch of 24 images cannot be shared by 25 workers"),

@@ -128,7 +128,7 @@ def test_the_page_tells_the_settings_and_where_everything_is(browser, page, resu
     _, outcome = results
     browser.get(page[2])
     text = until(lambda: (body := browser.find_element("tag name", "body").text).count("preimage.") and body)
-    for expected in ("Finished", "training.batch", "generator_loss", "digits", outcome.generator):
+    for expected in ("Finished", "training.batch_size", "generator_loss", "digits", outcome.generator):
         assert expected in text
 
 

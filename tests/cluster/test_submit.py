@@ -12,9 +12,9 @@ from faulty import INVERT, TRAIN, planned, wait_for
 from hosts import hosts
 from preimage.latents.store import Store
 from preimage.pipelines.execute import execute
-from preimage.runs import RunFolder
-from preimage.storage import Folder
-from preimage.submissions import Submission, every
+from preimage.runs.run_folder import RunFolder
+from preimage.runs.submissions import Submission, every
+from preimage.storage.folder import Folder
 from preimage.training.checkpoints import committed
 
 pytestmark = pytest.mark.faults
@@ -22,7 +22,7 @@ SHARED = "/shared"
 SPEC = {
     "steps": {"train": TRAIN, "invert": INVERT | {"inversion": {"steps": 5}}},
     "resources": {"gpu": False},
-    "profiles": {"long": {"train.training.images": 2_400_000}},
+    "profiles": {"long": {"train.training.total_images": 2_400_000}},
 }
 
 
@@ -81,7 +81,7 @@ def test_without_the_token_nothing_is_submitted(site, environment, message):
 def test_a_submission_from_its_plan_to_its_end(site):
     """And all that can be asked of it after its head node is gone."""
     head, laptop, shared = site
-    said = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "--follow", "train.training.images=6000")
+    said = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "--follow", "train.training.total_images=6000")
     assert "train (train-gan): runs" in said
     assert re.search(r"upload: \d{3} files of this package, \d\.\d\d MiB", said)
     assert "preimage/inversion/engine.py" in said, "one of the five largest"
@@ -92,12 +92,12 @@ def test_a_submission_from_its_plan_to_its_end(site):
     assert done.state()["state"] == "finished"
     assert "inverting images: 400 of 400" in done.output()
 
-    run = RunFolder(Folder.at(str(shared / "results" / "runs")) / done.known["run"].rsplit("/", 1)[1])
+    run = RunFolder(Folder.at(str(shared / "results" / "runs")) / done.record["run"].rsplit("/", 1)[1])
     about = run.folder.read_json("run.json")
     assert about["submission"] == done.id
-    assert about["git_commit"] == done.known["git_commit"]
+    assert about["git_commit"] == done.record["git_commit"]
 
-    again = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "train.training.images=6000")
+    again = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "train.training.total_images=6000")
     assert "all of it is finished already: nothing was submitted" in again
     plain = next(line for line in said.splitlines() if line.startswith("ray job submit"))
     by_ray = laptop.run(plain, RAY_AUTH_MODE="token", timeout=120)
@@ -116,7 +116,7 @@ def test_a_submission_from_its_plan_to_its_end(site):
     tags, files = json.loads(told.splitlines()[-1])
     assert tags["preimage.submission"] == done.id
     assert tags["preimage.ray_job"] == f"http://head:8265/#/jobs/{done.id}"
-    assert tags["preimage.submission_code_sha256"] == done.known["upload"]["sha256"]
+    assert tags["preimage.submission_code_sha256"] == done.record["upload"]["sha256"]
     assert {path.rsplit("/", 1)[1] for path in files} == {"submission.json", "code.zip"}
     assert about["mlflow_run_id"] in preimage(laptop, "status", "spec")
 
@@ -140,7 +140,7 @@ def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(sit
     preimage(laptop, "submit", first.id)
     second = newest(shared)
     assert second.id != first.id
-    assert second.known["run"] == first.known["run"]
+    assert second.record["run"] == first.record["run"]
     wait_for(lambda: "goes on where it stopped" in second.output(), seconds=120)
     wait_for(lambda: checkpoints_of(shared) > made, seconds=120)
     preimage(laptop, "stop", second.id)

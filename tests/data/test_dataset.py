@@ -13,7 +13,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import MANIFEST, Dataset
 from preimage.data.prepare import prepare
 from preimage.errors import DataError
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 LIMIT = 41
 
@@ -26,7 +26,7 @@ def digits(tmp_path_factory) -> Dataset:
         patch.setattr(shards, "_SPREAD", 1000)
         patch.setattr(shards, "GROUP_ROWS", 3)
         return prepare(
-            DataConfig(source="digits", size=8, channels=1, limit=LIMIT),
+            DataConfig(source="digits", size=8, channels=1, max_images=LIMIT),
             Folder.at(tmp_path_factory.mktemp("datasets")),
             backend="local",
         )
@@ -47,7 +47,7 @@ def test_properties(digits):
     assert (digits.count, len(digits), digits.size, digits.channels) == (LIMIT, LIMIT, 8, 1)
     assert digits.classes == [str(i) for i in range(10)]
     assert len(digits.fingerprint) == 64
-    assert digits.config == DataConfig(source="digits", size=8, channels=1, limit=LIMIT)
+    assert digits.config == DataConfig(source="digits", size=8, channels=1, max_images=LIMIT)
     assert len(digits.manifest["shards"]) == 6
 
 

@@ -14,7 +14,7 @@ from preimage.data.decode import square
 from preimage.data.prepare import dataset_key, dataset_name, prepare
 from preimage.data.sources import open_source
 from preimage.errors import DataError, StorageError
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 
 @pytest.fixture
@@ -64,14 +64,14 @@ def test_one_channel(images, datasets):
 
 def test_limit_takes_the_first_rows_of_the_same_shuffle(images, datasets):
     everything = local(folder_config(images), datasets).read(0, 7)
-    limited = local(folder_config(images, limit=7), datasets)
+    limited = local(folder_config(images, max_images=7), datasets)
     assert len(limited) == 7
     assert torch.equal(limited.read(0, 7).image_id, everything.image_id)
-    assert len(local(folder_config(images, limit=1000), datasets)) == 18
+    assert len(local(folder_config(images, max_images=1000), datasets)) == 18
 
 
 def test_the_shuffle_never_changes():
-    plan = shards.plan_shards(DataConfig(source="digits", limit=8), "key", 1797)
+    plan = shards.plan_shards(DataConfig(source="digits", max_images=8), "key", 1797)
     assert plan.image_ids(0).tolist() == [238, 81, 1793, 395, 282, 614, 784, 10][: plan.step]
 
 
@@ -80,7 +80,7 @@ def test_name_and_key_follow_settings_and_files(images, make_png):
     key = dataset_key(config)
     assert dataset_name(config) == f"folder-train-8px-{key[:10]}"
     assert dataset_key(config.model_copy(update={"on_error": "skip"})) == key
-    for change in ({"size": 16}, {"channels": 1}, {"crop": 8}, {"limit": 4}):
+    for change in ({"size": 16}, {"channels": 1}, {"crop": 8}, {"max_images": 4}):
         assert dataset_key(config.model_copy(update=change)) != key
     images.rename(images.with_name("elsewhere"))
     moved = folder_config(images.with_name("elsewhere"))

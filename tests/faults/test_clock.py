@@ -19,7 +19,7 @@ STEPS = {
     "train": {
         "job": "train-glo",
         "data": TRAIN["data"],
-        "model": {"latent_dim": 6, "width": 8},
+        "model": {"latent_dim": 6, "base_channels": 8},
         "optimizer": {"name": "sgd", "lr": 0.02},
         "training": TRAIN["training"] | {"images": 2_400, "log_every": 240, "checkpoint_every": 1_200},
     },

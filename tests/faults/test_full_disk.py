@@ -28,7 +28,7 @@ STEPS = {
     },
     "codes": INVERT | {"inversion": INVERT["inversion"] | {"steps": 5}},
 }
-TWO = "space={model.filter_size: {choice: [3, 4]}}"
+TWO = "space={model.kernel_size: {choice: [3, 4]}}"
 
 
 class Disk:

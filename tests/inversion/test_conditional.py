@@ -6,12 +6,12 @@ import torch
 from preimage.errors import InversionError
 from preimage.inversion import InversionConfig, MeasurementConfig, make_measurement
 from preimage.inversion.conditional import FromNoise, conditional, relative_error, seen, spread
+from preimage.jobs.explore.job import ExploreConfig
 from preimage.latents.priors import Gaussian
-from preimage.recipes.explore import ExploreConfig
 from stores import linear_generator
 
 DIM, SHAPE = 8, (1, 16, 16)
-EXACT = InversionConfig(solver="lbfgs", whiten=False, steps=60, patience=None, start="prior")
+EXACT = InversionConfig(solver="lbfgs", whiten=False, steps=60, patience=None, init_codes="prior")
 SHIPPED = ExploreConfig.model_validate({"generator": "g", "store": "s"}).inversion
 
 
@@ -57,7 +57,7 @@ def test_draws_of_a_linear_generator_have_the_mean_and_covariance_of_its_posteri
     generator, measurement, draws = linear_generator(DIM, seed=3), measure(pool=8), 2000
     with torch.no_grad():
         images = generator(prior.sample(1, torch.Generator().manual_seed(4)))
-    config = EXACT.model_copy(update={"batch": draws, "steps": 25})
+    config = EXACT.model_copy(update={"batch_size": draws, "steps": 25})
     z = conditional(generator, images, prior, measurement, config, draws).z[0].double()
     matrix, offset = seen_of_linear(generator, measurement)
     covariance = (prior.root @ prior.root.T).double()
@@ -151,10 +151,10 @@ def test_a_random_mask_is_an_images_not_a_draws(measure):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"start": "regression"}, "set start=prior"),
-        ({"start": "prior", "restarts": 1}, "remove restarts"),
+        ({"init_codes": "regression"}, "set init_codes=prior"),
+        ({"init_codes": "prior", "restarts": 1}, "remove restarts"),
         ({"start": "prior", "restart_negative": True}, "restart_negative"),
-        ({"start": "prior", "constraint": "ball"}, "set constraint=none"),
+        ({"init_codes": "prior", "constraint": "ball"}, "set constraint=none"),
     ],
 )
 def test_settings_that_would_make_draws_alike_are_refused(tiny_generator, measure, settings, message):

@@ -69,7 +69,7 @@ def test_moments_of_a_redrawn_component_are_forgotten():
 
 @pytest.mark.parametrize("constraint", ["clip", "stochastic-clip", "ball"])
 def test_a_constraint_that_contradicts_the_prior_is_refused(constraint):
-    config = InversionConfig(solver="adam", constraint=constraint, start="prior")
+    config = InversionConfig(solver="adam", constraint=constraint, init_codes="prior")
     with pytest.raises(InversionError, match=f"constraint={constraint} .* normal prior"):
         invert(Linear(), torch.zeros(1, 1, 4, 4), None, config, prior=Normal(3))
     with pytest.raises(InversionError, match=f"constraint={constraint} .* normal prior"):

@@ -16,14 +16,14 @@ from faulty import INVERT, TRAIN, kill, meanwhile, planned, wait_for
 from preimage.cli.store import verify as verify_command
 from preimage.errors import InversionError
 from preimage.inversion.dataset import Inverter, part_rows
-from preimage.inversion.starts import PAIRS
+from preimage.inversion.init_codes import PAIRS
 from preimage.latents.schema import COLUMNS, concatenate
 from preimage.latents.store import Store
 from preimage.latents.verify import verify
 from preimage.metrics.pag import pag
 from preimage.models.generator_folder import load_generator, save_generator
 from preimage.pipelines.execute import execute
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 QUICK = TRAIN | {
     "training": TRAIN["training"] | {"images": 1_200},
@@ -48,7 +48,7 @@ def test_a_dataset_becomes_a_store_with_each_image_once(tmp_path):
     assert store.count == len(ids.unique()) == 400
     assert outcome.metrics["reconstruction_error"] == pytest.approx(verify(store.folder).loss_mean, rel=1e-5)
     assert (store.about.solver["steps"], store.about.solver["measurement"]["mask"]) == (60, "all")
-    assert "batch" not in store.about.solver
+    assert "batch_size" not in store.about.solver
     assert outcome.metrics["diverged"] == 0
 
 
@@ -73,11 +73,11 @@ def invert_holed(monkeypatch, tmp_path, tiny_generator):
             generator, card = load_generator(folder)
             return Holed(generator, edge), card
 
-        for room in ("inversion.dataset", "recipes.invert"):
+        for room in ("inversion.dataset", "jobs.invert.job"):
             monkeypatch.setattr(f"preimage.{room}.load_generator", load)
-        settings = {"steps": 12, "patience": None, "start": "prior", "batch": 1, **inversion}
+        settings = {"steps": 12, "patience": None, "init_codes": "prior", "batch_size": 1, **inversion}
         codes = {"job": "invert", "generator": str(tmp_path / "generator"), "inversion": settings}
-        codes["data"] = TRAIN["data"] | {"limit": 40}
+        codes["data"] = TRAIN["data"] | {"max_images": 40}
         plan = planned(tmp_path / f"{edge}", {"codes": codes, "prior": {"job": "pag", "store": "codes"}})
         outcome = execute(plan)
         return outcome, concatenate(list(Store.open(outcome.store).batches()))
@@ -123,7 +123,10 @@ def test_a_job_whose_images_all_diverge_says_so(invert_holed):
 
 
 def test_evaluations_count_making_ready_and_go_on_counting(tmp_path, monkeypatch):
-    steps = {"train": QUICK, "codes": INVERT | {"inversion": {"solver": "adam", "steps": 3, "batch": 16}}}
+    steps = {
+        "train": QUICK,
+        "codes": INVERT | {"inversion": {"solver": "adam", "steps": 3, "batch_size": 16}},
+    }
     plan, call = planned(tmp_path, steps), Inverter.__call__
 
     def stop_at_the_fifth(self, part):

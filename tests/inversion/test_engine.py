@@ -9,7 +9,7 @@ from torch import nn
 from preimage.errors import InversionError
 from preimage.inversion import InversionConfig, MeasurementConfig, invert, make_measurement
 from preimage.inversion.config import SolverName
-from preimage.inversion.frozen import freeze
+from preimage.inversion.optimize_for_inference import freeze
 from small_nets import Expanding, Linear, seeded
 
 SOLVERS = get_args(SolverName)
@@ -34,7 +34,7 @@ def test_a_linear_generator_is_inverted_to_the_least_squares_code():
 def test_gradient_descent_follows_its_recursion_in_float64():
     """z <- z - lr_t * 2 / P * W^T (W z - x), the learning rate halved every 5 steps."""
     generator, images = Linear(), random_images(4)
-    config = InversionConfig(solver="gradient-descent", lr=0.3, halve_every=5, steps=18, patience=None)
+    config = InversionConfig(solver="gradient-descent", lr=0.3, lr_halving_steps=5, steps=18, patience=None)
     found = invert(generator, images, torch.zeros(4, 3), config)
     weight, target = generator.weight.detach().double(), images.flatten(1).double()
     z = last = torch.zeros(4, 3, dtype=torch.float64)
@@ -80,13 +80,13 @@ def test_an_image_does_not_depend_on_its_neighbours(
     images = torch.rand(7, 1, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
     start = torch.randn(7, 4, generator=torch.Generator().manual_seed(4))
     config = InversionConfig(
-        solver=solver, constraint=constraint, steps=8, patience=patience, improvement=0.02, restarts=1
+        solver=solver, constraint=constraint, steps=8, patience=patience, min_rel_delta=0.02, restarts=1
     )
     alone = [
         invert(tiny_generator, images[i : i + 1], start[i : i + 1], config, ids=torch.tensor([i]))
         for i in range(7)
     ]
-    full = config.model_copy(update={"batch": batch})
+    full = config.model_copy(update={"batch_size": batch})
     together = invert(tiny_generator, images[order], start[order], full, ids=torch.tensor(order))
     for place, i in enumerate(order):
         assert torch.allclose(together.z[place], alone[i].z[0], atol=2e-3)
@@ -172,7 +172,7 @@ def test_an_image_that_diverges_is_reported_and_spoils_no_neighbour(solver):
     start = torch.zeros(6, 3)
     start[2] = 5
     rate = {"lr": 0.1} if solver == "gradient-descent" else {}
-    config = InversionConfig(solver=solver, steps=30, patience=None, batch=4, **rate)
+    config = InversionConfig(solver=solver, steps=30, patience=None, batch_size=4, **rate)
     found = invert(generator, images, start, config)
     fine = torch.arange(6) != 2
     assert found.diverged.tolist() == [False, False, True, False, False, False]

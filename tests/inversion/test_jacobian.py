@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from preimage.inversion.frozen import freeze
 from preimage.inversion.jacobian import jacobian
+from preimage.inversion.optimize_for_inference import freeze
 
 
 class Waves(nn.Module):

@@ -16,7 +16,7 @@ SOLVERS = sorted(DEFAULTS)
 def test_a_linear_generator_is_inverted_to_the_least_squares_code(solver):
     generator, images = Linear(), seeded(5, 1, 4, 4, seed=1)
     lr = {"gradient-descent": 0.3, "momentum": 0.05, "rmsprop": 0.01}.get(solver)
-    rate = {"lr": lr, "halve_every": 500} if lr else {}
+    rate = {"lr": lr, "lr_halving_steps": 500} if lr else {}
     config = InversionConfig(solver=solver, steps=3000, patience=None, **rate)
     found = invert(generator, images, torch.zeros(5, 3), config)
     flat = torch.finfo(torch.float32).eps ** 0.5  # below this, a float32 loss does not tell two codes apart
@@ -29,9 +29,9 @@ def test_codes_of_a_small_net_are_recovered_exactly(solver, constraint):
     generator, codes = Expanding(), seeded(8, 3, seed=2, law=torch.rand) * 2 - 1
     with torch.no_grad():
         images = generator(codes)
-    rate = {"lr": 0.01, "halve_every": 400} if solver == "rmsprop" else {}
+    rate = {"lr": 0.01, "lr_halving_steps": 400} if solver == "rmsprop" else {}
     config = InversionConfig(
-        solver=solver, constraint=constraint, steps=2500, restarts=3, start="prior", **rate
+        solver=solver, constraint=constraint, steps=2500, restarts=3, init_codes="prior", **rate
     )
     found = invert(generator, images, None, config, prior=Uniform(3))
     assert (found.z - codes).square().mean(1).max() < 1e-4
@@ -43,7 +43,7 @@ def test_lap1_is_descended_and_reported(solver):
     generator, codes = Expanding(), seeded(6, 3, seed=17, law=torch.rand) - 0.5
     with torch.no_grad():
         images, first = generator(codes), generator(codes + 0.2)
-    rate = {"lr": 0.02, "halve_every": 150} if solver == "adam" else {}
+    rate = {"lr": 0.02, "lr_halving_steps": 150} if solver == "adam" else {}
     config = InversionConfig(solver=solver, loss="lap1", steps=800, patience=None, **rate)
     found = invert(generator, images, codes + 0.2, config)
     with torch.no_grad():

@@ -14,7 +14,7 @@ from preimage.latents import parquet
 from preimage.latents.parquet import Overlapped, batches
 from preimage.latents.schema import concatenate
 from preimage.latents.store import StoreWriter
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 
 def blocks(count, size):

@@ -7,11 +7,16 @@ from tiny import MODEL
 
 
 @pytest.mark.parametrize("size", sorted(FIRST_SIDE))
-@pytest.mark.parametrize("filter_size", [3, 4, 5])
+@pytest.mark.parametrize("kernel_size", [3, 4, 5])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_size_and_filter_gives_images_and_logits(size, filter_size, channels):
+def test_every_size_and_filter_gives_images_and_logits(size, kernel_size, channels):
     config = DcganConfig(
-        latent_dim=5, prior="uniform", image_size=size, channels=channels, filter_size=filter_size, width=2
+        latent_dim=5,
+        prior="uniform",
+        image_size=size,
+        channels=channels,
+        kernel_size=kernel_size,
+        base_channels=2,
     )
     generator, discriminator = build_pair(config, seed=0)
     images = generator(torch.zeros(2, 5) + 0.1)
@@ -32,7 +37,7 @@ def test_the_published_layers_at_64_pixels():
 
 
 def test_a_seed_gives_the_same_weights_whatever_ran_before():
-    config = DcganConfig(latent_dim=5, prior="normal", image_size=16, channels=1, width=2)
+    config = DcganConfig(latent_dim=5, prior="normal", image_size=16, channels=1, base_channels=2)
     first, _ = build_pair(config, seed=3)
     torch.randn(100)
     second, _ = build_pair(config, seed=3)

@@ -65,7 +65,7 @@ def test_a_folder_without_a_card_is_refused(folder):
 
 def test_weights_of_another_shape_are_refused(tiny_generator, folder):
     save_generator(tiny_generator, folder, {})
-    text = folder.read(CONFIG).decode().replace('"width": 4', '"width": 8')
+    text = folder.read(CONFIG).decode().replace('"base_channels": 4', '"base_channels": 8')
     folder.write(CONFIG, text.encode())
     with pytest.raises(GeneratorError, match="does not fit"):
         load_generator(folder)

@@ -17,7 +17,7 @@ from preimage.metrics.scores import frechet_distance, inception_score
 from preimage.models import inception
 from preimage.models.inception import FILE, is_published, open_inception
 from preimage.models.scorer import ScorerSource
-from preimage.storage import digest
+from preimage.storage.folder import digest
 
 NOISE = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 PIXELS = (255 * NOISE ** torch.tensor([0.1, 0.5, 1, 5])[:, None, None, None]).to(torch.uint8)

@@ -57,7 +57,7 @@ def test_its_folder_gives_it_back_with_its_prior(generator, folder):
     [
         {"solver": "lbfgs"},
         {"solver": "levenberg-marquardt"},
-        {"solver": "adam", "lr": 0.3, "steps": 800, "start": "prior", "patience": None},
+        {"solver": "adam", "lr": 0.3, "steps": 800, "init_codes": "prior", "patience": None},
     ],
     ids=lambda settings: settings["solver"],
 )

@@ -29,7 +29,7 @@ def test_a_plan_writes_nothing(tmp_path):
 
 def test_execution_choices_are_not_part_of_a_fingerprint(tmp_path):
     plain = names(planned(tmp_path, STEPS))
-    assert names(planned(tmp_path, STEPS, workers=2, cpus=3)) == plain
+    assert names(planned(tmp_path, STEPS, workers=2, cpus_per_worker=3)) == plain
     assert names(planned(tmp_path / "elsewhere", STEPS)) == plain
 
 

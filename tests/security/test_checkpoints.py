@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage.storage import Folder, digest
+from preimage.storage.folder import Folder, digest
 from preimage.training import checkpoints
 from preimage.training.worker import Worker
 from security.mutations import FUZZ, altered, damaged, documented
@@ -16,7 +16,7 @@ from security.mutations import FUZZ, altered, damaged, documented
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     folder = Folder.at(tmp_path_factory.mktemp("checkpoints"))
-    meta = {"images": 40, "config": {"lr": 1.0, "model": {"width": 4}}, "score": 0.5}
+    meta = {"images": 40, "config": {"lr": 1.0, "model": {"base_channels": 4}}, "score": 0.5}
     checkpoints.save(folder, Worker(), {"weight": torch.arange(9.0)}, {"codes": torch.eye(2)}, meta)
     return folder / "000000000040"
 
@@ -27,7 +27,7 @@ def use(folder):
     found = checkpoints.newest(folder)
     if not found:
         return None
-    checkpoints.require_same(found, {"lr": 1.0, "model": {"width": 4}})
+    checkpoints.require_same(found, {"lr": 1.0, "model": {"base_channels": 4}})
     return found.images, found.shared(), [found.own(rank) for rank in range(len(found.owns))]
 
 

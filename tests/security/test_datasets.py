@@ -12,10 +12,10 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset, fingerprint
 from preimage.data.prepare import prepare
 from preimage.errors import DataError
-from preimage.storage import Folder, digest
+from preimage.storage.folder import Folder, digest
 from security.mutations import FUZZ, NAMES, altered, damaged, documented, memory_within
 
-CONFIG = DataConfig(source="digits", size=16, channels=1, limit=40)
+CONFIG = DataConfig(source="digits", size=16, channels=1, max_images=40)
 PART = "part-00000.parquet"
 
 

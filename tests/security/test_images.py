@@ -19,7 +19,7 @@ from preimage.data.files import MAX_BYTES, FilesSource
 from preimage.data.prepare import prepare
 from preimage.data.sources import open_source
 from preimage.errors import DataError
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 from security.mutations import FUZZ, damaged, documented, memory_within
 
 LARGEST = 89_478_485

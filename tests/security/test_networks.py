@@ -17,7 +17,7 @@ from preimage.latents.priors import Gaussian
 from preimage.models.classifier import ClassifierConfig, build_classifier, load_classifier, save_classifier
 from preimage.models.generator_folder import load_generator, load_prior, save_generator
 from preimage.models.prior_folder import load_fitted, save_prior
-from preimage.storage import Folder, digest
+from preimage.storage.folder import Folder, digest
 from security.mutations import FUZZ, altered, damaged, documented, memory_within
 from stores import linear_generator
 from tiny import MODEL
@@ -61,7 +61,7 @@ def folders(tmp_path_factory, tiny_generator) -> dict[str, Folder]:
     fitted = linear_generator(4, 0)
     fitted.config = fitted.config.model_copy(update={"prior": "gaussian-in-ball"})
     save_generator(fitted, made["fitted"], {}, Gaussian(torch.zeros(4), torch.eye(4), "ball"))
-    config = ClassifierConfig(image_size=16, channels=1, classes=2, width=2)
+    config = ClassifierConfig(image_size=16, channels=1, classes=2, base_channels=2)
     save_classifier(build_classifier(config, 0), made["classifier"], ["a", "b"], 0.5, "none", {})
     for folder in made.values():
         load(folder)
@@ -159,7 +159,9 @@ def test_weights_of_another_network_are_refused(folders, tmp_path, kind, tiny_ge
         load_generator(vouched(Folder.at(tmp_path), state))
 
 
-@pytest.mark.parametrize("claim", [{"width": 10**5}, {"latent_dim": 10**9}, {"width": 10**19}])
+@pytest.mark.parametrize(
+    "claim", [{"base_channels": 10**5}, {"latent_dim": 10**9}, {"base_channels": 10**19}]
+)
 def test_a_card_that_claims_a_network_of_any_size_takes_no_memory(tmp_path, tiny_generator, claim):
     save_generator(tiny_generator, Folder.at(tmp_path), {})
     path = Path(tmp_path) / "config.json"

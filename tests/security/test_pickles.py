@@ -26,9 +26,9 @@ from preimage.models.inception import open_inception
 from preimage.models.prior_folder import load_fitted
 from preimage.pipelines.execute import execute
 from preimage.pipelines.plan import make_plan
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.specs.load import loads
-from preimage.storage import Folder, digest
+from preimage.storage.folder import Folder, digest
 from preimage.training.checkpoints import committed, newest
 from security.mutations import FUZZ, damaged, documented
 from shell import SPEC
@@ -153,7 +153,7 @@ def trained(tmp_path_factory) -> RunFolder:
     results = tmp_path_factory.mktemp("results")
     changes = [
         f"results={results}",
-        "training.images=96",
+        "training.total_images=96",
         "training.sample_every=48",
         "training.checkpoint_every=48",
     ]
@@ -197,7 +197,11 @@ def test_any_bytes_of_a_checkpoint_are_passed_over(trained, tmp_path):
 def test_what_ray_leaves_in_a_run_is_not_read(tmp_path, fuse):
     """Ray's state, and Optuna's file, are written and never read."""
     spec = loads(
-        SPEC, "a.yaml", "a", None, [f"results={tmp_path}", "training.images=96", "training.sample_every=48"]
+        SPEC,
+        "a.yaml",
+        "a",
+        None,
+        [f"results={tmp_path}", "training.total_images=96", "training.sample_every=48"],
     )
     plan = make_plan(spec)
     for name in (

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from preimage.pipelines.execute import execute
 from preimage.pipelines.inputs import find_product, find_run
 from preimage.pipelines.plan import make_plan
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.specs.load import loads
-from preimage.storage import Folder
-from preimage.tuning.picks import Pick, read_picks
+from preimage.storage.folder import Folder
+from preimage.tuning.annotations import Pick, read_picks
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from security.mutations import FUZZ, altered, damaged, documented, leaves
 from shell import SPEC
@@ -27,7 +27,11 @@ def run(tmp_path_factory) -> RunFolder:
     """A tiny training that is finished."""
     results = tmp_path_factory.mktemp("results")
     spec = loads(
-        SPEC, "a.yaml", "a", None, [f"results={results}", "training.images=96", "training.sample_every=48"]
+        SPEC,
+        "a.yaml",
+        "a",
+        None,
+        [f"results={results}", "training.total_images=96", "training.sample_every=48"],
     )
     return RunFolder(Folder.at(execute(make_plan(spec)).folder))
 
@@ -82,7 +86,7 @@ def test_deep_and_long_json_is_one_message(whole):
 
 RECORD = TrialRecord(
     number=0,
-    params={"model.filter_size": 3},
+    params={"model.kernel_size": 3},
     state="complete",
     values={"generator_loss": 1.0, "discriminator_loss": 1.0},
     intermediate=((1, 2.0),),

@@ -11,11 +11,11 @@ import psutil
 import pytest
 import yaml
 
-from preimage.credentials import refusal
 from preimage.errors import PreimageError, SpecError, StorageError, TrackingError
 from preimage.specs.load import loads
 from preimage.specs.study import loads_study
-from preimage.storage import Folder
+from preimage.storage.credentials import refusal
+from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
 from shell import SPEC, Shell
 from studies import GRID
@@ -117,7 +117,7 @@ def test_nothing_that_a_run_leaves_or_shows_holds_a_secret(tmp_path):
         "preimage",
         "run",
         "a.yaml",
-        "training.images=96",
+        "training.total_images=96",
         "training.sample_every=48",
     ]
     shown: set[str] = set()

@@ -104,7 +104,7 @@ def test_any_value_in_the_place_of_another(tmp_path, value):
 
 
 KEYS = (
-    "training.images",
+    "training.total_images",
     "data.path",
     "steps.train.data.size",
     "name",
@@ -118,12 +118,12 @@ KEYS = (
 
 @FUZZ
 @example(SPEC, ["training.\u00b2=1"])
-@example(SPEC.replace("480", "[480]"), ["training.images.\u00b2=1"])
-@example(SPEC.replace("480", "[480]"), [f"training.images.{'9' * 5000}=1"])
-@example(SPEC, ["training.images=" + "9" * 5000])
-@example(SPEC, ["training.images=2026-13-45"])
-@example(SPEC, ["training.images=" + "[" * 3000])
-@example(SPEC, ["training.images=&a [*a]"])
+@example(SPEC.replace("480", "[480]"), ["training.total_images.\u00b2=1"])
+@example(SPEC.replace("480", "[480]"), [f"training.total_images.{'9' * 5000}=1"])
+@example(SPEC, ["training.total_images=" + "9" * 5000])
+@example(SPEC, ["training.total_images=2026-13-45"])
+@example(SPEC, ["training.total_images=" + "[" * 3000])
+@example(SPEC, ["training.total_images=&a [*a]"])
 @given(
     st.sampled_from([SPEC, PIPELINE, yaml.safe_dump(GRID)]),
     st.lists(

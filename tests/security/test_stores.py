@@ -14,7 +14,7 @@ from preimage.latents.manifest import Manifest, PartRecord, Plan, file_sizes, wr
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, arrow_schema, concatenate
 from preimage.latents.store import Store, StoreWriter
 from preimage.latents.verify import verify
-from preimage.storage import Folder, digest
+from preimage.storage.folder import Folder, digest
 from security.mutations import FUZZ, NAMES, altered, damaged, documented, memory_within
 
 ABOUT = About(

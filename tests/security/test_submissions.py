@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage.cli.jobs import jobs, logs, status
-from preimage.submissions import Submission
+from preimage.cli.submissions import jobs, logs, status
+from preimage.runs.submissions import Submission
 from security.mutations import FUZZ, altered, damaged, documented
 from submitted import record, say
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from preimage.errors import PreimageError, SpecError
-from preimage.recipes.jobs import JOBS
+from preimage.jobs.registry import JOBS
 from preimage.specs.load import load, loads
 from preimage.specs.models import schema
 from preimage.specs.overrides import apply
@@ -21,15 +21,15 @@ JOB = """\
 job: train-gan
 data: {source: digits, size: 16, channels: 1}
 model:
-  width: 8
+  base_channels: 8
 profiles:
-  small: {training.images: 1000, model.width: 4}
+  small: {training.total_images: 1000, model.base_channels: 4}
 """
 PIPELINE = """\
 seed: 7
-resources: {workers: 2, cpus: 1}
+resources: {workers: 2, cpus_per_worker: 1}
 steps:
-  train: {job: train-gan, data: {source: digits, size: 16}, resources: {cpus: 3}}
+  train: {job: train-gan, data: {source: digits, size: 16}, resources: {cpus_per_worker: 3}}
   codes: {job: invert, generator: train, seed: 8}
   prior: {job: pag, store: codes}
 """
@@ -43,15 +43,19 @@ def mistakes(text: str, *changes: str, profile: str | None = None) -> list[str]:
 
 def test_a_job_with_defaults_a_profile_and_overrides():
     plain = loads(JOB, "a.yaml", "a").steps["a"]
-    assert plain.model.width == 8
-    small = loads(JOB, "a.yaml", "a", "small", ["model.width=2", "training.batch=10"]).steps["a"]
-    assert (small.model.width, small.training.images, small.training.batch) == (2, 1000, 10)
+    assert plain.model.base_channels == 8
+    small = loads(JOB, "a.yaml", "a", "small", ["model.base_channels=2", "training.batch_size=10"]).steps["a"]
+    assert (small.model.base_channels, small.training.total_images, small.training.batch_size) == (
+        2,
+        1000,
+        10,
+    )
 
 
 def test_a_pipeline_hands_its_seed_and_resources_to_its_steps():
     spec = loads(PIPELINE, "p.yaml", "p", None, ["codes.inversion.steps=3", "steps.prior.std=2"])
     assert [job.seed for job in spec.steps.values()] == [7, 8, 7]
-    assert (spec.steps["train"].resources.workers, spec.steps["train"].resources.cpus) == (2, 3)
+    assert (spec.steps["train"].resources.workers, spec.steps["train"].resources.cpus_per_worker) == (2, 3)
     assert spec.steps["codes"].inversion.steps == 3
     assert spec.steps["prior"].std == 2
 
@@ -60,16 +64,16 @@ def test_a_pipelines_images_are_those_of_every_step_that_must_be_given_some():
     value = yaml.safe_load(PIPELINE)
     images = value["steps"]["train"].pop("data")
     spec = loads(
-        yaml.safe_dump(value | {"data": images}, sort_keys=False), "p.yaml", "p", None, ["data.limit=50"]
+        yaml.safe_dump(value | {"data": images}, sort_keys=False), "p.yaml", "p", None, ["data.max_images=50"]
     )
-    assert spec.steps["train"].data.limit == 50
+    assert spec.steps["train"].data.max_images == 50
     assert spec.steps["codes"].data is None, "an inversion takes its generator's images"
-    own = images | {"limit": 7}
+    own = images | {"max_images": 7}
     value["steps"]["train"]["data"] = own
     assert (
         loads(yaml.safe_dump(value | {"data": images}, sort_keys=False), "p.yaml", "p")
         .steps["train"]
-        .data.limit
+        .data.max_images
         == 7
     )
 
@@ -78,11 +82,11 @@ DEFAULTS = """\
 data: {source: digits, size: 16, channels: 1}
 defaults:
   train-dfm:
-    model: {latent_dim: 5, width: 8}
+    model: {latent_dim: 5, base_channels: 8}
     denoiser: {depth: 2}
 steps:
   plain: {job: train-dfm, denoiser: null}
-  wide: {job: train-dfm, model: {width: 16}}
+  wide: {job: train-dfm, model: {base_channels: 16}}
   gan: {job: train-gan}
 profiles:
   small: {defaults.train-dfm.model.latent_dim: 3}
@@ -92,7 +96,11 @@ profiles:
 def test_a_pipelines_defaults_are_those_of_every_step_of_that_job():
     steps = loads(DEFAULTS, "a.yaml", "a").steps
     assert (steps["plain"].denoiser, steps["plain"].model.latent_dim) == (None, 5)
-    assert (steps["wide"].model.latent_dim, steps["wide"].model.width, steps["wide"].denoiser.depth) == (
+    assert (
+        steps["wide"].model.latent_dim,
+        steps["wide"].model.base_channels,
+        steps["wide"].denoiser.depth,
+    ) == (
         5,
         16,
         2,
@@ -106,7 +114,7 @@ def test_a_pipelines_defaults_are_those_of_every_step_of_that_job():
 def test_a_mistake_in_a_default_has_its_line():
     wrong = DEFAULTS.replace("latent_dim: 5", "latent_dims: 5")
     assert all("line 4: steps." in line and "latent_dims" in line for line in mistakes(wrong))
-    for line in mistakes(DEFAULTS, "defaults.train-dfm.model.widht=3"):
+    for line in mistakes(DEFAULTS, "defaults.train-dfm.model.base_chanels=3"):
         assert line.startswith("  command line: steps.")
     [line] = mistakes(DEFAULTS.replace("train-dfm:\n", "train-dfn:\n"))
     assert "line 3: defaults.train-dfn" in line
@@ -117,11 +125,15 @@ def test_a_mistake_in_a_default_has_its_line():
 
 
 def test_a_steps_images_without_a_source_change_the_pipelines():
-    changes = ["gan.data.limit=50", "wide.data={source: mnist}"]
+    changes = ["gan.data.max_images=50", "wide.data={source: mnist}"]
     steps = loads(DEFAULTS, "a.yaml", "a", None, changes).steps
-    assert (steps["gan"].data.source, steps["gan"].data.size, steps["gan"].data.limit) == ("digits", 16, 50)
+    assert (steps["gan"].data.source, steps["gan"].data.size, steps["gan"].data.max_images) == (
+        "digits",
+        16,
+        50,
+    )
     assert (steps["wide"].data.source, steps["wide"].data.size) == ("mnist", 64)
-    assert steps["plain"].data.limit is None
+    assert steps["plain"].data.max_images is None
 
 
 def test_a_denoiser_is_switched_off_by_null_and_off_alone():
@@ -141,11 +153,13 @@ def test_an_override_may_name_a_place_in_a_list():
 
 
 def test_all_mistakes_come_in_one_report_each_with_its_place():
-    text = JOB.replace("width: 8", "widht: 8").replace("size: 16", "size: banana") + "sede: 4\n"
-    found = mistakes(text, "training.images=-1")
+    text = (
+        JOB.replace("base_channels: 8", "base_chanels: 8").replace("size: 16", "size: banana") + "sede: 4\n"
+    )
+    found = mistakes(text, "training.total_images=-1")
     assert found == [
-        "  line 4: model.widht: no such key; did you mean 'width'?",
-        "  command line: training.images: should be greater than or equal to 1, but got -1",
+        "  line 4: model.base_chanels: no such key; did you mean 'base_channels'?",
+        "  command line: training.total_images: should be greater than or equal to 1, but got -1",
         "  line 2: data.size: should be a valid integer, unable to parse string as an integer, "
         "but got 'banana'",
         "  line 7: sede: no such key; did you mean 'seed'?",
@@ -153,9 +167,9 @@ def test_all_mistakes_come_in_one_report_each_with_its_place():
 
 
 def test_a_mistake_in_a_profile_has_the_profiles_line():
-    text = JOB.replace("training.images: 1000", "training.imagse: 1000")
+    text = JOB.replace("training.total_images: 1000", "training.total_imagse: 1000")
     assert mistakes(text, profile="small") == [
-        "  line 6, profile small: training.imagse: no such key; did you mean 'images'?"
+        "  line 6, profile small: training.total_imagse: no such key; did you mean 'total_images'?"
     ]
     loads(text, "a.yaml", "a")  # a profile that is not asked for does no harm
 
@@ -199,12 +213,12 @@ def test_overrides_and_profiles_that_do_not_exist():
     with pytest.raises(SpecError, match="'small'"):
         loads(JOB, "a.yaml", "a", "smal")
     with pytest.raises(SpecError, match="write key=value"):
-        loads(JOB, "a.yaml", "a", None, ["model.width"])
+        loads(JOB, "a.yaml", "a", None, ["model.base_channels"])
 
 
 def test_a_mistake_in_one_step_is_not_a_mistake_in_the_next():
-    assert mistakes(PIPELINE, "train.training.best=beauty") == [
-        "  command line: steps.train: training.best must be one of discriminator_loss, generator_loss, "
+    assert mistakes(PIPELINE, "train.training.select_by=beauty") == [
+        "  command line: steps.train: training.select_by must be one of discriminator_loss, generator_loss, "
         "real_probability, generated_probability, but is 'beauty'"
     ]
 
@@ -265,7 +279,7 @@ def test_the_shipped_schema_is_todays_and_knows_the_shipped_specs():
     validator = Draft202012Validator(made)
     for path in SHIPPED:
         validator.validate(yaml.safe_load(path.read_text()))
-    assert not validator.is_valid({"job": "train-gan", "data": {"source": "digits"}, "widht": 1})
+    assert not validator.is_valid({"job": "train-gan", "data": {"source": "digits"}, "base_chanels": 1})
     assert not validator.is_valid({"job": "trian-gan"})
 
 

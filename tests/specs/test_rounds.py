@@ -6,19 +6,23 @@ import yaml
 from preimage.errors import SpecError
 from preimage.specs.load import loads
 
-TRAIN = {"job": "train-gan", "data": {"source": "digits", "size": 16, "channels": 1}, "model": {"width": 4}}
+TRAIN = {
+    "job": "train-gan",
+    "data": {"source": "digits", "size": 16, "channels": 1},
+    "model": {"base_channels": 4},
+}
 INVERT = {"job": "invert", "generator": "train"}
 SPEC = {
     "rounds": 2,
-    "while_falls": "pag.pag",
+    "repeat_while_improving": "pag.pag",
     "steps": {"train": TRAIN, "invert": INVERT, "pag": {"job": "pag", "store": "invert"}},
     "repeat": {
         "prior": {"job": "train-prior", "store": "invert", "generator": "train"},
-        "train": TRAIN | {"start": "train", "prior": "prior"},
+        "train": TRAIN | {"resume_from": "train", "prior": "prior"},
         "invert": INVERT,
         "pag": {"job": "pag", "store": "invert", "prior": "prior"},
     },
-    "then": {"report": {"job": "induced-prior", "generators": ["train"], "stores": ["invert"]}},
+    "finally": {"report": {"job": "induced-prior", "generators": ["train"], "stores": ["invert"]}},
 }
 
 
@@ -36,10 +40,10 @@ def test_the_rounds_are_written_out_and_names_mean_what_was_last_made():
     ]
     asked = {name: {key: step for key, (step, _) in job.needs().items()} for name, job in spec.steps.items()}
     assert asked["prior-1"] == {"store": "invert", "generator": "train"}
-    assert asked["train-1"] == {"start": "train", "prior": "prior-1"}
+    assert asked["train-1"] == {"resume_from": "train", "prior": "prior-1"}
     assert asked["pag-1"] == {"store": "invert-1", "prior": "prior-1"}
     assert asked["prior-2"] == {"store": "invert-1", "generator": "train-1"}
-    assert asked["train-2"] == {"start": "train-1", "prior": "prior-2"}
+    assert asked["train-2"] == {"resume_from": "train-1", "prior": "prior-2"}
     assert asked["invert-2"] == {"generator": "train-2"}
     assert spec.steps["report"].generators == ("train", "train-1", "train-2")
     assert spec.steps["report"].stores == ("invert", "invert-1", "invert-2")
@@ -73,22 +77,28 @@ def test_overrides_reach_steps_of_every_section():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"while_falls": "pga.pag"}, "while_falls: 'pga': no such repeated step; did you mean 'pag'"),
-        ({"while_falls": "pag.pga"}, "while_falls: 'pga': no such metric of it; did you mean 'pag'"),
+        (
+            {"repeat_while_improving": "pga.pag"},
+            "repeat_while_improving: 'pga': no such repeated step; did you mean 'pag'",
+        ),
+        (
+            {"repeat_while_improving": "pag.pga"},
+            "repeat_while_improving: 'pga': no such metric of it; did you mean 'pag'",
+        ),
         ({"repeat": {}}, "repeat: must be step names"),
         ({"rounds": 0}, "rounds: should be greater than or equal to 1"),
         (
-            {"then": {"more": {"job": "pag", "store": "invert"}}},
-            "then.more.store: which round is the last is known only when it is done: name it in a list",
+            {"finally": {"more": {"job": "pag", "store": "invert"}}},
+            "finally.more.store: which round is the last is known only when it is done: name it in a list",
         ),
         (
-            {"then": {"train-1": SPEC["then"]["report"]}},
+            {"finally": {"train-1": SPEC["finally"]["report"]}},
             "its round 1 would be the step 'train-1': rename one of them",
         ),
         (
             {
                 "repeat": {"prior": {"job": "train-prior", "store": "later"}, "later": INVERT},
-                "while_falls": None,
+                "repeat_while_improving": None,
             },
             "repeat.prior.store: the step 'later' does not come before",
         ),
@@ -100,6 +110,10 @@ def test_what_cannot_be_repeated_is_refused(changes, message):
 
 
 def test_rounds_of_nothing_are_refused():
-    spec = {key: value for key, value in SPEC.items() if key not in ("repeat", "then", "while_falls")}
+    spec = {
+        key: value
+        for key, value in SPEC.items()
+        if key not in ("repeat", "finally", "repeat_while_improving")
+    }
     with pytest.raises(SpecError, match="rounds: nothing is repeated"):
         loads(yaml.safe_dump(spec), "test.yaml", "test")

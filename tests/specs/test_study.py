@@ -7,9 +7,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from preimage.errors import SpecError
-from preimage.recipes.jobs import JOBS
+from preimage.jobs.registry import JOBS
 from preimage.specs.models import schema
-from preimage.specs.sought import lowest_is_best, recorders, reports_of
+from preimage.specs.objectives import lowest_is_best, recorders, reports_of
 from preimage.specs.study import is_study, loads_study
 
 STUDY = """\
@@ -18,24 +18,24 @@ trial:
   defaults:
     invert: {inversion: {solver: adam}}
   steps:
-    train: {job: train-gan, training: {images: 1000, batch: 20}}
+    train: {job: train-gan, training: {total_images: 1000, batch_size: 20}}
     codes: {job: invert, generator: train}
     prior: {job: pag, store: codes}
 space:
-  train.model.filter_size: {choice: [3, 4]}
+  train.model.kernel_size: {choice: [3, 4]}
   train.optimizer.name: {choice: [adam, sgd]}
   train.optimizer.momentum:
     choice: [0.0, 0.9]
     when: {train.optimizer.name: sgd}
-objectives: {prior.pag: lowest, train.generator_loss: lowest}
+objectives: {prior.pag: minimize, train.generator_loss: minimize}
 sampler: {name: grid}
 profiles:
   small:
-    trial.train.training.images: 100
-    space.train.model.width: {int: [3, 5]}
+    trial.train.training.total_images: 100
+    space.train.model.base_channels: {int: [3, 5]}
 """
 TPE = ["sampler.name=tpe", "trials=9"]
-ONE = ["objectives={prior.pag: lowest}"]
+ONE = ["objectives={prior.pag: minimize}"]
 
 
 def study(*changes, text=STUDY, profile=None):
@@ -59,52 +59,61 @@ def test_a_study_is_read_and_written_and_read_again():
 
 
 def test_a_trial_has_the_values_of_its_point():
-    point = {"train.optimizer.name": "sgd", "train.optimizer.momentum": 0.9, "train.model.filter_size": 3}
+    point = {"train.optimizer.name": "sgd", "train.optimizer.momentum": 0.9, "train.model.kernel_size": 3}
     made = study().spec_of(point, "a-0001")
     config = made.steps["train"]
-    assert (config.optimizer.name, config.optimizer.momentum, config.model.filter_size) == ("sgd", 0.9, 3)
+    assert (config.optimizer.name, config.optimizer.momentum, config.model.kernel_size) == ("sgd", 0.9, 3)
     assert config.data.source == "digits"
     assert (made.name, made.results) == ("a-0001", "results")
-    with pytest.raises(SpecError, match="a-0002, with .*: steps.train.model.filter_size: should be"):
-        study().spec_of({"train.model.filter_size": 0}, "a-0002")
+    with pytest.raises(SpecError, match="a-0002, with .*: steps.train.model.kernel_size: should be"):
+        study().spec_of({"train.model.kernel_size": 0}, "a-0002")
 
 
 def test_profiles_and_overrides_reach_the_trial_and_the_space():
     small = study(profile="small")
     assert small.trials == 18
     assert small.trial["steps"]["train"]["training"]["images"] == 100
-    changed = study("trial.codes.seed=4", "space.train.model.filter_size.choice=[3]", *TPE, "sampler.seed=3")
+    changed = study("trial.codes.seed=4", "space.train.model.kernel_size.choice=[3]", *TPE, "sampler.seed=3")
     assert changed.trial["steps"]["codes"]["seed"] == 4
-    assert (changed.space["train.model.filter_size"].choice, changed.trials) == ((3,), 9)
+    assert (changed.space["train.model.kernel_size"].choice, changed.trials) == ((3,), 9)
     assert changed.sampler.seed == 3
-    assert list(study("objectives.codes.converged=highest").objectives)[2] == "codes.converged"
+    assert list(study("objectives.codes.converged=maximize").objectives)[2] == "codes.converged"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         (
-            ["space.train.model.widht={int: [1, 2]}"],
-            "space.train.model.widht: no such key; did you mean 'width'?",
+            ["space.train.model.base_chanels={int: [1, 2]}"],
+            "space.train.model.base_chanels: no such key; did you mean 'base_channels'?",
         ),
         (
-            ["space.trian.model.width={int: [1, 2]}"],
-            "space.trian.model.width: no such step or key; did you mean",
+            ["space.trian.model.base_channels={int: [1, 2]}"],
+            "space.trian.model.base_channels: no such step or key; did you mean",
         ),
-        (["space.train.model.width={choice: [3, a]}"], "space.train.model.width: should be a valid integer"),
-        ([*TPE, "space.train.model.width={uniform: [3, 8]}"], "number with a fractional part"),
-        (["space.train.model.width={int: [-1, 2]}"], "space.train.model.width: should be greater than"),
         (
-            ["space.train.training.best={choice: [generator_loss, x]}"],
-            "with 'x', steps.train: training.best must be one of",
+            ["space.train.model.base_channels={choice: [3, a]}"],
+            "space.train.model.base_channels: should be a valid integer",
+        ),
+        ([*TPE, "space.train.model.base_channels={uniform: [3, 8]}"], "number with a fractional part"),
+        (
+            ["space.train.model.base_channels={int: [-1, 2]}"],
+            "space.train.model.base_channels: should be greater than",
+        ),
+        (
+            ["space.train.training.select_by={choice: [generator_loss, x]}"],
+            "with 'x', steps.train: training.select_by must be one of",
         ),
         (["space.codes.generator={choice: [prior]}"], "the step 'prior' does not come before this one"),
-        (["space.train.model.width={int: [1, 2000]}"], "a grid of 16,000 trials is too large to be meant"),
+        (
+            ["space.train.model.base_channels={int: [1, 2000]}"],
+            "a grid of 16,000 trials is too large to be meant",
+        ),
         (["space.train.optimizer.lr={uniform: [0.1, 1]}"], "a grid has no points in a continuous space"),
         (["trials=7"], "trials: the grid has 6 points: write trials: 6, or leave it out"),
         (["sampler.name=tpe"], "trials: is needed but not there: how many trials tpe may choose"),
         (
-            ["objectives.prior.pog=lowest"],
+            ["objectives.prior.pog=minimize"],
             "objectives.prior.pog: no trial reports it: did you mean 'prior.pag'?",
         ),
         (["objectives.prior.pag=best"], "should be 'lowest' or 'highest'"),
@@ -123,23 +132,26 @@ def test_profiles_and_overrides_reach_the_trial_and_the_space():
             ["space.seed={choice: [1], when: {train.optimizer.momentum: 0.9, train.optimizer.name: adam}}"],
             "this condition never holds",
         ),
-        (["space.train.model.width={uniform: [3, 1]}"], "lower bound must be below the upper"),
+        (["space.train.model.base_channels={uniform: [3, 1]}"], "lower bound must be below the upper"),
         (["space.train.optimizer.lr={log-uniform: [0, 1]}"], "lower bound above 0"),
-        (["space.train.resources.cpus={int: [1, 2]}"], "decides no result"),
+        (["space.train.resources.cpus_per_worker={int: [1, 2]}"], "decides no result"),
         (["space.defaults.invert.inversion.solver={choice: [adam, x]}"], "inversion.solver: should be"),
         (["sampler.name=cma-es", "trials=9"], "cma-es has numbers only, no choices: use sampler.name: tpe"),
         (["sampler.name=cma-es", "trials=9"], "cma-es seeks one objective only"),
         (
-            [*TPE, "scheduler={name: asha, metric: generator_loss, first: 100}"],
+            [*TPE, "scheduler={name: asha, metric: generator_loss, min_resource: 100}"],
             "asha compares trials by one metric, but 2 are sought",
         ),
         (
-            [*TPE, *ONE, "scheduler={name: asha, metric: pag, first: 100}"],
+            [*TPE, *ONE, "scheduler={name: asha, metric: pag, min_resource: 100}"],
             "no training of a trial records it",
         ),
         ([*TPE, "scheduler={name: asha}"], "asha needs `metric`"),
         (["trial.results=elsewhere"], "stands beside `trial`, not in it"),
-        (["trial.train.training.batch=a"], "trial.steps.train.training.batch: should be a valid integer"),
+        (
+            ["trial.train.training.batch_size=a"],
+            "trial.steps.train.training.batch_size: should be a valid integer",
+        ),
         (["sampler.name=tpo"], "sampler.name: should be 'grid'"),
         (["trails=3"], "trails: no such key; did you mean 'trials'?"),
     ],
@@ -150,35 +162,37 @@ def test_a_mistake_says_what_is_wrong(changes, message):
 
 
 def test_all_mistakes_come_in_one_report_each_with_its_line():
-    wrong = STUDY.replace("filter_size: {choice", "filter_siez: {choice").replace(
+    wrong = STUDY.replace("kernel_size: {choice", "filter_siez: {choice").replace(
         "[adam, sgd]", "[adam, adan]"
     )
     wrong = wrong.replace("sgd}", "adan}")
     found = mistakes(text=wrong)
     assert [line.split(":")[0] for line in found] == ["line 10", "line 11"]
-    assert "did you mean 'filter_size'?" in found[0]
+    assert "did you mean 'kernel_size'?" in found[0]
     assert "'adam', 'rmsprop' or 'sgd'" in found[1]
-    [line] = mistakes(text=STUDY.replace("batch: 20", "batch: x"))
-    assert line.startswith("line 6: trial.steps.train.training.batch")
+    [line] = mistakes(text=STUDY.replace("batch_size: 20", "batch_size: x"))
+    assert line.startswith("line 6: trial.steps.train.training.batch_size")
     [line] = mistakes(text=STUDY.replace("solver: adam", "solver: adan"))
     assert line.startswith("line 4: trial.steps.codes.inversion.solver")
-    [line] = mistakes("space.train.model.width={choice: [a]}")
-    assert line.startswith("command line: space.train.model.width")
+    [line] = mistakes("space.train.model.base_channels={choice: [a]}")
+    assert line.startswith("command line: space.train.model.base_channels")
     [line] = mistakes(text=STUDY.replace("int: [3, 5]", "int: [0, 5]"), profile="small")
-    assert line.startswith("line 20, profile small: space.train.model.width")
+    assert line.startswith("line 20, profile small: space.train.model.base_channels")
 
 
 def test_a_key_that_steps_override_changes_nothing_and_is_refused():
-    text = STUDY.replace("defaults:\n", "defaults:\n    train-gan: {model: {width: 8}}\n")
-    key = "space.defaults.train-gan.model.width={int: [2, 4]}"
+    text = STUDY.replace("defaults:\n", "defaults:\n    train-gan: {model: {base_channels: 8}}\n")
+    key = "space.defaults.train-gan.model.base_channels={int: [2, 4]}"
     assert study(key, text=text).trials == 18
-    [line] = mistakes(key, text=text.replace("job: train-gan,", "job: train-gan, model: {width: 4},"))
+    [line] = mistakes(key, text=text.replace("job: train-gan,", "job: train-gan, model: {base_channels: 4},"))
     assert "no value of it changes anything" in line
 
 
 def test_a_metric_that_two_trainings_record_is_refused():
     text = STUDY.replace("    codes:", "    other: {job: train-gan, seed: 3}\n    codes:")
-    [line] = mistakes(*TPE, *ONE, "scheduler={name: median, metric: generator_loss, first: 100}", text=text)
+    [line] = mistakes(
+        *TPE, *ONE, "scheduler={name: median, metric: generator_loss, min_resource: 100}", text=text
+    )
     assert "train and other record it" in line
 
 
@@ -187,7 +201,7 @@ def test_a_metrics_direction_is_its_trainings():
     assert recorders(spec, "generator_loss") == ["train"]
     assert lowest_is_best(spec, "generator_loss")
     assert not lowest_is_best(spec, "classifier_score")
-    best = study("trial.train.training.best=generator_loss", "trial.train.training.best_is=highest")
+    best = study("trial.train.training.select_by=generator_loss", "trial.train.training.mode=max")
     assert not lowest_is_best(best.spec_of({}, "a"), "generator_loss")
     assert "codes.reconstruction_error" in reports_of(spec)
 
@@ -195,7 +209,7 @@ def test_a_metrics_direction_is_its_trainings():
 def test_a_job_that_declares_nothing_reports_its_headline():
     undeclared = [kind for kind, job in JOBS.items() if not job.reports]
     text = "trial: {job: explore, store: s, generator: g}\n"
-    text += "space: {seed: {choice: [1, 2]}}\nobjectives: {pig: lowest}\n"
+    text += "space: {seed: {choice: [1, 2]}}\nobjectives: {pig: minimize}\n"
     assert "explore" in undeclared
     [line] = mistakes(text=f"{text}sampler: {{name: grid}}")
     assert JOBS["explore"].headline[0] in line or "did you mean" in line

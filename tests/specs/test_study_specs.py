@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from preimage.pipelines.plan import make_plan
-from preimage.specs.sought import recorders
-from preimage.specs.spaces import complete, grid_points, variants
+from preimage.specs.objectives import recorders
+from preimage.specs.search_space import complete, grid_points, variants
 from preimage.specs.study import load_study
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_it_loads_and_every_value_of_its_space_can_be_planned(path, profile, tmp
 @pytest.mark.parametrize(("path", "profile"), WITH_PROFILES)
 def test_a_scheduler_has_records_to_decide_by_at_every_rung(path, profile, tmp_path):
     study = load_study(path, profile, [f"results={tmp_path}"])
-    metric, first = study.scheduler.metric, study.scheduler.first
+    metric, first = study.scheduler.metric, study.scheduler.min_resource
     if not metric or not first:
         return
     spec = study.spec_of(complete(study.space, {}), "trial")
@@ -64,9 +64,11 @@ def test_a_scheduler_has_records_to_decide_by_at_every_rung(path, profile, tmp_p
     training = spec.steps[name].training
     every = training.checkpoint_every if metric.endswith("_score") else training.log_every
     assert first % every == 0, "a rung between two records would be decided late"
-    rungs = [first * study.scheduler.factor**k for k in range(10)]
-    assert rungs[1] <= training.images, "one rung saves little"
-    assert not any(training.images / 2 < rung <= training.images for rung in rungs), "too late to save"
+    rungs = [first * study.scheduler.reduction_factor**k for k in range(10)]
+    assert rungs[1] <= training.total_images, "one rung saves little"
+    assert not any(training.total_images / 2 < rung <= training.total_images for rung in rungs), (
+        "too late to save"
+    )
 
 
 @pytest.mark.parametrize("profile", [None, "small", "digits"])

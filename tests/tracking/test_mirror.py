@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preimage.errors import TrackingError
-from preimage.runs import Outcome, RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.storage.folder import Folder
 from preimage.tracking.mirror import Follower, Mirror, flatten
 from preimage.tracking.tracker import JsonLines, Record
 
@@ -152,7 +152,7 @@ def test_whatever_fails_and_dies_in_the_end_everything_is_there_once(actions, fa
         assert dict(tracker.metric_rows) == expected(run, run_id)
         assert sorted(each[2] for each in tracker.images) == [10 * n for n in range(1, steps + 2)]
         assert tracker.status == {run_id: "FINISHED"}
-        assert tracker.param_values[run_id] == {"job": "train-gan", "training.images": 10}
+        assert tracker.param_values[run_id] == {"job": "train-gan", "training.total_images": 10}
         assert tracker.datasets == {
             (run_id, "digits", "pixels", f"{run.folder.uri.rsplit('/', 2)[0]}/datasets/digits")
         }

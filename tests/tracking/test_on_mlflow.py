@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from preimage.errors import StorageError, TrackingError
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.tracker import Record, open_tracker
 

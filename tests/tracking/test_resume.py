@@ -5,7 +5,7 @@ from preimage.pipelines.execute import execute
 from preimage.pipelines.plan import make_plan
 from preimage.specs.load import loads
 from preimage.tracking import mirror
-from preimage.training.gan import GanLearner
+from preimage.training.gan import GanAlgorithm
 from shell import PIPELINE
 
 
@@ -32,16 +32,16 @@ def runs(tmp_path):
 
 
 def test_an_interrupted_pipeline_goes_on_in_the_same_runs(plan, tmp_path, monkeypatch):
-    original = GanLearner.step
+    original = GanAlgorithm.step
     monkeypatch.setattr(
-        GanLearner, "step", lambda self, *args: die() if args[2] == 12 else original(self, *args)
+        GanAlgorithm, "step", lambda self, *args: die() if args[2] == 12 else original(self, *args)
     )
     with pytest.raises(Killed):
         execute(plan())
     _, before, _ = runs(tmp_path)
     assert {name: each.info.status for name, each in before.items()} == {"p": "FAILED", "train": "FAILED"}
 
-    monkeypatch.setattr(GanLearner, "step", original)
+    monkeypatch.setattr(GanAlgorithm, "step", original)
     outcome = execute(plan())
     client, after, count = runs(tmp_path)
     assert count == 4

@@ -5,9 +5,9 @@ import time
 import pytest
 
 from mlflow_server import Server
-from preimage.runs import RunFolder
-from preimage.storage import Folder
-from preimage.training.gan import GanLearner
+from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
+from preimage.training.gan import GanAlgorithm
 from shell import SPEC, Shell
 
 pytestmark = pytest.mark.mlflow
@@ -26,20 +26,20 @@ def command(server, tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC)
     return (
         *("run", tmp_path / "spec.yaml", f"results={tmp_path}/results", f"tracking.uri={server.uri}"),
-        *(f"training.images={24 * STEPS}", f"tracking.experiment={tmp_path.name}"),
+        *(f"training.total_images={24 * STEPS}", f"tracking.experiment={tmp_path.name}"),
     )
 
 
 @pytest.fixture
 def at_step(monkeypatch):
     """Training at 30 ms a step, with something happening at some of them."""
-    plan, original = {}, GanLearner.step
+    plan, original = {}, GanAlgorithm.step
 
     def step(self, rows, images, number):
         plan.get(number, lambda: time.sleep(0.03))()
         return original(self, rows, images, number)
 
-    monkeypatch.setattr(GanLearner, "step", step)
+    monkeypatch.setattr(GanAlgorithm, "step", step)
     return plan
 
 

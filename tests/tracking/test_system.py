@@ -1,4 +1,4 @@
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.tracking import system
 from preimage.tracking.system import SystemWatch, parse_gpus, samples
 

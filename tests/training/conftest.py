@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 
 from preimage.data.dataset import Dataset
-from preimage.runs import RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.gan import GanLearner
-from preimage.training.glo import CodesConfig, GloLearner
-from preimage.training.learner import Setting
+from preimage.training.gan import GanAlgorithm
+from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.training import Training
 from tiny import GLO_MODEL, LOOP, MODEL
 
 
-def build(optimizer: OptimizerConfig, setting: Setting) -> GanLearner:
-    return GanLearner(setting, MODEL, optimizer)
+def build(optimizer: OptimizerConfig, context: AlgorithmContext) -> GanAlgorithm:
+    return GanAlgorithm(context, MODEL, optimizer)
 
 
-def build_glo(setting: Setting) -> GloLearner:
-    return GloLearner(setting, GLO_MODEL, "l2", CodesConfig(), OptimizerConfig(name="sgd", lr=1.0))
+def build_glo(context: AlgorithmContext) -> GloAlgorithm:
+    return GloAlgorithm(context, GLO_MODEL, "l2", CodesConfig(), OptimizerConfig(name="sgd", lr=1.0))
 
 
 @pytest.fixture

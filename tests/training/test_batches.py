@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preimage.errors import DataError
-from preimage.reproducible import seed_of
 from preimage.training.batches import Batches, shares
 from preimage.training.worker import Worker
+from preimage.work.reproducible import seed_of
 
 sizes = st.integers(1, 12).flatmap(lambda batch: st.tuples(st.integers(batch, 60), st.just(batch)))
 
@@ -66,7 +66,9 @@ def test_lanes_epochs_and_seeds_shuffle_differently():
 
 
 def test_too_few_images_for_a_batch_are_refused():
-    with pytest.raises(DataError, match=r"49 images do not fill a batch of 50: set training.batch to 49"):
+    with pytest.raises(
+        DataError, match=r"49 images do not fill a batch of 50: set training.batch_size to 49"
+    ):
         Batches(49, 50, seed=0)
 
 

@@ -52,6 +52,6 @@ def test_an_altered_file_is_never_loaded(folder):
 def test_all_differences_of_a_config_are_listed(folder):
     save(folder, 10)
     with pytest.raises(CheckpointError) as caught:
-        checkpoints.require_same(checkpoints.newest(folder), {"lr": 2.0, "batch": 5})
+        checkpoints.require_same(checkpoints.newest(folder), {"lr": 2.0, "batch_size": 5})
     assert "batch: was None, is 5" in str(caught.value)
     assert "lr: was 1.0, is 2.0" in str(caught.value)

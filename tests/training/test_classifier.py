@@ -13,19 +13,19 @@ from preimage.data.pixels import to_float
 from preimage.data.prepare import prepare
 from preimage.errors import DataError
 from preimage.models.classifier import load_classifier
-from preimage.runs import RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.classifier import (
     CHUNK,
     METRICS,
-    ClassifierLearner,
+    ClassifierAlgorithm,
     HeldOut,
     deliver_classifier,
     read_confusion,
 )
 from preimage.training.config import OptimizerConfig
 from preimage.training.labels import classes_of, labels_of, require_known, require_labels
-from preimage.training.learner import Setting
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
@@ -39,7 +39,7 @@ ADAM = OptimizerConfig(name="adam", lr=1e-3, beta1=0.9)
 @pytest.fixture(scope="module")
 def more_digits(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Those that the other tests train on, and as many again and a half after them: more than a chunk."""
-    config = DataConfig(source="digits", size=16, channels=1, limit=200 + CHUNK + 150)
+    config = DataConfig(source="digits", size=16, channels=1, max_images=200 + CHUNK + 150)
     return prepare(config, Folder.at(tmp_path_factory.mktemp("datasets")), backend="local")
 
 
@@ -61,8 +61,8 @@ def make_classifier(digits: Dataset, more_digits: Dataset, folder: Folder) -> Ca
     return make
 
 
-def setting(digits: Dataset) -> Setting:
-    return Setting(Worker(), digits.read(0, 24), LOOP, seed=1)
+def context(digits: Dataset) -> AlgorithmContext:
+    return AlgorithmContext(Worker(), digits.read(0, 24), LOOP, seed=1)
 
 
 def curves(training: Training) -> dict[str, list[tuple[int, float]]]:
@@ -70,20 +70,20 @@ def curves(training: Training) -> dict[str, list[tuple[int, float]]]:
 
 
 def test_a_step_is_adams_on_the_cross_entropy_in_float64(digits):
-    learner = ClassifierLearner(setting(digits), CLASSIFIER, ADAM)
-    for network in (learner.classifier, learner.average):
+    algorithm = ClassifierAlgorithm(context(digits), CLASSIFIER, ADAM)
+    for network in (algorithm.classifier, algorithm.average):
         network.double()
-    plain = copy.deepcopy(learner.classifier)
+    plain = copy.deepcopy(algorithm.classifier)
     images = to_float(digits.read(0, 8).pixels).double()
     labels = digits.read(0, 8).labels.long()
-    metrics = learner.step(torch.arange(8), images, 0)
+    metrics = algorithm.step(torch.arange(8), images, 0)
 
     optimizer = torch.optim.Adam(plain.parameters(), 1e-3)
     logits = plain(images)
     loss = cross_entropy(logits, labels)
     loss.backward()
     optimizer.step()
-    for one, other in zip(learner.classifier.parameters(), plain.parameters(), strict=True):
+    for one, other in zip(algorithm.classifier.parameters(), plain.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-10)
     assert metrics["loss"].item() == pytest.approx(loss.item())
     assert metrics["training_accuracy"].item() == pytest.approx(
@@ -93,23 +93,23 @@ def test_a_step_is_adams_on_the_cross_entropy_in_float64(digits):
 
 def test_what_comes_of_it_is_the_average_of_the_steps(digits):
     """After step t: 1 - 9 / (t + 8) of the average before it, and 9 / (t + 8) of the weights after it."""
-    learner = ClassifierLearner(setting(digits), CLASSIFIER, ADAM)
-    learner.classifier.double()
-    learner.average.double()
+    algorithm = ClassifierAlgorithm(context(digits), CLASSIFIER, ADAM)
+    algorithm.classifier.double()
+    algorithm.average.double()
     images = to_float(digits.read(0, 24).pixels).double()
     expected: dict[str, torch.Tensor] = {}
     for t in range(1, 6):
-        learner.step(torch.arange(24), images, t - 1)
-        now = {name: value.clone() for name, value in learner.classifier.state_dict().items()}
+        algorithm.step(torch.arange(24), images, t - 1)
+        now = {name: value.clone() for name, value in algorithm.classifier.state_dict().items()}
         before, share = expected or now, 9 / (t + 8)
         expected = {name: (1 - share) * before[name] + share * now[name] for name in now}
-    for name, value in learner.average.state_dict().items():
+    for name, value in algorithm.average.state_dict().items():
         if value.is_floating_point():
             assert torch.allclose(value, expected[name], rtol=1e-9), name
 
 
 def test_training_leaves_a_classifier_and_its_accuracy_on_images_it_never_saw(make_classifier, more_digits):
-    training = make_classifier(images=9_600)
+    training = make_classifier(total_images=9_600)
     train(Worker(), training)
     network, card = load_classifier(training.run.classifier)
     unseen = more_digits.read(200, more_digits.count)
@@ -131,17 +131,17 @@ def test_a_killed_run_goes_on_with_the_same_curve(make_classifier, monkeypatch, 
     flipping = partial(classifier, flip=True)  # has a random stream of its own
     whole, killed = (replace(make_classifier(name), build=flipping) for name in ("whole", "killed"))
     train(Worker(), whole)
-    original = ClassifierLearner.step
+    original = ClassifierAlgorithm.step
 
     def dying(self, rows, images, number):
         if number == step:
             raise KeyboardInterrupt
         return original(self, rows, images, number)
 
-    monkeypatch.setattr(ClassifierLearner, "step", dying)
+    monkeypatch.setattr(ClassifierAlgorithm, "step", dying)
     with pytest.raises(KeyboardInterrupt):
         train(Worker(), killed)
-    monkeypatch.setattr(ClassifierLearner, "step", original)
+    monkeypatch.setattr(ClassifierAlgorithm, "step", original)
     train(Worker(), killed)
     assert curves(killed) == curves(whole)
     one, other = (load_classifier(each.run.classifier)[1] for each in (whole, killed))
@@ -154,7 +154,7 @@ def test_three_workers_train_and_measure_as_one_does(make_classifier):
     flipping = partial(classifier, flip=True)
     ones, groups = (
         [
-            replace(make_classifier(f"{kind}-{number}", batch=25), build=build)
+            replace(make_classifier(f"{kind}-{number}", batch_size=25), build=build)
             for kind, build in builds.items()
         ]
         for builds in [{"plain": classifier, "flip": flipping}]
@@ -174,9 +174,9 @@ def test_three_workers_train_and_measure_as_one_does(make_classifier):
 
 
 def test_some_images_are_mirrored_and_the_others_are_not(digits):
-    learner = ClassifierLearner(setting(digits), CLASSIFIER, ADAM, flip=True)
+    algorithm = ClassifierAlgorithm(context(digits), CLASSIFIER, ADAM, flip=True)
     images = to_float(digits.read(0, 200).pixels)
-    made = learner._mirror(images)
+    made = algorithm._mirror(images)
     same, mirrored = (
         torch.tensor([torch.equal(a, b) for a, b in zip(made, other, strict=True)])
         for other in (images, images.flip(3))
@@ -186,13 +186,13 @@ def test_some_images_are_mirrored_and_the_others_are_not(digits):
 
 
 def test_labels_that_a_classifier_cannot_learn_are_refused(digits):
-    some = setting(digits)
+    some = context(digits)
     with pytest.raises(DataError, match="24 of 24 images of the training's have no label"):
-        ClassifierLearner(
+        ClassifierAlgorithm(
             replace(some, images=some.images._replace(labels=torch.full((24,), -1))), CLASSIFIER, ADAM
         )
     with pytest.raises(DataError, match="label 9 is beyond the classifier's 3 classes"):
-        ClassifierLearner(some, CLASSIFIER.model_copy(update={"classes": 3}), ADAM)
+        ClassifierAlgorithm(some, CLASSIFIER.model_copy(update={"classes": 3}), ADAM)
 
 
 def test_labels_are_those_of_the_rows_that_are_asked_for(more_digits, monkeypatch):

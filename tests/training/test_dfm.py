@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from preimage.data.dataset import Images
 from preimage.errors import NonFiniteError, PreimageError
 from preimage.models.dcgan import build_pair, layer_shapes
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.dfm import DenoiserConfig, DfmLearner
-from preimage.training.learner import Setting
+from preimage.training.dfm import DenoiserConfig, DfmAlgorithm
 from preimage.training.worker import Worker
 from tiny import MODEL
 
@@ -18,18 +18,18 @@ SGD = OptimizerConfig(name="sgd", lr=0.1)
 DENOISER = DenoiserConfig(depth=2, noise=0.7, lambda_denoise=0.3, lambda_adversarial=0.8)
 
 
-def learner(denoiser=DENOISER, optimizer=SGD, **loop) -> DfmLearner:
+def algorithm(denoiser=DENOISER, optimizer=SGD, **loop) -> DfmAlgorithm:
     pixels = torch.zeros(BATCH, 1, 16, 16, dtype=torch.uint8)
     images = Images(torch.arange(BATCH), pixels, torch.zeros(BATCH, dtype=torch.int32))
-    return DfmLearner(Setting(Worker(), images, LoopConfig(**loop), 5), MODEL, optimizer, denoiser)
+    return DfmAlgorithm(AlgorithmContext(Worker(), images, LoopConfig(**loop), 5), MODEL, optimizer, denoiser)
 
 
 def batch() -> torch.Tensor:
     return torch.rand(BATCH, 1, 16, 16, generator=torch.Generator().manual_seed(3)) * 2 - 1
 
 
-def in_float64(made: DfmLearner, monkeypatch) -> dict[str, torch.Tensor]:
-    """The learner in float64, and what it draws, by name."""
+def in_float64(made: DfmAlgorithm, monkeypatch) -> dict[str, torch.Tensor]:
+    """The algorithm in float64, and what it draws, by name."""
     drawn = {}
     draw, randn = made.draw_codes, torch.randn
 
@@ -41,7 +41,7 @@ def in_float64(made: DfmLearner, monkeypatch) -> dict[str, torch.Tensor]:
         drawn["noise"] = randn(*shape, **kwargs).double()
         return drawn["noise"]
 
-    for network in made.networks.bare.values():
+    for network in made.networks.unwrapped.values():
         network.double()
     monkeypatch.setattr(made, "draw_codes", codes)
     monkeypatch.setattr(torch, "randn", noise)
@@ -79,20 +79,20 @@ def plain_gradients(networks, images, drawn, layer, config) -> dict[str, list[to
 @pytest.mark.parametrize(("layer", "pool"), [(None, 1), (1, 4), (2, 2)])
 def test_every_gradient_is_that_of_the_networks_before_the_step(monkeypatch, layer, pool):
     config = DENOISER.model_copy(update={"layer": layer, "pool": pool})
-    made = learner(config)
+    made = algorithm(config)
     drawn = in_float64(made, monkeypatch)
     before = {
         name: [p.detach().clone() for p in network.parameters()]
-        for name, network in made.networks.bare.items()
+        for name, network in made.networks.unwrapped.items()
     }
-    reference = learner(config).networks.bare
+    reference = algorithm(config).networks.unwrapped
     for name, network in reference.items():
-        network.double().load_state_dict(made.networks.bare[name].state_dict())
+        network.double().load_state_dict(made.networks.unwrapped[name].state_dict())
     images = batch().double()
     made.step(torch.arange(BATCH), images, 0)
     number = layer or len(layer_shapes(MODEL))
     expected = plain_gradients(reference, images, drawn, number, config)
-    for name, network in made.networks.bare.items():
+    for name, network in made.networks.unwrapped.items():
         for parameter, old, gradient in zip(network.parameters(), before[name], expected[name], strict=True):
             assert torch.allclose(parameter.grad, gradient, rtol=1e-8, atol=1e-12), name
             assert torch.allclose(parameter, old - 0.1 * gradient, rtol=1e-8, atol=1e-12), name
@@ -101,8 +101,8 @@ def test_every_gradient_is_that_of_the_networks_before_the_step(monkeypatch, lay
 def test_without_a_denoiser_it_is_the_same_gan(monkeypatch):
     """One flag apart: equal first weights and codes; a denoiser that counts nothing changes nothing."""
     nothing = DENOISER.model_copy(update={"lambda_denoise": 0.0, "lambda_adversarial": 1.0})
-    plain, idle = learner(None), learner(nothing)
-    assert "denoiser" not in plain.networks.bare
+    plain, idle = algorithm(None), algorithm(nothing)
+    assert "denoiser" not in plain.networks.unwrapped
     for number in range(3):
         found = [each.step(torch.arange(BATCH), batch(), number) for each in (plain, idle)]
         assert found[0]["generator_loss"] == found[1]["generator_loss"]
@@ -111,31 +111,31 @@ def test_without_a_denoiser_it_is_the_same_gan(monkeypatch):
 
 
 def test_state_goes_on_to_the_bit():
-    whole, half, other = learner(), learner(), learner()
+    whole, half, other = algorithm(), algorithm(), algorithm()
     for number in range(2):
         whole.step(torch.arange(BATCH), batch(), number)
         half.step(torch.arange(BATCH), batch(), number)
-    other.load_shared_state(half.shared_state())
+    other.load_replicated_state(half.replicated_state())
     for number in range(2, 4):
         expected = whole.step(torch.arange(BATCH), batch(), number)
         assert other.step(torch.arange(BATCH), batch(), number) == expected
 
 
 def test_bf16_is_near_float32():
-    exact, quick = learner(), learner(precision="bf16")
+    exact, quick = algorithm(), algorithm(precision="bf16")
     one, other = (each.step(torch.arange(BATCH), batch(), 0) for each in (exact, quick))
     for name in one:
         assert torch.allclose(one[name], other[name], rtol=0.05), name
 
 
 def test_a_loss_that_is_not_finite_changes_no_network():
-    made = learner()
+    made = algorithm()
     with torch.no_grad():
-        next(made.networks.bare["denoiser"].parameters()).fill_(torch.inf)
-    before = {name: [p.clone() for p in each.parameters()] for name, each in made.networks.bare.items()}
+        next(made.networks.unwrapped["denoiser"].parameters()).fill_(torch.inf)
+    before = {name: [p.clone() for p in each.parameters()] for name, each in made.networks.unwrapped.items()}
     with pytest.raises(NonFiniteError, match="denoiser's loss is not finite"):
         made.step(torch.arange(BATCH), batch(), 0)
-    for name, network in made.networks.bare.items():
+    for name, network in made.networks.unwrapped.items():
         assert all(torch.equal(p, old) for p, old in zip(network.parameters(), before[name], strict=True))
 
 
@@ -156,7 +156,7 @@ def test_layers_are_counted_from_the_image():
         (DenoiserConfig(layer=3), r"layer=3, but .* are 1 \(4 x 8 x 8\), 2 \(8 x 4 x 4\)"),
         (DenoiserConfig(width=100), "narrower than its input of 128 features.*width=128 or more.*pool=2"),
         (DenoiserConfig(width=10), "width=128 or more, denoiser.pool=4, or"),
-        (DenoiserConfig(width=7), "width=128 or more, or a smaller model.width"),
+        (DenoiserConfig(width=7), "width=128 or more, or a smaller model.base_channels"),
         (DenoiserConfig(pool=3), "pool=3 does not divide the 4 pixels of layer 2's maps"),
     ],
 )

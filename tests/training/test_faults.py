@@ -28,7 +28,13 @@ from preimage.training.worker import Worker
 from two_workers import calm_glo, disturbed
 
 pytestmark = pytest.mark.faults
-LONG = {"images": 6_000, "batch": 25, "log_every": 250, "sample_every": 6_000, "checkpoint_every": 500}
+LONG = {
+    "total_images": 6_000,
+    "batch_size": 25,
+    "log_every": 250,
+    "sample_every": 6_000,
+    "checkpoint_every": 500,
+}
 """240 steps of a batch that two workers cannot share out evenly."""
 TWO = Resources(workers=2, gpu=False)
 ELASTIC = Resources(workers=2, min_workers=1, gpu=False)

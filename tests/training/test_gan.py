@@ -5,11 +5,11 @@ import torch.nn.functional as F
 
 from preimage.latents.priors import make_prior
 from preimage.objectives.gan import discriminator_loss, generator_loss
-from preimage.reproducible import seed_of
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.gan import CODES, GanLearner
-from preimage.training.learner import Setting
+from preimage.training.gan import CODES, GanAlgorithm
 from preimage.training.worker import Worker
+from preimage.work.reproducible import seed_of
 from tiny import LOOP, MODEL
 
 
@@ -30,16 +30,16 @@ def test_the_losses_stay_finite_on_saturated_logits():
 def test_a_step_is_the_textbooks_in_float64(digits):
     """Two forward passes, two losses, two Adam steps, written out with whole networks and no sharing."""
     images = digits.read(0, 16)
-    setting = Setting(Worker(), images, LOOP, seed=3)
-    learner = GanLearner(setting, MODEL, OptimizerConfig(lr=1e-3))
-    for network in learner.networks.bare.values():
+    context = AlgorithmContext(Worker(), images, LOOP, seed=3)
+    algorithm = GanAlgorithm(context, MODEL, OptimizerConfig(lr=1e-3))
+    for network in algorithm.networks.unwrapped.values():
         network.double()
-    generator, discriminator = copy.deepcopy((learner.generator, learner.discriminator))
+    generator, discriminator = copy.deepcopy((algorithm.generator, algorithm.discriminator))
     real = torch.rand(16, 1, 16, 16, dtype=torch.float64) * 2 - 1
     random = torch.Generator().manual_seed(seed_of(3, CODES))
     codes = make_prior("normal", 4).sample(16, random).double()
-    learner.prior = _Fixed(codes)
-    learner.step(torch.arange(16), real, 0)
+    algorithm.prior = _Fixed(codes)
+    algorithm.step(torch.arange(16), real, 0)
 
     for network, loss in (
         (
@@ -52,7 +52,7 @@ def test_a_step_is_the_textbooks_in_float64(digits):
         optimizer.zero_grad()
         loss().backward()
         optimizer.step()
-    pairs = ((learner.generator, generator), (learner.discriminator, discriminator))
+    pairs = ((algorithm.generator, generator), (algorithm.discriminator, discriminator))
     for mine, theirs in pairs:
         for one, other in zip(mine.parameters(), theirs.parameters(), strict=True):
             assert torch.allclose(one, other, atol=1e-12)

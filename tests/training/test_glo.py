@@ -14,9 +14,9 @@ from preimage.latents.store import Store
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.objectives.lap1 import lap1
 from preimage.training import checkpoints
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.glo import CodesConfig, GloLearner
-from preimage.training.learner import Setting
+from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.loop import train
 from preimage.training.worker import Worker
 from tiny import GLO_MODEL, LOOP
@@ -25,21 +25,23 @@ SGD = OptimizerConfig(name="sgd", lr=1.0)
 
 
 def learner_of(images, codes=None, loss="l2", model=GLO_MODEL):
-    return GloLearner(Setting(Worker(), images, LOOP, seed=3), model, loss, codes or CodesConfig(), SGD)
+    return GloAlgorithm(
+        AlgorithmContext(Worker(), images, LOOP, seed=3), model, loss, codes or CodesConfig(), SGD
+    )
 
 
 @pytest.mark.parametrize("loss", ["l2", "lap1"])
 def test_a_step_is_descent_on_each_images_own_loss_in_float64(digits, loss):
     """Written out: the generator on the batch's mean loss, every code on the loss of its image alone."""
     images = digits.read(0, 24)
-    learner = learner_of(images, CodesConfig(start="random", lr=0.7), loss)
-    learner.begin()
-    learner.generator.double()
-    learner.table = learner.table.double()
-    before, plain = learner.table.clone(), copy.deepcopy(learner.generator)
+    algorithm = learner_of(images, CodesConfig(init="random", lr=0.7), loss)
+    algorithm.begin()
+    algorithm.generator.double()
+    algorithm.table = algorithm.table.double()
+    before, plain = algorithm.table.clone(), copy.deepcopy(algorithm.generator)
     rows = torch.tensor([5, 2, 17, 11])
     real = torch.rand(4, 1, 16, 16, dtype=torch.float64) * 2 - 1
-    metrics = learner.step(rows, real, 0)
+    metrics = algorithm.step(rows, real, 0)
 
     codes = before[rows].requires_grad_()
     made = plain(codes)
@@ -49,9 +51,9 @@ def test_a_step_is_descent_on_each_images_own_loss_in_float64(digits, loss):
     moved = before[rows] - 0.7 * slopes
     expected = before.clone()
     expected[rows] = torch.stack([z / max(z.norm().item(), 1) for z in moved])
-    assert torch.allclose(learner.table, expected, atol=1e-12), "rows outside the batch do not move"
+    assert torch.allclose(algorithm.table, expected, atol=1e-12), "rows outside the batch do not move"
     for mine, theirs, slope in zip(
-        learner.generator.parameters(), plain.parameters(), gradients, strict=True
+        algorithm.generator.parameters(), plain.parameters(), gradients, strict=True
     ):
         assert torch.allclose(mine, theirs - slope, atol=1e-12)
     assert metrics["loss"].item() == pytest.approx(each.mean().item())
@@ -63,49 +65,49 @@ def test_a_codes_step_does_not_depend_on_how_many_share_the_batch(digits):
     real = to_float(images.pixels)
     tables = []
     for rows in (torch.arange(4), torch.arange(12)):
-        learner = learner_of(images)
-        learner.begin()
-        learner.generator.eval()
-        learner.step(rows, real[rows], 0)
-        tables.append(learner.table[:4])
+        algorithm = learner_of(images)
+        algorithm.begin()
+        algorithm.generator.eval()
+        algorithm.step(rows, real[rows], 0)
+        tables.append(algorithm.table[:4])
     assert torch.allclose(*tables, atol=1e-5)
 
 
 def test_codes_start_at_pcas_scores_scaled_to_the_ball(digits):
     images = digits.read(0, 200)
-    learner = learner_of(images)
-    learner.begin()
+    algorithm = learner_of(images)
+    algorithm.begin()
     rows = to_float(images.pixels).flatten(1).double()
     centred = rows - rows.mean(0)
     left, values, _ = torch.linalg.svd(centred, full_matrices=False)
     scores = (left * values)[:, : GLO_MODEL.latent_dim]
     scaled = scores / scores.var(0).sum().sqrt()
     expected = scaled / scaled.norm(dim=1, keepdim=True).clamp_min(1)
-    assert torch.allclose(learner.table.abs().double(), expected.abs(), atol=1e-4), "signs are free"
-    assert learner.table.norm(dim=1).max() <= 1 + 1e-6
+    assert torch.allclose(algorithm.table.abs().double(), expected.abs(), atol=1e-4), "signs are free"
+    assert algorithm.table.norm(dim=1).max() <= 1 + 1e-6
 
 
 def test_random_codes_are_normal_with_mean_squared_norm_one_and_belong_to_their_images(digits):
     images = digits.read(0, 200)
     model = GLO_MODEL.model_copy(update={"latent_dim": 64})
-    learner = learner_of(images, CodesConfig(start="random"), model=model)
-    learner.begin()
-    part = learner_of(digits.read(50, 150), CodesConfig(start="random"), model=model)
+    algorithm = learner_of(images, CodesConfig(init="random"), model=model)
+    algorithm.begin()
+    part = learner_of(digits.read(50, 150), CodesConfig(init="random"), model=model)
     part.begin()
-    assert torch.equal(part.table, learner.table[50:150])
-    inside = learner.table[learner.table.norm(dim=1) < 1 - 1e-6]
+    assert torch.equal(part.table, algorithm.table[50:150])
+    inside = algorithm.table[algorithm.table.norm(dim=1) < 1 - 1e-6]
     assert 0.3 < len(inside) / 200 < 0.7, "about half are drawn inside of the ball"
-    assert learner.table.mean().abs() < 3 / math.sqrt(200 * 64 * 64)
+    assert algorithm.table.mean().abs() < 3 / math.sqrt(200 * 64 * 64)
 
 
 def test_more_dimensions_than_pca_can_give_are_refused(digits):
-    learner = learner_of(digits.read(0, 3))
+    algorithm = learner_of(digits.read(0, 3))
     with pytest.raises(PreimageError, match="at most 2 principal components"):
-        learner.begin()
+        algorithm.begin()
 
 
 def test_training_lowers_the_loss_and_leaves_a_generator_its_prior_and_a_store(make_glo, digits):
-    training = make_glo(images=4_800)
+    training = make_glo(total_images=4_800)
     train(Worker(), training)
     curve = [value for _, value in training.run.curve("loss")]
     assert curve[-1] < 0.5 * curve[0]
@@ -128,17 +130,17 @@ def test_training_lowers_the_loss_and_leaves_a_generator_its_prior_and_a_store(m
 def test_a_killed_run_goes_on_with_the_same_curve_and_codes(make_glo, monkeypatch):
     whole, killed = make_glo("whole"), make_glo("killed")
     train(Worker(), whole)
-    original = GloLearner.step
+    original = GloAlgorithm.step
 
     def dying(self, rows, images, number):
         if number == 13:
             raise KeyboardInterrupt
         return original(self, rows, images, number)
 
-    monkeypatch.setattr(GloLearner, "step", dying)
+    monkeypatch.setattr(GloAlgorithm, "step", dying)
     with pytest.raises(KeyboardInterrupt):
         train(Worker(), killed)
-    monkeypatch.setattr(GloLearner, "step", original)
+    monkeypatch.setattr(GloAlgorithm, "step", original)
     train(Worker(), killed)
     assert killed.run.curve("loss") == whole.run.curve("loss")
     assert Store.open(killed.run.store).fingerprint == Store.open(whole.run.store).fingerprint
@@ -155,7 +157,7 @@ def test_a_delivery_that_was_killed_goes_on(make_glo):
 
 
 def test_the_best_checkpoints_codes_are_delivered_with_its_generator(make_glo):
-    training = make_glo(images=960, best="code_norm", best_is="lowest")
+    training = make_glo(total_images=960, select_by="code_norm", mode="min")
     train(Worker(), training)
     best = checkpoints.best(training.run.checkpoints, lowest=True)
     codes = Store.open(training.run.store).head(500)
@@ -166,12 +168,12 @@ def test_the_best_checkpoints_codes_are_delivered_with_its_generator(make_glo):
 
 def test_a_loss_that_diverges_stops_and_keeps_the_last_good_checkpoint(make_glo, monkeypatch):
     training = make_glo()
-    original = GloLearner.step
+    original = GloAlgorithm.step
 
     def poisoned(self, rows, images, number):
         return original(self, rows, images * math.nan if number == 7 else images, number)
 
-    monkeypatch.setattr(GloLearner, "step", poisoned)
+    monkeypatch.setattr(GloAlgorithm, "step", poisoned)
     with pytest.raises(NonFiniteError, match="the loss is not finite at step 7"):
         train(Worker(), training)
     kept = checkpoints.newest(training.run.checkpoints)
@@ -180,7 +182,7 @@ def test_a_loss_that_diverges_stops_and_keeps_the_last_good_checkpoint(make_glo,
 
 
 def test_codes_that_step_out_of_all_bounds_stop_it_too(make_glo):
-    build = partial(GloLearner, model=GLO_MODEL, loss="l2", codes=CodesConfig(lr=1e30), optimizer=SGD)
+    build = partial(GloAlgorithm, model=GLO_MODEL, loss="l2", codes=CodesConfig(lr=1e30), optimizer=SGD)
     with pytest.raises(NonFiniteError, match="the codes' step is not finite at step 0"):
         train(Worker(), dataclasses.replace(make_glo(), build=build))
 
@@ -194,16 +196,19 @@ def test_a_resume_with_another_dataset_is_refused(make_glo):
 
 
 def test_mixed_precision_keeps_codes_and_weights_in_float32(make_glo):
-    training = make_glo(images=240, precision="bf16")
+    training = make_glo(total_images=240, precision="bf16")
     train(Worker(), training)
     newest = checkpoints.newest(training.run.checkpoints)
     assert newest.own(0)["codes"].dtype == torch.float32
-    assert all(each.dtype != torch.bfloat16 for each in newest.shared()["learner"]["generator"].values())
+    assert all(each.dtype != torch.bfloat16 for each in newest.shared()["algorithm"]["generator"].values())
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
 def test_a_compiled_training_is_the_training(make_glo):
-    plain, compiled = make_glo("plain", images=240), make_glo("compiled", images=240, compile=True)
+    plain, compiled = (
+        make_glo("plain", total_images=240),
+        make_glo("compiled", total_images=240, compile=True),
+    )
     for training in (plain, compiled):
         train(Worker(), training)
     losses = [[value for _, value in each.run.curve("loss")] for each in (plain, compiled)]
@@ -217,7 +222,7 @@ def test_compilation_without_a_compiler_is_refused(make_glo, monkeypatch):
 
 
 def test_images_may_stay_in_memory(make_glo):
-    here, there = make_glo("a"), dataclasses.replace(make_glo("b"), images_on="host")
+    here, there = make_glo("a"), dataclasses.replace(make_glo("b"), data_device="host")
     train(Worker(), here)
     train(Worker(), there)
     assert here.run.curve("loss") == there.run.curve("loss")

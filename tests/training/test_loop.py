@@ -7,7 +7,7 @@ import torch
 from preimage.errors import CheckpointError, NonFiniteError
 from preimage.training import checkpoints
 from preimage.training.config import LoopConfig
-from preimage.training.gan import GanLearner
+from preimage.training.gan import GanAlgorithm
 from preimage.training.loop import train
 from preimage.training.worker import Worker
 
@@ -19,7 +19,7 @@ def curves(training):
 
 
 def weights(training):
-    return checkpoints.newest(training.run.checkpoints).shared()["learner"]["generator"]
+    return checkpoints.newest(training.run.checkpoints).shared()["algorithm"]["generator"]
 
 
 def same_weights(one, other):
@@ -32,15 +32,15 @@ class Killed(Exception):
 
 def kill_at(monkeypatch, step):
     """Die in the middle of a step, with nothing cleaned up."""
-    original = GanLearner.step
+    original = GanAlgorithm.step
 
     def dying(self, rows, images, number):
         if number == step:
             raise Killed
         return original(self, rows, images, number)
 
-    monkeypatch.setattr(GanLearner, "step", dying)
-    return lambda: monkeypatch.setattr(GanLearner, "step", original)
+    monkeypatch.setattr(GanAlgorithm, "step", dying)
+    return lambda: monkeypatch.setattr(GanAlgorithm, "step", original)
 
 
 def test_one_seed_is_one_curve(make_training):
@@ -103,17 +103,17 @@ def test_a_damaged_checkpoint_is_passed_over_and_said_to_be(make_training, monke
 
 def test_what_is_not_finite_stops_before_the_update_and_keeps_the_last_checkpoint(make_training, monkeypatch):
     training = make_training()
-    original = GanLearner.step
+    original = GanAlgorithm.step
 
     def poisoned(self, rows, images, number):
         return original(self, rows, images * math.nan if number == 7 else images, number)
 
-    monkeypatch.setattr(GanLearner, "step", poisoned)
+    monkeypatch.setattr(GanAlgorithm, "step", poisoned)
     with pytest.raises(NonFiniteError, match="the discriminator's loss is not finite at step 7"):
         train(Worker(), training)
     kept = checkpoints.newest(training.run.checkpoints)
     assert kept.images == 120
-    assert all(torch.isfinite(each).all() for each in kept.shared()["learner"]["generator"].values())
+    assert all(torch.isfinite(each).all() for each in kept.shared()["algorithm"]["generator"].values())
 
 
 def test_a_gradient_that_is_not_finite_is_named(make_training, monkeypatch):
@@ -130,9 +130,9 @@ def test_a_gradient_that_is_not_finite_is_named(make_training, monkeypatch):
     build = training.build
 
     def remember(setting):
-        learner = build(setting)
-        poisoned.target = learner.generator
-        return learner
+        algorithm = build(setting)
+        poisoned.target = algorithm.generator
+        return algorithm
 
     monkeypatch.setattr(torch.Tensor, "backward", poisoned)
     with pytest.raises(
@@ -149,16 +149,16 @@ def test_a_gradient_that_is_not_finite_is_named(make_training, monkeypatch):
         ("inception_score", None, False),
         ("class_entropy", None, False),
         ("training_accuracy", None, False),
-        ("classifier_score", "lowest", True),
-        ("generator_loss", "highest", False),
+        ("classifier_score", "min", True),
+        ("generator_loss", "max", False),
     ],
 )
 def test_which_value_of_a_metric_is_the_best(metric, said, lowest):
-    assert LoopConfig(best=metric, best_is=said).lowest_is_best is lowest
+    assert LoopConfig(select_by=metric, mode=said).lowest_is_best is lowest
 
 
 def test_the_best_checkpoint_by_a_chosen_metric_is_kept_beside_the_latest(make_training):
-    training = make_training(images=960, best="generator_loss", best_is="lowest")
+    training = make_training(total_images=960, select_by="generator_loss", mode="min")
     train(Worker(), training)
     scores = {}
     curve = dict(training.run.curve("generator_loss"))
@@ -172,6 +172,6 @@ def test_the_best_checkpoint_by_a_chosen_metric_is_kept_beside_the_latest(make_t
 
 
 def test_bf16_trains_and_keeps_float32_weights(make_training):
-    training = make_training(images=96, precision="bf16")
+    training = make_training(total_images=96, precision="bf16")
     train(Worker(), training)
     assert all(value.dtype != torch.bfloat16 for value in weights(training).values())

@@ -78,9 +78,9 @@ def test_a_killed_driver_goes_on_when_the_command_is_given_again(undisturbed, tm
 GLO = {
     "job": "train-glo",
     "data": TRAIN["data"],
-    "model": {"latent_dim": 6, "width": 8},
+    "model": {"latent_dim": 6, "base_channels": 8},
     "optimizer": {"name": "sgd", "lr": 0.02},
-    "training": TRAIN["training"] | {"images": 9_600, "checkpoint_every": 1_200},
+    "training": TRAIN["training"] | {"total_images": 9_600, "checkpoint_every": 1_200},
 }
 
 

@@ -13,19 +13,19 @@ from preimage.metrics.distances import energy_distance
 from preimage.models.generator_folder import save_generator
 from preimage.models.pgan import CodeGenerator, PganConfig, folded
 from preimage.models.prior_folder import load_fitted, read_prior_card
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.training.batches import shares
 from preimage.training.codes import CodeSet
 from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.loop import train
-from preimage.training.pgan import CodeScoring, PganLearner, deliver_prior
+from preimage.training.pgan import CodeScoring, PganAlgorithm, deliver_prior
 from preimage.training.training import Training
 from preimage.training.worker import Worker
 from stores import write_store
 from two_workers import Stop, many, pgan, slow_pgan, stopping, train_or_stop
 
 OUT = 0.25
-LOOP = LoopConfig(images=4_800, batch=48, log_every=480, sample_every=4_800, checkpoint_every=960)
+LOOP = LoopConfig(total_images=4_800, batch_size=48, log_every=480, sample_every=4_800, checkpoint_every=960)
 
 
 def unseen_of(store):
@@ -107,12 +107,12 @@ def test_it_learns_a_distribution_that_no_gaussian_is(training, folder, card, di
     z[::2] -= 6
     heaps = write_store(folder / "heaps", card, digits, z, torch.arange(3000))
     made = replace(
-        training("run", images=96_000, checkpoint_every=19_200),
+        training("run", total_images=96_000, checkpoint_every=19_200),
         dataset=heaps.folder,
         open=partial(CodeSet.open, held_out=OUT),
         scoring=CodeScoring(unseen_of(heaps)),
         loop=LOOP.model_copy(
-            update={"images": 96_000, "checkpoint_every": 19_200, "best": "energy_distance"}
+            update={"total_images": 96_000, "checkpoint_every": 19_200, "select_by": "energy_distance"}
         ),
     )
     train(Worker(), made)
@@ -137,7 +137,7 @@ def test_a_killed_training_leaves_the_prior_of_one_that_nothing_disturbed(traini
 
 def test_three_workers_learn_as_one_does(training):
     """Of a batch that they cannot share out evenly."""
-    size = {"images": 1000, "batch": 50, "log_every": 500}
+    size = {"total_images": 1000, "batch_size": 50, "log_every": 500}
     one, three = (replace(training(name, **size), build=slow_pgan) for name in ("one", "three"))
     train(Worker(), one)
     many(3, train_or_stop, three)
@@ -154,11 +154,11 @@ def test_noise_smaller_than_the_code_is_refused(training):
 
 
 def _small(model, setting):
-    return PganLearner(setting, model, OptimizerConfig())
+    return PganAlgorithm(setting, model, OptimizerConfig())
 
 
 def test_samples_are_drawn_through_the_generator(training, folder, card):
-    made = replace(training("seen", images=480), build=partial(pgan, images=folder / "generator"))
+    made = replace(training("seen", total_images=480), build=partial(pgan, images=folder / "generator"))
     train(Worker(), made)
     assert made.run.has_samples(480)
     assert not training("unseen").run.has_samples(0)

@@ -11,11 +11,11 @@ from preimage.metrics.scores import frechet_distance, inception_score
 from preimage.models.classifier import ClassifierConfig, build_classifier, save_classifier
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.scorer import ScorerSource
-from preimage.reproducible import seed_of
 from preimage.training import checkpoints
 from preimage.training.loop import train
 from preimage.training.scoring import DRAWN, SCORES, Scoring
 from preimage.training.worker import Worker
+from preimage.work.reproducible import seed_of
 from two_workers import gan, many, train_all
 
 NAMES = SCORES["classifier"]
@@ -25,7 +25,9 @@ SAMPLES = 50
 @pytest.fixture
 def scoring(folder) -> Scoring:
     """Through a classifier that was never trained: its scores are as good as any for what is tested here."""
-    classifier = build_classifier(ClassifierConfig(image_size=16, channels=1, classes=10, width=4), seed=1)
+    classifier = build_classifier(
+        ClassifierConfig(image_size=16, channels=1, classes=10, base_channels=4), seed=1
+    )
     with torch.no_grad():
         classifier.logits.weight.mul_(100)  # far from undecided
     save_classifier(classifier, folder / "classifier", [str(k) for k in range(10)], 0.1, "none", {})
@@ -37,7 +39,7 @@ def curves(training):
 
 
 def test_samples_are_scored_at_every_checkpoint_and_the_best_becomes_the_generator(make_training, scoring):
-    training = make_training(best="classifier_score")
+    training = make_training(select_by="classifier_score")
     train(Worker(), replace(training, scoring=scoring))
     scores = dict(curves(training)["classifier_score"])
     assert list(scores) == [120, 240, 360, 480]
@@ -87,7 +89,7 @@ def test_a_run_that_was_stopped_has_the_same_scores(make_training, scoring, monk
 def test_three_workers_score_as_one_does(make_training, scoring):
     """With batches and samples that they cannot share out evenly."""
     one, three = (
-        replace(make_training(name, images=125, batch=25), build=gan, scoring=scoring)
+        replace(make_training(name, total_images=125, batch_size=25), build=gan, scoring=scoring)
         for name in ("one", "three")
     )
     train(Worker(), one)

@@ -24,7 +24,7 @@ def alike(one: Training, other: Training, metric: str) -> None:
     ("workers", "batch", "images"), [(2, 24, 480), (3, 25, 250)], ids=["two equal", "three unequal"]
 )
 def test_workers_train_as_one_does(make_glo, workers, batch, images):
-    size = {"batch": batch, "images": images, "log_every": 2 * batch}
+    size = {"batch_size": batch, "total_images": images, "log_every": 2 * batch}
     ones, groups = (
         [replace(make_glo(f"{method}-{name}", **size), build=build) for method, (build, _) in METHODS.items()]
         for name in ("one", "many")
@@ -39,8 +39,8 @@ def test_workers_train_as_one_does(make_glo, workers, batch, images):
 @pytest.mark.parametrize(("first", "then"), [(1, 3), (3, 1)])
 def test_glo_goes_on_with_another_number_of_workers(make_glo, first, then):
     """The whole curve, the codes, and the store are those of a training that nothing disturbed."""
-    whole = replace(make_glo("whole", batch=25), build=glo)
-    moved = replace(make_glo("moved", batch=25), build=partial(stopping, glo, 13))
+    whole = replace(make_glo("whole", batch_size=25), build=glo)
+    moved = replace(make_glo("moved", batch_size=25), build=partial(stopping, glo, 13))
     train(Worker(), whole)
     for workers, training in ((first, moved), (then, replace(moved, build=glo))):
         many(workers, train_or_stop, training) if workers > 1 else train_or_stop(Worker(), training)

@@ -10,7 +10,7 @@ from preimage.tuning.study import run_study
 from shell import Shell
 from studies import GRID, JOB, LEARNING_RATES, PIPELINE, planned, text_of
 
-BATCHES = {"model.filter_size": {"choice": [3, 4]}, "training.images": {"choice": [480, 960]}}
+BATCHES = {"model.kernel_size": {"choice": [3, 4]}, "training.total_images": {"choice": [480, 960]}}
 
 
 def test_a_grid_costs_what_its_points_cost(tmp_path):
@@ -33,7 +33,7 @@ def test_what_is_finished_and_what_is_shared_is_not_counted_twice(tmp_path):
     spec = {
         "trial": PIPELINE,
         "space": {"codes.seed": {"choice": [0, 1, 2]}},
-        "objectives": {"prior.pag": "lowest"},
+        "objectives": {"prior.pag": "minimize"},
         "sampler": {"name": "grid"},
     }
     plan = planned(spec, tmp_path)
@@ -47,7 +47,7 @@ def test_what_is_finished_and_what_is_shared_is_not_counted_twice(tmp_path):
 
 
 def test_points_that_no_trial_can_be_run_at_are_counted(tmp_path):
-    spec = GRID | {"space": {"training.batch": {"choice": [24, 2400]}}}
+    spec = GRID | {"space": {"training.batch_size": {"choice": [24, 2400]}}}
     assert estimate(planned(spec, tmp_path)).impossible == 1, "there are 200 images"
 
 
@@ -70,7 +70,7 @@ def test_a_study_is_planned_and_run_and_planned_in_a_shell(shell, tmp_path):
     assert said.code == 0
     assert "6, of which 0 are over" in said.out
     assert "nothing was started" in said.out
-    said = shell("run", "study.yaml", "--json", "space={model.filter_size: {choice: [3, 4]}}")
+    said = shell("run", "study.yaml", "--json", "space={model.kernel_size: {choice: [3, 4]}}")
     assert said.code == 0
     outcome = json.loads(said.out.splitlines()[-1])
     assert (outcome["job"], outcome["metrics"]["complete"]) == ("study", 2)
@@ -85,10 +85,10 @@ def test_a_study_is_planned_and_run_and_planned_in_a_shell(shell, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["space.model.widht={choice: [1]}"], "did you mean 'width'?"),
+        (["space.model.base_chanels={choice: [1]}"], "did you mean 'base_channels'?"),
         (["--fresh"], "--fresh is for jobs and pipelines"),
         (["trial.resources.workers=2"], "local"),
-        (["trial.training.batch=2400"], "2400"),
+        (["trial.training.batch_size=2400"], "2400"),
     ],
 )
 def test_a_mistake_in_a_study_is_one_message(shell, changes, message):

@@ -4,7 +4,7 @@ import pytest
 
 from faulty import meanwhile
 from nodes import Stopwatch, alive, nodes, workers_on
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.tuning.records import read_records
 from preimage.tuning.study import run_study
 from studies import LEARNING_RATES, planned, same
@@ -12,12 +12,12 @@ from studies import LEARNING_RATES, planned, same
 pytestmark = pytest.mark.faults
 LONGER = (
     "trials=6",
-    "trial.model.width=12",
-    "trial.training.images=9600",
+    "trial.model.base_channels=12",
+    "trial.training.total_images=9600",
     "trial.training.log_every=960",
     "trial.training.sample_every=4800",
     "trial.training.checkpoint_every=960",
-    "scheduler.first=4800",
+    "scheduler.min_resource=4800",
 )
 """Trials long enough to be broken half way; the scheduler gives some up."""
 

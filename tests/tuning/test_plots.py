@@ -26,7 +26,7 @@ RATES = {
 def rates(**changes):
     """A study of one objective over all kinds of spaces."""
     sampler = SamplerConfig.model_validate({"name": "tpe"})
-    return replace(study(), space=RATES, objectives={"loss": "lowest"}, sampler=sampler, **changes)
+    return replace(study(), space=RATES, objectives={"loss": "minimize"}, sampler=sampler, **changes)
 
 
 def tried(count, states=("complete",)):

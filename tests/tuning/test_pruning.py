@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.specs.search import SchedulerConfig
 from preimage.tuning.pruning import Others, Rule, StopTraining
 from preimage.tuning.records import TrialRecord
@@ -49,7 +49,7 @@ def by_rule(config, lowest, trials):
 @settings(max_examples=200, deadline=None)
 @given(TRIALS, st.booleans(), st.integers(2, 4))
 def test_asha_gives_up_what_optunas_successive_halving_gives_up(trials, lowest, factor):
-    config = SchedulerConfig(name="asha", metric="loss", first=100, factor=factor)
+    config = SchedulerConfig(name="asha", metric="loss", min_resource=100, reduction_factor=factor)
     pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=100, reduction_factor=factor)
     direction = "minimize" if lowest else "maximize"
     assert by_rule(config, lowest, trials) == by_optuna(pruner, direction, trials)
@@ -59,14 +59,14 @@ def test_asha_gives_up_what_optunas_successive_halving_gives_up(trials, lowest, 
 @settings(max_examples=200, deadline=None)
 @given(TRIALS, st.booleans(), st.integers(1, 4))
 def test_median_gives_up_what_optunas_median_pruner_gives_up(trials, lowest, startup):
-    config = SchedulerConfig(name="median", metric="loss", first=100, startup=startup)
+    config = SchedulerConfig(name="median", metric="loss", min_resource=100, n_startup_trials=startup)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=startup, n_warmup_steps=100)
     direction = "minimize" if lowest else "maximize"
     assert by_rule(config, lowest, trials) == by_optuna(pruner, direction, trials)
 
 
 def rule(*curves, name="asha"):
-    config = SchedulerConfig(name=name, metric="loss", first=100, factor=2)
+    config = SchedulerConfig(name=name, metric="loss", min_resource=100, reduction_factor=2)
     return Rule(config, True, Others(curves, curves))
 
 

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
+from preimage.tuning.annotations import Pick
 from preimage.tuning.naming import number, short_names
-from preimage.tuning.picks import Pick
 from preimage.tuning.ranking import correlations, rank
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.report import metrics, report
 from preimage.tuning.table import table
 from study_reports import complete, study, trials
 
-LOWEST = {"pag": "lowest", "score": "highest"}
+LOWEST = {"pag": "minimize", "score": "maximize"}
 VALUES = [(3.0, 0.3), (1.0, 0.1), (2.0, 0.2), (4.0, 0.4)]
 """The best first: trials 1, 2, 0, 3."""
 
@@ -31,24 +31,25 @@ def plain(values):
     """Trials of one objective or two."""
     lines = [each if isinstance(each, tuple) else (each,) for each in values]
     return [
-        complete(i, dict(zip(LOWEST, line, strict=False)), {"model.width": i}) for i, line in enumerate(lines)
+        complete(i, dict(zip(LOWEST, line, strict=False)), {"model.base_channels": i})
+        for i, line in enumerate(lines)
     ]
 
 
 def failed(number, error="no luck"):
-    return TrialRecord(number=number, params={"model.width": 9}, state="failed", error=error)
+    return TrialRecord(number=number, params={"model.base_channels": 9}, state="failed", error=error)
 
 
 def written(records, objectives=LOWEST, picks=()):
     ranking = rank(records, objectives)
-    return table(ranking, ["model.width"], correlations(ranking), picks)
+    return table(ranking, ["model.base_channels"], correlations(ranking), picks)
 
 
 def test_trials_are_ranked_by_the_first_objective_in_its_direction():
     records = plain([(2.0, 5.0), (1.0, 4.0), (nan, 9.0), (1.0, 6.0)])
     order = [each.number for each in rank(records, LOWEST).complete]
     assert order == [1, 3, 0, 2], "the earlier of equal trials first, what is not a number last"
-    turned = rank(records, {"score": "highest", "pag": "lowest"})
+    turned = rank(records, {"score": "maximize", "pag": "minimize"})
     assert [each.number for each in turned.complete] == [2, 3, 0, 1]
     assert [turned.rank(each) for each in (2, 3, 0, 1)] == [1, 2, 3, 4]
     assert [rank(records, LOWEST).rank(each) for each in (1, 3, 0)] == [1, 1, 3]
@@ -89,7 +90,7 @@ def test_agreement_is_positive_where_low_pag_goes_with_high_score():
     assert "Spearman's rho is -1.00" in opposite
     chance = written(plain([(float(i), (7 * i) % 4) for i in range(8)]))
     assert "not shown to order the trials alike, nor oppositely: the interval has 0 in it" in chance
-    same = written(plain([(float(i), float(i)) for i in range(6)]), {"pag": "lowest", "score": "lowest"})
+    same = written(plain([(float(i), float(i)) for i in range(6)]), {"pag": "minimize", "score": "minimize"})
     assert "as they stand" not in same
 
 
@@ -97,7 +98,7 @@ def test_where_there_is_no_correlation_it_says_why():
     assert "2 complete trials have no order to compare" in written(plain([(1.0, 1.0), (2.0, 2.0)]))
     assert "1 complete trial has no order" in written([*plain([(1.0, 1.0)]), failed(7)])
     assert "the same for all complete trials" in written(plain([(float(i), 1.0) for i in range(4)]))
-    assert "rank correlation" not in written(plain([1.0, 2.0]), {"pag": "lowest"})
+    assert "rank correlation" not in written(plain([1.0, 2.0]), {"pag": "minimize"})
 
 
 def test_a_persons_pick_stands_beside_the_ranking():
@@ -113,8 +114,8 @@ def test_a_persons_pick_stands_beside_the_ranking():
 
 
 def test_names_are_as_short_as_they_are_unique():
-    keys = ["train.optimizer.lr", "train.codes.lr", "train.model.width", "lr"]
-    assert list(short_names(keys).values()) == ["optimizer.lr", "codes.lr", "width", "lr"]
+    keys = ["train.optimizer.lr", "train.codes.lr", "train.model.base_channels", "lr"]
+    assert list(short_names(keys).values()) == ["optimizer.lr", "codes.lr", "base_channels", "lr"]
     assert short_names(["a.b.c"]) == {"a.b.c": "c"}
     assert [number(each) for each in (1234, 1e-5, 0.123456, 54321.0, True, "adam", [1, 2])] == [
         *("1,234", "1e-05", "0.1235", "54,321", "true", "adam", "[1,2]")
@@ -144,7 +145,7 @@ def test_a_report_writes_what_it_says_and_says_what_was_found(folder, run):
     assert (found["trials"], found["complete"], found["failed"], found["stopped"]) == (4, 4, 0, 0)
     assert found["best_trial"] == 1
     assert found["best"] == {"agreement.pag": 1.0, "codes.reconstruction_error": 0.1}
-    assert found["best_params"] == {"train.model.filter_size": 3, "train.model.width": 8}
+    assert found["best_params"] == {"train.model.kernel_size": 3, "train.model.base_channels": 8}
     assert found["pareto_front"] == [1]
     assert found["correlation"]["pag and reconstruction_error"]["rho"] == pytest.approx(1.0)
 
@@ -207,7 +208,7 @@ def test_a_value_that_is_not_a_number_is_left_out_of_what_needs_one(folder, run)
 
 def test_one_objective_has_no_front_and_no_correlation(folder, run):
     spec = study()
-    spec = replace(spec, objectives={"agreement.pag": "lowest"})
+    spec = replace(spec, objectives={"agreement.pag": "minimize"})
     result = report(spec, trials(folder, spec, [(3.0,), (1.0,)]), [], run)
     assert not {"pareto_front", "correlation"} & set(result.metrics)
     assert "correlation.png" not in result.figures
@@ -215,5 +216,5 @@ def test_one_objective_has_no_front_and_no_correlation(folder, run):
 
 
 def test_metrics_count_states():
-    ranking = rank([failed(0), *plain([1.0])[0:0]], {"pag": "lowest"})
+    ranking = rank([failed(0), *plain([1.0])[0:0]], {"pag": "minimize"})
     assert metrics(ranking, {}, []) == {"trials": 1, "complete": 0, "stopped": 0, "failed": 1}

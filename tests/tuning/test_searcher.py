@@ -7,17 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preimage.specs.spaces import grid_points
+from preimage.specs.search_space import grid_points
 from preimage.tuning.records import TrialRecord
-from preimage.tuning.searcher import Searcher, known_to
+from preimage.tuning.searcher import Searcher, visible_trials
 from studies import GRID, LEARNING_RATES, study_of
 
-NUMBERS = {"optimizer.lr": {"log-uniform": [1e-5, 1e-1]}, "model.width": {"int": [2, 64], "log": True}}
-TWO = {"generator_loss": "lowest", "discriminator_loss": "highest"}
+NUMBERS = {
+    "optimizer.lr": {"log-uniform": [1e-5, 1e-1]},
+    "model.base_channels": {"int": [2, 64], "log": True},
+}
+TWO = {"generator_loss": "minimize", "discriminator_loss": "maximize"}
 STUDIES = {
     "random": {"sampler": {"name": "random"}, "scheduler": {"name": "none"}},
     "tpe": {},
-    "cma-es": {"sampler": {"name": "cma-es", "startup": 3}, "space": NUMBERS},
+    "cma-es": {"sampler": {"name": "cma-es", "n_startup_trials": 3}, "space": NUMBERS},
     "several": {"objectives": TWO, "scheduler": {"name": "none"}},
 }
 
@@ -77,14 +80,14 @@ def test_results_change_what_is_asked_after_the_startup(tmp_path, name):
         records[number] = record.model_copy(update={"values": flipped})
     assert searcher.asked[:3] == informed[:3]
     assert searcher.asked != informed
-    assert known_to(blind, 9) == range(0)
+    assert visible_trials(blind, 9) == range(0)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 6), st.integers(0, 15))
 def test_a_trial_knows_all_but_the_last_so_many(tmp_path_factory, parallel, number):
     spec = spec_of(tmp_path_factory.getbasetemp(), "tpe", parallel)
-    assert list(known_to(spec, number)) == list(range(number - parallel + 1))
+    assert list(visible_trials(spec, number)) == list(range(number - parallel + 1))
 
 
 def test_nobody_is_asked_for_before_its_results_are_there(tmp_path):
@@ -145,8 +148,8 @@ def test_a_record_of_other_parameters_counts_and_is_said(tmp_path, caplog):
 def test_a_stopped_trial_is_told_with_its_metric_turned_where_its_best_is_the_objectives_worst(tmp_path):
     spec = spec_of(tmp_path, "tpe", 1)
     told = []
-    for flip in (False, True):
-        searcher, records = Searcher(spec, flip), {}
+    for negate_metric in (False, True):
+        searcher, records = Searcher(spec, negate_metric), {}
         for number in range(4):
             records[number] = result(spec, number, searcher.ask(records))
         trial = searcher._study.get_trials()[2]

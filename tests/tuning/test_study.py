@@ -8,9 +8,9 @@ import pytest
 
 from faulty import wait_for
 from preimage.errors import PreimageError, TrackingError
+from preimage.tuning.plan import shared_steps
 from preimage.tuning.records import read_records
 from preimage.tuning.study import run_study
-from preimage.tuning.study_plan import shared_steps
 from studies import GRID, LEARNING_RATES, PIPELINE, planned, same, text_of
 
 
@@ -126,7 +126,7 @@ def test_more_trials_go_on_where_a_study_ended(rates, tmp_path):
 
 FAILING = GRID | {
     "space": {"optimizer.lr": {"choice": [2e-4, 1e30]}},
-    "objectives": {"generator_loss": "lowest"},
+    "objectives": {"generator_loss": "minimize"},
 }
 
 
@@ -181,7 +181,7 @@ def test_what_all_trials_share_is_run_once_before_them(tmp_path):
     spec = {
         "trial": PIPELINE,
         "space": {"codes.inversion.steps": {"choice": [3, 6]}},
-        "objectives": {"codes.reconstruction_error": "lowest"},
+        "objectives": {"codes.reconstruction_error": "minimize"},
         "sampler": {"name": "grid"},
     }
     plan = planned(spec, tmp_path)
@@ -202,7 +202,7 @@ def test_what_all_trials_share_is_run_once_before_them(tmp_path):
 
 def test_trials_that_are_the_same_are_run_once(tmp_path):
     spec = GRID | {
-        "space": {"model.filter_size": {"choice": [3, 4]}},
+        "space": {"model.kernel_size": {"choice": [3, 4]}},
         "sampler": {"name": "random"},
         "trials": 5,
     }
@@ -217,15 +217,15 @@ def test_trials_that_are_the_same_are_run_once(tmp_path):
 
 def test_the_fingerprint_is_of_what_decides_the_results(tmp_path):
     plain = planned(LEARNING_RATES, tmp_path).run.name
-    for change in ("trials=20", "trial.resources.cpus=2", "name=other"):
+    for change in ("trials=20", "trial.resources.cpus_per_worker=2", "name=other"):
         assert planned(LEARNING_RATES, tmp_path, change).run.name == plain, change
     for change in (
         "sampler.seed=1",
         "parallel=3",
-        "scheduler.first=48",
+        "scheduler.min_resource=48",
         "space.optimizer.lr.log-uniform=[1.0e-4, 1.0e-2]",
-        "trial.training.batch=20",
-        "trial.model.width=5",
+        "trial.training.batch_size=20",
+        "trial.model.base_channels=5",
         "trial.optimizer.momentum=0.5",
     ):
         assert planned(LEARNING_RATES, tmp_path, change).run.name != plain, change
@@ -240,12 +240,12 @@ def test_a_study_may_vary_what_a_pipeline_repeats(tmp_path):
             "fit": {"job": "fit-prior", "store": "codes", "kind": "gaussian"},
             "prior": {"job": "pag", "store": "codes", "prior": "fit"},
         },
-        "while_falls": "prior.pag",
+        "repeat_while_improving": "prior.pag",
     }
     spec = {
         "trial": trial,
         "space": {"fit.kind": {"choice": ["gaussian", "diagonal"]}},
-        "objectives": {"prior-1.pag": "lowest"},
+        "objectives": {"prior-1.pag": "minimize"},
         "sampler": {"name": "grid"},
     }
     plan = planned(spec, tmp_path)

@@ -7,12 +7,12 @@ import pytest
 
 from faulty import kill, meanwhile, wait_for
 from preimage.errors import PreimageError
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.tuning.on_ray import _Searcher
+from preimage.tuning.queue import Queue
 from preimage.tuning.records import read_records, write_record
 from preimage.tuning.searcher import Searcher
 from preimage.tuning.study import run_study
-from preimage.tuning.waiting import Queue
 from studies import GRID, LEARNING_RATES, PIPELINE, planned, same, text_of
 
 pytestmark = pytest.mark.ray
@@ -55,8 +55,8 @@ def test_a_study_whose_driver_was_killed_ends_as_an_undisturbed_one(undisturbed,
 
 @pytest.mark.faults
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(ray, tmp_path):
-    longer = ["trial.training.images=24000", "trial.training.checkpoint_every=2400"]
-    spec = GRID | {"space": {"model.filter_size": {"choice": [3, 4]}}}
+    longer = ["trial.training.total_images=24000", "trial.training.checkpoint_every=2400"]
+    spec = GRID | {"space": {"model.kernel_size": {"choice": [3, 4]}}}
     plan = planned(spec, tmp_path, ON_RAY, "parallel=2", *longer)
     killed: set[int] = set()
 
@@ -80,8 +80,8 @@ def test_trials_of_two_workers_never_wait_for_each_other(ray, tmp_path):
     for the training and as tasks for the inversion."""
     spec = {
         "trial": PIPELINE | {"resources": {"backend": "ray", "workers": 2, "gpu": False}},
-        "space": {"train.model.filter_size": {"choice": [3, 4]}},
-        "objectives": {"prior.pag": "lowest"},
+        "space": {"train.model.kernel_size": {"choice": [3, 4]}},
+        "objectives": {"prior.pag": "minimize"},
         "sampler": {"name": "grid"},
         "parallel": 2,
     }
@@ -103,7 +103,7 @@ def test_a_trial_whose_process_keeps_dying_fails_in_its_record(tmp_path):
     searcher.on_trial_complete("a", error=True)
     assert read_records(plan.run.folder) == told
     assert (told[0].state, told[0].params) == ("failed", queue.searcher.asked[0])
-    assert "resources.retries" in told[0].error
+    assert "resources.max_failures" in told[0].error
     assert (searcher.suggest("b") or {})["number"] == 1
     kept = told[0].model_copy(update={"number": 1, "state": "stopped", "params": queue.searcher.asked[1]})
     write_record(plan.run.folder, kept)
@@ -113,4 +113,4 @@ def test_a_trial_whose_process_keeps_dying_fails_in_its_record(tmp_path):
 
 def test_a_trial_that_can_never_be_held_is_refused(ray, tmp_path):
     with pytest.raises(PreimageError, match="CPUs"):
-        run_study(planned(GRID, tmp_path, ON_RAY, "trial.resources.cpus=999"))
+        run_study(planned(GRID, tmp_path, ON_RAY, "trial.resources.cpus_per_worker=999"))

@@ -3,24 +3,24 @@
 import mlflow
 import pytest
 
+from preimage.jobs.context import Result
+from preimage.jobs.registry import JOBS
 from preimage.pipelines.execute import execute
 from preimage.pipelines.progress import Silent
-from preimage.recipes.context import Result
-from preimage.recipes.jobs import JOBS
-from preimage.runs import RunFolder
-from preimage.specs.sought import reports_of
+from preimage.runs.run_folder import RunFolder
+from preimage.specs.objectives import reports_of
+from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from preimage.tuning.searcher import Searcher
 from preimage.tuning.study import prepare_images, register_study, run_study
 from preimage.tuning.trial import numbers, plan_trial, run_trial
-from preimage.tuning.waiting import Queue
 from studies import GRID, JOB, LEARNING_RATES, PIPELINE, planned
 
-STEPS = {"codes.inversion.steps": {"choice": [3, 6]}, "train.model.filter_size": {"choice": [3, 4]}}
+STEPS = {"codes.inversion.steps": {"choice": [3, 6]}, "train.model.kernel_size": {"choice": [3, 4]}}
 SHARING = {
     "trial": PIPELINE,
     "space": STEPS,
-    "objectives": {"prior.pag": "lowest"},
+    "objectives": {"prior.pag": "minimize"},
     "sampler": {"name": "grid"},
 }
 
@@ -40,11 +40,16 @@ def test_numbers_are_those_of_metrics_under_dotted_names():
 
 def test_what_jobs_declare_is_what_their_runs_report(tmp_path):
     """So that an objective that is accepted is there in the end."""
-    images, model = JOB["data"], {"latent_dim": 4, "filter_size": 4, "width": 4}
+    images, model = JOB["data"], {"latent_dim": 4, "kernel_size": 4, "base_channels": 4}
     loop = JOB["training"] | {"images": 96}
     training = {"data": images, "model": model, "training": loop}
     steps = {
-        "classes": {"job": "train-classifier", "data": images, "training": loop, "model": {"width": 4}},
+        "classes": {
+            "job": "train-classifier",
+            "data": images,
+            "training": loop,
+            "model": {"base_channels": 4},
+        },
         "train": {"job": "train-gan", **training, "score": {"classifier": "classes", "images": 20}},
         "dfm": {"job": "train-dfm", **training, "denoiser": {"depth": 2}},
         "glo": {"job": "train-glo", **training},
@@ -52,7 +57,7 @@ def test_what_jobs_declare_is_what_their_runs_report(tmp_path):
         "codes": {"job": "invert", "generator": "train", "inversion": {"steps": 3}},
         "prior": {"job": "pag", "store": "codes"},
         "score": {
-            "job": "score",
+            "job": "evaluate",
             "generators": {"GAN": "train", "both": ["train", "dfm"]},
             "classifier": "classes",
             "images": 40,
@@ -92,7 +97,7 @@ def test_a_trials_run_is_its_studys_child_in_mlflow_and_shows_its_samples(tmp_pa
 
 def test_an_objective_that_is_no_number_fails_the_trial(tmp_path, monkeypatch):
     plan = begun(SHARING, tmp_path)
-    params = {"codes.inversion.steps": 3, "train.model.filter_size": 3}
+    params = {"codes.inversion.steps": 3, "train.model.kernel_size": 3}
     for value, error in ((float("nan"), "prior.pag is nan"), ("high", "says nothing of prior.pag")):
         with monkeypatch.context() as patch:
             job = JOBS["pag"]
@@ -111,7 +116,7 @@ def test_an_objective_that_is_no_number_fails_the_trial(tmp_path, monkeypatch):
 
 def test_a_trial_that_no_plan_can_be_made_of_fails_in_its_record(tmp_path):
     plan = planned(GRID, tmp_path)
-    record = run_trial(plan.study, 3, {"model.filter_size": 0})
+    record = run_trial(plan.study, 3, {"model.kernel_size": 0})
     assert (record.number, record.state, record.run) == (3, "failed", None)
     assert "tiny-0003" in str(record.error)
 
@@ -149,11 +154,11 @@ def test_trials_that_would_write_to_the_same_step_wait_for_each_other(tmp_path):
     assert first
     assert second
     assert queue.next() is None, "both other trials share a training with one that runs"
-    assert first[1]["train.model.filter_size"] != second[1]["train.model.filter_size"]
+    assert first[1]["train.model.kernel_size"] != second[1]["train.model.kernel_size"]
     queue.done(run_trial(plan.study, *first))
     third = queue.next()
     assert third
-    assert third[1]["train.model.filter_size"] == first[1]["train.model.filter_size"]
+    assert third[1]["train.model.kernel_size"] == first[1]["train.model.kernel_size"]
     assert queue.next() is None
     queue.done(run_trial(plan.study, *second))
     assert queue.next() is not None

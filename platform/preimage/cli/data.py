@@ -41,7 +41,7 @@ def prepare(
     from preimage.cluster.connect import connect
     from preimage.data.prepare import prepare as make
     from preimage.pipelines.progress import showing
-    from preimage.storage import Folder
+    from preimage.storage.folder import Folder
 
     config = _config(source, changes or [])
     console = Console()

@@ -11,7 +11,7 @@ import psutil
 
 from preimage.data.sources import SOURCES, found
 from preimage.errors import PreimageError, StorageError
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 GIB = 2**30
 ENOUGH_DISK, ENOUGH_MEMORY = 5 * GIB, 4 * GIB

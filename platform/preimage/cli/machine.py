@@ -30,7 +30,7 @@ def ui(
     import sys
 
     from preimage.errors import TrackingError
-    from preimage.storage import Folder
+    from preimage.storage.folder import Folder
 
     root = Folder.at(results)
     if not (root.local / "mlflow.db").exists():

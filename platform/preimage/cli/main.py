@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from preimage.cli import data, jobs, machine, run, store, study, submit
+from preimage.cli import data, machine, run, store, study, submit
+from preimage.cli import submissions as jobs
 from preimage.errors import PreimageError
 
 app = typer.Typer(
@@ -65,7 +66,7 @@ def _attended() -> Iterator[None]:
     if "PREIMAGE_SUBMISSION" not in os.environ:  # asked here, for its reader takes long to import
         yield
         return
-    from preimage.cluster.attend import attended
+    from preimage.cluster.log_capture import attended
 
     with attended():
         yield

@@ -12,10 +12,10 @@ from rich.table import Table
 from preimage.data.config import DataConfig
 from preimage.data.prepare import dataset_name
 from preimage.data.sources import found
+from preimage.jobs.registry import JOBS
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.plan import Plan, PlannedStep, image_count
-from preimage.recipes.jobs import JOBS
-from preimage.runs import Outcome
+from preimage.runs.run_folder import Outcome
 from preimage.training import checkpoints
 
 
@@ -104,7 +104,7 @@ def _workers(step: PlannedStep) -> str:
         return "this process"
     gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU where there is one"}[resources.gpu]
     least = f"{resources.min_workers} to " if resources.needed < resources.workers else ""
-    return f"{least}{resources.workers}, each with {resources.cpus} CPU{gpu}, on Ray"
+    return f"{least}{resources.workers}, each with {resources.cpus_per_worker} CPU{gpu}, on Ray"
 
 
 def _costs(plan: Plan, step: PlannedStep) -> str:
@@ -149,8 +149,8 @@ def _next(plan: Plan, outcome: Outcome) -> list[tuple[str, str]]:
             (f"preimage run jobs/invert.yaml generator={outcome.run}{there}", "the codes of its images")
         )
     if outcome.job == "train-classifier":
-        step = f"{{score: {{job: score, generators: {{GAN: RUN}}, classifier: {outcome.run}}}}}"
-        command = f"preimage run jobs/score.yaml steps='{step}'{there}"
+        step = f"{{score: {{job: evaluate, generators: {{GAN: RUN}}, classifier: {outcome.run}}}}}"
+        command = f"preimage run jobs/evaluate.yaml steps='{step}'{there}"
         commands.append((command, "how good a generator's samples of such images are"))
     if outcome.job == "invert":
         commands.append((f"preimage run jobs/pag.yaml store={outcome.run}{there}", "their prior agreement"))

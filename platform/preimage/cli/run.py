@@ -10,8 +10,8 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from preimage.pipelines.plan import Plan
-    from preimage.runs import Outcome
-    from preimage.tuning.study_plan import StudyPlan
+    from preimage.runs.run_folder import Outcome
+    from preimage.tuning.plan import StudyPlan
 
 SpecArgument = Annotated[
     str,
@@ -22,8 +22,8 @@ SpecArgument = Annotated[
 Changes = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Overrides: dotted keys and values, such as training.images=100000 "
-        "(in a pipeline: train.training.images=100000).",
+        help="Overrides: dotted keys and values, such as training.total_images=100000 "
+        "(in a pipeline: train.training.total_images=100000).",
         metavar="[KEY=VALUE]...",
     ),
 ]
@@ -57,7 +57,7 @@ def run(
     Steps and trials that are finished are skipped, and one that was interrupted goes on where it stopped:
     after a crash, give the same command again.
     """
-    from preimage import submissions
+    from preimage.runs import submissions
 
     console = Console(stderr=as_json)
     planned = plan_of(spec, changes, profile, fresh)
@@ -66,7 +66,7 @@ def run(
 
         connect(verbose)
         if submission := submissions.current():
-            from preimage.cluster.shared import require_seen
+            from preimage.cluster.shared_storage import require_seen
 
             require_seen(submission.folder, "submission.json")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would abort the process
@@ -110,7 +110,7 @@ def plan_of(spec: str, changes: list[str] | None, profile: str | None, fresh: bo
     from preimage.pipelines.plan import make_plan
     from preimage.specs.load import loads, read
     from preimage.specs.study import is_study, loads_study
-    from preimage.storage import Folder
+    from preimage.storage.folder import Folder
 
     path = Path(spec)
     if path.is_file():
@@ -123,7 +123,7 @@ def plan_of(spec: str, changes: list[str] | None, profile: str | None, fresh: bo
         return make_plan(loads(text, origin, name, profile, changes or []), fresh)
     if fresh:
         raise SpecError("--fresh is for jobs and pipelines: run a study anew with results=ANOTHER-FOLDER")
-    from preimage.tuning.study_plan import plan_study
+    from preimage.tuning.plan import plan_study
 
     return plan_study(loads_study(text, origin, name, profile, changes or []))
 
@@ -164,7 +164,7 @@ def _stored(run: str, changes: list[str]) -> tuple[str, str, str]:
     from preimage.errors import SpecError
     from preimage.pipelines.inputs import find_run
     from preimage.specs.overrides import parse_override
-    from preimage.storage import Folder
+    from preimage.storage.folder import Folder
 
     results = str(dict(map(parse_override, changes)).get("results", "results"))
     found = find_run(run, Folder.at(results) / "runs")

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from preimage.storage import Folder
+    from preimage.storage.folder import Folder
 
 app = typer.Typer(no_args_is_help=True, help="Look into latent stores.")
 StoreArgument = Annotated[
@@ -48,7 +48,7 @@ def verify(store: StoreArgument) -> None:
 
 def _folder(name: str) -> "Folder":
     from preimage.pipelines.inputs import find_run
-    from preimage.storage import Folder
+    from preimage.storage.folder import Folder
 
     run = find_run(name, Folder.at("results") / "runs")
     return run.store if run else Folder.at(name)

@@ -24,8 +24,8 @@ class Which(StrEnum):
 @app.command()
 def show(study: StudyArgument) -> None:
     """Show a study's trials in order, as far as they are over, and how its objectives agree."""
-    from preimage.tuning.picking import find_study
-    from preimage.tuning.picks import read_picks
+    from preimage.tuning.annotate import find_study
+    from preimage.tuning.annotations import read_picks
     from preimage.tuning.ranking import correlations, rank
     from preimage.tuning.table import table
 
@@ -54,7 +54,7 @@ def pick(
     The table and the pictures are made anew with it, also in MLflow. Picking again replaces a pick.
     """
     from preimage.errors import TrackingError
-    from preimage.tuning import picking
+    from preimage.tuning import annotate as picking
 
     console, found = Console(), picking.find_study(study)
     result = picking.pick(found, name.value, trial, note)

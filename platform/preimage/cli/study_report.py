@@ -5,9 +5,9 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
 
-from preimage.runs import Outcome
+from preimage.runs.run_folder import Outcome
 from preimage.tuning.estimate import Estimate, estimate, rounded
-from preimage.tuning.study_plan import StudyPlan
+from preimage.tuning.plan import StudyPlan
 
 
 def show_study_plan(console: Console, plan: StudyPlan, spec: bool = True) -> None:

@@ -12,12 +12,12 @@ from rich.markup import escape
 from preimage.cli.run import Changes, Profile, RetryFailed, SpecArgument, plan_of, show_planned
 
 if TYPE_CHECKING:
-    from preimage.cluster.jobs import Jobs
+    from preimage.cluster.ray_jobs import Jobs
     from preimage.cluster.upload import Upload
     from preimage.pipelines.plan import Plan
-    from preimage.storage import Folder
-    from preimage.submissions import Submission
-    from preimage.tuning.study_plan import StudyPlan
+    from preimage.runs.submissions import Submission
+    from preimage.storage.folder import Folder
+    from preimage.tuning.plan import StudyPlan
 
 Results = Annotated[
     str | None,
@@ -53,10 +53,10 @@ def submit(
     This machine may be switched off afterwards. Submit again what was stopped, or was lost with its
     cluster: it goes on where it stopped. SPEC may also be an earlier submission.
     """
-    from preimage import submissions
-    from preimage.cli.jobs import follow_output
-    from preimage.cluster.jobs import Jobs, address_of, plain_command
+    from preimage.cli.submissions import follow_output
+    from preimage.cluster.ray_jobs import Jobs, address_of, plain_command
     from preimage.cluster.upload import collect
+    from preimage.runs import submissions
 
     console = Console(stderr=as_json)
     planned = _plan(spec, changes or [], profile, results)
@@ -69,7 +69,7 @@ def submit(
     _require_alone(cluster, root, planned.fingerprint)
     upload = collect()
     _show_upload(console, upload)
-    submission = submissions.new(root, planned.spec.name)
+    submission = submissions.create(root, planned.spec.name)
     _record(submission, planned, cluster.address, upload)
     entrypoint = f"python -m preimage run {shlex.quote(f'{submission.folder.uri}/spec.yaml')}"
     entrypoint += " --retry-failed" if retry_failed else ""
@@ -80,22 +80,22 @@ def submit(
         raise
     _show_next(console, submission, plain_command(cluster.address, submission, entrypoint))
     if as_json:
-        print(json.dumps(submission.known))
+        print(json.dumps(submission.record))
     if follow:
         follow_output(submission, cluster.address)
 
 
 def _plan(spec: str, changes: list[str], profile: str | None, results: str | None) -> "Plan | StudyPlan":
     """The plan, its spec looked up among the submissions too. Raises PreimageError."""
-    from preimage import submissions
     from preimage.errors import SpecError
-    from preimage.storage import Folder
+    from preimage.runs import submissions
+    from preimage.storage.folder import Folder
 
     if results and not any(change.startswith("results=") for change in changes):
         changes = [*changes, f"results={results}"]
     places = [change.removeprefix("results=") for change in changes if change.startswith("results=")]
     if places and not os.path.isfile(spec):
-        earlier = [each for each in submissions.every(Folder.at(places[-1])) if each.id == spec]
+        earlier = [each for each in submissions.list_all(Folder.at(places[-1])) if each.id == spec]
         spec = f"{earlier[0].folder.uri}/spec.yaml" if earlier else spec
     planned = plan_of(spec, changes, profile, fresh=False)
     written = planned.spec.results
@@ -118,12 +118,12 @@ def _is_over(planned: "Plan | StudyPlan", retry_failed: bool) -> bool:
 
 def _require_alone(cluster: "Jobs", root: "Folder", fingerprint: str) -> None:
     """Raise PreimageError where the cluster is at the same plan already."""
-    from preimage import submissions
-    from preimage.cluster.standing import ACTIVE, ray_id
+    from preimage.cluster.status import ACTIVE, ray_id
     from preimage.errors import PreimageError
+    from preimage.runs import submissions
 
-    for each in submissions.every(root):
-        known = each.known
+    for each in submissions.list_all(root):
+        known = each.record
         same = known["fingerprint"] == fingerprint and known["address"] == cluster.address
         if (
             same
@@ -141,8 +141,8 @@ def _record(submission: "Submission", planned: "Plan | StudyPlan", address: str,
     """Write what was submitted before the cluster is told: a job that finds no record does not begin."""
     import yaml
 
-    from preimage.here import host, now, user
     from preimage.pipelines.provenance import git_commit, versions
+    from preimage.storage.host_info import host, now, user
 
     text = yaml.safe_dump(planned.spec.resolved(), sort_keys=False, allow_unicode=True)
     submission.folder.write("spec.yaml", text.encode())

@@ -56,11 +56,11 @@ def connect(verbose: bool = False) -> None:
             f"cannot reach {where}: {error}.{token} `preimage doctor` looks for the cause."
         ) from error
     keep_token_private()
-    from preimage.cluster.holding import hold_claims
+    from preimage.cluster.locks import hold_locks
 
-    hold_claims()
+    hold_locks()
     if not here:
-        from preimage.cluster.head import watch_head
+        from preimage.cluster.head_watch import watch_head
 
         watch_head()
 
@@ -112,22 +112,24 @@ def require(resources: Resources) -> bool:
     has = ray.cluster_resources()
     gpus, cpus = has.get("GPU", 0), has.get("CPU", 0)
     use_gpu = gpus >= resources.needed if resources.gpu == "auto" else resources.gpu
-    if cpus >= resources.needed * resources.cpus and (gpus >= resources.needed or not use_gpu):
+    if cpus >= resources.needed * resources.cpus_per_worker and (gpus >= resources.needed or not use_gpu):
         return use_gpu
     if os.environ.get("RAY_ADDRESS", "local") != "local":
-        from preimage.cluster.growing import wait_for_nodes
+        from preimage.cluster.autoscaling import wait_for_nodes
 
         for gpu in (True, False) if resources.gpu == "auto" else (resources.gpu,):
-            bundle = {"CPU": resources.cpus} | ({"GPU": 1} if gpu else {})
+            bundle = {"CPU": resources.cpus_per_worker} | ({"GPU": 1} if gpu else {})
             if wait_for_nodes(bundle, resources.needed):
                 return gpu
     if use_gpu and gpus < resources.needed:
         raise PreimageError(_too_many(resources, f"{resources.needed} GPUs", f"{gpus:g}"))
-    raise PreimageError(_too_many(resources, f"{resources.needed * resources.cpus} CPUs", f"{cpus:g}"))
+    raise PreimageError(
+        _too_many(resources, f"{resources.needed * resources.cpus_per_worker} CPUs", f"{cpus:g}")
+    )
 
 
 def _too_many(resources: Resources, wanted: str, there: str) -> str:
     return (
         f"{resources.needed} workers need {wanted} but the cluster has {there}. "
-        "Lower resources.workers or resources.cpus, or set resources.gpu=false."
+        "Lower resources.workers or resources.cpus_per_worker, or set resources.gpu=false."
     )

@@ -11,7 +11,7 @@ from ray._private.runtime_env.packaging import create_package
 
 import preimage
 from preimage.errors import PreimageError
-from preimage.storage import digest
+from preimage.storage.folder import digest
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ class DataConfig(Config):
     channels: Literal[1, 3] = 3
     crop: PositiveInt | None = None
     """A centre square cut out first, in pixels of the original: 118 for CelebA (flexible-priors, sect. E)."""
-    limit: PositiveInt | None = None
+    max_images: PositiveInt | None = None
     """Use this many images only, drawn evenly: a fixed shuffle decides which."""
     on_error: Literal["stop", "skip"] = "stop"
     """What an unreadable image does: stop with a list of offenders, or be left out, counted and listed."""

@@ -18,7 +18,7 @@ from preimage.data.config import DataConfig
 from preimage.data.pixels import to_float
 from preimage.data.shards import GROUP_ROWS
 from preimage.errors import DataError, StorageError
-from preimage.storage import Folder, canonical_json, digest
+from preimage.storage.folder import Folder, canonical_json, digest
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from preimage.claims import claimed
 from preimage.data.config import DataConfig
 from preimage.data.dataset import FORMAT, MANIFEST, Dataset, fingerprint
 from preimage.data.shards import Plan, Record, Skipped, plan_shards, read_record
 from preimage.data.sources import Source, locate, open_located, source_signature
 from preimage.data.worker import ShardWriter
 from preimage.errors import DataError
-from preimage.storage import Folder, canonical_json, digest
+from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.locks import locked
 
 IN_PROCESS = 2048
 """This many images are prepared here even with Ray: a pipeline's start takes longer than they do."""
@@ -51,7 +51,7 @@ def prepare(
     folder = datasets / _name(config, key)
     finished = _finished(folder, key)
     if finished is None:
-        with claimed(folder):
+        with locked(folder):
             finished = _finished(folder, key) or _make(
                 config, key, folder, workers * cpus if backend == "ray" else 0, progress
             )
@@ -94,7 +94,7 @@ def _make(
 
 def _run(write: ShardWriter, todo: list[int], actors: int) -> Iterator[Record]:
     if actors and len(todo) > 1:
-        from preimage.cluster.spread import spread  # Ray is not needed otherwise
+        from preimage.work.actors import spread  # Ray is not needed otherwise
 
         yield from spread(write, todo, actors=actors)
     else:

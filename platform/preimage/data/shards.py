@@ -16,7 +16,7 @@ from preimage.data.config import DataConfig
 from preimage.data.decode import UNREADABLE, square
 from preimage.data.sources import Source
 from preimage.errors import StorageError
-from preimage.storage import Folder, digest
+from preimage.storage.folder import Folder, digest
 
 SHARD_BYTES = 24 << 20
 GROUP_ROWS = 512
@@ -81,7 +81,7 @@ def _order(available: int) -> np.ndarray:
 
 def plan_shards(config: DataConfig, key: str, available: int) -> Plan:
     """Shards of about 24 MiB, smaller ones where a small dataset would leave workers idle."""
-    images = min(available, config.limit or available)
+    images = min(available, config.max_images or available)
     by_bytes = SHARD_BYTES // (config.channels * config.size**2)
     by_spread = max(_FEWEST, -(-images // _SPREAD))
     step = min(by_bytes, by_spread)

@@ -76,7 +76,7 @@ def known_count(config: DataConfig) -> int | None:
         there = len(open_source(config)) if config.path or config.source == "digits" else None
     except DataError:
         there = None
-    return min((each for each in (there, config.limit) if each), default=None)
+    return min((each for each in (there, config.max_images) if each), default=None)
 
 
 def official_name(config: DataConfig) -> str:

@@ -6,7 +6,7 @@ from preimage.data.config import DataConfig
 from preimage.data.shards import Plan, Record, write_shard
 from preimage.data.sources import Source, open_located
 from preimage.errors import DataError
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 
 class ShardWriter:

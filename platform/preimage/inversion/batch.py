@@ -101,14 +101,14 @@ class Batch:
         result.kept_z[items, at[where]] = self.state.get("z", self.rows.z).cpu()[where]
         result.kept_loss[items, at[where]] = self.state.get("loss", loss).float().cpu()[where]
 
-    def judge(self, step: Step, config: InversionConfig, searches: bool) -> Tensor:
+    def evaluator(self, step: Step, config: InversionConfig, searches: bool) -> Tensor:
         """Keep the best iterates, and say which searches are done (n,)."""
         rows, loss = self.rows, step.loss
         self.passes += step.passes
         better = loss < self.best_loss
         self.best_loss = torch.where(better, loss, self.best_loss)
         self.best_z = torch.where(better[:, None], rows.z, self.best_z)
-        improved = self.best_loss < self.mark * (1 - config.improvement)
+        improved = self.best_loss < self.mark * (1 - config.min_rel_delta)
         self.mark = torch.where(improved, self.best_loss, self.mark)
         self.marked = torch.where(improved, rows.taken, self.marked)
         stopped = (self.best_loss <= config.tolerance) & ~rows.low

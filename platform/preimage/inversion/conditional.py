@@ -36,11 +36,11 @@ from torch import Tensor, nn
 
 from preimage.errors import InversionError
 from preimage.inversion.config import InversionConfig
-from preimage.inversion.draws import normal
+from preimage.inversion.counter_rng import normal
 from preimage.inversion.engine import Advance, invert
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Gaussian, Normal, Support
-from preimage.reproducible import seed_of
+from preimage.work.reproducible import seed_of
 
 _DRAWS = 4
 """What a draw is for; measurements use 1 and 2, solvers 3."""
@@ -115,7 +115,7 @@ def conditional(
 
 def require_own_starts(config: InversionConfig) -> None:
     """Raise InversionError for settings that would make the draws of an image alike, or move them."""
-    if config.start != "prior" or config.restarts or config.restart_negative:
+    if config.init_codes != "prior" or config.restarts or config.restart_negative:
         raise InversionError(
             "conditional draws start from the Gaussian fitted to the codes, each from its own: "
             "set start=prior and remove restarts and restart_negative"

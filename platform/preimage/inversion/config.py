@@ -12,7 +12,7 @@ NonNegativeInt = Annotated[int, Field(ge=0)]
 
 SolverName = Literal["gradient-descent", "momentum", "rmsprop", "adam", "lbfgs", "levenberg-marquardt"]
 ConstraintName = Literal["none", "clip", "stochastic-clip", "ball"]
-StartName = Literal["prior", "near-zero", "regression"]
+InitCodesName = Literal["prior", "small-normal", "regression"]
 
 DEFAULTS: dict[str, dict[str, Any]] = {
     "gradient-descent": {"lr": 1.0, "steps": 2000, "patience": 200, "whiten": False},
@@ -39,22 +39,23 @@ class InversionConfig(Config):
     are measured once a generator. On for lbfgs, off for the others, which the papers use as they are."""
     lr: PositiveFloat | None = None
     """Learning rate; each solver has its default, lbfgs and levenberg-marquardt have none."""
-    halve_every: PositiveInt | None = None
+    lr_halving_steps: PositiveInt | None = None
     """Halve the learning rate after so many steps (precise-recovery: 1.0, halved every 50,000)."""
     steps: PositiveInt = 60
     """Steps an image gets at most, from each of its starts; each solver has its default."""
     tolerance: NonNegative = 0.0
     """An image whose loss falls to this is done, and counts as converged."""
     patience: PositiveInt | None = 15
-    """An image is done when its best loss has not fallen by `improvement` for so many steps; null: never."""
-    improvement: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """An image is done when its best loss has not fallen by `min_rel_delta` for so many steps; null never
+    stops it so."""
+    min_rel_delta: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """The share of its best loss that counts as an improvement."""
     loss: Literal["squared", "lap1"] = "squared"
     """Squared error, or the L1 distance of Laplacian pyramids (glo, section 2)."""
     constraint: ConstraintName = "none"
     """Where codes may be: clip puts a component that left [-1, 1] back on its edge, stochastic-clip draws it
     anew (precise-recovery, section 2), both for a uniform prior; ball is the unit ball (glo, section 3)."""
-    start: StartName = "regression"
+    init_codes: InitCodesName = "regression"
     """Where codes start: drawn from the prior; N(0, 1e-4 squared) (flexible-priors, E); or as a linear
     regression of codes on images foretells, fitted to images that the generator made."""
     restarts: NonNegativeInt = 0
@@ -65,7 +66,7 @@ class InversionConfig(Config):
     """What is seen of the images."""
     precision: Literal["float32", "mixed"] = "float32"
     """mixed: descend in bfloat16, finish in float32; levenberg-marquardt takes its Jacobians in bfloat16."""
-    batch: PositiveInt = 64
+    batch_size: PositiveInt = 64
     """Codes searched for at a time. It changes the speed, not the codes."""
 
     @model_validator(mode="before")
@@ -79,8 +80,8 @@ class InversionConfig(Config):
     @model_validator(mode="after")
     def _that_fits_together(self) -> "InversionConfig":
         wrong = []
-        if self.solver in SEARCHES and (self.lr or self.halve_every):
-            wrong.append(f"{self.solver} finds its own step lengths: remove lr and halve_every")
+        if self.solver in SEARCHES and (self.lr or self.lr_halving_steps):
+            wrong.append(f"{self.solver} finds its own step lengths: remove lr and lr_halving_steps")
         if self.solver not in SEARCHES and not self.lr:
             wrong.append(f"{self.solver} needs a learning rate, lr")
         if self.solver == "levenberg-marquardt" and self.loss != "squared":

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from preimage.errors import InversionError
 from preimage.inversion.config import ConstraintName
-from preimage.inversion.draws import uniform
+from preimage.inversion.counter_rng import uniform
 from preimage.latents.priors import project, support_of
 
 Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]

@@ -20,8 +20,8 @@ from preimage.inversion.engine import Engine
 from preimage.latents.schema import Codes
 from preimage.latents.store import StoreWriter
 from preimage.models.generator_folder import load_generator, load_prior
-from preimage.reproducible import prepare_process
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
+from preimage.work.reproducible import prepare_process
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,12 @@ def make_parts(task: Task, parts: list[int], resources: Resources) -> Iterator[D
         yield from map(Inverter(task), parts)
         return
     from preimage.cluster.connect import require  # Ray is not needed otherwise
-    from preimage.cluster.spread import spread
+    from preimage.work.actors import spread
 
     gpus = 1 if require(resources) else 0
-    yield from spread(Inverter(task), parts, actors=resources.workers, cpus=resources.cpus, gpus=gpus)
+    yield from spread(
+        Inverter(task), parts, actors=resources.workers, cpus=resources.cpus_per_worker, gpus=gpus
+    )
 
 
 def _codes(images: Images, found: Inversion) -> Codes:

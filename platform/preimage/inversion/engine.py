@@ -13,15 +13,15 @@ from preimage.errors import InversionError
 from preimage.inversion.batch import Batch, Inversion
 from preimage.inversion.config import SEARCHES, InversionConfig
 from preimage.inversion.constraints import make_constraint, redrawn, require_allowed
-from preimage.inversion.frozen import freeze
+from preimage.inversion.init_codes import PROBES, fit_regression, init_codes_of, measure_whitening
 from preimage.inversion.lbfgs import LBFGS
 from preimage.inversion.levenberg import LevenbergMarquardt
 from preimage.inversion.measurements import Measurement, make_measurement
+from preimage.inversion.optimize_for_inference import freeze
 from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.solvers import Descent, Solver
-from preimage.inversion.starts import PROBES, fit_regression, measure_whitening, starts
 from preimage.latents.priors import Normal, Prior
-from preimage.reproducible import seed_of
+from preimage.work.reproducible import seed_of
 
 REDRAWS = 3
 """What a draw is for; measurements use 1 and 2."""
@@ -35,7 +35,7 @@ Advance = Callable[[int, int], None]
 def invert(
     generator: nn.Module,
     images: Tensor,
-    start: Tensor | None = None,
+    init_codes: Tensor | None = None,
     config: InversionConfig | None = None,
     *,
     prior: Prior | None = None,
@@ -48,21 +48,21 @@ def invert(
     """Find codes whose images are these (flexible-priors, Algorithm 1).
 
     generator: any module from codes (n, d) to images (n, C, H, W). images: (N, C, H, W), where hidden pixels
-    may be anything, or already measured, (N, C, h, w). start: (N, d), where the search begins, or (N, R, d),
-    several starts of which the best is kept; without one `config.start` says where, which needs the `prior`.
+    may be anything, or already measured, (N, C, h, w). init_codes: (N, d), where the search begins, or
+    (N, R, d), several of which the best is kept; `config.init_codes` otherwise says where, from `prior`.
     prior: what codes are drawn from, for starts and restarts; N(0, I) where only a start is given.
     measurement: what is seen of the images, in place of the config's. ids: (N,) int64, decide each image's
     random draws; the rows' numbers otherwise. keep: steps at which codes are kept, for curves and figures.
     Raises InversionError, which is a ValueError, where these do not fit together, before any step.
     """
-    if start is None and prior is None:
+    if init_codes is None and prior is None:
         raise InversionError("give codes to start from, or the prior that they are drawn from")
     config = config or InversionConfig()
     require_allowed(config.constraint, prior.name if prior else None)
-    device = start.device if start is not None else images.device
-    prior = prior or Normal(start.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
-    engine = Engine(generator, config, prior, measurement, seed, device, started=start is not None)
-    return engine.invert(images, start, ids, keep, advance)
+    device = init_codes.device if init_codes is not None else images.device
+    prior = prior or Normal(init_codes.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
+    engine = Engine(generator, config, prior, measurement, seed, device, started=init_codes is not None)
+    return engine.invert(images, init_codes, ids, keep, advance)
 
 
 class Engine:
@@ -99,7 +99,7 @@ class Engine:
         self.regression = self.whitening = None
         self.passes = 0
         """Generator evaluations that making ready took."""
-        if config.start == "regression" and not started:
+        if config.init_codes == "regression" and not started:
             self.regression = fit_regression(network, prior, seed, self.device, self.measurement)
             self.passes += self.regression.passes
         if config.whiten:
@@ -110,7 +110,7 @@ class Engine:
     def invert(
         self,
         images: Tensor,
-        start: Tensor | None = None,
+        init_codes: Tensor | None = None,
         ids: Tensor | None = None,
         keep: Sequence[int] = (),
         advance: Advance | None = None,
@@ -118,15 +118,16 @@ class Engine:
         """As the function `invert`."""
         count, config = len(images), self.config
         ids = torch.arange(count) if ids is None else ids.cpu()
-        self._require_fit(images, start, ids)
-        if start is None:
-            start = self._first_starts(images, ids)
-        first, more = (start[:, 0], start[:, 1:]) if start.dim() == 3 else (start, start[:, None][:, :0])
+        self._require_fit(images, init_codes, ids)
+        if init_codes is None:
+            init_codes = self._first_codes(images, ids)
+        several = init_codes if init_codes.dim() == 3 else init_codes[:, None]
+        first, more = several[:, 0], several[:, 1:]
         found = self._descend(images, ids, torch.arange(count), first, 0, keep, advance)
         again = (_rank(found) > config.tolerance).nonzero().squeeze(1)
         if len(again) and (config.restarts or more.shape[1]):
             drawn = [
-                starts(config, self.prior, ids[again], self.seed, 1 + more.shape[1] + i)
+                init_codes_of(config, self.prior, ids[again], self.seed, 1 + more.shape[1] + i)
                 for i in range(config.restarts)
             ]
             extra = torch.cat([more[again].cpu(), *(each[:, None] for each in drawn)], dim=1)
@@ -137,12 +138,12 @@ class Engine:
             found = self._try(found, images, ids, again, -found.z[again][:, None], last)
         return found
 
-    def _first_starts(self, images: Tensor, ids: Tensor) -> Tensor:
+    def _first_codes(self, images: Tensor, ids: Tensor) -> Tensor:
         parts = []
         for rows in torch.arange(len(images)).split(1024):
             seen = self.measurement.observe(images[rows].to(self.device), ids[rows].to(self.device))
             parts.append(
-                starts(self.config, self.prior, ids[rows], self.seed, 0, self.regression, seen).cpu()
+                init_codes_of(self.config, self.prior, ids[rows], self.seed, 0, self.regression, seen).cpu()
             )
         return torch.cat(parts) if parts else torch.zeros(0, self.prior.latent_dim)
 
@@ -185,13 +186,13 @@ class Engine:
         def fresh(items: Tensor) -> Batch:
             return self._begin(images, ids, rows[items], start[items], items, restart)
 
-        batch = fresh(torch.arange(min(config.batch, len(rows))))
+        batch = fresh(torch.arange(min(config.batch_size, len(rows))))
         waiting, done = len(batch), 0
         while len(batch):
             step = self.solver.step(self.problem, batch.rows, batch.state)
             if keep:
                 batch.keep(result, slot, step.loss)
-            finished = batch.judge(step, config, self.solver.searches)
+            finished = batch.evaluator(step, config, self.solver.searches)
             batch.go_on(step, self._redraw(batch, finished) if self.solver.searches else None, self.solver)
             if finished.any():
                 batch.deliver(result, finished)
@@ -251,17 +252,19 @@ class Engine:
         z = redrawn(batch.state["z"], edge & again[:, None], seed, batch.rows.ids, batch.rows.counter)
         return torch.where(again[:, None], z, torch.nan) if again.any() else None
 
-    def _require_fit(self, images: Tensor, start: Tensor | None, ids: Tensor) -> None:
+    def _require_fit(self, images: Tensor, init_codes: Tensor | None, ids: Tensor) -> None:
         known = {self.shape, self.measurement.reduced}
         if images.dim() != 4 or (tuple(images.shape[1:]) not in known and len(images)):
             raise InversionError(
                 f"the generator makes images of shape {self.shape}, these are {tuple(images.shape[1:])}"
             )
-        if start is not None and (len(start) != len(images) or start.shape[-1] != self.prior.latent_dim):
+        if init_codes is not None and (
+            len(init_codes) != len(images) or init_codes.shape[-1] != self.prior.latent_dim
+        ):
             raise InversionError(
-                f"{len(images)} images but codes of shape {tuple(start.shape)} to start from"
+                f"{len(images)} images but codes of shape {tuple(init_codes.shape)} to start from"
             )
-        if start is not None and not start.isfinite().all():
+        if init_codes is not None and not init_codes.isfinite().all():
             raise InversionError("a code to start from holds a value that is not finite")
         if len(ids) != len(images):
             raise InversionError(f"{len(images)} images but {len(ids)} ids")

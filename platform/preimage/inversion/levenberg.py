@@ -45,7 +45,7 @@ class LevenbergMarquardt:
     def step(self, problem: Problem, rows: Rows, state: State) -> Step:
         loss = problem.loss(rows)
         better = loss.double() < state["loss"]  # never where the loss is not a number
-        self._judge(better, loss.double(), state)
+        self._evaluator(better, loss.double(), state)
         if better.any():
             state["z"][better] = rows.z[better]
             state["square"][better], state["slope"][better] = problem.normal_equations(rows[better])
@@ -54,7 +54,7 @@ class LevenbergMarquardt:
         passes = 1 + better.to(torch.int64) * (1 + z.shape[1] + (problem.low is not None))
         return Step(loss, z, passes, negligible | (state["damping"] > MOST_DAMPING))
 
-    def _judge(self, better: Tensor, loss: Tensor, state: State) -> None:
+    def _evaluator(self, better: Tensor, loss: Tensor, state: State) -> None:
         """Take what is better; trust the next step more or less."""
         known = state["loss"].isfinite()
         gain = (state["loss"] - loss) / state["foretold"]

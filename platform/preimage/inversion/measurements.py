@@ -17,9 +17,9 @@ from torch import Tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import InversionError, StorageError
-from preimage.inversion import draws
-from preimage.reproducible import seed_of
-from preimage.storage import Folder, digest
+from preimage.inversion import counter_rng as draws
+from preimage.storage.folder import Folder, digest
+from preimage.work.reproducible import seed_of
 
 Half = Literal["top", "bottom", "left", "right"]
 HALVES: tuple[Half, ...] = get_args(Half)

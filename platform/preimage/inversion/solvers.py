@@ -121,5 +121,5 @@ class Descent:
 def learning_rate(config: InversionConfig, taken: Tensor) -> Tensor:
     """Each row's learning rate (n, 1), from the steps (n,) it has taken."""
     assert config.lr is not None
-    halvings = taken // config.halve_every if config.halve_every else torch.zeros_like(taken)
+    halvings = taken // config.lr_halving_steps if config.lr_halving_steps else torch.zeros_like(taken)
     return (config.lr * 0.5**halvings)[:, None]

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from preimage.config import Config, PositiveInt
 from preimage.errors import StorageError, StoreError
 from preimage.latents.schema import FORMAT, About
-from preimage.storage import Folder, canonical_json, digest
+from preimage.storage.folder import Folder, canonical_json, digest
 
 PLAN = "_plan.json"
 MANIFEST = "_manifest.json"

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from preimage.errors import StoreError
 from preimage.latents.manifest import AGAIN, PartRecord
 from preimage.latents.schema import COLUMNS, About, Codes, arrow_schema, from_table, to_table
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 ROW_GROUP = 65536
 CHUNK = 1 << 22

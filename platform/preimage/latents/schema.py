@@ -11,7 +11,7 @@ from torch import Tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import StoreError
-from preimage.storage import canonical_json
+from preimage.storage.folder import canonical_json
 
 FORMAT: Literal[1] = 1
 METADATA_KEY = b"preimage"

@@ -23,7 +23,7 @@ from preimage.latents.manifest import (
     write_config,
 )
 from preimage.latents.schema import COLUMNS, About, Codes, concatenate
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 LZ4_AT_MOST = 256
 """How many times smaller LZ4 makes anything, at best: what claims more is no part of ours, but a few bytes

@@ -18,7 +18,7 @@ from preimage.latents.manifest import (
 )
 from preimage.latents.schema import About, Codes, not_finite
 from preimage.latents.store import Store, misfits
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from preimage.errors import ClassifierError
 from preimage.models.config import ImageSize
 from preimage.models.dcgan import feature_maps, initialise
 from preimage.models.weights import CONFIG, WEIGHTS, load_weights, packed, read_config
-from preimage.storage import Folder, canonical_json, digest
+from preimage.storage.folder import Folder, canonical_json, digest
 
 
 class ClassifierConfig(Config):
@@ -22,8 +22,8 @@ class ClassifierConfig(Config):
     """Side in pixels."""
     channels: Literal[1, 3]
     classes: Annotated[int, Field(ge=2)]
-    filter_size: Annotated[int, Field(ge=3, le=9)] = 4
-    width: PositiveInt = 32
+    kernel_size: Annotated[int, Field(ge=3, le=9)] = 4
+    base_channels: PositiveInt = 32
     """Filters of the layer next to the image; each layer away from it has twice as many."""
 
 
@@ -58,7 +58,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.config = config
         self.maps, width, _ = feature_maps(
-            config.image_size, config.channels, config.filter_size, config.width
+            config.image_size, config.channels, config.kernel_size, config.base_channels
         )
         self.logits = nn.Linear(width, config.classes)
         self.apply(initialise)

@@ -18,9 +18,9 @@ class ModelConfig(Config):
 
     latent_dim: PositiveInt = 100
     """Components of a latent code."""
-    filter_size: Annotated[int, Field(ge=3, le=9)] = 4
+    kernel_size: Annotated[int, Field(ge=3, le=9)] = 4
     """Side of the convolution filters in pixels."""
-    width: PositiveInt = 64
+    base_channels: PositiveInt = 64
     """Filters of the layer next to the image; each layer away from it has twice as many."""
 
 
@@ -48,8 +48,8 @@ class DcganConfig(GeneratorConfig):
 
     architecture: Literal["dcgan"] = "dcgan"
     image_size: ImageSize
-    filter_size: Annotated[int, Field(ge=3, le=9)] = 4
-    width: PositiveInt = 64
+    kernel_size: Annotated[int, Field(ge=3, le=9)] = 4
+    base_channels: PositiveInt = 64
 
 
 class LinearConfig(GeneratorConfig):

@@ -18,14 +18,14 @@ class Generator(nn.Module):
     def __init__(self, config: DcganConfig) -> None:
         super().__init__()
         self.config = config
-        side, widths = _plan(config.image_size, config.width)
+        side, widths = _plan(config.image_size, config.base_channels)
         layers: list[nn.Module] = []
         before = config.latent_dim
         for i, after in enumerate(reversed(widths)):
-            layers += [_first(before, after, side) if i == 0 else _up(before, after, config.filter_size)]
+            layers += [_first(before, after, side) if i == 0 else _up(before, after, config.kernel_size)]
             layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
             before = after
-        layers += [_up(before, config.channels, config.filter_size, bias=True), nn.Tanh()]
+        layers += [_up(before, config.channels, config.kernel_size, bias=True), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         self.apply(initialise)
 
@@ -60,7 +60,7 @@ class Discriminator(nn.Module):
 def layer_shapes(config: DcganConfig) -> list[tuple[int, int]]:
     """The maps of each of a discriminator's layers, from the image inwards, and their side in pixels.
     Layer k is the k-th of them."""
-    side, widths = _plan(config.image_size, config.width)
+    side, widths = _plan(config.image_size, config.base_channels)
     return [(width, side * 2 ** (len(widths) - 1 - i)) for i, width in enumerate(widths)]
 
 
@@ -80,19 +80,21 @@ class Encoder(nn.Module):
 
 def _features(config: DcganConfig) -> tuple[nn.Sequential, int]:
     """The generator's mirror up to its last feature map, flattened, and how many features that has."""
-    maps, width, side = feature_maps(config.image_size, config.channels, config.filter_size, config.width)
+    maps, width, side = feature_maps(
+        config.image_size, config.channels, config.kernel_size, config.base_channels
+    )
     return maps.append(nn.Flatten()), width * side * side
 
 
 def feature_maps(
-    image_size: int, channels: int, filter_size: int, width: int
+    image_size: int, channels: int, kernel_size: int, width: int
 ) -> tuple[nn.Sequential, int, int]:
     """A discriminator's convolutions, how many maps the last of them gives, and the side of these."""
     side, widths = _plan(image_size, width)
     layers: list[nn.Module] = []
     before = channels
     for i, after in enumerate(widths):
-        layers += [_down(before, after, filter_size, bias=i == 0)]
+        layers += [_down(before, after, kernel_size, bias=i == 0)]
         layers += [nn.BatchNorm2d(after)] if i else []
         layers += [nn.LeakyReLU(0.2, inplace=True)]
         before = after
@@ -110,14 +112,14 @@ def _first(before: int, after: int, side: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(before, after, side, bias=False)
 
 
-def _up(before: int, after: int, filter_size: int, bias: bool = False) -> nn.ConvTranspose2d:
-    odd = filter_size % 2
-    padding = (filter_size - 1) // 2
-    return nn.ConvTranspose2d(before, after, filter_size, 2, padding, output_padding=odd, bias=bias)
+def _up(before: int, after: int, kernel_size: int, bias: bool = False) -> nn.ConvTranspose2d:
+    odd = kernel_size % 2
+    padding = (kernel_size - 1) // 2
+    return nn.ConvTranspose2d(before, after, kernel_size, 2, padding, output_padding=odd, bias=bias)
 
 
-def _down(before: int, after: int, filter_size: int, bias: bool) -> nn.Conv2d:
-    return nn.Conv2d(before, after, filter_size, 2, (filter_size - 1) // 2, bias=bias)
+def _down(before: int, after: int, kernel_size: int, bias: bool) -> nn.Conv2d:
+    return nn.Conv2d(before, after, kernel_size, 2, (kernel_size - 1) // 2, bias=bias)
 
 
 def initialise(module: nn.Module) -> None:

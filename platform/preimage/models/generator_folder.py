@@ -15,7 +15,7 @@ from preimage.models.build import build_generator
 from preimage.models.config import AnyGeneratorConfig, GeneratorConfig
 from preimage.models.prior_folder import load_fitted, read_prior_card, save_prior
 from preimage.models.weights import CONFIG, WEIGHTS, load_weights, packed, read_config
-from preimage.storage import Folder, canonical_json, digest
+from preimage.storage.folder import Folder, canonical_json, digest
 
 PRIOR = "prior"
 

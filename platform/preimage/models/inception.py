@@ -13,7 +13,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from preimage.errors import ClassifierError
-from preimage.storage import digest
+from preimage.storage.folder import digest
 
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 FILE = URL.rsplit("/", 1)[1]

@@ -8,7 +8,7 @@ from preimage.config import Config, PositiveInt
 from preimage.errors import PriorError
 from preimage.latents.fitted import FITTED, FittedPrior
 from preimage.models.weights import CONFIG, MISFIT, WEIGHTS, packed, read_config, read_tensors
-from preimage.storage import Folder, canonical_json, digest
+from preimage.storage.folder import Folder, canonical_json, digest
 
 
 class PriorCard(Config):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from preimage.data.pixels import to_float
 from preimage.models.classifier import Classifier, load_classifier
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 
 @dataclass(frozen=True)

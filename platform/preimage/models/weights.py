@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from preimage.config import Config
 from preimage.errors import PreimageError, StorageError
-from preimage.storage import Folder, digest
+from preimage.storage.folder import Folder, digest
 
 Card = TypeVar("Card", bound=Config)
 Network = TypeVar("Network", bound=nn.Module)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from preimage.jobs.registry import JOBS
 from preimage.pipelines.plan import Plan, PlannedStep, image_count
-from preimage.recipes.jobs import JOBS
 
 
 def cost_of(plan: Plan, steps: Iterable[PlannedStep]) -> dict[str, int]:

@@ -8,18 +8,18 @@ from uuid import uuid4
 
 import yaml
 
-from preimage.claims import claimed
 from preimage.data.prepare import dataset_name
 from preimage.errors import StoppedEarly, StorageError, TrackingError
-from preimage.here import now
+from preimage.jobs.context import Context, Result
+from preimage.jobs.registry import JOBS
 from preimage.pipelines.inputs import finished
 from preimage.pipelines.plan import Plan, PlannedStep, leave_out
 from preimage.pipelines.progress import Show, Silent
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
-from preimage.recipes.context import Context, Result
-from preimage.recipes.jobs import JOBS
-from preimage.runs import Outcome, RunFolder
+from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs import overrides
+from preimage.storage.host_info import now
+from preimage.storage.locks import locked
 from preimage.tracking.mirror import Follower, Mirror
 from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker, open_tracker
@@ -41,7 +41,7 @@ def execute(
     tracker = open_tracker(plan.spec.tracking, plan.root)
     if not plan.spec.is_pipeline:
         return _settle(plan, plan.steps[0], tracker, above, show, stop_early)
-    with claimed(plan.run.folder):
+    with locked(plan.run.folder):
         return _run_pipeline(plan, tracker, show, above, stop_early)
 
 
@@ -99,7 +99,7 @@ def _settle(
 ) -> Outcome:
     """A step's outcome: the one it has, or else the one it gets now, unless another process is making it."""
     if not finished(step.run, step.config.GIVES):
-        with claimed(step.run.folder):
+        with locked(step.run.folder):
             if not finished(step.run, step.config.GIVES):
                 return _make(plan, step, Mirror(step.run, tracker, parent), show, stop_early)
     outcome = finished(step.run, step.config.GIVES)

@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from preimage.errors import SpecError, StorageError
+from preimage.jobs.config import Product
+from preimage.jobs.registry import JOBS
 from preimage.latents.store import Store
 from preimage.models.classifier import read_classifier_card
 from preimage.models.generator_folder import read_card
 from preimage.models.prior_folder import read_prior_card
-from preimage.recipes.config import Product
-from preimage.recipes.jobs import JOBS
-from preimage.runs import Outcome, RunFolder
-from preimage.storage import Folder, canonical_json, digest
+from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.storage.folder import Folder, canonical_json, digest
 from preimage.training.checkpoints import committed
 
 MARKS = {"store": "_manifest.json"}

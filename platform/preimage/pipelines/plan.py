@@ -8,15 +8,15 @@ from preimage.data.dataset import Dataset
 from preimage.data.prepare import dataset_key, dataset_name
 from preimage.data.sources import known_count
 from preimage.errors import DataError, PreimageError
+from preimage.jobs.config import JobConfig, Product
+from preimage.jobs.registry import JOBS
 from preimage.models.generator_folder import require_images
-from preimage.pipelines.fits import IMAGES, generator_of, require_fitting
+from preimage.pipelines.compatibility import IMAGES, generator_of, require_fitting
 from preimage.pipelines.inputs import Input, find_product, finished
 from preimage.pipelines.rounds import left_out, without
-from preimage.recipes.config import JobConfig, Product
-from preimage.recipes.jobs import JOBS
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.specs.pipeline import Spec
-from preimage.storage import Folder, canonical_json, digest
+from preimage.storage.folder import Folder, canonical_json, digest
 
 State = Literal["finished", "begun", "new", "left out"]
 

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from preimage import submissions
+from preimage.runs import submissions
 
 PACKAGES = ("preimage", "torch", "ray", "mlflow", "numpy", "pyarrow")
 
@@ -28,7 +28,7 @@ def submitted_as() -> dict[str, Any]:
     submission = submissions.current()
     if not submission:
         return {}
-    return {"git_commit": submission.known.get("git_commit"), "submission": submission.id}
+    return {"git_commit": submission.record.get("git_commit"), "submission": submission.id}
 
 
 def git_commit() -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from preimage.recipes.config import JobConfig
+from preimage.jobs.config import JobConfig
 from preimage.specs.rounds import Rounds, with_names
 
 if TYPE_CHECKING:

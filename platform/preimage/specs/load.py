@@ -7,17 +7,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from preimage.credentials import refusals
 from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.validation import Mistake, unknown
 from preimage.specs.validation import Path as Place
 from preimage.specs.yaml_lines import Document, parse
+from preimage.storage.credentials import refusals
 
 
 def load(path: Path, profile: str | None = None, changes: Sequence[str] = ()) -> Spec:
-    """Read a spec file, apply a profile, then overrides such as `training.images=1000`.
+    """Read a spec file, apply a profile, then overrides such as `training.total_images=1000`.
 
     Raises SpecError with every mistake in one report, each with its line.
     """

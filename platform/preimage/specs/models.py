@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, create_model
 
 from preimage.config import Config, PositiveInt, Resources
 from preimage.data.config import DataConfig
-from preimage.recipes.jobs import JOBS
+from preimage.jobs.registry import JOBS
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
 from preimage.tracking.config import TrackingConfig
 
@@ -47,9 +47,9 @@ class Pipeline(SpecKeys):
     that name: in round 2 `train` is what round 1 made of it, which is called `train-1`."""
     rounds: Annotated[int, Field(ge=1, le=1000)] = 1
     """How often `repeat` is done."""
-    while_falls: str | None = None
+    repeat_while_improving: str | None = None
     """STEP.METRIC, such as `pag.pag`: a round that did not lower it is the last."""
-    then: dict[str, Any] = Field(default_factory=dict)
+    finally_: dict[str, Any] = Field(default_factory=dict, alias="finally")
     """Steps after the last round. In a list a name means all that was made by it, from first to last."""
 
 
@@ -86,8 +86,9 @@ def schema() -> dict[str, Any]:
     step: Any = Annotated[_any_of(job.config for job in JOBS.values()), Field(discriminator="job")]
     steps: Any = (dict[str, step], ...)
     later: Any = (dict[str, step], Field(default_factory=dict))
+    final: Any = (dict[str, step], Field(default_factory=dict, alias="finally"))
     pipeline = create_model(
-        "PipelineSpec", __base__=Pipeline, __doc__=Pipeline.__doc__, steps=steps, repeat=later, then=later
+        "PipelineSpec", __base__=Pipeline, __doc__=Pipeline.__doc__, steps=steps, repeat=later, finally_=final
     )
     jobs = [_with_job_required(JOBS[kind].config, kind, "Trial") for kind in JOBS]
     trial: Any = (_any_of([*jobs, _without_spec_keys(pipeline)]), ...)

@@ -3,21 +3,21 @@
 from copy import deepcopy
 from typing import Any
 
-from preimage.credentials import refusal
 from preimage.errors import SpecError
 from preimage.specs.yaml_lines import parse_value
+from preimage.storage.credentials import refusal
 
-SECTIONS = ("steps", "repeat", "then")
+SECTIONS = ("steps", "repeat", "finally")
 """Keys of a pipeline that hold steps, in the order that they run."""
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """`training.images=1000` as a dotted key and a typed value. Raises SpecError for any other form."""
+    """`training.total_images=1000` as a dotted key and a typed value. Raises SpecError for any other form."""
     key, equals, value = text.partition("=")
     if said := refusal(text):
         raise SpecError(f"{'an override' if '://' in key else key.strip()}: {said}")
     if not equals or not key.strip():
-        raise SpecError(f"{text!r} is not an override; write key=value, such as training.images=1000")
+        raise SpecError(f"{text!r} is not an override; write key=value, such as training.total_images=1000")
     try:
         return key.strip(), parse_value(value, key)
     except SpecError as error:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from preimage.recipes.config import JobConfig
-from preimage.recipes.jobs import JOBS
+from preimage.jobs.config import JobConfig
+from preimage.jobs.registry import JOBS
 from preimage.specs import overrides
 from preimage.specs.models import Pipeline, SpecKeys, job_spec
 from preimage.specs.rounds import Rounds, redirected, rounds_of, written_out

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from preimage.recipes.config import JobConfig
-from preimage.recipes.jobs import JOBS
+from preimage.jobs.config import JobConfig
+from preimage.jobs.registry import JOBS
 from preimage.specs.models import Pipeline
 from preimage.specs.validation import Mistake, unknown
 
@@ -48,13 +48,13 @@ def written_out(sections: Mapping[str, Mapping[str, Any]], rounds: int) -> Itera
 def redirected(job: JobConfig, versions: Mapping[str, Sequence[str]], section: str) -> JobConfig:
     """A job whose names of earlier steps mean what was last made by them.
 
-    versions: the names of what was made so far, by step. After the rounds, in `then`, a name in a list stands
-    for all of them.
+    versions: the names of what was made so far, by step. In `finally` a name in a list stands for all of
+    them.
     """
     if section == "steps":
         return job
     return with_names(
-        job, versions if section == "then" else {key: made[-1:] for key, made in versions.items()}
+        job, versions if section == "finally" else {key: made[-1:] for key, made in versions.items()}
     )
 
 
@@ -87,32 +87,37 @@ def rounds_of(
     """
     repeated = [each.step for each in order if each.round == 1]
     wrong: list[Mistake] = []
-    for key in ("rounds", "while_falls"):
+    for key in ("rounds", "repeat_while_improving"):
         if not repeated and key in head.model_fields_set and getattr(head, key) not in (1, None):
             wrong.append(((key,), "nothing is repeated: put steps under `repeat`"))
     if wrong or not repeated:
         return None, wrong
-    step, _, metric = (head.while_falls or "").partition(".")
-    watched = tuple(each.name for each in order if each.step == step and each.section != "then")
-    if head.while_falls and step not in repeated:
-        wrong.append((("while_falls",), f"{step!r}: {unknown(step, repeated, 'repeated step')}"))
-    elif head.while_falls and watched[0] in jobs:
+    step, _, metric = (head.repeat_while_improving or "").partition(".")
+    watched = tuple(each.name for each in order if each.step == step and each.section != "finally")
+    if head.repeat_while_improving and step not in repeated:
+        wrong.append((("repeat_while_improving",), f"{step!r}: {unknown(step, repeated, 'repeated step')}"))
+    elif head.repeat_while_improving and watched[0] in jobs:
         known = JOBS[jobs[watched[0]].job].headline
         if len(watched) == head.rounds:
             wrong.append(
-                (("while_falls",), f"the first {step} is made in a round: put one under `steps` too")
+                (
+                    ("repeat_while_improving",),
+                    f"the first {step} is made in a round: put one under `steps` too",
+                )
             )
         if metric not in known:
-            wrong.append((("while_falls",), f"{metric!r}: {unknown(metric, list(known), 'metric of it')}"))
+            wrong.append(
+                (("repeat_while_improving",), f"{metric!r}: {unknown(metric, list(known), 'metric of it')}")
+            )
         last = {each.name for each in order if each.round}
         for each in order:
-            if each.section == "then" and each.name in jobs:
+            if each.section == "finally" and each.name in jobs:
                 for key, (name, _) in jobs[each.name].needs().items():
                     if name in last and not key.split(".")[-1].isdigit():
                         what = "which round is the last is known only when it is done: name it in a list"
-                        wrong.append((("then", each.step, *key.split(".")), what))
+                        wrong.append((("finally", each.step, *key.split(".")), what))
     steps = tuple(
         tuple(each.name for each in order if each.round == number) for number in range(1, head.rounds + 1)
     )
-    written = plain | {"rounds": head.rounds, "while_falls": head.while_falls}
+    written = plain | {"rounds": head.rounds, "repeat_while_improving": head.repeat_while_improving}
     return (None if wrong else Rounds(steps, watched, metric, written)), wrong

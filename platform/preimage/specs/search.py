@@ -6,7 +6,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from preimage.config import Config, PositiveInt
 
-Direction = Literal["lowest", "highest"]
+Direction = Literal["minimize", "maximize"]
+BEST_VALUE: dict[Direction, str] = {"minimize": "lowest", "maximize": "highest"}
+"""The value that each direction calls the best, in words."""
 Value = bool | int | float | str | None
 """What a key of a space may be given, as YAML writes it."""
 
@@ -85,7 +87,7 @@ class SamplerConfig(Config):
     name: Literal["grid", "random", "tpe", "cma-es"] = "tpe"
     """tpe: Bergstra et al. 2011; cma-es: Hansen 2016; both as Optuna has them."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    startup: PositiveInt = 10
+    n_startup_trials: PositiveInt = 10
     """Trials drawn at random before tpe and cma-es learn from results."""
 
 
@@ -97,16 +99,16 @@ class SchedulerConfig(Config):
     the median of the trials before, at the same number of images."""
     metric: str | None = None
     """A metric that the trial's training records."""
-    first: PositiveInt | None = None
+    min_resource: PositiveInt | None = None
     """Images seen at the first rung of asha; before that many, median gives up nothing."""
-    factor: Annotated[int, Field(ge=2)] = 3
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
     """asha: one trial in so many goes on from each rung."""
-    startup: PositiveInt = 3
+    n_startup_trials: PositiveInt = 3
     """median: trials that must be there to compare with."""
 
     @model_validator(mode="after")
     def _complete(self) -> "SchedulerConfig":
-        if self.name != "none" and (self.metric is None or self.first is None):
+        if self.name != "none" and (self.metric is None or self.min_resource is None):
             raise ValueError(
                 f"{self.name} needs `metric` (one that the training records) and `first` (images)"
             )

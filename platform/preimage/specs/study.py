@@ -10,7 +10,7 @@ from preimage.specs import overrides
 from preimage.specs.load import Places, Spec, build, profile_of, read, report, require_no_secret
 from preimage.specs.models import Study
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
-from preimage.specs.spaces import grid_points
+from preimage.specs.search_space import grid_points
 from preimage.specs.study_checks import body_of, check_study
 from preimage.specs.validation import Path as Place
 from preimage.specs.validation import check
@@ -51,7 +51,7 @@ class StudySpec:
         }
 
     @property
-    def looks_back(self) -> bool:
+    def is_adaptive(self) -> bool:
         """Whether what happens in a trial depends on the results of trials before it."""
         return self.sampler.name in ("tpe", "cma-es") or self.scheduler.name != "none"
 

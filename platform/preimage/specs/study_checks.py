@@ -7,9 +7,9 @@ from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import Spec, build, within
 from preimage.specs.models import Pipeline, SpecKeys
+from preimage.specs.objectives import check_sought
 from preimage.specs.search import Space
-from preimage.specs.sought import check_sought
-from preimage.specs.spaces import (
+from preimage.specs.search_space import (
     Point,
     allowed,
     complete,
@@ -19,7 +19,7 @@ from preimage.specs.spaces import (
     required,
     variants,
 )
-from preimage.specs.validation import Mistake, unknown
+from preimage.specs.validation import Mistake, keys_of, unknown
 from preimage.specs.validation import Path as Place
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _check_keys(trial: dict[str, Any], space: Mapping[str, Space]) -> list[Mista
     """Keys that no trial can have, as far as their first part shows it."""
     mistakes: list[Mistake] = []
     steps = [name for key in overrides.SECTIONS if isinstance(trial.get(key), dict) for name in trial[key]]
-    known = [*steps, *(set(Pipeline.model_fields) - AROUND)] if steps and "job" not in trial else None
+    known = [*steps, *(set(keys_of(Pipeline)) - AROUND)] if steps and "job" not in trial else None
     for key in space:
         parts = key.split(".")
         if "resources" in parts or parts[0] in AROUND:

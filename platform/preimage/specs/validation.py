@@ -25,10 +25,15 @@ def unknown(key: str, known: list[str], what: str = "key") -> str:
     return f"no such {what}; {hint}"
 
 
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The keys of a model as a spec file writes them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
 def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         parent = _model_at(config, error["loc"][:-1])
-        return unknown(str(error["loc"][-1]), list(parent.model_fields) if parent else [])
+        return unknown(str(error["loc"][-1]), keys_of(parent) if parent else [])
     if error["type"] == "missing":
         return "is needed but not there"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")

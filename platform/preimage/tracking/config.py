@@ -5,8 +5,8 @@ import os
 from pydantic import field_validator
 
 from preimage.config import Config
-from preimage.credentials import refusal
 from preimage.errors import TrackingError
+from preimage.storage.credentials import refusal
 
 
 class TrackingConfig(Config):

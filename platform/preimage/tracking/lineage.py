@@ -4,8 +4,8 @@ from typing import Any
 
 from preimage.models.classifier import read_classifier_card
 from preimage.models.generator_folder import read_card
-from preimage.runs import Outcome, RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.storage.folder import Folder
 
 
 def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
-from preimage import submissions
 from preimage.errors import StorageError, TrackingError
-from preimage.runs import Outcome, RunFolder
+from preimage.runs import submissions
+from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.tracking import system
 from preimage.tracking.lineage import fingerprints, prepared
-from preimage.tracking.submitted import tell_submission
+from preimage.tracking.submission_tags import tell_submission
 from preimage.tracking.tracker import Record, Status, Tracker
 
 log = logging.getLogger(__name__)

@@ -26,10 +26,10 @@ from PIL import Image
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from preimage.claims import claimed
 from preimage.errors import StorageError, TrackingError
-from preimage.here import user
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
+from preimage.storage.host_info import user
+from preimage.storage.locks import locked
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.tracker import Record, Status
 
@@ -86,7 +86,7 @@ class MlflowTracker:
         if config.uri == "local":
             _make(root)
         # Of several processes that open a new SQLite file at once, all but one would fail.
-        alone = claimed(root / "mlflow") if config.uri == "local" else nullcontext()
+        alone = locked(root / "mlflow") if config.uri == "local" else nullcontext()
         with alone, self._reaching():
             self.client = MlflowClient(self.uri)
             self.experiment_id = self._experiment(config, root)

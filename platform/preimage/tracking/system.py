@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 
 from preimage.errors import StorageError
-from preimage.runs import RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from preimage.errors import TrackingError
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]

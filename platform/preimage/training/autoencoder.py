@@ -1,4 +1,4 @@
-"""A deep convolutional autoencoder as a learner (Masci et al. 2011; glo, section 3.1)."""
+"""A deep convolutional autoencoder as an algorithm (Masci et al. 2011; glo, section 3.1)."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from preimage.latents.priors import Gaussian
 from preimage.latents.statistics import Moments
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_autoencoder
+from preimage.training.algorithm import AlgorithmContext, OwnCodes
 from preimage.training.config import OptimizerConfig
-from preimage.training.learner import OwnCodes, Setting
 from preimage.training.networks import Networks, fixed_samples
-from preimage.training.precision import at_least_float32
+from preimage.training.precision import upcast
 
 METRICS = ("loss", "code_norm")
 """What a step records: the mean squared error per pixel, and the mean norm of the batch's codes."""
@@ -22,14 +22,14 @@ CHUNK, ENOUGH = 256, 4096
 """Images encoded at a time, and how many are enough to fit a Gaussian for a grid of samples."""
 
 
-class AutoencoderLearner:
+class AutoencoderAlgorithm:
     """An encoder from images to codes and the generator as its decoder; nothing constrains the codes."""
 
-    def __init__(self, setting: Setting, model: DcganConfig, optimizer: OptimizerConfig) -> None:
-        self.worker, self.pixels, self.seed = setting.worker, setting.images.pixels, setting.seed
-        self.encoder, self.generator = build_autoencoder(model, setting.seed)
+    def __init__(self, context: AlgorithmContext, model: DcganConfig, optimizer: OptimizerConfig) -> None:
+        self.worker, self.pixels, self.seed = context.worker, context.images.pixels, context.seed
+        self.encoder, self.generator = build_autoencoder(model, context.seed)
         pair = {"encoder": self.encoder, "generator": self.generator}
-        self.networks = Networks(setting, pair, optimizer)
+        self.networks = Networks(context, pair, optimizer)
 
     def begin(self) -> None:
         """Nothing: its weights follow from the seed."""
@@ -39,21 +39,21 @@ class AutoencoderLearner:
         with self.networks.autocast():
             codes = self.networks["encoder"](images)
             made = self.networks["generator"](codes)
-        loss = (at_least_float32(made) - images).square().mean()
-        self.networks.backward(loss, self.networks.bare)
-        self.networks.step(self.networks.bare, number, {"loss": loss})
-        return {"loss": loss.detach(), "code_norm": at_least_float32(codes.detach()).norm(dim=1).mean()}
+        loss = (upcast(made) - images).square().mean()
+        self.networks.backward(loss, self.networks.unwrapped)
+        self.networks.step(self.networks.unwrapped, number, {"loss": loss})
+        return {"loss": loss.detach(), "code_norm": upcast(codes.detach()).norm(dim=1).mean()}
 
-    def shared_state(self) -> dict[str, Any]:
+    def replicated_state(self) -> dict[str, Any]:
         return self.networks.state()
 
-    def load_shared_state(self, state: dict[str, Any]) -> None:
+    def load_replicated_state(self, state: dict[str, Any]) -> None:
         self.networks.load(state)
 
-    def own_state(self) -> dict[str, Any]:
+    def sharded_state(self) -> dict[str, Any]:
         return {}
 
-    def load_own_state(self, state: dict[str, Any]) -> None:
+    def load_sharded_state(self, state: dict[str, Any]) -> None:
         """There is none."""
 
     def samples(self, count: int) -> Tensor:

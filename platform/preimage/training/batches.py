@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import DataError
-from preimage.reproducible import seed_of
+from preimage.work.reproducible import seed_of
 
 
 class Batches:
@@ -45,7 +45,7 @@ def require_batch(count: int | None, batch: int) -> None:
     """Raise DataError where so many images, if that is known, do not fill one batch."""
     if count is not None and count < batch:
         raise DataError(
-            f"{count} images do not fill a batch of {batch}: set training.batch to {count} at most"
+            f"{count} images do not fill a batch of {batch}: set training.batch_size to {count} at most"
         )
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from preimage.training.precision import at_least_float32
+from preimage.training.precision import upcast
 
 
 class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -58,7 +58,7 @@ class _Normalise(torch.autograd.Function):
     def forward(
         ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, eps: float, share: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        full = at_least_float32(images)
+        full = upcast(images)
         mean, variance = torch.batch_norm_update_stats(full, None, None, 0.0)
         moments = torch.stack([mean.double(), variance.double() + mean.double() ** 2])
         moments = _sum_over_workers(moments * share)
@@ -74,10 +74,10 @@ class _Normalise(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         images, weight, mean, variance = ctx.saved_tensors
-        full = at_least_float32(images)
+        full = upcast(images)
         scale = (variance + ctx.eps).rsqrt()
         slope, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(  # as if they were constants
-            at_least_float32(gradients[0]),
+            upcast(gradients[0]),
             full,
             weight,
             mean,

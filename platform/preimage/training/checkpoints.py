@@ -15,7 +15,7 @@ import torch
 from pydantic import BaseModel, Field, ValidationError
 
 from preimage.errors import CheckpointError, StorageError
-from preimage.storage import Folder, digest
+from preimage.storage.folder import Folder, digest
 from preimage.training.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -89,10 +89,12 @@ def save(
     `meta` holds at least `images`, the images seen, and `config`, what a resume must agree with.
     """
     target = folder / f"{meta['images']:012d}"
-    files = {_own_name(worker.rank, worker.world_size): own} | ({"shared.pt": shared} if worker.leads else {})
+    files = {_own_name(worker.rank, worker.world_size): own} | (
+        {"shared.pt": shared} if worker.is_main else {}
+    )
     digests = {name: _write(target, name, state) for name, state in files.items()}
     everyone = {name: value for part in worker.gather(digests) for name, value in part.items()}
-    if worker.leads:
+    if worker.is_main:
         target.write_json("meta.json", meta | {"world_size": worker.world_size, "files": everyone})
     worker.gather(None)
 

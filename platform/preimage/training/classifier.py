@@ -1,4 +1,4 @@
-"""A classifier as a learner, and what its training leaves."""
+"""A classifier as an algorithm, and what its training leaves."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
 from preimage.errors import DataError
 from preimage.models.classifier import Classifier, ClassifierConfig, build_classifier, save_classifier
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.labels import require_labels
-from preimage.training.learner import Setting
 from preimage.training.networks import Networks
-from preimage.training.precision import at_least_float32
+from preimage.training.precision import upcast
 from preimage.training.worker import Worker
 
 if TYPE_CHECKING:
@@ -41,26 +41,30 @@ CHUNK = 500
 """Images classified at a time."""
 
 
-class ClassifierLearner:
+class ClassifierAlgorithm:
     """A classifier, one step on the cross-entropy of each batch; what comes of it is the steps' average."""
 
     def __init__(
-        self, setting: Setting, config: ClassifierConfig, optimizer: OptimizerConfig, flip: bool = False
+        self,
+        context: AlgorithmContext,
+        config: ClassifierConfig,
+        optimizer: OptimizerConfig,
+        flip: bool = False,
     ) -> None:
         """flip: whether images are mirrored, left to right, at random.
 
         Raises DataError where an image has no label, or one beyond the classifier's classes.
         """
-        labels = setting.images.labels.long()
+        labels = context.images.labels.long()
         require_labels(labels, "the training's")
         if int(labels.max()) >= config.classes:
             raise DataError(f"label {int(labels.max())} is beyond the classifier's {config.classes} classes")
-        self.worker, self.flip = setting.worker, flip
+        self.worker, self.flip = context.worker, flip
         self.labels = labels.to(self.worker.device)
-        self.random = setting.random(FLIPS)
-        self.classifier = build_classifier(config, setting.seed)
-        self.average = build_classifier(config, setting.seed).to(self.worker.device)
-        self.networks = Networks(setting, {"classifier": self.classifier}, optimizer)
+        self.random = context.random(FLIPS)
+        self.classifier = build_classifier(config, context.seed)
+        self.average = build_classifier(config, context.seed).to(self.worker.device)
+        self.networks = Networks(context, {"classifier": self.classifier}, optimizer)
 
     def begin(self) -> None:
         """Nothing: its weights follow from the seed."""
@@ -71,10 +75,10 @@ class ClassifierLearner:
         if self.flip:
             images = self._mirror(images)
         with self.networks.autocast():
-            logits = at_least_float32(self.networks["classifier"](images))
+            logits = upcast(self.networks["classifier"](images))
         loss = cross_entropy(logits, labels)
-        self.networks.backward(loss, self.networks.bare)
-        self.networks.step(self.networks.bare, number, {"loss": loss})
+        self.networks.backward(loss, self.networks.unwrapped)
+        self.networks.step(self.networks.unwrapped, number, {"loss": loss})
         self._take_in(number)
         right = (logits.detach().argmax(1) == labels).float().mean()
         return dict(zip(METRICS, (loss.detach(), right), strict=True))
@@ -93,21 +97,21 @@ class ClassifierLearner:
         drawn = torch.rand(count, generator=self.random, device=self.worker.device)
         return torch.where(self.worker.part(drawn)[:, None, None, None] < 0.5, images.flip(3), images)
 
-    def shared_state(self) -> dict[str, Any]:
+    def replicated_state(self) -> dict[str, Any]:
         return self.networks.state() | {
             "average": self.average.state_dict(),
             "random": self.random.get_state(),
         }
 
-    def load_shared_state(self, state: dict[str, Any]) -> None:
+    def load_replicated_state(self, state: dict[str, Any]) -> None:
         self.networks.load(state)
         self.average.load_state_dict(state["average"])
         self.random.set_state(state["random"])
 
-    def own_state(self) -> dict[str, Any]:
+    def sharded_state(self) -> dict[str, Any]:
         return {}
 
-    def load_own_state(self, state: dict[str, Any]) -> None:
+    def load_sharded_state(self, state: dict[str, Any]) -> None:
         """There is none."""
 
     def samples(self, count: int) -> None:
@@ -130,7 +134,7 @@ class HeldOut:
 def deliver_classifier(
     held_out: HeldOut,
     worker: Worker,
-    learner: ClassifierLearner,
+    algorithm: ClassifierAlgorithm,
     training: Training,
     dataset: Dataset,
     images: Images,
@@ -140,14 +144,14 @@ def deliver_classifier(
 
     Each worker classifies some of them; the pieces are the same for any number of workers.
     """
-    own = worker.agree(lambda: confusion(learner.average, held_out, worker))
+    own = worker.run_or_fail_together(lambda: confusion(algorithm.average, held_out, worker))
     counts = worker.sum(own.to(worker.device)).cpu()
 
     def save() -> None:
         folder = training.run.classifier
         folder.write_json(CONFUSION, {"counts": counts.tolist()})
         save_classifier(
-            learner.average,
+            algorithm.average,
             folder,
             list(held_out.classes),
             accuracy=accuracy_of(counts),
@@ -155,7 +159,7 @@ def deliver_classifier(
             training=training.history | {"images_seen": seen},
         )
 
-    worker.agree(save if worker.leads else _nothing)
+    worker.run_or_fail_together(save if worker.is_main else _nothing)
 
 
 @torch.no_grad()

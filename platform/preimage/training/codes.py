@@ -11,7 +11,7 @@ from preimage.latents.held_out import is_held_out
 from preimage.latents.schema import Codes
 from preimage.latents.statistics import Moments
 from preimage.latents.store import Store
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 
 class CodeRows(NamedTuple):

@@ -37,9 +37,9 @@ class OptimizerConfig(Config):
 class LoopConfig(Config):
     """How long to train and what to leave behind on the way. Everything is counted in images seen."""
 
-    images: PositiveInt = 1_000_000
+    total_images: PositiveInt = 1_000_000
     """Training images seen in all; rounded up to whole batches."""
-    batch: Annotated[int, Field(ge=2)] = 100
+    batch_size: Annotated[int, Field(ge=2)] = 100
     """Images of one step over all workers together."""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16 computes convolutions in bfloat16 by autocast; weights and optimisers stay float32."""
@@ -51,14 +51,14 @@ class LoopConfig(Config):
     """A grid of samples, always of the same codes, is drawn after so many images."""
     checkpoint_every: PositiveInt = 100_000
     """Everything is saved after so many images: the most that a killed worker loses."""
-    best: str | None = None
+    select_by: str | None = None
     """A recorded metric: the checkpoint with its best value is kept too, and becomes the generator."""
-    best_is: Literal["lowest", "highest"] | None = None
+    mode: Literal["min", "max"] | None = None
     """Which of its values is the best; without it the highest of scores, entropy and accuracy, the lowest of
     all other metrics."""
 
     @property
     def lowest_is_best(self) -> bool:
-        if self.best_is is None:
-            return not (self.best or "").endswith(("_score", "_entropy", "_accuracy"))
-        return self.best_is == "lowest"
+        if self.mode is None:
+            return not (self.select_by or "").endswith(("_score", "_entropy", "_accuracy"))
+        return self.mode == "min"

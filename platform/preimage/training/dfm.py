@@ -1,4 +1,4 @@
-"""DFM-GAN as a learner (denoising-feature-matching, sections 3 and 5)."""
+"""DFM-GAN as an algorithm (denoising-feature-matching, sections 3 and 5)."""
 
 from typing import Annotated, Any
 
@@ -14,11 +14,11 @@ from preimage.models.dcgan import layer_shapes
 from preimage.models.denoiser import build_denoiser
 from preimage.objectives.dfm import denoising_loss, feature_loss
 from preimage.objectives.gan import discriminator_loss, generator_loss
-from preimage.reproducible import seed_of
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.gan import ANEW, GanLearner, Origin, metrics_of
-from preimage.training.learner import Setting
-from preimage.training.precision import at_least_float32
+from preimage.training.gan import FROM_SCRATCH, GanAlgorithm, InitFrom, metrics_of
+from preimage.training.precision import upcast
+from preimage.work.reproducible import seed_of
 
 METRICS = ("denoising_error", "feature_gap")
 """What a step records beside a GAN's: ||h - r(C(h))||^2 / n of real, ||h - r(h)||^2 / n of made images."""
@@ -73,12 +73,13 @@ class DenoiserConfig(Config):
             smaller = f", denoiser.pool={fits[0]}" if fits else ""
             raise PreimageError(
                 f"denoiser.width={width} is narrower than its input of {features:,} features, which it could "
-                f"not give back: set denoiser.width={features} or more{smaller}, or a smaller model.width"
+                f"not give back: set denoiser.width={features} or more{smaller}, or a smaller "
+                "model.base_channels"
             )
         return layer, features, width
 
 
-class DfmLearner(GanLearner):
+class DfmAlgorithm(GanAlgorithm):
     """A generator, a discriminator and, unless switched off, a denoiser of the discriminator's features.
 
     Every gradient is taken with all networks as they were before the step; then all of them step (section 5).
@@ -86,20 +87,20 @@ class DfmLearner(GanLearner):
 
     def __init__(
         self,
-        setting: Setting,
+        context: AlgorithmContext,
         model: DcganConfig,
         optimizer: OptimizerConfig,
         denoiser: DenoiserConfig | None,
-        origin: Origin = ANEW,
+        origin: InitFrom = FROM_SCRATCH,
     ) -> None:
         others = {}
         self.layer, self.denoiser = None, denoiser
         if denoiser:
             self.layer, self.features, width = denoiser.shape(model)
-            seed = seed_of(setting.seed, WEIGHTS)
+            seed = seed_of(context.seed, WEIGHTS)
             others["denoiser"] = build_denoiser(self.features, width, denoiser.depth, seed)
-        super().__init__(setting, model, optimizer, origin, others)
-        self.noise = setting.random(NOISE)
+        super().__init__(context, model, optimizer, origin, others)
+        self.noise = context.random(NOISE)
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         """One update of all networks. The discriminator sees the generated images once: that pass gives its
@@ -112,7 +113,7 @@ class DfmLearner(GanLearner):
             real_logits, real = self._discriminate(images)
             fake_logits, fake = self._discriminate(seen)
             loss_d = discriminator_loss(real_logits, fake_logits)
-        weights = list(networks.bare["discriminator"].parameters())
+        weights = list(networks.unwrapped["discriminator"].parameters())
         networks.backward(loss_d, ["discriminator"], inputs=weights, retain_graph=True)
         adversarial, more = generator_loss(fake_logits), {}
         loss_g = adversarial
@@ -124,18 +125,18 @@ class DfmLearner(GanLearner):
             loss_g = self.denoiser.lambda_denoise * gap + self.denoiser.lambda_adversarial * adversarial
             more = dict(zip(METRICS, (loss_r.detach() / self.features, gap.detach()), strict=True))
             finite["denoiser's loss"] = loss_r
-        networks.push_back(generated, networks.slope(loss_g, seen), "generator")
-        networks.step(networks.bare, number, finite | {"generator's loss": loss_g})
+        networks.backward_from(generated, networks.grad(loss_g, seen), "generator")
+        networks.step(networks.unwrapped, number, finite | {"generator's loss": loss_g})
         return metrics_of(loss_d, adversarial, real_logits, fake_logits) | more
 
     def _discriminate(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (N,), and the features (N, n) that the denoiser models; without one, none."""
         if not self.denoiser:
             logits = self.networks["discriminator"](images)
-            return at_least_float32(logits), logits
+            return upcast(logits), logits
         logits, maps = self.networks["discriminator"](images, self.layer)
-        features = avg_pool2d(at_least_float32(maps), self.denoiser.pool).flatten(1)
-        return at_least_float32(logits), features
+        features = avg_pool2d(upcast(maps), self.denoiser.pool).flatten(1)
+        return upcast(logits), features
 
     def _denoising_loss(self, features: Tensor, sigma: float) -> Tensor:
         """Of the features (N, n) of this worker's real images, corrupted by N(0, sigma^2)."""
@@ -143,17 +144,17 @@ class DfmLearner(GanLearner):
         noise = torch.randn(shape, generator=self.noise, device=self.noise.device) * sigma
         with self.networks.autocast():
             denoised = self.networks["denoiser"](features + self.worker.part(noise))
-        return denoising_loss(features, at_least_float32(denoised))
+        return denoising_loss(features, upcast(denoised))
 
     @torch.no_grad()
     def _denoised(self, features: Tensor) -> Tensor:
         """The generator's targets (N, n), normalised by the statistics of generated images alone."""
         with self.networks.autocast():
-            return at_least_float32(self.networks.bare["denoiser"](features))
+            return upcast(self.networks.unwrapped["denoiser"](features))
 
-    def shared_state(self) -> dict[str, Any]:
-        return super().shared_state() | {"noise": self.noise.get_state()}
+    def replicated_state(self) -> dict[str, Any]:
+        return super().replicated_state() | {"noise": self.noise.get_state()}
 
-    def load_shared_state(self, state: dict[str, Any]) -> None:
-        super().load_shared_state(state)
+    def load_replicated_state(self, state: dict[str, Any]) -> None:
+        super().load_replicated_state(state)
         self.noise.set_state(state["noise"])

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 from preimage.config import Resources
 from preimage.errors import PreimageError, StorageError
-from preimage.reproducible import prepare_process
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.training.config import LoopConfig
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from preimage.work.reproducible import prepare_process
 
 SEEN_EVERY = 0.5
 """Seconds between two looks at how far the workers are."""
@@ -19,10 +19,10 @@ SEEN_EVERY = 0.5
 
 def check_batch(loop: LoopConfig, resources: Resources) -> None:
     """Raise PreimageError where a worker would have no image of a batch."""
-    if loop.batch < resources.workers:
+    if loop.batch_size < resources.workers:
         raise PreimageError(
-            f"a batch of {loop.batch} images cannot be shared by {resources.workers} workers: each needs "
-            "one. Set resources.workers lower, or training.batch higher."
+            f"{resources.workers} workers cannot share a batch of {loop.batch_size} images: each needs one. "
+            "Set resources.workers lower, or training.batch_size higher."
         )
 
 
@@ -34,7 +34,7 @@ def fit(training: Training, resources: Resources, advance: Callable[[int, int], 
     """
     check_batch(training.loop, resources)
     training.run.forget_progress()
-    advance(0, training.loop.images)
+    advance(0, training.loop.total_images)
     with _watching(training.run, advance):
         if resources.backend == "local":
             _fit_here(training, resources)
@@ -42,7 +42,7 @@ def fit(training: Training, resources: Resources, advance: Callable[[int, int], 
             from preimage.training.on_ray import fit_on_ray  # Ray is not needed otherwise
 
             fit_on_ray(training, resources)
-    advance(training.loop.images, training.loop.images)
+    advance(training.loop.total_images, training.loop.total_images)
 
 
 def _fit_here(training: Training, resources: Resources) -> None:
@@ -50,7 +50,7 @@ def _fit_here(training: Training, resources: Resources) -> None:
         raise PreimageError(
             "resources.backend=local is one process: set resources.workers=1, or backend=ray."
         )
-    prepare_process(resources.cpus)
+    prepare_process(resources.cpus_per_worker)
     train(Worker.of_process_group(), training)
 
 

@@ -1,4 +1,4 @@
-"""DCGAN as a learner (glo, section 3.1; flexible-priors, section E)."""
+"""DCGAN as an algorithm (glo, section 3.1; flexible-priors, section E)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
 from preimage.models.prior_folder import load_fitted
 from preimage.objectives.gan import discriminator_loss, generator_loss
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.learner import Setting
 from preimage.training.networks import Networks, fixed_samples
-from preimage.training.precision import at_least_float32
-from preimage.training.start import result_of
+from preimage.training.precision import upcast
+from preimage.training.warm_start import result_of
 
 METRICS = ("discriminator_loss", "generator_loss", "real_probability", "generated_probability")
 """What a step records: both losses, and the discriminator's mean D(x) and D(G(z))."""
@@ -28,36 +28,36 @@ CODES = 1
 
 
 @dataclass(frozen=True)
-class Origin:
+class InitFrom:
     """Where a GAN goes on from, and where its codes come from, unless it begins at its seed and its config.
     It travels to workers."""
 
-    start: Folder | None = None
+    resume_from: Folder | None = None
     """The checkpoints of an earlier GAN, whose networks and optimisers these go on from."""
     prior: Folder | None = None
     """A fitted prior."""
 
 
-ANEW = Origin()
+FROM_SCRATCH = InitFrom()
 
 
-class Adversaries:
+class GanPair:
     """A generator and a discriminator, one step of each a batch: of images, or of anything else."""
 
     def __init__(
         self,
-        setting: Setting,
+        context: AlgorithmContext,
         pair: tuple[nn.Module, nn.Module],
         prior: Prior,
         optimizer: OptimizerConfig,
         others: Mapping[str, nn.Module] = MappingProxyType({}),
     ) -> None:
         """prior: of what the generator is given. others: more networks that learn."""
-        self.worker, self.seed, self.prior = setting.worker, setting.seed, prior
-        self.random = setting.random(CODES)
+        self.worker, self.seed, self.prior = context.worker, context.seed, prior
+        self.random = context.random(CODES)
         self.generator, self.discriminator = pair
-        bare = {"generator": self.generator, "discriminator": self.discriminator}
-        self.networks = Networks(setting, bare | dict(others), optimizer)
+        unwrapped = {"generator": self.generator, "discriminator": self.discriminator}
+        self.networks = Networks(context, unwrapped | dict(others), optimizer)
 
     def begin(self) -> None:
         """Nothing: its weights follow from the seed."""
@@ -69,11 +69,11 @@ class Adversaries:
             generated = self.networks["generator"](codes)
             real_logits = self.networks["discriminator"](images)
             fake_logits = self.networks["discriminator"](generated.detach())
-            loss_d = discriminator_loss(at_least_float32(real_logits), at_least_float32(fake_logits))
+            loss_d = discriminator_loss(upcast(real_logits), upcast(fake_logits))
         self._update("discriminator", loss_d, number)
         self.discriminator.requires_grad_(False)  # its weights' gradient is not needed here
         with self.networks.autocast():
-            loss_g = generator_loss(at_least_float32(self.discriminator(generated)))
+            loss_g = generator_loss(upcast(self.discriminator(generated)))
         self._update("generator", loss_g, number)
         self.discriminator.requires_grad_(True)
         return metrics_of(loss_d, loss_g, real_logits, fake_logits)
@@ -86,43 +86,43 @@ class Adversaries:
         self.networks.backward(loss, [name])
         self.networks.step([name], number, {f"{name}'s loss": loss})
 
-    def shared_state(self) -> dict[str, Any]:
+    def replicated_state(self) -> dict[str, Any]:
         return self.networks.state() | {"random": self.random.get_state()}
 
-    def load_shared_state(self, state: dict[str, Any]) -> None:
+    def load_replicated_state(self, state: dict[str, Any]) -> None:
         self.networks.load(state)
         self.random.set_state(state["random"])
 
-    def own_state(self) -> dict[str, Any]:
+    def sharded_state(self) -> dict[str, Any]:
         return {}
 
-    def load_own_state(self, state: dict[str, Any]) -> None:
+    def load_sharded_state(self, state: dict[str, Any]) -> None:
         """There is none."""
 
     def samples(self, count: int) -> Tensor | None:
         return fixed_samples(self.generator, self.prior, self.seed, count)
 
 
-class GanLearner(Adversaries):
+class GanAlgorithm(GanPair):
     """A DCGAN's generator and discriminator."""
 
     def __init__(
         self,
-        setting: Setting,
+        context: AlgorithmContext,
         model: DcganConfig,
         optimizer: OptimizerConfig,
-        origin: Origin = ANEW,
+        origin: InitFrom = FROM_SCRATCH,
         others: Mapping[str, nn.Module] = MappingProxyType({}),
     ) -> None:
         """Raises PriorError where a fitted prior's codes have another dimension than the generator's."""
-        self.start = origin.start
+        self.resume_from = origin.resume_from
         prior = _fitted(origin.prior, model) if origin.prior else make_prior(model.prior, model.latent_dim)
-        super().__init__(setting, build_pair(model, setting.seed), prior, optimizer, others)
+        super().__init__(context, build_pair(model, context.seed), prior, optimizer, others)
 
     def begin(self) -> None:
         """Nothing where its weights follow from the seed. Raises CheckpointError for a start without any."""
-        if self.start:
-            self.networks.take_over(result_of(self.start))
+        if self.resume_from:
+            self.networks.load_pretrained(result_of(self.resume_from))
 
     def codes(self) -> None:
         """A GAN has none: they are found by inversion."""

@@ -1,4 +1,4 @@
-"""GLO as a learner: a generator and one code an image, both learned by descent on the reconstructions
+"""GLO as an algorithm: a generator and one code an image, both learned by descent on the reconstructions
 (Bojanowski et al. 2018; glo, section 2)."""
 
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ from torch import Tensor
 
 from preimage.config import Config, PositiveFloat
 from preimage.data.pixels import to_float
-from preimage.inversion import draws
+from preimage.inversion import counter_rng as draws
 from preimage.latents.priors import Gaussian, project
 from preimage.latents.statistics import Moments
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
 from preimage.models.pca import principal_components
 from preimage.objectives.lap1 import lap1
+from preimage.training.algorithm import AlgorithmContext, OwnCodes
 from preimage.training.config import OptimizerConfig
-from preimage.training.learner import OwnCodes, Setting
 from preimage.training.networks import Networks, fixed_samples
-from preimage.training.precision import at_least_float32
+from preimage.training.precision import upcast
 
 METRICS = ("loss", "code_norm")
 """What a step records: the mean loss of an image, and the mean norm of the batch's codes."""
@@ -34,30 +34,30 @@ LossName = Literal["l2", "lap1"]
 class CodesConfig(Config):
     """How the codes are learned."""
 
-    start: Literal["pca", "random"] = "pca"
+    init: Literal["pca", "random"] = "pca"
     """Where the codes begin: at the images' principal components, or at N(0, I / d)."""
     lr: PositiveFloat = 0.1
     """Learning rate of a code, on its own image's loss."""
 
 
-class GloLearner:
+class GloAlgorithm:
     """The codes are rows of a table beside this worker's images, on its device, and never leave it: only the
     generator's gradient is averaged over workers, and a step touches the batch's rows alone."""
 
     def __init__(
         self,
-        setting: Setting,
+        context: AlgorithmContext,
         model: DcganConfig,
         loss: LossName,
         codes: CodesConfig,
         optimizer: OptimizerConfig,
     ) -> None:
         """loss: `l2`, the squared error's mean over pixels, or `lap1`, the Laplacian pyramids' distance."""
-        self.worker, self.images, self.seed = setting.worker, setting.images, setting.seed
+        self.worker, self.images, self.seed = context.worker, context.images, context.seed
         self.loss, self.config = loss, codes
-        self.generator, _ = build_pair(model, setting.seed)
-        self.networks = Networks(setting, {"generator": self.generator}, optimizer)
-        count = len(setting.images.image_id)
+        self.generator, _ = build_pair(model, context.seed)
+        self.networks = Networks(context, {"generator": self.generator}, optimizer)
+        count = len(context.images.image_id)
         self.table = torch.zeros(count, model.latent_dim, device=self.worker.device)
 
     def begin(self) -> None:
@@ -68,7 +68,7 @@ class GloLearner:
         N(0, I / d). Either way their mean squared norm is 1 before they are projected onto the ball.
         """
         d = self.table.shape[1]
-        if self.config.start == "pca":
+        if self.config.init == "pca":
             found = principal_components(self._batches, d, seed=self.seed, reduce=self.worker.sum)
             scores = torch.cat([found.scores(some) for some in self._batches()])
             codes = scores / found.variances.sum().clamp_min(1e-12).sqrt().to(scores)
@@ -90,7 +90,7 @@ class GloLearner:
         codes = self.table[rows].requires_grad_()
         with self.networks.autocast():
             made = self.networks["generator"](codes)
-        loss = self._loss(at_least_float32(made), images)
+        loss = self._loss(upcast(made), images)
         self.networks.backward(loss.mean(), ["generator"])
         assert codes.grad is not None
         each = len(rows) / self.networks.weight
@@ -107,16 +107,16 @@ class GloLearner:
             return (made - images).square().flatten(1).mean(1)
         return lap1(made, images)
 
-    def shared_state(self) -> dict[str, Any]:
+    def replicated_state(self) -> dict[str, Any]:
         return self.networks.state()
 
-    def load_shared_state(self, state: dict[str, Any]) -> None:
+    def load_replicated_state(self, state: dict[str, Any]) -> None:
         self.networks.load(state)
 
-    def own_state(self) -> dict[str, Any]:
+    def sharded_state(self) -> dict[str, Any]:
         return {"codes": self.table}
 
-    def load_own_state(self, state: dict[str, Any]) -> None:
+    def load_sharded_state(self, state: dict[str, Any]) -> None:
         self.table.copy_(state["codes"])
 
     def samples(self, count: int) -> Tensor:

@@ -56,7 +56,7 @@ def require_known(held_out: Tensor, names: list[str], trained: Tensor, own: list
         raise DataError(
             f"there are more classes than the classifier knows: no training image is of "
             f"{_some(strange)}, but held-out images are. Train on more images "
-            "(data.limit), or name other held-out ones with test"
+            "(data.max_images), or name other held-out ones with test"
         )
     if names != own:
         raise DataError(

@@ -10,10 +10,10 @@ from torch import Tensor
 from preimage.errors import CheckpointError, StoppedEarly
 from preimage.figures.grids import grid_png
 from preimage.training import checkpoints
+from preimage.training.algorithm import Algorithm, AlgorithmContext, rows_of_share
 from preimage.training.batches import Batches, require_batch, shares
 from preimage.training.examples import Examples, Share
-from preimage.training.learner import Learner, Setting, rows_of_share
-from preimage.training.training import ScoresLearner, Training
+from preimage.training.training import ScoresCheckpoints, Training
 from preimage.training.worker import Worker
 
 GRID = 64
@@ -26,71 +26,71 @@ def train(worker: Worker, training: Training) -> None:
     Leaves checkpoints, records of metrics and grids of samples in the run's folder, at the end the generator,
     and a latent store where the method gives codes. Raises NonFiniteError, CheckpointError, DataError.
     """
-    dataset, images, first = worker.agree(lambda: _open(worker, training))
-    setting = Setting(worker, images, training.loop, training.seed)
-    learner = worker.agree(lambda: training.build(setting))
-    loop = worker.agree(lambda: Loop(worker, training, learner, images, dataset.count))
+    dataset, images, first = worker.run_or_fail_together(lambda: _open(worker, training))
+    context = AlgorithmContext(worker, images, training.loop, training.seed)
+    algorithm = worker.run_or_fail_together(lambda: training.build(context))
+    loop = worker.run_or_fail_together(lambda: Loop(worker, training, algorithm, images, dataset.count))
     if training.scoring:
-        loop.judge = training.scoring.judge(worker, images, first, training.seed)
-    found = checkpoints.newest(training.run.checkpoints) if worker.leads else None
-    found = worker.from_leader(found)  # the first worker chooses for all
+        loop.evaluator = training.scoring.evaluator(worker, images, first, training.seed)
+    found = checkpoints.newest(training.run.checkpoints) if worker.is_main else None
+    found = worker.broadcast(found)  # the first worker chooses for all
     if found:
-        worker.agree(lambda: loop.resume(found))
+        worker.run_or_fail_together(lambda: loop.resume(found))
     else:
-        learner.begin()
+        algorithm.begin()
     loop.run()
-    chosen = worker.from_leader(worker.agree(lambda: loop.chosen() if worker.leads else None))
+    chosen = worker.broadcast(worker.run_or_fail_together(lambda: loop.chosen() if worker.is_main else None))
     if chosen.images != loop.seen:
-        worker.agree(lambda: loop.resume(chosen))
-    training.deliver(worker, learner, training, dataset, images, loop.seen)
+        worker.run_or_fail_together(lambda: loop.resume(chosen))
+    training.deliver(worker, algorithm, training, dataset, images, loop.seen)
 
 
 class Loop:
     """The state of a training between two steps."""
 
     def __init__(
-        self, worker: Worker, training: Training, learner: Learner, images: Share, count: int
+        self, worker: Worker, training: Training, algorithm: Algorithm, images: Share, count: int
     ) -> None:
         """count: images of the dataset, of which `images` are this worker's. Raises DataError."""
-        self.worker, self.learner, self.images, self.count = worker, learner, images, count
+        self.worker, self.algorithm, self.images, self.count = worker, algorithm, images, count
         self.config, self.run_folder, self.identity = training.loop, training.run, training.identity
         self.seen = 0
-        self.batches = Batches(count, training.loop.batch, training.seed, worker.rank, worker.world_size)
+        self.batches = Batches(count, training.loop.batch_size, training.seed, worker.rank, worker.world_size)
         self.sums: dict[str, Tensor] = {}
         self.since_log = 0
         self.score_sum, self.score_count = 0.0, 0
-        self.judge: ScoresLearner | None = None
+        self.evaluator: ScoresCheckpoints | None = None
         self.rule = training.stop_early
         self.clock = Clock()
 
     def run(self) -> None:
-        if self.seen == 0 and self.worker.leads:
+        if self.seen == 0 and self.worker.is_main:
             self._draw()
-        while self.seen < self.config.images:
+        while self.seen < self.config.total_images:
             self._step()
-            last = self.seen >= self.config.images
+            last = self.seen >= self.config.total_images
             if last or self._passed(self.config.log_every):
                 self._record()
-            if self.worker.leads and (last or self._passed(self.config.sample_every)):
+            if self.worker.is_main and (last or self._passed(self.config.sample_every)):
                 self._draw()
             if last or self._passed(self.config.checkpoint_every):
                 self._checkpoint()
 
     def _step(self) -> None:
-        number = self.seen // self.config.batch
+        number = self.seen // self.config.batch_size
         rows = self.batches.at(number)
         batch = self.images.batch(rows, self.worker.device)
-        metrics = self.learner.step(rows.to(self.worker.device), batch, number)
-        self.seen += self.config.batch
+        metrics = self.algorithm.step(rows.to(self.worker.device), batch, number)
+        self.seen += self.config.batch_size
         self.since_log += 1
         for name, value in metrics.items():
             self.sums[name] = self.sums[name] + value if name in self.sums else value.clone()
-        if self.worker.leads and self.clock.due():
+        if self.worker.is_main and self.clock.due():
             self._show_progress()
 
     def _passed(self, every: int) -> bool:
         """Whether the last step reached or crossed a multiple of so many images."""
-        return self.seen // every > (self.seen - self.config.batch) // every
+        return self.seen // every > (self.seen - self.config.batch_size) // every
 
     def _record(self) -> None:
         """Average the metrics over the steps since the last record, and over the workers."""
@@ -98,10 +98,10 @@ class Loop:
             return
         values = torch.stack(list(self._mean_sums().values())) / self.since_log
         metrics = dict(zip(self.sums, values.tolist(), strict=True))
-        if self.config.best in metrics:
-            self.score_sum += metrics[self.config.best]
+        if self.config.select_by in metrics:
+            self.score_sum += metrics[self.config.select_by]
             self.score_count += 1
-        if self.worker.leads:
+        if self.worker.is_main:
             self.run_folder.record(self.seen, metrics | {"images_per_second": self.clock.lap(self.seen)})
         self.sums, self.since_log = {}, 0
         self._stop_early(metrics)
@@ -109,7 +109,7 @@ class Loop:
     def _stop_early(self, metrics: dict[str, float]) -> None:
         """Raise StoppedEarly, on every worker, where the rule says so."""
         if self.rule:
-            reason = self.worker.from_leader(self.rule(self.seen, metrics) if self.worker.leads else None)
+            reason = self.worker.broadcast(self.rule(self.seen, metrics) if self.worker.is_main else None)
             if reason:
                 raise StoppedEarly(reason)
 
@@ -118,41 +118,43 @@ class Loop:
         if not self.sums:
             return {}
         own = torch.stack([value.float() for value in self.sums.values()])
-        values = self.worker.mean(own, self.config.batch)
+        values = self.worker.mean(own, self.config.batch_size)
         return dict(zip(self.sums, values, strict=True))
 
     def _draw(self) -> None:
         if not self.run_folder.has_samples(self.seen):
-            images = self.learner.samples(GRID)
+            images = self.algorithm.samples(GRID)
             if images is not None:
                 self.run_folder.add_samples(self.seen, grid_png(images))
 
     def _show_progress(self) -> None:
-        self.run_folder.show_progress(self.seen, self.config.images, self.clock.rate(self.seen), os.getpid())
+        self.run_folder.show_progress(
+            self.seen, self.config.total_images, self.clock.rate(self.seen), os.getpid()
+        )
 
     def _checkpoint(self) -> None:
-        scores = self._judge()
-        score = scores.get(self.config.best or "", self._score())
+        scores = self._evaluator()
+        score = scores.get(self.config.select_by or "", self._score())
         meta = {"images": self.seen, "config": self.identity, "score": score}
         self.sums = self._mean_sums()
         shared = {
-            "learner": self.learner.shared_state(),
+            "algorithm": self.algorithm.replicated_state(),
             "sums": self.sums,
             "since_log": self.since_log,
             "random": torch.get_rng_state(),
         }
         folder = self.run_folder.checkpoints
-        checkpoints.save(folder, self.worker, shared, self.learner.own_state(), meta)
-        if self.worker.leads:
+        checkpoints.save(folder, self.worker, shared, self.algorithm.sharded_state(), meta)
+        if self.worker.is_main:
             checkpoints.prune(folder, self.config.lowest_is_best)
             self._show_progress()
 
-    def _judge(self) -> dict[str, float]:
+    def _evaluator(self) -> dict[str, float]:
         """The scores of samples, recorded, where the training asks for them."""
-        if not self.judge:
+        if not self.evaluator:
             return {}
-        scores = self.judge.score(self.learner)
-        if self.worker.leads:
+        scores = self.evaluator.score(self.algorithm)
+        if self.worker.is_main:
             self.run_folder.record(self.seen, scores, "scores")
         self._stop_early(scores)
         return scores
@@ -167,13 +169,13 @@ class Loop:
         """Take up a checkpoint. Raises CheckpointError where the config is another."""
         checkpoints.require_same(found, self.identity)
         shared = found.shared()
-        self.learner.load_shared_state(shared["learner"])
+        self.algorithm.load_replicated_state(shared["algorithm"])
         now, then = (
-            shares(self.count, self.config.batch, workers)
+            shares(self.count, self.config.batch_size, workers)
             for workers in (self.worker.world_size, found.world_size)
         )
         own = rows_of_share(found.owns, then, now[self.worker.rank], now[self.worker.rank + 1])
-        self.learner.load_own_state(own)
+        self.algorithm.load_sharded_state(own)
         self.seen = found.images
         self.clock = Clock(self.seen)
         self.since_log = shared["since_log"]
@@ -186,7 +188,7 @@ class Loop:
         Raises CheckpointError where none is whole.
         """
         folder = self.run_folder.checkpoints
-        best = checkpoints.best(folder, self.config.lowest_is_best) if self.config.best else None
+        best = checkpoints.best(folder, self.config.lowest_is_best) if self.config.select_by else None
         if found := best or checkpoints.newest(folder):
             return found
         raise CheckpointError(f"{folder.uri} holds no whole checkpoint; run the same command again")
@@ -220,7 +222,11 @@ class Clock:
 def _open(worker: Worker, training: Training) -> tuple[Examples, Share, int]:
     """All examples, this worker's of them, and where these begin. Raises DataError."""
     examples = training.open(training.dataset)
-    require_batch(examples.count, training.loop.batch)
-    edges = shares(examples.count, training.loop.batch, worker.world_size)
+    require_batch(examples.count, training.loop.batch_size)
+    edges = shares(examples.count, training.loop.batch_size, worker.world_size)
     share = examples.read(edges[worker.rank], edges[worker.rank + 1])
-    return examples, share.on(worker.device) if training.images_on == "device" else share, edges[worker.rank]
+    return (
+        examples,
+        share.on(worker.device) if training.data_device == "device" else share,
+        edges[worker.rank],
+    )

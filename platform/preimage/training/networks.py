@@ -1,4 +1,4 @@
-"""A learner's networks with their optimisers: parallel over the workers, updated with care, saved as one."""
+"""An algorithm's networks and optimisers: parallel over the workers, updated with care, saved as one."""
 
 import os
 import shutil
@@ -10,33 +10,35 @@ from torch import Tensor, nn
 
 from preimage.errors import CheckpointError, PreimageError
 from preimage.latents.priors import Prior
-from preimage.reproducible import seed_of
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.finite import check_finite
-from preimage.training.learner import Setting
+from preimage.training.nan_check import check_finite
+from preimage.work.reproducible import seed_of
 
 SAMPLES = 2
 """What the codes of sample grids are drawn for; learners use 1 for those of their steps."""
 
 
 class Networks:
-    """Networks by name, each with an optimiser of its own. `bare` are the plain modules, which are saved;
+    """Networks by name, each with an optimiser of its own. `unwrapped` are the modules that are saved;
     `networks[name]` is what a step calls: its gradients are averaged over the workers."""
 
-    def __init__(self, setting: Setting, bare: Mapping[str, nn.Module], optimizer: OptimizerConfig) -> None:
-        self.worker, self.loop = setting.worker, setting.loop
-        self.weight = self.worker.weight(self.loop.batch)
+    def __init__(
+        self, context: AlgorithmContext, unwrapped: Mapping[str, nn.Module], optimizer: OptimizerConfig
+    ) -> None:
+        self.worker, self.loop = context.worker, context.loop
+        self.weight = self.worker.weight(self.loop.batch_size)
         if self.loop.compile and self.worker.device.type == "cpu":
             _require_compiler()
-        self.bare = {
+        self.unwrapped = {
             name: network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            for name, network in bare.items()
+            for name, network in unwrapped.items()
         }
         self.parallel = {
-            name: self.worker.parallel(network, self.loop.batch, self.loop.compile)
-            for name, network in self.bare.items()
+            name: self.worker.parallel(network, self.loop.batch_size, self.loop.compile)
+            for name, network in self.unwrapped.items()
         }
-        self.optimizers = {name: optimizer.build(network) for name, network in self.bare.items()}
+        self.optimizers = {name: optimizer.build(network) for name, network in self.unwrapped.items()}
 
     def __getitem__(self, name: str) -> nn.Module:
         return self.parallel[name]
@@ -58,11 +60,11 @@ class Networks:
             self.optimizers[name].zero_grad()
         self._weighted(loss).backward(**how)
 
-    def slope(self, loss: Tensor, at: Tensor) -> Tensor:
+    def grad(self, loss: Tensor, at: Tensor) -> Tensor:
         """The gradient of a loss, a mean over this worker's images, with respect to one tensor."""
         return torch.autograd.grad(self._weighted(loss), at)[0]
 
-    def push_back(self, output: Tensor, slope: Tensor, name: str) -> None:
+    def backward_from(self, output: Tensor, slope: Tensor, name: str) -> None:
         """The gradient of a network, in place of what it had, from a loss's slope at its output."""
         self.optimizers[name].zero_grad()
         output.backward(slope)
@@ -77,25 +79,25 @@ class Networks:
         `finite` (losses by their names) is not finite on any of them.
         """
         names = list(names)
-        check_finite(self.worker, number, finite, {name: self.bare[name] for name in names})
+        check_finite(self.worker, number, finite, {name: self.unwrapped[name] for name in names})
         for name in names:
             self.optimizers[name].step()
 
     def state(self) -> dict[str, Any]:
-        networks = {name: network.state_dict() for name, network in self.bare.items()}
+        networks = {name: network.state_dict() for name, network in self.unwrapped.items()}
         return networks | {f"{name}_optimizer": each.state_dict() for name, each in self.optimizers.items()}
 
     def load(self, state: dict[str, Any]) -> None:
-        for name, network in self.bare.items():
+        for name, network in self.unwrapped.items():
             network.load_state_dict(state[name])
             self.optimizers[name].load_state_dict(state[f"{name}_optimizer"])
 
-    def take_over(self, state: dict[str, Any]) -> None:
-        """The networks and optimisers of these names in another learner's state; the others stay.
+    def load_pretrained(self, state: dict[str, Any]) -> None:
+        """The networks and optimisers of these names in another algorithm's state; the others stay.
 
         Raises CheckpointError where it lacks generator or discriminator, or theirs have other shapes.
         """
-        known = {name: network for name, network in self.bare.items() if name in state}
+        known = {name: network for name, network in self.unwrapped.items() if name in state}
         try:
             if missing := {"generator", "discriminator"} - known.keys():
                 raise RuntimeError(f"it has no {' and no '.join(sorted(missing))}")

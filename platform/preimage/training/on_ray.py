@@ -25,10 +25,10 @@ from preimage import errors
 from preimage.cluster.connect import require
 from preimage.config import Resources
 from preimage.errors import PreimageError, StorageError
-from preimage.reproducible import prepare_process
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from preimage.work.reproducible import prepare_process
 
 FAILURE = "failure.json"
 
@@ -50,19 +50,19 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
     elastic = resources.needed < resources.workers
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"training": training, "cpus": resources.cpus},
+        train_loop_config={"training": training, "cpus": resources.cpus_per_worker},
         torch_config=TorchConfig(timeout_s=SILENCE_S),
         scaling_config=ScalingConfig(
             num_workers=(resources.needed, resources.workers) if elastic else resources.workers,
             elastic_resize_monitor_interval_s=GROW_EVERY_S,
             use_gpu=use_gpu,
-            resources_per_worker={"CPU": resources.cpus} | ({"GPU": 1} if use_gpu else {}),
+            resources_per_worker={"CPU": resources.cpus_per_worker} | ({"GPU": 1} if use_gpu else {}),
         ),
         run_config=RunConfig(
             name=f"{training.run.name}-{time.time_ns()}",  # never restored: our checkpoints are the state
             storage_path=f"{run.path}/ray",
             storage_filesystem=run.filesystem,
-            failure_config=FailureConfig(max_failures=resources.retries),
+            failure_config=FailureConfig(max_failures=resources.max_failures),
         ),
     )
     try:
@@ -71,7 +71,7 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
     except (ray.train.TrainingFailedError, RayActorError) as error:
         kind = StorageError if "StorageError: " in str(error) else PreimageError
         raise kind(
-            f"training failed after {resources.retries} resumptions: {_last_line(error)}. "
+            f"training failed after {resources.max_failures} resumptions: {_last_line(error)}. "
             "What was saved is kept: run the same command again to go on from there."
         ) from error
     _raise_failure(training)

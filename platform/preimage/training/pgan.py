@@ -1,4 +1,4 @@
-"""PGAN as a learner: a second GAN, whose images are codes (flexible-priors, section 3)."""
+"""PGAN as an algorithm: a second GAN, whose images are codes (flexible-priors, section 3)."""
 
 from dataclasses import dataclass
 
@@ -11,36 +11,40 @@ from preimage.metrics.distances import energy_distance
 from preimage.models.generator_folder import load_generator
 from preimage.models.pgan import PganConfig, build_code_pair, folded
 from preimage.models.prior_folder import save_prior
-from preimage.reproducible import seed_of
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.codes import CodeRows, CodeSet
 from preimage.training.config import OptimizerConfig
-from preimage.training.gan import Adversaries
-from preimage.training.learner import Setting
+from preimage.training.gan import GanPair
 from preimage.training.networks import fixed_samples
 from preimage.training.scoring import DRAWN
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from preimage.work.reproducible import seed_of
 
 SCORE = "energy_distance"
 """What is recorded at every checkpoint: the distance of its codes to held-out ones."""
 
 
-class PganLearner(Adversaries):
+class PganAlgorithm(GanPair):
     """A generator that makes standardised codes of noise, and a discriminator of them."""
 
     def __init__(
-        self, setting: Setting, model: PganConfig, optimizer: OptimizerConfig, images: Folder | None = None
+        self,
+        context: AlgorithmContext,
+        model: PganConfig,
+        optimizer: OptimizerConfig,
+        images: Folder | None = None,
     ) -> None:
         """images: the generator whose codes they are, for samples to look at.
 
         Raises GeneratorError, PriorError.
         """
-        rows: CodeRows = setting.images
+        rows: CodeRows = context.images
         dim = rows.z.shape[1]
         noise = model.noise_for(dim)
-        pair = build_code_pair(noise, dim, model.width, setting.seed)
-        super().__init__(setting, pair, Normal(noise), optimizer)
+        pair = build_code_pair(noise, dim, model.width, context.seed)
+        super().__init__(context, pair, Normal(noise), optimizer)
         self.mean, self.scale = rows.mean, rows.scale
         self.images = load_generator(images)[0].to(self.worker.device) if images else None
 
@@ -57,33 +61,32 @@ class PganLearner(Adversaries):
 
 
 def deliver_prior(
-    worker: Worker, learner: PganLearner, training: Training, codes: CodeSet, rows: CodeRows, seen: int
+    worker: Worker, algorithm: PganAlgorithm, training: Training, codes: CodeSet, rows: CodeRows, seen: int
 ) -> None:
-    """Write the prior folder. seen: codes that the learner was trained on, repetitions counted."""
+    """Write the prior folder. seen: codes that the algorithm was trained on, repetitions counted."""
     history = training.history | {"codes_seen": seen}
-    worker.agree(
-        lambda: save_prior(learner.as_prior(), training.run.prior, history) if worker.leads else None
+    worker.run_or_fail_together(
+        lambda: save_prior(algorithm.as_prior(), training.run.prior, history) if worker.is_main else None
     )
 
 
 @dataclass(frozen=True, eq=False)
 class CodeScoring:
-    """How far the codes that a learner makes are from some that it does not learn from, (m, d). It travels to
-    workers."""
+    """How far an algorithm's codes are from some that it does not learn from, (m, d). It travels to workers."""
 
     unseen: Tensor
 
-    def judge(self, worker: Worker, images: CodeRows, first: int, seed: int) -> "CodeJudge":
+    def evaluator(self, worker: Worker, images: CodeRows, first: int, seed: int) -> "CodeJudge":
         return CodeJudge(self.unseen, seed)
 
 
 @dataclass(frozen=True, eq=False)
 class CodeJudge:
-    """Scores a learner's codes, of the same noise each time, against held-out ones (m, d)."""
+    """Scores an algorithm's codes, of the same noise each time, against held-out ones (m, d)."""
 
     unseen: Tensor
     seed: int
 
-    def score(self, learner: PganLearner) -> dict[str, float]:
+    def score(self, algorithm: PganAlgorithm) -> dict[str, float]:
         random = torch.Generator().manual_seed(seed_of(self.seed, DRAWN))
-        return {SCORE: energy_distance(learner.as_prior().sample(len(self.unseen), random), self.unseen)}
+        return {SCORE: energy_distance(algorithm.as_prior().sample(len(self.unseen), random), self.unseen)}

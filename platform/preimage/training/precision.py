@@ -4,6 +4,6 @@ import torch
 from torch import Tensor
 
 
-def at_least_float32(tensor: Tensor) -> Tensor:
+def upcast(tensor: Tensor) -> Tensor:
     """What autocast computed in bfloat16 becomes float32; float32 and float64 stay what they are."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -14,9 +14,9 @@ from preimage.latents.priors import Prior
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import class_entropy, class_histogram, frechet_distance, inception_score
 from preimage.models.scorer import ScorerSource
-from preimage.reproducible import seed_of
 from preimage.training.moments import over_workers
 from preimage.training.worker import Worker
+from preimage.work.reproducible import seed_of
 
 SCORES = {
     "classifier": ("classifier_score", "classifier_frechet_distance", "class_entropy"),
@@ -39,11 +39,11 @@ class Scoring:
     images: int
     """Samples of every score, and real images that they are compared with."""
 
-    def judge(self, worker: Worker, images: Images, first: int, seed: int) -> Judge:
-        return Judge(worker, self, images, first, seed)
+    def evaluator(self, worker: Worker, images: Images, first: int, seed: int) -> Evaluator:
+        return Evaluator(worker, self, images, first, seed)
 
 
-class Judge:
+class Evaluator:
     """Scores samples of the same codes each time, each worker its part of them.
 
     images: the worker's share, which begins at row `first` of a dataset whose first images are the real ones.
@@ -52,16 +52,16 @@ class Judge:
 
     def __init__(self, worker: Worker, scoring: Scoring, images: Images, first: int, seed: int) -> None:
         self.worker, self.count, self.seed = worker, scoring.images, seed
-        self.scorer = worker.agree(lambda: scoring.source.open(worker.device))
+        self.scorer = worker.run_or_fail_together(lambda: scoring.source.open(worker.device))
         real = images.pixels[: max(0, scoring.images - first)]
         seen = real if len(real) else images.pixels[:1]  # one, to know how many features there are
         some = [self.scorer(pixels.to(worker.device)) for pixels in seen.split(BATCH)]
         features = torch.cat([each for _, each in some])[: len(real)]
         self.real = over_workers(worker, Moments.empty(features.shape[1]).update(features))
 
-    def score(self, learner: Any) -> dict[str, float]:
-        """Of a learner's generator, with codes of its prior."""
-        return self.of(learner.generator, learner.prior)
+    def score(self, algorithm: Any) -> dict[str, float]:
+        """Of an algorithm's generator, with codes of its prior."""
+        return self.of(algorithm.generator, algorithm.prior)
 
     def of(self, generator: nn.Module, prior: Prior) -> dict[str, float]:
         """The score of all samples as one split, the distance to real images, the entropy of classes in nats.
@@ -72,7 +72,7 @@ class Judge:
         codes = self.worker.part(prior.sample(self.count, random))
         training = generator.training
         generator.eval()
-        judged = [self._judge(generator, some) for some in codes.split(BATCH)]
+        judged = [self._evaluator(generator, some) for some in codes.split(BATCH)]
         generator.train(training)
         features = torch.cat([each for _, each in judged])
         moments = over_workers(self.worker, Moments.empty(features.shape[1]).update(features))
@@ -84,5 +84,5 @@ class Judge:
         }
 
     @torch.inference_mode()
-    def _judge(self, generator: nn.Module, codes: Tensor) -> tuple[Tensor, Tensor]:
+    def _evaluator(self, generator: nn.Module, codes: Tensor) -> tuple[Tensor, Tensor]:
         return self.scorer(to_uint8(generator(codes)))

@@ -5,34 +5,34 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from preimage.data.dataset import Dataset
-from preimage.runs import RunFolder
-from preimage.storage import Folder
+from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
+from preimage.training.algorithm import Algorithm, AlgorithmContext
 from preimage.training.config import LoopConfig
-from preimage.training.deliver import deliver_generator
 from preimage.training.examples import Examples
-from preimage.training.learner import Learner, Setting
+from preimage.training.export import deliver_generator
 from preimage.training.worker import Worker
 
 StopRule = Callable[[int, Mapping[str, float]], str | None]
 """(images seen, the metrics recorded there): why to stop, None to go on."""
 
 
-class ScoresLearner(Protocol):
-    """Measures what a learner makes, at every checkpoint."""
+class ScoresCheckpoints(Protocol):
+    """Measures what an algorithm makes, at every checkpoint."""
 
-    def score(self, learner: Any) -> dict[str, float]: ...
+    def score(self, algorithm: Any) -> dict[str, float]: ...
 
 
 class Scores(Protocol):
     """How samples are scored; it travels to workers."""
 
-    def judge(self, worker: Worker, images: Any, first: int, seed: int) -> ScoresLearner:
+    def evaluator(self, worker: Worker, images: Any, first: int, seed: int) -> ScoresCheckpoints:
         """images: the worker's share, from row `first` on. Every worker calls it, and then `score`."""
         ...
 
 
 Deliver = Callable[..., None]
-"""(worker, learner, training, dataset, images, seen): write what a finished training leaves."""
+"""(worker, algorithm, training, dataset, images, seen): write what a finished training leaves."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Training:
     dataset: Folder
     """Where the examples are: prepared images, or what `open` opens."""
     loop: LoopConfig
-    build: Callable[[Setting], Learner]
+    build: Callable[[AlgorithmContext], Algorithm]
     identity: dict[str, Any]
     """The config as far as it decides the result; a resume must agree with it."""
     seed: int
-    images_on: Literal["device", "host"] = "device"
+    data_device: Literal["device", "host"] = "device"
     deliver: Deliver = deliver_generator
     open: Callable[[Folder], Examples] = Dataset.open
     scoring: Scores | None = None

@@ -35,7 +35,7 @@ class Worker:
         return cls(dist.get_rank(), dist.get_world_size(), device)
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
     def parallel(self, network: nn.Module, batch: int, compiled: bool = False) -> nn.Module:
@@ -74,7 +74,7 @@ class Worker:
         dist.all_gather_object(values, value)
         return values
 
-    def agree(self, prepare: Callable[[], Value]) -> Value:
+    def run_or_fail_together(self, prepare: Callable[[], Value]) -> Value:
         """Do something that may fail on one worker only; then it fails on all, and none waits for ever.
 
         Raises the first worker's PreimageError that there is.
@@ -89,9 +89,9 @@ class Worker:
                 raise failed
         return cast(Value, result)
 
-    def from_leader(self, value: Any) -> Any:
+    def broadcast(self, value: Any) -> Any:
         """Rank 0's value, on every worker."""
-        return self.gather(value if self.leads else None)[0]
+        return self.gather(value if self.is_main else None)[0]
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum of a tensor over the workers, in place."""
@@ -103,7 +103,7 @@ class Worker:
         """Means over a whole batch, of each worker's means over its own part."""
         return self.sum(values * self.share(batch))
 
-    def worst(self, flag: Tensor) -> bool:
+    def any_rank(self, flag: Tensor) -> bool:
         """Whether the flag, a scalar, is up on any worker."""
         if self.world_size > 1:
             dist.all_reduce(flag, op=dist.ReduceOp.MAX)

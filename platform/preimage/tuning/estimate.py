@@ -16,12 +16,12 @@ from preimage.models.generator_folder import read_card
 from preimage.pipelines.cost import add, cost_of
 from preimage.pipelines.plan import Plan
 from preimage.specs.search import SamplerConfig, SchedulerConfig
-from preimage.specs.spaces import Point
+from preimage.specs.search_space import Point
+from preimage.tuning.plan import StudyPlan, shared_steps
+from preimage.tuning.queue import DONE
 from preimage.tuning.records import read_records
 from preimage.tuning.searcher import Searcher
-from preimage.tuning.study_plan import StudyPlan, shared_steps
 from preimage.tuning.trial import plan_trial
-from preimage.tuning.waiting import DONE
 
 DRAWN = 32
 """Random points that stand for those that a sampler will choose."""
@@ -113,7 +113,9 @@ def _at_once(plan: StudyPlan, missing: int) -> int:
     if os.environ.get("RAY_ADDRESS"):
         return most
     cores = os.cpu_count() or 1
-    each = max(step.config.resources.workers * step.config.resources.cpus for step in plan.base.steps)
+    each = max(
+        step.config.resources.workers * step.config.resources.cpus_per_worker for step in plan.base.steps
+    )
     return max(1, min(most, cores // each))
 
 
@@ -123,7 +125,7 @@ def _rate(plan: StudyPlan) -> float | None:
     if config is None:
         return None
     before = torch.get_num_threads()
-    torch.set_num_threads(max(step.config.resources.cpus for step in plan.base.steps))
+    torch.set_num_threads(max(step.config.resources.cpus_per_worker for step in plan.base.steps))
     try:
         return _timed(build_generator(config), config.latent_dim)
     finally:

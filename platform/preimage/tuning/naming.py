@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from preimage.storage import canonical_json
+from preimage.storage.folder import canonical_json
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:

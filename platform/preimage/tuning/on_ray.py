@@ -17,13 +17,13 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from preimage.cluster.connect import require
-from preimage.cluster.holding import hold_claims
+from preimage.cluster.locks import hold_locks
 from preimage.config import Resources
 from preimage.errors import StorageError
+from preimage.tuning.plan import StudyPlan
+from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord, read_records, write_record
-from preimage.tuning.study_plan import StudyPlan
 from preimage.tuning.trial import StudyRun, failed, run_trial
-from preimage.tuning.waiting import Queue
 
 Over = Callable[[TrialRecord], None]
 _ROOM = "Make room, then run the same command again: what was made is kept."
@@ -49,9 +49,11 @@ def run_on_ray(plan: StudyPlan, queue: Queue, over: Over) -> None:
     if not queue.missing:
         return
     needs = [step.config.resources for step in plan.base.steps]
-    queue.most = min(queue.most, room_for(needs, plan.inline))
+    queue.most = min(queue.most, room_for(needs, plan.in_process))
     folder = plan.run.folder
-    trainable = tune.with_resources(tune.with_parameters(_work, study=plan.study), bundle(needs, plan.inline))
+    trainable = tune.with_resources(
+        tune.with_parameters(_work, study=plan.study), bundle(needs, plan.in_process)
+    )
     searcher = _Searcher(queue, over)
     with _quiet():
         tuner = tune.Tuner(
@@ -61,7 +63,7 @@ def run_on_ray(plan: StudyPlan, queue: Queue, over: Over) -> None:
                 name=f"{plan.run.name}-{time.time_ns()}",  # never restored: our records are the state
                 storage_path=f"{folder.path}/ray",
                 storage_filesystem=folder.filesystem,
-                failure_config=tune.FailureConfig(max_failures=max(each.retries for each in needs)),
+                failure_config=tune.FailureConfig(max_failures=max(each.max_failures for each in needs)),
                 verbose=0,
             ),
         )
@@ -74,23 +76,23 @@ def run_on_ray(plan: StudyPlan, queue: Queue, over: Over) -> None:
     (folder / "ray").delete()
 
 
-def bundle(needs: list[Resources], inline: bool) -> dict[str, float]:
+def bundle(needs: list[Resources], in_process: bool) -> dict[str, float]:
     """What Ray sets aside for one trial. Raises PreimageError where the cluster never has it."""
-    if not inline:
+    if not in_process:
         return DRIVER
     gpus = [require(each) for each in needs]  # each is asked: one that can never be held says so
-    return {"CPU": float(max(each.cpus for each in needs))} | ({"GPU": 1.0} if any(gpus) else {})
+    return {"CPU": float(max(each.cpus_per_worker for each in needs))} | ({"GPU": 1.0} if any(gpus) else {})
 
 
-def room_for(needs: list[Resources], inline: bool) -> int:
+def room_for(needs: list[Resources], in_process: bool) -> int:
     """How many trials at once find room for their workers, so that none waits with half of them.
 
     A trial that is one process is given its place by Ray alone, also on a cluster that grows.
     """
-    if inline:
+    if in_process:
         return 2**31
     has = ray.cluster_resources()
-    rooms = [has.get("CPU", 0) // (each.workers * each.cpus) for each in needs]
+    rooms = [has.get("CPU", 0) // (each.workers * each.cpus_per_worker) for each in needs]
     rooms += [has.get("GPU", 0) // each.workers for each in needs if require(each)]
     return max(1, int(min(rooms)))
 
@@ -133,7 +135,7 @@ class _Searcher(Searcher):
 
     def _died(self, number: int, params: Mapping[str, Any]) -> TrialRecord:
         why = "the process of this trial died, again and again, perhaps for want of memory"
-        record = failed(number, params, f"{why}: lower `parallel`, or raise resources.retries")
+        record = failed(number, params, f"{why}: lower `parallel`, or raise resources.max_failures")
         write_record(self.queue.study.run.folder, record)
         return record
 
@@ -150,7 +152,7 @@ def _work(config: dict[str, Any], study: StudyRun) -> None:
     """One trial, in a worker of Tune's."""
     number, params = config["number"], json.loads(config["params"])
     try:
-        record = _record(study, number, params) if study.inline else _record_apart(study, number, params)
+        record = _record(study, number, params) if study.in_process else _record_apart(study, number, params)
     except StorageError as error:
         said = getattr(error, "cause", error)  # of one that came through Ray, the text has a traceback in it
         tune.report({"refused": str(said), "done": True})
@@ -160,7 +162,7 @@ def _work(config: dict[str, Any], study: StudyRun) -> None:
 
 def _record(study: StudyRun, number: int, params: Mapping[str, Any]) -> str:
     logging.getLogger("preimage").setLevel(logging.INFO)
-    hold_claims()
+    hold_locks()
     return run_trial(study, number, params).model_dump_json()
 
 

@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.visualization import matplotlib as visual
 
-from preimage.specs.search import Direction
+from preimage.specs.search import BEST_VALUE, Direction
 from preimage.specs.study import StudySpec
 from preimage.tuning.naming import short_names
 from preimage.tuning.records import TrialRecord
@@ -58,7 +58,7 @@ def _kinds(study: optuna.Study, direction: Direction, what: dict[str, Any]) -> d
     def history() -> Axes:
         axes = visual.plot_optimization_history(study, **what)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_title(f"History, {direction} {what['target_name']} is best")
+        axes.set_title(f"History, {BEST_VALUE[direction]} {what['target_name']} is best")
         return axes
 
     return {

@@ -4,8 +4,8 @@ from rich.markup import escape
 
 from preimage.pipelines.progress import Show
 from preimage.specs.study import StudySpec
+from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord
-from preimage.tuning.waiting import Queue
 
 
 class Progress:
@@ -35,5 +35,5 @@ class Progress:
         values = {each.number: each.values[self.name] for each in self.queue.records.values() if each.values}
         if not values:
             return ""
-        best = (min if self.direction == "lowest" else max)(values, key=values.__getitem__)
+        best = (min if self.direction == "minimize" else max)(values, key=values.__getitem__)
         return f"; best so far: trial {best}, {self.name} {values[best]:.5g}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import isnan
 from statistics import median
 
-from preimage.runs import RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.specs.search import SchedulerConfig
 from preimage.tuning.records import TrialRecord
 
@@ -42,7 +42,7 @@ class Rule:
 
     def reason(self, curve: Curve) -> str | None:
         """Why a trial with this curve stops at its last point; None where it goes on."""
-        if not curve or self.config.name == "none" or self.config.first is None:
+        if not curve or self.config.name == "none" or self.config.min_resource is None:
             return None
         return self._asha(curve) if self.config.name == "asha" else self._median(curve)
 
@@ -67,7 +67,7 @@ class Rule:
                 return f"{self.config.metric} is not a number at {images:,} images"
             others = [found for each in self.others.all if (found := _at_rung(each, rung)) is not None]
             best = sorted([*others, value], reverse=not self.lowest)
-            kept = max(1, len(best) // self.config.factor)
+            kept = max(1, len(best) // self.config.reduction_factor)
             if not self._worse(value, best[kept - 1]):
                 continue
             place = sum(self._worse(value, other) for other in others) + 1
@@ -78,16 +78,18 @@ class Rule:
         return None
 
     def _rungs(self, images: int) -> list[int]:
-        rungs, rung = [], self.config.first or 1
+        rungs, rung = [], self.config.min_resource or 1
         while rung <= images:
             rungs.append(rung)
-            rung *= self.config.factor
+            rung *= self.config.reduction_factor
         return rungs
 
     def _median(self, curve: Curve) -> str | None:
         """The trial stops where its best value so far is worse than the median of the others there."""
         images = curve[-1][0]
-        if len(self.others.complete) < max(1, self.config.startup) or images < (self.config.first or 0):
+        if len(self.others.complete) < max(1, self.config.n_startup_trials) or images < (
+            self.config.min_resource or 0
+        ):
             return None
         values = [value for _, value in curve if not isnan(value)]
         if not values:

@@ -38,7 +38,7 @@ class Ranking:
 
     def goodness(self, objective: str) -> np.ndarray:
         """The same, the higher the better."""
-        return self.values(objective) * (1 if self.objectives[objective] == "highest" else -1)
+        return self.values(objective) * (1 if self.objectives[objective] == "maximize" else -1)
 
     def rank(self, number: int, objective: str | None = None) -> int:
         """A complete trial's place by an objective, from 1; equal ones share the best of their places."""
@@ -50,7 +50,7 @@ class Ranking:
 def rank(records: Sequence[TrialRecord], objectives: Mapping[str, Direction]) -> Ranking:
     """Order the trials. Of equal ones the earlier comes first; a value that is not a number comes last."""
     first, direction = next(iter(objectives.items()))
-    sign = 1 if direction == "lowest" else -1
+    sign = 1 if direction == "minimize" else -1
 
     def place(record: TrialRecord) -> tuple[bool, float, int]:
         value = record.values[first]
@@ -64,7 +64,7 @@ def rank(records: Sequence[TrialRecord], objectives: Mapping[str, Direction]) ->
 
 
 def _front(complete: Sequence[TrialRecord], objectives: Mapping[str, Direction]) -> frozenset[int]:
-    signs = np.array([1 if direction == "highest" else -1 for direction in objectives.values()])
+    signs = np.array([1 if direction == "maximize" else -1 for direction in objectives.values()])
     good = np.array([[each.values[name] for name in objectives] for each in complete])
     good = np.nan_to_num(good.reshape(len(complete), len(signs)) * signs, nan=-np.inf)
     beaten = [((good >= one).all(1) & (good > one).any(1)).any() for one in good]

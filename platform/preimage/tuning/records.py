@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError
 
 from preimage.config import Config
 from preimage.errors import StorageError
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
 
 State = Literal["complete", "failed", "stopped"]
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from preimage.errors import StorageError
-from preimage.figures.study import Axis, Panel, Scatter, best_worst_png, gallery_png, scatter_png
-from preimage.recipes.context import Result
-from preimage.runs import RunFolder
+from preimage.jobs.context import Result
+from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec
-from preimage.storage import Folder
+from preimage.storage.folder import Folder
+from preimage.tuning.annotations import Pick
 from preimage.tuning.correlation import Correlation
+from preimage.tuning.figures import Axis, Panel, Scatter, best_worst_png, gallery_png, scatter_png
 from preimage.tuning.naming import params_text, short_names
-from preimage.tuning.picks import Pick
 from preimage.tuning.ranking import Ranking, correlations, rank
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.table import Correlations, table, values_text

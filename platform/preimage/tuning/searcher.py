@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from preimage.specs.search import SamplerConfig, Space
-from preimage.specs.spaces import Point, active, grid_points, grid_values, in_order, ordered, settle
+from preimage.specs.search_space import Point, active, grid_points, grid_values, in_order, ordered, settle
 from preimage.tuning.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 class Searcher:
     """Asks for trials in the order of their numbers; `tell` is called for each before it can be known."""
 
-    def __init__(self, spec: "StudySpec", flip: bool = False) -> None:
-        """flip: the scheduler's metric has its best value where the first objective has its worst."""
-        self.spec, self.flip = spec, flip
+    def __init__(self, spec: "StudySpec", negate_metric: bool = False) -> None:
+        """negate_metric: whether the scheduler's metric is best where the first objective is worst."""
+        self.spec, self.negate_metric = spec, negate_metric
         self.asked: list[Point] = []
         self.told = 0
         self._grid = _grid(spec) if spec.sampler.name == "grid" else None
@@ -38,7 +38,7 @@ class Searcher:
         self._trials: list[optuna.Trial] = []
 
     def ask(self, records: Mapping[int, TrialRecord]) -> Point | None:
-        """The parameters of the next trial; None at the end, and while one of `known_to` is missing."""
+        """The parameters of the next trial; None at the end, and while one of `visible_trials` is missing."""
         number = len(self.asked)
         if number >= self.spec.trials or not self.may_ask(number, records):
             return None
@@ -57,10 +57,10 @@ class Searcher:
 
     def may_ask(self, number: int, records: Mapping[int, TrialRecord]) -> bool:
         """Whether all results are there that decide trial `number`."""
-        return not self.spec.looks_back or all(each in records for each in known_to(self.spec, number))
+        return not self.spec.is_adaptive or all(each in records for each in visible_trials(self.spec, number))
 
     def _ask(self, number: int, records: Mapping[int, TrialRecord]) -> Point:
-        for each in known_to(self.spec, number):
+        for each in visible_trials(self.spec, number):
             if each >= self.told:
                 self._tell(records[each])
                 self.told = each + 1
@@ -82,13 +82,13 @@ class Searcher:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
                 return
             for images, value in record.intermediate[-1:]:
-                trial.report(-value if self.flip else value, images)
+                trial.report(-value if self.negate_metric else value, images)
             study.tell(trial, state=optuna.trial.TrialState.PRUNED)
 
 
-def known_to(spec: "StudySpec", number: int) -> range:
+def visible_trials(spec: "StudySpec", number: int) -> range:
     """The trials whose results trial `number` may depend on: all but the last `parallel` before it."""
-    return range(max(0, number - spec.parallel + 1) if spec.looks_back else 0)
+    return range(max(0, number - spec.parallel + 1) if spec.is_adaptive else 0)
 
 
 def suggest(trial: "optuna.Trial", space: Mapping[str, Space]) -> Point:
@@ -138,7 +138,7 @@ def from_optuna(space: Space, value: Any) -> Any:
 
 def directions(spec: "StudySpec") -> list[Literal["minimize", "maximize"]]:
     """Of the objectives, in Optuna's words."""
-    return ["minimize" if each == "lowest" else "maximize" for each in spec.objectives.values()]
+    return list(spec.objectives.values())
 
 
 def quiet() -> warnings.catch_warnings:
@@ -162,8 +162,10 @@ def _sampler(config: SamplerConfig, parallel: int) -> "optuna.samplers.BaseSampl
     if config.name == "random":
         return samplers.RandomSampler(seed=config.seed)
     if config.name == "cma-es":
-        return samplers.CmaEsSampler(seed=config.seed, n_startup_trials=config.startup)
-    return samplers.TPESampler(seed=config.seed, n_startup_trials=config.startup, constant_liar=parallel > 1)
+        return samplers.CmaEsSampler(seed=config.seed, n_startup_trials=config.n_startup_trials)
+    return samplers.TPESampler(
+        seed=config.seed, n_startup_trials=config.n_startup_trials, constant_liar=parallel > 1
+    )
 
 
 def _grid(spec: "StudySpec") -> list[Point]:

@@ -9,22 +9,22 @@ from typing import Any
 
 import yaml
 
-from preimage.claims import claimed
 from preimage.data.prepare import prepare
 from preimage.errors import PreimageError, StorageError, TrackingError
+from preimage.jobs.context import Result
 from preimage.pipelines.execute import execute, register
 from preimage.pipelines.progress import Show, Silent
-from preimage.recipes.context import Result
-from preimage.runs import Outcome, RunFolder
+from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.storage.locks import locked
 from preimage.tracking.mirror import Mirror
 from preimage.tracking.tracker import Status, Tracker, open_tracker
+from preimage.tuning.optuna_journal import Journal
+from preimage.tuning.plan import StudyPlan, images_wanted, shared_steps
 from preimage.tuning.progress import Progress
+from preimage.tuning.queue import DONE, Queue
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import Searcher
-from preimage.tuning.storage import Journal
-from preimage.tuning.study_plan import StudyPlan, images_wanted, shared_steps
 from preimage.tuning.trial import plan_trial, run_trial
-from preimage.tuning.waiting import DONE, Queue
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run_study(plan: StudyPlan, show: Show | None = None, retry_failed: bool = Fa
     """
     show = show or Silent()
     tracker = open_tracker(plan.spec.tracking, plan.root)
-    with claimed(plan.run.folder):
+    with locked(plan.run.folder):
         return _run(plan, show, tracker, retry_failed)
 
 
@@ -83,7 +83,7 @@ def prepare_images(plan: StudyPlan, show: Show) -> None:
             data,
             plan.root / "datasets",
             workers=resources.workers,
-            cpus=resources.cpus,
+            cpus=resources.cpus_per_worker,
             backend=resources.backend,
             progress=show.task("preparing images"),
         )
@@ -93,7 +93,7 @@ def _run_trials(plan: StudyPlan, records: list[TrialRecord], show: Show, mirror:
     """Run what is missing; all records, in the order of their numbers."""
     prepare_images(plan, show)
     _run_shared(plan, show, mirror)
-    searcher = Searcher(plan.spec, flip=plan.flip)
+    searcher = Searcher(plan.spec, negate_metric=plan.negate_metric)
     journal = Journal(plan.spec, plan.run)
     journal.begin(records)
     queue = Queue(plan.study, searcher, records, plan.spec.parallel)
@@ -151,7 +151,7 @@ def _tell_missed(plan: StudyPlan, records: list[TrialRecord], mirror: Mirror) ->
 
 
 def _report(plan: StudyPlan, records: list[TrialRecord]) -> Result:
-    from preimage.tuning.picks import read_picks
+    from preimage.tuning.annotations import read_picks
     from preimage.tuning.report import report
 
     return report(plan.spec, records, read_picks(plan.run.folder), plan.run)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from preimage.recipes.tables import markdown
+from preimage.figures.tables import markdown
+from preimage.specs.search import BEST_VALUE
+from preimage.tuning.annotations import Pick
 from preimage.tuning.correlation import FEWEST, Correlation
 from preimage.tuning.naming import number, short_names
-from preimage.tuning.picks import Pick
 from preimage.tuning.ranking import Ranking
 from preimage.tuning.records import TrialRecord
 
@@ -38,14 +39,14 @@ def _head(ranking: Ranking) -> str:
     for state in ("stopped", "failed"):
         counts[state] = sum(each.state == state for each in ranking.others)
     said = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "complete")
-    order = f"ranked by {ranking.first}, {ranking.objectives[ranking.first]} first"
+    order = f"ranked by {ranking.first}, {BEST_VALUE[ranking.objectives[ranking.first]]} first"
     return f"{ranking.total} trial{'s' * (ranking.total != 1)}: {said}; {order}."
 
 
 def _ranked(ranking: Ranking, keys: Sequence[str], picks: Sequence[Pick]) -> str:
     names, titles = short_names(keys), short_names(ranking.objectives)
     several = len(ranking.objectives) > 1
-    sought = [f"{titles[each]} ({way})" for each, way in ranking.objectives.items()]
+    sought = [f"{titles[each]} ({BEST_VALUE[way]})" for each, way in ranking.objectives.items()]
     head = ["rank", "trial", *(names[key] for key in keys), *sought, "remarks", "run"]
     rows = [head]
     for each in ranking.complete:
@@ -83,7 +84,7 @@ def _cell(text: str) -> str:
 
 def correlation_text(ranking: Ranking, pair: tuple[str, str], found: Correlation | None) -> str:
     """In words, whether two objectives order the trials alike."""
-    first, second = (f"{name} ({ranking.objectives[name]} is best)" for name in pair)
+    first, second = (f"{name} ({BEST_VALUE[ranking.objectives[name]]} is best)" for name in pair)
     if found is None:
         count = len(ranking.complete)
         why = (

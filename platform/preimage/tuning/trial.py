@@ -12,15 +12,15 @@ from preimage.errors import PreimageError, StoppedEarly, StorageError, TrackingE
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.execute import execute
 from preimage.pipelines.plan import Plan, PlannedStep, make_plan
-from preimage.runs import Outcome, RunFolder
+from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.load import Spec
-from preimage.specs.sought import lowest_is_best, recorders
+from preimage.specs.objectives import lowest_is_best, recorders
 from preimage.specs.study import StudySpec
 from preimage.tracking.mirror import Mirror, flatten
 from preimage.tracking.tracker import Tracker, open_tracker
 from preimage.tuning.pruning import Curve, Others, Rule, StopTraining
 from preimage.tuning.records import TrialRecord, read_records, write_record
-from preimage.tuning.searcher import known_to
+from preimage.tuning.searcher import visible_trials
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class StudyRun:
 
     spec: StudySpec
     run: RunFolder
-    inline: bool = True
+    in_process: bool = True
     """Whether a trial is done in one process, wherever that is; its steps' own resources count otherwise."""
 
 
@@ -49,7 +49,7 @@ class Found:
 def plan_trial(study: StudyRun, number: int, params: Mapping[str, Any]) -> Plan:
     """What a trial would do. Raises PreimageError where that is impossible."""
     spec = study.spec.spec_of(params, f"{study.spec.name}-{number:04d}")
-    return make_plan(_in_process(spec) if study.inline else spec)
+    return make_plan(_in_process(spec) if study.in_process else spec)
 
 
 def run_trial(study: StudyRun, number: int, params: Mapping[str, Any]) -> TrialRecord:
@@ -101,7 +101,7 @@ def stop_rule(study: StudyRun, number: int, plan: Plan) -> StopTraining | None:
     steps = recorders(plan.spec, config.metric) if config.name != "none" and config.metric else []
     if not steps or not config.metric:
         return None
-    known = known_to(study.spec, number)
+    known = visible_trials(study.spec, number)
     others = Others.of([each for each in read_records(study.run.folder) if each.number in known])
     rule = Rule(config, lowest_is_best(plan.spec, config.metric), others)
     return StopTraining(rule, next(step.run for step in plan.steps if step.name == steps[0]))
@@ -193,7 +193,7 @@ def _show_pictures(plan: Plan, outcome: Outcome, tracker: Tracker) -> None:
     try:
         for step in _shown(plan):
             for name in step.run.figures.files():
-                if name == "samples.png" or step.config.job == "score":
+                if name == "samples.png" or step.config.job == "evaluate":
                     picture = step.run.figures.read(name)
                     plan.run.figures.write(name, picture)
                     tracker.file(run_id, "figures", name, picture)
@@ -204,5 +204,5 @@ def _show_pictures(plan: Plan, outcome: Outcome, tracker: Tracker) -> None:
 def _shown(plan: Plan) -> list[PlannedStep]:
     """The last step with a generator, and the last that scores."""
     makers = [step for step in plan.steps if "generator" in step.config.GIVES]
-    scores = [step for step in plan.steps if step.config.job == "score"]
+    scores = [step for step in plan.steps if step.config.job == "evaluate"]
     return [*makers[-1:], *scores[-1:]]

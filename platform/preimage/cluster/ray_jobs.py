@@ -1,0 +1,170 @@
+"""Ray Jobs: give a job to a running cluster, ask after it, end it."""
+
+import json
+import logging
+import os
+import shlex
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import ray
+import requests
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobSubmissionClient
+
+from preimage.cluster.upload import EXCLUDED, PACKAGE
+from preimage.errors import PreimageError
+from preimage.runs.submissions import Submission
+from preimage.storage.host_info import SUBMISSION
+
+HERE = "http://127.0.0.1:8265"
+ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+"""Ray's variables that name a cluster; its client takes them before what it is told."""
+PATIENCE = 10.0
+"""Seconds for a cluster to answer at all."""
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
+
+
+def address_of(asked: str | None) -> str:
+    """Where the cluster's dashboard is: as asked, as the environment says, or on this machine.
+
+    Raises PreimageError where that is no http address.
+    """
+    named = [os.environ.get(name) for name in ADDRESSES]
+    address = asked or next((each for each in named if each and each.startswith("http")), HERE)
+    if not _is_page(address):
+        raise PreimageError(
+            f"{address!r} is not the address of a cluster's dashboard: give one such as {HERE}, the one that "
+            "`ray start` and `ray up` print"
+        )
+    if "@" in urlsplit(address).netloc:
+        raise PreimageError("an address holds no user and password: a cluster is entered with its token")
+    return address.rstrip("/")
+
+
+def _is_page(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port of six digits
+        return False
+
+
+class Jobs:
+    """The jobs of one cluster."""
+
+    def __init__(self, address: str) -> None:
+        """Raises PreimageError where no cluster answers, where it refuses us, or where it is another Ray."""
+        self.address = address
+        _require_answer(address)
+        with _asking(address), _alone():
+            self.client = JobSubmissionClient(address)
+        theirs = self.client._server_ray_version  # it asked as it connected
+        if theirs != ray.__version__:
+            raise PreimageError(
+                f"the cluster at {address} runs Ray {theirs}, and here is Ray {ray.__version__}: install the "
+                f"same version here, pip install 'ray[default]=={theirs}'"
+            )
+
+    def submit(self, submission: Submission, entrypoint: str) -> None:
+        """Hand a recorded submission in under its own id. Raises PreimageError."""
+        with _asking(self.address), _alone():
+            self.client.submit_job(
+                entrypoint=entrypoint,
+                submission_id=submission.id,
+                runtime_env=runtime_env(submission),
+                metadata={"preimage": submission.folder.uri},
+            )
+
+    def status(self, submission_id: str) -> str | None:
+        """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; None where the cluster knows no such job."""
+        details = self._details(submission_id)
+        return details and str(details.status.value)
+
+    def message(self, submission_id: str) -> str:
+        """What Ray says of it."""
+        details = self._details(submission_id)
+        return (details and details.message) or ""
+
+    def stop(self, submission_id: str) -> None:
+        with _asking(self.address):
+            self.client.stop_job(submission_id)
+
+    def _details(self, submission_id: str) -> Any:
+        with _asking(self.address):
+            try:
+                return self.client.get_job_info(submission_id)
+            except RuntimeError as error:
+                if "404" in str(error) or "does not exist" in str(error):
+                    return None
+                raise
+
+
+def runtime_env(submission: Submission) -> dict[str, Any]:
+    """What a job runs in: this package, and the name of its submission."""
+    return {
+        "py_modules": [str(PACKAGE)],
+        "excludes": EXCLUDED,
+        "env_vars": {SUBMISSION: submission.folder.uri, "COLUMNS": "150"},
+    }
+
+
+def plain_command(address: str, submission: Submission, entrypoint: str) -> str:
+    """What does the same with Ray's own command line."""
+    environment = shlex.quote(json.dumps(runtime_env(submission)))
+    return f"ray job submit --address {address} --runtime-env-json {environment} -- {entrypoint}"
+
+
+def _require_answer(address: str) -> None:
+    parts = urlsplit(address)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((str(parts.hostname), port), PATIENCE).close()
+    except OSError as error:
+        raise PreimageError(
+            f"no cluster answers at {address} ({error.strerror or error}). Start one (ray up cluster.yaml, "
+            "or ray start --head), open a tunnel to its dashboard (ray dashboard cluster.yaml), or name "
+            "another with --address"
+        ) from error
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Without the variables that Ray would take before this address, and without its notes on uploads."""
+    kept = {name: os.environ.pop(name) for name in ADDRESSES if name in os.environ}
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+        logging.disable(before)
+
+
+@contextmanager
+def _asking(address: str) -> Iterator[None]:
+    """Raises PreimageError for what Ray's client raises."""
+    try:
+        yield
+    except AuthenticationError as error:
+        raise PreimageError(_refused(address)) from error
+    except (ConnectionError, requests.RequestException, TimeoutError) as error:
+        raise PreimageError(f"the cluster at {address} does not answer: {error}") from error
+    except RuntimeError as error:
+        first = str(error).strip().split("\n", 1)[0][:300]
+        raise PreimageError(f"the cluster at {address} says: {first}") from error
+
+
+def _refused(address: str) -> str:
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        return (
+            f"the cluster at {address} wants a token, and none was sent. Copy the head node's "
+            "~/.ray/auth_token to the same place here, chmod 600 it, and export RAY_AUTH_MODE=token"
+        )
+    return (
+        f"the cluster at {address} refuses the token that was sent. Take the head node's again: copy its "
+        "~/.ray/auth_token to the same place here, chmod 600; RAY_AUTH_TOKEN, where it is set, comes first"
+    )

@@ -1,0 +1,121 @@
+"""Where the search for each image begins, and what a generator tells of its inverse beforehand."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from preimage.errors import InversionError
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.jacobian import jacobian
+from preimage.inversion.measurements import Measurement
+from preimage.latents.priors import Prior
+from preimage.work.reproducible import seed_of
+
+NEAR_ZERO = 1e-4
+"""The standard deviation of codes that start near zero (flexible-priors, section E)."""
+PAIRS, RIDGE = 4096, 0.1
+"""Images generated for the regression, and its penalty as a share of the features' mean variance."""
+PROBES, DAMPING = 32, 0.1
+"""Codes at which the metric is measured, and what is added to it as a share of its mean eigenvalue."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Codes as a linear function of what is seen of their images, fitted once for any number of images.
+
+    offset (P,), weight (P, d), centre (d,); passes: the generator evaluations that the fit took.
+    """
+
+    offset: Tensor
+    weight: Tensor
+    centre: Tensor
+    passes: int = PAIRS
+
+    def __call__(self, seen: Tensor) -> Tensor:
+        """Codes (n, d), foretold from what is seen of images (n, C, h, w)."""
+        return (seen.flatten(1) - self.offset) @ self.weight + self.centre
+
+
+def fit_regression(
+    network: nn.Module, prior: Prior, seed: int, device: torch.device, measurement: Measurement | None = None
+) -> Regression:
+    """Ridge regression on images that the generator makes of codes of the prior.
+
+    Raises InversionError where most of them are not finite.
+    """
+    codes = prior.sample(PAIRS, torch.Generator().manual_seed(seed_of(seed, 1))).to(device)
+    with torch.no_grad():
+        images = torch.cat([network(some) for some in codes.split(256)])
+    ids = torch.arange(-PAIRS, 0, device=device)  # no image has these: masks and noise of their own
+    seen = (measurement.observe(images, ids) if measurement else images).flatten(1)
+    whole = seen.isfinite().all(1)
+    if 2 * int(whole.sum()) < PAIRS:
+        raise InversionError(
+            f"of {PAIRS} images that the generator made of codes of its prior only {int(whole.sum())} are "
+            "finite: is it the right prior, and was the training sound?"
+        )
+    return Regression(*_ridge(seen[whole], codes[whole]), codes[whole].mean(0))
+
+
+def measure_whitening(network: nn.Module, prior: Prior, seed: int, device: torch.device) -> Tensor:
+    """The inverse square root (d, d) of the mean of J J^T over the prior, damped; J the generator's slopes.
+
+    In coordinates u with z = whitening u the loss is about as steep in all directions. It takes PROBES
+    Jacobians.
+    """
+    codes = prior.sample(PROBES, torch.Generator().manual_seed(seed_of(seed, 2))).to(device)
+    square = torch.zeros(prior.latent_dim, prior.latent_dim, device=device)
+    for some in codes.split(4):
+        slopes = jacobian(network, some)[1].flatten(2)
+        each = slopes @ slopes.transpose(1, 2)
+        square += each[each.flatten(1).isfinite().all(1)].sum(0) / PROBES
+    return _whitening(square)
+
+
+def _ridge(features: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Of codes (N, d) on features (N, P), by the smaller of the two normal equations: offset, weight."""
+    offset = features.mean(0)
+    x, y = features - offset, codes - codes.mean(0)
+    penalty = RIDGE * x.square().mean() * len(x) + torch.finfo(x.dtype).tiny
+    if x.shape[1] <= x.shape[0]:
+        system = x.T @ x
+        system.diagonal().add_(penalty)
+        return offset, torch.linalg.solve(system, x.T @ y)
+    system = x @ x.T
+    system.diagonal().add_(penalty)
+    return offset, x.T @ torch.linalg.solve(system, y)
+
+
+def _whitening(square: Tensor) -> Tensor:
+    """The inverse square root of (d, d), scaled so that its root mean square eigenvalue is 1."""
+    damped = square.double()
+    damped.diagonal().add_(DAMPING * damped.diagonal().mean() + torch.finfo(torch.float64).tiny)
+    values, vectors = torch.linalg.eigh(damped)
+    root = (vectors * values.rsqrt()) @ vectors.T
+    return (root / (root.norm() / len(root) ** 0.5)).float()
+
+
+def init_codes_of(
+    config: InversionConfig,
+    prior: Prior,
+    ids: Tensor,
+    seed: int,
+    restart: int = 0,
+    regression: Regression | None = None,
+    seen: Tensor | None = None,
+) -> Tensor:
+    """Where the search for each image begins, (n, d): it follows from the seed, the image and its id."""
+    if config.init_codes == "regression" and restart == 0:
+        assert regression is not None
+        assert seen is not None
+        found = regression(seen)
+        return found.clamp(-1, 1) if prior.support == "box" else found
+    random, rows = torch.Generator(), []
+    for each in ids.tolist():
+        random.manual_seed(seed_of(seed, each, restart))
+        if config.init_codes == "small-normal" and restart == 0:
+            rows.append(torch.randn(1, prior.latent_dim, generator=random) * NEAR_ZERO)
+        else:
+            rows.append(prior.sample(1, random))
+    return torch.cat(rows).to(ids.device) if rows else torch.zeros(0, prior.latent_dim, device=ids.device)

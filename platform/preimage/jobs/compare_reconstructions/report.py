@@ -1,0 +1,106 @@
+"""What a `compression` job found, for programs and for people, beside what the paper prints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from preimage.data.dataset import Dataset
+from preimage.figures.tables import markdown
+from preimage.metrics.reconstruction import Reconstruction
+from preimage.metrics.spectrum import directions_for
+
+PAPER: dict[str, dict[str, float]] = {
+    "PCA": {"mnist": 0.011, "cifar10": 0.016, "stl10": 0.039, "celeba": 0.024, "lsun": 0.036},
+    "DCAE": {"mnist": 0.0002, "cifar10": 0.006, "stl10": 0.023, "celeba": 0.015, "lsun": 0.027},
+    "GAN": {"mnist": 0.016, "cifar10": 0.022, "stl10": 0.042, "celeba": 0.030, "lsun": 0.034},
+    "GLO (L2)": {"mnist": 0.0001, "cifar10": 0.005, "stl10": 0.019, "celeba": 0.010, "lsun": 0.021},
+    "GLO (Lap1)": {"mnist": 0.0001, "cifar10": 0.007, "stl10": 0.023, "celeba": 0.012, "lsun": 0.025},
+}
+"""glo, table 1: reconstruction errors in l2 loss, by method and the source of the images."""
+
+MOST = 0.9
+"""The share of the codes' variance for which the table counts directions."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was found of one method."""
+
+    latent_dim: int
+    found: Reconstruction
+    explained: Tensor
+    """(d,): the share of the codes' variance in their first k principal directions."""
+
+    @property
+    def directions(self) -> int:
+        return directions_for(MOST, self.explained)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole job."""
+
+    rows: Mapping[str, Row]
+    dataset: Dataset
+
+    @property
+    def paper(self) -> dict[str, float]:
+        """The paper's errors, of the methods and the images that it has."""
+        source = self.dataset.config.source
+        return {name: PAPER[name][source] for name in self.rows if source in PAPER.get(name, {})}
+
+    def errors(self, kind: Literal["mse", "lap1"]) -> dict[str, float]:
+        return {name: getattr(row.found, kind) for name, row in self.rows.items()}
+
+    def metrics(self) -> dict[str, Any]:
+        """`ordering` begins with the lowest squared error."""
+        mse = self.errors("mse")
+        pair = mse.keys() >= {"GLO (L2)", "PCA"}
+        return {
+            "images": self.dataset.count,
+            "table": {name: _figures(row) for name, row in self.rows.items()},
+            "ordering": sorted(mse, key=mse.__getitem__),
+            **({"glo_beats_pca": mse["GLO (L2)"] < mse["PCA"]} if pair else {}),
+        }
+
+    def table(self) -> str:
+        """Markdown."""
+        data = self.dataset.config
+        shape = f"{data.channels} x {data.size} x {data.size}"
+        head = ["method", "d", "images", "MSE", "paper's MSE", "Lap1", "explained variance"]
+        table = [[*head, f"directions for {MOST:.0%} of the codes"]]
+        for name, row in self.rows.items():
+            found, paper = row.found, self.paper.get(name)
+            counts = [str(row.latent_dim), f"{found.count:,}"]
+            errors = [f"{found.mse:.3g}", f"{paper:g}" if paper else "-", f"{found.lap1:.3g}"]
+            table.append([name, *counts, *errors, f"{found.explained:.1%}", str(row.directions)])
+        parts = [
+            f"Reconstruction of {self.dataset.count:,} images of {data.source} {data.split}, {shape}, "
+            "from their codes.",
+            markdown(table),
+            "MSE: (g(z) - x)^2, averaged over pixels, channels and images, of images in [-1, 1]. Lap1: every "
+            "level of the pyramid counts the same. Explained variance: 1 - MSE / the MSE of the mean image. "
+            f"Directions: how many singular vectors hold {MOST:.0%} of the variance of the codes.",
+        ]
+        if self.paper:
+            parts.append("The paper's images have 3 channels and 64 pixels.")
+        if lost := {name: row.found.left_out for name, row in self.rows.items() if row.found.left_out}:
+            counts = ", ".join(f"{name} {count:,}" for name, count in lost.items())
+            parts.append(f"Left out, because the search for their codes diverged: {counts}.")
+        return "\n\n".join(parts) + "\n"
+
+
+def _figures(row: Row) -> dict[str, float]:
+    found = row.found
+    return {
+        "mse": found.mse,
+        "lap1": found.lap1,
+        "lap1_paper": found.lap1_paper,
+        "explained": found.explained,
+        "latent_dim": row.latent_dim,
+        "directions": row.directions,
+        "images": found.count,
+        "left_out": found.left_out,
+    }

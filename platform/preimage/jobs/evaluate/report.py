@@ -1,0 +1,207 @@
+"""What a `score` job found, for programs and for people, beside what the paper prints."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+from statistics import fmean, stdev
+from typing import Any
+
+from torch import Tensor
+
+from preimage.data.dataset import Dataset
+from preimage.figures.tables import markdown
+from preimage.metrics.duplicates import Nearest
+from preimage.metrics.scores import Score, class_entropy
+from preimage.models.inception import is_published
+from preimage.models.scorer import Scorer
+
+TRAINING, TEST = "training images", "test images"
+PAPER: dict[str, dict[str, float]] = {
+    "cifar10": {"DFM-GAN": 7.72, TRAINING: 11.24},
+    "stl10": {"DFM-GAN": 8.51, "DCGAN": 7.84, TRAINING: 26.08},
+    "imagenet": {"DFM-GAN": 9.18, "DCGAN": 8.83, TRAINING: 25.78},
+}
+"""denoising-feature-matching, tables 1 to 3: Inception scores by the source of the images and the name; of
+ImageNet's `DCGAN`, those of its authors' model."""
+FEW = 20
+"""Up to so many classes, the table counts each."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found of one set of images."""
+
+    count: int
+    score: Score
+    distance: float | None
+    """To the training images; None of themselves."""
+    histogram: Tensor
+    """(K,) int64."""
+    near: Nearest
+    """Of the first images' thumbnails."""
+    duplicates: float
+    """The share of near-duplicates among these."""
+
+    @property
+    def entropy(self) -> float:
+        return class_entropy(self.histogram)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole job."""
+
+    runs: Mapping[str, Sequence[Found]]
+    """By name, one for each generator."""
+    real: Mapping[str, Found]
+    """TRAINING, and TEST where there are any."""
+    scorer: Scorer
+    dataset: Dataset
+    """The training images."""
+    remarks: tuple[str, ...] = ()
+    """What a reader of the table has to know beside."""
+
+    @property
+    def paper(self) -> dict[str, float]:
+        """The paper's scores by name: only where ours are its kind of score, of its images."""
+        whole = self.scorer.score == "inception_score" and is_published(self.scorer.fingerprint)
+        return PAPER.get(self.dataset.config.source, {}) if whole else {}
+
+    @property
+    def most_collapsed(self) -> tuple[str, int]:
+        """The name and the place of the generator with the largest share of near-duplicates."""
+        shares = {
+            (name, i): each.duplicates for name, runs in self.runs.items() for i, each in enumerate(runs)
+        }
+        return max(shares, key=shares.__getitem__)
+
+    def metrics(self) -> dict[str, Any]:
+        """`ordering` begins with the highest score; `table` has means over generators, `runs` each one."""
+        score = self.scorer.score
+        table = {name: self._means(runs) for name, runs in self.runs.items()}
+        first = next(iter(self.runs.values()))[0]
+        return {
+            "images": first.count,
+            "splits": first.score.splits,
+            "images_per_split": first.score.images_per_split,
+            "scorer": {"score": score, **self.scorer.about},
+            "table": table,
+            "real": {name: self._figures(each) for name, each in self.real.items()},
+            "runs": {
+                name: {str(i): self._figures(each) for i, each in enumerate(runs)}
+                for name, runs in self.runs.items()
+                if len(runs) > 1
+            },
+            "ordering": sorted(table, key=lambda name: -table[name][score]),
+        }
+
+    def _means(self, runs: Sequence[Found]) -> dict[str, Any]:
+        """Of several generators the mean of each figure, and the deviation of what is compared."""
+        each = [self._figures(run) for run in runs]
+        if len(each) == 1:
+            return each[0]
+        means = {name: fmean(one[name] for one in each) for name in each[0]}
+        compared = (self.scorer.score, self.scorer.distance, "near_duplicates", "effective_classes")
+        spread = {f"{name}_std": stdev(one[name] for one in each) for name in compared}
+        return means | spread | {"generators": len(each), "images": runs[0].count}
+
+    def _figures(self, found: Found) -> dict[str, Any]:
+        distance = {} if found.distance is None else {self.scorer.distance: found.distance}
+        return {
+            "images": found.count,
+            "images_per_split": found.score.images_per_split,
+            self.scorer.score: found.score.mean,
+            f"{self.scorer.score}_std": found.score.std,
+            **distance,
+            "class_entropy": found.entropy,
+            "effective_classes": exp(found.entropy),
+            "near_duplicates": found.duplicates,
+        }
+
+    def table(self) -> str:
+        """Markdown."""
+        head = ["", "splits x images", self._title(self.scorer.score), "in the paper"]
+        head += [self._title(self.scorer.distance), "effective classes", "near-duplicates"]
+        rows = [head if self.paper else _without(head, 3)]
+        lines = {name: [each] for name, each in self.real.items()} | dict(self.runs)
+        for name in [*self.runs, *(each for each in (TEST, TRAINING) if each in self.real)]:
+            row = self._row(name, lines[name])
+            rows.append(row if self.paper else _without(row, 3))
+        data = self.dataset.config
+        shape = f"{data.channels} x {data.size} x {data.size}"
+        parts = [
+            f"Samples scored beside {self.real[TRAINING].count:,} images of {data.source} {data.split}, "
+            f"{shape}, by {self._network()}.",
+            markdown(rows),
+            self._classes(),
+            self._explained(),
+            *self.remarks,
+        ]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _title(self, name: str) -> str:
+        return {"fid": "FID", "inception_score": "Inception Score"}.get(name, name.replace("_", " "))
+
+    def _row(self, name: str, runs: Sequence[Found]) -> list[str]:
+        means, first = self._means(runs), runs[0]
+        score, distance = self.scorer.score, self.scorer.distance
+        several = len(runs) > 1
+
+        def spread(key: str, form: str = ".3g") -> str:
+            return f" ± {means[f'{key}_std']:{form}}" if several else ""
+
+        return [
+            f"{name}, {len(runs)} runs" if several else name,
+            f"{first.score.splits} x {first.score.images_per_split:,}",
+            f"{means[score]:.3f} ± {means[f'{score}_std']:.3f}",
+            f"{self.paper[name]:g}" if name in self.paper else "-",
+            f"{means[distance]:.4g}{spread(distance)}" if distance in means else "-",
+            f"{means['effective_classes']:.2f}{spread('effective_classes')}",
+            f"{means['near_duplicates']:.1%}{spread('near_duplicates', '.1%')}",
+        ]
+
+    def _network(self) -> str:
+        about = self.scorer.about
+        if self.scorer.score != "inception_score":
+            return (
+                f"a classifier of {len(self.scorer.classes)} classes that tells {about['accuracy']:.1%} of "
+                f"{about['held_out']}: not an Inception Score, and comparable with nothing but itself"
+            )
+        weights = f"Inception, weights with SHA-256 {about['weights_sha256']}"
+        if is_published(self.scorer.fingerprint):
+            return f"{weights} (the published ones)"
+        return f"{weights}: not the published file, so that these figures may be no one else's"
+
+    def _classes(self) -> str:
+        """How the images of each line are spread over the classes."""
+        names = self.scorer.classes
+        if not 0 < len(names) <= FEW:
+            return ""
+        lines = dict(self.runs) | {name: [each] for name, each in self.real.items()}
+        shares = {}
+        for name, runs in lines.items():
+            counts = sum((each.histogram for each in runs[1:]), runs[0].histogram)
+            shares[name] = (counts / counts.sum()).tolist()
+        rows = [["share of images", *shares]]
+        rows += [[each, *(f"{share[k]:.1%}" for share in shares.values())] for k, each in enumerate(names)]
+        return markdown(rows)
+
+    def _explained(self) -> str:
+        compared = len(next(iter(self.runs.values()))[0].near.distances)
+        several = any(len(runs) > 1 for runs in self.runs.values())
+        deviation = "over the splits" + (
+            ", or over generators where there are several (n - 1)" if several else ""
+        )
+        return (
+            f"Score: exp of the mean KL(p(y|x) || p(y)), higher is better; ± is its deviation {deviation}. "
+            "It grows with the images per split, so compare lines of as many; that of test images is the "
+            f"ceiling. {self._title(self.scorer.distance)}: Frechet distance of features to those of the "
+            "training images, lower is better; it falls with the number of images. Effective classes: exp of "
+            "the entropy of the most likely classes. Near-duplicates: the share of images nearer to another "
+            "of their set, at 8 x 8 pixels, than 99% of as many training images are to theirs; among the "
+            f"first {compared:,}."
+        )
+
+
+def _without(row: list[str], place: int) -> list[str]:
+    return row[:place] + row[place + 1 :]

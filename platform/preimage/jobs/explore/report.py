@@ -1,0 +1,68 @@
+"""What the conditional draws of an `explore` job are like, for programs and for people."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from preimage.figures.tables import markdown
+from preimage.work.trials import Results
+
+PAPER = 2e-4
+"""The relative error of glo, figure 7."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Of every conditioned image by its id: what its trial found. Draws that diverged count in no error."""
+
+    found: Mapping[int, Results]
+    draws: int
+
+    def metrics(self) -> dict[str, Any]:
+        errors = torch.cat([_errors(each) for each in self.found.values()])
+        diverged = sum(int(each["diverged"].sum()) for each in self.found.values())
+        spread, free = self._mean("spread"), self._mean("unconditional")
+        return {
+            "conditions": len(self.found),
+            "draws": self.draws,
+            "relative_error": errors.mean().item(),
+            "relative_error_median": errors.median().item(),
+            "spread": spread,
+            "spread_unconditional": free,
+            "diverged": diverged,
+        }
+
+    def table(self) -> str:
+        """Markdown."""
+        rows = [["image", "relative error", "its largest", "spread", "without condition"]]
+        for image, each in self.found.items():
+            errors, spreads = _errors(each), (each["spread"].item(), each["unconditional"].item())
+            rows.append([str(image), *_cells(errors.mean().item(), errors.max().item(), *spreads)])
+        means = self.metrics()
+        spreads = means["spread"], means["spread_unconditional"]
+        rows.append(["**all**", *_cells(means["relative_error"], None, *spreads)])
+        intro = (
+            f"{self.draws} images drawn for each, that agree with what is seen of it. The relative error is "
+            "the squared error of what is seen, over the squared norm of what is seen of the image: its mean "
+            f"and its largest over the draws; the paper's mean, of averages over 8 x 8 pixels, is about "
+            f"{PAPER:.0e} (glo, figure 7). The "
+            "spread is of what is not seen: the standard deviation over the draws, averaged over the pixels "
+            "of images in [-1, 1]; beside it that of as many images drawn without a condition."
+        )
+        return f"{intro}\n\n{markdown(rows)}\n"
+
+    def _mean(self, name: str) -> float:
+        return torch.cat([each[name] for each in self.found.values()]).mean().item()
+
+
+def _errors(found: Results) -> Tensor:
+    """Those of the draws that did not diverge; one that is not a number where none is left."""
+    errors = found["relative_error"][~found["diverged"].bool()].double()
+    return errors if len(errors) else torch.tensor([torch.nan], dtype=torch.float64)
+
+
+def _cells(error: float, largest: float | None, spread: float, free: float) -> list[str]:
+    return [f"{error:.1e}", "" if largest is None else f"{largest:.1e}", f"{spread:.3f}", f"{free:.3f}"]

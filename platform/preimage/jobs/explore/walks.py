@@ -1,0 +1,117 @@
+"""Walks of the `explore` job: lines between the codes of images, and sums of averaged codes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from preimage.config import Config
+from preimage.data.dataset import Dataset
+from preimage.data.pixels import to_float
+from preimage.errors import DataError
+from preimage.jobs.explore.figures import Term
+from preimage.jobs.sampling import make_images
+from preimage.latents.priors import support_of
+from preimage.latents.store import Store
+from preimage.latents.walks import arithmetic, average, blend, codes_of, first_ids, interpolate
+
+ImageId = Annotated[int, Field(ge=0)]
+Pairs = tuple[tuple[ImageId, ImageId], ...]
+
+MEMBERS = 3
+"""Images shown of those whose codes are averaged."""
+
+
+class Choice(Config):
+    """Images whose codes are averaged: those of a class, or some by their ids."""
+
+    label: str | ImageId | None = None
+    """A class, by its name in the dataset or by its number."""
+    ids: tuple[ImageId, ...] = ()
+    """image_ids; in place of a label."""
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> "Choice":
+        if (self.label is None) == (not self.ids):
+            raise ValueError("give a label or ids, one of the two")
+        return self
+
+    @property
+    def name(self) -> str:
+        return (
+            str(self.label) if self.label is not None else f"{len(self.ids)} image{'s' * (len(self.ids) > 1)}"
+        )
+
+
+class Arithmetic(Config):
+    """A sum of averaged codes."""
+
+    plus: Annotated[tuple[Choice, ...], Field(min_length=1)]
+    minus: tuple[Choice, ...] = ()
+
+
+def images_of(dataset: Dataset, ids: Sequence[int]) -> Tensor:
+    """Those images (n, C, H, W) in [-1, 1], which must be there; the dataset streams by."""
+    wanted, found = torch.tensor(ids, dtype=torch.int64), {}
+    for first in range(0, dataset.count, 512):
+        some = dataset.read(first, min(first + 512, dataset.count))
+        here = torch.isin(some.image_id, wanted)
+        found |= zip(some.image_id[here].tolist(), some.pixels[here], strict=True)
+        if len(found) == len(set(ids)):
+            break
+    return to_float(torch.stack([found[each] for each in ids]))
+
+
+@dataclass(frozen=True)
+class Walker:
+    """A generator with the codes and the images that belong to it."""
+
+    generator: nn.Module
+    store: Store
+    dataset: Dataset
+
+    def lines(self, asked: int | Pairs, steps: int) -> tuple[Tensor, Tensor]:
+        """Between pairs: images of interpolated codes, and blended images; (pairs, steps, C, H, W) each."""
+        if isinstance(asked, int):
+            ids = first_ids(self.store, 2 * asked)
+            asked = tuple(zip(ids[::2], ids[1::2], strict=False))
+        ids = [pair[side] for side in (0, 1) for pair in asked]
+        begin, end = codes_of(self.store, ids).chunk(2)
+        codes = interpolate(begin, end, steps, support_of(self.store.about.prior))
+        made = make_images(self.generator, codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
+        begin, end = images_of(self.dataset, ids).chunk(2)
+        return made, blend(begin, end, steps)
+
+    def sum(self, asked: Arithmetic) -> list[Term]:
+        """The terms of a sum, and last their result."""
+        signs = [("+", each) for each in asked.plus] + [("\N{MINUS SIGN}", each) for each in asked.minus]
+        codes = [self._average(each) for _, each in signs]
+        result = arithmetic(
+            codes[: len(asked.plus)], codes[len(asked.plus) :], support_of(self.store.about.prior)
+        )
+        images = make_images(self.generator, torch.stack([*codes, result]))
+        terms = [
+            Term(sign, choice.name, image, self._members(choice))
+            for (sign, choice), image in zip(signs, images, strict=False)
+        ]
+        return [*terms, Term("=", "", images[-1])]
+
+    def _average(self, choice: Choice) -> Tensor:
+        return average(self.store, label=self._label(choice), ids=choice.ids or None)
+
+    def _members(self, choice: Choice) -> Tensor:
+        ids = choice.ids[:MEMBERS] or first_ids(self.store, MEMBERS, self._label(choice))
+        return images_of(self.dataset, ids)
+
+    def _label(self, choice: Choice) -> int | None:
+        """The number of the class. Raises DataError for a name that no class has."""
+        if not isinstance(choice.label, str):
+            return choice.label
+        classes = self.dataset.classes
+        if choice.label not in classes:
+            there = f"its classes are {', '.join(classes)}" if classes else "it has none: choose by ids"
+            raise DataError(f"the dataset has no class {choice.label!r}; {there}")
+        return classes.index(choice.label)

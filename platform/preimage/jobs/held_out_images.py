@@ -1,0 +1,56 @@
+"""Images that a network was not trained on."""
+
+from preimage.data.config import DataConfig
+from preimage.data.dataset import Dataset
+from preimage.data.sources import open_source
+from preimage.errors import DataError, GeneratorError
+from preimage.jobs.context import Context
+from preimage.models.generator_folder import GeneratorCard, require_images
+
+
+def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, context: Context) -> Dataset:
+    """A dataset whose last `count` images are unseen: a training with a data.max_images had the first.
+
+    Without `data` it is what `held_out` gives. Raises GeneratorError or DataError where too few of them are
+    unseen, or they do not fit the generator.
+    """
+    trained = DataConfig.model_validate(card.training["data"]) if "data" in card.training else None
+    data = data or (held_out(trained) if trained else None)
+    if not data:
+        raise GeneratorError(
+            "this generator does not say what it was trained on: name unseen images with data.source"
+        )
+    require_images(card.generator, data.size, data.channels)
+    dataset = context.dataset(data)
+    seen = seen_of(trained, data, dataset.count) if trained else 0
+    if dataset.count - seen < count:
+        raise DataError(
+            f"unseen={count}, but of the {dataset.count:,} images of {data.source} {data.split} the "
+            f"generator was trained on {seen:,}: name others with data, or train it with a data.max_images"
+        )
+    return dataset
+
+
+def held_out(trained: DataConfig) -> DataConfig:
+    """The test split of what a network was trained on, or all of it where that has none, as digits."""
+    test = trained.model_copy(update={"split": "test", "max_images": None})
+    return test if _has(test) else trained.model_copy(update={"max_images": None})
+
+
+def seen_of(trained: DataConfig, data: DataConfig, count: int) -> int:
+    """How many of the first images of a dataset of that many the network was trained on."""
+    which = ("source", "split", "category", *(["path"] if data.source == "folder" else []))
+    if any(getattr(trained, name) != getattr(data, name) for name in which):
+        return 0
+    return min(trained.max_images or count, count)
+
+
+def _has(test: DataConfig) -> bool:
+    """Whether there is such a split, as far as that is known without a download: named sets have one."""
+    if test.source != "digits" and test.path is None:
+        return True
+    try:
+        open_source(test)
+    except DataError:
+        return False
+    return True

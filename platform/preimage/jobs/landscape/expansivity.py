@@ -1,0 +1,120 @@
+"""When codes can be recovered through a two-layer ReLU net of random weights, by its channels (theorem 1)."""
+
+from functools import partial
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from preimage.config import Config, PositiveInt
+from preimage.inversion import Engine, InversionConfig
+from preimage.jobs.context import Context
+from preimage.jobs.landscape.figures import Cell
+from preimage.latents.priors import Normal
+from preimage.models.random_nets import RandomNet, expansivity
+from preimage.work.reproducible import seed_of
+from preimage.work.trials import Results, run_trials
+
+RECOVERED = 1e-4
+"""The mean squared error of a code's components below which it is recovered (precise-recovery)."""
+SAME_IMAGE = 1e-6
+"""A residual below this share of an image's mean square is none."""
+FULL_RANK = 1e-6
+"""A smallest singular value above this share of the largest makes a Jacobian one of full rank."""
+
+
+class SweepConfig(Config):
+    """Recovery through two-layer ReLU nets with the theorem's weights, stride and kernel equal."""
+
+    latent_dim: PositiveInt = 8
+    """C0, the channels of the code."""
+    kernel: PositiveInt = 2
+    first: tuple[PositiveInt, ...] = (2, 4, 8, 16, 32)
+    """C1, the first layer's channels."""
+    second: tuple[PositiveInt, ...] = (1, 2, 4, 8, 16, 32)
+    """C2, the second layer's."""
+    networks: PositiveInt = 8
+    """Networks for each pair of them."""
+    codes: PositiveInt = 32
+    """Codes z* to recover in each network, each from one random start."""
+    inversion: InversionConfig = InversionConfig(
+        solver="adam", lr=0.1, lr_halving_steps=100, steps=400, patience=None
+    )
+
+    @property
+    def searches(self) -> int:
+        return 2 * len(self.first) * len(self.second) * self.networks * self.codes
+
+
+def sweep(config: SweepConfig, seed: int, context: Context) -> list[Cell]:
+    """Each pair of channels, as one trial."""
+    pairs = {f"channels-{a}-{b}": (a, b) for a, b in product(config.first, config.second)}
+    results = run_trials(context, pairs, partial(recover, config, seed), "recovering codes")
+    return [_cell(config, *pair, results[name]) for name, pair in pairs.items()]
+
+
+def recover(config: SweepConfig, seed: int, channels: tuple[int, int]) -> Results:
+    """For each network and code, (networks, codes) bool: whether the code was recovered from its start;
+    with a second start from -z_hat, the better kept; whether another code with the same image was found; and
+    whether the Jacobian at z* is of full rank, without which codes near it have the same image."""
+    each = [_recover_in(config, channels, seed_of(seed, number)) for number in range(config.networks)]
+    return {name: torch.stack([one[name] for one in each]) for name in each[0]}
+
+
+def _recover_in(config: SweepConfig, channels: tuple[int, int], seed: int) -> Results:
+    net = RandomNet(
+        (config.latent_dim, *channels), config.kernel, config.kernel, "relu", "theorem", "unit", seed
+    )
+    random = torch.Generator().manual_seed(seed_of(seed, 1))
+    codes, starts = torch.randn(2, config.codes, config.latent_dim, generator=random)
+    images = net(codes)
+    engine = Engine(net, config.inversion, Normal(config.latent_dim), seed=seed, started=True)
+    first = engine.invert(images, starts)
+    second = engine.invert(images, -first.z)
+    other = (second.loss < first.loss)[:, None]
+    best, loss = torch.where(other, second.z, first.z), torch.minimum(first.loss, second.loss)
+    recovered = _equal(best, codes)
+    same_image = loss <= SAME_IMAGE * images.square().flatten(1).mean(1)
+    return {
+        "recovered": _equal(first.z, codes),
+        "recovered_negative": recovered,
+        "another_code": same_image & ~recovered,
+        "full_rank": _full_rank(net, codes),
+    }
+
+
+def _equal(found: Tensor, codes: Tensor) -> Tensor:
+    return (found - codes).square().mean(1) < RECOVERED
+
+
+def _full_rank(net: RandomNet, codes: Tensor) -> Tensor:
+    """Whether the Jacobian (pixels, d) at each code (n, d) has rank d: (n,) bool."""
+    jacobian = torch.func.vmap(torch.func.jacfwd(lambda code: net(code[None])[0].flatten()))(codes)
+    values = torch.linalg.svdvals(jacobian.double())
+    enough = values.shape[1] == codes.shape[1]
+    return enough & (values[:, -1] > FULL_RANK * values[:, 0])
+
+
+def _cell(config: SweepConfig, first: int, second: int, results: Results) -> Cell:
+    ratios = expansivity((config.latent_dim, first, second), config.kernel)
+    return Cell(first, second, ratios, {name: each.float().mean().item() for name, each in results.items()})
+
+
+def sweep_table(config: SweepConfig, cells: list[Cell]) -> str:
+    """A line for each pair of channels, in Markdown."""
+    columns = ("recovered", "recovered_negative", "another_code", "full_rank")
+    lines = [
+        f"# Codes of {config.latent_dim} components through two ReLU layers, {config.networks} networks of "
+        f"{config.codes} codes each",
+        "",
+        "Theorem 1: recovered where both expansivities are above a constant that it does not give.",
+        "",
+        "| C1 | C2 | C1 l / (C0 log C0) | C2 l / (C1 log C1) | recovered | with a restart from -z_hat | "
+        "same image, another code | Jacobian of full rank |",
+        "|---" * 8 + "|",
+    ]
+    for cell in cells:
+        ratios = " | ".join(f"{ratio:.2f}" for ratio in cell.ratios)
+        shares = " | ".join(f"{cell.shares[name]:.1%}" for name in columns)
+        lines.append(f"| {cell.first} | {cell.second} | {ratios} | {shares} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,113 @@
+"""What a `partial` job found, for programs and for people, beside what the paper says."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+from preimage.figures.tables import markdown
+from preimage.inversion.measurements import HALVES
+from preimage.metrics.normality import Normality
+
+FAMILIES = ("random", *HALVES)
+"""The ways of sampling: the paper's five masks, and those whose rates are swept."""
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What one measurement gave."""
+
+    recovered: float
+    """The share of the codes that were found again."""
+    z_error: float
+    """Median over images of the squared error of a code, averaged over its components."""
+    hidden_error: float
+    """Squared error of the pixels that were not seen, averaged over them and the images."""
+    evaluations: float
+    """Generator evaluations an image."""
+    diverged: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole job."""
+
+    images: int
+    threshold: float
+    masks: Mapping[str, Recovered]
+    rates: Mapping[str, Mapping[float, float]]
+    """The share recovered, by way of sampling and share of the image seen."""
+    fits: Mapping[str, Normality]
+    """By layer of the generator."""
+    diverged: int
+
+    def metrics(self) -> dict[str, Any]:
+        return {
+            "images": self.images,
+            **{f"recovered_{name}": each.recovered for name, each in self.masks.items()},
+            **{f"hidden_error_{name}": each.hidden_error for name, each in self.masks.items()},
+            **{f"half_recovered_{name}": half_recovered(line) for name, line in self.rates.items()},
+            "diverged": self.diverged,
+            "recovered_by_rate": {
+                name: {f"{share:.4g}": value for share, value in line.items()}
+                for name, line in self.rates.items()
+            },
+            "normality": {
+                name: asdict(fit) | {"ks_normal": fit.ks_normal} for name, fit in self.fits.items()
+            },
+        }
+
+    def table(self) -> str:
+        """Markdown."""
+        parts = [
+            f"{self.images} codes drawn from the prior. Recovered: the squared error of the code, averaged "
+            f"over its components, is below {self.threshold:g}.",
+            self._by_mask(),
+            "Recovered by share of the image seen. The paper: a phase transition for every way of sampling, "
+            "at a lower rate for dispersed ones.",
+            self._by_rate(),
+            "Weights by layer. The paper: roughly normal with mean zero. Normal draws stay below the KS "
+            "bound in 95% of cases; training began with normal weights, so this shows what it made of them.",
+            self._by_layer(),
+        ]
+        return "\n\n".join(parts) + "\n"
+
+    def _by_mask(self) -> str:
+        rows = [
+            ["mask", "recovered", "paper", "code's error", "hidden pixels' error", "evaluations an image"]
+        ]
+        for name, each in self.masks.items():
+            paper = "all" if name in FAMILIES else ""
+            errors = [f"{each.z_error:.1e}", f"{each.hidden_error:.1e}"]
+            rows.append([name, f"{each.recovered:.0%}", paper, *errors, f"{each.evaluations:,.0f}"])
+        return markdown(rows)
+
+    def _by_rate(self) -> str:
+        rows = [["share seen", *self.rates]]
+        for share in sorted({share for line in self.rates.values() for share in line}):
+            cells = [f"{line[share]:.0%}" if share in line else "" for line in self.rates.values()]
+            rows.append([f"{share:.2%}", *cells])
+        halves = [half_recovered(line) for line in self.rates.values()]
+        rows.append(
+            ["**half recovered at**", *("never" if each is None else f"{each:.1%}" for each in halves)]
+        )
+        return markdown(rows)
+
+    def _by_layer(self) -> str:
+        rows = [["layer", "weights", "mean / std", "KS distance", "KS bound", "excess kurtosis"]]
+        for name, fit in self.fits.items():
+            distances = [f"{fit.offset:.3f}", f"{fit.ks:.4f}", f"{fit.ks_normal:.4f}"]
+            rows.append([name, f"{fit.count:,}", *distances, f"{fit.excess_kurtosis:.2f}"])
+        return markdown(rows)
+
+
+def half_recovered(line: Mapping[float, float]) -> float | None:
+    """The share of the image at which recovery first reaches one half, with straight lines between the shares
+    tried; None where it never does."""
+    points = sorted(line.items())
+    if points and points[0][1] >= 0.5:
+        return points[0][0]
+    for (a, low), (b, high) in pairwise(points):
+        if high >= 0.5:
+            return a + (b - a) * (0.5 - low) / (high - low)
+    return None

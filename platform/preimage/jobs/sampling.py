@@ -1,0 +1,33 @@
+"""Codes drawn from a generator's prior and their images: what should be found in them is known."""
+
+import torch
+from torch import Tensor, nn
+
+from preimage.latents.priors import Prior
+from preimage.models.generator_folder import load_generator, load_prior
+from preimage.storage.folder import Folder
+from preimage.work.reproducible import seed_of
+
+_CODES = (0, 0, 0)  # unlike what starts, masks and noise are drawn by
+
+
+def this_device() -> torch.device:
+    """The GPU that the process was given, or the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def open_generator(folder: Folder, device: torch.device) -> tuple[nn.Module, Prior]:
+    """A generator in eval mode, and the prior that it was trained with. Raises GeneratorError."""
+    generator, card = load_generator(folder)
+    return generator.to(device), load_prior(folder, card)
+
+
+def draw_codes(prior: Prior, count: int, seed: int) -> Tensor:
+    """(count, d), the same on every machine."""
+    return prior.sample(count, torch.Generator().manual_seed(seed_of(seed, *_CODES)))
+
+
+@torch.no_grad()
+def make_images(network: nn.Module, codes: Tensor) -> Tensor:
+    """Images (n, C, H, W) of codes (n, d), some at a time."""
+    return torch.cat([network(each) for each in codes.split(256)])

@@ -1,0 +1,1 @@
+"""The jobs that train: train-gan, train-dfm, train-glo, train-autoencoder, train-classifier, train-prior."""

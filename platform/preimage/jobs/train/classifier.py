@@ -1,0 +1,152 @@
+"""train-classifier: a classifier on a dataset's labels, through which samples of such images are scored."""
+
+from functools import partial
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from preimage.config import Config, PositiveInt
+from preimage.data.config import DataConfig
+from preimage.data.dataset import Dataset
+from preimage.data.sources import known_count, open_source
+from preimage.errors import DataError
+from preimage.jobs.config import Product
+from preimage.jobs.context import Context, Result
+from preimage.jobs.held_out_images import held_out, seen_of
+from preimage.jobs.train import base as train
+from preimage.jobs.train.base import ImagesConfig
+from preimage.jobs.train.classifier_figures import confusion_png, learning_png
+from preimage.models.classifier import ClassifierConfig, read_classifier_card
+from preimage.training.algorithm import AlgorithmContext
+from preimage.training.classifier import (
+    METRICS,
+    ClassifierAlgorithm,
+    HeldOut,
+    deliver_classifier,
+    read_confusion,
+)
+from preimage.training.config import OptimizerConfig
+from preimage.training.labels import classes_of, labels_of, require_known
+
+HEADLINE = ("accuracy", "training_accuracy", "loss", "held_out_images", "images_seen", "images_per_second")
+
+UNLABELLED = ("celeba", "lsun")
+"""Sources whose own files have no classes."""
+
+
+class ClassifierModelConfig(Config):
+    """A DCGAN discriminator's convolutions, averaged over the image, and one linear layer."""
+
+    kernel_size: Annotated[int, Field(ge=3, le=9)] = 4
+    """Side of the convolution filters in pixels."""
+    base_channels: PositiveInt = 32
+    """Filters of the layer next to the image; each layer away from it has twice as many."""
+
+
+class TrainClassifierConfig(ImagesConfig):
+    """Train a classifier on a dataset's labels, to score samples by."""
+
+    GIVES: ClassVar[frozenset[Product]] = frozenset({"classifier"})
+    RECORDED: ClassVar[tuple[str, ...]] = METRICS
+
+    job: Literal["train-classifier"] = "train-classifier"
+    test: DataConfig | None = None
+    """Held-out images, whose share that is classified rightly is the accuracy; otherwise the test split of
+    `data`, or, where that has none, as digits, the images beyond data.max_images."""
+    model: ClassifierModelConfig = ClassifierModelConfig()
+    optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-3, beta1=0.9)
+    flip: bool = False
+    """Mirror training images, left to right, at random: for photographs and clothes, not for digits."""
+
+    @model_validator(mode="after")
+    def _held_out_images_of_the_same_shape(self) -> "TrainClassifierConfig":
+        data, test = self.data, self.test or self.data
+        if (data.size, data.channels) != (test.size, test.channels):
+            raise ValueError(
+                f"test must be of data's shape, size={data.size} channels={data.channels}, but has "
+                f"size={test.size} channels={test.channels}"
+            )
+        return self
+
+
+def check(config: TrainClassifierConfig, images: int | None) -> None:
+    """What can be known to be wrong before anything starts."""
+    train.check(config, images)
+    _require_classes(config.data)
+    test = config.test or held_out(config.data)
+    count = known_count(test)
+    if count is not None:
+        _require_unseen(config, test, count)
+
+
+def cost(config: TrainClassifierConfig, images: int | None) -> dict[str, int]:
+    return train.steps_of(config)
+
+
+def run(config: TrainClassifierConfig, context: Context) -> Result:
+    """Train to the end; leave the classifier, and how it confuses the classes of held-out images.
+
+    Raises DataError where images have no labels, or held-out images are of classes without training images.
+    """
+    test = context.dataset(config.test or held_out(config.data))
+    names, unseen = _labelled(config, context.dataset(config.data), test)
+    shape = {"image_size": config.data.size, "channels": config.data.channels, "classes": len(names)}
+    classifier = ClassifierConfig.model_validate(config.model.model_dump() | shape)
+    build = partial(_build, classifier, config.optimizer, config.flip)
+    train.train_on_images(config, context, build, partial(deliver_classifier, unseen))
+    card = read_classifier_card(context.run.classifier)
+    counts = read_confusion(context.run.classifier)
+    curves = {name: context.run.curve(name) for name in METRICS}
+    context.run.figures.write("confusion.png", confusion_png(counts, names, card.held_out))
+    context.run.figures.write("learning.png", learning_png(curves, card.accuracy))
+    metrics = {"accuracy": card.accuracy, "held_out_images": int(counts.sum())}
+    metrics |= train.records_at(config, context, card.training["images_seen"]) | train.pace(
+        context, card.training["images_seen"]
+    )
+    return Result(metrics, ("confusion.png", "learning.png"))
+
+
+def _labelled(config: TrainClassifierConfig, dataset: Dataset, test: Dataset) -> tuple[list[str], HeldOut]:
+    """Names of the classes, and the held-out images."""
+    first = _require_unseen(config, test.config, test.count)
+    labels = labels_of(dataset)
+    names = classes_of(dataset, labels)
+    held = labels_of(test, first)
+    require_known(held, test.classes or names, labels, names)
+    which = f"{test.count - first:,} images of {test.config.source} {test.config.split}"
+    which += f" after the first {first:,}" if first else ""
+    return names, HeldOut(test.folder, first, which, tuple(names))
+
+
+def _require_unseen(config: TrainClassifierConfig, test: DataConfig, count: int) -> int:
+    """How many of the first of so many images are trained on. Raises DataError where that leaves none."""
+    data = config.data
+    seen = seen_of(data, test, count)
+    if seen < count:
+        return seen
+    remedy = (
+        "name others with test" if config.test else "set data.max_images to fewer, or name others with test"
+    )
+    why = "" if config.test else f" ({data.source} has no test split)"
+    raise DataError(
+        f"no image is left to measure the accuracy on{why}: all {count:,} of {test.source} {test.split} are "
+        f"trained on. So {remedy}"
+    )
+
+
+def _require_classes(data: DataConfig) -> None:
+    """Raise DataError for a source that is known to have no classes, before any of it is prepared."""
+    if data.split == "unlabeled":
+        raise DataError("unlabeled images have no classes: train on data.split=train")
+    known = data.path is not None or data.source == "digits"
+    if (known and not open_source(data).classes) or (not known and data.source in UNLABELLED):
+        raise DataError(
+            f"{data.source} has no classes, and a classifier learns from them: name a source with classes "
+            "(preimage data list), or a folder of images with a folder for each class"
+        )
+
+
+def _build(
+    model: ClassifierConfig, optimizer: OptimizerConfig, flip: bool, context: AlgorithmContext
+) -> ClassifierAlgorithm:
+    return ClassifierAlgorithm(context, model, optimizer, flip)

@@ -1,0 +1,43 @@
+"""What samples are scored through: the keys of it, wherever a job scores samples."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from preimage.config import Config
+from preimage.data.config import DataConfig
+from preimage.jobs.compatibility import require_classes
+from preimage.jobs.context import Context
+from preimage.models.classifier import read_classifier_card
+from preimage.models.scorer import ScorerSource
+from preimage.training.scoring import SCORES, Scoring
+
+
+class ScoringConfig(Config):
+    """Scores of samples at every checkpoint of a training."""
+
+    classifier: str | None = None
+    """An earlier step, a run's name or a classifier's folder; without it the Inception network scores."""
+    weights: str | None = None
+    """A file of Inception's weights, on every machine; without it they are downloaded."""
+    images: Annotated[int, Field(ge=10)] = 5000
+    """Samples scored each time, and real images that they are compared with."""
+
+    @model_validator(mode="after")
+    def _one_network(self) -> "ScoringConfig":
+        if self.classifier and self.weights:
+            raise ValueError("weights are Inception's: remove classifier, or remove weights")
+        return self
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The metrics that scoring records, the score itself first."""
+        return SCORES["classifier" if self.classifier else "inception"]
+
+
+def scoring_of(config: ScoringConfig, data: DataConfig, context: Context) -> Scoring:
+    """What the workers are told. Raises ClassifierError where images are of classes that it does not know."""
+    classifier = context.inputs.get("score.classifier")
+    if classifier:
+        require_classes(read_classifier_card(classifier).classes, context.dataset(data))
+    return Scoring(ScorerSource(classifier, config.weights), config.images)

@@ -1,0 +1,184 @@
+"""A run's folder: all that a run leaves behind. Trackers mirror it; it never depends on them.
+
+run.json       job, name, fingerprint, tracking run, commit, versions
+spec.yaml      the resolved spec, to be run again as it is
+log/           one record of metrics per file, named by images seen
+samples/       grids of samples, named by images seen
+figures/       plots and grids
+generator/     store/     classifier/     prior/     checkpoints/
+progress.json  where the work is now
+outcome.json   the result; written last, so a run that has one is finished
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from preimage.config import Config
+from preimage.storage.folder import Folder
+from preimage.storage.validated_json import LooseRecord, read_validated
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run leaves to those after it; outcome.json holds just this."""
+
+    job: str
+    name: str
+    run: str
+    """The run folder's own name, which every verb takes."""
+    fingerprint: str
+    metrics: dict[str, Any]
+    """Final figures by plain names."""
+    folder: str
+    generator: str | None = None
+    store: str | None = None
+    classifier: str | None = None
+    prior: str | None = None
+    figures: dict[str, str] | None = None
+    """Pictures by name: their addresses."""
+    mlflow_run_id: str | None = None
+    steps: dict[str, Any] | None = None
+    """A pipeline's steps by name: each its own outcome."""
+
+    def plain(self) -> dict[str, Any]:
+        """What outcome.json holds."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+class _About(LooseRecord):
+    """What others rely on in run.json."""
+
+    job: str
+    name: str
+    fingerprint: str
+    key: str
+    created: str
+    inputs: dict[str, str] = Field(default_factory=dict)
+    dataset: dict[str, str] | None = None
+    git_commit: str | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    mlflow_run_id: str | None = None
+
+
+class _Row(Config):
+    """A file of log/."""
+
+    model_config = ConfigDict(strict=True)
+
+    images: int
+    time_ms: int
+    metrics: dict[str, float]
+
+
+class _Progress(Config):
+    """progress.json."""
+
+    model_config = ConfigDict(strict=True)
+
+    done: int
+    total: int
+    rate: float
+    pid: int
+    time: float
+
+
+_OUTCOME = TypeAdapter(Outcome)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's folder on any filesystem; it travels to workers."""
+
+    folder: Folder
+
+    @property
+    def name(self) -> str:
+        return self.folder.path.rsplit("/", 1)[-1]
+
+    @property
+    def checkpoints(self) -> Folder:
+        return self.folder / "checkpoints"
+
+    @property
+    def generator(self) -> Folder:
+        return self.folder / "generator"
+
+    @property
+    def store(self) -> Folder:
+        return self.folder / "store"
+
+    @property
+    def classifier(self) -> Folder:
+        return self.folder / "classifier"
+
+    @property
+    def prior(self) -> Folder:
+        return self.folder / "prior"
+
+    @property
+    def figures(self) -> Folder:
+        return self.folder / "figures"
+
+    def record(self, images: int, metrics: dict[str, float], kind: str = "") -> None:
+        """Keep metrics at so many images seen. A record that is there stays: resumed runs repeat steps.
+
+        kind: tells records at the same number of images apart; they are read in the order of kinds.
+        """
+        name = f"{images:012d}{'.' if kind else ''}{kind}.json"
+        if not self._log.exists(name):
+            record = {"images": images, "time_ms": int(time.time() * 1000), "metrics": metrics}
+            self._log.write(name, json.dumps(record).encode())
+
+    def records(self, after: str = "") -> dict[str, dict[str, Any]]:
+        """The records by file name, in the order of images seen. Raises StorageError for one that is none."""
+        return {name: read_validated(self._log, name, _Row) for name in self._log.names() if name > after}
+
+    def curve(self, metric: str) -> list[tuple[int, float]]:
+        """One metric over images seen."""
+        rows = self.records().values()
+        return [(row["images"], row["metrics"][metric]) for row in rows if metric in row["metrics"]]
+
+    def has_samples(self, images: int) -> bool:
+        return self.samples.exists(f"{images:012d}.png")
+
+    def add_samples(self, images: int, png: bytes) -> None:
+        self.samples.write(f"{images:012d}.png", png)
+
+    @property
+    def samples(self) -> Folder:
+        return self.folder / "samples"
+
+    def show_progress(self, done: int, total: int, rate: float, pid: int) -> None:
+        """Say how far the work is: images, of how many, images a second, and the process at it."""
+        state = {"done": done, "total": total, "rate": round(rate, 2), "pid": pid, "time": time.time()}
+        self.folder.write_json("progress.json", state)
+
+    def forget_progress(self) -> None:
+        """Before work begins again: what an earlier attempt said is out of date."""
+        self.folder.remove("progress.json")
+
+    def progress(self) -> dict[str, Any] | None:
+        """What was said last. Raises StorageError where that was altered."""
+        there = self.folder.exists("progress.json")
+        return read_validated(self.folder, "progress.json", _Progress) if there else None
+
+    def about(self) -> dict[str, Any]:
+        """What run.json says. Raises StorageError where it is missing or altered."""
+        return read_validated(self.folder, "run.json", _About)
+
+    def finish(self, outcome: Outcome) -> None:
+        self.folder.write_json("outcome.json", outcome.plain())
+
+    def outcome(self) -> Outcome | None:
+        """The result of a finished run; None while it is not. Raises StorageError where it was altered."""
+        if not self.folder.exists("outcome.json"):
+            return None
+        return _OUTCOME.validate_python(read_validated(self.folder, "outcome.json", Outcome))
+
+    @property
+    def _log(self) -> Folder:
+        return self.folder / "log"

@@ -1,0 +1,1 @@
+"""Folders on any filesystem, and what keeps them whole."""

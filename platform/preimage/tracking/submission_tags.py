@@ -1,0 +1,24 @@
+"""What a tracker is told of the submission that a run is made by."""
+
+from preimage.runs.submissions import Submission
+from preimage.tracking.tracker import Tracker
+
+NOTE = "mlflow.note.content"
+"""MLflow's tag for the text at the top of a run's page."""
+
+
+def tell_submission(tracker: Tracker, run_id: str, submission: Submission, whole: bool) -> None:
+    """The submission's id, place, code and page in Ray; with `whole`, its record and its code as files."""
+    known = submission.record
+    where = {"": submission.id, "_folder": submission.folder.uri, "_code_sha256": known["upload"]["sha256"]}
+    tags = {f"preimage.submission{part}": value for part, value in where.items()}
+    page = f"{known['address']}/#/jobs/{submission.id}"
+    commit = known.get("git_commit") or "no commit"
+    note = (
+        f"Submission **{submission.id}** by {known['user']}: [its page in Ray]({page}), its output in "
+        f"`{submission.logs.uri}`, its code ({commit}) under *Artifacts*, submissions."
+    )
+    tracker.tags(run_id, tags | {"preimage.ray_job": page} | ({NOTE: note} if whole else {}))
+    if whole:
+        for name in ("submission.json", "code.zip"):
+            tracker.file(run_id, f"submissions/{submission.id}", name, submission.folder.read(name))

@@ -1,0 +1,23 @@
+"""Where a training goes on from an earlier one that is finished."""
+
+from typing import Any
+
+from preimage.errors import CheckpointError
+from preimage.models.generator_folder import read_card
+from preimage.storage.folder import Folder
+from preimage.training.checkpoints import committed
+
+
+def result_of(folder: Folder) -> dict[str, Any]:
+    """The algorithm's state in the checkpoint of a run that became its generator: the best, or the last.
+
+    folder: the run's checkpoints. Raises CheckpointError where that one is gone or damaged.
+    """
+    seen = read_card(folder.parent / "generator").training["images_seen"]
+    for checkpoint in committed(folder):
+        if checkpoint.images == seen:
+            return checkpoint.shared()["algorithm"]
+    raise CheckpointError(
+        f"{folder.uri} no longer holds the checkpoint of {seen:,} images that became the generator: "
+        "train it again (preimage run --fresh)"
+    )

@@ -1,0 +1,95 @@
+"""A person's pick, from the command to the study's report and the tracker."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from preimage.errors import SpecError
+from preimage.jobs.context import Result
+from preimage.pipelines.inputs import find_run
+from preimage.runs.run_folder import RunFolder
+from preimage.specs.study import StudySpec, loads_study
+from preimage.storage.folder import Folder
+from preimage.tracking.tracker import Tracker, open_tracker
+from preimage.tuning.annotations import PickName, add_pick, read_picks
+from preimage.tuning.records import TrialRecord, read_records
+from preimage.tuning.report import report
+
+TAG = "preimage.pick"
+TOLD = "picks-told.json"
+"""What trials were last tagged with, by number."""
+
+
+@dataclass(frozen=True)
+class FoundStudy:
+    """A study's run folder, and what is in it."""
+
+    spec: StudySpec
+    run: RunFolder
+    records: list[TrialRecord]
+
+    @property
+    def root(self) -> Folder:
+        """Of all results."""
+        return Folder(self.run.folder.filesystem, self.run.folder.path.rsplit("/", 2)[0])
+
+
+def find_study(name: str) -> FoundStudy:
+    """A study by its name under the results, its folder or its MLflow run id.
+
+    Raises SpecError where there is none, StorageError where its records are altered.
+    """
+    run = find_run(name, Folder.at("results") / "runs")
+    if not run:
+        raise SpecError(
+            f"{name!r} is not a study under results/ (elsewhere, give its folder): `preimage run STUDY.yaml` "
+            "names it, study-..."
+        )
+    about = run.about()
+    if about["job"] != "study":
+        raise SpecError(
+            f"{run.name} is a run of {about['job']}, not a study: a study's name begins with study-"
+        )
+    text = run.folder.read("spec.yaml").decode()
+    spec = loads_study(text, f"{run.folder.uri}/spec.yaml", about["name"])
+    return FoundStudy(spec, run, read_records(run.folder))
+
+
+def pick(study: FoundStudy, name: PickName, trial: int, note: str | None) -> Result:
+    """Keep a pick, and make the study's report again. Raises SpecError for a trial that cannot be picked."""
+    picks = add_pick(study.run.folder, study.records, name, trial, note)
+    result = report(study.spec, study.records, picks, study.run)
+    if outcome := study.run.outcome():
+        figures = {each.removesuffix(".png"): f"{study.run.figures.uri}/{each}" for each in result.figures}
+        study.run.finish(replace(outcome, metrics=outcome.metrics | result.metrics, figures=figures))
+    return result
+
+
+def tell(study: FoundStudy, figures: Sequence[str]) -> None:
+    """The tracker's runs of trials get the tag preimage.pick, the study's run its new figures.
+
+    Raises TrackingError where the tracker does not answer; it may be called again.
+    """
+    folder, tracker = study.run.folder, open_tracker(study.spec.tracking, study.root)
+    picks = read_picks(folder)
+    _tag_trials(tracker, study, {str(each.trial): each.name for each in picks})
+    if run_id := _tracked(folder):
+        for name in figures:
+            tracker.file(run_id, "figures", name, study.run.figures.read(name))
+        tracker.tags(run_id, {f"{TAG}.{each.name}": f"trial {each.trial}" for each in picks})
+
+
+def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) -> None:
+    """Also those that are no longer picked: a tracker's tag is emptied, not removed."""
+    folder = study.run.folder
+    told: dict[str, str] = folder.read_json(TOLD) if folder.exists(TOLD) else {}
+    for record in study.records:
+        number = str(record.number)
+        run_id = _tracked(Folder.at(record.folder)) if record.folder else None
+        if run_id and (number in picked or number in told):
+            tracker.tags(run_id, {TAG: picked.get(number, "")})
+    folder.write_json(TOLD, picked)
+
+
+def _tracked(folder: Folder) -> str | None:
+    """The tracker's run of a run folder; None where it was never recorded."""
+    return RunFolder(folder).about().get("mlflow_run_id") if folder.exists("run.json") else None

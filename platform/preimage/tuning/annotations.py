@@ -1,0 +1,74 @@
+"""A person's choice of the best and the worst trial: <study run>/picks.json."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import ValidationError
+
+from preimage.config import Config
+from preimage.errors import SpecError, StorageError
+from preimage.storage.folder import Folder
+from preimage.storage.host_info import now, user
+from preimage.tuning.records import TrialRecord
+
+FILE = "picks.json"
+PickName = Literal["best", "worst"]
+
+
+class Pick(Config):
+    """What a person saw in the samples."""
+
+    name: PickName
+    trial: int
+    time: str
+    """UTC, ISO 8601."""
+    user: str
+    note: str | None = None
+
+
+def read_picks(study: Folder) -> list[Pick]:
+    """The picks of a study's run folder: one of each name at most.
+
+    Raises StorageError where the file was altered.
+    """
+    if not study.exists(FILE):
+        return []
+    try:
+        return [Pick.model_validate(each) for each in study.read_json(FILE)]
+    except (ValidationError, TypeError) as error:
+        raise StorageError(
+            f"{study.uri}/{FILE} does not hold picks: it was altered. Remove it, and pick again."
+        ) from error
+
+
+def add_pick(
+    study: Folder, records: Sequence[TrialRecord], name: PickName, trial: int, note: str | None
+) -> list[Pick]:
+    """Keep a pick in the place of an earlier one of that name; all picks.
+
+    Raises SpecError for a trial that is not there or has no samples, or is picked as the other already.
+    """
+    _require_pickable(records, trial)
+    others = [each for each in read_picks(study) if each.name != name]
+    if any(each.trial == trial for each in others):
+        raise SpecError(
+            f"trial {trial} is picked as {others[0].name} already: it cannot be {name} too. "
+            f"Pick another as {others[0].name} first."
+        )
+    picks = sorted(
+        [*others, Pick(name=name, trial=trial, time=now(), user=user(), note=note)],
+        key=lambda each: each.name,
+    )
+    study.write_json(FILE, [each.model_dump(mode="json") for each in picks])
+    return picks
+
+
+def _require_pickable(records: Sequence[TrialRecord], trial: int) -> None:
+    found = next((each for each in records if each.number == trial), None)
+    complete = [each.number for each in records if each.state == "complete"]
+    there = f"pick one of {', '.join(map(str, complete))}" if complete else "none is complete yet"
+    if not found:
+        raise SpecError(f"the study has no trial {trial} that is over: {there}")
+    if found.state != "complete":
+        ended = "failed" if found.state == "failed" else "was stopped early"
+        raise SpecError(f"trial {trial} {ended}, so it is not ranked and cannot be picked: {there}")

@@ -1,0 +1,129 @@
+"""What a study would do: its place, and what its trials have in common."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from preimage.data.config import DataConfig
+from preimage.data.prepare import dataset_name
+from preimage.errors import PreimageError
+from preimage.pipelines.plan import IMAGES, Plan, PlannedStep, make_plan
+from preimage.runs.run_folder import RunFolder
+from preimage.specs.objectives import lowest_is_best
+from preimage.specs.overrides import path_of
+from preimage.specs.search_space import complete, variants
+from preimage.specs.study import StudySpec
+from preimage.specs.study_checks import body_of
+from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.tuning.queue import DONE
+from preimage.tuning.records import TrialRecord, read_records
+from preimage.tuning.trial import StudyRun
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A study with its place: two of one fingerprint are the same study."""
+
+    spec: StudySpec
+    root: Folder
+    fingerprint: str
+    run: RunFolder
+    base: Plan
+    """Of a trial with every key at its first value."""
+
+    @property
+    def on_ray(self) -> bool:
+        return any(step.config.resources.backend == "ray" for step in self.base.steps)
+
+    @property
+    def in_process(self) -> bool:
+        """Whether each trial is one process: so it is unless a step of it asks for several workers."""
+        return all(step.config.resources.workers == 1 for step in self.base.steps)
+
+    @property
+    def negate_metric(self) -> bool:
+        """Whether the scheduler's metric has its best value where the first objective has its worst."""
+        metric = self.spec.scheduler.metric
+        if self.spec.scheduler.name == "none" or not metric:
+            return False
+        sought = next(iter(self.spec.objectives.values()))
+        return lowest_is_best(self.base.spec, metric) != (sought == "minimize")
+
+    @property
+    def study(self) -> StudyRun:
+        here = replace(self.spec, tracking=self.spec.tracking.here)  # trials may be where it means another
+        return StudyRun(here, self.run, self.in_process)
+
+    def records(self, retry_failed: bool = False) -> list[TrialRecord]:
+        """The records of trials that are not to be run, again or at all."""
+        records = [each for each in read_records(self.run.folder) if each.number < self.spec.trials]
+        return [each for each in records if not (retry_failed and each.state == "failed")]
+
+    def missing(self, retry_failed: bool = False) -> int:
+        """How many trials are to be run."""
+        return self.spec.trials - len(self.records(retry_failed))
+
+
+def plan_study(spec: StudySpec) -> StudyPlan:
+    """Work out a study's place. Starts nothing and writes nothing.
+
+    Raises what `make_plan` raises for a trial with every key at its first value.
+    """
+    root = Folder.at(spec.results)
+    base = make_plan(spec.spec_of(complete(spec.space, {}), spec.name))
+    fingerprint = digest(canonical_json(_identity(spec, base)).encode())
+    return StudyPlan(spec, root, fingerprint, RunFolder(root / "runs" / f"study-{fingerprint[:10]}"), base)
+
+
+def shared_steps(plan: StudyPlan) -> list[PlannedStep]:
+    """The steps that are the same in every trial, in their order."""
+    plans = _variants(plan)
+    same = set.intersection(*({step.fingerprint for step in each.steps} for each in plans))
+    return [step for step in plan.base.steps if step.fingerprint in same]
+
+
+def images_wanted(plan: StudyPlan) -> Iterator[tuple[DataConfig, PlannedStep]]:
+    """Each dataset that a trial still needs, and a step that needs it."""
+    known: set[str] = set()
+    for each in _variants(plan):
+        for step in each.steps:
+            own = (getattr(step.config, name, None) for name in IMAGES)
+            for data in filter(None, (step.data, *own)):
+                if step.state not in DONE and (name := dataset_name(data)) not in known:
+                    known.add(name)
+                    yield data, step
+
+
+def _variants(plan: StudyPlan) -> list[Plan]:
+    """Trials with each key varied alone, as far as they are possible."""
+    plans = [plan.base]
+    for key, point in variants(plan.spec.space):
+        try:
+            plans.append(make_plan(plan.spec.spec_of(point, plan.spec.name)))
+        except PreimageError as error:
+            log.warning("trials with %s=%r will fail: %s", key, point.get(key), error)
+    return plans
+
+
+def _identity(spec: StudySpec, base: Plan) -> dict[str, Any]:
+    """What decides the results of a study. The number of trials does not: one that is raised goes on."""
+    body = body_of(spec.trial, {})
+    return {
+        "trial": base.fingerprint,
+        "varied": {key: _at(body, key) for key in spec.space},
+        "space": {key: space.plain() for key, space in spec.space.items()},
+        "objectives": list(spec.objectives.items()),
+        "sampler": spec.sampler.model_dump(mode="json"),
+        "scheduler": spec.scheduler.model_dump(mode="json"),
+        "parallel": spec.parallel if spec.is_adaptive else None,
+    }
+
+
+def _at(body: Any, key: str) -> Any:
+    """What a trial's body says where the space has a key: it counts where that key has no value."""
+    for part in path_of(body, key):
+        body = body.get(part) if isinstance(body, dict) else None
+    return body

@@ -1,0 +1,81 @@
+"""Which trial may start next."""
+
+from collections.abc import Iterable
+
+from preimage.data.prepare import dataset_name
+from preimage.errors import PreimageError
+from preimage.pipelines.plan import Plan
+from preimage.specs.search_space import Point
+from preimage.tuning.records import TrialRecord
+from preimage.tuning.searcher import Searcher
+from preimage.tuning.trial import StudyRun, plan_trial
+
+DONE = ("finished", "left out")
+"""States of a planned step that has nothing to do."""
+
+
+class Queue:
+    """The trials of a study that are waiting, running and over.
+
+    Two trials never work on the same unfinished step at once: one of them waits, and finds it finished.
+    """
+
+    def __init__(
+        self, study: StudyRun, searcher: Searcher, records: Iterable[TrialRecord], most: int
+    ) -> None:
+        """most: trials that run at once."""
+        self.study, self.searcher, self.most = study, searcher, most
+        self.records = {each.number: each for each in records}
+        self.waiting: dict[int, Point] = {}
+        self.running: dict[int, set[str]] = {}
+        self._blocked: set[int] = set()
+        self._refill()
+
+    @property
+    def missing(self) -> int:
+        """Trials that are not over."""
+        return self.study.spec.trials - len(self.records)
+
+    def next(self) -> tuple[int, Point] | None:
+        """A trial that may start now, which then counts as running; None where none may."""
+        if len(self.running) >= self.most:
+            return None
+        for number, point in self.waiting.items():
+            if number in self._blocked:
+                continue
+            work = self._work(number, point)
+            if any(work & other for other in self.running.values()):
+                self._blocked.add(number)
+                continue
+            self.running[number] = work
+            del self.waiting[number]
+            return number, point
+        return None
+
+    def done(self, record: TrialRecord) -> None:
+        """A running trial is over."""
+        del self.running[record.number]
+        self.records[record.number] = record
+        self._blocked.clear()
+        self._refill()
+
+    def _refill(self) -> None:
+        """Ask for all trials that may be asked for."""
+        while (point := self.searcher.ask(self.records)) is not None:
+            number = len(self.searcher.asked) - 1
+            if number not in self.records:
+                self.waiting[number] = point
+
+    def _work(self, number: int, point: Point) -> set[str]:
+        """The folders that a trial would still write to."""
+        try:
+            return unfinished(plan_trial(self.study, number, point))
+        except PreimageError:
+            return set()  # the trial says so itself, in its record
+
+
+def unfinished(plan: Plan) -> set[str]:
+    """The names of the run folders and datasets that a plan would still write to."""
+    steps = {step.run.name for step in plan.steps if step.state not in DONE}
+    names = {dataset_name(step.data) for step in plan.steps if step.data}
+    return steps | {name for name in names if not (plan.datasets / name).exists("manifest.json")}

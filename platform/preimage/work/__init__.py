@@ -1,0 +1,1 @@
+"""Independent pieces of work, and processes that are ready for it."""

@@ -1,0 +1,248 @@
+"""Examining: the job from generator and stores to pictures and table, on a linear generator of digits."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+
+from faulty import planned
+from preimage.config import Resources
+from preimage.errors import GeneratorError, StoreError
+from preimage.jobs.analyze_codes.job import HEADLINE, ExamineConfig, cost, first_codes, pick, run, sound
+from preimage.jobs.analyze_codes.report import Chosen, Ratios, Report
+from preimage.jobs.context import Context
+from preimage.latents.store import Store, StoreWriter
+from preimage.metrics.clusters import cluster_ratio
+from preimage.metrics.pag import store_pag
+from preimage.models.config import DcganConfig
+from preimage.models.generator_folder import save_generator
+from preimage.pipelines.execute import execute
+from preimage.runs.run_folder import RunFolder
+from stores import linear_generator, write_store
+
+DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
+DIM, COUNT = 4, 80
+TINY = {"generator": "g", "store": "s", "codes": 60, "samples": 50, "shown": 5, "against": 70}
+LOST = 2
+"""The row of the image whose search diverged."""
+
+
+def config(**settings):
+    return ExamineConfig.model_validate(TINY | settings)
+
+
+def draw(seed):
+    return torch.randn(COUNT, DIM, generator=torch.Generator().manual_seed(seed))
+
+
+def labelled(store, folder, labels):
+    """The same store with labels (n,)."""
+    writer, codes = StoreWriter(folder, store.about, parts=1, count=store.count), store.head(store.count)
+    writer.write(0, replace(codes, label=labels))
+    return writer.finish()
+
+
+@pytest.fixture
+def rows(digits):
+    return digits.read(0, COUNT)
+
+
+@pytest.fixture
+def codes(rows):
+    """Codes whose first component says the class; that of the lost image is far from all."""
+    z = draw(1)
+    z[:, 0] += 3 * rows.labels
+    z[LOST] = 1e4
+    return z
+
+
+@pytest.fixture
+def card(folder):
+    return save_generator(linear_generator(DIM, seed=0), folder / "generator", {"data": DATA})
+
+
+@pytest.fixture
+def store(folder, card, digits, rows, codes):
+    plain = write_store(folder / "plain", card, digits, codes, rows.image_id, lost=(LOST,))
+    return labelled(plain, folder / "store", rows.labels)
+
+
+@pytest.fixture
+def untrained(folder, digits, rows):
+    other = save_generator(linear_generator(DIM, seed=5), folder / "other", {"data": DATA})
+    plain = write_store(folder / "plain-untrained", other, digits, draw(2), rows.image_id)
+    return labelled(plain, folder / "untrained", rows.labels)
+
+
+@pytest.fixture
+def context(folder, store, untrained, digits):
+    there = type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0])
+    inputs = {name: folder / name for name in ("generator", "store", "untrained")}
+    return Context(RunFolder(folder / "run"), there, "", Resources(backend="local", gpu=False), inputs)
+
+
+def test_a_job_leaves_pictures_a_table_and_figures(folder, context, store, untrained):
+    result = run(config(untrained="u"), context)
+    found = result.metrics
+    assert set(HEADLINE) <= set(found)
+    assert result.figures == ("table.md", "tsne.png", "disagreement.png", "spectrum.png")
+    figures = folder / "run" / "figures"
+    for name in result.figures[1:]:
+        assert np.asarray(Image.open(io.BytesIO(figures.read(name))).convert("L")).std() > 1
+    assert found["codes"] == found["untrained_codes"] == 60
+    assert found["cluster_ratio"] > 2 * found["untrained_cluster_ratio"]
+    sixty = first_codes(store, 60)
+    assert found["cluster_ratio_codes"] == cluster_ratio(sixty.z, sixty.label)
+    assert found["pag"] == store_pag(store).pag
+    assert found["untrained_pag"] == store_pag(untrained).pag
+    assert found["normal_pag"] < found["pag"]
+    assert found["farthest_distance"] > found["all_distance"] > found["nearest_distance"]
+    table = figures.read("table.md").decode()
+    assert f"| untrained | 60 | {found['untrained_cluster_ratio']:.2f} | 0.1 | " in table
+    assert f"| trained | 60 | {found['cluster_ratio']:.2f} | 1.9 | " in table
+    assert run(config(untrained="u"), context).metrics == found
+
+
+def test_the_images_shown_are_those_of_the_farthest_and_the_nearest_samples(context, monkeypatch):
+    shown = {}
+    monkeypatch.setattr(
+        "preimage.jobs.analyze_codes.job.disagreement_png", lambda found, to: shown.update(found) or b""
+    )
+    run(config(), context)
+    far, near = shown.values()
+    assert far.images.shape == near.images.shape == (5, 1, 16, 16)
+    assert far.distances[0] == max(far.distances)
+    assert near.distances[0] == min(near.distances)
+    assert far.distances.min() >= near.distances.max()
+
+
+def test_without_an_untrained_store_there_is_one_map(context):
+    found = run(config(), context).metrics
+    assert "cluster_ratio" in found
+    assert not [name for name in found if name.startswith("untrained")]
+
+
+def test_images_without_labels_are_drawn_and_said_to_have_no_ratio(folder, context, store):
+    labelled(store, folder / "unlabelled", torch.full((COUNT,), -1, dtype=torch.int32))
+    context.inputs["store"] = folder / "unlabelled"
+    found = run(config(), context).metrics
+    assert not [name for name in found if "cluster_ratio" in name]
+    assert "| trained | 60 | no classes | 1.9 | no classes | no classes |" in (
+        context.run.figures.read("table.md").decode()
+    )
+
+
+def test_codes_of_images_that_diverged_are_passed_over(store, codes):
+    kept = [i for i in range(COUNT) if i != LOST]
+    assert torch.equal(first_codes(store, 60).z, codes[kept[:60]])
+    assert torch.equal(torch.cat([each.z for each in sound(store, 1000)]), codes[kept])
+
+
+def test_the_farthest_come_first_and_the_nearest_first():
+    samples, far = torch.arange(6.0)[:, None], torch.tensor([3.0, 9, 1, 7, 5, 2])
+    found = pick(samples, far, 2)
+    assert found["farthest"].codes.flatten().tolist() == [1, 3]
+    assert found["nearest"].codes.flatten().tolist() == [2, 5]
+    assert found["nearest"].distances.tolist() == [1, 2]
+    assert sorted(found["all"].codes.flatten().tolist()) == [0, 1, 2, 3, 4, 5]
+    assert (found["farthest"].log_likelihoods.diff() < 0).all()  # here the code of 3 is less likely
+
+
+@pytest.mark.parametrize("count", [1, 29])
+def test_too_few_codes_are_refused(folder, context, card, digits, rows, count):
+    write_store(folder / "few", card, digits, draw(1)[:count], rows.image_id[:count])
+    context.inputs["store"] = folder / "few"
+    with pytest.raises(StoreError, match=f"holds {count} codes .* needs at least 30: invert more images"):
+        run(config(), context)
+
+
+def test_codes_that_do_not_belong_are_refused(folder, context, digits, rows):
+    with pytest.raises(StoreError, match="stand for other images than digits train"):
+        run(config(data=DATA | {"max_images": 100}), context)
+    wide = save_generator(linear_generator(DIM + 1, seed=0), folder / "wide", {"data": DATA})
+    z = torch.randn(COUNT, DIM + 1)
+    write_store(folder / "other-size", wide, digits, z, rows.image_id)
+    context.inputs["untrained"] = folder / "other-size"
+    with pytest.raises(StoreError, match=r"codes of 5 components .* generator's have 4 .* like it"):
+        run(config(untrained="u"), context)
+    context.inputs["generator"] = folder / "wide"
+    with pytest.raises(StoreError, match="codes of another generator: give the one"):
+        run(config(), context)
+
+
+def test_another_prior_is_refused_before_anything_starts():
+    model = DcganConfig(latent_dim=4, prior="uniform", image_size=16, channels=1)
+    with pytest.raises(GeneratorError, match=r"prior is uniform: give one trained with model.prior=normal"):
+        config().require_usable(model)
+    config().require_usable(model.model_copy(update={"prior": "normal"}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"samples": 30, "shown": 16}, "the 16 nearest of 30 samples overlap: shown must be at most 15"),
+        ({"codes": 29}, "greater than or equal to 30"),
+        ({"distance": "median"}, "'nearest' or 'mean'"),
+    ],
+)
+def test_settings_that_contradict_are_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        config(**settings)
+
+
+def test_without_settings_it_is_the_papers_experiment():
+    settings = ExamineConfig.model_validate({"generator": "g", "store": "s"})
+    assert (settings.codes, settings.samples, settings.shown) == (1024, 1000, 20)
+    assert settings.needs() == {"generator": ("g", "generator"), "store": ("s", "store")}
+    assert config(untrained="u").needs()["untrained"] == ("u", "store")
+    assert cost(settings, None) == {"codes in a map": 1024, "distances": 10_000_000}
+
+
+def test_the_table_gives_the_least_the_mean_and_the_largest(store):
+    chosen = Chosen(torch.zeros(3, DIM), torch.tensor([1.0, 2.0, 6.0]), torch.tensor([-4.0, -5.0, -6.0]))
+    report = Report(
+        {"trained": Ratios(1.234, 0.5, 0.14, 60)},
+        {"trained": store_pag(store)},
+        {"farthest": chosen},
+        "the nearest",
+    )
+    assert "| trained | 60 | 1.23 | 1.9 | 0.50 | 0.14 |" in report.table()
+    assert "| farthest | 3 | 1.00, **3.00**, 6.00 | -6.00, **-5.00**, -4.00 |" in report.table()
+    assert report.metrics()["farthest_distance"] == 3.0
+
+
+def test_a_pipeline_compares_a_generator_with_itself_before_its_training(tmp_path):
+    few = {"solver": "adam", "steps": 3, "init_codes": "small-normal"}
+    model = {"latent_dim": DIM, "base_channels": 4}
+    training = {
+        "total_images": 240,
+        "batch_size": 24,
+        "log_every": 48,
+        "sample_every": 240,
+        "checkpoint_every": 240,
+    }
+    steps = {
+        "untrained": {"job": "init-generator", "data": DATA, "model": model},
+        "before": {"job": "invert", "generator": "untrained", "inversion": few},
+        "train": {"job": "train-gan", "data": DATA, "model": model, "training": training},
+        "after": {"job": "invert", "generator": "train", "inversion": few},
+        "examine": {
+            "job": "analyze-codes",
+            "generator": "train",
+            "store": "after",
+            "untrained": "before",
+            "codes": 40,
+        },
+    }
+    plan = planned(tmp_path, steps)
+    outcome = execute(plan)
+    assert outcome.metrics["codes"] == outcome.metrics["untrained_codes"] == 40
+    assert outcome.generator == plan.steps[2].run.generator.uri
+    stores = [Store.open(plan.steps[i].run.store) for i in (1, 3)]
+    assert [outcome.metrics[f"{name}pag"] for name in ("untrained_", "")] == [
+        store_pag(each).pag for each in stores
+    ]

@@ -1,0 +1,237 @@
+"""Exploring: the job from generator and store to pictures and table, on a linear generator of digits."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+
+from preimage.config import Resources
+from preimage.data.pixels import to_float
+from preimage.errors import DataError, GeneratorError, InversionError, StoreError
+from preimage.jobs.context import Context
+from preimage.jobs.explore.job import HEADLINE, Completing, ExploreConfig, cost, run
+from preimage.jobs.explore.report import Report
+from preimage.jobs.explore.walks import Arithmetic, Walker, images_of
+from preimage.latents.priors import Gaussian
+from preimage.models.config import DcganConfig
+from preimage.models.generator_folder import save_generator
+from preimage.runs.run_folder import RunFolder
+from stores import linear_generator, write_store
+
+DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
+DIM = 6
+QUICK = {"solver": "lbfgs", "whiten": False, "steps": 30, "init_codes": "prior"}
+TINY = {
+    "generator": "g", "store": "s", "samples": 5, "interpolations": 2, "steps": 3, "conditions": 2,
+    "draws": 3, "inversion": QUICK,
+}  # fmt: skip
+LOST = 0
+"""The row of the image whose search diverged."""
+
+
+def config(**settings):
+    return ExploreConfig.model_validate(TINY | settings)
+
+
+@pytest.fixture
+def generator():
+    return linear_generator(DIM, seed=0)
+
+
+@pytest.fixture
+def codes():
+    return torch.randn(60, DIM, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def card(generator, folder):
+    return save_generator(generator, folder / "generator", {"data": DATA})
+
+
+@pytest.fixture
+def store(folder, card, digits, codes):
+    """Codes of 60 of the 200 digits, all of label 0."""
+    return write_store(folder / "store", card, digits, codes, digits.read(0, 60).image_id, lost=(LOST,))
+
+
+@pytest.fixture
+def context(folder, store, digits):
+    there = type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0])
+    inputs = {"generator": folder / "generator", "store": folder / "store"}
+    return Context(RunFolder(folder / "run"), there, "", Resources(backend="local", gpu=False), inputs)
+
+
+def test_a_job_leaves_pictures_a_table_and_figures(folder, context, store):
+    sums = [{"plus": [{"label": "0"}, {"ids": store.head(3).image_id.tolist()[1:]}], "minus": [{"label": 0}]}]
+    settings = config(arithmetic=sums)
+    result = run(settings, context)
+    assert set(HEADLINE) <= set(result.metrics)
+    assert (result.metrics["codes"], result.metrics["samples"]) == (60, 5)
+    assert result.metrics["relative_error"] < 1e-4
+    assert 0 < result.metrics["spread"] < result.metrics["spread_unconditional"]
+    names = ("table.md", "samples.png", "interpolations.png", "arithmetic.png", "conditional.png")
+    assert result.figures == names
+    figures = folder / "run" / "figures"
+    for name in names[1:]:
+        assert np.asarray(Image.open(io.BytesIO(figures.read(name))).convert("L")).std() > 1
+    ids = store.head(3).image_id.tolist()
+    lines = figures.read("table.md").decode().splitlines()
+    assert [line.split(" | ")[0] for line in lines[-3:]] == [f"| {ids[1]}", f"| {ids[2]}", "| **all**"]
+    trials = folder / "run" / "trials"
+    assert len(trials.names()) == 2
+    before = {name: trials.modified_ms(name) for name in trials.names()}
+    assert run(settings, context).metrics == result.metrics
+    assert before == {name: trials.modified_ms(name) for name in trials.names()}
+
+
+def test_without_arithmetic_there_is_no_picture_of_it(context):
+    assert "arithmetic.png" not in run(config(conditions=1), context).figures
+
+
+def test_interpolations_are_of_the_pairs_asked_for(generator, store, digits, codes):
+    walker, ids = Walker(generator, store, digits), store.head(6).image_id.tolist()
+    made, blended = walker.lines(((ids[5], ids[2]), (ids[1], ids[1])), 3)
+    with torch.no_grad():
+        expected = generator(torch.stack([codes[5], (codes[5] + codes[2]) / 2, codes[2]]))
+    assert torch.allclose(made[0], expected, atol=1e-5)
+    assert torch.allclose(made[1], made[1, :1].expand_as(made[1]), atol=1e-6)
+    images = to_float(digits.read(0, 6).pixels)
+    assert torch.allclose(blended[0], torch.stack([images[5], (images[5] + images[2]) / 2, images[2]]))
+    first = walker.lines(2, 2)[0]  # the first image's search diverged
+    with torch.no_grad():
+        assert torch.allclose(first, generator(codes[1:5]).unflatten(0, (2, 2)), atol=1e-5)
+
+
+def test_a_sum_shows_its_terms_and_what_they_give(generator, store, digits, codes):
+    ids = store.head(9).image_id.tolist()
+    asked = Arithmetic.model_validate(
+        {"plus": [{"ids": ids[2:6]}, {"label": 0}], "minus": [{"ids": [ids[8]]}]}
+    )
+    terms = Walker(generator, store, digits).sum(asked)
+    assert [(term.sign, term.name) for term in terms] == [
+        ("+", "4 images"),
+        ("+", "0"),
+        ("\N{MINUS SIGN}", "1 image"),
+        ("=", ""),
+    ]
+    means = torch.stack([codes[2:6].mean(0), codes[1:].mean(0), codes[8]])
+    with torch.no_grad():
+        expected = generator(torch.cat([means, means[:1] + means[1:2] - means[2:]]))
+    assert torch.allclose(torch.stack([term.image for term in terms]), expected, atol=1e-5)
+    shown = to_float(digits.read(0, 9).pixels)
+    assert torch.equal(terms[0].members, shown[2:5])
+    assert torch.equal(terms[1].members, shown[1:4])
+
+
+def test_images_come_in_the_order_they_are_asked_for(digits):
+    every = digits.read(0, 200)
+    ids = every.image_id[[150, 3, 150]].tolist()
+    assert torch.equal(images_of(digits, ids), to_float(every.pixels[[150, 3, 150]]))
+
+
+def test_a_trial_finds_draws_that_agree_with_what_is_seen(generator, card, folder, digits):
+    work = Completing(folder / "generator", Gaussian(torch.zeros(DIM), torch.eye(DIM)), config())
+    image = to_float(digits.read(0, 1).pixels)[0]
+    found = work((7, image))
+    assert {name: tuple(each.shape) for name, each in found.items()} == {
+        "z": (3, DIM), "relative_error": (3,), "diverged": (3,), "spread": (1,), "unconditional": (1,),
+    }  # fmt: skip
+    drawn = work.drawn(7, image, found["z"])
+    with torch.no_grad():
+        assert torch.allclose(drawn.images, torch.cat([image[None], generator(found["z"])]), atol=1e-5)
+    blocks = drawn.images.unflatten(2, (2, 8)).unflatten(4, (2, 8)).mean((3, 5))
+    assert torch.allclose(drawn.seen, blocks, atol=1e-5)
+    error = (blocks[1:] - blocks[:1]).square().sum((1, 2, 3)) / blocks[0].square().sum()
+    assert torch.allclose(found["relative_error"], error, rtol=1e-3, atol=1e-6)
+
+
+def test_codes_of_another_generator_or_of_other_images_are_refused(folder, context, card, digits, codes):
+    save_generator(linear_generator(DIM, seed=9), folder / "generator", {"data": DATA})
+    with pytest.raises(StoreError, match="codes of another generator: give the one"):
+        run(config(), context)
+    save_generator(linear_generator(DIM, seed=0), folder / "generator", {"data": DATA})
+    with pytest.raises(StoreError, match="stand for other images than digits train"):
+        run(config(data=DATA | {"max_images": 100}), context)
+    save_generator(linear_generator(DIM, seed=0), folder / "generator", {})
+    with pytest.raises(GeneratorError, match="does not say what it was trained on: .* data.source"):
+        run(config(), context)
+    with pytest.raises(GeneratorError, match="set data.channels=1 data.size=16"):
+        run(config(data=DATA | {"size": 32}), context)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"interpolations": [[1, 99_999]]}, "no code of image 1, 99999, or"),
+        ({"conditions": [99_999]}, "no code of image 99999"),
+        ({"arithmetic": [{"plus": [{"label": 7}]}]}, "no image in the store has label 7; it has labels 0"),
+        ({"arithmetic": [{"plus": [{"ids": [99_999]}]}]}, "no code of image 99999"),
+    ],
+)
+def test_images_and_labels_that_are_not_in_the_store_are_refused(context, settings, message):
+    with pytest.raises(StoreError, match=message):
+        run(config(**settings), context)
+
+
+def test_a_class_that_is_not_there_is_refused_with_those_that_are(context):
+    with pytest.raises(DataError, match="no class 'seven'; its classes are 0, 1, 2"):
+        run(config(arithmetic=[{"plus": [{"label": "seven"}]}]), context)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"inversion": QUICK | {"init_codes": "regression"}}, "set init_codes=prior"),
+        ({"inversion": QUICK | {"measurement": {"mask": "top"}}}, "condition says what is seen"),
+        ({"conditions": [3, 4, 3]}, "conditions names an image twice"),
+        ({"arithmetic": [{"plus": []}]}, "at least 1 item"),
+        ({"arithmetic": [{"plus": [{"label": 1, "ids": [2]}]}]}, "a label or ids, one of the two"),
+        ({"arithmetic": [{"plus": [{}]}]}, "a label or ids, one of the two"),
+        ({"steps": 1}, "greater than or equal to 2"),
+        ({"draws": 1}, "greater than or equal to 2"),
+    ],
+)
+def test_settings_that_contradict_are_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        config(**settings)
+
+
+def test_a_condition_that_does_not_fit_is_known_before_anything_starts():
+    model = DcganConfig(latent_dim=4, prior="normal", image_size=16, channels=1)
+    config().require_usable(model)
+    with pytest.raises(InversionError, match="pool 5 does not divide images of 16 x 16"):
+        config(condition={"pool": 5}).require_usable(model)
+
+
+def test_the_table_says_how_well_draws_agree_and_leaves_out_those_that_diverged():
+    found = {
+        5: {
+            "relative_error": torch.tensor([1e-4, 3e-4, torch.nan]),
+            "diverged": torch.tensor([False, False, True]),
+            "spread": torch.tensor([0.1]),
+            "unconditional": torch.tensor([0.4]),
+        },
+        8: {
+            "relative_error": torch.tensor([5e-4, 5e-4, 6e-4]),
+            "diverged": torch.tensor([False] * 3),
+            "spread": torch.tensor([0.3]),
+            "unconditional": torch.tensor([0.5]),
+        },
+    }
+    report = Report(found, draws=3)
+    lines = report.table().splitlines()
+    assert "| 5 | 2.0e-04 | 3.0e-04 | 0.100 | 0.400 |" in lines
+    assert "| **all** | 4.0e-04 |  | 0.200 | 0.450 |" in lines
+    metrics = report.metrics()
+    assert (metrics["conditions"], metrics["draws"], metrics["diverged"]) == (2, 3, 1)
+    assert metrics["relative_error_median"] == pytest.approx(5e-4)
+
+
+def test_without_settings_it_is_the_papers_condition():
+    settings = ExploreConfig.model_validate({"generator": "g", "store": "s"})
+    assert (settings.condition.pool, settings.condition.mask) == (8, "all")
+    assert cost(settings, None) == {"searches": 48, "steps at most": 48 * 1000}
+    assert cost(config(conditions=[1, 2, 5]), 100) == {"searches": 9, "steps at most": 270}

@@ -1,0 +1,303 @@
+"""A GAN's own codes as its prior: a whole pipeline on a few digits, its rounds, and what is refused."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors import torch as safetensors
+
+from evaluate_jobs import classifier
+from faulty import planned
+from preimage.errors import CheckpointError, GeneratorError, PriorError, SpecError, StoreError
+from preimage.latents.priors import Normal
+from preimage.latents.store import Store
+from preimage.metrics.pag import store_pag
+from preimage.models.generator_folder import load_prior, read_card
+from preimage.models.prior_folder import load_fitted, read_prior_card
+from preimage.pipelines.execute import execute
+from preimage.pipelines.plan import make_plan
+from preimage.pipelines.rounds import left_out
+from preimage.specs.load import load, loads
+from preimage.storage.folder import Folder
+
+DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
+TRAINING = {
+    "total_images": 480,
+    "batch_size": 24,
+    "log_every": 240,
+    "sample_every": 480,
+    "checkpoint_every": 240,
+}
+GAN = {"job": "train-gan", "data": DATA, "model": {"latent_dim": 4, "base_channels": 4}, "training": TRAINING}
+INVERT = {
+    "job": "invert",
+    "generator": "train",
+    "inversion": {"solver": "adam", "init_codes": "small-normal", "steps": 20, "patience": None},
+}
+PRIOR = {
+    "job": "train-prior",
+    "store": "invert",
+    "generator": "train",
+    "model": {"width": 16},
+    "training": {
+        "total_images": 960,
+        "batch_size": 48,
+        "log_every": 240,
+        "checkpoint_every": 480,
+        "sample_every": 960,
+    },
+}
+MORE = GAN | {"seed": 1, "resume_from": "train"}
+STEPS = {"train": GAN, "invert": INVERT, "pag": {"job": "pag", "store": "invert"}}
+REPEAT = {
+    "prior": PRIOR,
+    "train": MORE | {"prior": "prior"},
+    "invert": INVERT,
+    "pag": {"job": "pag", "store": "invert", "prior": "prior"},
+}
+CONTROL = {"control": MORE, "invert-control": INVERT | {"generator": "control"}}
+
+
+def spec(results, **changes):
+    report = {
+        "job": "induced-prior",
+        "generators": ["train"],
+        "stores": ["invert"],
+        "control": "control",
+        "control_store": "invert-control",
+        "classifier": str(results.parent / "classifier"),
+        "images": 64,
+    }
+    body = {
+        "results": str(results),
+        "tracking": {"uri": "none"},
+        "resources": {"backend": "local", "gpu": False},
+        "steps": STEPS | CONTROL,
+        "rounds": 2,
+        "repeat": REPEAT,
+        "finally": {"report": report},
+    }
+    return loads(yaml.safe_dump(body | changes, sort_keys=False), "test.yaml", "test")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """Two rounds of everything."""
+    place = tmp_path_factory.mktemp("induced")
+    classifier(Folder.at(place / "classifier"))
+    plan = make_plan(spec(place / "results"))
+    return plan, execute(plan)
+
+
+def test_the_codes_come_from_the_prior_of_the_round(done):
+    plan, _ = done
+    runs = {step.name: step.run for step in plan.steps}
+    card = read_card(runs["train-2"].generator)
+    assert card.generator.prior == "fitted"
+    own, learned = load_prior(runs["train-2"].generator, card), load_fitted(runs["prior-2"].prior)
+    same = (each.sample(5, torch.Generator().manual_seed(0)) for each in (own, learned))
+    assert torch.equal(*same)
+    store = Store.open(runs["invert-1"].store)
+    about = read_prior_card(runs["prior-2"].prior).training
+    assert (about["store"], about["generator"]) == (store.fingerprint, store.about.generator.fingerprint)
+    assert store.about.prior == "fitted"
+
+
+def test_it_goes_on_from_where_the_generator_was(done):
+    """A few steps move its weights a little; those of another seed would be far away."""
+    plan, _ = done
+    runs = {step.name: step.run for step in plan.steps}
+    first, more, fresh = (
+        torch.cat([each.flatten() for each in _weights(runs[name]).values()])
+        for name in ("train", "train-1", "control")
+    )
+    assert not torch.equal(first, more)
+    assert (first - more).norm() < first.norm() / 2
+    assert not torch.equal(more, fresh)
+
+
+def _weights(run):
+    tensors = safetensors.load(run.generator.read("weights.safetensors"))
+    return {name: tensors[name] for name in sorted(tensors) if name.endswith("weight")}
+
+
+def test_the_report_says_what_is_measured(done):
+    plan, outcome = done
+    runs = {step.name: step.run for step in plan.steps}
+    stages = outcome.metrics["stages"]
+    assert list(stages) == ["before", "round 1", "round 2", "control"]
+    assert stages["before"]["pag"] == store_pag(Store.open(runs["invert"].store), std=1.0).pag
+    prior = load_fitted(runs["prior-2"].prior)
+    last = Store.open(runs["invert-2"].store)
+    assert stages["round 2"]["pag"] == outcome.metrics["pag_after"] == store_pag(last, prior=prior).pag
+    assert stages["round 2"]["pag"] == runs["pag-2"].outcome().metrics["pag"]
+    assert stages["round 2"]["pag_normal"] == store_pag(last, std=1.0).pag
+    assert stages["control"]["prior"] == "normal"
+    assert 1 <= stages["round 1"]["classifier_score"] <= 10
+    drawn = Normal(4).sample(10_000, torch.Generator().manual_seed(0)).norm(dim=1).square().mean().sqrt()
+    assert stages["before"]["prior_norm"] == pytest.approx(drawn.item(), rel=0.02)
+    table = runs["report"].figures.read("table.md").decode()
+    assert all(name in table for name in stages)
+    assert runs["report"].figures.exists("induced.png")
+
+
+def test_a_finished_pipeline_has_nothing_left_to_do(done):
+    plan, outcome = done
+    again = make_plan(plan.spec)
+    assert {step.state for step in again.steps} == {"finished"}
+    assert execute(again) == outcome
+
+
+def test_rounds_end_when_the_metric_no_longer_falls(done):
+    """As finished runs tell: what is watched is what they measured."""
+    plan, _ = done
+    values = [step.run.outcome().metrics["pag"] for step in plan.steps if step.name.startswith("pag")]
+    rounds = make_plan(spec_like(plan, repeat_while_improving="pag.pag")).spec.rounds
+    steps = {step.name: step for step in plan.steps}
+    rose = [number for number, (a, b) in enumerate(pairwise(values), 1) if b >= a]
+    expected = set(rounds.steps[1]) if rose[:1] == [1] else set()
+    assert set(left_out(rounds, steps)) == expected
+    always = replace(rounds, watched=("pag-1", "pag-1", "pag-2"))  # as if the first round had changed nothing
+    assert set(left_out(always, steps)) == {"prior-2", "train-2", "invert-2", "pag-2"}
+    assert left_out(replace(rounds, watched=()), steps) == set()
+
+
+def spec_like(plan, **changes):
+    place = Folder.at(plan.spec.results).local
+    return spec(place, **changes)
+
+
+def test_rounds_that_are_left_out_leave_the_others_to_the_report(tmp_path):
+    """A metric that cannot fall: how many codes count."""
+    classifier(Folder.at(tmp_path / "classifier"))
+    plan = make_plan(spec(tmp_path / "results", repeat_while_improving="pag.pag_n"))
+    outcome = execute(plan)
+    assert list(outcome.metrics["stages"]) == ["before", "round 1", "control"]
+    assert outcome.metrics["rounds"] == 1
+    again = make_plan(plan.spec)
+    assert [step.name for step in again.steps if step.state == "left out"] == [
+        *("prior-2", "train-2", "invert-2", "pag-2")
+    ]
+    assert execute(again) == outcome
+    report = again.steps[-1].run.name
+    one = make_plan(spec(tmp_path / "results", rounds=1))
+    assert one.steps[-1].run.name == report, "of just these rounds"
+    all_rounds = make_plan(spec(tmp_path / "results"))
+    assert all_rounds.run.name != again.run.name
+    assert all_rounds.steps[-1].run.name != report
+    assert list(execute(all_rounds).metrics["stages"]) == ["before", "round 1", "round 2", "control"]
+
+
+@pytest.mark.parametrize(
+    ("step", "change", "error", "message"),
+    [
+        (
+            "prior",
+            {"model": {"noise_dim": 3}},
+            PriorError,
+            "noise_dim=3 is smaller than the code",
+        ),
+        (
+            "more",
+            {"model": {"latent_dim": 5, "base_channels": 4}},
+            GeneratorError,
+            "latent_dim 4 there, 5 here",
+        ),
+        (
+            "other",
+            {"model": {"latent_dim": 5, "base_channels": 4}},
+            PriorError,
+            "codes of 4 components, the generator's",
+        ),
+        ("prior", {"generator": "other"}, StoreError, "the step invert leaves codes of another generator"),
+        ("prior", {"store": "train"}, SpecError, "leaves no store"),
+        ("more", {"resume_from": "invert"}, SpecError, "leaves no checkpoints"),
+        (
+            "prior",
+            {"training": {"batch_size": 49}, "resources": {"workers": 50}},
+            Exception,
+            "cannot share a batch",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_the_plan(tmp_path, step, change, error, message):
+    steps = {
+        "train": GAN,
+        "invert": INVERT,
+        "other": GAN | {"seed": 5},
+        "prior": PRIOR,
+        "more": MORE | {"prior": "prior"},
+    }
+    if step == "other":  # another generator that is given this one's prior
+        steps["other2"] = steps["other"] | change | {"prior": "prior"}
+    else:
+        steps[step] = steps[step] | change
+    with pytest.raises(error, match=message):
+        planned(tmp_path, steps)
+
+
+def test_a_prior_is_looked_for_by_its_run_and_by_its_folder(done, tmp_path):
+    plan, _ = done
+    run = next(step.run for step in plan.steps if step.name == "prior-1")
+    start = next(step.run for step in plan.steps if step.name == "train")
+    for name in (run.folder.uri, run.prior.uri):
+        made = planned(tmp_path, {"more": MORE | {"resume_from": start.folder.uri, "prior": name}})
+        assert made.steps[0].inputs["prior"].folder.uri == run.prior.uri
+    wider = GAN | {"model": {"latent_dim": 7, "base_channels": 4}, "prior": run.folder.uri}
+    with pytest.raises(PriorError, match="codes of 4 components, the generator's have 7"):
+        planned(tmp_path, {"more": wider})
+
+
+def test_a_run_that_cannot_be_gone_on_from_is_refused_as_a_start(tmp_path):
+    glo = {
+        "job": "train-glo",
+        "data": DATA,
+        "model": {"latent_dim": 4, "base_channels": 4},
+        "training": TRAINING,
+    }
+    plan = planned(tmp_path, {"glo": glo})
+    execute(plan)
+    with pytest.raises(SpecError, match="leaves no checkpoints"):
+        planned(tmp_path, {"more": MORE | {"resume_from": plan.steps[0].run.name}})
+
+
+def test_too_few_held_out_codes_are_refused_before_training(done, tmp_path):
+    plan, _ = done
+    store = next(step.run for step in plan.steps if step.name == "invert").folder.uri
+    step = {"job": "train-prior", "store": store, "held_out": 0.0001, "training": PRIOR["training"]}
+    with pytest.raises(StoreError, match=r"held_out=0\.0001 holds 0 of 200 codes out"):
+        execute(planned(tmp_path, {"prior": step}))
+
+
+def test_another_fitted_prior_takes_the_place_of_pgan():
+    """As the shipped spec's header says."""
+    path = Path(__file__).parents[2] / "jobs" / "induced-prior.yaml"
+    changed = "repeat.prior={job: fit-prior, store: invert, kind: mixture, components: 10}"
+    steps = load(path, "small", [changed, "rounds=2"]).steps
+    assert [steps[name].job for name in ("prior-1", "prior-2")] == ["fit-prior"] * 2
+    assert steps["prior-2"].store == "invert-1"
+
+
+def test_codes_that_never_left_zero_are_said_to_mean_nothing(done, tmp_path, caplog):
+    plan, _ = done
+    generator = next(step.run for step in plan.steps if step.name == "train").folder.uri
+    still = {"solver": "adam", "lr": 1e-9, "init_codes": "small-normal", "steps": 2}
+    execute(planned(tmp_path, {"stuck": INVERT | {"generator": generator, "inversion": still}}))
+    assert "the codes are still near zero" in caplog.text
+    caplog.clear()
+    execute(planned(tmp_path, {"found": INVERT | {"generator": generator}}))
+    assert not caplog.text
+
+
+def test_a_finished_gan_without_its_checkpoints_is_finished_but_no_start(tmp_path):
+    plan = planned(tmp_path, {"train": GAN})
+    execute(plan)
+    plan.steps[0].run.checkpoints.delete()
+    assert planned(tmp_path, {"train": GAN}).steps[0].state == "finished"
+    with pytest.raises(SpecError, match="leaves no checkpoints"):
+        planned(tmp_path, {"more": MORE | {"resume_from": plan.steps[0].run.name}})
+    with pytest.raises(CheckpointError, match="no longer holds the checkpoint of 480 images"):
+        execute(planned(tmp_path, {"train": GAN, "more": MORE}))

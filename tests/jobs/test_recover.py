@@ -1,0 +1,247 @@
+"""Precise recovery: the job from generator to table, on a tiny generator with a uniform prior."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+
+from preimage.config import Resources
+from preimage.data.config import DataConfig
+from preimage.errors import DataError, GeneratorError, InversionError
+from preimage.jobs.context import Context
+from preimage.jobs.recover.job import HEADLINE, RecoverConfig, Recovery, Trial, cost, run, trials
+from preimage.jobs.recover.report import (
+    PAPER,
+    Distances,
+    Recovered,
+    Report,
+    baseline,
+    distances,
+    recovered,
+)
+from preimage.jobs.sampling import draw_codes, make_images
+from preimage.latents.priors import Uniform
+from preimage.models.dcgan import build_pair
+from preimage.models.generator_folder import save_generator
+from preimage.runs.run_folder import RunFolder
+from tiny import MODEL
+
+DIGITS = DataConfig(source="digits", size=16, channels=1, max_images=1700)
+QUICK = {"solver": "levenberg-marquardt", "steps": 15, "init_codes": "prior", "restarts": 2}
+TINY = {
+    "generator": "g", "codes": 4, "noises": (0.01, 0.1), "noisy_codes": 3, "unseen": 2, "repeats": 3,
+    "inversion": QUICK, "shown": (0, 2), "chunk": 3,
+}  # fmt: skip
+
+
+def config(**settings):
+    return RecoverConfig.model_validate(TINY | settings)
+
+
+@pytest.fixture(scope="module")
+def uniform_generator():
+    generator, _ = build_pair(MODEL.model_copy(update={"prior": "uniform"}), seed=1)
+    with torch.no_grad():
+        for _ in range(20):
+            generator(Uniform(4).sample(64, torch.Generator().manual_seed(2)))
+    return generator.eval()
+
+
+@pytest.fixture
+def generator(uniform_generator, folder):
+    save_generator(uniform_generator, folder / "generator", {"data": DIGITS.model_dump(mode="json")})
+    return folder / "generator"
+
+
+def context(folder, generator):
+    settings = Resources(backend="local", gpu=False)
+    return Context(
+        RunFolder(folder / "run"), folder / "datasets", "", settings, inputs={"generator": generator}
+    )
+
+
+def found(z, diverged=None, **others):
+    n = len(z)
+    return {
+        "z": z,
+        "loss": torch.full((n,), 0.5),
+        "passes": torch.full((n,), 10),
+        "setup": torch.tensor([8, 8]),
+        "diverged": torch.zeros(n, dtype=torch.bool) if diverged is None else torch.tensor(diverged),
+    } | others
+
+
+def test_a_code_is_recovered_below_a_threshold_unless_its_search_diverged():
+    codes = torch.zeros(9, 5)
+    z = torch.tensor([0.0, 0.05, 0.5, torch.nan])[:, None].expand(4, 5)
+    each = recovered(found(z, diverged=[False, False, False, True]), codes, (1e-3, 1e-2, 1.0))
+    assert each.success == {1e-3: 0.25, 1e-2: 0.5, 1.0: 0.75}
+    assert each.error == pytest.approx((0.05**2 + 0.5**2) / 3)
+    assert each.median == pytest.approx(0.05**2)
+    assert (each.evaluations, each.diverged) == (10 + 16 / 4, 1)
+
+
+def test_distances_are_norms_divided_by_the_number_of_components_within_an_image():
+    z = torch.zeros(6, 10)
+    z[1, :2] = torch.tensor([3.0, 4.0])  # 5 from the others of its image
+    z[3:] = 100  # another image's
+    z[5] = torch.nan
+    each = distances(found(z, diverged=[False] * 5 + [True]), repeats=3)
+    assert each.mean == pytest.approx((5 + 5 + 0 + 0) / 4 / 10)
+    assert (each.image_error, each.diverged) == (0.5, 1)
+
+
+def test_the_baseline_is_the_one_that_the_paper_prints():
+    assert baseline(Uniform(100), seed=0) == pytest.approx(0.0815, rel=5e-3)
+
+
+def test_the_trials_are_every_search_once():
+    asked = trials(config())
+    assert list(asked)[:2] == ["codes-none-000000", "codes-none-000003"]
+    for technique in PAPER:
+        rows = {}
+        for each in asked.values():
+            if each.technique == technique:
+                rows.setdefault((each.part, each.noise), []).extend(each.rows)
+        assert rows == {
+            ("codes", 0.0): [0, 1, 2, 3],
+            ("unseen", 0.0): [0, 1, 2, 3, 4, 5],
+            ("noise0.01", 0.01): [0, 1, 2],
+            ("noise0.1", 0.1): [0, 1, 2],
+        }
+    assert sum(len(each.rows) for each in asked.values()) == config().searches == 3 * (4 + 2 * 3 + 6)
+
+
+def test_a_trial_finds_the_codes_of_its_rows_whatever_its_chunk(generator, digits, uniform_generator):
+    work = Recovery(generator, digits.folder, config())
+    whole = work(Trial("codes", "none", range(4)))
+    part = work(Trial("codes", "none", range(2, 4)))
+    assert torch.allclose(whole["z"][2:], part["z"], atol=1e-5)
+    assert "kept_z" not in part
+    codes = draw_codes(Uniform(4), 4, seed=0)
+    assert ((whole["z"] - codes).square().mean(1) < 1e-4).sum() >= 3
+    assert whole["kept_z"].shape == (4, 2, 4)
+    errors = [
+        (make_images(uniform_generator, z) - make_images(uniform_generator, codes)).square().mean()
+        for z in (*whole["kept_z"].unbind(1), whole["z"])
+    ]
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_searches_for_one_unseen_image_start_from_codes_of_their_own(generator, digits):
+    still = config(inversion=QUICK | {"steps": 1}, shown=())
+    each = Recovery(generator, digits.folder, still)(Trial("unseen", "clip", range(4)))
+    assert torch.pdist(each["z"]).min() > 0.1
+    assert each["z"].abs().max() <= 1
+
+
+def test_noise_moves_the_code_that_is_found(generator, digits):
+    work = Recovery(generator, digits.folder, config())
+    codes = draw_codes(Uniform(4), 3, seed=0)
+    errors = [
+        (work(Trial(f"noise{noise}", "none", range(3), noise))["z"] - codes).square().mean()
+        for noise in (1e-6, 1e-3)
+    ]
+    assert errors[0] < errors[1]
+
+
+def test_a_job_leaves_pictures_a_table_and_figures(folder, generator):
+    result = run(config(), context(folder, generator))
+    metrics = result.metrics
+    assert set(HEADLINE) <= set(metrics)
+    assert {name: list(line) for name, line in metrics["success"].items()} == {
+        name: ["0.0001", "0.001", "0.01", "0.1"] for name in PAPER
+    }
+    assert metrics["success"]["none"]["0.0001"] == metrics["recovered_none"] >= 0.75
+    assert metrics["z_error_by_noise"]["clip"].keys() == {"0.01", "0.1"}
+    assert result.figures[0] == "table.md"
+    for name in result.figures[1:]:
+        assert np.asarray(Image.open(io.BytesIO((folder / "run" / "figures").read(name)))).std() > 1
+    assert "| standard clipping |" in (folder / "run" / "figures").read("table.md").decode()
+    kept = folder / "run" / "trials"
+    before = {name: kept.modified_ms(name) for name in kept.names()}
+    assert len(before) == 3 * (2 + 2 + 1 + 1)
+    kept.remove("unseen-clip-000003.safetensors")
+    assert run(config(), context(folder, generator)).metrics == metrics
+    again = {name: kept.modified_ms(name) for name in kept.names()}
+    assert [name for name in before if before[name] != again[name]] == ["unseen-clip-000003.safetensors"]
+
+
+def test_clipping_is_refused_for_another_prior_before_anything_runs(folder, tiny_generator):
+    save_generator(tiny_generator, folder / "generator", {"data": DIGITS.model_dump(mode="json")})
+    with pytest.raises(InversionError, match="constraint=clip keeps codes in .* normal prior"):
+        run(config(), context(folder, folder / "generator"))
+    assert folder.names() == ["generator"]
+    run(config(techniques=["none"]), context(folder, folder / "generator"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"unseen": 98}, "unseen=98, but of the 1,797 images of digits train .* trained on 1,700"),
+        ({"data": DIGITS.model_copy(update={"max_images": 50})}, "of the 50 images .* trained on 50"),
+    ],
+)
+def test_images_that_were_trained_on_are_not_unseen(folder, generator, settings, message):
+    with pytest.raises(DataError, match=message):
+        run(config(**settings), context(folder, generator))
+
+
+def test_unseen_images_must_fit_and_be_named_where_none_are_known(folder, generator, uniform_generator):
+    with pytest.raises(GeneratorError, match=r"the data is 1 x 32 x 32"):
+        run(config(data={"source": "digits", "size": 32, "channels": 1}), context(folder, generator))
+    save_generator(uniform_generator, folder / "other", {})
+    with pytest.raises(GeneratorError, match=r"name unseen images with data\.source"):
+        run(config(), context(folder, folder / "other"))
+
+
+def test_the_table_says_what_was_found_and_what_the_paper_prints():
+    one = Recovered(success={1e-4: 0.75, 0.5: 1.0}, error=0.02, median=3e-9, evaluations=2259.4, diverged=1)
+    many = Distances(mean=2.5e-4, median=1e-5, image_error=0.0312, evaluations=1000, diverged=1)
+    report = Report(
+        codes=8,
+        noisy_codes=4,
+        unseen=2,
+        repeats=5,
+        recovered={"clip": one},
+        noisy={"clip": {0.5: one}},
+        distances={"clip": many},
+        baseline=0.0816,
+    )
+    lines = report.table().splitlines()
+    assert "| standard clipping | 75.0% (98.4%) | 100.0% | 3.0e-09 | 2,259 |" in lines
+    assert "| 0.5 | 2.0e-02 (3.0e-09) |" in lines
+    assert "| standard clipping | 2.50e-04 | 1.36e-04 | 1.00e-05 | 0.0312 | 1,000 |" in lines
+    assert "| codes of the prior | 8.16e-02 | 8.15e-02 |  |  |  |" in lines
+    assert report.metrics()["diverged"] == 3
+    assert report.metrics()["z_error_median_by_noise"] == {"clip": {"0.5": 3e-9}}
+
+
+def test_without_settings_it_is_the_papers_experiment():
+    settings = RecoverConfig.model_validate({"generator": "g"})
+    assert (settings.codes, settings.techniques) == (1000, tuple(PAPER))
+    assert settings.thresholds == tuple(PAPER["none"])
+    inversion = settings.inversion
+    assert (inversion.solver, inversion.lr, inversion.lr_halving_steps) == ("gradient-descent", 1.0, 50_000)
+    assert (inversion.steps, inversion.patience, inversion.init_codes) == (100_000, None, "prior")
+    searches = 3 * (1000 + 7 * 100 + 10 * 100)
+    assert cost(settings, None) == {"searches": searches, "steps at most": searches * 100_000}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"inversion": QUICK | {"constraint": "clip"}}, "remove inversion.constraint"),
+        ({"inversion": QUICK | {"measurement": {"mask": "top"}}}, "remove inversion.measurement"),
+        ({"shown": (0, 15)}, r"shown must name steps below 15, but is \[0, 15\]"),
+        ({"repeats": 1}, "greater than or equal to 2"),
+        ({"techniques": ["clipp"]}, "'clip'"),
+        ({"noises": []}, "at least 1 item"),
+    ],
+)
+def test_settings_that_contradict_are_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        config(**settings)

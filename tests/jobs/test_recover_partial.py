@@ -1,0 +1,173 @@
+"""Recovery from partial measurements: the job from generator to table, on a tiny generator."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pydantic import ValidationError
+
+from preimage.config import Resources
+from preimage.inversion.measurements import HALVES, MeasurementConfig, make_measurement
+from preimage.jobs.context import Context
+from preimage.jobs.recover_partial.job import (
+    HEADLINE,
+    PartialConfig,
+    Recovery,
+    cost,
+    run,
+    summarise,
+    sweep,
+)
+from preimage.jobs.recover_partial.report import FAMILIES, Recovered, Report, half_recovered
+from preimage.metrics.normality import Normality
+from preimage.models.generator_folder import save_generator
+from preimage.runs.run_folder import RunFolder
+
+INVERSION = {"solver": "adam", "lr": 0.1, "steps": 400, "patience": None, "init_codes": "prior"}
+
+
+def config(**settings):
+    return PartialConfig.model_validate({"generator": "g", "images": 4, "inversion": INVERSION} | settings)
+
+
+@pytest.fixture
+def generator(tiny_generator, folder):
+    save_generator(tiny_generator, folder / "generator", {})
+    return folder / "generator"
+
+
+def context(folder, generator):
+    settings = Resources(backend="local", gpu=False)
+    return Context(RunFolder(folder / "run"), folder, "", settings, inputs={"generator": generator})
+
+
+@given(
+    rates=st.lists(st.floats(1e-4, 1), min_size=1, max_size=8).map(tuple), side=st.sampled_from([8, 16, 32])
+)
+def test_a_sweep_sees_what_it_says_and_nothing_twice(rates, side):
+    swept = sweep(rates, side)
+    assert list(swept) == list(FAMILIES)
+    for family, by_share in swept.items():
+        whole = side * side if family == "random" else side
+        assert sorted(by_share) == sorted({round(rate * whole) / whole for rate in rates} - {0})
+        for share, seen in by_share.items():
+            masks = make_measurement(seen, (1, side, side)).masks(torch.arange(1))
+            assert (1 if masks is None else masks.mean()) == share
+            assert seen.mask == ("all" if share == 1 else family)
+
+
+@pytest.mark.parametrize(
+    ("line", "share"),
+    [
+        ({}, None),
+        ({0.1: 0.0, 0.5: 0.49}, None),
+        ({0.1: 0.5, 0.5: 1.0}, 0.1),
+        ({0.1: 0.0, 0.3: 1.0}, 0.2),
+        ({0.5: 0.9, 0.1: 0.0, 0.2: 0.25, 0.4: 0.75}, 0.3),
+        ({0.1: 0.0, 0.2: 0.5, 0.3: 0.4, 0.4: 1.0}, 0.2),
+    ],
+)
+def test_half_recovered_is_where_the_line_first_crosses_one_half(line, share):
+    assert half_recovered(line) == (share if share is None else pytest.approx(share))
+
+
+def test_an_image_that_diverged_is_not_recovered_and_spoils_no_figure():
+    found = {
+        "z": torch.zeros(4, 2),
+        "z_error": torch.tensor([1e-9, 1e-3, 1e-9, torch.nan]),
+        "hidden_error": torch.tensor([0.1, 0.2, torch.inf, torch.nan]),
+        "passes": torch.tensor([10, 20, 1000, 1000]),
+        "diverged": torch.tensor([False, False, True, True]),
+    }
+    figures = summarise(found, 1e-4)
+    assert figures.recovered == 0.25
+    assert figures.hidden_error == pytest.approx(0.15)
+    assert figures.z_error == pytest.approx(1e-9)
+    assert (figures.evaluations, figures.diverged) == (15, 2)
+
+
+def test_a_trial_measures_the_errors_of_what_it_found(generator, tiny_generator):
+    trial = Recovery(generator, config().inversion, 4, seed=3)
+    found = trial(MeasurementConfig(mask="top"))
+    again = trial(MeasurementConfig(mask="top"))
+    assert all(torch.equal(found[name], again[name]) for name in found)
+    shown = trial.completion(MeasurementConfig(mask="top"), found["z"])
+    with torch.no_grad():
+        assert torch.allclose(shown.completed, tiny_generator(found["z"]), atol=1e-5)
+    assert torch.equal(shown.measured[:, :, :8], shown.truth[:, :, :8])
+    assert (shown.measured[:, :, 8:] == 0).all()
+    hidden = (shown.completed - shown.truth)[:, :, 8:].square().mean((1, 2, 3))
+    assert torch.allclose(found["hidden_error"], hidden, rtol=1e-3, atol=1e-9)
+    assert (found["z_error"] < 1e-4).any()
+    assert found["hidden_error"][found["z_error"] < 1e-6].max() < 1e-4
+
+
+def test_where_all_is_seen_no_error_is_hidden(generator):
+    trial = Recovery(generator, config(inversion=INVERSION | {"steps": 2}).inversion, 2, seed=0)
+    assert trial(MeasurementConfig())["hidden_error"].isnan().all()
+
+
+def test_a_job_leaves_pictures_a_table_and_figures(folder, generator):
+    quick = {"solver": "levenberg-marquardt", "steps": 15, "init_codes": "prior"}
+    settings = config(rates=(0.25, 1.0), inversion=quick)
+    result = run(settings, context(folder, generator))
+    assert set(HEADLINE) <= set(result.metrics)
+    assert result.metrics["recovered_random"] >= 0.5
+    by_rate = result.metrics["recovered_by_rate"]
+    assert {name: list(line) for name, line in by_rate.items()} == {name: ["0.25", "1"] for name in FAMILIES}
+    assert len({line["1"] for line in by_rate.values()}) == 1
+    assert list(result.metrics["normality"]) == ["layer1", "layer2", "layer3"]
+    trials = folder / "run" / "trials"
+    assert len(trials.names()) == 5 + 5 + 1
+    assert result.figures[0] == "table.md"
+    for name in result.figures[1:]:
+        assert np.asarray(Image.open(io.BytesIO((folder / "run" / "figures").read(name)))).std() > 1
+    assert "| random |" in (folder / "run" / "figures").read("table.md").decode()
+    before = {name: trials.modified_ms(name) for name in trials.names()}
+    trials.remove("left-0.25.safetensors")
+    assert run(settings, context(folder, generator)).metrics == result.metrics
+    again = {name: trials.modified_ms(name) for name in trials.names()}
+    assert [name for name in before if before[name] != again[name]] == ["left-0.25.safetensors"]
+
+
+def test_the_table_says_what_was_found_and_what_the_paper_says():
+    found = Recovered(recovered=0.75, z_error=2e-9, hidden_error=3e-4, evaluations=1234.5, diverged=0)
+    report = Report(
+        images=8,
+        threshold=1e-4,
+        masks={"random": found, "scribble": found},
+        rates={"random": {0.1: 0.0, 0.3: 1.0}, "top": {0.1: 0.0}},
+        fits={"layer1": Normality(count=100, mean=0.01, std=0.02, ks=0.05, excess_kurtosis=1.5)},
+        diverged=0,
+    )
+    lines = report.table().splitlines()
+    assert "| random | 75% | all | 2.0e-09 | 3.0e-04 | 1,234 |" in lines
+    assert "| scribble | 75% |  | 2.0e-09 | 3.0e-04 | 1,234 |" in lines
+    assert "| 30.00% | 100% |  |" in lines
+    assert "| **half recovered at** | 20.0% | never |" in lines
+    assert "| layer1 | 100 | 0.500 | 0.0500 | 0.0886 | 1.50 |" in lines
+    assert report.metrics()["half_recovered_top"] is None
+
+
+def test_without_settings_it_is_the_papers_experiment():
+    settings = PartialConfig.model_validate({"generator": "g"})
+    assert [(each.mask, each.rate) for each in settings.masks] == [
+        (name, 0.5) for name in ("random", *HALVES)
+    ]
+    inversion = settings.inversion
+    assert (inversion.solver, inversion.lr, inversion.steps) == ("adam", 0.1, 500)
+    assert inversion.restart_negative
+    assert cost(settings, None) == {"trials at most": 75, "steps at most": 75 * 100 * 2 * 500}
+
+
+def test_masks_that_cannot_be_told_apart_or_contradict_are_refused():
+    with pytest.raises(ValidationError, match="masks must differ in their names, but several are called top"):
+        config(masks=[{"mask": "top"}, {"mask": "top", "noise": 0.1}])
+    with pytest.raises(ValidationError, match="masks says what is seen: remove inversion.measurement"):
+        config(inversion=INVERSION | {"measurement": {"mask": "top"}})
+    with pytest.raises(ValidationError, match="greater than 0"):
+        config(rates=[0.0])

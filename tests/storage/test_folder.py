@@ -1,0 +1,48 @@
+import pytest
+from pyarrow import fs
+
+from preimage.errors import StorageError
+from preimage.storage.folder import Folder
+
+
+def test_a_path_and_its_file_uri_are_the_same_folder(tmp_path):
+    Folder.at(tmp_path / "a").write("x", b"1")
+    assert Folder.at(f"file://{tmp_path}/a").read("x") == b"1"
+    assert Folder.at(Folder.at(f"file://{tmp_path}/a").uri).names() == ["x"]
+
+
+def test_what_is_not_there(folder):
+    missing = folder / "none"
+    assert missing.names() == []
+    assert not missing.exists()
+    assert not missing.exists("x")
+    missing.remove("x")
+    missing.delete()
+    for ask in (missing.read, missing.size, missing.read_json):
+        with pytest.raises(StorageError, match="none/x"):
+            ask("x")
+
+
+def test_json_that_is_none_is_said_to_be_altered(folder):
+    folder.write("a.json", b'{"a": ')
+    with pytest.raises(StorageError, match="altered or cut short"):
+        folder.read_json("a.json")
+
+
+@pytest.mark.parametrize("uri", ["nowhere://x", "s3x://bucket"])
+def test_a_filesystem_that_does_not_exist_is_refused(uri):
+    with pytest.raises(StorageError, match="Give a path or a URI"):
+        Folder.at(uri)
+
+
+def test_a_store_out_of_reach_is_one_message():
+    nobody = fs.S3FileSystem(
+        endpoint_override="127.0.0.1:1", scheme="http", anonymous=True, region="x", connect_timeout=1,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
+    )  # fmt: skip
+    folder = Folder(nobody, "bucket/folder")
+    for ask in (folder.names, folder.exists, lambda: folder.size("x"), lambda: folder.remove("x")):
+        with pytest.raises(StorageError, match="cannot reach s3://bucket/folder"):
+            ask()
+    with pytest.raises(StorageError, match="cannot write"):
+        folder.write("x", b"1")

@@ -18,7 +18,7 @@ from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.prepare import prepare
 from preimage.inversion import InversionConfig
-from preimage.inversion.dataset import Inverter, Task
+from preimage.inversion.dataset import InversionTask, Inverter
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import StoreWriter
 from preimage.models.config import DcganConfig
@@ -27,10 +27,11 @@ from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.export import export_generator
 from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.on_ray import fit_on_ray
 from preimage.training.training import Training
-from preimage.work.actors import spread
+from preimage.work.on_ray import spread
 
 from .invert import untrained_generator
 from .measure import Figure, figure
@@ -125,6 +126,7 @@ def _train(folder: Folder, dataset: Folder, nodes: int, steps: int) -> Ran:
         build=partial(_learner, folder, steps - 1),
         identity={},
         seed=SEED,
+        export=export_generator,
     )
     begin = time.time()
     fit_on_ray(training, Resources(workers=nodes, gpu=False, max_failures=0))
@@ -143,11 +145,12 @@ def _invert(folder: Folder, dataset: Folder, name: str, nodes: int, parts: int, 
     )
     config = InversionConfig(solver="adam", init_codes="small-normal", steps=12, patience=None)
     writer = StoreWriter(folder / f"store-{name}", about, parts, parts * rows)
-    task = Task(folder / "generator", dataset, writer, config, SEED, rows)
+    task = InversionTask(folder / "generator", dataset, writer, config, SEED, rows)
     begin = time.perf_counter()
     first: dict[int, float] = {}
     cpu, ends = [], []
-    for done in spread(Timed(task), list(range(parts)), actors=nodes):
+    resources = Resources(workers=nodes, gpu=False)
+    for _, done in spread(Timed(task), list(range(parts)), resources):
         ends.append(time.perf_counter())
         if done["pid"] in first:
             cpu.append(done["cpu"] / rows)
@@ -161,7 +164,7 @@ def _invert(folder: Folder, dataset: Folder, name: str, nodes: int, parts: int, 
 class Timed:
     """Makes a part as the pipeline does, and says what it took of the processor."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: InversionTask) -> None:
         self.inverter = Inverter(task)
 
     def __call__(self, part: int) -> dict[str, Any]:

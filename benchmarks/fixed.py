@@ -20,19 +20,20 @@ from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.prepare import prepare
 from preimage.models.config import DcganConfig
+from preimage.runs.checkpoints import save
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import loads_study
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
-from preimage.training.checkpoints import save
 from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.export import export_generator
 from preimage.training.gan import GanAlgorithm
 from preimage.training.on_ray import fit_on_ray
 from preimage.training.training import Training
 from preimage.training.worker import Worker
 from preimage.tuning.plan import plan_study
 from preimage.tuning.study import run_study
-from preimage.work.actors import spread
+from preimage.work.on_ray import spread
 
 from .measure import Figure, figure, seconds
 
@@ -183,6 +184,7 @@ def _first_step(workers: int) -> float:
             build=_learner,
             identity={},
             seed=1,
+            export=export_generator,
         )
         begin = time.time()
         fit_on_ray(training, Resources(workers=workers, gpu=False, max_failures=0))
@@ -196,7 +198,7 @@ def _learner(context: AlgorithmContext) -> GanAlgorithm:
 
 def _first_answer() -> float:
     begin = time.perf_counter()
-    answers = spread(_Nothing(), [0, 1], actors=1)
+    answers = spread(_Nothing(), [0, 1], Resources(gpu=False))
     next(answers)
     found = time.perf_counter() - begin
     list(answers)
@@ -213,7 +215,9 @@ def _writes(times: int) -> list[Figure]:
     with tempfile.TemporaryDirectory() as name:
         run, state = RunFolder(Folder.at(name)), {"weights": torch.zeros(3_600_000)}
         write = [
-            seconds(partial(save, run.checkpoints, Worker(), state, {}, {"images": each, "config": {}}))
+            seconds(
+                partial(save, run.product("checkpoints"), Worker(), state, {}, {"images": each, "config": {}})
+            )
             for each in range(times // 10)
         ]
         record = [seconds(partial(run.record, each, {"loss": 1.0})) for each in range(times)]

@@ -22,6 +22,7 @@ from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.batches import Batches
 from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.export import export_generator
 from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.loop import Loop
 from preimage.training.training import Training
@@ -158,7 +159,9 @@ def _steps(model: DcganConfig, count: int, config: LoopConfig) -> Iterator[Steps
     images, build = _images(model, count), partial(_learner, model=model)
     with tempfile.TemporaryDirectory() as name:
         folder = Folder.at(name)
-        training = Training(RunFolder(folder), folder, config, build, identity={}, seed=SEED)
+        training = Training(
+            RunFolder(folder), folder, config, build, identity={}, seed=SEED, export=export_generator
+        )
         algorithm = build(AlgorithmContext(Worker(), images, config, SEED))
         algorithm.begin()
         yield Steps(Worker(), training, algorithm, images, count)

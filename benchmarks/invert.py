@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from preimage.cluster.connect import connect
+from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.data.prepare import prepare
 from preimage.inversion import Engine, InversionConfig
-from preimage.inversion.dataset import Done, Inverter, Task
+from preimage.inversion.dataset import InversionTask, Inverter, PartDone
 from preimage.latents.priors import make_prior
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import StoreWriter
@@ -23,7 +24,7 @@ from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
 from preimage.models.generator_folder import load_generator, save_generator
 from preimage.storage.folder import Folder
-from preimage.work.actors import spread
+from preimage.work.on_ray import spread
 
 from .bare import Bare, bare_process
 from .measure import Figure, figure
@@ -45,7 +46,8 @@ def ray_over_engine(quick: bool) -> list[Figure]:
         with bare_process(partial(engine_alone, task)) as address:
             connect()
             begin = time.perf_counter()
-            done = list(spread(InTurn(task, address), list(range(parts)), actors=1))
+            pieces = spread(InTurn(task, address), list(range(parts)), Resources(gpu=False))
+            done = [each for _, each in pieces]
             whole = time.perf_counter() - begin
         task.writer.finish()
     bare = [part["bare"] for part in done]
@@ -63,18 +65,18 @@ def ray_over_engine(quick: bool) -> list[Figure]:
 class InTurn:
     """Makes a part as the pipeline does, then asks the bare process for the same one."""
 
-    def __init__(self, task: Task, address: str) -> None:
-        self.inverter, self.unwrapped = Inverter(task), Bare(address)
+    def __init__(self, task: InversionTask, address: str) -> None:
+        self.inverter, self.bare = Inverter(task), Bare(address)
 
     def __call__(self, part: int) -> dict[str, Any]:
         begin = time.perf_counter()
-        done: Done = self.inverter(part)
+        done: PartDone = self.inverter(part)
         asked = time.perf_counter()
-        bare = self.unwrapped(part)
+        bare = self.bare(part)
         return {**done, "begin": begin, "asked": time.perf_counter() - asked, "bare": bare}
 
 
-def engine_alone(task: Task) -> Callable[[int], object]:
+def engine_alone(task: InversionTask) -> Callable[[int], object]:
     """The engine on images that are in memory: no dataset to read, no store to write."""
     generator, card = load_generator(task.generator)
     prior = make_prior(card.generator.prior, card.generator.latent_dim)
@@ -89,7 +91,7 @@ def engine_alone(task: Task) -> Callable[[int], object]:
     return work
 
 
-def _task(folder: Folder, parts: int, rows: int, config: InversionConfig) -> Task:
+def _task(folder: Folder, parts: int, rows: int, config: InversionConfig) -> InversionTask:
     card = save_generator(untrained_generator(), folder / "generator", {})
     data = DataConfig(source="digits", size=64, channels=3, max_images=parts * rows)
     dataset = prepare(data, folder / "datasets", backend="local")
@@ -100,7 +102,7 @@ def _task(folder: Folder, parts: int, rows: int, config: InversionConfig) -> Tas
         prior=MODEL.prior,
     )
     writer = StoreWriter(folder / "store", about, parts, dataset.count)
-    return Task(folder / "generator", dataset.folder, writer, config, SEED, rows)
+    return InversionTask(folder / "generator", dataset.folder, writer, config, SEED, rows)
 
 
 def untrained_generator() -> Generator:

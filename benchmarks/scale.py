@@ -15,9 +15,9 @@ from preimage.latents.manifest import finished
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
 from preimage.metrics.pag import store_pag
+from preimage.runs import checkpoints
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
-from preimage.training import checkpoints
 from preimage.training.batches import Batches
 from preimage.training.worker import Worker
 

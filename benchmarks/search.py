@@ -15,7 +15,7 @@ from preimage.inversion import Engine, InversionConfig, invert
 from preimage.latents.priors import Prior, make_prior
 from preimage.models.generator_folder import load_generator
 from preimage.pipelines.execute import execute
-from preimage.pipelines.plan import make_plan
+from preimage.pipelines.make_plan import make_plan
 from preimage.specs.load import loads
 from preimage.storage.folder import Folder
 from preimage.work.reproducible import keep_freed_memory
@@ -180,8 +180,8 @@ def trained() -> tuple[nn.Module, Prior, Dataset]:
     plan = make_plan(loads(yaml.safe_dump(TRAINED), "bench.yaml", "bench"))
     outcome = execute(plan)
     torch.set_num_threads(1)
-    generator, card = load_generator(Folder.at(str(outcome.generator)))
-    folder = next(plan.datasets / name for name in plan.datasets.names() if "digits" in name)
+    generator, card = load_generator(Folder.at(str(outcome.products["generator"])))
+    folder = next(plan.catalog.datasets / name for name in plan.catalog.datasets.names() if "digits" in name)
     return generator, make_prior(card.generator.prior, card.generator.latent_dim), Dataset.open(folder)
 
 

@@ -20,6 +20,7 @@ from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.export import export_generator
 from preimage.training.gan import GanAlgorithm
 from preimage.training.on_ray import fit_on_ray
 from preimage.training.training import Training
@@ -155,6 +156,7 @@ def _train(
             build=partial(build, model, folder),
             identity={},
             seed=SEED,
+            export=export_generator,
         )
         fit_on_ray(training, Resources(workers=workers, gpu=False, max_failures=0))
         result = folder.read_json(RESULT)

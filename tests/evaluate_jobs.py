@@ -1,11 +1,14 @@
-"""A score job on digits, small enough for tests; the fixture `place` has what it scores."""
+"""An evaluate job on digits, small enough for tests; the fixture `place` has what it scores."""
 
 import torch
 
+from declared import run_job
 from preimage.config import Resources
-from preimage.jobs.context import Context
-from preimage.jobs.evaluate import score_shards as score_sets
-from preimage.jobs.evaluate.job import ScoreConfig, run
+from preimage.data.catalog import Catalog
+from preimage.jobs.base import Context
+from preimage.jobs.evaluate.job import EvaluateJob
+from preimage.jobs.evaluate.score_shards import PieceScorer
+from preimage.jobs.references import references
 from preimage.models.classifier import ClassifierConfig, build_classifier, save_classifier
 from preimage.runs.run_folder import RunFolder
 
@@ -32,16 +35,16 @@ def asked(place, **settings):
     return {"generators": generators, "classifier": (place / "classifier").uri} | small | settings
 
 
-def context(place, digits, config, run="run", **settings):
-    inputs = {key: place.at(name) for key, (name, _) in config.needs().items()}
+def context(place, digits, job, run="run", **settings):
+    inputs = {key: place.at(name) for key, name in references(job).items()}
     datasets = digits.folder.at(digits.folder.uri.rsplit("/", 1)[0])
     resources = SETTINGS.model_copy(update=settings)
-    return Context(RunFolder(place / run), datasets, "", resources, inputs=inputs)
+    return Context(RunFolder(place / run), Catalog(datasets), "", resources, inputs=inputs)
 
 
 def start(place, digits, **settings):
-    config = ScoreConfig.model_validate(asked(place, **settings))
-    return run(config, context(place, digits, config))
+    job = EvaluateJob.model_validate(asked(place, **settings))
+    return run_job(job, context(place, digits, job))
 
 
 def step(place, **settings):
@@ -49,12 +52,11 @@ def step(place, **settings):
 
 
 def count_scored(monkeypatch):
-    seen, call = [], score_sets.PieceScorer.__call__
+    seen, call = [], PieceScorer.__call__
 
-    def watched(self, number):
-        done = call(self, number)
-        seen.append(number)
-        return done
+    def watched(self, piece):
+        call(self, piece)
+        seen.append(piece)
 
-    monkeypatch.setattr(score_sets.PieceScorer, "__call__", watched)
+    monkeypatch.setattr(PieceScorer, "__call__", watched)
     return seen

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from preimage.pipelines.plan import Plan, make_plan
+from preimage.pipelines.make_plan import make_plan
+from preimage.pipelines.plan import Plan
 from preimage.specs.load import loads
 
 TRAIN = {

@@ -9,6 +9,7 @@ from preimage.latents.store import Store, StoreWriter
 from preimage.models.config import LinearConfig
 from preimage.models.generator_folder import GeneratorCard
 from preimage.models.linear import LinearGenerator
+from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 
 
@@ -36,3 +37,8 @@ def write_store(
     for part, rows in enumerate(torch.arange(len(z)).tensor_split(3)):
         writer.write(part, codes[rows])
     return writer.finish()
+
+
+def store_of(run: RunFolder) -> Store:
+    """The latent store that a run left."""
+    return Store.open(run.product("store"))

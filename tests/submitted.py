@@ -1,6 +1,6 @@
 """A submission's records, as `preimage submit` and the job write them."""
 
-from preimage.runs.submissions import Submission
+from preimage.cluster.submissions import Submission
 
 RECORD = {
     "name": "demo",

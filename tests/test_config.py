@@ -21,5 +21,5 @@ def test_no_more_workers_at_least_than_at_most():
 
 def test_every_worker_needs_an_image_of_a_batch():
     check_batch(LoopConfig(batch_size=5), Resources(workers=5))
-    with pytest.raises(PreimageError, match="a batch of 5 images cannot be shared by 6"):
+    with pytest.raises(PreimageError, match="6 workers cannot share a batch of 5 images"):
         check_batch(LoopConfig(batch_size=5), Resources(workers=6, min_workers=1))

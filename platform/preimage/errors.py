@@ -1,8 +1,10 @@
 """Mistakes and misfortunes a user can do something about; the command line prints no traceback for them."""
 
+from collections.abc import Mapping
+
 
 class PreimageError(Exception):
-    """Something the user can mend: one message that says what is wrong and what to do."""
+    """Something the user can fix: one message that says what is wrong and what to do."""
 
 
 class SpecError(PreimageError):
@@ -46,8 +48,27 @@ class TrackingError(PreimageError):
 
 
 class StoppedEarly(PreimageError):
-    """A training that a study gave up, for other trials promise more."""
+    """A training run that a study stopped early, for other trials promise more."""
 
 
 class NonFiniteError(PreimageError):
     """A loss or gradient that is not a finite number."""
+
+
+def plain(error: PreimageError) -> dict[str, str]:
+    """An error as it crosses from one process to another, by JSON: its kind and its own words."""
+    return {"kind": type(error).__name__, "message": str(error)}
+
+
+def error_of(found: Mapping[str, str]) -> PreimageError:
+    """The error that `plain` made plain; a PreimageError with the same words where its kind is not known
+    here."""
+    return _kinds().get(found["kind"], PreimageError)(found["message"])
+
+
+def _kinds(above: type[PreimageError] = PreimageError) -> dict[str, type[PreimageError]]:
+    """Every kind of error, by name."""
+    found = {above.__name__: above}
+    for kind in above.__subclasses__():
+        found |= _kinds(kind)
+    return found

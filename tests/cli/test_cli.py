@@ -73,7 +73,7 @@ def test_what_is_slow_to_import_is_left_until_it_is_needed(shell, words, slow):
         (["run", "job.yaml", "training.base_chanels=1"], "training.base_chanels"),
         (["run", "job.yaml", "-p", "small"], "it has no profiles"),
         (["plan", "job.yaml", "images"], "images"),
-        (["plan", "job.yaml", "resources.workers=25"], "a batch of 24 images cannot be shared by 25 workers"),
+        (["plan", "job.yaml", "resources.workers=25"], "25 workers cannot share a batch of 24 images"),
         (["run", "job.yaml", "tracking.uri=nowhere"], "tracking.uri"),
         (["ui", "--results", "nowhere"], "holds no MLflow store yet"),
         (["store", "show", "nowhere"], "nowhere"),
@@ -128,7 +128,7 @@ def test_a_run_is_replayed_from_its_own_spec_by_name_and_by_folder(shell, tmp_pa
 
 def test_a_store_is_shown_and_verified_until_it_is_altered(shell, tmp_path):
     outcome = outcome_of(shell("run", "pipeline.yaml", "--json"))
-    name, store = outcome["steps"]["codes"]["run"], outcome["store"]
+    name, store = outcome["steps"]["codes"]["run"], outcome["products"]["store"]
     shown = shell("store", "show", name)
     assert shown.code == 0
     assert "200" in shown.out

@@ -14,7 +14,7 @@ from faulty import TRAIN, planned, wait_for
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_says_so_and_goes_on_later(tmp_path, number):
-    long = TRAIN | {"training": TRAIN["training"] | {"images": 10_000_000}}
+    long = TRAIN | {"training": TRAIN["training"] | {"total_images": 10_000_000}}
     plan = planned(tmp_path, {"train": long}, tracking="jsonl")
     spec = tmp_path / "spec.yaml"
     spec.write_text(yaml.safe_dump(plan.spec.resolved(), sort_keys=False))

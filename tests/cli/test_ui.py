@@ -14,7 +14,7 @@ import pytest
 
 from mlflow_server import free_port, wait_for
 from preimage.pipelines.execute import execute
-from preimage.pipelines.plan import make_plan
+from preimage.pipelines.make_plan import make_plan
 from preimage.specs.load import loads
 from shell import SPEC
 
@@ -128,7 +128,8 @@ def test_the_page_tells_the_settings_and_where_everything_is(browser, page, resu
     _, outcome = results
     browser.get(page[2])
     text = until(lambda: (body := browser.find_element("tag name", "body").text).count("preimage.") and body)
-    for expected in ("Finished", "training.batch_size", "generator_loss", "digits", outcome.generator):
+    generator = outcome.products["generator"]
+    for expected in ("Finished", "training.batch_size", "generator_loss", "digits", generator):
         assert expected in text
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from faulty import wait_for
-from preimage.runs.submissions import Submission
+from preimage.cluster.submissions import Submission
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import SUBMISSION
 from submitted import record

@@ -7,8 +7,8 @@ import pytest
 from preimage.cluster import status as room
 from preimage.cluster.ray_jobs import address_of
 from preimage.cluster.status import Clusters
+from preimage.cluster.submissions import Submission
 from preimage.errors import PreimageError
-from preimage.runs.submissions import Submission
 from submitted import record, say
 
 

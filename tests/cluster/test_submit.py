@@ -10,12 +10,12 @@ import yaml
 
 from faulty import INVERT, TRAIN, planned, wait_for
 from hosts import hosts
-from preimage.latents.store import Store
+from preimage.cluster.submissions import Submission, every
 from preimage.pipelines.execute import execute
+from preimage.runs.checkpoints import committed
 from preimage.runs.run_folder import RunFolder
-from preimage.runs.submissions import Submission, every
 from preimage.storage.folder import Folder
-from preimage.training.checkpoints import committed
+from stores import store_of
 
 pytestmark = pytest.mark.faults
 SHARED = "/shared"
@@ -141,7 +141,7 @@ def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(sit
     second = newest(shared)
     assert second.id != first.id
     assert second.record["run"] == first.record["run"]
-    wait_for(lambda: "goes on where it stopped" in second.output(), seconds=120)
+    wait_for(lambda: ", resumes" in second.output(), seconds=120)
     wait_for(lambda: checkpoints_of(shared) > made, seconds=120)
     preimage(laptop, "stop", second.id)
 
@@ -183,7 +183,7 @@ def test_a_head_that_is_killed_loses_nothing_that_was_made(site, tmp_path):
     run = RunFolder(Folder.at(shared / "results" / "runs" / undisturbed.steps[0].run.name))
     preimage(laptop, "submit", f"{SHARED}/other.yaml")
     lost = newest(shared)
-    wait_for(lambda: len(committed(run.checkpoints)) >= 1, seconds=120)
+    wait_for(lambda: len(committed(run.product("checkpoints"))) >= 1, seconds=120)
     head.kill()
     assert not run.outcome(), "the training was too quick"
     table = preimage(laptop, "jobs")
@@ -200,20 +200,19 @@ def test_a_head_that_is_killed_loses_nothing_that_was_made(site, tmp_path):
     start_head(head)
     assert "lost" in preimage(laptop, "jobs").split(lost.id)[1].splitlines()[0]
     assert f"preimage submit {lost.id}" in preimage(laptop, "status", lost.id)
-    made = committed(run.checkpoints)[-1].images
+    made = committed(run.product("checkpoints"))[-1].images
     preimage(laptop, "submit", lost.id)
-    wait_for(lambda: committed(run.checkpoints)[-1].images > made, seconds=200)
+    wait_for(lambda: committed(run.product("checkpoints"))[-1].images > made, seconds=200)
     print(
         f"\nbeyond the old checkpoint {time.monotonic() - began:.1f} s after the head was switched on again"
     )
     follow = preimage(laptop, "logs", newest(shared).id, "-f")
-    assert "goes on where it stopped" in follow
+    assert ", resumes" in follow
     execute(undisturbed)
     curve = dict(undisturbed.steps[0].run.curve("generator_loss"))
     assert dict(run.curve("generator_loss")) == pytest.approx(curve, rel=1e-3)
     found, expected = (
-        Store.open(each.steps[1].run.store).head(400)
-        for each in (planned(shared / "results", steps), undisturbed)
+        store_of(each.steps[1].run).head(400) for each in (planned(shared / "results", steps), undisturbed)
     )
     assert torch.equal(found.image_id, expected.image_id)
     assert torch.allclose(found.z, expected.z, atol=1e-4)

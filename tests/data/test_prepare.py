@@ -13,6 +13,7 @@ from preimage.data.dataset import MANIFEST, Dataset
 from preimage.data.decode import square
 from preimage.data.prepare import dataset_key, dataset_name, prepare
 from preimage.data.sources import open_source
+from preimage.data.worker import ShardWriter
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
 
@@ -91,7 +92,7 @@ def test_name_and_key_follow_settings_and_files(images, make_png):
 
 def test_nothing_is_decoded_again_when_nothing_changed(images, datasets, monkeypatch):
     first = local(folder_config(images), datasets)
-    monkeypatch.setattr(preparation, "open_located", None)
+    monkeypatch.setattr(preparation, "_make", None)
     assert local(folder_config(images), datasets).fingerprint == first.fingerprint
 
 
@@ -208,7 +209,7 @@ def test_images_that_change_during_preparation_are_noticed(images, datasets, mak
     config = folder_config(images)
     source = open_source(config)
     plan = shards.plan_shards(config, "key", len(source))
-    work = pickle.loads(pickle.dumps(preparation.ShardWriter(config, source, plan, datasets)))
+    work = pickle.loads(pickle.dumps(ShardWriter(config, source, plan, datasets)))
     (images / "a" / "00.png").write_bytes(make_png(99))
     with pytest.raises(DataError, match="changed during preparation"):
         work(0)

@@ -9,9 +9,9 @@ import yaml
 
 from faulty import INVERT, TRAIN, planned
 from hosts import HOME, hosts
-from preimage.latents.store import Store
 from preimage.latents.verify import verify
 from preimage.pipelines.execute import execute
+from stores import store_of
 
 pytestmark = pytest.mark.faults
 AHEAD = 7_200
@@ -76,15 +76,14 @@ def test_nothing_is_lost_on_hosts_whose_clocks_differ(head, tmp_path):
         assert here[0] == there[0]
         assert here[1] == pytest.approx(there[1], rel=2e-3)
     for number in (0, 1):
-        found, expected = (Store.open(each.steps[number].run.store) for each in (plan, calm))
+        found, expected = (store_of(each.steps[number].run) for each in (plan, calm))
         assert verify(found.folder).count == 400
         assert torch.equal(found.head(400).image_id, expected.head(400).image_id)
-    assert torch.allclose(
-        *(Store.open(each.steps[0].run.store).head(400).z for each in (plan, calm)), atol=5e-3
-    )
+    assert torch.allclose(*(store_of(each.steps[0].run).head(400).z for each in (plan, calm)), atol=5e-3)
     again = planned(
-        tmp_path / "again", {"codes": INVERT | {"generator": str(plan.steps[0].run.generator.local)}}
+        tmp_path / "again",
+        {"codes": INVERT | {"generator": str(plan.steps[0].run.product("generator").local)}},
     )
     execute(again)
-    made, remade = (Store.open(each.run.store).fingerprint for each in (plan.steps[1], again.steps[0]))
+    made, remade = (store_of(each.run).fingerprint for each in (plan.steps[1], again.steps[0]))
     assert made == remade

@@ -6,9 +6,9 @@ import pytest
 from faulty import INVERT, TRAIN, planned
 from preimage.data.prepare import dataset_name
 from preimage.errors import PreimageError
-from preimage.latents.store import Store
 from preimage.latents.verify import verify
 from preimage.pipelines.execute import execute
+from stores import store_of
 
 pytestmark = pytest.mark.faults
 QUICK = TRAIN | {"training": TRAIN["training"] | {"images": 1_200}}
@@ -42,8 +42,8 @@ def undisturbed(tmp_path_factory):
 
 def require_same(plan, undisturbed):
     there, outcome = undisturbed
-    assert Store.open(plan.steps[1].run.store).fingerprint == Store.open(there.steps[1].run.store).fingerprint
-    assert verify(plan.steps[1].run.store).count == 400
+    assert store_of(plan.steps[1].run).fingerprint == store_of(there.steps[1].run).fingerprint
+    assert verify(plan.steps[1].run.product("store")).count == 400
     assert plan.run.outcome().metrics["pag"] == outcome.metrics["pag"]
 
 
@@ -76,7 +76,7 @@ def test_a_shard_cut_short_is_made_again_unasked(undisturbed, tmp_path):
 def test_a_store_part_is_noticed_before_it_is_used_and_made_again(undisturbed, tmp_path, harm):
     execute(planned(tmp_path, EARLIER))
     plan = planned(tmp_path, STEPS)
-    store = plan.steps[1].run.store
+    store = plan.steps[1].run.product("store")
     part = store.local / "part-00007.parquet"
     harm(part)
     with pytest.raises(PreimageError, match=r"part-00007.parquet") as said:

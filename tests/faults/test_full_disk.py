@@ -12,11 +12,11 @@ import pytest
 import studies
 from faulty import INVERT, TRAIN, planned
 from preimage.errors import PreimageError
-from preimage.latents.store import Store
 from preimage.latents.verify import verify
 from preimage.pipelines.execute import execute
 from preimage.tuning.records import read_records
 from preimage.tuning.study import run_study
+from stores import store_of
 
 pytestmark = pytest.mark.faults
 SIZE = 16 << 20
@@ -63,7 +63,7 @@ def undisturbed(tmp_path_factory):
 
 
 def require_same(plan, undisturbed):
-    there, here = (Store.open(each.steps[1].run.store) for each in (undisturbed, plan))
+    there, here = (store_of(each.steps[1].run) for each in (undisturbed, plan))
     assert verify(here.folder).count == 400
     assert here.fingerprint == there.fingerprint
     for name in ("generator_loss", "discriminator_loss"):

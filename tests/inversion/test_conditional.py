@@ -6,13 +6,13 @@ import torch
 from preimage.errors import InversionError
 from preimage.inversion import InversionConfig, MeasurementConfig, make_measurement
 from preimage.inversion.conditional import FromNoise, conditional, relative_error, seen, spread
-from preimage.jobs.explore.job import ExploreConfig
+from preimage.jobs.explore.job import ExploreJob
 from preimage.latents.priors import Gaussian
 from stores import linear_generator
 
 DIM, SHAPE = 8, (1, 16, 16)
 EXACT = InversionConfig(solver="lbfgs", whiten=False, steps=60, patience=None, init_codes="prior")
-SHIPPED = ExploreConfig.model_validate({"generator": "g", "store": "s"}).inversion
+SHIPPED = ExploreJob.model_validate({"generator": "g", "store": "s"}).inversion
 
 
 def seeded(*shape, seed=0):
@@ -153,7 +153,7 @@ def test_a_random_mask_is_an_images_not_a_draws(measure):
     [
         ({"init_codes": "regression"}, "set init_codes=prior"),
         ({"init_codes": "prior", "restarts": 1}, "remove restarts"),
-        ({"start": "prior", "restart_negative": True}, "restart_negative"),
+        ({"init_codes": "prior", "restart_negative": True}, "restart_negative"),
         ({"init_codes": "prior", "constraint": "ball"}, "set constraint=none"),
     ],
 )

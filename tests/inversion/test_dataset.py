@@ -24,9 +24,10 @@ from preimage.metrics.pag import pag
 from preimage.models.generator_folder import load_generator, save_generator
 from preimage.pipelines.execute import execute
 from preimage.storage.folder import Folder
+from stores import store_of
 
 QUICK = TRAIN | {
-    "training": TRAIN["training"] | {"images": 1_200},
+    "training": TRAIN["training"] | {"total_images": 1_200},
     "resources": {"backend": "local", "workers": 1},
 }
 STEPS = {"train": QUICK, "codes": INVERT}
@@ -43,7 +44,7 @@ def test_parts_are_whole_batches_and_never_too_many(count, batch):
 def test_a_dataset_becomes_a_store_with_each_image_once(tmp_path):
     plan = planned(tmp_path, STEPS)
     outcome = execute(plan)
-    store = Store.open(outcome.store)
+    store = Store.open(outcome.products["store"])
     ids = torch.cat([codes.image_id for codes in store.batches(["image_id"])])
     assert store.count == len(ids.unique()) == 400
     assert outcome.metrics["reconstruction_error"] == pytest.approx(verify(store.folder).loss_mean, rel=1e-5)
@@ -80,7 +81,7 @@ def invert_holed(monkeypatch, tmp_path, tiny_generator):
         codes["data"] = TRAIN["data"] | {"max_images": 40}
         plan = planned(tmp_path / f"{edge}", {"codes": codes, "prior": {"job": "pag", "store": "codes"}})
         outcome = execute(plan)
-        return outcome, concatenate(list(Store.open(outcome.store).batches()))
+        return outcome, concatenate(list(Store.open(outcome.products["store"]).batches()))
 
     return invert
 
@@ -96,15 +97,16 @@ def test_an_image_that_diverges_is_in_the_store_once_and_in_no_average(invert_ho
     for name in COLUMNS:
         assert torch.equal(getattr(holed, name)[~lost], getattr(whole, name)[~lost]), name
 
-    query = f"select avg(loss), count(*) from '{outcome.store}/*.parquet'"
+    store = outcome.products["store"]
+    query = f"select avg(loss), count(*) from '{store}/*.parquet'"
     [(mean, rows)] = duckdb.connect().execute(query).fetchall()
     metrics = outcome.metrics
     assert rows == 40
     assert mean == pytest.approx(whole.loss[~lost].mean().item())
     assert metrics["reconstruction_error"] == pytest.approx(mean)
-    assert metrics["diverged"] == metrics["pag_left_out"] == lost.sum()
+    assert metrics["diverged"] == metrics["pag_skipped"] == lost.sum()
     assert metrics["pag"] == pytest.approx(pag([whole.z[~lost]], 1.0).pag)
-    verify_command(outcome.store)
+    verify_command(outcome.products["store"])
     assert f"{lost.sum()} diverged" in capsys.readouterr().out
 
 
@@ -151,14 +153,15 @@ def test_what_was_seen_stands_under_the_images(tmp_path):
     for name, codes in (("plain", plain), ("masked", masked)):
         outcome = execute(planned(tmp_path / name, {"train": QUICK, "codes": codes}))
         heights.append(Image.open((outcome.figures or {})["reconstructions"]).height)
-        assert Store.open(outcome.store).about.solver["measurement"]["pool"] == (2 if name == "masked" else 1)
+        measurement = Store.open(outcome.products["store"]).about.solver["measurement"]
+        assert measurement["pool"] == (2 if name == "masked" else 1)
     assert heights[1] > 1.4 * heights[0]
 
 
 def fingerprints(results, steps, **resources):
     plan = planned(results, steps, **resources)
     execute(plan)
-    return Store.open(plan.steps[1].run.store).fingerprint
+    return store_of(plan.steps[1].run).fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +170,7 @@ def undisturbed(tmp_path_factory):
 
 
 def parts_of(plan):
-    return [name for name in plan.steps[1].run.store.names() if name.startswith("part-")]
+    return [name for name in plan.steps[1].run.product("store").names() if name.startswith("part-")]
 
 
 def begin(plan, tmp_path):
@@ -184,7 +187,7 @@ def test_a_killed_driver_leaves_finished_parts_which_are_not_done_again(undistur
     wait_for(lambda: len(parts_of(plan)) >= 5, 120)
     driver.kill()
     driver.wait()
-    store = plan.steps[1].run.store
+    store = plan.steps[1].run.product("store")
     half = verify_refuses(store)
     kept = {name: (store.local / name).stat().st_mtime_ns for name in parts_of(plan)[:3]}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -219,8 +222,8 @@ def test_a_killed_actor_is_replaced(ray, undisturbed, tmp_path):
     with meanwhile(kill_actor) as killed:
         execute(plan)
     assert killed, "no actor was found to kill"
-    assert verify(plan.steps[1].run.store).count == 400
-    assert Store.open(plan.steps[1].run.store).fingerprint == undisturbed
+    assert verify(plan.steps[1].run.product("store")).count == 400
+    assert store_of(plan.steps[1].run).fingerprint == undisturbed
 
 
 @pytest.mark.ray
@@ -244,8 +247,8 @@ def test_a_killed_node_takes_no_image_with_it(undisturbed, tmp_path):
         with meanwhile(kill_node) as killed:
             execute(plan)
         assert killed, "the inversion was over before the node could be killed"
-        assert verify(plan.steps[1].run.store).count == 400
-        assert Store.open(plan.steps[1].run.store).fingerprint == undisturbed
+        assert verify(plan.steps[1].run.product("store")).count == 400
+        assert store_of(plan.steps[1].run).fingerprint == undisturbed
     finally:
         library.shutdown()
         cluster.shutdown()

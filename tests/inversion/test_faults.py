@@ -45,7 +45,7 @@ def cluster():
 
 
 def store_of(plan):
-    return plan.steps[1].run.store
+    return plan.steps[1].run.product("store")
 
 
 def parts_of(plan):

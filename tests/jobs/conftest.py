@@ -1,4 +1,4 @@
-"""Generators and a classifier for score jobs."""
+"""Generators and a classifier for evaluate jobs."""
 
 import pytest
 import torch

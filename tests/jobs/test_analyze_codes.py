@@ -9,20 +9,23 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from declared import run_job
 from faulty import planned
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.errors import GeneratorError, StoreError
-from preimage.jobs.analyze_codes.job import HEADLINE, ExamineConfig, cost, first_codes, pick, run, sound
-from preimage.jobs.analyze_codes.report import Chosen, Ratios, Report
-from preimage.jobs.context import Context
-from preimage.latents.store import Store, StoreWriter
+from preimage.jobs.analyze_codes.job import AnalyzeCodesJob, first_codes, rank, valid_codes
+from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, ClusterRatios, PriorSamples
+from preimage.jobs.base import Context
+from preimage.jobs.references import GeneratorRef, StoreRef, references
+from preimage.latents.store import StoreWriter
 from preimage.metrics.clusters import cluster_ratio
 from preimage.metrics.pag import store_pag
 from preimage.models.config import DcganConfig
 from preimage.models.generator_folder import save_generator
 from preimage.pipelines.execute import execute
 from preimage.runs.run_folder import RunFolder
-from stores import linear_generator, write_store
+from stores import linear_generator, store_of, write_store
 
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
 DIM, COUNT = 4, 80
@@ -31,8 +34,8 @@ LOST = 2
 """The row of the image whose search diverged."""
 
 
-def config(**settings):
-    return ExamineConfig.model_validate(TINY | settings)
+def job(**settings):
+    return AnalyzeCodesJob.model_validate(TINY | settings)
 
 
 def draw(seed):
@@ -80,19 +83,20 @@ def untrained(folder, digits, rows):
 
 @pytest.fixture
 def context(folder, store, untrained, digits):
-    there = type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0])
+    there = Catalog(type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0]))
     inputs = {name: folder / name for name in ("generator", "store", "untrained")}
     return Context(RunFolder(folder / "run"), there, "", Resources(backend="local", gpu=False), inputs)
 
 
-def test_a_job_leaves_pictures_a_table_and_figures(folder, context, store, untrained):
-    result = run(config(untrained="u"), context)
+def test_a_job_leaves_figures_a_table_and_metrics(context, store, untrained):
+    result = run_job(job(untrained="u"), context)
     found = result.metrics
-    assert set(HEADLINE) <= set(found)
-    assert result.figures == ("table.md", "tsne.png", "disagreement.png", "spectrum.png")
-    figures = folder / "run" / "figures"
-    for name in result.figures[1:]:
-        assert np.asarray(Image.open(io.BytesIO(figures.read(name))).convert("L")).std() > 1
+    shown = [each.name for each in job(untrained="u").metrics() if each.headline]
+    assert shown == ["cluster_ratio", "untrained_cluster_ratio", "pag", "untrained_pag"]
+    assert set(shown) <= set(found)
+    assert tuple(result.figures) == ("tsne.png", "disagreement.png", "spectrum.png")
+    for picture in result.figures.values():
+        assert np.asarray(Image.open(io.BytesIO(picture)).convert("L")).std() > 1
     assert found["codes"] == found["untrained_codes"] == 60
     assert found["cluster_ratio"] > 2 * found["untrained_cluster_ratio"]
     sixty = first_codes(store, 60)
@@ -101,10 +105,10 @@ def test_a_job_leaves_pictures_a_table_and_figures(folder, context, store, untra
     assert found["untrained_pag"] == store_pag(untrained).pag
     assert found["normal_pag"] < found["pag"]
     assert found["farthest_distance"] > found["all_distance"] > found["nearest_distance"]
-    table = figures.read("table.md").decode()
-    assert f"| untrained | 60 | {found['untrained_cluster_ratio']:.2f} | 0.1 | " in table
-    assert f"| trained | 60 | {found['cluster_ratio']:.2f} | 1.9 | " in table
-    assert run(config(untrained="u"), context).metrics == found
+    assert result.table
+    assert f"| untrained | 60 | {found['untrained_cluster_ratio']:.2f} | 0.1 | " in result.table
+    assert f"| trained | 60 | {found['cluster_ratio']:.2f} | 1.9 | " in result.table
+    assert run_job(job(untrained="u"), context) == result
 
 
 def test_the_images_shown_are_those_of_the_farthest_and_the_nearest_samples(context, monkeypatch):
@@ -112,7 +116,7 @@ def test_the_images_shown_are_those_of_the_farthest_and_the_nearest_samples(cont
     monkeypatch.setattr(
         "preimage.jobs.analyze_codes.job.disagreement_png", lambda found, to: shown.update(found) or b""
     )
-    run(config(), context)
+    run_job(job(), context)
     far, near = shown.values()
     assert far.images.shape == near.images.shape == (5, 1, 16, 16)
     assert far.distances[0] == max(far.distances)
@@ -121,7 +125,7 @@ def test_the_images_shown_are_those_of_the_farthest_and_the_nearest_samples(cont
 
 
 def test_without_an_untrained_store_there_is_one_map(context):
-    found = run(config(), context).metrics
+    found = run_job(job(), context).metrics
     assert "cluster_ratio" in found
     assert not [name for name in found if name.startswith("untrained")]
 
@@ -129,22 +133,22 @@ def test_without_an_untrained_store_there_is_one_map(context):
 def test_images_without_labels_are_drawn_and_said_to_have_no_ratio(folder, context, store):
     labelled(store, folder / "unlabelled", torch.full((COUNT,), -1, dtype=torch.int32))
     context.inputs["store"] = folder / "unlabelled"
-    found = run(config(), context).metrics
-    assert not [name for name in found if "cluster_ratio" in name]
-    assert "| trained | 60 | no classes | 1.9 | no classes | no classes |" in (
-        context.run.figures.read("table.md").decode()
-    )
+    result = run_job(job(), context)
+    absent = {each.name for each in job().metrics()} - set(result.metrics)
+    assert absent == {"cluster_ratio", "cluster_ratio_codes", "cluster_ratio_chance"}
+    assert result.table
+    assert "| trained | 60 | no classes | 1.9 | no classes | no classes |" in result.table
 
 
-def test_codes_of_images_that_diverged_are_passed_over(store, codes):
+def test_codes_of_images_that_diverged_are_skipped(store, codes):
     kept = [i for i in range(COUNT) if i != LOST]
     assert torch.equal(first_codes(store, 60).z, codes[kept[:60]])
-    assert torch.equal(torch.cat([each.z for each in sound(store, 1000)]), codes[kept])
+    assert torch.equal(torch.cat([each.z for each in valid_codes(store, 1000)]), codes[kept])
 
 
 def test_the_farthest_come_first_and_the_nearest_first():
     samples, far = torch.arange(6.0)[:, None], torch.tensor([3.0, 9, 1, 7, 5, 2])
-    found = pick(samples, far, 2)
+    found = rank(samples, far, 2)
     assert found["farthest"].codes.flatten().tolist() == [1, 3]
     assert found["nearest"].codes.flatten().tolist() == [2, 5]
     assert found["nearest"].distances.tolist() == [1, 2]
@@ -157,28 +161,28 @@ def test_too_few_codes_are_refused(folder, context, card, digits, rows, count):
     write_store(folder / "few", card, digits, draw(1)[:count], rows.image_id[:count])
     context.inputs["store"] = folder / "few"
     with pytest.raises(StoreError, match=f"holds {count} codes .* needs at least 30: invert more images"):
-        run(config(), context)
+        run_job(job(), context)
 
 
 def test_codes_that_do_not_belong_are_refused(folder, context, digits, rows):
     with pytest.raises(StoreError, match="stand for other images than digits train"):
-        run(config(data=DATA | {"max_images": 100}), context)
+        run_job(job(data=DATA | {"max_images": 100}), context)
     wide = save_generator(linear_generator(DIM + 1, seed=0), folder / "wide", {"data": DATA})
     z = torch.randn(COUNT, DIM + 1)
     write_store(folder / "other-size", wide, digits, z, rows.image_id)
     context.inputs["untrained"] = folder / "other-size"
     with pytest.raises(StoreError, match=r"codes of 5 components .* generator's have 4 .* like it"):
-        run(config(untrained="u"), context)
+        run_job(job(untrained="u"), context)
     context.inputs["generator"] = folder / "wide"
     with pytest.raises(StoreError, match="codes of another generator: give the one"):
-        run(config(), context)
+        run_job(job(), context)
 
 
 def test_another_prior_is_refused_before_anything_starts():
     model = DcganConfig(latent_dim=4, prior="uniform", image_size=16, channels=1)
     with pytest.raises(GeneratorError, match=r"prior is uniform: give one trained with model.prior=normal"):
-        config().require_usable(model)
-    config().require_usable(model.model_copy(update={"prior": "normal"}))
+        job().check_generator(model)
+    job().check_generator(model.model_copy(update={"prior": "normal"}))
 
 
 @pytest.mark.parametrize(
@@ -191,21 +195,25 @@ def test_another_prior_is_refused_before_anything_starts():
 )
 def test_settings_that_contradict_are_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
-        config(**settings)
+        job(**settings)
 
 
 def test_without_settings_it_is_the_papers_experiment():
-    settings = ExamineConfig.model_validate({"generator": "g", "store": "s"})
-    assert (settings.codes, settings.samples, settings.shown) == (1024, 1000, 20)
-    assert settings.needs() == {"generator": ("g", "generator"), "store": ("s", "store")}
-    assert config(untrained="u").needs()["untrained"] == ("u", "store")
-    assert cost(settings, None) == {"codes in a map": 1024, "distances": 10_000_000}
+    whole = AnalyzeCodesJob.model_validate({"generator": "g", "store": "s"})
+    assert (whole.codes, whole.samples, whole.shown) == (1024, 1000, 20)
+    assert references(whole) == {"generator": "g", "store": "s"}
+    assert [type(each) for each in references(whole).values()] == [GeneratorRef, StoreRef]
+    assert references(job(untrained="u"))["untrained"] == "u"
+    assert references(job(untrained="u"))["untrained"].product == "store"
+    assert whole.cost(None) == {"codes in a map": 1024, "distances": 10_000_000}
 
 
 def test_the_table_gives_the_least_the_mean_and_the_largest(store):
-    chosen = Chosen(torch.zeros(3, DIM), torch.tensor([1.0, 2.0, 6.0]), torch.tensor([-4.0, -5.0, -6.0]))
-    report = Report(
-        {"trained": Ratios(1.234, 0.5, 0.14, 60)},
+    chosen = PriorSamples(
+        torch.zeros(3, DIM), torch.tensor([1.0, 2.0, 6.0]), torch.tensor([-4.0, -5.0, -6.0])
+    )
+    report = AnalyzeCodesReport(
+        {"trained": ClusterRatios(1.234, 0.5, 0.14, 60)},
         {"trained": store_pag(store)},
         {"farthest": chosen},
         "the nearest",
@@ -241,8 +249,8 @@ def test_a_pipeline_compares_a_generator_with_itself_before_its_training(tmp_pat
     plan = planned(tmp_path, steps)
     outcome = execute(plan)
     assert outcome.metrics["codes"] == outcome.metrics["untrained_codes"] == 40
-    assert outcome.generator == plan.steps[2].run.generator.uri
-    stores = [Store.open(plan.steps[i].run.store) for i in (1, 3)]
+    assert outcome.products["generator"] == plan.steps[2].run.product("generator").uri
+    stores = [store_of(plan.steps[i].run) for i in (1, 3)]
     assert [outcome.metrics[f"{name}pag"] for name in ("untrained_", "")] == [
         store_pag(each).pag for each in stores
     ]

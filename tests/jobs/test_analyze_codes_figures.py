@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from preimage.jobs.analyze_codes.figures import Mapped, Picked, disagreement_png, spectra_png, tsne_png
+from preimage.jobs.analyze_codes.figures import SampleBlock, TsneMap, disagreement_png, spectra_png, tsne_png
 from preimage.metrics.pag import pag
 from small_nets import seeded
 
@@ -22,13 +22,13 @@ FIRST, LAST = (31, 119, 180), (23, 190, 207)
 """Of matplotlib's ten colours."""
 
 
-def mapped(labels, ratio=1.0):
-    return Mapped(seeded(len(labels), 2).double(), torch.tensor(labels), ratio)
+def tsne_map(labels, ratio=1.0):
+    return TsneMap(seeded(len(labels), 2).double(), torch.tensor(labels), ratio)
 
 
 @pytest.mark.parametrize("names", [[], [f"class {i}" for i in range(10)]])
 def test_each_class_has_a_colour_in_every_map(names):
-    one, ten = mapped([0] * 9), mapped(list(range(10)))
+    one, ten = tsne_map([0] * 9), tsne_map(list(range(10)))
     both = tsne_png({"before": one, "after": ten}, names)
     assert holds(both, FIRST)
     assert holds(both, LAST)
@@ -37,10 +37,10 @@ def test_each_class_has_a_colour_in_every_map(names):
 
 
 def test_points_without_a_class_are_grey_and_many_classes_are_drawn_too():
-    bare = tsne_png({"trained": mapped([-1] * 20, None)}, [])
+    bare = tsne_png({"trained": tsne_map([-1] * 20, None)}, [])
     assert holds(bare, (153, 153, 153))
     assert not holds(bare, FIRST)
-    assert picture(tsne_png({"trained": mapped(list(range(30)))}, [])).std() > 1
+    assert picture(tsne_png({"trained": tsne_map(list(range(30)))}, [])).std() > 1
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -48,7 +48,7 @@ def test_points_without_a_class_are_grey_and_many_classes_are_drawn_too():
 def test_every_image_of_every_block_is_shown(count, channels):
     def block(shade):
         images = torch.full((count, channels, 8, 8), shade)
-        return Picked(images, torch.arange(count).double(), -torch.arange(count).double())
+        return SampleBlock(images, torch.arange(count).double(), -torch.arange(count).double())
 
     png = disagreement_png({"far": block(-0.5), "near": block(0.5)}, "the nearest code")
     for shade in (64, 191):

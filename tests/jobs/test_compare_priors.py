@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,27 +11,29 @@ from PIL import Image
 from pydantic import ValidationError
 
 from code_stores import store_of
+from declared import run_job
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.errors import PriorError, StoreError
+from preimage.jobs.base import Context
 from preimage.jobs.compare_priors import job as compare_priors
-from preimage.jobs.compare_priors.job import HEADLINE, ComparePriorsConfig, cost, reported, run
-from preimage.jobs.compare_priors.report import TRAINING, Report, Row, Spread
-from preimage.jobs.context import Context
+from preimage.jobs.compare_priors.job import ComparePriorsJob
+from preimage.jobs.compare_priors.report import TRAINING, ComparePriorsReport, PriorRow, Spread
+from preimage.jobs.references import references
 from preimage.latents.fitted import Box, Diagonal
 from preimage.latents.held_out import Likelihood, Split
 from preimage.latents.mixture import fit_mixture
 from preimage.latents.priors import Gaussian, Normal
 from preimage.models.prior_folder import save_prior
 from preimage.runs.run_folder import RunFolder
-from preimage.tracking.mirror import flatten
 
 FITTED = {"one each": "diagonal", "box": "box", "gaussian": "gaussian", "mixture": "mixture"}
 
 
-def config(**settings):
+def job(**settings):
     priors = {"N (0 1)": "normal", "uniform": "uniform"} if "priors" not in settings else {}
     given = {"store": "s", "held_out": 0.3, "priors": {**priors, **FITTED}, "repeats": 2}
-    return ComparePriorsConfig.model_validate(given | settings)
+    return ComparePriorsJob.model_validate(given | settings)
 
 
 @pytest.fixture
@@ -60,15 +63,15 @@ def context(folder, store):
     for name, prior in priors.items():
         save_prior(prior, folder / name, about)
     inputs = {f"priors.{name}": folder / kind for name, kind in FITTED.items()} | {"store": store.folder}
-    return Context(RunFolder(folder / "run"), folder, "", Resources(backend="local"), inputs)
+    return Context(RunFolder(folder / "run"), Catalog(folder), "", Resources(backend="local"), inputs)
 
 
 @pytest.fixture
 def done(context):
-    return run(config(), context)
+    return run_job(job(), context)
 
 
-def test_priors_that_are_nearer_come_first(folder, done, store):
+def test_priors_that_are_nearer_come_first(done, store):
     metrics = done.metrics
     order = list(metrics["energy_distance"])
     assert order.index("mixture") < order.index("gaussian") < order.index("box")
@@ -76,10 +79,9 @@ def test_priors_that_are_nearer_come_first(folder, done, store):
     assert TRAINING in order[:2]
     assert (metrics["nearest"], metrics["likeliest"]) == ("mixture", "mixture")
     assert metrics["codes"] == len(torch.cat(list(Split(store, 0.3).held_out())))
-    assert set(HEADLINE) <= metrics.keys()
-    flat = flatten(json.loads(json.dumps(metrics, allow_nan=False)))
-    assert set(reported(config())) == {name for name, value in flat.items() if not isinstance(value, str)}
-    lines = (folder / "run" / "figures").read("table.md").decode().splitlines()
+    assert [each.name for each in job().metrics() if each.headline] == ["nearest", "likeliest"]
+    json.dumps(metrics, allow_nan=False)
+    lines = done.table.splitlines()
     assert [line.split(" | ")[0] for line in lines[4:]] == [f"| {name}" for name in order]
     assert len(lines) == 4 + 7
 
@@ -92,7 +94,7 @@ def test_likelihoods_are_of_all_held_out_codes_whatever_is_drawn(context, done, 
     assert found["uniform"] is None
     assert done.metrics["held_out_outside"]["uniform"] == (held_out.abs() > 1).any(1).double().mean()
     assert TRAINING not in found
-    fewer = run(config(draws=20), context).metrics
+    fewer = run_job(job(draws=20), context).metrics
     assert fewer["codes"] == 20
     assert fewer["held_out_log_likelihood"] == pytest.approx(found)
 
@@ -106,8 +108,8 @@ def test_the_floor_is_of_the_training_codes_and_near_zero(done):
 
 
 def test_a_run_is_repeatable_and_its_seed_decides_the_draws(context, done):
-    assert run(config(), context).metrics == done.metrics
-    other = run(config(seed=1), context).metrics
+    assert run_job(job(), context).metrics == done.metrics
+    other = run_job(job(seed=1), context).metrics
     assert other["energy_distance"]["gaussian"] != done.metrics["energy_distance"]["gaussian"]
     assert other["held_out_log_likelihood"] == done.metrics["held_out_log_likelihood"]
 
@@ -124,25 +126,32 @@ def test_training_codes_are_others_each_time_and_never_held_out(store):
     assert len(few[0]) == len(few[1]) < 100
 
 
-def test_pictures_are_drawn(folder, done):
-    assert done.figures == ("table.md", "distances.png", "codes.png")
-    for name in done.figures[1:]:
-        picture = Image.open(io.BytesIO((folder / "run" / "figures").read(name)))
+def test_figures_are_drawn(done):
+    assert list(done.figures) == ["distances.png", "codes.png"]
+    for png in done.figures.values():
+        picture = Image.open(io.BytesIO(png))
         assert np.asarray(picture.convert("L")).std() > 5
 
 
 def test_fixed_priors_are_no_inputs():
-    asked = config(priors={"a": "normal", "b": "uniform", "normal": "step"}).needs()
-    assert asked == {"store": ("s", "store"), "priors.normal": ("step", "prior")}
+    found = references(job(priors={"a": "normal", "b": "uniform", "normal": "step"}))
+    assert found == {"store": "s", "priors.normal": "step"}
+    assert [each.product for each in found.values()] == ["store", "prior"]
 
 
 def refused(context, folder, training, prior=None):
     prior = prior or Diagonal(torch.zeros(3), torch.ones(3))
     save_prior(prior, folder / "other", training)
     context.inputs["priors.mine"] = folder / "other"
+    begun = []
+
+    def progress(task):
+        begun.append(task)
+        return lambda done, total: None
+
     with pytest.raises(PriorError) as said:
-        run(config(priors={"N": "normal", "mine": "run"}), context)
-    assert not (folder / "run").exists("figures"), "before any work"
+        run_job(job(priors={"N": "normal", "mine": "run"}), replace(context, progress=progress))
+    assert not begun, "before any work"
     return str(said.value)
 
 
@@ -152,45 +161,45 @@ def test_priors_of_other_codes_are_refused(context, folder, store):
     assert said.startswith("mine: ")
     assert "was fitted to another store than" in said
     assert "another store" in refused(context, folder, {})
-    assert "held_out=0.1, so that it has seen" in refused(context, folder, right | {"held_out": 0.1})
+    assert "held_out=0.1, so it has seen" in refused(context, folder, right | {"held_out": 0.1})
     assert "ask for less here" in refused(context, folder, {"store": store.fingerprint})
     four = Diagonal(torch.zeros(4), torch.ones(4))
     assert "a prior of 4 components" in refused(context, folder, right, four)
     card = (folder / "other").read_json("config.json")
     (folder / "other").write_json("config.json", card | {"kind": "crystal ball"})
     with pytest.raises(PriorError, match="mine: .*kind 'crystal ball'"):
-        run(config(priors={"mine": "run"}), context)
+        run_job(job(priors={"mine": "run"}), context)
 
 
 def test_a_prior_that_held_more_out_is_taken(context, store):
-    assert run(config(held_out=0.1), context).metrics["codes"] < 90
+    assert run_job(job(held_out=0.1), context).metrics["codes"] < 90
 
 
 def test_too_few_held_out_codes_are_refused(folder, context):
     context.inputs["store"] = store_of(folder / "few", torch.randn(3, 2), parts=1).folder
-    with pytest.raises(StoreError, match=r"held_out=0.001 holds 0 of 3 codes out: ask for more"):
-        run(config(held_out=0.001, priors={"N": "normal"}), context)
+    with pytest.raises(StoreError, match=r"held_out=0.001 holds 0 of 3 codes out: raise it"):
+        run_job(job(held_out=0.001, priors={"N": "normal"}), context)
 
 
 def test_settings_that_mean_nothing_are_refused():
     with pytest.raises(ValidationError, match="is a row of its own"):
-        config(priors={TRAINING: "normal"})
+        job(priors={TRAINING: "normal"})
     with pytest.raises(ValidationError, match="a prior's name is letters"):
-        config(priors={"a.b": "normal"})
+        job(priors={"a.b": "normal"})
     for wrong in ({"priors": {}}, {"held_out": 0}, {"held_out": 1}, {"draws": 1}, {"repeats": 0}):
         with pytest.raises(ValidationError):
-            config(**wrong)
-    assert cost(config(priors={"N": "normal"}, draws=10), None) == {"codes drawn at most": 20}
+            job(**wrong)
+    assert job(priors={"N": "normal"}, draws=10).cost(None) == {"codes drawn at most": 20}
 
 
 def test_a_table_says_what_has_no_likelihood_and_why():
     near, far = Spread(0.1, 0.01), Spread(2.0, 0.0)
     rows = {
-        "box": Row(far, far, Likelihood(9, None, 0.25)),
-        TRAINING: Row(Spread(-0.001, 0.002), near),
-        "pgan": Row(near, near, Likelihood(9, None, reason="nobody knows")),
+        "box": PriorRow(far, far, Likelihood(9, None, 0.25)),
+        TRAINING: PriorRow(Spread(-0.001, 0.002), near),
+        "pgan": PriorRow(near, near, Likelihood(9, None, reason="nobody knows")),
     }
-    report = Report(rows, 9, 3)
+    report = ComparePriorsReport(rows, 9, 3)
     lines = report.table().splitlines()[4:]
     assert lines[0] == f"| {TRAINING} | -0.0010 ± 0.0020 | 0.1000 ± 0.0100 |  |"
     assert lines[1].endswith("| none: nobody knows |")

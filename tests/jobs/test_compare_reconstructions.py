@@ -1,16 +1,19 @@
-"""The compression job: from specs to table and pictures, on tiny generators and stores of digits."""
+"""The compare-reconstructions job: from specs to table and pictures, on tiny generators of digits."""
 
 import pytest
 import torch
 from pydantic import ValidationError
 
+from declared import run_job
 from faulty import planned
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.data.pixels import to_float
 from preimage.errors import GeneratorError, SpecError, StoreError
-from preimage.jobs.compare_reconstructions.job import CompressionConfig, cost, run
-from preimage.jobs.compare_reconstructions.report import PAPER, Report, Row
-from preimage.jobs.context import Context
+from preimage.jobs.base import Context, headline
+from preimage.jobs.compare_reconstructions.job import CompareReconstructionsJob
+from preimage.jobs.compare_reconstructions.report import PAPER, CompareReconstructionsReport, MethodRow
+from preimage.jobs.references import references
 from preimage.metrics.reconstruction import Reconstruction
 from preimage.models.generator_folder import read_card, save_generator
 from preimage.pipelines.execute import execute
@@ -48,17 +51,22 @@ def asked(folder, *names, **settings):
     return {"job": "compare-reconstructions", "methods": place} | settings
 
 
-def context(folder, digits, config):
-    """A context whose inputs are the folders that the config names, and whose dataset is there already."""
-    inputs = {key: folder.at(name) for key, (name, _) in config.needs().items()}
+def context(folder, digits, job):
+    """A context whose inputs are the folders that the job refers to, and whose dataset is there already."""
+    inputs = {key: folder.at(name) for key, name in references(job).items()}
     datasets = digits.folder.at(digits.folder.uri.rsplit("/", 1)[0])
-    return Context(RunFolder(folder / "run"), datasets, "", SETTINGS, inputs=inputs)
+    return Context(RunFolder(folder / "run"), Catalog(datasets), "", SETTINGS, inputs=inputs)
 
 
 def start(folder, digits, **settings):
     given = asked(folder, "PCA", "GLO (L2)") | settings
-    config = CompressionConfig.model_validate(given)
-    return run(config, context(folder, digits, config))
+    job = CompareReconstructionsJob.model_validate(given)
+    return run_job(job, context(folder, digits, job))
+
+
+def asks(job):
+    """What a job refers to: the name and the product, by dotted key."""
+    return {key: (str(each), each.product) for key, each in references(job).items()}
 
 
 def test_a_job_leaves_the_table_and_the_papers_figures(methods, digits):
@@ -72,12 +80,10 @@ def test_a_job_leaves_the_table_and_the_papers_figures(methods, digits):
     assert (table["PCA"]["latent_dim"], table["GLO (L2)"]["latent_dim"]) == (6, 4)
     assert result.metrics["ordering"] == ["PCA", "GLO (L2)"]
     assert result.metrics["glo_beats_pca"] is False
-    names = ("table.md", "reconstructions.png", "dimensions.png", "errors.png", "directions.png")
-    assert result.figures == names
-    figures = methods / "run" / "figures"
-    text = figures.read("table.md").decode()
-    assert f"| PCA | 6 | 200 | {table['PCA']['mse']:.3g} | - |" in text
-    assert all(figures.read(name)[:4] == b"\x89PNG" for name in names[1:])
+    names = ("reconstructions.png", "dimensions.png", "errors.png", "directions.png")
+    assert tuple(result.figures) == names
+    assert f"| PCA | 6 | 200 | {table['PCA']['mse']:.3g} | - |" in (result.table or "")
+    assert all(picture[:4] == b"\x89PNG" for picture in result.figures.values())
 
 
 def test_another_generators_store_is_refused(methods, digits):
@@ -102,7 +108,7 @@ def test_stores_of_different_images_are_refused(methods, digits, ids):
 
 def test_names_that_mlflow_would_take_for_one_are_refused():
     with pytest.raises(ValidationError, match=r"names must differ by more than \( \) and \+"):
-        CompressionConfig.model_validate({"methods": {"GLO (L2)": "a", "GLO L2": "b"}})
+        CompareReconstructionsJob.model_validate({"methods": {"GLO (L2)": "a", "GLO L2": "b"}})
 
 
 def test_codes_and_images_out_of_step_are_refused_with_the_methods_name(methods, digits, ids):
@@ -137,7 +143,7 @@ def test_a_pipeline_runs_it_and_its_fingerprint_knows_the_methods_names(methods,
     renamed = {"GLO": step["methods"]["GLO (L2)"], "PCA": step["methods"]["PCA"]}
     for change in ({"methods": renamed}, {"dimensions": [step["methods"]["PCA"]]}):
         assert planned(tmp_path / "results", {"table": step | change}).steps[0].state == "new"
-    assert cost(plan.steps[0].config, 200) == {"images made": 400}
+    assert plan.steps[0].job.cost(200) == {"images made": 400}
 
 
 PIPELINE = """\
@@ -184,38 +190,39 @@ def test_what_is_shown_must_leave_both_too_and_there_must_be_a_method():
     ):
         loads(text, "a.yaml", "a")
     with pytest.raises(ValidationError, match="methods"):
-        CompressionConfig.model_validate({"methods": {}})
+        CompareReconstructionsJob.model_validate({"methods": {}})
 
 
 def test_a_method_is_one_step_or_two(tmp_path):
     spec = loads(PIPELINE.replace("METHOD", "").replace("DIMENSIONS", ""), "a.yaml", "a")
-    assert spec.steps["table"].needs() == {
+    assert asks(spec.steps["table"]) == {
         "methods.GAN.generator": ("gan", "generator"),
         "methods.GAN.store": ("codes", "store"),
     }
-    both = CompressionConfig.model_validate({"methods": {"GLO": "glo"}, "dimensions": ["glo", "glo-512"]})
-    assert both.needs()["methods.GLO.store"] == ("glo", "store")
-    assert both.needs()["dimensions.1.generator"] == ("glo-512", "generator")
-    assert CompressionConfig.model_validate(both.model_dump()) == both
+    given = {"methods": {"GLO": "glo"}, "dimensions": ["glo", "glo-512"]}
+    both = CompareReconstructionsJob.model_validate(given)
+    assert asks(both)["methods.GLO.store"] == ("glo", "store")
+    assert asks(both)["dimensions.1.generator"] == ("glo-512", "generator")
+    assert CompareReconstructionsJob.model_validate(both.model_dump()) == both
     with pytest.raises(SpecError, match="no generator 'nowhere'"):
         planned(tmp_path, {"table": {"job": "compare-reconstructions", "methods": {"GLO": "nowhere"}}})
 
 
-def report(digits, source, **left_out):
+def report(digits, source, **skipped):
     dataset = type(digits)(digits.folder, digits.manifest | {"config": DATA | {"source": source}})
     rows = {
-        name: Row(
+        name: MethodRow(
             latent_dim=3,
             found=Reconstruction(1234 - lost, mse, 0.5, 100.0, 0.1, lost),
             explained=torch.tensor([0.5, 0.95, 1.0]),
         )
         for name, mse, lost in (
             ("PCA", 0.02, 0),
-            ("GLO (L2)", 0.00012345, left_out.get("glo", 0)),
+            ("GLO (L2)", 0.00012345, skipped.get("glo", 0)),
             ("mine", 0.05, 0),
         )
     }
-    return Report(rows, dataset)
+    return CompareReconstructionsReport(rows, dataset)
 
 
 def test_the_table_stands_beside_the_papers_where_the_paper_has_the_images(digits):
@@ -224,13 +231,23 @@ def test_the_table_stands_beside_the_papers_where_the_paper_has_the_images(digit
     assert "| PCA | 3 | 1,234 | 0.02 | 0.016 | 0.5 | 80.0% | 2 |" in text
     assert "| GLO (L2) | 3 | 1,230 | 0.000123 | 0.005 | 0.5 | 99.9% | 2 |" in text
     assert "| mine | 3 | 1,234 | 0.05 | - | 0.5 | 50.0% | 2 |" in text
-    assert "diverged: GLO (L2) 4." in text
+    assert "Skipped, because the search for their codes diverged: GLO (L2) 4." in text
+    assert found.metrics()["table"]["GLO (L2)"]["skipped"] == 4
     assert found.metrics()["ordering"] == ["GLO (L2)", "PCA", "mine"]
     assert found.metrics()["glo_beats_pca"] is True
     other = report(digits, "fashion-mnist")
     assert "| PCA | 3 | 1,234 | 0.02 | - |" in other.table()
     assert "The paper's images" not in other.table()
     assert "diverged" not in other.table()
+
+
+def test_whether_glo_beats_pca_is_declared_where_both_are_compared():
+    for names, shown in (
+        (("PCA", "GLO (L2)"), ("ordering", "glo_beats_pca")),
+        (("PCA", "mine"), ("ordering",)),
+    ):
+        job = CompareReconstructionsJob.model_validate({"methods": dict.fromkeys(names, "run")})
+        assert tuple(each for each in job.metrics() if each.headline) == headline(*shown)
 
 
 def test_the_papers_rows_are_in_the_papers_order():

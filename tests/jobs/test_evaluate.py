@@ -1,4 +1,4 @@
-"""The score job: from generators and a classifier to table and pictures, on digits and tiny networks."""
+"""The evaluate job: from generators and a classifier to table and figures, on digits and tiny networks."""
 
 import math
 
@@ -6,15 +6,15 @@ import psutil
 import pytest
 import torch
 
+from declared import run_job
 from evaluate_jobs import DATA, SETTINGS, TEN, asked, context, count_scored, start, step
 from faulty import kill, meanwhile, planned
 from preimage.data.config import DataConfig
 from preimage.data.pixels import to_uint8
 from preimage.data.prepare import prepare
 from preimage.errors import DataError
-from preimage.jobs.context import Context
-from preimage.jobs.evaluate import score_shards as score_sets
-from preimage.jobs.evaluate.job import ScoreConfig, cost, run
+from preimage.jobs.base import Context
+from preimage.jobs.evaluate.job import EvaluateJob
 from preimage.jobs.evaluate.report import TEST, TRAINING
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import frechet_distance, inception_score
@@ -22,19 +22,20 @@ from preimage.models.classifier import load_classifier, read_classifier_card, sa
 from preimage.models.generator_folder import load_generator, read_card
 from preimage.pipelines.execute import execute
 from preimage.tracking.lineage import fingerprints
+from preimage.work.reproducible import seed_of
 
-FIGURES = ("table.md", "samples.png", "classes.png", "duplicates.png", "pairs.png")
+FIGURES = ("samples.png", "classes.png", "duplicates.png", "pairs.png")
 
 
 @pytest.fixture(autouse=True)
 def undrawn(request, monkeypatch):
-    """Pictures take most of the time, so only the tests that ask for them have any."""
-    if "pictures" not in request.fixturenames:
+    """Figures take most of the time, so only the tests that ask for them have any."""
+    if "figures" not in request.fixturenames:
         monkeypatch.setattr("preimage.jobs.evaluate.job.draw", lambda *everything: {})
 
 
 @pytest.fixture
-def pictures():
+def figures():
     pass
 
 
@@ -52,7 +53,7 @@ def pieces(place):
 def samples(place, name, counts=(50, 50, 20), seed=7):
     """The samples that a job scores, by hand."""
     generator, _ = load_generator(place / name)
-    randoms = [torch.Generator().manual_seed(score_sets.seed_of(seed, 4, i)) for i in range(len(counts))]
+    randoms = [torch.Generator().manual_seed(seed_of(seed, 4, i)) for i in range(len(counts))]
     codes = [
         torch.randn(n, generator.config.latent_dim, generator=g) for n, g in zip(counts, randoms, strict=True)
     ]
@@ -67,7 +68,7 @@ def scored(place, pixels):
         return network.logits(features), Moments.empty(features.shape[1]).update(features)
 
 
-def test_a_job_leaves_pictures_and_the_figures_that_the_functions_give(place, digits, pictures):
+def test_a_job_leaves_figures_and_the_metrics_that_the_functions_give(place, digits, figures):
     result = start(place, digits)
     logits, moments = scored(place, samples(place, "linear"))
     _, real = scored(place, digits.read(0, 120).pixels)
@@ -84,9 +85,16 @@ def test_a_job_leaves_pictures_and_the_figures_that_the_functions_give(place, di
         "accuracy": 0.75,
         "held_out": "97 held-out digits",
     }
-    assert result.figures == FIGURES
-    figures = place / "run" / "figures"
-    assert all(figures.read(name)[:4] == b"\x89PNG" for name in FIGURES[1:])
+    assert tuple(result.figures) == FIGURES
+    assert all(picture[:4] == b"\x89PNG" for picture in result.figures.values())
+    assert result.table
+    assert result.table.startswith("Samples scored beside 120 images")
+
+
+def test_the_best_name_and_the_splits_are_shown_first(place):
+    job = EvaluateJob.model_validate(asked(place))
+    shown = [each.name for each in job.metrics() if each.headline]
+    assert shown == ["ordering", "splits", "images_per_split"]
 
 
 def test_several_generators_of_a_name_are_a_mean_and_a_deviation(place, digits):
@@ -112,8 +120,8 @@ def test_a_generator_that_makes_one_image_is_seen_to(place, digits):
 
 
 def test_the_table_says_by_what_and_among_how_many(place, digits):
-    start(place, digits)
-    text = (place / "run" / "figures").read("table.md").decode()
+    text = start(place, digits).table
+    assert text
     assert "a classifier of 10 classes that tells 75.0% of 97 held-out digits: not an Inception Score" in text
     assert "| DCGAN | 3 x 40 |" in text
     assert "| two, 2 runs | 3 x 40 |" in text
@@ -150,11 +158,12 @@ def test_fewer_real_images_are_cut_into_fewer_splits_of_as_many(place, digits):
 
 def test_without_held_out_images_the_table_says_so(place, digits):
     whole = DATA | {"max_images": None}
-    metrics = start(place, digits, data=whole).metrics
-    assert set(metrics["real"]) == {TRAINING}
-    text = (place / "run" / "figures").read("table.md").decode()
+    result = start(place, digits, data=whole)
+    assert set(result.metrics["real"]) == {TRAINING}
+    assert result.table
     assert (
-        "There is no line of test images, and so no ceiling, because all images of digits train are" in text
+        "There is no line of test images, and so no ceiling, because all images of digits train are"
+        in result.table
     )
     with pytest.raises(DataError, match="all images of digits train are training images: name others with"):
         start(place, digits, data=whole, test=DATA)
@@ -211,13 +220,13 @@ def test_another_networks_pieces_are_not_taken(place, digits, monkeypatch):
 
 def test_progress_is_in_images(place, digits):
     told = []
-    config = ScoreConfig.model_validate(asked(place, generators={"x": (place / "gan").uri}))
-    here = context(place, digits, config)
+    job = EvaluateJob.model_validate(asked(place, generators={"x": (place / "gan").uri}))
+    here = context(place, digits, job)
     shown = Context(
-        here.run, here.datasets, "", SETTINGS, here.inputs,
+        here.run, here.catalog, "", SETTINGS, here.inputs,
         lambda task: lambda done, total: told.append((task, done, total)),
     )  # fmt: skip
-    run(config, shown)
+    run_job(job, shown)
     counts = [done for task, done, total in told if task == "scoring images" and total == 360]
     assert counts == [0, 50, 100, 120, 170, 220, 240, 290, 340, 360]
 
@@ -235,7 +244,7 @@ def test_a_pipeline_runs_it_and_its_fingerprint_knows_names_and_settings(place, 
     uri = (place / "gan").uri
     for change in ({"generators": {"other": uri}}, {"splits": 2}, {"test": DATA | {"max_images": 300}}):
         assert planned(tmp_path / "results", {"score": step(place, **change)}).steps[0].state == "new"
-    assert cost(plan.steps[0].config, None) == {"samples made and scored": 360}
+    assert plan.steps[0].job.cost(None) == {"samples made and scored": 360}
 
 
 @pytest.mark.ray
@@ -244,7 +253,7 @@ def test_on_ray_the_same_pieces_and_a_killed_worker_changes_nothing(ray, place, 
     here = start(place, digits, **many)
     expected = pieces(place)
     (place / "run").delete()
-    config = ScoreConfig.model_validate(asked(place, **many))
+    job = EvaluateJob.model_validate(asked(place, **many))
 
     def kill_worker() -> bool:
         if not (place / "run" / "pieces").exists():
@@ -256,7 +265,7 @@ def test_on_ray_the_same_pieces_and_a_killed_worker_changes_nothing(ray, place, 
         return bool(workers)
 
     with meanwhile(kill_worker) as killed:
-        again = run(config, context(place, digits, config, backend="ray", workers=2))
+        again = run_job(job, context(place, digits, job, backend="ray", workers=2))
     assert killed, "no worker was found to kill"
     assert pieces(place) == expected
     assert again == here

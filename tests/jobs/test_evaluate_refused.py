@@ -1,4 +1,4 @@
-"""Score jobs that cannot be done are refused, with what to do."""
+"""Evaluate jobs that cannot be done are refused, with what to do."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from evaluate_jobs import DATA, TEN, asked, classifier, count_scored, start, step
 from faulty import planned
 from preimage.errors import ClassifierError, GeneratorError, PreimageError, SpecError
-from preimage.jobs.evaluate.job import ScoreConfig
+from preimage.jobs.evaluate.job import EvaluateJob
 from preimage.models.generator_folder import save_generator
 from stores import linear_generator
 
@@ -62,7 +62,7 @@ def test_images_and_networks_that_do_not_belong_together_are_refused_before_anyt
 )
 def test_what_the_spec_alone_shows_to_be_wrong_is_refused(folder, change, message):
     with pytest.raises(ValidationError, match=message):
-        ScoreConfig.model_validate(asked(folder, **change))
+        EvaluateJob.model_validate(asked(folder, **change))
 
 
 def test_a_generator_whose_training_diverged_is_named(place, digits):

@@ -1,11 +1,11 @@
-"""What a score job says of Inception, and where the paper's figures stand beside ours."""
+"""What an evaluate job says of Inception, and where the paper's scores stand beside ours."""
 
 import pytest
 import torch
 from torch import nn
 
 from evaluate_jobs import start
-from preimage.jobs.evaluate.report import Report
+from preimage.jobs.evaluate.report import EvaluateReport
 from preimage.models.scorer import Scorer
 
 
@@ -32,7 +32,8 @@ def test_by_inception_the_names_are_the_literatures_and_other_weights_are_told_o
     found = result.metrics["table"]["DCGAN"]
     assert {"inception_score", "fid"} <= set(found)
     assert not any("classifier" in name for name in found)
-    text = (place / "run" / "figures").read("table.md").decode()
+    text = result.table
+    assert text
     assert f"Inception, weights with SHA-256 {sha256}" in text
     assert ("(the published ones)" in text) is published
     assert ("not the published file" in text) is not published
@@ -41,22 +42,21 @@ def test_by_inception_the_names_are_the_literatures_and_other_weights_are_told_o
 
 def report(place, digits, source, score, sha256):
     """A report whose data claims to be of another source."""
-    metrics = {}
-    patch = pytest.MonkeyPatch()
+    reports, metrics = [], EvaluateReport.metrics
 
     def keep(self):
-        metrics["report"] = self
-        return {}
+        reports.append(self)
+        return metrics(self)
 
-    patch.setattr(Report, "metrics", keep)
-    start(place, digits)
-    patch.undo()
-    made = metrics["report"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EvaluateReport, "metrics", keep)
+        start(place, digits)
+    [made] = reports
     config = digits.manifest["config"] | {"source": source}
     dataset = type(digits)(digits.folder, digits.manifest | {"config": config})
     about = {"weights_sha256": sha256} if score == "inception_score" else made.scorer.about
     scorer = Scorer(made.scorer.network, score, "fid", sha256, about, ())
-    return Report(made.runs, made.real, scorer, dataset)
+    return EvaluateReport(made.runs, made.real, scorer, dataset)
 
 
 def test_the_papers_scores_stand_beside_inception_scores_of_its_images_alone(place, digits):

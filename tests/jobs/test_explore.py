@@ -8,13 +8,16 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from declared import run_job
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.data.pixels import to_float
 from preimage.errors import DataError, GeneratorError, InversionError, StoreError
-from preimage.jobs.context import Context
-from preimage.jobs.explore.job import HEADLINE, Completing, ExploreConfig, cost, run
-from preimage.jobs.explore.report import Report
+from preimage.jobs.base import Context, headline
+from preimage.jobs.explore.job import DrawConditionally, ExploreJob
+from preimage.jobs.explore.report import ExploreReport
 from preimage.jobs.explore.walks import Arithmetic, Walker, images_of
+from preimage.jobs.references import references
 from preimage.latents.priors import Gaussian
 from preimage.models.config import DcganConfig
 from preimage.models.generator_folder import save_generator
@@ -33,7 +36,7 @@ LOST = 0
 
 
 def config(**settings):
-    return ExploreConfig.model_validate(TINY | settings)
+    return ExploreJob.model_validate(TINY | settings)
 
 
 @pytest.fixture
@@ -61,34 +64,36 @@ def store(folder, card, digits, codes):
 def context(folder, store, digits):
     there = type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0])
     inputs = {"generator": folder / "generator", "store": folder / "store"}
-    return Context(RunFolder(folder / "run"), there, "", Resources(backend="local", gpu=False), inputs)
+    return Context(
+        RunFolder(folder / "run"), Catalog(there), "", Resources(backend="local", gpu=False), inputs
+    )
 
 
-def test_a_job_leaves_pictures_a_table_and_figures(folder, context, store):
+def test_a_job_leaves_pictures_a_table_and_metrics(folder, context, store):
     sums = [{"plus": [{"label": "0"}, {"ids": store.head(3).image_id.tolist()[1:]}], "minus": [{"label": 0}]}]
     settings = config(arithmetic=sums)
-    result = run(settings, context)
-    assert set(HEADLINE) <= set(result.metrics)
+    result = run_job(settings, context)
+    shown = tuple(each for each in settings.metrics() if each.headline)
+    assert shown == headline("relative_error", "spread", "spread_unconditional")
     assert (result.metrics["codes"], result.metrics["samples"]) == (60, 5)
     assert result.metrics["relative_error"] < 1e-4
     assert 0 < result.metrics["spread"] < result.metrics["spread_unconditional"]
-    names = ("table.md", "samples.png", "interpolations.png", "arithmetic.png", "conditional.png")
-    assert result.figures == names
-    figures = folder / "run" / "figures"
-    for name in names[1:]:
-        assert np.asarray(Image.open(io.BytesIO(figures.read(name))).convert("L")).std() > 1
+    names = ("samples.png", "interpolations.png", "arithmetic.png", "conditional.png")
+    assert tuple(result.figures) == names
+    for picture in result.figures.values():
+        assert np.asarray(Image.open(io.BytesIO(picture)).convert("L")).std() > 1
     ids = store.head(3).image_id.tolist()
-    lines = figures.read("table.md").decode().splitlines()
+    lines = result.table.splitlines()
     assert [line.split(" | ")[0] for line in lines[-3:]] == [f"| {ids[1]}", f"| {ids[2]}", "| **all**"]
     trials = folder / "run" / "trials"
     assert len(trials.names()) == 2
     before = {name: trials.modified_ms(name) for name in trials.names()}
-    assert run(settings, context).metrics == result.metrics
+    assert run_job(settings, context) == result
     assert before == {name: trials.modified_ms(name) for name in trials.names()}
 
 
 def test_without_arithmetic_there_is_no_picture_of_it(context):
-    assert "arithmetic.png" not in run(config(conditions=1), context).figures
+    assert "arithmetic.png" not in run_job(config(conditions=1), context).figures
 
 
 def test_interpolations_are_of_the_pairs_asked_for(generator, store, digits, codes):
@@ -133,7 +138,7 @@ def test_images_come_in_the_order_they_are_asked_for(digits):
 
 
 def test_a_trial_finds_draws_that_agree_with_what_is_seen(generator, card, folder, digits):
-    work = Completing(folder / "generator", Gaussian(torch.zeros(DIM), torch.eye(DIM)), config())
+    work = DrawConditionally(folder / "generator", Gaussian(torch.zeros(DIM), torch.eye(DIM)), config())
     image = to_float(digits.read(0, 1).pixels)[0]
     found = work((7, image))
     assert {name: tuple(each.shape) for name, each in found.items()} == {
@@ -151,15 +156,15 @@ def test_a_trial_finds_draws_that_agree_with_what_is_seen(generator, card, folde
 def test_codes_of_another_generator_or_of_other_images_are_refused(folder, context, card, digits, codes):
     save_generator(linear_generator(DIM, seed=9), folder / "generator", {"data": DATA})
     with pytest.raises(StoreError, match="codes of another generator: give the one"):
-        run(config(), context)
+        run_job(config(), context)
     save_generator(linear_generator(DIM, seed=0), folder / "generator", {"data": DATA})
     with pytest.raises(StoreError, match="stand for other images than digits train"):
-        run(config(data=DATA | {"max_images": 100}), context)
+        run_job(config(data=DATA | {"max_images": 100}), context)
     save_generator(linear_generator(DIM, seed=0), folder / "generator", {})
     with pytest.raises(GeneratorError, match="does not say what it was trained on: .* data.source"):
-        run(config(), context)
+        run_job(config(), context)
     with pytest.raises(GeneratorError, match="set data.channels=1 data.size=16"):
-        run(config(data=DATA | {"size": 32}), context)
+        run_job(config(data=DATA | {"size": 32}), context)
 
 
 @pytest.mark.parametrize(
@@ -173,12 +178,12 @@ def test_codes_of_another_generator_or_of_other_images_are_refused(folder, conte
 )
 def test_images_and_labels_that_are_not_in_the_store_are_refused(context, settings, message):
     with pytest.raises(StoreError, match=message):
-        run(config(**settings), context)
+        run_job(config(**settings), context)
 
 
 def test_a_class_that_is_not_there_is_refused_with_those_that_are(context):
     with pytest.raises(DataError, match="no class 'seven'; its classes are 0, 1, 2"):
-        run(config(arithmetic=[{"plus": [{"label": "seven"}]}]), context)
+        run_job(config(arithmetic=[{"plus": [{"label": "seven"}]}]), context)
 
 
 @pytest.mark.parametrize(
@@ -201,12 +206,12 @@ def test_settings_that_contradict_are_refused(settings, message):
 
 def test_a_condition_that_does_not_fit_is_known_before_anything_starts():
     model = DcganConfig(latent_dim=4, prior="normal", image_size=16, channels=1)
-    config().require_usable(model)
+    config().check_generator(model)
     with pytest.raises(InversionError, match="pool 5 does not divide images of 16 x 16"):
-        config(condition={"pool": 5}).require_usable(model)
+        config(condition={"pool": 5}).check_generator(model)
 
 
-def test_the_table_says_how_well_draws_agree_and_leaves_out_those_that_diverged():
+def test_the_table_says_how_well_draws_agree_and_skips_those_that_diverged():
     found = {
         5: {
             "relative_error": torch.tensor([1e-4, 3e-4, torch.nan]),
@@ -221,7 +226,7 @@ def test_the_table_says_how_well_draws_agree_and_leaves_out_those_that_diverged(
             "unconditional": torch.tensor([0.5]),
         },
     }
-    report = Report(found, draws=3)
+    report = ExploreReport(found, draws=3)
     lines = report.table().splitlines()
     assert "| 5 | 2.0e-04 | 3.0e-04 | 0.100 | 0.400 |" in lines
     assert "| **all** | 4.0e-04 |  | 0.200 | 0.450 |" in lines
@@ -231,7 +236,14 @@ def test_the_table_says_how_well_draws_agree_and_leaves_out_those_that_diverged(
 
 
 def test_without_settings_it_is_the_papers_condition():
-    settings = ExploreConfig.model_validate({"generator": "g", "store": "s"})
+    settings = ExploreJob.model_validate({"generator": "g", "store": "s"})
     assert (settings.condition.pool, settings.condition.mask) == (8, "all")
-    assert cost(settings, None) == {"searches": 48, "steps at most": 48 * 1000}
-    assert cost(config(conditions=[1, 2, 5]), 100) == {"searches": 9, "steps at most": 270}
+    assert settings.cost(None) == {"searches": 48, "steps at most": 48 * 1000}
+    assert config(conditions=[1, 2, 5]).cost(100) == {"searches": 9, "steps at most": 270}
+
+
+def test_it_refers_to_a_generator_and_a_store_and_names_its_images():
+    found = {key: (str(each), each.product) for key, each in references(config(data=DATA)).items()}
+    assert found == {"generator": ("g", "generator"), "store": ("s", "store")}
+    assert config().own_data is None
+    assert config(data=DATA).own_data.source == "digits"

@@ -10,10 +10,13 @@ from PIL import Image
 from pydantic import ValidationError
 
 from code_stores import store_of
+from declared import run_job
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.errors import PreimageError
-from preimage.jobs.context import Context
-from preimage.jobs.fit_prior.job import HEADLINE, FitPriorConfig, cost, reported, run
+from preimage.jobs.base import Context
+from preimage.jobs.fit_prior.job import FitPriorJob
+from preimage.jobs.references import references
 from preimage.latents.held_out import Split, likelihood
 from preimage.models.prior_folder import load_fitted, read_prior_card
 from preimage.runs.run_folder import RunFolder
@@ -21,8 +24,8 @@ from preimage.runs.run_folder import RunFolder
 KINDS = {"diagonal": {}, "box": {}, "gaussian": {}, "mixture": {"components": 2}}
 
 
-def config(kind, **settings):
-    return FitPriorConfig.model_validate({"store": "s", "kind": kind} | KINDS[kind] | settings)
+def job(kind, **settings):
+    return FitPriorJob.model_validate({"store": "s", "kind": kind} | KINDS[kind] | settings)
 
 
 @pytest.fixture
@@ -35,17 +38,22 @@ def store(folder):
 
 
 def context(folder, store, shown=None):
-    def show(task):
+    def progress(task):
         return lambda done, total: shown.append((task, done, total)) if shown is not None else None
 
     return Context(
-        RunFolder(folder / "run"), folder, "f", Resources(backend="local"), {"store": store.folder}, show=show
+        RunFolder(folder / "run"),
+        Catalog(folder),
+        "f",
+        Resources(backend="local"),
+        {"store": store.folder},
+        progress=progress,
     )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_job_leaves_a_prior_of_the_codes_that_are_not_held_out(folder, store, kind):
-    result = run(config(kind, held_out=0.3), context(folder, store))
+    result = run_job(job(kind, held_out=0.3), context(folder, store))
     prior, card = load_fitted(folder / "run" / "prior"), read_prior_card(folder / "run" / "prior")
     assert (card.kind, card.latent_dim) == (kind, 4)
     assert card.training == {
@@ -54,7 +62,7 @@ def test_a_job_leaves_a_prior_of_the_codes_that_are_not_held_out(folder, store, 
     }  # fmt: skip
     split, metrics = Split(store, 0.3), result.metrics
     z = torch.cat(list(split.training()))
-    assert (metrics["codes"], metrics["codes_held_out"], metrics["codes_left_out"]) == (
+    assert (metrics["codes"], metrics["codes_held_out"], metrics["codes_skipped"]) == (
         len(z),
         199 - len(z),
         1,
@@ -67,73 +75,80 @@ def test_a_job_leaves_a_prior_of_the_codes_that_are_not_held_out(folder, store, 
         assert prior.std == pytest.approx(z.var(0).mean().sqrt().item(), rel=0.01)
     assert metrics["training_log_likelihood"] == likelihood(prior, split.training()).mean
     assert metrics["held_out_log_likelihood"] == likelihood(prior, split.held_out()).mean
-    assert set(HEADLINE) <= metrics.keys()
+    shown = [each.name for each in job(kind).metrics() if each.headline]
+    assert shown == ["held_out_log_likelihood", "training_log_likelihood", "codes"]
     json.dumps(metrics, allow_nan=False)
-    assert set(reported(config(kind))) == metrics.keys()
-    for name in result.figures:
-        picture = Image.open(io.BytesIO((folder / "run" / "figures").read(name)))
+    for png in result.figures.values():
+        picture = Image.open(io.BytesIO(png))
         assert np.asarray(picture.convert("L")).std() > 5
 
 
-def test_a_mixture_is_followed_pass_by_pass(folder, store):
+def test_a_mixture_is_followed_iteration_by_iteration(folder, store):
     shown = []
     here = context(folder, store, shown)
-    result = run(config("mixture"), here)
+    result = run_job(job("mixture"), here)
     curve = here.run.curve("log_likelihood")
-    assert [images for images, _ in curve] == [200 * (i + 1) for i in range(result.metrics["passes"])]
+    assert [images for images, _ in curve] == [200 * (i + 1) for i in range(result.metrics["iterations"])]
     assert (np.diff([value for _, value in curve]) > -1e-9).all()
     assert curve[-1][1] == pytest.approx(result.metrics["training_log_likelihood"], abs=1e-2)
     assert [done for _, done, _ in shown[:-1]] == list(range(1, len(curve) + 1))
     assert shown[-1] == ("fitting the mixture", 200, 200)
-    assert result.figures == ("marginals.png", "passes.png")
-    again = run(config("mixture"), context(folder, store))
-    assert again.metrics == result.metrics, "a run that was killed and begins anew is the same"
+    assert list(result.figures) == ["marginals.png", "iterations.png"]
+    again = run_job(job("mixture"), context(folder, store))
+    assert again.metrics == result.metrics, "a run that was killed and starts again is the same"
 
 
 def test_a_seed_decides_a_mixture(folder, store):
     kept = [
-        run(config("mixture", components=5, seed=seed), context(folder / str(seed), store)) for seed in (0, 1)
+        run_job(job("mixture", components=5, seed=seed), context(folder / str(seed), store))
+        for seed in (0, 1)
     ]
     assert kept[0].metrics["training_log_likelihood"] != kept[1].metrics["training_log_likelihood"]
 
 
 def test_two_groups_are_likelier_under_two_gaussians(folder, store):
     found = {
-        kind: run(config(kind), context(folder / kind, store)).metrics["held_out_log_likelihood"]
+        kind: run_job(job(kind), context(folder / kind, store)).metrics["held_out_log_likelihood"]
         for kind in ("diagonal", "gaussian", "mixture")
     }
     assert found["diagonal"] < found["gaussian"] < found["mixture"]
 
 
 def test_all_codes_may_be_fitted_to(folder, store):
-    metrics = run(config("gaussian", held_out=0), context(folder, store)).metrics
+    metrics = run_job(job("gaussian", held_out=0), context(folder, store)).metrics
     assert (metrics["codes"], metrics["codes_held_out"], metrics["held_out_log_likelihood"]) == (199, 0, None)
 
 
 def test_codes_that_are_flat_have_a_gaussian_without_a_density(folder):
     z = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
     flat = store_of(folder / "flat", torch.cat([z, z[:, :1]], 1))
-    metrics = run(config("gaussian"), context(folder, flat)).metrics
+    metrics = run_job(job("gaussian"), context(folder, flat)).metrics
     assert metrics["training_log_likelihood"] is None
     drawn = load_fitted(folder / "run" / "prior").sample(9, torch.Generator().manual_seed(0))
     torch.testing.assert_close(drawn[:, 0], drawn[:, 2], rtol=1e-4, atol=1e-5)
     with pytest.raises(PreimageError, match="no mixture can be fitted"):
-        run(config("mixture"), context(folder, flat))
+        run_job(job("mixture"), context(folder, flat))
 
 
 def test_components_are_a_mixtures():
     with pytest.raises(ValidationError, match="a mixture needs components"):
-        config("mixture", components=None)
-    with pytest.raises(ValidationError, match="components is for a mixture, the kind is box: write"):
-        config("box", components=3)
+        job("mixture", components=None)
+    with pytest.raises(ValidationError, match="components is for a mixture, but the kind is box: write"):
+        job("box", components=3)
     for wrong in ({"held_out": 1}, {"held_out": -0.1}, {"tolerance": 0}, {"max_iterations": 0}):
         with pytest.raises(ValidationError):
-            config("mixture", **wrong)
+            job("mixture", **wrong)
     with pytest.raises(ValidationError):
-        FitPriorConfig.model_validate({"store": "s", "kind": "normal"})
+        FitPriorJob.model_validate({"store": "s", "kind": "normal"})
+
+
+def test_a_fit_needs_a_store_and_makes_a_prior():
+    assert references(job("box")) == {"store": "s"}
+    assert [each.product for each in references(job("box")).values()] == ["store"]
+    assert FitPriorJob.makes == {"prior"}
 
 
 def test_costs():
-    assert cost(config("box"), 70) == {"codes": 70}
-    assert cost(config("mixture", max_iterations=9), 70) == {"codes": 70, "passes at most": 9}
-    assert cost(config("gaussian"), None) == {}
+    assert job("box").cost(70) == {"codes": 70}
+    assert job("mixture", max_iterations=9).cost(70) == {"codes": 70, "iterations at most": 9}
+    assert job("gaussian").cost(None) == {}

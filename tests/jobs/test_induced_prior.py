@@ -18,8 +18,8 @@ from preimage.metrics.pag import store_pag
 from preimage.models.generator_folder import load_prior, read_card
 from preimage.models.prior_folder import load_fitted, read_prior_card
 from preimage.pipelines.execute import execute
-from preimage.pipelines.plan import make_plan
-from preimage.pipelines.rounds import left_out
+from preimage.pipelines.make_plan import make_plan
+from preimage.pipelines.rounds import skipped
 from preimage.specs.load import load, loads
 from preimage.storage.folder import Folder
 
@@ -120,7 +120,7 @@ def test_it_goes_on_from_where_the_generator_was(done):
 
 
 def _weights(run):
-    tensors = safetensors.load(run.generator.read("weights.safetensors"))
+    tensors = safetensors.load(run.product("generator").read("weights.safetensors"))
     return {name: tensors[name] for name in sorted(tensors) if name.endswith("weight")}
 
 
@@ -159,10 +159,10 @@ def test_rounds_end_when_the_metric_no_longer_falls(done):
     steps = {step.name: step for step in plan.steps}
     rose = [number for number, (a, b) in enumerate(pairwise(values), 1) if b >= a]
     expected = set(rounds.steps[1]) if rose[:1] == [1] else set()
-    assert set(left_out(rounds, steps)) == expected
+    assert set(skipped(rounds, steps)) == expected
     always = replace(rounds, watched=("pag-1", "pag-1", "pag-2"))  # as if the first round had changed nothing
-    assert set(left_out(always, steps)) == {"prior-2", "train-2", "invert-2", "pag-2"}
-    assert left_out(replace(rounds, watched=()), steps) == set()
+    assert set(skipped(always, steps)) == {"prior-2", "train-2", "invert-2", "pag-2"}
+    assert skipped(replace(rounds, watched=()), steps) == set()
 
 
 def spec_like(plan, **changes):
@@ -170,7 +170,7 @@ def spec_like(plan, **changes):
     return spec(place, **changes)
 
 
-def test_rounds_that_are_left_out_leave_the_others_to_the_report(tmp_path):
+def test_rounds_that_are_skipped_leave_the_others_to_the_report(tmp_path):
     """A metric that cannot fall: how many codes count."""
     classifier(Folder.at(tmp_path / "classifier"))
     plan = make_plan(spec(tmp_path / "results", repeat_while_improving="pag.pag_n"))
@@ -178,7 +178,7 @@ def test_rounds_that_are_left_out_leave_the_others_to_the_report(tmp_path):
     assert list(outcome.metrics["stages"]) == ["before", "round 1", "control"]
     assert outcome.metrics["rounds"] == 1
     again = make_plan(plan.spec)
-    assert [step.name for step in again.steps if step.state == "left out"] == [
+    assert [step.name for step in again.steps if step.state == "skipped"] == [
         *("prior-2", "train-2", "invert-2", "pag-2")
     ]
     assert execute(again) == outcome
@@ -243,9 +243,9 @@ def test_a_prior_is_looked_for_by_its_run_and_by_its_folder(done, tmp_path):
     plan, _ = done
     run = next(step.run for step in plan.steps if step.name == "prior-1")
     start = next(step.run for step in plan.steps if step.name == "train")
-    for name in (run.folder.uri, run.prior.uri):
+    for name in (run.folder.uri, run.product("prior").uri):
         made = planned(tmp_path, {"more": MORE | {"resume_from": start.folder.uri, "prior": name}})
-        assert made.steps[0].inputs["prior"].folder.uri == run.prior.uri
+        assert made.steps[0].inputs["prior"].folder.uri == run.product("prior").uri
     wider = GAN | {"model": {"latent_dim": 7, "base_channels": 4}, "prior": run.folder.uri}
     with pytest.raises(PriorError, match="codes of 4 components, the generator's have 7"):
         planned(tmp_path, {"more": wider})
@@ -295,7 +295,7 @@ def test_codes_that_never_left_zero_are_said_to_mean_nothing(done, tmp_path, cap
 def test_a_finished_gan_without_its_checkpoints_is_finished_but_no_start(tmp_path):
     plan = planned(tmp_path, {"train": GAN})
     execute(plan)
-    plan.steps[0].run.checkpoints.delete()
+    plan.steps[0].run.product("checkpoints").delete()
     assert planned(tmp_path, {"train": GAN}).steps[0].state == "finished"
     with pytest.raises(SpecError, match="leaves no checkpoints"):
         planned(tmp_path, {"more": MORE | {"resume_from": plan.steps[0].run.name}})

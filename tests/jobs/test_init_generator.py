@@ -1,4 +1,4 @@
-"""A generator before its training: the first weights of one, statistics of its own, and its provenance."""
+"""A generator before its training: its initial weights, its statistics, and its provenance."""
 
 import io
 
@@ -8,10 +8,12 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from declared import run_job
 from preimage.config import Resources
-from preimage.jobs.context import Context
-from preimage.jobs.init_generator import HEADLINE, UntrainedConfig, cost, run
-from preimage.jobs.train.gan import TrainGanConfig
+from preimage.data.catalog import Catalog
+from preimage.jobs.base import Context, headline
+from preimage.jobs.init_generator import InitGeneratorJob
+from preimage.jobs.train.gan import TrainGanJob
 from preimage.latents.priors import Normal
 from preimage.models.dcgan import build_pair
 from preimage.models.generator_folder import load_generator
@@ -22,21 +24,23 @@ MODEL = {"latent_dim": 6, "base_channels": 4}
 
 
 def config(**settings):
-    return UntrainedConfig.model_validate({"data": DATA, "model": MODEL, "seed": 3} | settings)
+    return InitGeneratorJob.model_validate({"data": DATA, "model": MODEL, "seed": 3} | settings)
 
 
 @pytest.fixture
 def context(folder, digits):
     there = type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0])
-    return Context(RunFolder(folder / "run"), there, "a-fingerprint", Resources(backend="local", gpu=False))
+    return Context(
+        RunFolder(folder / "run"), Catalog(there), "a-fingerprint", Resources(backend="local", gpu=False)
+    )
 
 
-def test_it_leaves_the_generator_that_a_training_begins_with(context, digits):
-    result = run(config(), context)
-    generator, card = load_generator(context.run.generator)
-    trained = TrainGanConfig.model_validate({"data": DATA, "model": MODEL, "seed": 3})
-    assert card.generator == config().generator == trained.generator
-    first, _ = build_pair(trained.generator, trained.seed)
+def test_it_leaves_the_generator_that_a_training_run_begins_with(context, digits):
+    result = run_job(config(), context)
+    generator, card = load_generator(context.run.product("generator"))
+    trained = TrainGanJob.model_validate({"data": DATA, "model": MODEL, "seed": 3})
+    assert card.generator == config().made_generator == trained.made_generator
+    first, _ = build_pair(trained.made_generator, trained.seed)
     for name, weight in first.named_parameters():
         assert torch.equal(generator.get_parameter(name), weight), name
     assert card.training == {
@@ -46,19 +50,19 @@ def test_it_leaves_the_generator_that_a_training_begins_with(context, digits):
         "dataset": digits.fingerprint,
         "images_seen": 0,
     }
-    assert set(HEADLINE) <= set(result.metrics)
-    assert result.metrics["images_seen"] == cost(config(), None)["images seen"] == 0
-    assert np.asarray(Image.open(io.BytesIO(context.run.figures.read("samples.png")))).std() > 1
+    assert config().metrics() == headline("images_seen", "parameters")
+    assert result.metrics["images_seen"] == config().cost(None)["images seen"] == 0
+    assert np.asarray(Image.open(io.BytesIO(result.figures["samples.png"]))).std() > 1
 
 
 def test_its_images_differ_as_those_of_a_batch_in_training_do(context):
     """With BatchNorm's initial statistics they would be nearly constant."""
-    run(config(), context)
-    generator, _ = load_generator(context.run.generator)
+    run_job(config(), context)
+    generator, _ = load_generator(context.run.product("generator"))
     codes = Normal(6).sample(512, torch.Generator().manual_seed(9))
     with torch.no_grad():
-        constant = build_pair(config().generator, 3)[0].eval()(codes)
-        batch = build_pair(config().generator, 3)[0].train()(codes)
+        constant = build_pair(config().made_generator, 3)[0].eval()(codes)
+        batch = build_pair(config().made_generator, 3)[0].train()(codes)
         spread = [each.std(0).mean().item() for each in (generator(codes), batch, constant)]
     assert spread[0] == pytest.approx(spread[1], rel=0.05)
     assert spread[2] < 0.1 * spread[0]
@@ -67,8 +71,8 @@ def test_its_images_differ_as_those_of_a_batch_in_training_do(context):
 def test_another_seed_gives_another_one_and_the_same_the_same(context):
     found = []
     for seed in (3, 3, 4):
-        run(config(seed=seed), context)
-        found.append(load_generator(context.run.generator)[1].fingerprint)
+        run_job(config(seed=seed), context)
+        found.append(load_generator(context.run.product("generator"))[1].fingerprint)
     assert found[0] == found[1] != found[2]
 
 

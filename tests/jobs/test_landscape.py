@@ -4,17 +4,20 @@ import pytest
 import torch
 from torch import nn
 
+from declared import run_job
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
-from preimage.jobs.context import Context
-from preimage.jobs.landscape.expansivity import SweepConfig, recover
-from preimage.jobs.landscape.job import KINDS, LandscapeConfig, cost, explore, run, seen
+from preimage.jobs.base import Context
+from preimage.jobs.landscape.expansivity import SweepConfig, recover_codes
+from preimage.jobs.landscape.job import KINDS, LandscapeJob, explore, seen
+from preimage.jobs.landscape.report import NET_METRICS, nets_table, summary
 from preimage.metrics.landscape import Cost, distinct, flat_area, is_minimum, lattice
 from preimage.models.random_nets import RandomNet
 from preimage.runs.run_folder import RunFolder
 from preimage.work.reproducible import prepare_process
 
-TINY = LandscapeConfig(
+TINY = LandscapeJob(
     grid=41,
     starts=3,
     networks=2,
@@ -117,7 +120,7 @@ def test_the_counter_example_has_a_flat_minimum(explored):
 
 
 def test_the_counter_examples_minimum_is_flat_for_such_codes_alone():
-    bright = LandscapeConfig(**(TINY.model_dump() | {"code": (1.0, 1.0)}))
+    bright = LandscapeJob(**(TINY.model_dump() | {"code": (1.0, 1.0)}))
     results = explore(bright, ("counter_example", 0))
     assert results["curvatures"][0] > 0
     assert results["flat_area"] < 0.2
@@ -131,7 +134,7 @@ def test_paths_begin_at_the_lattice_and_end_where_the_descent_does(explored):
 
 
 def test_codes_are_recovered_through_expansive_layers_and_not_through_narrow_ones():
-    wide, narrow = (recover(TINY.sweep, 0, channels) for channels in ((16, 16), (1, 8)))
+    wide, narrow = (recover_codes(TINY.sweep, 0, channels) for channels in ((16, 16), (1, 8)))
     assert wide["recovered_negative"].float().mean() > 0.9
     assert wide["full_rank"].all()
     assert not narrow["recovered_negative"].any()
@@ -139,19 +142,41 @@ def test_codes_are_recovered_through_expansive_layers_and_not_through_narrow_one
     assert (wide["recovered_negative"] | ~wide["recovered"]).all(), "a second start loses nothing"
 
 
-def test_a_run_leaves_figures_a_table_and_figures_of_every_net(folder):
-    context = Context(RunFolder(folder), folder / "datasets", "", Resources(backend="local"))
-    result = run(TINY, context)
-    left = ["expansivity.png", "landscape.png", "table.md"]
-    assert (folder / "figures").names() == sorted(result.figures) == left
+def test_other_minima_are_placed_by_the_code_and_none_where_there_are_none():
+    one = {
+        "reached": torch.tensor([True, False]),
+        "reached_negative": torch.tensor([True, True]),
+        "same_image": torch.tensor([True, False]),
+        "minima": torch.tensor(2),
+        "flat_area": torch.tensor(0.25),
+        "curvatures": torch.tensor([1.0, 4.0]),
+        "others": torch.tensor([[0.5, 0.5]]),
+    }
+    found = summary([one], (-1.0, -1.0))
+    assert tuple(found) == NET_METRICS
+    assert list(found.values()) == pytest.approx([0.5, 1.0, 0.0, 2.0, 0.25, 0.25, -0.5, -1.0])
+    alone = summary([one | {"others": torch.zeros(0, 2)}], (-1.0, -1.0))
+    assert (alone["other_minimum_along"], alone["other_minimum_cosine"]) == (None, None)
+    lines = nets_table({"relu": found, "tanh": alone}).splitlines()
+    assert "| ReLU | 50.0% | 100.0% | 2.00 | -0.50 z* | 0.0% | 25.00% | 0.250 |" in lines[2]
+    assert "| tanh | 50.0% | 100.0% | 2.00 | - | 0.0% | 25.00% | 0.250 |" in lines[3]
+
+
+def test_a_run_gives_figures_a_table_and_metrics_of_every_net(folder):
+    context = Context(RunFolder(folder), Catalog(folder / "datasets"), "", Resources(backend="local"))
+    result = run_job(TINY, context)
+    assert list(result.figures) == ["landscape.png", "expansivity.png"]
+    assert all(picture.startswith(b"\x89PNG") for picture in result.figures.values())
     assert len((folder / "trials").names()) == len(KINDS) * TINY.networks + 2
-    assert all(isinstance(value, float) for value in result.metrics.values())
-    assert {f"reached_{kind}" for kind in KINDS} <= set(result.metrics)
+    absent = {name for name, value in result.metrics.items() if value is None}
+    assert all(isinstance(result.metrics[name], float) for name in set(result.metrics) - absent)
+    assert absent <= {f"other_minimum_{how}_{kind}" for how in ("along", "cosine") for kind in KINDS}
+    assert {f"{name}_{kind}" for kind in KINDS for name in NET_METRICS} <= set(result.metrics)
     assert result.metrics["flat_area_counter_example"] > 20 * result.metrics["flat_area_relu"]
-    assert "| sigmoid | 100.0%" in (folder / "figures").read("table.md").decode()
+    assert "| sigmoid | 100.0%" in (result.table or "")
 
 
 def test_the_cost_is_counted_before_anything_runs():
-    counted = cost(TINY, None)
+    counted = TINY.cost(None)
     assert counted["searches"] == 2 * (5 * 2 * 9 + 2 * 8)
     assert counted["generator evaluations at most"] == 2 * (2 * 90 * 300 + 2 * 16 * 400)

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from declared import run_job
 from preimage.config import Resources
-from preimage.jobs.context import Context
-from preimage.jobs.random_weights.job import RandomWeightsConfig, cost, run, untrained
+from preimage.data.catalog import Catalog
+from preimage.jobs.base import Context
+from preimage.jobs.random_weights.job import RandomWeightsJob, untrained
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from tiny import MODEL
@@ -50,20 +52,21 @@ def done(tmp_path_factory):
     folder = Folder.at(tmp_path_factory.mktemp("run"))
     shown = []
 
-    def show(task):
+    def progress(task):
         return lambda done, total: shown.append((task, done, total))
 
-    context = Context(RunFolder(folder), folder / "datasets", "", Resources(backend="local"), show=show)
-    return folder, run(RandomWeightsConfig(**TINY), context), shown
+    local = Resources(backend="local")
+    context = Context(RunFolder(folder), Catalog(folder / "datasets"), "", local, progress=progress)
+    return folder, run_job(RandomWeightsJob(**TINY), context), shown
 
 
 def test_a_run_leaves_figures_and_a_table(done):
     folder, result, shown = done
-    left = ["losses.png", "reconstructions.png", "table.md"]
-    assert (folder / "figures").names() == sorted(result.figures) == left
+    assert sorted(result.figures) == ["losses.png", "reconstructions.png"]
+    assert all(picture[:4] == b"\x89PNG" for picture in result.figures.values())
     assert (folder / "trials").names() == [f"digits-{d}-00{i}.safetensors" for d in (4, 600) for i in (0, 1)]
     assert ("reconstructing images", 4, 4) in shown
-    assert (folder / "figures").read("table.md").decode().count("| digits |") == 2
+    assert result.table.count("| digits |") == 2
 
 
 def test_losses_fall_and_more_components_explain_more(done):
@@ -80,15 +83,15 @@ def test_losses_fall_and_more_components_explain_more(done):
     [
         ({"datasets": {"digits": DIGITS | {"size": 20}}}, "datasets.digits.size must be one of 16, 32"),
         ({"after": (5, 61)}, "after must name steps up to 60"),
-        ({"datasets": {}}, "must each name one at least"),
+        ({"datasets": {}}, "must each name at least one"),
         ({"datasets": {"a/b": DIGITS}}, "pattern"),
     ],
 )
 def test_what_cannot_be_done_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        RandomWeightsConfig(**(TINY | change))
+        RandomWeightsJob(**(TINY | change))
 
 
 def test_the_cost_is_counted_before_anything_runs():
-    counted = cost(RandomWeightsConfig(**TINY), None)
+    counted = RandomWeightsJob(**TINY).cost(None)
     assert counted == {"searches": 24, "generator evaluations at most": 2 * 24 * 61}

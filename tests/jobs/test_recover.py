@@ -8,20 +8,24 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from declared import run_job
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.errors import DataError, GeneratorError, InversionError
-from preimage.jobs.context import Context
-from preimage.jobs.recover.job import HEADLINE, RecoverConfig, Recovery, Trial, cost, run, trials
+from preimage.jobs.base import Context
+from preimage.jobs.recover.job import RecoverJob
 from preimage.jobs.recover.report import (
     PAPER,
     Distances,
-    Recovered,
-    Report,
+    RecoveredCodes,
+    RecoverReport,
     baseline,
     distances,
-    recovered,
+    recovered_codes,
 )
+from preimage.jobs.recover.search import CodeSearch, SearchChunk, search_chunks
+from preimage.jobs.references import GeneratorRef, references
 from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Uniform
 from preimage.models.dcgan import build_pair
@@ -38,7 +42,7 @@ TINY = {
 
 
 def config(**settings):
-    return RecoverConfig.model_validate(TINY | settings)
+    return RecoverJob.model_validate(TINY | settings)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +63,11 @@ def generator(uniform_generator, folder):
 def context(folder, generator):
     settings = Resources(backend="local", gpu=False)
     return Context(
-        RunFolder(folder / "run"), folder / "datasets", "", settings, inputs={"generator": generator}
+        RunFolder(folder / "run"),
+        Catalog(folder / "datasets"),
+        "",
+        settings,
+        inputs={"generator": generator},
     )
 
 
@@ -77,7 +85,7 @@ def found(z, diverged=None, **others):
 def test_a_code_is_recovered_below_a_threshold_unless_its_search_diverged():
     codes = torch.zeros(9, 5)
     z = torch.tensor([0.0, 0.05, 0.5, torch.nan])[:, None].expand(4, 5)
-    each = recovered(found(z, diverged=[False, False, False, True]), codes, (1e-3, 1e-2, 1.0))
+    each = recovered_codes(found(z, diverged=[False, False, False, True]), codes, (1e-3, 1e-2, 1.0))
     assert each.success == {1e-3: 0.25, 1e-2: 0.5, 1.0: 0.75}
     assert each.error == pytest.approx((0.05**2 + 0.5**2) / 3)
     assert each.median == pytest.approx(0.05**2)
@@ -98,8 +106,8 @@ def test_the_baseline_is_the_one_that_the_paper_prints():
     assert baseline(Uniform(100), seed=0) == pytest.approx(0.0815, rel=5e-3)
 
 
-def test_the_trials_are_every_search_once():
-    asked = trials(config())
+def test_the_chunks_are_every_search_once():
+    asked = search_chunks(config())
     assert list(asked)[:2] == ["codes-none-000000", "codes-none-000003"]
     for technique in PAPER:
         rows = {}
@@ -115,10 +123,10 @@ def test_the_trials_are_every_search_once():
     assert sum(len(each.rows) for each in asked.values()) == config().searches == 3 * (4 + 2 * 3 + 6)
 
 
-def test_a_trial_finds_the_codes_of_its_rows_whatever_its_chunk(generator, digits, uniform_generator):
-    work = Recovery(generator, digits.folder, config())
-    whole = work(Trial("codes", "none", range(4)))
-    part = work(Trial("codes", "none", range(2, 4)))
+def test_a_chunk_finds_the_codes_of_its_rows_however_many_they_are(generator, digits, uniform_generator):
+    work = CodeSearch(generator, digits.folder, config())
+    whole = work(SearchChunk("codes", "none", range(4)))
+    part = work(SearchChunk("codes", "none", range(2, 4)))
     assert torch.allclose(whole["z"][2:], part["z"], atol=1e-5)
     assert "kept_z" not in part
     codes = draw_codes(Uniform(4), 4, seed=0)
@@ -133,39 +141,42 @@ def test_a_trial_finds_the_codes_of_its_rows_whatever_its_chunk(generator, digit
 
 def test_searches_for_one_unseen_image_start_from_codes_of_their_own(generator, digits):
     still = config(inversion=QUICK | {"steps": 1}, shown=())
-    each = Recovery(generator, digits.folder, still)(Trial("unseen", "clip", range(4)))
+    each = CodeSearch(generator, digits.folder, still)(SearchChunk("unseen", "clip", range(4)))
     assert torch.pdist(each["z"]).min() > 0.1
     assert each["z"].abs().max() <= 1
 
 
 def test_noise_moves_the_code_that_is_found(generator, digits):
-    work = Recovery(generator, digits.folder, config())
+    work = CodeSearch(generator, digits.folder, config())
     codes = draw_codes(Uniform(4), 3, seed=0)
     errors = [
-        (work(Trial(f"noise{noise}", "none", range(3), noise))["z"] - codes).square().mean()
+        (work(SearchChunk(f"noise{noise}", "none", range(3), noise))["z"] - codes).square().mean()
         for noise in (1e-6, 1e-3)
     ]
     assert errors[0] < errors[1]
 
 
-def test_a_job_leaves_pictures_a_table_and_figures(folder, generator):
-    result = run(config(), context(folder, generator))
+def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
+    result = run_job(config(), context(folder, generator))
     metrics = result.metrics
-    assert set(HEADLINE) <= set(metrics)
+    assert [each.name for each in config().metrics() if each.headline] == [
+        *(f"recovered_{name}" for name in PAPER),
+        *(f"evaluations_{name}" for name in PAPER),
+    ]
     assert {name: list(line) for name, line in metrics["success"].items()} == {
         name: ["0.0001", "0.001", "0.01", "0.1"] for name in PAPER
     }
     assert metrics["success"]["none"]["0.0001"] == metrics["recovered_none"] >= 0.75
     assert metrics["z_error_by_noise"]["clip"].keys() == {"0.01", "0.1"}
-    assert result.figures[0] == "table.md"
-    for name in result.figures[1:]:
-        assert np.asarray(Image.open(io.BytesIO((folder / "run" / "figures").read(name)))).std() > 1
-    assert "| standard clipping |" in (folder / "run" / "figures").read("table.md").decode()
+    assert list(result.figures) == ["success.png", "noise.png", "reconstructions.png"]
+    for picture in result.figures.values():
+        assert np.asarray(Image.open(io.BytesIO(picture))).std() > 1
+    assert "| standard clipping |" in (result.table or "")
     kept = folder / "run" / "trials"
     before = {name: kept.modified_ms(name) for name in kept.names()}
     assert len(before) == 3 * (2 + 2 + 1 + 1)
     kept.remove("unseen-clip-000003.safetensors")
-    assert run(config(), context(folder, generator)).metrics == metrics
+    assert run_job(config(), context(folder, generator)) == result
     again = {name: kept.modified_ms(name) for name in kept.names()}
     assert [name for name in before if before[name] != again[name]] == ["unseen-clip-000003.safetensors"]
 
@@ -173,9 +184,9 @@ def test_a_job_leaves_pictures_a_table_and_figures(folder, generator):
 def test_clipping_is_refused_for_another_prior_before_anything_runs(folder, tiny_generator):
     save_generator(tiny_generator, folder / "generator", {"data": DIGITS.model_dump(mode="json")})
     with pytest.raises(InversionError, match="constraint=clip keeps codes in .* normal prior"):
-        run(config(), context(folder, folder / "generator"))
+        run_job(config(), context(folder, folder / "generator"))
     assert folder.names() == ["generator"]
-    run(config(techniques=["none"]), context(folder, folder / "generator"))
+    run_job(config(techniques=["none"]), context(folder, folder / "generator"))
 
 
 @pytest.mark.parametrize(
@@ -187,21 +198,23 @@ def test_clipping_is_refused_for_another_prior_before_anything_runs(folder, tiny
 )
 def test_images_that_were_trained_on_are_not_unseen(folder, generator, settings, message):
     with pytest.raises(DataError, match=message):
-        run(config(**settings), context(folder, generator))
+        run_job(config(**settings), context(folder, generator))
 
 
 def test_unseen_images_must_fit_and_be_named_where_none_are_known(folder, generator, uniform_generator):
     with pytest.raises(GeneratorError, match=r"the data is 1 x 32 x 32"):
-        run(config(data={"source": "digits", "size": 32, "channels": 1}), context(folder, generator))
+        run_job(config(data={"source": "digits", "size": 32, "channels": 1}), context(folder, generator))
     save_generator(uniform_generator, folder / "other", {})
     with pytest.raises(GeneratorError, match=r"name unseen images with data\.source"):
-        run(config(), context(folder, folder / "other"))
+        run_job(config(), context(folder, folder / "other"))
 
 
 def test_the_table_says_what_was_found_and_what_the_paper_prints():
-    one = Recovered(success={1e-4: 0.75, 0.5: 1.0}, error=0.02, median=3e-9, evaluations=2259.4, diverged=1)
+    one = RecoveredCodes(
+        success={1e-4: 0.75, 0.5: 1.0}, error=0.02, median=3e-9, evaluations=2259.4, diverged=1
+    )
     many = Distances(mean=2.5e-4, median=1e-5, image_error=0.0312, evaluations=1000, diverged=1)
-    report = Report(
+    report = RecoverReport(
         codes=8,
         noisy_codes=4,
         unseen=2,
@@ -221,14 +234,16 @@ def test_the_table_says_what_was_found_and_what_the_paper_prints():
 
 
 def test_without_settings_it_is_the_papers_experiment():
-    settings = RecoverConfig.model_validate({"generator": "g"})
+    settings = RecoverJob.model_validate({"generator": "g"})
+    assert references(settings) == {"generator": "g"}
+    assert isinstance(settings.generator, GeneratorRef)
     assert (settings.codes, settings.techniques) == (1000, tuple(PAPER))
     assert settings.thresholds == tuple(PAPER["none"])
     inversion = settings.inversion
     assert (inversion.solver, inversion.lr, inversion.lr_halving_steps) == ("gradient-descent", 1.0, 50_000)
     assert (inversion.steps, inversion.patience, inversion.init_codes) == (100_000, None, "prior")
     searches = 3 * (1000 + 7 * 100 + 10 * 100)
-    assert cost(settings, None) == {"searches": searches, "steps at most": searches * 100_000}
+    assert settings.cost(None) == {"searches": searches, "steps at most": searches * 100_000}
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from declared import run_job
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.inversion.measurements import HALVES, MeasurementConfig, make_measurement
-from preimage.jobs.context import Context
-from preimage.jobs.recover_partial.job import (
-    HEADLINE,
-    PartialConfig,
-    Recovery,
-    cost,
-    run,
-    summarise,
-    sweep,
+from preimage.jobs.base import Context
+from preimage.jobs.recover_partial.job import PartialRecovery, RecoverPartialJob, summarise, sweep_rates
+from preimage.jobs.recover_partial.report import (
+    FAMILIES,
+    MeasurementResult,
+    RecoverPartialReport,
+    half_recovered,
 )
-from preimage.jobs.recover_partial.report import FAMILIES, Recovered, Report, half_recovered
+from preimage.jobs.references import GeneratorRef, references
 from preimage.metrics.normality import Normality
 from preimage.models.generator_folder import save_generator
 from preimage.runs.run_folder import RunFolder
@@ -31,7 +31,9 @@ INVERSION = {"solver": "adam", "lr": 0.1, "steps": 400, "patience": None, "init_
 
 
 def config(**settings):
-    return PartialConfig.model_validate({"generator": "g", "images": 4, "inversion": INVERSION} | settings)
+    return RecoverPartialJob.model_validate(
+        {"generator": "g", "images": 4, "inversion": INVERSION} | settings
+    )
 
 
 @pytest.fixture
@@ -42,14 +44,14 @@ def generator(tiny_generator, folder):
 
 def context(folder, generator):
     settings = Resources(backend="local", gpu=False)
-    return Context(RunFolder(folder / "run"), folder, "", settings, inputs={"generator": generator})
+    return Context(RunFolder(folder / "run"), Catalog(folder), "", settings, inputs={"generator": generator})
 
 
 @given(
     rates=st.lists(st.floats(1e-4, 1), min_size=1, max_size=8).map(tuple), side=st.sampled_from([8, 16, 32])
 )
 def test_a_sweep_sees_what_it_says_and_nothing_twice(rates, side):
-    swept = sweep(rates, side)
+    swept = sweep_rates(rates, side)
     assert list(swept) == list(FAMILIES)
     for family, by_share in swept.items():
         whole = side * side if family == "random" else side
@@ -75,7 +77,7 @@ def test_half_recovered_is_where_the_line_first_crosses_one_half(line, share):
     assert half_recovered(line) == (share if share is None else pytest.approx(share))
 
 
-def test_an_image_that_diverged_is_not_recovered_and_spoils_no_figure():
+def test_an_image_that_diverged_is_not_recovered_and_spoils_no_metric():
     found = {
         "z": torch.zeros(4, 2),
         "z_error": torch.tensor([1e-9, 1e-3, 1e-9, torch.nan]),
@@ -83,15 +85,15 @@ def test_an_image_that_diverged_is_not_recovered_and_spoils_no_figure():
         "passes": torch.tensor([10, 20, 1000, 1000]),
         "diverged": torch.tensor([False, False, True, True]),
     }
-    figures = summarise(found, 1e-4)
-    assert figures.recovered == 0.25
-    assert figures.hidden_error == pytest.approx(0.15)
-    assert figures.z_error == pytest.approx(1e-9)
-    assert (figures.evaluations, figures.diverged) == (15, 2)
+    result = summarise(found, 1e-4)
+    assert result.recovered == 0.25
+    assert result.hidden_error == pytest.approx(0.15)
+    assert result.z_error == pytest.approx(1e-9)
+    assert (result.evaluations, result.diverged) == (15, 2)
 
 
 def test_a_trial_measures_the_errors_of_what_it_found(generator, tiny_generator):
-    trial = Recovery(generator, config().inversion, 4, seed=3)
+    trial = PartialRecovery(generator, config().inversion, 4, seed=3)
     found = trial(MeasurementConfig(mask="top"))
     again = trial(MeasurementConfig(mask="top"))
     assert all(torch.equal(found[name], again[name]) for name in found)
@@ -107,15 +109,17 @@ def test_a_trial_measures_the_errors_of_what_it_found(generator, tiny_generator)
 
 
 def test_where_all_is_seen_no_error_is_hidden(generator):
-    trial = Recovery(generator, config(inversion=INVERSION | {"steps": 2}).inversion, 2, seed=0)
+    trial = PartialRecovery(generator, config(inversion=INVERSION | {"steps": 2}).inversion, 2, seed=0)
     assert trial(MeasurementConfig())["hidden_error"].isnan().all()
 
 
-def test_a_job_leaves_pictures_a_table_and_figures(folder, generator):
+def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
     quick = {"solver": "levenberg-marquardt", "steps": 15, "init_codes": "prior"}
     settings = config(rates=(0.25, 1.0), inversion=quick)
-    result = run(settings, context(folder, generator))
-    assert set(HEADLINE) <= set(result.metrics)
+    result = run_job(settings, context(folder, generator))
+    assert [each.name for each in settings.metrics() if each.headline] == [
+        f"recovered_{name}" for name in FAMILIES
+    ]
     assert result.metrics["recovered_random"] >= 0.5
     by_rate = result.metrics["recovered_by_rate"]
     assert {name: list(line) for name, line in by_rate.items()} == {name: ["0.25", "1"] for name in FAMILIES}
@@ -123,20 +127,20 @@ def test_a_job_leaves_pictures_a_table_and_figures(folder, generator):
     assert list(result.metrics["normality"]) == ["layer1", "layer2", "layer3"]
     trials = folder / "run" / "trials"
     assert len(trials.names()) == 5 + 5 + 1
-    assert result.figures[0] == "table.md"
-    for name in result.figures[1:]:
-        assert np.asarray(Image.open(io.BytesIO((folder / "run" / "figures").read(name)))).std() > 1
-    assert "| random |" in (folder / "run" / "figures").read("table.md").decode()
+    assert list(result.figures) == ["masks.png", "transition.png", "weights.png"]
+    for picture in result.figures.values():
+        assert np.asarray(Image.open(io.BytesIO(picture))).std() > 1
+    assert "| random |" in (result.table or "")
     before = {name: trials.modified_ms(name) for name in trials.names()}
     trials.remove("left-0.25.safetensors")
-    assert run(settings, context(folder, generator)).metrics == result.metrics
+    assert run_job(settings, context(folder, generator)) == result
     again = {name: trials.modified_ms(name) for name in trials.names()}
     assert [name for name in before if before[name] != again[name]] == ["left-0.25.safetensors"]
 
 
 def test_the_table_says_what_was_found_and_what_the_paper_says():
-    found = Recovered(recovered=0.75, z_error=2e-9, hidden_error=3e-4, evaluations=1234.5, diverged=0)
-    report = Report(
+    found = MeasurementResult(recovered=0.75, z_error=2e-9, hidden_error=3e-4, evaluations=1234.5, diverged=0)
+    report = RecoverPartialReport(
         images=8,
         threshold=1e-4,
         masks={"random": found, "scribble": found},
@@ -154,14 +158,16 @@ def test_the_table_says_what_was_found_and_what_the_paper_says():
 
 
 def test_without_settings_it_is_the_papers_experiment():
-    settings = PartialConfig.model_validate({"generator": "g"})
+    settings = RecoverPartialJob.model_validate({"generator": "g"})
+    assert references(settings) == {"generator": "g"}
+    assert isinstance(settings.generator, GeneratorRef)
     assert [(each.mask, each.rate) for each in settings.masks] == [
         (name, 0.5) for name in ("random", *HALVES)
     ]
     inversion = settings.inversion
     assert (inversion.solver, inversion.lr, inversion.steps) == ("adam", 0.1, 500)
     assert inversion.restart_negative
-    assert cost(settings, None) == {"trials at most": 75, "steps at most": 75 * 100 * 2 * 500}
+    assert settings.cost(None) == {"trials at most": 75, "steps at most": 75 * 100 * 2 * 500}
 
 
 def test_masks_that_cannot_be_told_apart_or_contradict_are_refused():

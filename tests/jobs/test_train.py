@@ -10,12 +10,13 @@ from rich.console import Console
 from faulty import planned
 from preimage.cli.report import show_outcome
 from preimage.errors import PreimageError, SpecError, StoreError
-from preimage.latents.store import Store
 from preimage.metrics.pag import PagError
 from preimage.models.generator_folder import load_generator, load_prior
+from preimage.pipelines.describe import summarize
 from preimage.pipelines.execute import execute
-from preimage.pipelines.plan import make_plan
+from preimage.pipelines.make_plan import make_plan
 from preimage.specs.load import loads
+from stores import store_of
 
 SHORT = {
     "total_images": 1_200,
@@ -38,15 +39,15 @@ def test_a_training_with_codes_leaves_a_generator_a_store_and_pictures(tmp_path,
     plan = planned(tmp_path, {"train": step})
     outcome = execute(plan)
     run = plan.steps[0].run
-    generator, card = load_generator(run.generator)
-    store = Store.open(run.store)
+    generator, card = load_generator(run.product("generator"))
+    store = store_of(run)
     codes = store.head(200)
     assert len(codes) == outcome.metrics["images"] == 200
     assert outcome.metrics["reconstruction_error"] == pytest.approx(codes.loss.double().mean().item())
     assert outcome.metrics["images_seen"] == card.training["images_seen"] == 1_200
     assert set(outcome.figures or {}) == {"samples", "reconstructions", "loss"}
     assert run.samples.names() == [f"{seen:012d}.png" for seen in (0, 600, 1200)]
-    prior = load_prior(run.generator, card)
+    prior = load_prior(run.product("generator"), card)
     drawn = prior.sample(8, torch.Generator().manual_seed(0))
     assert generator(drawn).shape == (8, 1, 16, 16)
     assert store.about.prior == prior.name == card.generator.prior
@@ -63,7 +64,7 @@ def test_a_step_can_measure_and_invert_what_glo_left(tmp_path):
     plan = planned(tmp_path, steps)
     outcome = execute(plan)
     assert outcome.metrics["pag"] > 0
-    found = Store.open(plan.steps[2].run.store).head(200)
+    found = store_of(plan.steps[2].run).head(200)
     assert found.z.norm(dim=1).max() <= 1 + 1e-5
     with pytest.raises(PagError, match="the std of a 'gaussian-in-ball' prior is not known"):
         execute(planned(tmp_path, {"glo": GLO, "pag": {"job": "pag", "store": "glo"}}))
@@ -79,18 +80,18 @@ def test_more_dimensions_than_the_images_have_components_are_refused_by_the_plan
 def test_what_a_finished_run_lost_is_made_again_and_nothing_else(tmp_path):
     execute(planned(tmp_path, {"glo": GLO}))
     run = planned(tmp_path, {"glo": GLO}).steps[0].run
-    before = Store.open(run.store)
-    kept = (run.store.local / "part-00000.parquet").stat().st_mtime_ns
+    before = store_of(run)
+    kept = (run.product("store").local / "part-00000.parquet").stat().st_mtime_ns
     for name in ("part-00003.parquet", "_part-00003.json", "_manifest.json"):
-        run.store.remove(name)
+        run.product("store").remove(name)
     again = planned(tmp_path, {"glo": GLO})
     assert again.steps[0].state == "begun"
     execute(again)
-    assert Store.open(run.store).fingerprint == before.fingerprint
-    assert (run.store.local / "part-00000.parquet").stat().st_mtime_ns == kept
-    run.generator.remove("config.json")
+    assert store_of(run).fingerprint == before.fingerprint
+    assert (run.product("store").local / "part-00000.parquet").stat().st_mtime_ns == kept
+    run.product("generator").remove("config.json")
     execute(planned(tmp_path, {"glo": GLO}))
-    assert load_generator(run.generator)[1].fingerprint == before.about.generator.fingerprint
+    assert load_generator(run.product("generator"))[1].fingerprint == before.about.generator.fingerprint
 
 
 def test_the_plan_refuses_a_store_of_another_generator(tmp_path):
@@ -148,7 +149,7 @@ def test_the_table_of_methods_is_shown_when_all_is_done(tmp_path):
     plan = planned(tmp_path, {"glo": GLO, "autoencoder": AUTOENCODER, "table": table})
     console = Console(record=True, width=120, file=io.StringIO())
     outcome = execute(plan)
-    show_outcome(console, plan, outcome)
+    show_outcome(console, summarize(plan, outcome))
     lines = [line.split() for line in console.export_text().splitlines()]
     rows = {tuple(words[:2]) for words in lines if words}
     assert {("GLO", "(L2)"), ("DCAE", "6")} <= rows

@@ -14,9 +14,10 @@ from faulty import planned
 from preimage.cli.report import show_outcome
 from preimage.errors import ClassifierError, DataError, SpecError
 from preimage.models.classifier import load_classifier, read_classifier_card
+from preimage.pipelines.describe import summarize
 from preimage.pipelines.execute import execute
 from preimage.pipelines.inputs import find_product
-from preimage.pipelines.plan import make_plan
+from preimage.pipelines.make_plan import make_plan
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.load import load, loads
 from preimage.storage.folder import Folder
@@ -43,8 +44,8 @@ def trained(tmp_path_factory):
 def test_it_leaves_a_classifier_its_accuracy_and_pictures(trained):
     _, plan, outcome = trained
     run = plan.steps[0].run
-    _, card = load_classifier(run.classifier)
-    assert outcome.classifier == run.classifier.uri
+    _, card = load_classifier(run.product("classifier"))
+    assert outcome.products["classifier"] == run.product("classifier").uri
     assert outcome.metrics["accuracy"] == card.accuracy > 0.2
     assert outcome.metrics["held_out_images"] == 797
     assert outcome.metrics["images_seen"] == card.training["images_seen"] == 2_400
@@ -59,9 +60,9 @@ def test_it_leaves_a_classifier_its_accuracy_and_pictures(trained):
 def test_it_is_shown_when_all_is_done(trained):
     _, plan, outcome = trained
     console = Console(record=True, width=200, file=io.StringIO())
-    show_outcome(console, plan, outcome)
+    show_outcome(console, summarize(plan, outcome))
     lines = [line.split() for line in console.export_text().splitlines()]
-    assert ["classifier", outcome.classifier] in lines
+    assert ["classifier", outcome.products["classifier"]] in lines
     assert ["classify", "accuracy", f"{outcome.metrics['accuracy']:.4g}"] in lines
 
 
@@ -69,11 +70,11 @@ def test_what_is_proposed_next_is_a_spec_that_names_it(trained):
     _, plan, _ = trained
     alone = make_plan(loads(plan.steps[0].run.folder.read("spec.yaml").decode(), "spec.yaml", "again"))
     console = Console(record=True, width=200, file=io.StringIO())
-    show_outcome(console, alone, alone.steps[0].run.outcome())
+    show_outcome(console, summarize(alone, alone.steps[0].run.outcome()))
     (line,) = [line for line in console.export_text().splitlines() if "jobs/evaluate.yaml" in line]
     _, _, spec, *changes = shlex.split(line.split("  how good")[0])
     proposed = load(Path(__file__).parents[2] / spec, None, changes)
-    assert proposed.steps["score"].classifier == alone.steps[0].run.name
+    assert proposed.steps["evaluate"].classifier == alone.steps[0].run.name
     with pytest.raises(SpecError, match="no generator 'RUN'"):
         make_plan(proposed)
 
@@ -85,10 +86,12 @@ def test_the_tracker_is_sent_it(trained):
     (log,) = place.glob(f"**/{run.folder.read_json('run.json')['key']}.jsonl")
     said = [json.loads(line) for line in log.read_text().splitlines()]
     tags = {key: value for line in said for key, value in line.get("tags", {}).items()}
-    assert tags["preimage.classifier"] == run.classifier.uri
-    assert tags["preimage.classifier_fingerprint"] == read_classifier_card(run.classifier).fingerprint
+    assert tags["preimage.classifier"] == run.product("classifier").uri
+    assert (
+        tags["preimage.classifier_fingerprint"] == read_classifier_card(run.product("classifier")).fingerprint
+    )
     assert [line["accuracy"] for line in said if "accuracy" in line] == [
-        read_classifier_card(run.classifier).accuracy
+        read_classifier_card(run.product("classifier")).accuracy
     ]
 
 
@@ -96,13 +99,16 @@ def test_it_is_found_by_run_folder_and_its_own_folder_wherever_that_lies(trained
     _, plan, _ = trained
     step = plan.steps[0]
     runs = plan.root / "runs"
-    for name in (step.run.name, step.run.folder.uri, step.run.classifier.uri):
+    for name in (step.run.name, step.run.folder.uri, step.run.product("classifier").uri):
         found = find_product(name, "classifier", runs)
-        assert (found.folder.path, found.fingerprint) == (step.run.classifier.path, step.fingerprint)
-    for name in step.run.classifier.names():
-        (folder / "mine").write(name, step.run.classifier.read(name))
+        assert (found.folder.path, found.fingerprint) == (
+            step.run.product("classifier").path,
+            step.fingerprint,
+        )
+    for name in step.run.product("classifier").names():
+        (folder / "mine").write(name, step.run.product("classifier").read(name))
     elsewhere = find_product((folder / "mine").uri, "classifier", runs)
-    assert elsewhere.fingerprint == read_classifier_card(step.run.classifier).fingerprint
+    assert elsewhere.fingerprint == read_classifier_card(step.run.product("classifier")).fingerprint
     with pytest.raises(SpecError, match="no classifier 'nowhere'"):
         find_product("nowhere", "classifier", runs)
 
@@ -110,12 +116,12 @@ def test_it_is_found_by_run_folder_and_its_own_folder_wherever_that_lies(trained
 def test_a_finished_run_that_lost_it_makes_it_again(tmp_path):
     run: RunFolder = planned(tmp_path, {"classify": JOB}).steps[0].run
     outcome = execute(planned(tmp_path, {"classify": JOB}))
-    before = read_classifier_card(run.classifier).fingerprint
-    run.classifier.remove("config.json")
+    before = read_classifier_card(run.product("classifier")).fingerprint
+    run.product("classifier").remove("config.json")
     again = planned(tmp_path, {"classify": JOB})
     assert again.steps[0].state == "begun"
     assert execute(again).metrics == outcome.metrics
-    assert read_classifier_card(run.classifier).fingerprint == before
+    assert read_classifier_card(run.product("classifier")).fingerprint == before
     assert planned(tmp_path, {"classify": JOB}).steps[0].state == "finished"
 
 

@@ -45,7 +45,7 @@ def test_classes_that_the_classifier_does_not_know_are_refused_before_training(t
     plan = planned(tmp_path / "results", {"dfm": SCORED | {"score": {"classifier": str(tmp_path / "five")}}})
     with pytest.raises(ClassifierError, match="digits has more classes than the classifier knows: 10"):
         execute(plan)
-    assert not plan.steps[0].run.checkpoints.exists()
+    assert not plan.steps[0].run.product("checkpoints").exists()
 
 
 @pytest.mark.parametrize(

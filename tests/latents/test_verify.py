@@ -147,7 +147,7 @@ def test_a_part_of_another_store_is_found(store, make_codes, about):
 
 
 def test_a_plan_of_another_store_is_found(store, about):
-    other = manifest.Plan(about=about.model_copy(update={"prior": "uniform"}), parts=3, count=10)
+    other = manifest.StorePlan(about=about.model_copy(update={"prior": "uniform"}), parts=3, count=10)
     manifest.write_config(store.folder, "_plan.json", other)
     with pytest.raises(
         StoreError, match=r'the manifest is not that of _plan.json: prior: "uniform" -> "normal"'

@@ -80,12 +80,12 @@ def test_a_store_of_any_number_of_parts_has_one_value(tmp_path):
 
 
 @pytest.mark.parametrize("parts", [1, 7])
-def test_images_that_diverged_are_left_out(tmp_path, parts):
+def test_images_that_diverged_are_skipped(tmp_path, parts):
     z = draw(90, [0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
     lost = torch.arange(90) % 4 == 1
     wild = torch.where(lost[:, None], 1e6, z)
     found, others = store_pag(store_of(tmp_path, wild, parts, lost=lost)), pag([z[~lost]], 1 / math.sqrt(3))
-    assert (found.count, found.left_out) == (67, 23)
+    assert (found.count, found.skipped) == (67, 23)
     assert (found.pag, found.pag_raw) == pytest.approx((others.pag, others.pag_raw), rel=1e-12)
 
 

@@ -48,7 +48,7 @@ def test_errors_are_those_of_a_direct_float64_computation(make, generator, digit
     assert found.lap1_paper == pytest.approx(lap1(made, images, "paper").mean().item(), rel=1e-6)
     assert found.variance == pytest.approx(images.var(0, correction=0).mean().item(), rel=1e-9)
     assert found.explained == pytest.approx(1 - found.mse / found.variance)
-    assert (found.count, found.left_out) == (197, 3)
+    assert (found.count, found.skipped) == (197, 3)
     assert told[-1] == (200, 200)
 
 

@@ -4,15 +4,9 @@ import torch
 from preimage.errors import GeneratorError, PriorError
 from preimage.latents.priors import Gaussian
 from preimage.models.dcgan import Generator
-from preimage.models.generator_folder import (
-    CONFIG,
-    PRIOR,
-    WEIGHTS,
-    load_generator,
-    load_prior,
-    save_generator,
-)
+from preimage.models.generator_folder import PRIOR, load_generator, load_prior, save_generator
 from preimage.models.prior_folder import save_prior
+from preimage.models.weights import CONFIG, WEIGHTS
 from tiny import GLO_MODEL, MODEL
 
 

@@ -13,11 +13,11 @@ from faulty import INVERT, TRAIN, meanwhile, planned, wait_for
 from mlflow_server import Server
 from mlflow_server import wait_for as wait_for_answer
 from nodes import Stopwatch, nodes, workers_on
-from preimage.latents.store import Store
 from preimage.latents.verify import verify
 from preimage.pipelines.execute import execute
-from preimage.training import checkpoints
+from preimage.runs import checkpoints
 from preimage.training.gan import METRICS
+from stores import store_of
 
 pytestmark = pytest.mark.faults
 STEPS = {
@@ -54,7 +54,9 @@ def at_work(plan):
 
 
 def half_trained(plan):
-    return 6_000 < seen(plan) < 20_000 and bool(checkpoints.committed(plan.steps[0].run.checkpoints))
+    return 6_000 < seen(plan) < 20_000 and bool(
+        checkpoints.committed(plan.steps[0].run.product("checkpoints"))
+    )
 
 
 def require_same_curves(plan, undisturbed):
@@ -66,9 +68,9 @@ def require_same_curves(plan, undisturbed):
 def require_same(plan, undisturbed):
     there, outcome = undisturbed
     require_same_curves(plan, undisturbed)
-    store = Store.open(plan.steps[1].run.store)
+    store = store_of(plan.steps[1].run)
     assert verify(store.folder).count == 400
-    assert store.fingerprint == Store.open(there.steps[1].run.store).fingerprint
+    assert store.fingerprint == store_of(there.steps[1].run).fingerprint
     assert plan.run.outcome().metrics["pag"] == outcome.metrics["pag"]
 
 
@@ -126,7 +128,7 @@ def test_the_same_spec_twice_at_once_and_another_that_shares_its_training_train_
     three = [begin(line) for line in lines]
     assert [each.wait() for each in three] == [0, 0, 0]
     require_same(plan, undisturbed)
-    assert Store.open(other.steps[1].run.store).count == 400
+    assert store_of(other.steps[1].run).count == 400
     trained = [name for name in (plan.root / "runs").names() if name.startswith("train-gan")]
     assert len(trained) == 1
     require_recorded_once(plan, tmp_path, 4 + 2)

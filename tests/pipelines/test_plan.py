@@ -6,7 +6,7 @@ from preimage.errors import GeneratorError, InversionError, PreimageError, SpecE
 from preimage.models.generator_folder import save_generator
 from preimage.pipelines.execute import execute
 from preimage.pipelines.inputs import find_run
-from preimage.pipelines.plan import _without, image_count
+from preimage.pipelines.make_plan import _without
 
 SHORT = TRAIN | {"training": TRAIN["training"] | {"images": 600}}
 STEPS = {"train": SHORT, "codes": INVERT, "prior": {"job": "pag", "store": "codes"}}
@@ -23,7 +23,7 @@ def change(step, **keys):
 def test_a_plan_writes_nothing(tmp_path):
     plan = planned(tmp_path / "results", STEPS)
     assert [step.state for step in plan.steps] == ["new"] * 3
-    assert image_count(plan.steps[1].data, plan.datasets) == 400
+    assert plan.catalog.count(plan.steps[1].data) == 400
     assert not (tmp_path / "results").exists()
 
 
@@ -73,7 +73,7 @@ def test_a_product_is_found_by_run_name_folder_and_its_own_folder(tmp_path):
     run = plan.steps[0].run
     fingerprints = {
         planned(tmp_path, {"codes": INVERT | {"generator": name}}).steps[0].fingerprint
-        for name in (run.name, run.folder.uri, run.generator.uri)
+        for name in (run.name, run.folder.uri, run.product("generator").uri)
     }
     assert fingerprints == {plan.steps[1].fingerprint}, "it is the same inversion, however it is asked for"
     runs = plan.root / "runs"
@@ -115,7 +115,7 @@ def test_a_generator_from_elsewhere_and_its_identity(tmp_path, tiny_generator, f
         (
             change("train", resources={"workers": 61}),
             PreimageError,
-            "a batch of 60 images cannot be shared by 61 workers",
+            "61 workers cannot share a batch of 60 images",
         ),
     ],
 )

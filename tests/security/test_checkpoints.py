@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from preimage.runs import checkpoints
 from preimage.storage.folder import Folder, digest
-from preimage.training import checkpoints
 from preimage.training.worker import Worker
 from security.mutations import FUZZ, altered, damaged, documented
 

@@ -25,11 +25,11 @@ from preimage.models.generator_folder import load_generator, save_generator
 from preimage.models.inception import open_inception
 from preimage.models.prior_folder import load_fitted
 from preimage.pipelines.execute import execute
-from preimage.pipelines.plan import make_plan
+from preimage.pipelines.make_plan import make_plan
+from preimage.runs.checkpoints import committed, newest
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.load import loads
 from preimage.storage.folder import Folder, digest
-from preimage.training.checkpoints import committed, newest
 from security.mutations import FUZZ, damaged, documented
 from shell import SPEC
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from preimage.pipelines.execute import execute
 from preimage.pipelines.inputs import find_product, find_run
-from preimage.pipelines.plan import make_plan
+from preimage.pipelines.make_plan import make_plan
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.load import loads
 from preimage.storage.folder import Folder
@@ -51,7 +51,7 @@ def read(run: RunFolder) -> None:
     for attempt in (run.outcome, run.progress, run.about, run.records, lambda: run.curve("generator_loss")):
         documented(attempt)
     documented(lambda: find_run("f" * 32, runs))
-    for name in (run.name, run.generator.uri):
+    for name in (run.name, run.product("generator").uri):
         documented(lambda name=name: find_product(name, "generator", runs))
     spec = {"results": runs.parent.uri, "tracking": {"uri": "none"}, **CODES, "generator": run.name}
     documented(lambda: make_plan(loads(yaml.safe_dump(spec), "b.yaml", "b")))

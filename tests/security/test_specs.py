@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from preimage.errors import PreimageError
-from preimage.pipelines.plan import make_plan
+from preimage.pipelines.make_plan import make_plan
 from preimage.specs.load import load, loads
 from preimage.specs.study import is_study, loads_study
 from security.mutations import FUZZ, NAMES, altered, damaged, documented, memory_within, values

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preimage.errors import PreimageError, StoreError
-from preimage.latents.manifest import Manifest, PartRecord, Plan, file_sizes, write_config
+from preimage.latents.manifest import Manifest, PartRecord, StorePlan, file_sizes, write_config
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, arrow_schema, concatenate
 from preimage.latents.store import Store, StoreWriter
 from preimage.latents.verify import verify
@@ -202,7 +202,7 @@ def bomb(folder: Folder, about: About, rows: int) -> int:
     record = PartRecord(
         file=path.name, rows=rows, bytes=len(data), sha256=digest(data), rows_sha256="", first_id=0, last_id=0
     )
-    write_config(folder, "_plan.json", Plan(about=about, parts=1, count=rows))
+    write_config(folder, "_plan.json", StorePlan(about=about, parts=1, count=rows))
     write_config(folder, "_part-00000.json", record)
     write_config(folder, "_manifest.json", Manifest.of(about, [record]))
     return len(data)
@@ -230,7 +230,7 @@ def test_a_manifest_that_claims_any_number_of_rows(store, rows):
 @pytest.mark.parametrize("parts", [10**9, 10**18, 10**30])
 def test_a_plan_that_claims_any_number_of_parts(tmp_path, parts):
     folder = Folder.at(tmp_path)
-    write_config(folder, "_plan.json", Plan(about=ABOUT, parts=parts, count=1))
+    write_config(folder, "_plan.json", StorePlan(about=ABOUT, parts=parts, count=1))
     with memory_within(20), pytest.raises(StoreError, match=f"0 of {parts} parts"):
         Store.open(folder)
     assert list(file_sizes(folder)) == ["_plan.json"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preimage.cli.submissions import jobs, logs, status
-from preimage.runs.submissions import Submission
+from preimage.cluster.submissions import Submission
 from security.mutations import FUZZ, altered, damaged, documented
 from submitted import record, say
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from preimage.errors import PreimageError, SpecError
+from preimage.jobs.base import Job
 from preimage.jobs.registry import JOBS
 from preimage.specs.load import load, loads
 from preimage.specs.models import schema
@@ -196,7 +197,7 @@ def test_steps_name_earlier_steps_that_leave_what_they_need(change, message):
         ("", "a spec is a mapping"),
         ("job: [", "line 1: this is not YAML"),
         ("job: pag\nstore: a\njob: pag", "line 3: the key 'job' stands already in line 1"),
-        ("store: a", "job: is needed but not there"),
+        ("store: a", "job: is required"),
         ("steps: {}", "must be step names"),
         ("steps: {A: {job: pag, store: a}}", "lower-case"),
         ("job: pag\nstore: a\nprofiles: 3", "profiles must be names"),
@@ -285,5 +286,7 @@ def test_the_shipped_schema_is_todays_and_knows_the_shipped_specs():
 
 def test_every_job_can_be_planned_for_its_cost():
     for kind, job in JOBS.items():
-        assert job.config.__doc__, kind
-        assert job.config.model_fields["job"].default == kind
+        assert job.__doc__, kind
+        assert job.model_fields["job"].default == kind
+        assert job.cost is not Job.cost, kind
+        assert job.metrics is not Job.metrics, kind

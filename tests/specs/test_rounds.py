@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from preimage.errors import SpecError
+from preimage.jobs.references import references
 from preimage.specs.load import loads
 
 TRAIN = {
@@ -38,7 +39,7 @@ def test_the_rounds_are_written_out_and_names_mean_what_was_last_made():
         *("prior-2", "train-2", "invert-2", "pag-2"),
         "report",
     ]
-    asked = {name: {key: step for key, (step, _) in job.needs().items()} for name, job in spec.steps.items()}
+    asked = {name: references(job) for name, job in spec.steps.items()}
     assert asked["prior-1"] == {"store": "invert", "generator": "train"}
     assert asked["train-1"] == {"resume_from": "train", "prior": "prior-1"}
     assert asked["pag-1"] == {"store": "invert-1", "prior": "prior-1"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from preimage.pipelines.plan import make_plan
+from preimage.pipelines.make_plan import make_plan
 from preimage.specs.objectives import recorders
 from preimage.specs.search_space import complete, grid_points, variants
 from preimage.specs.study import load_study
@@ -78,7 +78,7 @@ def test_the_pag_study_is_sixteen_models_and_one_classifier(profile, tmp_path):
     assert study.trials == len(points) == 16
     steps = [{step.name: step.fingerprint for step in planned(study, point).steps} for point in points]
     assert len({each["classifier"] for each in steps}) == 1
-    assert all(len({each[name] for each in steps}) == 16 for name in ("train", "invert", "pag", "score"))
+    assert all(len({each[name] for each in steps}) == 16 for name in ("train", "invert", "pag", "evaluate"))
     assert {len(each.choice) for each in study.space.values()} == {2, 4}
 
 

@@ -82,7 +82,7 @@ def make_run(folder, name="train-gan-1", key="k"):
     about = {"job": "train-gan", "name": "a", "fingerprint": "f", "key": key, "git_commit": "c"}
     about |= {"created": "now"}
     dataset = {"source": "digits", "address": (folder / "datasets" / "digits").uri}
-    run.folder.write("spec.yaml", b"job: train-gan\ntraining: {images: 10}\n")
+    run.folder.write("spec.yaml", b"job: train-gan\ntraining: {total_images: 10}\n")
     run.folder.write_json("run.json", about | {"versions": {"torch": "2"}, "dataset": dataset})
     (folder / "datasets" / "digits").write_json("manifest.json", {"fingerprint": "pixels"})
     return run

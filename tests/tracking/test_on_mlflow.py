@@ -7,7 +7,8 @@ from PIL import Image
 from preimage.errors import StorageError, TrackingError
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
-from preimage.tracking.tracker import Record, open_tracker
+from preimage.tracking.open import open_tracker
+from preimage.tracking.tracker import Record
 
 
 @pytest.fixture(scope="module")

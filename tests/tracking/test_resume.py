@@ -2,7 +2,7 @@ import pytest
 
 from preimage.errors import PreimageError
 from preimage.pipelines.execute import execute
-from preimage.pipelines.plan import make_plan
+from preimage.pipelines.make_plan import make_plan
 from preimage.specs.load import loads
 from preimage.tracking import mirror
 from preimage.training.gan import GanAlgorithm
@@ -79,7 +79,8 @@ def test_fingerprints_and_addresses_are_tags(plan, tmp_path):
     for key in ("preimage.generator_fingerprint", "preimage.dataset_fingerprint"):
         assert len({tags[name][key] for name in ("train", "codes", "prior")}) == 1
     assert tags["codes"]["preimage.store_fingerprint"] == tags["prior"]["preimage.store_fingerprint"]
-    assert tags["codes"]["preimage.store"] == tags["p"]["preimage.store"] == outcome.store
-    assert tags["train"]["preimage.generator"] == tags["p"]["preimage.generator"] == outcome.generator
+    made = outcome.products
+    assert tags["codes"]["preimage.store"] == tags["p"]["preimage.store"] == made["store"]
+    assert tags["train"]["preimage.generator"] == tags["p"]["preimage.generator"] == made["generator"]
     (images,) = found["train"].inputs.dataset_inputs
     assert tags["train"]["preimage.dataset_fingerprint"].startswith(images.dataset.digest)

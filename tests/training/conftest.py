@@ -11,6 +11,7 @@ from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
+from preimage.training.export import export_generator
 from preimage.training.gan import GanAlgorithm
 from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.training import Training
@@ -35,6 +36,7 @@ def make_glo(digits: Dataset, folder: Folder) -> Callable[..., Training]:
             build=build_glo,
             identity=identity or {},
             seed=0,
+            export=export_generator,
             history={"job": "train-glo"},
         )
 
@@ -53,6 +55,7 @@ def make_training(digits: Dataset, folder: Folder) -> Callable[..., Training]:
             build=partial(build, optimizer or OptimizerConfig()),
             identity={"optimizer": {"lr": 2e-4}},
             seed=seed,
+            export=export_generator,
         )
 
     return make

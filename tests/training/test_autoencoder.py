@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from preimage.data.pixels import to_float
-from preimage.latents.store import Store
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.autoencoder import AutoencoderAlgorithm
 from preimage.training.config import OptimizerConfig
 from preimage.training.loop import train
 from preimage.training.worker import Worker
+from stores import store_of
 from tiny import LOOP, MODEL
 
 AE_MODEL = MODEL.model_copy(update={"prior": "gaussian"})
@@ -46,14 +46,14 @@ def test_training_leaves_the_decoder_its_prior_and_the_encoders_codes(make_glo, 
     train(Worker(), replace(training, build=build))
     curve = [value for _, value in training.run.curve("loss")]
     assert curve[-1] < 0.5 * curve[0]
-    generator, card = load_generator(training.run.generator)
-    codes = Store.open(training.run.store).head(digits.count)
+    generator, card = load_generator(training.run.product("generator"))
+    codes = store_of(training.run).head(digits.count)
     images = to_float(digits.read(0, digits.count).pixels)
     with torch.no_grad():
         errors = (generator(codes.z) - images).square().mean((1, 2, 3))
     assert torch.allclose(codes.loss, errors, atol=1e-5)
     assert codes.converged.all()
-    prior = load_prior(training.run.generator, card)
+    prior = load_prior(training.run.product("generator"), card)
     assert prior.name == "gaussian"
     assert torch.allclose(prior.root @ prior.root.T, torch.cov(codes.z.T), atol=1e-4)
 
@@ -75,4 +75,4 @@ def test_a_killed_run_goes_on_with_the_same_curve(make_glo, monkeypatch):
     monkeypatch.setattr(AutoencoderAlgorithm, "step", original)
     train(Worker(), killed)
     assert killed.run.curve("loss") == whole.run.curve("loss")
-    assert Store.open(killed.run.store).fingerprint == Store.open(whole.run.store).fingerprint
+    assert store_of(killed.run).fingerprint == store_of(whole.run).fingerprint

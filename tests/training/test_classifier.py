@@ -21,7 +21,7 @@ from preimage.training.classifier import (
     METRICS,
     ClassifierAlgorithm,
     HeldOut,
-    deliver_classifier,
+    export_classifier,
     read_confusion,
 )
 from preimage.training.config import OptimizerConfig
@@ -54,7 +54,7 @@ def make_classifier(digits: Dataset, more_digits: Dataset, folder: Folder) -> Ca
             build=classifier,
             identity={},
             seed=0,
-            deliver=partial(deliver_classifier, held_out),
+            export=partial(export_classifier, held_out),
             history={"job": "train-classifier"},
         )
 
@@ -111,13 +111,13 @@ def test_what_comes_of_it_is_the_average_of_the_steps(digits):
 def test_training_leaves_a_classifier_and_its_accuracy_on_images_it_never_saw(make_classifier, more_digits):
     training = make_classifier(total_images=9_600)
     train(Worker(), training)
-    network, card = load_classifier(training.run.classifier)
+    network, card = load_classifier(training.run.product("classifier"))
     unseen = more_digits.read(200, more_digits.count)
     with torch.no_grad():
         told = network(to_float(unseen.pixels)).argmax(1)
     assert card.accuracy == pytest.approx((told == unseen.labels).double().mean().item())
     assert card.accuracy > 0.6, "a tenth is chance"
-    counts = read_confusion(training.run.classifier)
+    counts = read_confusion(training.run.product("classifier"))
     assert counts.sum() == CHUNK + 150
     assert torch.equal(counts.sum(1), unseen.labels.long().bincount(minlength=10))
     assert torch.equal(counts.sum(0), told.bincount(minlength=10))
@@ -144,7 +144,7 @@ def test_a_killed_run_goes_on_with_the_same_curve(make_classifier, monkeypatch, 
     monkeypatch.setattr(ClassifierAlgorithm, "step", original)
     train(Worker(), killed)
     assert curves(killed) == curves(whole)
-    one, other = (load_classifier(each.run.classifier)[1] for each in (whole, killed))
+    one, other = (load_classifier(each.run.product("classifier"))[1] for each in (whole, killed))
     assert one.fingerprint == other.fingerprint
     assert one.accuracy == other.accuracy
 
@@ -167,7 +167,7 @@ def test_three_workers_train_and_measure_as_one_does(make_classifier):
         for metric in METRICS:
             a, b = (torch.tensor(each.run.curve(metric)) for each in (one, pair))
             assert torch.allclose(a, b, rtol=2e-4), "up to the rounding of sums"
-        found = [read_confusion(each.run.classifier) for each in (one, pair)]
+        found = [read_confusion(each.run.product("classifier")) for each in (one, pair)]
         assert found[0].sum() == found[1].sum() == CHUNK + 150
         assert (found[0] - found[1]).abs().sum() <= 4, "an image on the border may fall to either side"
     assert curves(ones[0]) != curves(ones[1])

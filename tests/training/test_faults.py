@@ -19,12 +19,13 @@ import two_workers
 from faulty import wait_for
 from nodes import Stopwatch, alive, nodes, workers_on
 from preimage.config import Resources
-from preimage.latents.store import Store
 from preimage.latents.verify import verify
-from preimage.training import checkpoints, on_ray
+from preimage.runs import checkpoints
+from preimage.training import on_ray
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from stores import store_of
 from two_workers import calm_glo, disturbed
 
 pytestmark = pytest.mark.faults
@@ -91,7 +92,7 @@ def world(tmp_path) -> int:
 def half_way(training: Training, tmp_path) -> bool:
     """Whether there is a checkpoint, and steps after it that would be lost."""
     since = steps(tmp_path)[-1][0] % 20 if steps(tmp_path) else 0
-    return bool(checkpoints.committed(training.run.checkpoints)) and 8 <= since <= 14
+    return bool(checkpoints.committed(training.run.product("checkpoints"))) and 8 <= since <= 14
 
 
 def pace(tmp_path, count: int = 60) -> float:
@@ -106,8 +107,8 @@ def require_same(training: Training, undisturbed: Training) -> None:
     a, b = (each.run.curve("loss") for each in (undisturbed, training))
     assert [images for images, _ in b] == [images for images, _ in a] == list(range(250, 6_001, 250))
     assert torch.allclose(torch.tensor(b), torch.tensor(a), rtol=2e-3), "up to the rounding of sums"
-    verify(training.run.store)
-    expected, found = (Store.open(each.run.store).head(1000) for each in (undisturbed, training))
+    verify(training.run.product("store"))
+    expected, found = (store_of(each.run).head(1000) for each in (undisturbed, training))
     assert torch.equal(found.image_id, expected.image_id)
     assert torch.allclose(found.z, expected.z, atol=5e-3)
     assert torch.allclose(found.loss, expected.loss, rtol=1e-2)

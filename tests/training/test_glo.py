@@ -10,15 +10,15 @@ import torch.nn.functional as F
 
 from preimage.data.pixels import to_float
 from preimage.errors import CheckpointError, NonFiniteError, PreimageError
-from preimage.latents.store import Store
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.objectives.lap1 import lap1
-from preimage.training import checkpoints
+from preimage.runs import checkpoints
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.loop import train
 from preimage.training.worker import Worker
+from stores import store_of
 from tiny import GLO_MODEL, LOOP
 
 SGD = OptimizerConfig(name="sgd", lr=1.0)
@@ -111,10 +111,10 @@ def test_training_lowers_the_loss_and_leaves_a_generator_its_prior_and_a_store(m
     train(Worker(), training)
     curve = [value for _, value in training.run.curve("loss")]
     assert curve[-1] < 0.5 * curve[0]
-    generator, card = load_generator(training.run.generator)
-    prior = load_prior(training.run.generator, card)
+    generator, card = load_generator(training.run.product("generator"))
+    prior = load_prior(training.run.product("generator"), card)
     assert prior.name == card.generator.prior == "gaussian-in-ball"
-    store = Store.open(training.run.store)
+    store = store_of(training.run)
     codes = store.head(store.count)
     images = digits.read(0, digits.count)
     assert torch.equal(codes.image_id, images.image_id)
@@ -143,7 +143,7 @@ def test_a_killed_run_goes_on_with_the_same_curve_and_codes(make_glo, monkeypatc
     monkeypatch.setattr(GloAlgorithm, "step", original)
     train(Worker(), killed)
     assert killed.run.curve("loss") == whole.run.curve("loss")
-    assert Store.open(killed.run.store).fingerprint == Store.open(whole.run.store).fingerprint
+    assert store_of(killed.run).fingerprint == store_of(whole.run).fingerprint
 
 
 def test_a_delivery_that_was_killed_goes_on(make_glo):
@@ -151,19 +151,19 @@ def test_a_delivery_that_was_killed_goes_on(make_glo):
     train(Worker(), whole)
     train(Worker(), hurt)
     for name in ("_manifest.json", "part-00003.parquet"):
-        hurt.run.store.remove(name)
+        hurt.run.product("store").remove(name)
     train(Worker(), hurt)
-    assert Store.open(hurt.run.store).fingerprint == Store.open(whole.run.store).fingerprint
+    assert store_of(hurt.run).fingerprint == store_of(whole.run).fingerprint
 
 
 def test_the_best_checkpoints_codes_are_delivered_with_its_generator(make_glo):
     training = make_glo(total_images=960, select_by="code_norm", mode="min")
     train(Worker(), training)
-    best = checkpoints.best(training.run.checkpoints, lowest=True)
-    codes = Store.open(training.run.store).head(500)
+    best = checkpoints.best(training.run.product("checkpoints"), lowest=True)
+    codes = store_of(training.run).head(500)
     assert best.images < 960
     assert torch.equal(codes.z, best.own(0)["codes"][: len(codes)])
-    assert load_generator(training.run.generator)[1].training["images_seen"] == best.images
+    assert load_generator(training.run.product("generator"))[1].training["images_seen"] == best.images
 
 
 def test_a_loss_that_diverges_stops_and_keeps_the_last_good_checkpoint(make_glo, monkeypatch):
@@ -176,7 +176,7 @@ def test_a_loss_that_diverges_stops_and_keeps_the_last_good_checkpoint(make_glo,
     monkeypatch.setattr(GloAlgorithm, "step", poisoned)
     with pytest.raises(NonFiniteError, match="the loss is not finite at step 7"):
         train(Worker(), training)
-    kept = checkpoints.newest(training.run.checkpoints)
+    kept = checkpoints.newest(training.run.product("checkpoints"))
     assert kept.images == 120
     assert kept.own(0)["codes"].isfinite().all()
 
@@ -198,7 +198,7 @@ def test_a_resume_with_another_dataset_is_refused(make_glo):
 def test_mixed_precision_keeps_codes_and_weights_in_float32(make_glo):
     training = make_glo(total_images=240, precision="bf16")
     train(Worker(), training)
-    newest = checkpoints.newest(training.run.checkpoints)
+    newest = checkpoints.newest(training.run.product("checkpoints"))
     assert newest.own(0)["codes"].dtype == torch.float32
     assert all(each.dtype != torch.bfloat16 for each in newest.shared()["algorithm"]["generator"].values())
 

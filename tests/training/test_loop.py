@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from preimage.errors import CheckpointError, NonFiniteError
-from preimage.training import checkpoints
+from preimage.runs import checkpoints
 from preimage.training.config import LoopConfig
 from preimage.training.gan import GanAlgorithm
 from preimage.training.loop import train
@@ -19,7 +19,7 @@ def curves(training):
 
 
 def weights(training):
-    return checkpoints.newest(training.run.checkpoints).shared()["algorithm"]["generator"]
+    return checkpoints.newest(training.run.product("checkpoints")).shared()["algorithm"]["generator"]
 
 
 def same_weights(one, other):
@@ -85,7 +85,7 @@ def test_a_finished_run_is_not_trained_again(make_training, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("shared.pt", "is passed over: shared.pt is missing or altered"), ("meta.json", "is passed over: ")],
+    [("shared.pt", "is skipped: shared.pt is missing or altered"), ("meta.json", "is skipped: ")],
 )
 def test_a_damaged_checkpoint_is_passed_over_and_said_to_be(make_training, monkeypatch, caplog, name, said):
     whole, hurt = make_training("whole"), make_training("hurt")
@@ -94,7 +94,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_said_to_be(make_training, monke
     with pytest.raises(Killed):
         train(Worker(), hurt)
     revive()
-    newest = checkpoints.committed(hurt.run.checkpoints)[-1].folder
+    newest = checkpoints.committed(hurt.run.product("checkpoints"))[-1].folder
     newest.write(name, newest.read(name)[:-100])
     train(Worker(), hurt)
     assert said in caplog.text
@@ -111,7 +111,7 @@ def test_what_is_not_finite_stops_before_the_update_and_keeps_the_last_checkpoin
     monkeypatch.setattr(GanAlgorithm, "step", poisoned)
     with pytest.raises(NonFiniteError, match="the discriminator's loss is not finite at step 7"):
         train(Worker(), training)
-    kept = checkpoints.newest(training.run.checkpoints)
+    kept = checkpoints.newest(training.run.product("checkpoints"))
     assert kept.images == 120
     assert all(torch.isfinite(each).all() for each in kept.shared()["algorithm"]["generator"].values())
 
@@ -165,9 +165,9 @@ def test_the_best_checkpoint_by_a_chosen_metric_is_kept_beside_the_latest(make_t
     for end in range(120, 961, 120):
         rows = [value for images, value in curve.items() if end - 120 < images <= end]
         scores[end] = sum(rows) / len(rows)
-    kept = [each.images for each in checkpoints.committed(training.run.checkpoints)]
+    kept = [each.images for each in checkpoints.committed(training.run.product("checkpoints"))]
     assert kept == sorted({min(scores, key=scores.__getitem__), 840, 960})
-    best = checkpoints.best(training.run.checkpoints, lowest=True)
+    best = checkpoints.best(training.run.product("checkpoints"), lowest=True)
     assert best.meta["score"] == pytest.approx(min(scores.values()))
 
 

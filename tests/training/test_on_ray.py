@@ -10,10 +10,10 @@ import yaml
 
 from faulty import TRAIN, kill, meanwhile, planned, wait_for
 from preimage.errors import NonFiniteError
-from preimage.latents.store import Store
 from preimage.pipelines.execute import execute
-from preimage.training import checkpoints
+from preimage.runs import checkpoints
 from preimage.training.gan import METRICS
+from stores import store_of
 
 pytestmark = pytest.mark.ray
 
@@ -41,7 +41,7 @@ def test_a_killed_worker_is_replaced_and_the_curve_and_the_mlflow_run_go_on(ray,
 
     def kill_worker() -> bool:
         state = run.progress()
-        if not state or not checkpoints.committed(run.checkpoints) or state["done"] >= 20_000:
+        if not state or not checkpoints.committed(run.product("checkpoints")) or state["done"] >= 20_000:
             return False
         kill(state["pid"])
         return True
@@ -66,7 +66,11 @@ def test_a_killed_driver_goes_on_when_the_command_is_given_again(undisturbed, tm
     file.write_text(yaml.safe_dump(plan.spec.resolved(), sort_keys=False))
     command = [sys.executable, "-m", "preimage", "run", str(file)]
     driver = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    wait_for(lambda: 0 < seen(plan) < 20_000 and bool(checkpoints.committed(plan.steps[0].run.checkpoints)))
+    wait_for(
+        lambda: (
+            0 < seen(plan) < 20_000 and bool(checkpoints.committed(plan.steps[0].run.product("checkpoints")))
+        )
+    )
     driver.kill()
     driver.wait()
     assert not plan.steps[0].run.outcome()
@@ -93,7 +97,7 @@ def test_glo_on_two_workers_with_one_killed_then_one_is_glo_on_one(ray, tmp_path
     run = plan.steps[0].run
 
     def kill_worker() -> bool:
-        there = checkpoints.committed(run.checkpoints)
+        there = checkpoints.committed(run.product("checkpoints"))
         state = run.progress()
         if not state or not there or there[-1].images < 3_600:
             return False
@@ -103,7 +107,7 @@ def test_glo_on_two_workers_with_one_killed_then_one_is_glo_on_one(ray, tmp_path
     with meanwhile(kill_worker) as killed:
         execute(plan)
     assert killed, "the worker was too quick to be killed"
-    newest = checkpoints.newest(run.checkpoints)
+    newest = checkpoints.newest(run.product("checkpoints"))
     assert sorted(newest.meta["files"]) == ["rank-0-of-2.pt", "rank-1-of-2.pt", "shared.pt"]
     assert [len(newest.own(rank)["codes"]) for rank in (0, 1)] == [200, 200], (
         "each has its images' codes alone"
@@ -111,20 +115,20 @@ def test_glo_on_two_workers_with_one_killed_then_one_is_glo_on_one(ray, tmp_path
 
     begun = planned(tmp_path / "one", {"glo": GLO})  # another number of workers is the same run
     assert begun.steps[0].fingerprint == plan.steps[0].fingerprint == whole.steps[0].fingerprint
-    first = checkpoints.committed(run.checkpoints)[0]
+    first = checkpoints.committed(run.product("checkpoints"))[0]
     for name in [*first.meta["files"], "meta.json"]:
-        target = begun.steps[0].run.checkpoints / first.folder.path.rsplit("/", 1)[1]
+        target = begun.steps[0].run.product("checkpoints") / first.folder.path.rsplit("/", 1)[1]
         target.write(name, first.folder.read(name))
     execute(begun)
     assert begun.steps[0].run.curve("loss")[0][0] > first.images, "nothing before it is done again"
-    assert checkpoints.newest(begun.steps[0].run.checkpoints).world_size == 1
+    assert checkpoints.newest(begun.steps[0].run.product("checkpoints")).world_size == 1
 
-    expected = Store.open(whole.steps[0].run.store).head(400)
+    expected = store_of(whole.steps[0].run).head(400)
     curve = dict(whole.steps[0].run.curve("loss"))
     for each in (plan, begun):
         for images, loss in each.steps[0].run.curve("loss"):
             assert loss == pytest.approx(curve[images], rel=2e-3)
-        found = Store.open(each.steps[0].run.store).head(400)
+        found = store_of(each.steps[0].run).head(400)
         assert torch.equal(found.image_id, expected.image_id)
         assert torch.allclose(found.z, expected.z, atol=5e-3)
 

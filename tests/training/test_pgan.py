@@ -18,7 +18,7 @@ from preimage.training.batches import shares
 from preimage.training.codes import CodeSet
 from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.loop import train
-from preimage.training.pgan import CodeScoring, PganAlgorithm, deliver_prior
+from preimage.training.pgan import CodeEvaluation, PganAlgorithm, export_prior
 from preimage.training.training import Training
 from preimage.training.worker import Worker
 from stores import write_store
@@ -56,9 +56,9 @@ def training(folder, store):
             build=pgan,
             identity={},
             seed=1,
-            deliver=deliver_prior,
+            export=export_prior,
             open=partial(CodeSet.open, held_out=OUT),
-            scoring=CodeScoring(unseen_of(store)),
+            evaluation=CodeEvaluation(unseen_of(store)),
         )
 
     return make
@@ -110,7 +110,7 @@ def test_it_learns_a_distribution_that_no_gaussian_is(training, folder, card, di
         training("run", total_images=96_000, checkpoint_every=19_200),
         dataset=heaps.folder,
         open=partial(CodeSet.open, held_out=OUT),
-        scoring=CodeScoring(unseen_of(heaps)),
+        evaluation=CodeEvaluation(unseen_of(heaps)),
         loop=LOOP.model_copy(
             update={"total_images": 96_000, "checkpoint_every": 19_200, "select_by": "energy_distance"}
         ),
@@ -118,11 +118,13 @@ def test_it_learns_a_distribution_that_no_gaussian_is(training, folder, card, di
     train(Worker(), made)
     unseen = z[is_held_out(torch.arange(3000), OUT)]
     gaussian = unseen.mean(0) + torch.randn(2000, 4, generator=random) * unseen.std(0)
-    drawn = load_fitted(made.run.prior).sample(2000, random)
+    drawn = load_fitted(made.run.product("prior")).sample(2000, random)
     assert energy_distance(drawn, unseen) < energy_distance(gaussian, unseen) / 4
     assert 0.35 < (drawn.mean(1) > 0).float().mean() < 0.65
     curve = dict(made.run.curve("energy_distance"))
-    assert read_prior_card(made.run.prior).training["codes_seen"] == min(curve, key=curve.__getitem__)
+    assert read_prior_card(made.run.product("prior")).training["codes_seen"] == min(
+        curve, key=curve.__getitem__
+    )
 
 
 def test_a_killed_training_leaves_the_prior_of_one_that_nothing_disturbed(training):
@@ -132,7 +134,9 @@ def test_a_killed_training_leaves_the_prior_of_one_that_nothing_disturbed(traini
         train(Worker(), replace(killed, build=partial(stopping, pgan, 61)))
     train(Worker(), killed)
     assert killed.run.curve("generator_loss") == whole.run.curve("generator_loss")
-    assert killed.run.prior.read("weights.safetensors") == whole.run.prior.read("weights.safetensors")
+    assert killed.run.product("prior").read("weights.safetensors") == whole.run.product("prior").read(
+        "weights.safetensors"
+    )
 
 
 def test_three_workers_learn_as_one_does(training):
@@ -144,7 +148,7 @@ def test_three_workers_learn_as_one_does(training):
     a, b = (torch.tensor(each.run.curve("discriminator_loss")) for each in (one, three))
     assert len(a) == 2
     assert torch.allclose(a, b, rtol=2e-4)
-    assert load_fitted(three.run.prior).latent_dim == 4
+    assert load_fitted(three.run.product("prior")).latent_dim == 4
 
 
 def test_noise_smaller_than_the_code_is_refused(training):

@@ -11,7 +11,7 @@ from preimage.metrics.scores import frechet_distance, inception_score
 from preimage.models.classifier import ClassifierConfig, build_classifier, save_classifier
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.scorer import ScorerSource
-from preimage.training import checkpoints
+from preimage.runs import checkpoints
 from preimage.training.loop import train
 from preimage.training.scoring import DRAWN, SCORES, Scoring
 from preimage.training.worker import Worker
@@ -40,20 +40,20 @@ def curves(training):
 
 def test_samples_are_scored_at_every_checkpoint_and_the_best_becomes_the_generator(make_training, scoring):
     training = make_training(select_by="classifier_score")
-    train(Worker(), replace(training, scoring=scoring))
+    train(Worker(), replace(training, evaluation=scoring))
     scores = dict(curves(training)["classifier_score"])
     assert list(scores) == [120, 240, 360, 480]
-    best = checkpoints.best(training.run.checkpoints, lowest=False)
+    best = checkpoints.best(training.run.product("checkpoints"), lowest=False)
     assert best.meta["score"] == max(scores.values()) == scores[best.images]
-    assert load_generator(training.run.generator)[1].training["images_seen"] == best.images
+    assert load_generator(training.run.product("generator"))[1].training["images_seen"] == best.images
 
 
 def test_the_scores_are_those_of_the_generators_samples_and_the_first_images(make_training, digits, scoring):
     training = make_training()
-    train(Worker(), replace(training, scoring=scoring))
-    generator, card = load_generator(training.run.generator)
+    train(Worker(), replace(training, evaluation=scoring))
+    generator, card = load_generator(training.run.product("generator"))
     random = torch.Generator().manual_seed(seed_of(training.seed, DRAWN))
-    codes = load_prior(training.run.generator, card).sample(SAMPLES, random)
+    codes = load_prior(training.run.product("generator"), card).sample(SAMPLES, random)
     scorer = scoring.source.open(torch.device("cpu"))
     with torch.no_grad():
         logits, features = scorer(to_uint8(generator(codes)))
@@ -67,12 +67,12 @@ def test_the_scores_are_those_of_the_generators_samples_and_the_first_images(mak
 def test_scoring_changes_nothing_in_the_training(make_training, scoring):
     plain, scored = make_training("plain"), make_training("scored")
     train(Worker(), plain)
-    train(Worker(), replace(scored, scoring=scoring))
+    train(Worker(), replace(scored, evaluation=scoring))
     assert plain.run.curve("generator_loss") == scored.run.curve("generator_loss")
 
 
 def test_a_run_that_was_stopped_has_the_same_scores(make_training, scoring, monkeypatch):
-    whole, stopped = (replace(make_training(name), scoring=scoring) for name in ("whole", "stopped"))
+    whole, stopped = (replace(make_training(name), evaluation=scoring) for name in ("whole", "stopped"))
     train(Worker(), whole)
     save = checkpoints.save
     monkeypatch.setattr(
@@ -89,7 +89,7 @@ def test_a_run_that_was_stopped_has_the_same_scores(make_training, scoring, monk
 def test_three_workers_score_as_one_does(make_training, scoring):
     """With batches and samples that they cannot share out evenly."""
     one, three = (
-        replace(make_training(name, total_images=125, batch_size=25), build=gan, scoring=scoring)
+        replace(make_training(name, total_images=125, batch_size=25), build=gan, evaluation=scoring)
         for name in ("one", "three")
     )
     train(Worker(), one)

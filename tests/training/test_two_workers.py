@@ -6,11 +6,11 @@ from functools import partial
 import pytest
 import torch
 
-from preimage.latents.store import Store
-from preimage.training import checkpoints
+from preimage.runs import checkpoints
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from stores import store_of
 from two_workers import METHODS, glo, many, norm_network, normalise, stopping, train_all, train_or_stop
 
 
@@ -44,9 +44,9 @@ def test_glo_goes_on_with_another_number_of_workers(make_glo, first, then):
     train(Worker(), whole)
     for workers, training in ((first, moved), (then, replace(moved, build=glo))):
         many(workers, train_or_stop, training) if workers > 1 else train_or_stop(Worker(), training)
-    assert checkpoints.newest(moved.run.checkpoints).world_size == then
+    assert checkpoints.newest(moved.run.product("checkpoints")).world_size == then
     alike(whole, moved, "loss")
-    expected, found = (Store.open(each.run.store).head(500) for each in (whole, moved))
+    expected, found = (store_of(each.run).head(500) for each in (whole, moved))
     assert torch.equal(found.image_id, expected.image_id)
     assert torch.allclose(found.z, expected.z, atol=2e-4)
     assert torch.allclose(found.loss, expected.loss, rtol=1e-3)

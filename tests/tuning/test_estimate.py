@@ -68,7 +68,7 @@ def shell(monkeypatch, capsys, tmp_path):
 def test_a_study_is_planned_and_run_and_planned_in_a_shell(shell, tmp_path):
     said = shell("plan", "study.yaml")
     assert said.code == 0
-    assert "6, of which 0 are over" in said.out
+    assert "6 trials, of which 0 are over" in said.out
     assert "nothing was started" in said.out
     said = shell("run", "study.yaml", "--json", "space={model.kernel_size: {choice: [3, 4]}}")
     assert said.code == 0

@@ -10,17 +10,17 @@ import torch
 
 from faulty import kill, meanwhile
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.errors import DataError, PreimageError
-from preimage.jobs.context import Context
+from preimage.jobs.base import Context
 from preimage.runs.run_folder import RunFolder
-from preimage.work.trials import run_trials
 
 TRIALS = {"two": 2, "three": 3, "five": 5}
 
 
-def context(folder, show=lambda task: lambda done, total: None, **resources):
+def context(folder, progress=lambda task: lambda done, total: None, **resources):
     settings = Resources(**({"backend": "local", "gpu": False} | resources))
-    return Context(RunFolder(folder), folder / "datasets", "", settings, show=show)
+    return Context(RunFolder(folder), Catalog(folder / "datasets"), "", settings, progress=progress)
 
 
 def square(calls, number):
@@ -35,10 +35,10 @@ def squares(results):
 def test_each_trial_gives_its_tensors_by_its_name_in_the_order_asked_for(folder):
     seen = []
 
-    def show(task):
+    def progress(task):
         return lambda done, total: seen.append((task, done, total))
 
-    results = run_trials(context(folder, show), TRIALS, partial(square, []), "squaring")
+    results = context(folder, progress).run_trials(TRIALS, partial(square, []), "squaring")
     assert list(results) == list(TRIALS)
     assert squares(results) == {"two": 4, "three": 9, "five": 25}
     assert torch.equal(results["five"]["row"], torch.arange(5))
@@ -47,25 +47,25 @@ def test_each_trial_gives_its_tensors_by_its_name_in_the_order_asked_for(folder)
 
 def test_tensors_that_share_memory_or_are_views_are_kept_as_they_are(folder):
     table = torch.arange(6.0).view(2, 3).requires_grad_()
-    results = run_trials(context(folder), {"a": table}, lambda t: {"whole": t, "turned": t.T}, "")
+    results = context(folder).run_trials({"a": table}, lambda t: {"whole": t, "turned": t.T}, "")
     assert torch.equal(results["a"]["turned"], table.T)
     assert torch.equal(results["a"]["whole"], table)
 
 
 def test_only_what_is_missing_is_done_again(folder):
     first, second = [], []
-    run_trials(context(folder), {"two": 2, "five": 5}, partial(square, first), "")
-    results = run_trials(context(folder), TRIALS, partial(square, second), "")
+    context(folder).run_trials({"two": 2, "five": 5}, partial(square, first), "")
+    results = context(folder).run_trials(TRIALS, partial(square, second), "")
     assert (first, second) == ([2, 5], [3])
     assert squares(results) == {"two": 4, "three": 9, "five": 25}
 
 
 def test_a_file_that_was_cut_short_is_made_again(folder):
-    run_trials(context(folder), TRIALS, partial(square, []), "")
+    context(folder).run_trials(TRIALS, partial(square, []), "")
     trials = folder / "trials"
     trials.write("three.safetensors", trials.read("three.safetensors")[:-3])
     again = []
-    assert squares(run_trials(context(folder), TRIALS, partial(square, again), ""))["three"] == 9
+    assert squares(context(folder).run_trials(TRIALS, partial(square, again), ""))["three"] == 9
     assert again == [3]
 
 
@@ -77,7 +77,7 @@ def fails_at_three(number):
 
 def test_a_failure_keeps_what_was_done_before_it(folder):
     with pytest.raises(DataError, match="three is no number"):
-        run_trials(context(folder), TRIALS, fails_at_three, "")
+        context(folder).run_trials(TRIALS, fails_at_three, "")
     assert (folder / "trials").names() == ["two.safetensors"]
 
 
@@ -89,11 +89,11 @@ def test_on_ray_the_same_results_and_a_failure_is_one_message(ray, folder):
         return {"square": torch.tensor(float(number**2)), "threads": torch.tensor(torch.get_num_threads())}
 
     two = context(folder, backend="ray", workers=2)
-    results = run_trials(two, {"two": 2, "five": 5}, work, "")
+    results = two.run_trials({"two": 2, "five": 5}, work, "")
     assert squares(results) == {"two": 4, "five": 25}
     assert results["two"]["threads"] == 1
     with pytest.raises(DataError) as caught:
-        run_trials(two, TRIALS, work, "")
+        two.run_trials(TRIALS, work, "")
     assert str(caught.value) == "three is no number. Give another."
 
 
@@ -115,7 +115,7 @@ def test_a_trial_whose_worker_is_killed_is_done_again(ray, folder):
         return True
 
     with meanwhile(kill_worker) as killed:
-        results = run_trials(context(folder, backend="ray", workers=2), TRIALS, work, "")
+        results = context(folder, backend="ray", workers=2).run_trials(TRIALS, work, "")
     assert killed
     assert squares(results) == {"two": 4, "three": 9, "five": 25}
     assert results["three"]["again"]
@@ -128,4 +128,4 @@ def test_workers_that_keep_dying_are_one_message(ray, folder):
 
     stubborn = context(folder, backend="ray", workers=2, max_failures=1)
     with pytest.raises(PreimageError, match="a worker died 2 times"):
-        run_trials(stubborn, TRIALS, work, "")
+        stubborn.run_trials(TRIALS, work, "")

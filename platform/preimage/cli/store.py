@@ -51,4 +51,4 @@ def _folder(name: str) -> "Folder":
     from preimage.storage.folder import Folder
 
     run = find_run(name, Folder.at("results") / "runs")
-    return run.store if run else Folder.at(name)
+    return run.product("store") if run else Folder.at(name)

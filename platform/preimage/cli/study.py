@@ -54,17 +54,17 @@ def pick(
     The table and the pictures are made anew with it, also in MLflow. Picking again replaces a pick.
     """
     from preimage.errors import TrackingError
-    from preimage.tuning import annotate as picking
+    from preimage.tuning import annotate
 
-    console, found = Console(), picking.find_study(study)
-    result = picking.pick(found, name.value, trial, note)
+    console, found = Console(), annotate.find_study(study)
+    result = annotate.pick(found, name.value, trial, note)
     try:
-        picking.tell(found, result.figures)
+        annotate.tell(found, result)
     except TrackingError as error:
         logging.getLogger(__name__).warning(
             "%s The pick is kept; give the same command again to record it there too.", error
         )
     console.print(f"trial {trial} is picked as the {name.value} of {found.run.name}", highlight=False)
     for each in ("table.md", "best-worst.png"):
-        if each in result.figures:
+        if each == "table.md" or each in result.figures:
             console.print(f"{each:<16} {found.run.figures.uri}/{each}", highlight=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from preimage.cluster.status import Standing
-    from preimage.runs.submissions import Submission
+    from preimage.cluster.submissions import Submission
 
 Name = Annotated[
     str,
@@ -33,8 +33,8 @@ COLOURS = {"finished": "green", "failed": "red", "died": "red", "lost": "red", "
 
 def jobs(results: Results = "results", address: Address = None) -> None:
     """List what was submitted, the newest last, and how it stands; also when its cluster is gone."""
+    from preimage.cluster import submissions
     from preimage.cluster.status import Clusters
-    from preimage.runs import submissions
     from preimage.storage.folder import Folder
 
     console, clusters = Console(), Clusters(address)
@@ -111,7 +111,7 @@ def stop(name: Name, results: Results = "results", address: Address = None) -> N
 def follow_output(submission: "Submission", address: str | None = None) -> None:
     """Print what a submission prints until it is over; exit code 1 where it did not end well."""
     from preimage.cluster.status import Clusters
-    from preimage.runs.submissions import BEGINNING
+    from preimage.cluster.submissions import BEGINNING
 
     clusters, place, decoder = Clusters(address), BEGINNING, getincrementaldecoder("utf-8")("replace")
     try:
@@ -130,7 +130,7 @@ def follow_output(submission: "Submission", address: str | None = None) -> None:
 
 
 def _find(name: str, results: str) -> "Submission":
-    from preimage.runs import submissions
+    from preimage.cluster import submissions
     from preimage.storage.folder import Folder
 
     return submissions.find(Folder.at(results), name)

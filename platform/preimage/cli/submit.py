@@ -9,15 +9,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from preimage.cli.run import Changes, Profile, RetryFailed, SpecArgument, plan_of, show_planned
+from preimage.cli.run import Changes, Profile, RetryFailed, SpecArgument
 
 if TYPE_CHECKING:
     from preimage.cluster.ray_jobs import Jobs
+    from preimage.cluster.submissions import Submission
     from preimage.cluster.upload import Upload
-    from preimage.pipelines.plan import Plan
-    from preimage.runs.submissions import Submission
+    from preimage.pipelines.planned import Planned
     from preimage.storage.folder import Folder
-    from preimage.tuning.plan import StudyPlan
 
 Results = Annotated[
     str | None,
@@ -51,17 +50,18 @@ def submit(
     """Submit a job, a pipeline or a study to a running Ray cluster.
 
     This machine may be switched off afterwards. Submit again what was stopped, or was lost with its
-    cluster: it goes on where it stopped. SPEC may also be an earlier submission.
+    cluster: it resumes. SPEC may also be an earlier submission.
     """
+    from preimage.cli.report import show_plan
     from preimage.cli.submissions import follow_output
+    from preimage.cluster import submissions
     from preimage.cluster.ray_jobs import Jobs, address_of, plain_command
     from preimage.cluster.upload import collect
-    from preimage.runs import submissions
 
     console = Console(stderr=as_json)
-    planned = _plan(spec, changes or [], profile, results)
-    show_planned(console, planned, spec=False)
-    if _is_over(planned, retry_failed):
+    planned = _plan(spec, changes or [], profile, results, retry_failed)
+    show_plan(console, planned, spec=False)
+    if planned.is_done:
         console.print("\nall of it is finished already: nothing was submitted")
         return
     root = planned.root
@@ -69,7 +69,7 @@ def submit(
     _require_alone(cluster, root, planned.fingerprint)
     upload = collect()
     _show_upload(console, upload)
-    submission = submissions.create(root, planned.spec.name)
+    submission = submissions.create(root, planned.name)
     _record(submission, planned, cluster.address, upload)
     entrypoint = f"python -m preimage run {shlex.quote(f'{submission.folder.uri}/spec.yaml')}"
     entrypoint += " --retry-failed" if retry_failed else ""
@@ -85,10 +85,13 @@ def submit(
         follow_output(submission, cluster.address)
 
 
-def _plan(spec: str, changes: list[str], profile: str | None, results: str | None) -> "Plan | StudyPlan":
+def _plan(
+    spec: str, changes: list[str], profile: str | None, results: str | None, retry_failed: bool
+) -> "Planned":
     """The plan, its spec looked up among the submissions too. Raises PreimageError."""
+    from preimage import api
+    from preimage.cluster import submissions
     from preimage.errors import SpecError
-    from preimage.runs import submissions
     from preimage.storage.folder import Folder
 
     if results and not any(change.startswith("results=") for change in changes):
@@ -97,8 +100,8 @@ def _plan(spec: str, changes: list[str], profile: str | None, results: str | Non
     if places and not os.path.isfile(spec):
         earlier = [each for each in submissions.list_all(Folder.at(places[-1])) if each.id == spec]
         spec = f"{earlier[0].folder.uri}/spec.yaml" if earlier else spec
-    planned = plan_of(spec, changes, profile, fresh=False)
-    written = planned.spec.results
+    planned = api.plan(spec, changes, profile, retry_failed=retry_failed)
+    written = planned.resolved()["results"]
     if "://" not in written and not os.path.isabs(written):
         raise SpecError(
             f"results={written!r} would lie in the job's own folder on the cluster, and go with it. Say "
@@ -108,19 +111,11 @@ def _plan(spec: str, changes: list[str], profile: str | None, results: str | Non
     return planned
 
 
-def _is_over(planned: "Plan | StudyPlan", retry_failed: bool) -> bool:
-    from preimage.pipelines.plan import Plan
-
-    if isinstance(planned, Plan):
-        return all(step.state in ("finished", "left out") for step in planned.steps)
-    return planned.missing(retry_failed) == 0 and planned.run.outcome() is not None
-
-
 def _require_alone(cluster: "Jobs", root: "Folder", fingerprint: str) -> None:
     """Raise PreimageError where the cluster is at the same plan already."""
+    from preimage.cluster import submissions
     from preimage.cluster.status import ACTIVE, ray_id
     from preimage.errors import PreimageError
-    from preimage.runs import submissions
 
     for each in submissions.list_all(root):
         known = each.record
@@ -137,21 +132,21 @@ def _require_alone(cluster: "Jobs", root: "Folder", fingerprint: str) -> None:
             )
 
 
-def _record(submission: "Submission", planned: "Plan | StudyPlan", address: str, upload: "Upload") -> None:
+def _record(submission: "Submission", planned: "Planned", address: str, upload: "Upload") -> None:
     """Write what was submitted before the cluster is told: a job that finds no record does not begin."""
     import yaml
 
     from preimage.pipelines.provenance import git_commit, versions
     from preimage.storage.host_info import host, now, user
 
-    text = yaml.safe_dump(planned.spec.resolved(), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(planned.resolved(), sort_keys=False, allow_unicode=True)
     submission.folder.write("spec.yaml", text.encode())
     submission.folder.write("code.zip", upload.archive)
     submission.folder.write_json(
         "submission.json",
         {
             "id": submission.id,
-            "name": planned.spec.name,
+            "name": planned.name,
             "run": planned.run.folder.uri,
             "fingerprint": planned.fingerprint,
             "address": address,
@@ -179,7 +174,7 @@ def _show_next(console: Console, submission: "Submission", plain: str) -> None:
     for words, what in (
         (f"logs {submission.id} -f", "what it prints"),
         (f"status {submission.id}", "how far it is, and its pages in Ray and MLflow"),
-        (f"stop {submission.id}", "end it; submitted again, it goes on"),
+        (f"stop {submission.id}", "end it; submitted again, it resumes"),
     ):
         command = f"preimage {words}{where}"
         console.print(f"  [cyan]{escape(command)}[/cyan]  {what}", highlight=False, soft_wrap=True)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from preimage.cluster import submissions
+from preimage.cluster.submissions import Submission
 from preimage.errors import StorageError
-from preimage.runs import submissions
-from preimage.runs.submissions import Submission
 from preimage.storage.host_info import host
 
 EVERY = 2.0

@@ -15,9 +15,9 @@ import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 
+from preimage.cluster.submissions import Submission
 from preimage.cluster.upload import EXCLUDED, PACKAGE
 from preimage.errors import PreimageError
-from preimage.runs.submissions import Submission
 from preimage.storage.host_info import SUBMISSION
 
 HERE = "http://127.0.0.1:8265"

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from preimage.cluster import submissions
 from preimage.cluster.ray_jobs import Jobs, address_of
+from preimage.cluster.submissions import Submission
 from preimage.errors import PreimageError
-from preimage.runs import submissions
-from preimage.runs.submissions import Submission
 
 ACTIVE = ("PENDING", "RUNNING")
 """What Ray calls a job that is not over."""

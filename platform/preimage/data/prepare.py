@@ -1,16 +1,18 @@
 """Preparation: decode and resize every image once, into shards of uint8."""
 
-from collections.abc import Callable, Iterator
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
+from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import FORMAT, MANIFEST, Dataset, fingerprint
-from preimage.data.shards import Plan, Record, Skipped, plan_shards, read_record
-from preimage.data.sources import Source, locate, open_located, source_signature
+from preimage.data.shards import ShardPlan, Skipped, plan_shards
+from preimage.data.sources import OpenSource, Source, locate, open_source, source_signature
 from preimage.data.worker import ShardWriter
 from preimage.errors import DataError
 from preimage.storage.folder import Folder, canonical_json, digest
 from preimage.storage.locks import locked
+from preimage.work.pieces import run_pieces
 
 IN_PROCESS = 2048
 """This many images are prepared here even with Ray: a pipeline's start takes longer than they do."""
@@ -18,18 +20,18 @@ IN_PROCESS = 2048
 _NAMED = 20  # offenders in a message
 
 
-def dataset_key(config: DataConfig) -> str:
+def dataset_key(config: DataConfig, open_source: OpenSource = open_source) -> str:
     """What identifies a prepared dataset before it is made: its settings and which files they mean.
 
     Raises DataError where the source's files are missing.
     """
     settings = config.model_dump(mode="json", exclude={"path", "on_error"})
-    return digest(canonical_json([FORMAT, settings, source_signature(config)]).encode())
+    return digest(canonical_json([FORMAT, settings, source_signature(config, open_source)]).encode())
 
 
-def dataset_name(config: DataConfig) -> str:
+def dataset_name(config: DataConfig, key: str | None = None) -> str:
     """`<source>-<split>-<size>px-<key>`, the folder's name."""
-    return _name(config, dataset_key(config))
+    return f"{config.source}-{config.split}-{config.size}px-{(key or dataset_key(config))[:10]}"
 
 
 def prepare(
@@ -39,7 +41,8 @@ def prepare(
     workers: int = 1,
     cpus: int = 1,
     backend: Literal["ray", "local"] = "ray",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    open_source: OpenSource = open_source,
 ) -> Dataset:
     """Make the dataset in `datasets / dataset_name(config)`, or take it as it is if nothing changed.
 
@@ -47,21 +50,17 @@ def prepare(
     core decode. `progress(done, total)` counts images. Raises DataError for missing or unreadable images,
     StorageError where the folder cannot be written.
     """
-    key = dataset_key(config)
-    folder = datasets / _name(config, key)
+    key = dataset_key(config, open_source)
+    folder = datasets / dataset_name(config, key)
     finished = _finished(folder, key)
     if finished is None:
         with locked(folder):
             finished = _finished(folder, key) or _make(
-                config, key, folder, workers * cpus if backend == "ray" else 0, progress
+                config, key, folder, workers * cpus if backend == "ray" else 0, progress, open_source
             )
     if config.on_error == "stop":
         _refuse(finished.skipped, finished.count + len(finished.skipped))
     return finished
-
-
-def _name(config: DataConfig, key: str) -> str:
-    return f"{config.source}-{config.split}-{config.size}px-{key[:10]}"
 
 
 def _finished(folder: Folder, key: str) -> Dataset | None:
@@ -73,36 +72,27 @@ def _finished(folder: Folder, key: str) -> Dataset | None:
 
 
 def _make(
-    config: DataConfig, key: str, folder: Folder, actors: int, progress: Callable[[int, int], None] | None
+    config: DataConfig,
+    key: str,
+    folder: Folder,
+    workers: int,
+    progress: Callable[[int, int], None],
+    open_source: OpenSource,
 ) -> Dataset:
     located = locate(config)
-    source = open_located(located)
+    source = open_source(located)
     plan = plan_shards(config, key, len(source))
     if plan.images == 0:
         raise DataError(f"{config.source} {config.split} holds no images")
-    records = {shard: record for shard in range(plan.shards) if (record := read_record(plan, shard, folder))}
-    todo = [shard for shard in range(plan.shards) if shard not in records]
-    write = ShardWriter(located, source, plan, folder)
-    done = sum(record["images"] for record in records.values())
-    _tell(progress, done, plan)
-    for record in _run(write, todo, actors if plan.images > IN_PROCESS else 0):
-        records[_shard_of(record)] = record
-        done += record["images"]
-        _tell(progress, done, plan)
+    work = ShardWriter(located, source, plan, folder)
+    backend = "ray" if workers and plan.images > IN_PROCESS else "local"
+    resources = Resources(backend=backend, workers=max(1, workers), gpu=False)
+    records = dict(run_pieces(work, range(plan.shards), resources, progress))
     return _complete(config, source, plan, [records[shard] for shard in range(plan.shards)], folder)
 
 
-def _run(write: ShardWriter, todo: list[int], actors: int) -> Iterator[Record]:
-    if actors and len(todo) > 1:
-        from preimage.work.actors import spread  # Ray is not needed otherwise
-
-        yield from spread(write, todo, actors=actors)
-    else:
-        yield from map(write, todo)
-
-
 def _complete(
-    config: DataConfig, source: Source, plan: Plan, records: list[Record], folder: Folder
+    config: DataConfig, source: Source, plan: ShardPlan, records: list[Any], folder: Folder
 ) -> Dataset:
     """Write the manifest, which makes the dataset whole."""
     skipped = [offender for record in records for offender in record["skipped"]]
@@ -134,17 +124,8 @@ def _refuse(skipped: list[Skipped], images: int) -> None:
     named = "\n".join(f"  {offender['name']}: {offender['error']}" for offender in skipped[:_NAMED])
     more = f"\n  and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else ""
     remedy = (
-        "Mend or remove them"
+        "Repair or remove them"
         if len(skipped) == images
-        else "Mend or remove them, or leave them out with data.on_error=skip"
+        else "Repair or remove them, or skip them with data.on_error=skip"
     )
     raise DataError(f"{len(skipped):,} of {images:,} images cannot be read:\n{named}{more}\n{remedy}.")
-
-
-def _shard_of(record: Record) -> int:
-    return int(record["file"].removeprefix("part-").removesuffix(".parquet"))
-
-
-def _tell(progress: Callable[[int, int], None] | None, done: int, plan: Plan) -> None:
-    if progress:
-        progress(done, plan.images)

@@ -52,7 +52,7 @@ class Record(TypedDict):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ShardPlan:
     """Which images of the source each shard holds; the same for any number of workers."""
 
     key: str
@@ -79,20 +79,20 @@ def _order(available: int) -> np.ndarray:
     return np.random.RandomState(_SHUFFLE).permutation(available).astype(np.int64, copy=False)
 
 
-def plan_shards(config: DataConfig, key: str, available: int) -> Plan:
+def plan_shards(config: DataConfig, key: str, available: int) -> ShardPlan:
     """Shards of about 24 MiB, smaller ones where a small dataset would leave workers idle."""
     images = min(available, config.max_images or available)
     by_bytes = SHARD_BYTES // (config.channels * config.size**2)
     by_spread = max(_FEWEST, -(-images // _SPREAD))
     step = min(by_bytes, by_spread)
-    return Plan(key, available, images, max(1, step - step % _FEWEST if step > _FEWEST else step))
+    return ShardPlan(key, available, images, max(1, step - step % _FEWEST if step > _FEWEST else step))
 
 
 def shard_file(shard: int) -> str:
     return f"part-{shard:05d}.parquet"
 
 
-def write_shard(source: Source, config: DataConfig, plan: Plan, shard: int, folder: Folder) -> Record:
+def write_shard(source: Source, config: DataConfig, plan: ShardPlan, shard: int, folder: Folder) -> Record:
     """Decode a shard's images and write its file, then its record.
 
     Raises StorageError where the folder cannot be written.
@@ -112,7 +112,7 @@ def write_shard(source: Source, config: DataConfig, plan: Plan, shard: int, fold
     return record
 
 
-def read_record(plan: Plan, shard: int, folder: Folder) -> Record | None:
+def read_record(plan: ShardPlan, shard: int, folder: Folder) -> Record | None:
     """The record of a shard that an earlier preparation finished, or None."""
     name = f"{shard_file(shard)}.json"
     try:

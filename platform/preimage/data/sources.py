@@ -1,5 +1,6 @@
 """Where images come from: one way in to every source, and what each needs on this machine."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -63,14 +64,18 @@ def open_source(config: DataConfig) -> Source:
     return open_located(locate(config))
 
 
-def source_signature(config: DataConfig) -> str:
+OpenSource = Callable[[DataConfig], Source]
+"""Opens what a config means: `open_source`, or a command's catalog, which opens each once."""
+
+
+def source_signature(config: DataConfig, open_source: OpenSource = open_source) -> str:
     """Which images a config means. Never downloads: a named set without a path is known by its name."""
     if config.path is None and config.source != "folder":
         return "scikit-learn digits" if config.source == "digits" else official_name(config)
     return open_source(config).signature
 
 
-def known_count(config: DataConfig) -> int | None:
+def known_count(config: DataConfig, open_source: OpenSource = open_source) -> int | None:
     """How many images a config means, as far as that is known without a download and without decoding any."""
     try:
         there = len(open_source(config)) if config.path or config.source == "digits" else None

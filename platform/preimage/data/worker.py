@@ -1,18 +1,19 @@
 """The work of one process: shards, from a source that it opened itself."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from preimage.data.config import DataConfig
-from preimage.data.shards import Plan, Record, write_shard
+from preimage.data.shards import Record, ShardPlan, read_record, write_shard
 from preimage.data.sources import Source, open_located
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
 
 class ShardWriter:
-    """Makes a shard wherever it is sent; opens the source again there, once."""
+    """Makes shards, as pieces of work, wherever it is sent; opens the source again there, once."""
 
-    def __init__(self, config: DataConfig, source: Source, plan: Plan, folder: Folder) -> None:
+    def __init__(self, config: DataConfig, source: Source, plan: ShardPlan, folder: Folder) -> None:
         self._config, self._plan, self._folder = config, plan, folder
         self._source: Source | None = source
         self._signature = source.signature
@@ -29,6 +30,14 @@ class ShardWriter:
             )
         return source
 
-    def __call__(self, shard: int) -> Record:
+    def __call__(self, piece: int) -> Record:
         self._source = self._source or self._open()
-        return write_shard(self._source, self._config, self._plan, shard, self._folder)
+        return write_shard(self._source, self._config, self._plan, piece, self._folder)
+
+    def finished(self, pieces: Sequence[int]) -> dict[int, Record | None]:
+        found = {shard: read_record(self._plan, shard, self._folder) for shard in pieces}
+        return {shard: record for shard, record in found.items() if record}
+
+    def size(self, piece: int) -> int:
+        """Images of a shard."""
+        return min(self._plan.step, self._plan.images - piece * self._plan.step)

@@ -118,7 +118,7 @@ def require_own_starts(config: InversionConfig) -> None:
     if config.init_codes != "prior" or config.restarts or config.restart_negative:
         raise InversionError(
             "conditional draws start from the Gaussian fitted to the codes, each from its own: "
-            "set start=prior and remove restarts and restart_negative"
+            "set init_codes=prior and remove restarts and restart_negative"
         )
     if config.constraint != "none":
         raise InversionError(

@@ -5,13 +5,12 @@ often, and what died on the way changes nothing, because an image's start follow
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
 import torch
 
-from preimage.config import Resources
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
 from preimage.inversion.batch import Inversion
@@ -25,7 +24,7 @@ from preimage.work.reproducible import prepare_process
 
 
 @dataclass(frozen=True)
-class Task:
+class InversionTask:
     """What a worker needs to make any part. It travels, so it holds addresses."""
 
     generator: Folder
@@ -38,7 +37,7 @@ class Task:
     cpus: int = 1
 
 
-class Done(TypedDict):
+class PartDone(TypedDict):
     """What making one part took."""
 
     part: int
@@ -56,27 +55,28 @@ def part_rows(count: int, batch: int) -> int:
 
 
 class Inverter:
-    """Makes parts. It is sent to a worker as it is, and opens generator and dataset there, once."""
+    """Makes parts, as pieces of work: it is sent to a worker as it is, and opens generator and dataset there,
+    once."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: InversionTask) -> None:
         self.task = task
         self._open: _Opened | None = None
 
-    def __call__(self, part: int) -> Done:
+    def __call__(self, piece: int) -> PartDone:
         """Invert a part's images and write their codes."""
         ready = 0
         if not self._open:
             self._open = _Opened(self.task)
             ready = self._open.engine.passes
         here, begin = self._open, time.perf_counter()
-        first = part * self.task.rows
+        first = piece * self.task.rows
         images = here.dataset.read(first, min(first + self.task.rows, here.dataset.count))
         found = here.engine.invert(to_float(images.pixels), ids=images.image_id)
         codes = _codes(images, found)
-        self.task.writer.write(part, codes)
+        self.task.writer.write(piece, codes)
         seconds = time.perf_counter() - begin
-        return Done(
-            part=part,
+        return PartDone(
+            part=piece,
             images=len(images.image_id),
             steps=int(found.steps.sum()),
             passes=ready + int(found.passes.sum()),
@@ -84,29 +84,23 @@ class Inverter:
             seconds=seconds,
         )
 
+    def finished(self, pieces: Sequence[int]) -> dict[int, PartDone | None]:
+        """Those in the store already; what they took is not known any more."""
+        return dict.fromkeys(self.task.writer.done() & set(pieces))
+
+    def size(self, piece: int) -> int:
+        """Images of a part."""
+        return min(self.task.rows, self.task.writer.plan.count - piece * self.task.rows)
+
 
 class _Opened:
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: InversionTask) -> None:
         prepare_process(task.cpus)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         generator, card = load_generator(task.generator)
         prior = load_prior(task.generator, card)
         self.engine = Engine(generator, task.config, prior, seed=task.seed, device=device)
         self.dataset = Dataset.open(task.dataset)
-
-
-def make_parts(task: Task, parts: list[int], resources: Resources) -> Iterator[Done]:
-    """Make these parts, with actors on Ray Data or in this process, telling of each as it is done."""
-    if resources.backend == "local":
-        yield from map(Inverter(task), parts)
-        return
-    from preimage.cluster.connect import require  # Ray is not needed otherwise
-    from preimage.work.actors import spread
-
-    gpus = 1 if require(resources) else 0
-    yield from spread(
-        Inverter(task), parts, actors=resources.workers, cpus=resources.cpus_per_worker, gpus=gpus
-    )
 
 
 def _codes(images: Images, found: Inversion) -> Codes:

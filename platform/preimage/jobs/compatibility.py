@@ -1,4 +1,4 @@
-"""A generator, its images, their codes and a classifier of them: whether they belong together."""
+"""Checks that a generator, its images, their codes and a classifier belong together."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from preimage.models.generator_folder import GeneratorCard, require_images
 
 
 def images_for(card: GeneratorCard, given: DataConfig | None) -> DataConfig:
-    """The images that were given, or those that the generator was trained on.
+    """The given images, or else those that the generator was trained on.
 
-    Raises GeneratorError where neither is known, or the generator makes none of their shape.
+    Raises GeneratorError if neither is known, or if the generator makes images of another shape.
     """
     if not given and "data" not in card.training:
         raise GeneratorError(
@@ -24,7 +24,7 @@ def images_for(card: GeneratorCard, given: DataConfig | None) -> DataConfig:
 
 
 def require_codes_of(card: GeneratorCard, store: Store) -> None:
-    """Raise StoreError where a store holds codes of another generator."""
+    """Raise StoreError if a store holds codes of another generator."""
     if store.about.generator.fingerprint != card.fingerprint:
         place = f", which was at {store.about.generator.path}" if store.about.generator.path else ""
         raise StoreError(
@@ -34,7 +34,7 @@ def require_codes_of(card: GeneratorCard, store: Store) -> None:
 
 
 def require_images_of(dataset: Dataset, store: Store) -> None:
-    """Raise StoreError where a store's codes stand for other images."""
+    """Raise StoreError if a store's codes stand for other images."""
     if store.about.dataset.fingerprint != dataset.fingerprint:
         raise StoreError(
             f"the codes in {store.folder.uri} stand for other images than {dataset.config.source} "
@@ -43,7 +43,7 @@ def require_images_of(dataset: Dataset, store: Store) -> None:
 
 
 def require_classifiable(classifier: tuple[int, int], images: tuple[int, int]) -> None:
-    """Raise ClassifierError where a classifier is of images of another (size, channels) than these."""
+    """Raise ClassifierError if a classifier takes images of another (size, channels)."""
     if classifier != images:
         shapes = [f"{channels} x {size} x {size}" for size, channels in (classifier, images)]
         size, channels = images
@@ -54,9 +54,9 @@ def require_classifiable(classifier: tuple[int, int], images: tuple[int, int]) -
 
 
 def require_classes(known: Sequence[str], dataset: Dataset) -> None:
-    """Raise ClassifierError where images are of classes that a classifier does not know.
+    """Raise ClassifierError if the images have classes that a classifier does not know.
 
-    known: names of its classes; none for Inception, which is asked about any image.
+    known: the names of its classes; empty for Inception, which takes any image.
     """
     unknown = [name for name in dataset.classes if name not in known]
     if not known or not unknown:

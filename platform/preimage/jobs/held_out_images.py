@@ -1,21 +1,21 @@
 """Images that a network was not trained on."""
 
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.data.sources import open_source
 from preimage.errors import DataError, GeneratorError
-from preimage.jobs.context import Context
+from preimage.jobs.base import Context
 from preimage.models.generator_folder import GeneratorCard, require_images
 
 
 def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, context: Context) -> Dataset:
-    """A dataset whose last `count` images are unseen: a training with a data.max_images had the first.
+    """A dataset whose last `count` images are unseen: training with a data.max_images takes the first ones.
 
-    Without `data` it is what `held_out` gives. Raises GeneratorError or DataError where too few of them are
+    Without `data` it is what `held_out` returns. Raises GeneratorError or DataError where too few images are
     unseen, or they do not fit the generator.
     """
     trained = DataConfig.model_validate(card.training["data"]) if "data" in card.training else None
-    data = data or (held_out(trained) if trained else None)
+    data = data or (held_out(trained, context.catalog) if trained else None)
     if not data:
         raise GeneratorError(
             "this generator does not say what it was trained on: name unseen images with data.source"
@@ -31,26 +31,31 @@ def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, cont
     return dataset
 
 
-def held_out(trained: DataConfig) -> DataConfig:
-    """The test split of what a network was trained on, or all of it where that has none, as digits."""
+def held_out(trained: DataConfig, catalog: Catalog) -> DataConfig:
+    """The test split of what a network was trained on; all of it where there is none, as for digits."""
     test = trained.model_copy(update={"split": "test", "max_images": None})
-    return test if _has(test) else trained.model_copy(update={"max_images": None})
+    return test if _exists(test, catalog) else trained.model_copy(update={"max_images": None})
 
 
 def seen_of(trained: DataConfig, data: DataConfig, count: int) -> int:
-    """How many of the first images of a dataset of that many the network was trained on."""
-    which = ("source", "split", "category", *(["path"] if data.source == "folder" else []))
-    if any(getattr(trained, name) != getattr(data, name) for name in which):
+    """How many of the first images of a dataset with `count` images the network was trained on."""
+    if _origin(trained) != _origin(data):
         return 0
     return min(trained.max_images or count, count)
 
 
-def _has(test: DataConfig) -> bool:
-    """Whether there is such a split, as far as that is known without a download: named sets have one."""
+def _origin(data: DataConfig) -> tuple[str | None, ...]:
+    """Which images they are, whatever their size and number; the named sets are the same at any path."""
+    path = data.path if data.source == "folder" else None
+    return (data.source, data.split, data.category, path)
+
+
+def _exists(test: DataConfig, catalog: Catalog) -> bool:
+    """Whether there is such a split, as far as that is known without a download; named sets have one."""
     if test.source != "digits" and test.path is None:
         return True
     try:
-        open_source(test)
+        catalog.open(test)
     except DataError:
         return False
     return True

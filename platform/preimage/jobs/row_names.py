@@ -1,4 +1,4 @@
-"""Names that a person gives to the lines of a table."""
+"""The names that a user gives to the rows of a table."""
 
 import re
 from collections.abc import Iterable
@@ -7,9 +7,9 @@ NAME = re.compile(r"[\w()+ -]+")
 
 
 def require_plain(names: Iterable[str], what: str) -> None:
-    """Raise ValueError for names that are no keys of a spec, or that MLflow would take for one.
+    """Raise ValueError for names that cannot be keys of a spec, or that MLflow could not tell apart.
 
-    what: of what they are the names, with its article.
+    what: what the names are of, with an article, such as "a method".
     """
     names = list(names)
     for name in names:

@@ -1,4 +1,4 @@
-"""Codes drawn from a generator's prior and their images: what should be found in them is known."""
+"""Draw codes from a generator's prior, and make their images."""
 
 import torch
 from torch import Tensor, nn
@@ -8,16 +8,16 @@ from preimage.models.generator_folder import load_generator, load_prior
 from preimage.storage.folder import Folder
 from preimage.work.reproducible import seed_of
 
-_CODES = (0, 0, 0)  # unlike what starts, masks and noise are drawn by
+_CODES = (0, 0, 0)  # a random stream other than those of initial codes, masks and noise
 
 
 def this_device() -> torch.device:
-    """The GPU that the process was given, or the CPU."""
+    """The GPU of this process, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def open_generator(folder: Folder, device: torch.device) -> tuple[nn.Module, Prior]:
-    """A generator in eval mode, and the prior that it was trained with. Raises GeneratorError."""
+    """A generator in eval mode, and the prior it was trained with. Raises GeneratorError."""
     generator, card = load_generator(folder)
     return generator.to(device), load_prior(folder, card)
 
@@ -29,5 +29,5 @@ def draw_codes(prior: Prior, count: int, seed: int) -> Tensor:
 
 @torch.no_grad()
 def make_images(network: nn.Module, codes: Tensor) -> Tensor:
-    """Images (n, C, H, W) of codes (n, d), some at a time."""
+    """Images (n, C, H, W) of codes (n, d), 256 at a time."""
     return torch.cat([network(each) for each in codes.split(256)])

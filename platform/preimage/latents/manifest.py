@@ -28,14 +28,14 @@ def record_name(index: int) -> str:
     return f"_part-{index:05d}.json"
 
 
-class Plan(Config):
+class StorePlan(Config):
     """What a store will hold; written before its first part."""
 
     about: About
     parts: PositiveInt
     count: PositiveInt
 
-    def differences(self, other: "Plan") -> list[str]:
+    def differences(self, other: "StorePlan") -> list[str]:
         """The settings in which another plan differs, paths aside, as `name: here -> there`."""
         mine, theirs = _flat(self._settings()), _flat(other._settings())
         names = sorted(mine.keys() | theirs.keys())
@@ -112,7 +112,7 @@ def read_manifest(folder: Folder) -> Manifest:
     if present == "absent":
         raise StoreError(f"there is no latent store at {folder.uri}; check the path")
     if present == "partial":
-        plan = read_config(folder, PLAN, Plan)
+        plan = read_config(folder, PLAN, StorePlan)
         done = len(finished(folder, plan))
         raise StoreError(f"{folder.uri} is half-written: {done} of {plan.parts} parts are there; {AGAIN}")
     manifest = read_config(folder, MANIFEST, Manifest)
@@ -129,7 +129,7 @@ def state(folder: Folder) -> Literal["absent", "partial", "whole"]:
     return "partial" if PLAN in names else "absent"
 
 
-def finished(folder: Folder, plan: Plan) -> dict[int, PartRecord]:
+def finished(folder: Folder, plan: StorePlan) -> dict[int, PartRecord]:
     """The parts whose file and record are both there and agree on the size; any other is to be redone."""
     named = map(RECORD.fullmatch, file_sizes(folder))  # a plan may claim any number of parts
     written = sorted(index for each in named if each and (index := int(each[1])) < plan.parts)

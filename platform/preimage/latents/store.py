@@ -12,7 +12,7 @@ from preimage.latents.manifest import (
     PLAN,
     Manifest,
     PartRecord,
-    Plan,
+    StorePlan,
     file_sizes,
     finished,
     finished_part,
@@ -113,7 +113,7 @@ class StoreWriter:
         Raises StoreError that lists the differences where the folder holds a store of another plan.
         """
         self.folder = folder if isinstance(folder, Folder) else Folder.at(folder)
-        self.plan = _take_up(self.folder, Plan(about=about, parts=parts, count=count))
+        self.plan = _take_up(self.folder, StorePlan(about=about, parts=parts, count=count))
 
     def done(self) -> set[int]:
         """The parts that need not be written again."""
@@ -176,13 +176,13 @@ def misfits(folder: Folder, manifest: Manifest) -> dict[str, str]:
     return found | {name: f"{name} is not in the manifest" for name in strange}
 
 
-def _take_up(folder: Folder, plan: Plan) -> Plan:
+def _take_up(folder: Folder, plan: StorePlan) -> StorePlan:
     if not folder.exists(PLAN):
         if folder.exists(MANIFEST):
             raise StoreError(f"{folder.uri} holds a store without {PLAN}; choose another folder")
         write_config(folder, PLAN, plan)
         return plan
-    there = read_config(folder, PLAN, Plan)
+    there = read_config(folder, PLAN, StorePlan)
     if differences := there.differences(plan):
         changes = "\n  ".join(differences)
         raise StoreError(

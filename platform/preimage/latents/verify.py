@@ -11,7 +11,7 @@ from preimage.latents.manifest import (
     PLAN,
     Manifest,
     PartRecord,
-    Plan,
+    StorePlan,
     read_config,
     read_manifest,
     record_name,
@@ -113,10 +113,10 @@ class _Rows:
 
 def _plan_problems(folder: Folder, manifest: Manifest) -> list[str]:
     try:
-        plan = read_config(folder, PLAN, Plan)
+        plan = read_config(folder, PLAN, StorePlan)
     except StoreError as error:
         return [str(error)]
-    here = Plan(about=manifest.about, parts=max(1, len(manifest.parts)), count=max(1, manifest.count))
+    here = StorePlan(about=manifest.about, parts=max(1, len(manifest.parts)), count=max(1, manifest.count))
     if plan == here:
         return []
     return [f"the manifest is not that of {PLAN}: {change}" for change in plan.differences(here) or ["paths"]]

@@ -36,7 +36,7 @@ class PagResult:
     count: int
     singular_values: Tensor
     """(d,) float64, descending, of the uncentred N x d matrix of codes."""
-    left_out: int = 0
+    skipped: int = 0
     """Codes of images that diverged; `count` is of the others."""
 
 
@@ -57,14 +57,14 @@ def pag(batches: Iterable[Tensor], std: float) -> PagResult:
 def store_pag(store: Store, std: float | None = None, prior: Prior | None = None) -> PagResult:
     """PAG of a latent store against the prior it names, or N(0, std^2 I), or a fitted one.
 
-    Codes of images that diverged are left out. Raises PagError as `pag` does for those that remain.
+    Skips codes of images that diverged. Raises PagError as `pag` does for those that remain.
     """
     if prior is None and std is None:
         std = named_std(store.about.prior, store.latent_dim)
     moments = store_moments(store)
     gram = in_units_of(prior, moments.gram) if prior else moments.gram
     found = pag_from_gram(gram, moments.count, std or 1.0)
-    return replace(found, left_out=store.count - moments.count)
+    return replace(found, skipped=store.count - moments.count)
 
 
 def in_units_of(prior: Prior, gram: Tensor) -> Tensor:

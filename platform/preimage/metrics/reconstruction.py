@@ -32,7 +32,7 @@ class Reconstruction:
     """With weights `paper`."""
     variance: float
     """What the mean image in place of every g(z) would have for its mse."""
-    left_out: int
+    skipped: int
     """Images that diverged."""
 
     @property
@@ -62,7 +62,7 @@ def reconstruction(
         progress(done, store.count)
     if not sums.count:
         raise StoreError(f"every image of {store.folder.uri} diverged: find its codes again")
-    return sums.result(left_out=store.count - sums.count)
+    return sums.result(skipped=store.count - sums.count)
 
 
 def in_step(store: Store, dataset: Dataset, rows: int = READ) -> Iterator[tuple[Codes, Images]]:
@@ -119,7 +119,7 @@ class _Sums:
         self.images += exact.sum(0)
         self.count += len(x)
 
-    def result(self, left_out: int) -> Reconstruction:
+    def result(self, skipped: int) -> Reconstruction:
         squared, equal, paper, energy = self.errors.tolist()
         of_mean = self.images.square().sum().item() / self.count
         return Reconstruction(
@@ -128,5 +128,5 @@ class _Sums:
             lap1=equal / self.count,
             lap1_paper=paper / self.count,
             variance=(energy - of_mean) / (self.count * self.pixels),
-            left_out=left_out,
+            skipped=skipped,
         )

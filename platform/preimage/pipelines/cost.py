@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable
 
-from preimage.jobs.registry import JOBS
-from preimage.pipelines.plan import Plan, PlannedStep, image_count
+from preimage.pipelines.plan import Plan, PlannedStep
 
 
 def cost_of(plan: Plan, steps: Iterable[PlannedStep]) -> dict[str, int]:
     """The summed cost of some steps of a plan."""
     total: dict[str, int] = {}
     for step in steps:
-        add(total, JOBS[step.config.job].cost(step.config, _images(plan, step)))
+        add(total, step.job.cost(_images(plan, step)))
     return total
 
 
@@ -23,7 +22,7 @@ def add(total: dict[str, int], more: dict[str, int], times: float = 1) -> None:
 def _images(plan: Plan, step: PlannedStep) -> int | None:
     """The images of a step; where it has only a store, those of the step that makes it."""
     if step.data is not None:
-        return image_count(step.data, plan.datasets)
+        return plan.catalog.count(step.data)
     earlier = {each.name: each for each in plan.steps}
     makers = [earlier[each.step] for each in step.inputs.values() if each.step]
-    return image_count(makers[0].data, plan.datasets) if makers else None
+    return plan.catalog.count(makers[0].data) if makers else None

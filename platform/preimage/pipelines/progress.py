@@ -16,16 +16,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-Advance = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 QUIET_EVERY = 10.0
 """Seconds between two lines where there is no terminal."""
 
 
-class Show(Protocol):
-    """Shows tasks, one after another."""
+class Display(Protocol):
+    """Shows tasks to a person, one after another."""
 
-    def task(self, name: str) -> Advance:
+    def task(self, name: str) -> OnProgress:
         """Begin a task; what comes back is told how many images are done, and of how many."""
         ...
 
@@ -35,7 +35,7 @@ class Show(Protocol):
 class Silent:
     """Shows nothing."""
 
-    def task(self, name: str) -> Advance:
+    def task(self, name: str) -> OnProgress:
         return lambda done, total: None
 
     def say(self, text: str) -> None: ...
@@ -50,7 +50,7 @@ class Lines:
     def say(self, text: str) -> None:
         self.console.print(text)
 
-    def task(self, name: str) -> Advance:
+    def task(self, name: str) -> OnProgress:
         begin = shown = time.monotonic()
         first: int | None = None
 
@@ -76,7 +76,7 @@ class Bars:
     def say(self, text: str) -> None:
         self.progress.console.print(text)
 
-    def task(self, name: str) -> Advance:
+    def task(self, name: str) -> OnProgress:
         task: TaskID | None = None
 
         def advance(done: int, total: int) -> None:
@@ -89,7 +89,7 @@ class Bars:
 
 
 @contextmanager
-def showing(console: Console) -> Iterator[Show]:
+def showing(console: Console) -> Iterator[Display]:
     """Bars on a terminal, lines elsewhere."""
     if not console.is_terminal:
         yield Lines(console)

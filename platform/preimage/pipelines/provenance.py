@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from preimage.runs import submissions
+from preimage.cluster import submissions
 
 PACKAGES = ("preimage", "torch", "ray", "mlflow", "numpy", "pyarrow")
 

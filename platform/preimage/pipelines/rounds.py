@@ -1,17 +1,14 @@
-"""Which rounds of a pipeline are done: those before what they are to lower no longer falls."""
+"""Which rounds of a pipeline are done: those before the metric that they are to lower no longer falls."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
-from preimage.jobs.config import JobConfig
+from preimage.jobs.base import Job
+from preimage.pipelines.plan import Earlier, PlannedStep
 from preimage.specs.rounds import Rounds, with_names
 
-if TYPE_CHECKING:
-    from preimage.pipelines.plan import PlannedStep
 
-
-def left_out(rounds: Rounds | None, steps: Mapping[str, "PlannedStep"]) -> Set[str]:
+def skipped(rounds: Rounds | None, steps: Earlier) -> Set[str]:
     """The steps of rounds that are not worth while, as far as finished runs tell."""
     if not rounds or not rounds.watched:
         return frozenset()
@@ -22,11 +19,11 @@ def left_out(rounds: Rounds | None, steps: Mapping[str, "PlannedStep"]) -> Set[s
     return frozenset()
 
 
-def without(job: JobConfig, gone: Set[str]) -> JobConfig:
+def without(job: Job, gone: Set[str]) -> Job:
     """A job whose lists no longer name these steps."""
     return with_names(job, dict.fromkeys(gone, ()))
 
 
-def _metric(step: "PlannedStep", name: str) -> float | None:
+def _metric(step: PlannedStep, name: str) -> float | None:
     outcome = step.run.outcome()
     return outcome.metrics[name] if outcome else None

@@ -12,7 +12,7 @@ outcome.json   the result; written last, so a run that has one is finished
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -32,13 +32,11 @@ class Outcome:
     """The run folder's own name, which every verb takes."""
     fingerprint: str
     metrics: dict[str, Any]
-    """Final figures by plain names."""
+    """Final metrics by plain names."""
     folder: str
-    generator: str | None = None
-    store: str | None = None
-    classifier: str | None = None
-    prior: str | None = None
-    figures: dict[str, str] | None = None
+    products: dict[str, str] = field(default_factory=dict)
+    """What it leaves for others, such as `generator` and `store`: their addresses."""
+    figures: dict[str, str] = field(default_factory=dict)
     """Pictures by name: their addresses."""
     mlflow_run_id: str | None = None
     steps: dict[str, Any] | None = None
@@ -46,7 +44,16 @@ class Outcome:
 
     def plain(self) -> dict[str, Any]:
         """What outcome.json holds."""
-        return {key: value for key, value in vars(self).items() if value is not None}
+        return {
+            key: value for key, value in vars(self).items() if value not in (None, {}) or key == "metrics"
+        }
+
+
+class _Input(LooseRecord):
+    """A product that a run took."""
+
+    product: str
+    address: str
 
 
 class _About(LooseRecord):
@@ -57,7 +64,7 @@ class _About(LooseRecord):
     fingerprint: str
     key: str
     created: str
-    inputs: dict[str, str] = Field(default_factory=dict)
+    inputs: dict[str, _Input] = Field(default_factory=dict)
     dataset: dict[str, str] | None = None
     git_commit: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
@@ -99,25 +106,9 @@ class RunFolder:
     def name(self) -> str:
         return self.folder.path.rsplit("/", 1)[-1]
 
-    @property
-    def checkpoints(self) -> Folder:
-        return self.folder / "checkpoints"
-
-    @property
-    def generator(self) -> Folder:
-        return self.folder / "generator"
-
-    @property
-    def store(self) -> Folder:
-        return self.folder / "store"
-
-    @property
-    def classifier(self) -> Folder:
-        return self.folder / "classifier"
-
-    @property
-    def prior(self) -> Folder:
-        return self.folder / "prior"
+    def product(self, name: str) -> Folder:
+        """The folder of a product that the run leaves: see `products`."""
+        return self.folder / name
 
     @property
     def figures(self) -> Folder:

@@ -75,22 +75,22 @@ class Study(SpecKeys):
 @cache
 def job_spec(kind: str) -> type[BaseModel]:
     """The model of a whole spec file that is one job of this kind."""
-    config = JOBS[kind].config
+    job = JOBS[kind]
     return create_model(
-        config.__name__.replace("Config", "Spec"), __base__=(config, SpecKeys), __doc__=config.__doc__
+        job.__name__.removesuffix("Job") + "Spec", __base__=(job, SpecKeys), __doc__=job.__doc__
     )
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of every spec: one job, a pipeline of them, or a study of either."""
-    step: Any = Annotated[_any_of(job.config for job in JOBS.values()), Field(discriminator="job")]
+    step: Any = Annotated[_any_of(JOBS.values()), Field(discriminator="job")]
     steps: Any = (dict[str, step], ...)
     later: Any = (dict[str, step], Field(default_factory=dict))
     final: Any = (dict[str, step], Field(default_factory=dict, alias="finally"))
     pipeline = create_model(
         "PipelineSpec", __base__=Pipeline, __doc__=Pipeline.__doc__, steps=steps, repeat=later, finally_=final
     )
-    jobs = [_with_job_required(JOBS[kind].config, kind, "Trial") for kind in JOBS]
+    jobs = [_with_job_required(JOBS[kind], kind, "Trial") for kind in JOBS]
     trial: Any = (_any_of([*jobs, _without_spec_keys(pipeline)]), ...)
     study = create_model("StudySpec", __base__=Study, __doc__=Study.__doc__, trial=trial)
     specs = [_with_job_required(job_spec(kind), kind) for kind in JOBS]
@@ -98,7 +98,7 @@ def schema() -> dict[str, Any]:
     made = create_model("Spec", spec=spec).model_json_schema()
     choices = made["properties"]["spec"]["anyOf"]
     for job in JOBS.values():  # a step may have its images and its store from the pipeline
-        step = made["$defs"][job.config.__name__]
+        step = made["$defs"][job.__name__]
         step["required"] = [key for key in step.get("required", []) if key not in ("data", "store")]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -110,7 +110,7 @@ def schema() -> dict[str, Any]:
 
 def _with_job_required(model: type[BaseModel], kind: str, what: str = "") -> type[BaseModel]:
     job: Any = (Literal[kind], ...)  # pyright: ignore[reportInvalidTypeForm]
-    name = model.__name__.replace("Config", what) if what else model.__name__
+    name = model.__name__.removesuffix("Job") + what if what else model.__name__
     return create_model(name, __base__=model, __doc__=model.__doc__, job=job)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from preimage.jobs.config import JobConfig
+from preimage.jobs.base import Job
+from preimage.jobs.references import references
 from preimage.jobs.registry import JOBS
 from preimage.specs import overrides
 from preimage.specs.models import Pipeline, SpecKeys, job_spec
@@ -28,7 +29,7 @@ class Spec:
     name: str
     results: str
     tracking: TrackingConfig
-    steps: dict[str, JobConfig]
+    steps: dict[str, Job]
     """Jobs in the order they run. A spec that is a single job has one, by the spec's name."""
     is_pipeline: bool
     rounds: Rounds | None = None
@@ -53,7 +54,7 @@ def build(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]
         return None, mistakes
     name = config.name or name
     keys = {key: getattr(config, key) for key in ("results", "tracking")}
-    job = JOBS[config.job].config.model_validate(config.model_dump(exclude=set(SpecKeys.model_fields)))
+    job = JOBS[config.job].model_validate(config.model_dump(exclude=set(SpecKeys.model_fields)))
     return Spec(name, steps={name: job}, is_pipeline=False, **keys), []
 
 
@@ -81,7 +82,7 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
         for each in order
         if names.count(each.name) > 1
     ]
-    jobs: dict[str, JobConfig] = {}
+    jobs: dict[str, Job] = {}
     versions: dict[str, list[str]] = {}
     plain: dict[str, dict[str, Any]] = {section: {} for section in jobs_in}
     for each in order:
@@ -125,7 +126,7 @@ def _inherit(body: Any, inherited: dict[str, Any], defaults: dict[str, Any]) -> 
         return body
     body = overrides.merge(defaults.get(str(body.get("job"))) or {}, body)
     job = JOBS.get(str(body.get("job")))
-    fields = job.config.model_fields if job else {}
+    fields = job.model_fields if job else {}
     needed = {name for name, field in fields.items() if field.is_required()}
     inherited = {key: value for key, value in inherited.items() if key not in GIVEN or key in needed}
     merged = inherited | body
@@ -141,23 +142,19 @@ def _check_job(body: Any, place: Place, whole: bool = False) -> tuple[Any, list[
         return None, [(place, f"must be a mapping with a job, but got {body!r}")]
     kind = body.get("job")
     if not isinstance(kind, str) or kind not in JOBS:
-        problem = (
-            "is needed but not there"
-            if kind is None
-            else f"{kind!r}: {unknown(str(kind), list(JOBS), 'job')}"
-        )
+        problem = "is required" if kind is None else f"{kind!r}: {unknown(str(kind), list(JOBS), 'job')}"
         return None, [((*place, "job"), problem)]
-    return check(job_spec(kind) if whole else JOBS[kind].config, body, place)
+    return check(job_spec(kind) if whole else JOBS[kind], body, place)
 
 
 def _check_references(
-    job: JobConfig, place: Place, step: str, steps: list[str], jobs: dict[str, JobConfig]
+    job: Job, place: Place, step: str, steps: list[str], jobs: dict[str, Job]
 ) -> list[Mistake]:
     mistakes: list[Mistake] = []
-    for key, (name, product) in job.needs().items():
+    for key, name in references(job).items():
         where = (*place, *key.split("."))
-        if name in jobs and product not in jobs[name].GIVES:
-            mistakes.append((where, f"the step {name!r} ({jobs[name].job}) leaves no {product}"))
+        if name in jobs and name.product not in jobs[name].makes:
+            mistakes.append((where, f"the step {str(name)!r} ({jobs[name].job}) leaves no {name.product}"))
         elif name in steps[steps.index(step) :]:
-            mistakes.append((where, f"the step {name!r} does not come before this one"))
+            mistakes.append((where, f"the step {str(name)!r} does not come before this one"))
     return mistakes

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from preimage.jobs.config import JobConfig
-from preimage.jobs.registry import JOBS
+from preimage.jobs.base import Job
+from preimage.jobs.references import references
 from preimage.specs.models import Pipeline
 from preimage.specs.validation import Mistake, unknown
 
@@ -45,7 +45,7 @@ def written_out(sections: Mapping[str, Mapping[str, Any]], rounds: int) -> Itera
                 yield Round(f"{step}-{number}" if number else str(step), section, str(step), body, number)
 
 
-def redirected(job: JobConfig, versions: Mapping[str, Sequence[str]], section: str) -> JobConfig:
+def redirected(job: Job, versions: Mapping[str, Sequence[str]], section: str) -> Job:
     """A job whose names of earlier steps mean what was last made by them.
 
     versions: the names of what was made so far, by step. In `finally` a name in a list stands for all of
@@ -58,10 +58,10 @@ def redirected(job: JobConfig, versions: Mapping[str, Sequence[str]], section: s
     )
 
 
-def with_names(job: JobConfig, names: Mapping[str, Sequence[str]]) -> JobConfig:
+def with_names(job: Job, names: Mapping[str, Sequence[str]]) -> Job:
     """A job that names other steps: in a list all of those that stand for a name, elsewhere the last."""
     values: Any = job.model_dump(mode="json")
-    for key, (name, _) in reversed(job.needs().items()):  # from the end: a list's places stay where they are
+    for key, name in reversed(references(job).items()):  # from the end: a list's places stay where they are
         if name in names:
             *path, last = key.split(".")
             holder = values
@@ -79,7 +79,7 @@ def rounds_of(
     head: Pipeline,
     order: Sequence[Round],
     plain: dict[str, dict[str, Any]],
-    jobs: Mapping[str, JobConfig],
+    jobs: Mapping[str, Job],
 ) -> tuple[Rounds | None, list[Mistake]]:
     """The rounds of a pipeline that repeats steps, and what is wrong with how it says that.
 
@@ -97,7 +97,8 @@ def rounds_of(
     if head.repeat_while_improving and step not in repeated:
         wrong.append((("repeat_while_improving",), f"{step!r}: {unknown(step, repeated, 'repeated step')}"))
     elif head.repeat_while_improving and watched[0] in jobs:
-        known = JOBS[jobs[watched[0]].job].headline
+        declared = jobs[watched[0]].metrics()
+        known = [each.name for each in declared if not (each.is_table or each.is_text or "." in each.name)]
         if len(watched) == head.rounds:
             wrong.append(
                 (
@@ -107,12 +108,12 @@ def rounds_of(
             )
         if metric not in known:
             wrong.append(
-                (("repeat_while_improving",), f"{metric!r}: {unknown(metric, list(known), 'metric of it')}")
+                (("repeat_while_improving",), f"{metric!r}: {unknown(metric, known, 'metric of it')}")
             )
         last = {each.name for each in order if each.round}
         for each in order:
             if each.section == "finally" and each.name in jobs:
-                for key, (name, _) in jobs[each.name].needs().items():
+                for key, name in references(jobs[each.name]).items():
                     if name in last and not key.split(".")[-1].isdigit():
                         what = "which round is the last is known only when it is done: name it in a list"
                         wrong.append((("finally", each.step, *key.split(".")), what))

@@ -7,8 +7,9 @@ from typing import Any
 
 from preimage.errors import SpecError
 from preimage.specs import overrides
-from preimage.specs.load import Places, Spec, build, profile_of, read, report, require_no_secret
+from preimage.specs.load import Places, profile_of, read, report, require_no_secret
 from preimage.specs.models import Study
+from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
 from preimage.specs.search_space import grid_points
 from preimage.specs.study_checks import body_of, check_study

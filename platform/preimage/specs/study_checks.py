@@ -1,13 +1,14 @@
 """What can be known to be wrong with a study before anything runs."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from preimage.errors import SpecError
 from preimage.specs import overrides
-from preimage.specs.load import Spec, build, within
-from preimage.specs.models import Pipeline, SpecKeys
+from preimage.specs.load import within
+from preimage.specs.models import Pipeline, SpecKeys, Study
 from preimage.specs.objectives import check_sought
+from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Space
 from preimage.specs.search_space import (
     Point,
@@ -22,9 +23,6 @@ from preimage.specs.search_space import (
 from preimage.specs.validation import Mistake, keys_of, unknown
 from preimage.specs.validation import Path as Place
 
-if TYPE_CHECKING:
-    from preimage.specs.study import Study
-
 LARGEST_GRID = 1000
 AROUND = frozenset(SpecKeys.model_fields)
 
@@ -34,7 +32,7 @@ def body_of(trial: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, An
     return overrides.apply(dict(trial), dict(params))
 
 
-def check_study(study: "Study") -> list[Mistake]:
+def check_study(study: Study) -> list[Mistake]:
     """Every mistake beyond those of single keys."""
     mistakes: list[Mistake] = [
         (("trial", key), "stands beside `trial`, not in it") for key in study.trial if key in AROUND
@@ -100,13 +98,13 @@ def _has(space: Space, value: Any) -> bool:
     return isinstance(value, int | float) and low <= value <= high
 
 
-def _check_sampler(study: "Study") -> list[Mistake]:
+def _check_sampler(study: Study) -> list[Mistake]:
     name, space = study.sampler.name, study.space
     mistakes: list[Mistake] = []
     if name == "grid":
         mistakes += _check_grid(study)
     elif study.trials is None:
-        mistakes.append((("trials",), f"is needed but not there: how many trials {name} may choose"))
+        mistakes.append((("trials",), f"is required: how many trials {name} may choose"))
     if name == "cma-es":
         for key, each in space.items():
             if each.choice is not None:
@@ -127,7 +125,7 @@ def _check_sampler(study: "Study") -> list[Mistake]:
     return mistakes
 
 
-def _check_grid(study: "Study") -> list[Mistake]:
+def _check_grid(study: Study) -> list[Mistake]:
     continuous = [key for key, each in study.space.items() if each.choice is None and each.integer is None]
     if continuous:
         return [

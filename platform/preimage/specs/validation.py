@@ -35,7 +35,7 @@ def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
         parent = _model_at(config, error["loc"][:-1])
         return unknown(str(error["loc"][-1]), keys_of(parent) if parent else [])
     if error["type"] == "missing":
-        return "is needed but not there"
+        return "is required"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     whole = isinstance(error["input"], dict | list)  # then the message itself names what is wrong in it
     return message if whole and error["type"] == "value_error" else f"{message}, but got {error['input']!r}"

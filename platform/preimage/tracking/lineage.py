@@ -2,36 +2,46 @@
 
 from typing import Any
 
-from preimage.models.classifier import read_classifier_card
-from preimage.models.generator_folder import read_card
+from preimage.latents.store import Store
+from preimage.runs.products import PRODUCTS, Card, Product
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 
 
 def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
-    """The fingerprints of the dataset, the generator, the latent store and the classifier that a run used or
-    made.
+    """The fingerprints of the dataset and of the products that a run made, or else used; of several of a
+    kind, such as `generators`, all of them.
 
-    Raises GeneratorError, ClassifierError, StorageError where one of them is damaged.
+    Raises GeneratorError, StoreError, ClassifierError, PriorError where one of them is damaged.
     """
     known = run.about()
-    inputs: dict[str, str] = known.get("inputs", {})
     found: dict[str, str] = {}
-    if store := _there("_manifest.json", outcome.store or inputs.get("store")):
-        manifest = store.read_json("_manifest.json")
-        found["store"] = manifest["fingerprint"]
-        found |= {key: manifest["about"][key]["fingerprint"] for key in ("dataset", "generator")}
-    if generator := _there("config.json", outcome.generator or inputs.get("generator")):
-        found["generator"] = read_card(generator).fingerprint
-    scored = [folder for key in sorted(inputs) if (folder := _generator(key, inputs[key]))]
-    if scored:
-        found["generators"] = ", ".join(read_card(folder).fingerprint for folder in scored)
-    named = (address for key, address in inputs.items() if key.split(".")[-1] == "classifier")
-    if classifier := _there("config.json", outcome.classifier or next(named, None)):
-        found["classifier"] = read_classifier_card(classifier).fingerprint
+    for product in PRODUCTS.values():
+        cards = _cards(product, known, outcome)
+        for card in cards[:1]:
+            if isinstance(card, Store):
+                about = card.about
+                found |= {"dataset": about.dataset.fingerprint, "generator": about.generator.fingerprint}
+        if cards:
+            name = product.name if len(cards) == 1 else f"{product.name}s"
+            found[name] = ", ".join(card.fingerprint for card in cards)
     if dataset := prepared(known):
         found["dataset"] = dataset["fingerprint"]
     return found
+
+
+def _cards(product: Product, known: dict[str, Any], outcome: Outcome) -> list[Card]:
+    """Of the product of a kind that the run made, or of those that it used; without those that are gone."""
+    if not product.is_result:
+        return []
+    made = outcome.products.get(product.name)
+    used = [
+        each["address"]
+        for _, each in sorted(known.get("inputs", {}).items())
+        if each["product"] == product.name
+    ]
+    folders = [Folder.at(address) for address in ([made] if made else used)]
+    return [product.card(folder) for folder in folders if product.is_whole(folder)]
 
 
 def prepared(known: dict[str, Any]) -> dict[str, str] | None:
@@ -43,15 +53,3 @@ def prepared(known: dict[str, Any]) -> dict[str, str] | None:
     if not folder.exists("manifest.json"):
         return None
     return dataset | {"fingerprint": folder.read_json("manifest.json")["fingerprint"]}
-
-
-def _generator(key: str, address: str) -> Folder | None:
-    """One of several generators, by the key that a job names it with."""
-    several = "." in key and {"generators", "generator"} & {key.split(".")[0], key.split(".")[-1]}
-    return _there("config.json", address) if several else None
-
-
-def _there(mark: str, address: str | None) -> Folder | None:
-    """The folder, where it holds its mark and so is whole."""
-    folder = Folder.at(address) if address else None
-    return folder if folder and folder.exists(mark) else None

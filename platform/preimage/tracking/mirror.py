@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
+from preimage.cluster import submissions
 from preimage.errors import StorageError, TrackingError
-from preimage.runs import submissions
+from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.tracking import system
 from preimage.tracking.lineage import fingerprints, prepared
@@ -79,13 +80,13 @@ class Mirror:
         self.follow()
         run_id = self.begin()
         self.tracker.metrics(run_id, [self._final(outcome)])
-        for part in ("figures", "generator", "generator/prior", "classifier", "prior"):
+        uploads = [part for product in PRODUCTS.values() for part in product.uploads]
+        for part in ("figures", *uploads):
             folder = self.run.folder / part
             for name in folder.files():
                 self.tracker.file(run_id, part, name, folder.read(name))
         self.tracker.file(run_id, "", "outcome.json", self.run.folder.read("outcome.json"))
-        addresses = {key: getattr(outcome, key) for key in ("generator", "store", "classifier", "prior")}
-        tags = {f"preimage.{key}": address for key, address in addresses.items() if address}
+        tags = {f"preimage.{key}": address for key, address in outcome.products.items()}
         tags |= {
             f"preimage.{key}_fingerprint": value for key, value in fingerprints(self.run, outcome).items()
         }

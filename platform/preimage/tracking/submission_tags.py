@@ -1,6 +1,6 @@
 """What a tracker is told of the submission that a run is made by."""
 
-from preimage.runs.submissions import Submission
+from preimage.cluster.submissions import Submission
 from preimage.tracking.tracker import Tracker
 
 NOTE = "mlflow.note.content"

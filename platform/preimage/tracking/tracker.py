@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from preimage.errors import TrackingError
 from preimage.storage.folder import Folder
-from preimage.tracking.config import TrackingConfig
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
@@ -112,20 +110,3 @@ class JsonLines(NoTracker):
 
     def _write(self, run_id: str, lines: Sequence[str]) -> None:
         self.folder.write(f"{run_id}.jsonl", "".join(f"{line}\n" for line in lines).encode())
-
-
-def open_tracker(config: TrackingConfig, root: Folder) -> Tracker:
-    """The tracker that a spec names. Raises TrackingError where it does not answer."""
-    config = config.here
-    if config.uri == "none":
-        return NoTracker()
-    if config.uri == "jsonl":
-        return JsonLines(root / "tracking")
-    if config.uri == "local" and not root.is_local:
-        raise TrackingError(
-            f"the results are at {root.uri}, where no SQLite file can be: name an MLflow server with "
-            "tracking.uri=http://..., or choose tracking.uri=jsonl or none"
-        )
-    from preimage.tracking.on_mlflow import MlflowTracker  # 3 seconds to import
-
-    return MlflowTracker(config, root)

@@ -1,9 +1,7 @@
 """A classifier as an algorithm, and what its training leaves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,10 +17,8 @@ from preimage.training.config import OptimizerConfig
 from preimage.training.labels import require_labels
 from preimage.training.networks import Networks
 from preimage.training.precision import upcast
+from preimage.training.training import Training
 from preimage.training.worker import Worker
-
-if TYPE_CHECKING:
-    from preimage.training.training import Training
 
 METRICS = ("loss", "training_accuracy")
 """What a step records of its batch: the mean cross-entropy, and the share of images whose class is told."""
@@ -131,7 +127,7 @@ class HeldOut:
     """Names by label, equal to the training's."""
 
 
-def deliver_classifier(
+def export_classifier(
     held_out: HeldOut,
     worker: Worker,
     algorithm: ClassifierAlgorithm,
@@ -148,7 +144,7 @@ def deliver_classifier(
     counts = worker.sum(own.to(worker.device)).cpu()
 
     def save() -> None:
-        folder = training.run.classifier
+        folder = training.run.product("classifier")
         folder.write_json(CONFUSION, {"counts": counts.tolist()})
         save_classifier(
             algorithm.average,
@@ -185,7 +181,7 @@ def accuracy_of(confusion: Tensor) -> float:
 
 
 def read_confusion(folder: Folder) -> Tensor:
-    """(K, K) int64, of a classifier folder that `deliver_classifier` wrote."""
+    """(K, K) int64, of a classifier folder that `export_classifier` wrote."""
     return torch.tensor(folder.read_json(CONFUSION)["counts"])
 
 

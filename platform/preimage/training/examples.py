@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Share(Protocol):
+class Shard(Protocol):
     """A worker's own rows, in memory."""
 
     @property

@@ -1,10 +1,8 @@
 """What a finished training leaves: the generator, and the codes of the images where it has them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,16 +19,14 @@ from preimage.runs.run_folder import RunFolder
 from preimage.training.algorithm import GeneratorAlgorithm, OwnCodes
 from preimage.training.batches import lanes, part_of
 from preimage.training.moments import over_workers
+from preimage.training.training import Training
 from preimage.training.worker import Worker
-
-if TYPE_CHECKING:
-    from preimage.training.training import Training
 
 CHUNK = 256
 """Images decoded at a time."""
 
 
-def deliver_generator(
+def export_generator(
     worker: Worker,
     algorithm: GeneratorAlgorithm,
     training: Training,
@@ -45,19 +41,20 @@ def deliver_generator(
     batch, so it is the same store for any number of workers, and a killed delivery goes on.
     """
     codes, run = algorithm.codes(), training.run
+    folder, store = run.product("generator"), run.product("store")
     prior = _fit(worker, algorithm, codes)
     history = training.history | {"images_seen": seen}
     card = worker.run_or_fail_together(
-        lambda: save_generator(algorithm.generator, run.generator, history, prior) if worker.is_main else None
+        lambda: save_generator(algorithm.generator, folder, history, prior) if worker.is_main else None
     )
     if not codes:
         return
     about = _about(worker.broadcast(card), run, dataset, history)
     batch = training.loop.batch_size
     worker.run_or_fail_together(  # the first writes the plan, which the others then find
-        lambda: StoreWriter(run.store, about, batch, dataset.count) if worker.is_main else None
+        lambda: StoreWriter(store, about, batch, dataset.count) if worker.is_main else None
     )
-    writer = worker.run_or_fail_together(lambda: StoreWriter(run.store, about, batch, dataset.count))
+    writer = worker.run_or_fail_together(lambda: StoreWriter(store, about, batch, dataset.count))
     steps = seen // dataset.count if codes.learned else 0
     worker.run_or_fail_together(lambda: _write(writer, worker, algorithm.generator, images, codes, steps))
     worker.run_or_fail_together(lambda: writer.finish() if worker.is_main else None)
@@ -76,7 +73,7 @@ def _fit(worker: Worker, algorithm: GeneratorAlgorithm, codes: OwnCodes | None) 
 
 def _about(card: GeneratorCard, run: RunFolder, dataset: Dataset, history: dict[str, Any]) -> About:
     return About(
-        generator=GeneratorInfo(fingerprint=card.fingerprint, path=run.generator.uri),
+        generator=GeneratorInfo(fingerprint=card.fingerprint, path=run.product("generator").uri),
         dataset=DatasetInfo(fingerprint=dataset.fingerprint, path=dataset.folder.uri, count=dataset.count),
         solver={"solver": history.get("job", "training")},
         latent_dim=card.generator.latent_dim,

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from preimage.errors import CheckpointError, StoppedEarly
 from preimage.figures.grids import grid_png
-from preimage.training import checkpoints
+from preimage.runs import checkpoints
 from preimage.training.algorithm import Algorithm, AlgorithmContext, rows_of_share
 from preimage.training.batches import Batches, require_batch, shares
-from preimage.training.examples import Examples, Share
-from preimage.training.training import ScoresCheckpoints, Training
+from preimage.training.examples import Examples, Shard
+from preimage.training.training import CheckpointEvaluator, Training
 from preimage.training.worker import Worker
 
 GRID = 64
@@ -30,9 +30,9 @@ def train(worker: Worker, training: Training) -> None:
     context = AlgorithmContext(worker, images, training.loop, training.seed)
     algorithm = worker.run_or_fail_together(lambda: training.build(context))
     loop = worker.run_or_fail_together(lambda: Loop(worker, training, algorithm, images, dataset.count))
-    if training.scoring:
-        loop.evaluator = training.scoring.evaluator(worker, images, first, training.seed)
-    found = checkpoints.newest(training.run.checkpoints) if worker.is_main else None
+    if training.evaluation:
+        loop.evaluator = training.evaluation.evaluator(worker, images, first, training.seed)
+    found = checkpoints.newest(training.run.product("checkpoints")) if worker.is_main else None
     found = worker.broadcast(found)  # the first worker chooses for all
     if found:
         worker.run_or_fail_together(lambda: loop.resume(found))
@@ -42,14 +42,14 @@ def train(worker: Worker, training: Training) -> None:
     chosen = worker.broadcast(worker.run_or_fail_together(lambda: loop.chosen() if worker.is_main else None))
     if chosen.images != loop.seen:
         worker.run_or_fail_together(lambda: loop.resume(chosen))
-    training.deliver(worker, algorithm, training, dataset, images, loop.seen)
+    training.export(worker, algorithm, training, dataset, images, loop.seen)
 
 
 class Loop:
     """The state of a training between two steps."""
 
     def __init__(
-        self, worker: Worker, training: Training, algorithm: Algorithm, images: Share, count: int
+        self, worker: Worker, training: Training, algorithm: Algorithm, images: Shard, count: int
     ) -> None:
         """count: images of the dataset, of which `images` are this worker's. Raises DataError."""
         self.worker, self.algorithm, self.images, self.count = worker, algorithm, images, count
@@ -59,7 +59,7 @@ class Loop:
         self.sums: dict[str, Tensor] = {}
         self.since_log = 0
         self.score_sum, self.score_count = 0.0, 0
-        self.evaluator: ScoresCheckpoints | None = None
+        self.evaluator: CheckpointEvaluator | None = None
         self.rule = training.stop_early
         self.clock = Clock()
 
@@ -143,7 +143,7 @@ class Loop:
             "since_log": self.since_log,
             "random": torch.get_rng_state(),
         }
-        folder = self.run_folder.checkpoints
+        folder = self.run_folder.product("checkpoints")
         checkpoints.save(folder, self.worker, shared, self.algorithm.sharded_state(), meta)
         if self.worker.is_main:
             checkpoints.prune(folder, self.config.lowest_is_best)
@@ -187,7 +187,7 @@ class Loop:
 
         Raises CheckpointError where none is whole.
         """
-        folder = self.run_folder.checkpoints
+        folder = self.run_folder.product("checkpoints")
         best = checkpoints.best(folder, self.config.lowest_is_best) if self.config.select_by else None
         if found := best or checkpoints.newest(folder):
             return found
@@ -219,7 +219,7 @@ class Clock:
         return (seen - before[0]) / max(self.last[1] - before[1], 1e-9)
 
 
-def _open(worker: Worker, training: Training) -> tuple[Examples, Share, int]:
+def _open(worker: Worker, training: Training) -> tuple[Examples, Shard, int]:
     """All examples, this worker's of them, and where these begin. Raises DataError."""
     examples = training.open(training.dataset)
     require_batch(examples.count, training.loop.batch_size)

@@ -21,10 +21,9 @@ from ray.exceptions import RayActorError
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from preimage import errors
 from preimage.cluster.connect import require
 from preimage.config import Resources
-from preimage.errors import PreimageError, StorageError
+from preimage.errors import PreimageError, StorageError, error_of, plain
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
@@ -107,7 +106,7 @@ def _regrouping_soon(elastic: bool) -> Iterator[None]:
 
 
 def _work(config: dict[str, Any]) -> None:
-    """One Ray worker. A mistake the user can mend is written down, not retried: it would only come back."""
+    """One Ray worker. A mistake the user can fix is written down, not retried: it would only come back."""
     logging.getLogger("preimage").setLevel(logging.INFO)
     training: Training = config["training"]
     prepare_process(config["cpus"])
@@ -116,14 +115,12 @@ def _work(config: dict[str, Any]) -> None:
     except StorageError:
         raise  # one worker's alone, and a disk may have room again when Ray Train retries
     except PreimageError as error:  # raised by all workers alike
-        failure = {"kind": type(error).__name__, "message": str(error)}
-        training.run.folder.write_json(FAILURE, failure)
+        training.run.folder.write_json(FAILURE, plain(error))
 
 
 def _raise_failure(training: Training) -> None:
     if training.run.folder.exists(FAILURE):
-        failure = training.run.folder.read_json(FAILURE)
-        raise getattr(errors, failure["kind"])(failure["message"])
+        raise error_of(training.run.folder.read_json(FAILURE))
 
 
 def _last_line(error: Exception) -> str:

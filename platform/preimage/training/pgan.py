@@ -60,28 +60,33 @@ class PganAlgorithm(GanPair):
         return fixed_samples(self.images, self.as_prior(), self.seed, count) if self.images else None
 
 
-def deliver_prior(
+def export_prior(
     worker: Worker, algorithm: PganAlgorithm, training: Training, codes: CodeSet, rows: CodeRows, seen: int
 ) -> None:
     """Write the prior folder. seen: codes that the algorithm was trained on, repetitions counted."""
     history = training.history | {"codes_seen": seen}
     worker.run_or_fail_together(
-        lambda: save_prior(algorithm.as_prior(), training.run.prior, history) if worker.is_main else None
+        lambda: (
+            save_prior(algorithm.as_prior(), training.run.product("prior"), history)
+            if worker.is_main
+            else None
+        )
     )
 
 
 @dataclass(frozen=True, eq=False)
-class CodeScoring:
-    """How far an algorithm's codes are from some that it does not learn from, (m, d). It travels to workers."""
+class CodeEvaluation:
+    """How far an algorithm's codes are from some that it does not learn from, (m, d). It travels to
+    workers."""
 
     unseen: Tensor
 
-    def evaluator(self, worker: Worker, images: CodeRows, first: int, seed: int) -> "CodeJudge":
-        return CodeJudge(self.unseen, seed)
+    def evaluator(self, worker: Worker, images: CodeRows, first: int, seed: int) -> "CodeEvaluator":
+        return CodeEvaluator(self.unseen, seed)
 
 
 @dataclass(frozen=True, eq=False)
-class CodeJudge:
+class CodeEvaluator:
     """Scores an algorithm's codes, of the same noise each time, against held-out ones (m, d)."""
 
     unseen: Tensor

@@ -72,11 +72,11 @@ class Evaluator:
         codes = self.worker.part(prior.sample(self.count, random))
         training = generator.training
         generator.eval()
-        judged = [self._evaluator(generator, some) for some in codes.split(BATCH)]
+        scored = [self._score(generator, some) for some in codes.split(BATCH)]
         generator.train(training)
-        features = torch.cat([each for _, each in judged])
+        features = torch.cat([each for _, each in scored])
         moments = over_workers(self.worker, Moments.empty(features.shape[1]).update(features))
-        logits = torch.cat(self.worker.gather(torch.cat([each for each, _ in judged]).cpu()))
+        logits = torch.cat(self.worker.gather(torch.cat([each for each, _ in scored]).cpu()))
         return {
             self.scorer.score: inception_score(logits, splits=1).mean,
             self.scorer.distance: frechet_distance(moments, self.real),
@@ -84,5 +84,5 @@ class Evaluator:
         }
 
     @torch.inference_mode()
-    def _evaluator(self, generator: nn.Module, codes: Tensor) -> tuple[Tensor, Tensor]:
+    def _score(self, generator: nn.Module, codes: Tensor) -> tuple[Tensor, Tensor]:
         return self.scorer(to_uint8(generator(codes)))

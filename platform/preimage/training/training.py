@@ -10,28 +10,27 @@ from preimage.storage.folder import Folder
 from preimage.training.algorithm import Algorithm, AlgorithmContext
 from preimage.training.config import LoopConfig
 from preimage.training.examples import Examples
-from preimage.training.export import deliver_generator
 from preimage.training.worker import Worker
 
 StopRule = Callable[[int, Mapping[str, float]], str | None]
 """(images seen, the metrics recorded there): why to stop, None to go on."""
 
 
-class ScoresCheckpoints(Protocol):
+class CheckpointEvaluator(Protocol):
     """Measures what an algorithm makes, at every checkpoint."""
 
     def score(self, algorithm: Any) -> dict[str, float]: ...
 
 
-class Scores(Protocol):
+class Evaluation(Protocol):
     """How samples are scored; it travels to workers."""
 
-    def evaluator(self, worker: Worker, images: Any, first: int, seed: int) -> ScoresCheckpoints:
+    def evaluator(self, worker: Worker, images: Any, first: int, seed: int) -> CheckpointEvaluator:
         """images: the worker's share, from row `first` on. Every worker calls it, and then `score`."""
         ...
 
 
-Deliver = Callable[..., None]
+Export = Callable[..., None]
 """(worker, algorithm, training, dataset, images, seen): write what a finished training leaves."""
 
 
@@ -47,10 +46,10 @@ class Training:
     identity: dict[str, Any]
     """The config as far as it decides the result; a resume must agree with it."""
     seed: int
+    export: Export
     data_device: Literal["device", "host"] = "device"
-    deliver: Deliver = deliver_generator
     open: Callable[[Folder], Examples] = Dataset.open
-    scoring: Scores | None = None
+    evaluation: Evaluation | None = None
     """How samples are scored at every checkpoint, where they are."""
     stop_early: StopRule | None = None
     """Asked at every record by the first worker; it travels to workers like the rest."""

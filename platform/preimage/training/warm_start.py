@@ -4,8 +4,8 @@ from typing import Any
 
 from preimage.errors import CheckpointError
 from preimage.models.generator_folder import read_card
+from preimage.runs.checkpoints import committed
 from preimage.storage.folder import Folder
-from preimage.training.checkpoints import committed
 
 
 def result_of(folder: Folder) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """A person's pick, from the command to the study's report and the tracker."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from preimage.errors import SpecError
-from preimage.jobs.context import Result
+from preimage.jobs.base import Result
 from preimage.pipelines.inputs import find_run
+from preimage.pipelines.lifecycle import write_result
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec, loads_study
 from preimage.storage.folder import Folder
-from preimage.tracking.tracker import Tracker, open_tracker
+from preimage.tracking.open import open_tracker
+from preimage.tracking.tracker import Tracker
 from preimage.tuning.annotations import PickName, add_pick, read_picks
 from preimage.tuning.records import TrialRecord, read_records
 from preimage.tuning.report import report
@@ -57,15 +59,15 @@ def find_study(name: str) -> FoundStudy:
 def pick(study: FoundStudy, name: PickName, trial: int, note: str | None) -> Result:
     """Keep a pick, and make the study's report again. Raises SpecError for a trial that cannot be picked."""
     picks = add_pick(study.run.folder, study.records, name, trial, note)
-    result = report(study.spec, study.records, picks, study.run)
+    result = report(study.spec, study.records, picks)
+    figures = write_result(study.run, result)
     if outcome := study.run.outcome():
-        figures = {each.removesuffix(".png"): f"{study.run.figures.uri}/{each}" for each in result.figures}
         study.run.finish(replace(outcome, metrics=outcome.metrics | result.metrics, figures=figures))
     return result
 
 
-def tell(study: FoundStudy, figures: Sequence[str]) -> None:
-    """The tracker's runs of trials get the tag preimage.pick, the study's run its new figures.
+def tell(study: FoundStudy, result: Result) -> None:
+    """The tracker's runs of trials get the tag preimage.pick, the study's run its new table and figures.
 
     Raises TrackingError where the tracker does not answer; it may be called again.
     """
@@ -73,7 +75,7 @@ def tell(study: FoundStudy, figures: Sequence[str]) -> None:
     picks = read_picks(folder)
     _tag_trials(tracker, study, {str(each.trial): each.name for each in picks})
     if run_id := _tracked(folder):
-        for name in figures:
+        for name in ("table.md", *result.figures):
             tracker.file(run_id, "figures", name, study.run.figures.read(name))
         tracker.tags(run_id, {f"{TAG}.{each.name}": f"trial {each.trial}" for each in picks})
 

@@ -12,13 +12,11 @@ from torch import nn
 from preimage.errors import PreimageError
 from preimage.models.build import build_generator
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import read_card
 from preimage.pipelines.cost import add, cost_of
 from preimage.pipelines.plan import Plan
 from preimage.specs.search import SamplerConfig, SchedulerConfig
 from preimage.specs.search_space import Point
 from preimage.tuning.plan import StudyPlan, shared_steps
-from preimage.tuning.queue import DONE
 from preimage.tuning.records import read_records
 from preimage.tuning.searcher import Searcher
 from preimage.tuning.trial import plan_trial
@@ -59,7 +57,7 @@ def estimate(plan: StudyPlan) -> Estimate:
     """Count what is not finished yet, and time the generator. Starts nothing and writes nothing."""
     over = {each.number for each in read_records(plan.run.folder) if each.number < plan.spec.trials}
     missing = plan.spec.trials - len(over)
-    shared = [step for step in shared_steps(plan) if step.state not in DONE] if missing else []
+    shared = [step for step in shared_steps(plan) if not step.is_done] if missing else []
     counts = cost_of(plan.base, shared)
     grid = plan.spec.sampler.name == "grid"
     points = _points(plan)
@@ -95,11 +93,11 @@ def _cost(plan: StudyPlan, points: Iterable[Point], counted: set[str]) -> tuple[
     impossible = 0
     for number, point in enumerate(points):
         try:
-            trial = plan_trial(plan.study, number, point)
+            trial = plan_trial(plan.study, number, point, plan.base.catalog)
         except PreimageError:
             impossible += 1
             continue
-        steps = [step for step in trial.steps if step.state not in DONE and step.run.name not in counted]
+        steps = [step for step in trial.steps if not step.is_done and step.run.name not in counted]
         counted |= {step.run.name for step in steps}
         add(total, cost_of(trial, steps))
     return total, impossible
@@ -113,9 +111,7 @@ def _at_once(plan: StudyPlan, missing: int) -> int:
     if os.environ.get("RAY_ADDRESS"):
         return most
     cores = os.cpu_count() or 1
-    each = max(
-        step.config.resources.workers * step.config.resources.cpus_per_worker for step in plan.base.steps
-    )
+    each = max(step.job.resources.workers * step.job.resources.cpus_per_worker for step in plan.base.steps)
     return max(1, min(most, cores // each))
 
 
@@ -125,7 +121,7 @@ def _rate(plan: StudyPlan) -> float | None:
     if config is None:
         return None
     before = torch.get_num_threads()
-    torch.set_num_threads(max(step.config.resources.cpus_per_worker for step in plan.base.steps))
+    torch.set_num_threads(max(step.job.resources.cpus_per_worker for step in plan.base.steps))
     try:
         return _timed(build_generator(config), config.latent_dim)
     finally:
@@ -134,11 +130,11 @@ def _rate(plan: StudyPlan) -> float | None:
 
 def _generator(plan: Plan) -> GeneratorConfig | None:
     for step in plan.steps:
-        if "generator" in step.config.GIVES:
-            return getattr(step.config, "generator", None)
+        if "generator" in step.job.makes:
+            return step.job.made_generator
         source = step.inputs.get("generator")
         if source and not source.step:
-            return read_card(source.folder).generator
+            return source.card.generator
     return None
 
 

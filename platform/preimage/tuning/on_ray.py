@@ -25,7 +25,7 @@ from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from preimage.tuning.trial import StudyRun, failed, run_trial
 
-Over = Callable[[TrialRecord], None]
+OnTrialEnd = Callable[[TrialRecord], None]
 _ROOM = "Make room, then run the same command again: what was made is kept."
 
 QUIET = {
@@ -40,21 +40,21 @@ DRIVER: dict[str, float] = {"memory": 1}
 of a core would be missing for the workers where these need every core there is."""
 
 
-def run_on_ray(plan: StudyPlan, queue: Queue, over: Over) -> None:
-    """Run the trials that are missing; `over` is told of each as it ends.
+def run_on_ray(plan: StudyPlan, queue: Queue, on_trial_end: OnTrialEnd) -> None:
+    """Run the trials that are missing; `on_trial_end` is told of each.
 
     Raises PreimageError where the cluster can never hold a trial, StorageError where a record is unreadable
     or the results cannot be written.
     """
     if not queue.missing:
         return
-    needs = [step.config.resources for step in plan.base.steps]
+    needs = [step.job.resources for step in plan.base.steps]
     queue.most = min(queue.most, room_for(needs, plan.in_process))
     folder = plan.run.folder
     trainable = tune.with_resources(
         tune.with_parameters(_work, study=plan.study), bundle(needs, plan.in_process)
     )
-    searcher = _Searcher(queue, over)
+    searcher = _Searcher(queue, on_trial_end)
     with _quiet():
         tuner = tune.Tuner(
             trainable,
@@ -100,9 +100,9 @@ def room_for(needs: list[Resources], in_process: bool) -> int:
 class _Searcher(Searcher):
     """Hands the trials of our queue to Tune."""
 
-    def __init__(self, queue: Queue, over: Over) -> None:
+    def __init__(self, queue: Queue, on_trial_end: OnTrialEnd) -> None:
         super().__init__()
-        self.queue, self.over = queue, over
+        self.queue, self.on_trial_end = queue, on_trial_end
         self.numbers: dict[str, tuple[int, Mapping[str, Any]]] = {}
         self.refused: str | None = None
         """What the storage said that would take no more: no further trial is begun."""
@@ -126,7 +126,7 @@ class _Searcher(Searcher):
             record = self._left(number) or self._died(number, params)
         else:
             record = TrialRecord.model_validate_json(result["record"])
-        self.over(record)
+        self.on_trial_end(record)
 
     def _left(self, number: int) -> TrialRecord | None:
         """The record of a trial whose process died after it had kept it."""

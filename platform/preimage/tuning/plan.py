@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from preimage.data.config import DataConfig
-from preimage.data.prepare import dataset_name
 from preimage.errors import PreimageError
-from preimage.pipelines.plan import IMAGES, Plan, PlannedStep, make_plan
+from preimage.jobs.references import images_named
+from preimage.pipelines.make_plan import make_plan
+from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.objectives import lowest_is_best
 from preimage.specs.overrides import path_of
@@ -16,7 +17,6 @@ from preimage.specs.search_space import complete, variants
 from preimage.specs.study import StudySpec
 from preimage.specs.study_checks import body_of
 from preimage.storage.folder import Folder, canonical_json, digest
-from preimage.tuning.queue import DONE
 from preimage.tuning.records import TrialRecord, read_records
 from preimage.tuning.trial import StudyRun
 
@@ -36,12 +36,12 @@ class StudyPlan:
 
     @property
     def on_ray(self) -> bool:
-        return any(step.config.resources.backend == "ray" for step in self.base.steps)
+        return any(step.job.resources.backend == "ray" for step in self.base.steps)
 
     @property
     def in_process(self) -> bool:
         """Whether each trial is one process: so it is unless a step of it asks for several workers."""
-        return all(step.config.resources.workers == 1 for step in self.base.steps)
+        return all(step.job.resources.workers == 1 for step in self.base.steps)
 
     @property
     def negate_metric(self) -> bool:
@@ -90,10 +90,9 @@ def images_wanted(plan: StudyPlan) -> Iterator[tuple[DataConfig, PlannedStep]]:
     known: set[str] = set()
     for each in _variants(plan):
         for step in each.steps:
-            own = (getattr(step.config, name, None) for name in IMAGES)
-            for data in filter(None, (step.data, *own)):
-                if step.state not in DONE and (name := dataset_name(data)) not in known:
-                    known.add(name)
+            for data in filter(None, (step.data, *images_named(step.job).values())):
+                if not step.is_done and (key := plan.base.catalog.key(data)) not in known:
+                    known.add(key)
                     yield data, step
 
 
@@ -102,7 +101,8 @@ def _variants(plan: StudyPlan) -> list[Plan]:
     plans = [plan.base]
     for key, point in variants(plan.spec.space):
         try:
-            plans.append(make_plan(plan.spec.spec_of(point, plan.spec.name)))
+            spec = plan.spec.spec_of(point, plan.spec.name)
+            plans.append(make_plan(spec, catalog=plan.base.catalog))
         except PreimageError as error:
             log.warning("trials with %s=%r will fail: %s", key, point.get(key), error)
     return plans

@@ -2,7 +2,7 @@
 
 from rich.markup import escape
 
-from preimage.pipelines.progress import Show
+from preimage.pipelines.progress import Display
 from preimage.specs.study import StudySpec
 from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord
@@ -11,20 +11,20 @@ from preimage.tuning.records import TrialRecord
 class Progress:
     """Says of every trial how it ended, how many are over, and which is the best so far."""
 
-    def __init__(self, spec: StudySpec, queue: Queue, show: Show) -> None:
-        self.spec, self.queue, self.show = spec, queue, show
+    def __init__(self, spec: StudySpec, queue: Queue, display: Display) -> None:
+        self.spec, self.queue, self.display = spec, queue, display
         self.name, self.direction = next(iter(spec.objectives.items()))
         if len(queue.records):
-            show.say(f"{len(queue.records)} of {spec.trials} trials are over already")
-        self.advance = show.task("trials")
-        self.advance(len(queue.records), spec.trials)
+            display.say(f"{len(queue.records)} of {spec.trials} trials are over already")
+        self.on_progress = display.task("trials")
+        self.on_progress(len(queue.records), spec.trials)
 
     def __call__(self, record: TrialRecord) -> None:
         over = len(self.queue.records)
-        self.show.say(
+        self.display.say(
             f"trial {record.number}: {self._ended(record)} ({over} of {self.spec.trials}{self._best()})"
         )
-        self.advance(over, self.spec.trials)
+        self.on_progress(over, self.spec.trials)
 
     def _ended(self, record: TrialRecord) -> str:
         if record.state == "complete":

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable
 
-from preimage.data.prepare import dataset_name
+from preimage.data.catalog import Catalog
 from preimage.errors import PreimageError
 from preimage.pipelines.plan import Plan
 from preimage.specs.search_space import Point
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import Searcher
 from preimage.tuning.trial import StudyRun, plan_trial
-
-DONE = ("finished", "left out")
-"""States of a planned step that has nothing to do."""
 
 
 class Queue:
@@ -21,10 +18,15 @@ class Queue:
     """
 
     def __init__(
-        self, study: StudyRun, searcher: Searcher, records: Iterable[TrialRecord], most: int
+        self,
+        study: StudyRun,
+        searcher: Searcher,
+        records: Iterable[TrialRecord],
+        most: int,
+        catalog: Catalog | None = None,
     ) -> None:
-        """most: trials that run at once."""
-        self.study, self.searcher, self.most = study, searcher, most
+        """most: trials that run at once. catalog: of the study's images."""
+        self.study, self.searcher, self.most, self.catalog = study, searcher, most, catalog
         self.records = {each.number: each for each in records}
         self.waiting: dict[int, Point] = {}
         self.running: dict[int, set[str]] = {}
@@ -69,13 +71,13 @@ class Queue:
     def _work(self, number: int, point: Point) -> set[str]:
         """The folders that a trial would still write to."""
         try:
-            return unfinished(plan_trial(self.study, number, point))
+            return unfinished(plan_trial(self.study, number, point, self.catalog))
         except PreimageError:
             return set()  # the trial says so itself, in its record
 
 
 def unfinished(plan: Plan) -> set[str]:
     """The names of the run folders and datasets that a plan would still write to."""
-    steps = {step.run.name for step in plan.steps if step.state not in DONE}
-    names = {dataset_name(step.data) for step in plan.steps if step.data}
-    return steps | {name for name in names if not (plan.datasets / name).exists("manifest.json")}
+    steps = {step.run.name for step in plan.steps if not step.is_done}
+    images = [step.data for step in plan.steps if step.data and not plan.catalog.is_prepared(step.data)]
+    return steps | {plan.catalog.folder(each).uri for each in images}

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from preimage.errors import StorageError
-from preimage.jobs.context import Result
-from preimage.runs.run_folder import RunFolder
+from preimage.jobs.base import Result
 from preimage.specs.study import StudySpec
 from preimage.storage.folder import Folder
 from preimage.tuning.annotations import Pick
@@ -26,8 +25,8 @@ ACROSS = 4
 """Trials in a line of the gallery, and twice as many where there are more than four lines of them."""
 
 
-def report(spec: StudySpec, records: Sequence[TrialRecord], picks: Sequence[Pick], run: RunFolder) -> Result:
-    """Rank the trials; write table.md and the pictures into the run's figures.
+def report(spec: StudySpec, records: Sequence[TrialRecord], picks: Sequence[Pick]) -> Result:
+    """Rank the trials; a table and pictures of them.
 
     May be called at any time, with the trials that are over. A picture that cannot be drawn is named in the
     table, with why.
@@ -42,14 +41,11 @@ def report(spec: StudySpec, records: Sequence[TrialRecord], picks: Sequence[Pick
     drawn, missing = optuna_plots(spec, records)
     pictures |= drawn
     text = table(ranking, list(spec.space), found, picks, [*remarks, *missing])
-    for name, picture in pictures.items():
-        run.figures.write(name, picture)
-    run.figures.write("table.md", text.encode())
-    return Result(metrics(ranking, found, picks), ("table.md", *pictures))
+    return Result(metrics(ranking, found, picks), pictures, text)
 
 
 def metrics(ranking: Ranking, found: Correlations, picks: Sequence[Pick]) -> dict[str, Any]:
-    """The figures of a study: counts, the best trial and its values, correlations, the Pareto front."""
+    """The metrics of a study: counts, the best trial and its values, correlations, the Pareto front."""
     states = [each.state for each in (*ranking.complete, *ranking.others)]
     titles = short_names(ranking.objectives)
     counted: dict[str, Any] = {"trials": len(states)}

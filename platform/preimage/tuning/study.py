@@ -1,27 +1,22 @@
-"""A study from its spec to its outcome: what all trials share, then the trials that are missing, then the
+"""A study from its plan to its outcome: what all trials share, then the trials that are missing, then the
 report. Its run folder holds all that a resumed study needs; see `searcher` for why nothing else is."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
 
-import yaml
-
-from preimage.data.prepare import prepare
-from preimage.errors import PreimageError, StorageError, TrackingError
-from preimage.jobs.context import Result
-from preimage.pipelines.execute import execute, register
-from preimage.pipelines.progress import Show, Silent
+from preimage.errors import PreimageError
+from preimage.jobs.base import Result
+from preimage.pipelines.execute import execute
+from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
+from preimage.pipelines.progress import Display, Silent
 from preimage.runs.run_folder import Outcome, RunFolder
-from preimage.storage.locks import locked
 from preimage.tracking.mirror import Mirror
-from preimage.tracking.tracker import Status, Tracker, open_tracker
+from preimage.tracking.open import open_tracker
+from preimage.tuning.annotations import read_picks
 from preimage.tuning.optuna_journal import Journal
 from preimage.tuning.plan import StudyPlan, images_wanted, shared_steps
 from preimage.tuning.progress import Progress
-from preimage.tuning.queue import DONE, Queue
+from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import Searcher
 from preimage.tuning.trial import plan_trial, run_trial
@@ -29,77 +24,59 @@ from preimage.tuning.trial import plan_trial, run_trial
 log = logging.getLogger(__name__)
 
 
-def run_study(plan: StudyPlan, show: Show | None = None, retry_failed: bool = False) -> Outcome:
+def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: bool = False) -> Outcome:
     """Run the trials that are missing, and report on all.
 
     Raises PreimageError where no trial succeeded, or where what all of them share fails. What was made until
-    then stays, and running the same study again goes on from there.
+    then stays, and running the same study again resumes it.
     """
-    show = show or Silent()
-    tracker = open_tracker(plan.spec.tracking, plan.root)
-    with locked(plan.run.folder):
-        return _run(plan, show, tracker, retry_failed)
+    display = display or Silent()
+    mirror = Mirror(plan.run, open_tracker(plan.spec.tracking, plan.root))
 
+    def finished() -> Outcome | None:
+        return plan.run.outcome() if len(plan.records(retry_failed)) == plan.spec.trials else None
 
-def _run(plan: StudyPlan, show: Show, tracker: Tracker, retry_failed: bool) -> Outcome:
-    register_study(plan)
-    records = plan.records(retry_failed)
-    outcome = plan.run.outcome()
-    if outcome and len(records) == plan.spec.trials:
-        show.say(
+    def make() -> Outcome:
+        records = _run_trials(plan, plan.records(retry_failed), display, mirror)
+        outcome = _outcome(plan, records, mirror.notes.run_id)
+        tell(_tell_missed, plan, records, mirror)
+        return outcome
+
+    if finished():
+        records = plan.records(retry_failed)
+        display.say(
             f"[bold]{plan.spec.name}[/bold]: all {len(records)} trials are over already, {plan.run.name}"
         )
-        mirror = Mirror(plan.run, tracker)
-        _tell(_tell_missed, plan, records, mirror)
-        _tell(mirror.finish)
-        return outcome
-    mirror = Mirror(plan.run, tracker)
-    _tell(mirror.begin)
-    with _closing(mirror):
-        records = _run_trials(plan, records, show, mirror)
-        result = _report(plan, records)
-        _require_one(records)
-        outcome = _outcome(plan, result, mirror.notes.run_id)
-        plan.run.finish(outcome)
-    _tell(_tell_missed, plan, records, mirror)
-    _tell(mirror.finish)
-    return outcome
+        tell(_tell_missed, plan, records, mirror)
+    return live(mirror, finished, lambda: register_study(plan), make)
 
 
 def register_study(plan: StudyPlan) -> None:
     """Say in the run's folder what it is. More trials than before, or more at once, are the same study."""
     about = {"job": "study", "name": plan.spec.name, "fingerprint": plan.fingerprint}
     register(plan.run, about, plan.spec.resolved())
-    text = yaml.safe_dump(plan.spec.resolved(), sort_keys=False, allow_unicode=True).encode()
-    if plan.run.folder.read("spec.yaml") != text:
-        plan.run.folder.write("spec.yaml", text)
+    write_spec(plan.run, plan.spec.resolved())
 
 
-def prepare_images(plan: StudyPlan, show: Show) -> None:
+def prepare_images(plan: StudyPlan, display: Display) -> None:
     """Prepare the images of all trials, each dataset once."""
     for data, step in images_wanted(plan):
-        resources = step.config.resources
-        prepare(
-            data,
-            plan.root / "datasets",
-            workers=resources.workers,
-            cpus=resources.cpus_per_worker,
-            backend=resources.backend,
-            progress=show.task("preparing images"),
-        )
+        plan.base.catalog.prepare(data, step.job.resources, display.task("preparing images"))
 
 
-def _run_trials(plan: StudyPlan, records: list[TrialRecord], show: Show, mirror: Mirror) -> list[TrialRecord]:
+def _run_trials(
+    plan: StudyPlan, records: list[TrialRecord], display: Display, mirror: Mirror
+) -> list[TrialRecord]:
     """Run what is missing; all records, in the order of their numbers."""
-    prepare_images(plan, show)
-    _run_shared(plan, show, mirror)
+    prepare_images(plan, display)
+    _run_shared(plan, display, mirror)
     searcher = Searcher(plan.spec, negate_metric=plan.negate_metric)
     journal = Journal(plan.spec, plan.run)
     journal.begin(records)
-    queue = Queue(plan.study, searcher, records, plan.spec.parallel)
-    progress = Progress(plan.spec, queue, show)
+    queue = Queue(plan.study, searcher, records, plan.spec.parallel, plan.base.catalog)
+    progress = Progress(plan.spec, queue, display)
 
-    def over(record: TrialRecord) -> None:
+    def on_trial_end(record: TrialRecord) -> None:
         queue.done(record)
         journal.add(record)
         progress(record)
@@ -107,34 +84,25 @@ def _run_trials(plan: StudyPlan, records: list[TrialRecord], show: Show, mirror:
     if plan.on_ray:
         from preimage.tuning.on_ray import run_on_ray  # Ray is not needed otherwise
 
-        run_on_ray(plan, queue, over)
+        run_on_ray(plan, queue, on_trial_end)
     else:
-        _run_here(plan, queue, over)
+        _run_here(plan, queue, on_trial_end)
     found = sorted(queue.records.values(), key=lambda each: each.number)
     journal.end(found)
     return found
 
 
-def _run_here(plan: StudyPlan, queue: Queue, over: Callable[[TrialRecord], None]) -> None:
+def _run_here(plan: StudyPlan, queue: Queue, on_trial_end: Callable[[TrialRecord], None]) -> None:
     """One trial after another, in this process."""
     while ready := queue.next():
-        over(run_trial(plan.study, *ready))
+        on_trial_end(run_trial(plan.study, *ready, plan.base.catalog))
 
 
-def _run_shared(plan: StudyPlan, show: Show, mirror: Mirror) -> None:
+def _run_shared(plan: StudyPlan, display: Display, mirror: Mirror) -> None:
     """Run the steps that all trials share, once, before any trial."""
     for step in shared_steps(plan):
-        if step.state in DONE:
-            continue
-        spec = replace(plan.base.spec, name=step.name, steps={step.name: step.config}, is_pipeline=False)
-        alone = replace(
-            plan.base,
-            spec=replace(spec, rounds=None),
-            steps=(step,),
-            run=step.run,
-            fingerprint=step.fingerprint,
-        )
-        execute(alone, show, above=mirror)
+        if not step.is_done:
+            execute(plan.base.alone(step), display, parent=mirror)
 
 
 def _tell_missed(plan: StudyPlan, records: list[TrialRecord], mirror: Mirror) -> None:
@@ -145,16 +113,32 @@ def _tell_missed(plan: StudyPlan, records: list[TrialRecord], mirror: Mirror) ->
         run = RunFolder(plan.root / "runs" / record.run)
         if Mirror(run, mirror.tracker).notes.ended == "FINISHED":
             continue
-        trial = plan_trial(plan.study, record.number, record.params)
-        if all(step.state in DONE for step in trial.steps):
-            execute(trial, above=mirror)
+        trial = plan_trial(plan.study, record.number, record.params, plan.base.catalog)
+        if trial.is_done:
+            execute(trial, parent=mirror)
+
+
+def _outcome(plan: StudyPlan, records: list[TrialRecord], run_id: str | None) -> Outcome:
+    """Write the report. Raises PreimageError where no trial is complete."""
+    result = _report(plan, records)
+    figures = write_result(plan.run, result)
+    _require_one(records)
+    return Outcome(
+        job="study",
+        name=plan.spec.name,
+        run=plan.run.name,
+        fingerprint=plan.fingerprint,
+        metrics=result.metrics,
+        folder=plan.run.folder.uri,
+        figures=figures,
+        mlflow_run_id=run_id,
+    )
 
 
 def _report(plan: StudyPlan, records: list[TrialRecord]) -> Result:
-    from preimage.tuning.annotations import read_picks
-    from preimage.tuning.report import report
+    from preimage.tuning.report import report  # with what it draws, a second to import
 
-    return report(plan.spec, records, read_picks(plan.run.folder), plan.run)
+    return report(plan.spec, records, read_picks(plan.run.folder))
 
 
 def _require_one(records: list[TrialRecord]) -> None:
@@ -165,39 +149,3 @@ def _require_one(records: list[TrialRecord]) -> None:
         f"none of {len(records)} trials came to its end. The first that failed, trial {first.number}, said: "
         f"{first.error}. Change the spec, or run the same command with --retry-failed."
     )
-
-
-def _outcome(plan: StudyPlan, result: Result, run_id: str | None) -> Outcome:
-    return Outcome(
-        job="study",
-        name=plan.spec.name,
-        run=plan.run.name,
-        fingerprint=plan.fingerprint,
-        metrics=result.metrics,
-        folder=plan.run.folder.uri,
-        figures={name.removesuffix(".png"): f"{plan.run.figures.uri}/{name}" for name in result.figures},
-        mlflow_run_id=run_id,
-    )
-
-
-@contextmanager
-def _closing(mirror: Mirror) -> Iterator[None]:
-    """End the tracker's run in the way the study ended, where that is not well."""
-    status: Status = "FAILED"
-    try:
-        yield
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        if status != "FINISHED":
-            _tell(mirror.end, status)
-
-
-def _tell(call: Callable[..., Any], *arguments: Any) -> None:
-    """Tell the tracker; if it does not answer, say so and go on."""
-    try:
-        call(*arguments)
-    except (TrackingError, StorageError) as error:
-        log.warning("%s The study is not harmed: run the same command again to record it.", error)

@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
+from preimage.data.catalog import Catalog
 from preimage.errors import PreimageError, StoppedEarly, StorageError, TrackingError
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.execute import execute
-from preimage.pipelines.plan import Plan, PlannedStep, make_plan
+from preimage.pipelines.make_plan import make_plan
+from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.run_folder import Outcome, RunFolder
-from preimage.specs.load import Spec
 from preimage.specs.objectives import lowest_is_best, recorders
+from preimage.specs.pipeline import Spec
 from preimage.specs.study import StudySpec
 from preimage.tracking.mirror import Mirror, flatten
-from preimage.tracking.tracker import Tracker, open_tracker
+from preimage.tracking.open import open_tracker
+from preimage.tracking.tracker import Tracker
 from preimage.tuning.pruning import Curve, Others, Rule, StopTraining
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from preimage.tuning.searcher import visible_trials
@@ -36,7 +39,7 @@ class StudyRun:
 
 
 @dataclass(frozen=True)
-class Found:
+class TrialResult:
     """How a trial ended."""
 
     state: Any
@@ -46,31 +49,38 @@ class Found:
     traceback: str | None = None
 
 
-def plan_trial(study: StudyRun, number: int, params: Mapping[str, Any]) -> Plan:
-    """What a trial would do. Raises PreimageError where that is impossible."""
+def plan_trial(
+    study: StudyRun, number: int, params: Mapping[str, Any], catalog: Catalog | None = None
+) -> Plan:
+    """What a trial would do. catalog: of the study's images, already opened in this process.
+
+    Raises PreimageError where that is impossible.
+    """
     spec = study.spec.spec_of(params, f"{study.spec.name}-{number:04d}")
-    return make_plan(_in_process(spec) if study.in_process else spec)
+    return make_plan(_in_process(spec) if study.in_process else spec, catalog=catalog)
 
 
-def run_trial(study: StudyRun, number: int, params: Mapping[str, Any]) -> TrialRecord:
-    """Run a trial, or go on with it where it was interrupted, and keep its record.
+def run_trial(
+    study: StudyRun, number: int, params: Mapping[str, Any], catalog: Catalog | None = None
+) -> TrialRecord:
+    """Run a trial, or resume it where it was interrupted, and keep its record.
 
     Nothing that a trial does wrong is raised: it is in the record. Raises StorageError where its results, or
     the record, cannot be written: a full disk is no fault of the trial's, which is still to be run.
     """
     begin, plan, rule = time.monotonic(), None, None
     try:
-        plan = plan_trial(study, number, params)
+        plan = plan_trial(study, number, params, catalog)
         rule = stop_rule(study, number, plan)
         found = _stopped_before(rule) or _run(study, plan, rule)
     except StoppedEarly as error:
-        found = Found("stopped", {}, {}, str(error))
+        found = TrialResult("stopped", {}, {}, str(error))
     except StorageError:
         raise
     except PreimageError as error:
-        found = Found("failed", {}, {}, str(error))
+        found = TrialResult("failed", {}, {}, str(error))
     except Exception as error:  # anything else is a defect of ours, and the other trials go on
-        found = Found("failed", {}, {}, f"{type(error).__name__}: {error}", traceback.format_exc())
+        found = TrialResult("failed", {}, {}, f"{type(error).__name__}: {error}", traceback.format_exc())
     record = TrialRecord(
         number=number,
         params=dict(params),
@@ -107,15 +117,15 @@ def stop_rule(study: StudyRun, number: int, plan: Plan) -> StopTraining | None:
     return StopTraining(rule, next(step.run for step in plan.steps if step.name == steps[0]))
 
 
-def _run(study: StudyRun, plan: Plan, rule: StopTraining | None) -> Found:
+def _run(study: StudyRun, plan: Plan, rule: StopTraining | None) -> TrialResult:
     """Raises what `execute` raises."""
     tracker = _open_tracker(study, plan)
     if tracker is None:
         plan = replace(
             plan, spec=replace(plan.spec, tracking=plan.spec.tracking.model_copy(update={"uri": "none"}))
         )
-    above = Mirror(study.run, tracker) if tracker else None
-    outcome = execute(plan, above=above, stop_early=rule)
+    parent = Mirror(study.run, tracker) if tracker else None
+    outcome = execute(plan, parent=parent, stop_early=rule)
     if tracker:
         _show_pictures(plan, outcome, tracker)
     return _found(study.spec, plan, outcome)
@@ -133,16 +143,16 @@ def _open_tracker(study: StudyRun, plan: Plan) -> Tracker | None:
 def _in_process(spec: Spec) -> Spec:
     alone = {"backend": "local", "workers": 1}
     steps = {
-        name: config.model_copy(update={"resources": config.resources.model_copy(update=alone)})
-        for name, config in spec.steps.items()
+        name: job.model_copy(update={"resources": job.resources.model_copy(update=alone)})
+        for name, job in spec.steps.items()
     }
     return replace(spec, steps=steps)
 
 
-def _stopped_before(rule: StopTraining | None) -> Found | None:
+def _stopped_before(rule: StopTraining | None) -> TrialResult | None:
     """A training that went further once, in an interrupted attempt or for another study, is not run again."""
     if rule and (reason := rule.rule.cut(_whole_curve(rule))[1]):
-        return Found("stopped", {}, {}, reason)
+        return TrialResult("stopped", {}, {}, reason)
     return None
 
 
@@ -155,16 +165,16 @@ def _whole_curve(rule: StopTraining) -> Curve:
     return rule.run.curve(str(rule.rule.config.metric))
 
 
-def _found(spec: StudySpec, plan: Plan, outcome: Outcome) -> Found:
+def _found(spec: StudySpec, plan: Plan, outcome: Outcome) -> TrialResult:
     """What a trial came out as; failed where an objective is missing or not a finite number."""
     parts = {name: each["metrics"] for name, each in (outcome.steps or {}).items()}
     metrics = numbers(parts if plan.spec.is_pipeline else outcome.metrics)
     if missing := [name for name in spec.objectives if name not in metrics]:
-        return Found("failed", {}, metrics, f"its outcome says nothing of {', '.join(missing)}")
+        return TrialResult("failed", {}, metrics, f"its outcome says nothing of {', '.join(missing)}")
     values = {name: metrics[name] for name in spec.objectives}
     if wrong := [f"{name} is {value}" for name, value in values.items() if not isfinite(value)]:
-        return Found("failed", {}, metrics, f"{', '.join(wrong)}: not a number that can be ranked")
-    return Found("complete", values, metrics)
+        return TrialResult("failed", {}, metrics, f"{', '.join(wrong)}: not a number that can be ranked")
+    return TrialResult("complete", values, metrics)
 
 
 def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -177,7 +187,7 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
 def _samples(plan: Plan) -> str | None:
     """The last generator's samples; of a training that did not come to its end, the newest grid."""
     for step in reversed(plan.steps):
-        if "generator" in step.config.GIVES:
+        if "generator" in step.job.makes:
             if step.run.figures.exists("samples.png"):
                 return f"{step.run.figures.uri}/samples.png"
             if grids := step.run.samples.names():
@@ -193,7 +203,7 @@ def _show_pictures(plan: Plan, outcome: Outcome, tracker: Tracker) -> None:
     try:
         for step in _shown(plan):
             for name in step.run.figures.files():
-                if name == "samples.png" or step.config.job == "evaluate":
+                if name == "samples.png" or step.job.job == "evaluate":
                     picture = step.run.figures.read(name)
                     plan.run.figures.write(name, picture)
                     tracker.file(run_id, "figures", name, picture)
@@ -203,6 +213,6 @@ def _show_pictures(plan: Plan, outcome: Outcome, tracker: Tracker) -> None:
 
 def _shown(plan: Plan) -> list[PlannedStep]:
     """The last step with a generator, and the last that scores."""
-    makers = [step for step in plan.steps if "generator" in step.config.GIVES]
-    scores = [step for step in plan.steps if step.config.job == "evaluate"]
+    makers = [step for step in plan.steps if "generator" in step.job.makes]
+    scores = [step for step in plan.steps if step.job.job == "evaluate"]
     return [*makers[-1:], *scores[-1:]]

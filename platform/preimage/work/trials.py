@@ -1,6 +1,6 @@
-"""Independent trials of one job: each done once, wherever there is room, and kept as it is done."""
+"""Independent trials of one job, as pieces of work: each done once, and kept as it is done."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -10,8 +10,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from preimage.config import Resources
-from preimage.jobs.context import Context
 from preimage.storage.folder import Folder
+from preimage.work.pieces import run_pieces
 from preimage.work.reproducible import prepare_process
 
 T = TypeVar("T")
@@ -19,39 +19,37 @@ Results = dict[str, Tensor]
 
 
 def run_trials(
-    context: Context, trials: Mapping[str, T], work: Callable[[T], Results], task: str
+    folder: Folder,
+    resources: Resources,
+    trials: Mapping[str, T],
+    work: Callable[[T], Results],
+    on_progress: Callable[[int, int], None],
 ) -> dict[str, Results]:
-    """The results of every trial by its name: as Ray tasks, or in this process with `backend: local`.
+    """The results of every trial by its name.
 
-    `trials`: what `work` is called with, by a name that serves as a file's; `task`: what the user sees.
-    A trial's results are written to trials/<name>.safetensors in the run's folder by the worker that did it,
-    so a job that was killed does only what is missing. `work` and what it is called with travel by pickle:
-    a module-level function, a functools.partial of one, or a frozen dataclass with `__call__`; they hold
-    addresses rather than networks. Raises the PreimageError that a trial raised.
-    """
-    folder = context.run.folder / "trials"
-    there = set(folder.names())
-    results = {name: found for name in trials if _file(name) in there and (found := _read(folder, name))}
-    advance = context.show(task)
-    advance(len(results), len(trials))
-    missing = [(name, trial) for name, trial in trials.items() if name not in results]
-    for name, _ in _do(_Trial(folder, work, context.resources.cpus_per_worker), missing, context.resources):
-        results[name] = load(folder.read(_file(name)))
-        advance(len(results), len(trials))
-    return {name: results[name] for name in trials}
+    trials: what `work` is called with, by a name that serves as a file's. A trial's results are written to
+    <folder>/<name>.safetensors by the worker that did it, so a job that was killed does only what is missing.
+    `work` and what it is called with travel by pickle: a module-level function, a functools.partial of one,
+    or a frozen dataclass with `__call__`; they hold addresses rather than networks. Raises the PreimageError
+    that a trial raised."""
+    pieces = _Trials(folder, tuple(trials.items()), work, resources.cpus_per_worker)
+    for _ in run_pieces(pieces, range(len(trials)), resources, on_progress):
+        pass
+    return {name: load(folder.read(_file(name))) for name in trials}
 
 
 @dataclass(frozen=True)
-class _Trial(Generic[T]):
-    """Does a trial and writes what it gave. It travels to workers as it is."""
+class _Trials(Generic[T]):
+    """Does a trial by its place among all, and writes what it gave."""
 
     folder: Folder
+    trials: Sequence[tuple[str, T]]
     work: Callable[[T], Results]
     cpus: int
 
-    def __call__(self, named: tuple[str, T]) -> None:
+    def __call__(self, piece: int) -> None:
         prepare_process(self.cpus)
-        name, trial = named
+        name, trial = self.trials[piece]
         results = self.work(trial)
         whole = {
             key: each.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -59,26 +57,22 @@ class _Trial(Generic[T]):
         }
         self.folder.write(_file(name), save(whole))
 
+    def finished(self, pieces: Sequence[int]) -> dict[int, None]:
+        there = set(self.folder.names())
+        names = {piece: self.trials[piece][0] for piece in pieces}
+        return {piece: None for piece, name in names.items() if _file(name) in there and self._is_whole(name)}
 
-def _do(work: _Trial[T], trials: list[tuple[str, T]], resources: Resources) -> Iterator[tuple[str, T]]:
-    """Do these trials, yielding each as it is done."""
-    if resources.backend == "local":
-        for trial in trials:
-            work(trial)
-            yield trial
-    elif trials:
-        from preimage.work.tasks import run_tasks  # Ray is not needed otherwise
+    def size(self, piece: int) -> int:
+        return 1
 
-        yield from run_tasks(work, trials, resources)
+    def _is_whole(self, name: str) -> bool:
+        """Whether an earlier attempt's file can be read: one that was cut short or altered is made again."""
+        try:
+            load(self.folder.read(_file(name)))
+        except SafetensorError:
+            return False
+        return True
 
 
 def _file(name: str) -> str:
     return f"{name}.safetensors"
-
-
-def _read(folder: Folder, name: str) -> Results | None:
-    """What an earlier attempt left; None where the file was cut short or altered: the trial is done again."""
-    try:
-        return load(folder.read(_file(name)))
-    except SafetensorError:
-        return None

@@ -1,4 +1,4 @@
-"""How the codes of a generator lie: their classes, how they spread, and samples far from all of them."""
+"""Figures of a generator's codes: their classes, how they spread, and samples far from all of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -18,24 +18,24 @@ ACROSS = 10
 """Images in a line."""
 LINE, HEAD = 0.93, 0.38
 """Inches that a line takes, and a block's title."""
-NAMED = 20
-"""Up to so many classes are named."""
+MAX_NAMED = 20
+"""The legend names the classes if there are no more than these."""
 LINES = {"untrained": ("s-", "tab:orange"), "trained": ("o-", "tab:blue"), "normal": ("--", "grey")}
 
 
-class Mapped(NamedTuple):
+class TsneMap(NamedTuple):
     """Codes of labelled images in two dimensions."""
 
     points: Tensor
     """(n, 2)"""
     labels: Tensor
-    """(n,), -1 without one."""
+    """(n,), -1 where an image has none."""
     ratio: float | None
-    """Distances between classes over those within; None without classes."""
+    """Distances between classes over distances within them; None where there are no classes."""
 
 
-class Picked(NamedTuple):
-    """Samples chosen by their distance to the codes that were found."""
+class SampleBlock(NamedTuple):
+    """Images of samples, chosen by their distance to the codes that were found."""
 
     images: Tensor
     """(n, C, H, W) in [-1, 1]."""
@@ -45,8 +45,8 @@ class Picked(NamedTuple):
     """(n,), under the prior, in nats."""
 
 
-def tsne_png(maps: Mapping[str, Mapped], classes: Sequence[str]) -> bytes:
-    """Maps beside each other, each headed by its name and ratio, a colour for each class.
+def tsne_png(maps: Mapping[str, TsneMap], classes: Sequence[str]) -> bytes:
+    """Maps beside each other, each titled with its name and ratio, a colour for each class.
 
     flexible-priors, figure 2. classes: their names by label, or none.
     """
@@ -55,15 +55,15 @@ def tsne_png(maps: Mapping[str, Mapped], classes: Sequence[str]) -> bytes:
     places = figure.subplots(1, len(maps), squeeze=False)[0]
     for axes, (name, each) in zip(places, maps.items(), strict=True):
         _scatter(axes, each, found, classes)
-        axes.set_title(f"{name}\n{_said(each)}", fontsize=10)
-    if found and len(found) <= NAMED:
+        axes.set_title(f"{name}\n{_ratio_line(each)}", fontsize=10)
+    if found and len(found) <= MAX_NAMED:
         handles, names = places[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right center", frameon=False, fontsize=9, markerscale=1.8)
     return figure_png(figure)
 
 
-def disagreement_png(blocks: Mapping[str, Picked], to: str) -> bytes:
-    """Blocks of images, each headed by its name and how likely they are, over each image its distance to
+def disagreement_png(blocks: Mapping[str, SampleBlock], to: str) -> bytes:
+    """Blocks of images, each titled with its name and how likely they are, over each image its distance to
     what `to` names; flexible-priors, figure 3."""
     lines = [-(-len(each.images) // ACROSS) for each in blocks.values()]
     heights = [LINE * rows + HEAD for rows in lines]
@@ -99,11 +99,11 @@ def spectra_png(found: Mapping[str, PagResult]) -> bytes:
     return figure_png(figure)
 
 
-def _scatter(axes: Axes, mapped: Mapped, found: Sequence[int], classes: Sequence[str]) -> None:
+def _scatter(axes: Axes, one: TsneMap, found: Sequence[int], classes: Sequence[str]) -> None:
     """A colour for each class; points without one are grey, below the others."""
     colours = colormaps["tab10" if len(found) <= 10 else "nipy_spectral"]
     for i, label in enumerate([UNLABELLED, *found]):
-        points = mapped.points[mapped.labels == label].numpy()
+        points = one.points[one.labels == label].numpy()
         place = i - 1 if len(found) <= 10 else (i - 0.5) / len(found)
         colour = "0.6" if label == UNLABELLED else colours(place)
         name = classes[label] if 0 <= label < len(classes) else str(label)
@@ -113,10 +113,10 @@ def _scatter(axes: Axes, mapped: Mapped, found: Sequence[int], classes: Sequence
     axes.spines[:].set_color("0.8")
 
 
-def _said(mapped: Mapped) -> str:
-    if mapped.ratio is None:
+def _ratio_line(one: TsneMap) -> str:
+    if one.ratio is None:
         return "no ratio: the images have no classes"
-    return f"between classes / within: {mapped.ratio:.2f}"
+    return f"between classes / within: {one.ratio:.2f}"
 
 
 def _show(axes: Axes, image: Tensor) -> None:

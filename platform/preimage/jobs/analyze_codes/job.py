@@ -1,7 +1,7 @@
-"""examine: where the codes of a generator disagree with its prior (flexible-priors, 4.1, 4.2, D)."""
+"""analyze-codes: where the codes of a generator disagree with its prior (flexible-priors, 4.1, 4.2, D)."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -10,11 +10,17 @@ from torch import Tensor, nn
 from preimage.config import PositiveInt
 from preimage.data.config import DataConfig
 from preimage.errors import GeneratorError, StoreError
-from preimage.jobs.analyze_codes.figures import Mapped, Picked, disagreement_png, spectra_png, tsne_png
-from preimage.jobs.analyze_codes.report import Chosen, Ratios, Report
+from preimage.jobs.analyze_codes.figures import (
+    SampleBlock,
+    TsneMap,
+    disagreement_png,
+    spectra_png,
+    tsne_png,
+)
+from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, ClusterRatios, PriorSamples
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
-from preimage.jobs.config import JobConfig, Product
-from preimage.jobs.context import Context, Result
+from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Normal
 from preimage.latents.schema import Codes, concatenate
@@ -23,44 +29,40 @@ from preimage.metrics.clusters import chance_ratio, cluster_ratio, tsne
 from preimage.metrics.disagreement import Distance, distances, log_likelihood
 from preimage.metrics.pag import PagResult, pag, store_pag
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import load_generator, read_card
+from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
 from preimage.work.reproducible import seed_of
 
-HEADLINE = ("cluster_ratio", "untrained_cluster_ratio", "pag", "untrained_pag")
-
-FEWEST = 30
-"""Codes that a map is made of at least."""
-ROWS = 8192
+MIN_CODES = 30
+"""A map needs at least so many codes."""
+NORMAL_CODES = 8192
 """Normal codes in memory at a time."""
-TITLES = {"untrained": "generator before its training", "trained": "trained generator"}
-TO = {
+MAP_TITLES = {"untrained": "generator before its training", "trained": "trained generator"}
+DISTANCE_TO = {
     "nearest": "the nearest found code",
     "mean": "all found codes (RMS)",
 }
-_NORMAL = 1  # unlike what samples are drawn by
+_NORMAL = 1  # a random stream other than that of the samples
 
 
-class ExamineConfig(JobConfig):
+class AnalyzeCodesJob(Job):
     """Show where the codes of a generator disagree with its normal prior: classes that lie apart, samples far
     from every code, and how the codes spread. It runs in this process, whatever the backend."""
 
-    NEEDS: ClassVar[dict[str, Product]] = {"generator": "generator", "store": "store"}
-
     job: Literal["analyze-codes"] = "analyze-codes"
-    generator: str
+    generator: GeneratorRef
     """An earlier step, a run's name or a generator folder."""
-    store: str
+    store: StoreRef
     """The codes of its images: an earlier step, a run's name or a latent store's folder."""
-    untrained: str | None = None
+    untrained: StoreRef | None = None
     """The codes of the same images through a generator that was never trained, to compare with."""
     data: DataConfig | None = None
     """The images that the codes stand for; without it those that the generator was trained on."""
-    codes: Annotated[int, Field(ge=FEWEST)] = 1024
-    """The first codes of each store, of which a t-SNE map is made; fewer where it holds fewer."""
+    codes: Annotated[int, Field(ge=MIN_CODES)] = 1024
+    """The first codes of each store, shown in a t-SNE map; fewer where the store holds fewer."""
     samples: PositiveInt = 1000
-    """Samples of the prior that are ordered by their distance to the codes."""
+    """Samples of the prior, ordered by their distance to the codes."""
     shown: PositiveInt = 20
-    """The farthest of them that are shown, and as many of the nearest."""
+    """How many of the farthest samples to show, and as many of the nearest."""
     distance: Distance = "nearest"
     """To the nearest found code; or `mean`, the paper's mean squared distance to all, which orders samples as
     their distance from the codes' mean does and sees no gap between codes."""
@@ -68,7 +70,7 @@ class ExamineConfig(JobConfig):
     """The first codes of the store, to which distances are measured."""
 
     @model_validator(mode="after")
-    def _farthest_and_nearest_apart(self) -> "ExamineConfig":
+    def _farthest_and_nearest_apart(self) -> "AnalyzeCodesJob":
         if 2 * self.shown > self.samples:
             raise ValueError(
                 f"the {self.shown} farthest and the {self.shown} nearest of {self.samples} samples overlap: "
@@ -76,61 +78,93 @@ class ExamineConfig(JobConfig):
             )
         return self
 
-    def needs(self) -> dict[str, tuple[str, Product]]:
-        more: dict[str, tuple[str, Product]] = (
-            {"untrained": (self.untrained, "store")} if self.untrained else {}
+    def metrics(self) -> Metrics:
+        """The outcome has no ratios where the images have no classes. `normal_pag` is that of codes drawn
+        from the prior."""
+        stores = ("", "untrained_") if self.untrained else ("",)
+        first = headline(*(f"{store}cluster_ratio" for store in stores), may_be_absent=True)
+        second = headline(*(f"{store}pag" for store in stores))
+        ratios = [
+            f"{store}{name}" for store in stores for name in ("cluster_ratio_codes", "cluster_ratio_chance")
+        ]
+        counts = [f"{store}codes" for store in stores]
+        ends = ("distance", "log_likelihood")
+        samples = [f"{name}_{end}" for name in ("farthest", "nearest", "all") for end in ends]
+        return (
+            *first,
+            *second,
+            *others(*ratios, may_be_absent=True),
+            *others(*counts, "normal_pag", *samples),
         )
-        return super().needs() | more
 
-    def require_usable(self, generator: GeneratorConfig) -> None:
+    def cost(self, images: int | None) -> dict[str, int]:
+        return {"codes in a map": self.codes, "distances": self.samples * self.against}
+
+    def check_generator(self, generator: GeneratorConfig) -> None:
         if generator.prior != "normal":
             raise GeneratorError(
                 "codes are compared with samples of N(0, I), but this generator's prior is "
                 f"{generator.prior}: give one trained with model.prior=normal"
             )
 
+    @property
+    def own_data(self) -> DataConfig | None:
+        return self.data
 
-def cost(config: ExamineConfig, images: int | None) -> dict[str, int]:
-    return {"codes in a map": config.codes, "distances": config.samples * config.against}
+    def run(self, context: Context) -> Result:
+        """Draw the three figures, and make a table beside what the paper prints.
 
+        Raises StoreError, DataError or GeneratorError where generator, codes and images do not fit together.
+        """
+        folder = context.inputs["generator"]
+        card = read_card(folder)
+        self.check_generator(card.generator)
+        stores = self._stores(context, card)
+        dataset = context.dataset(images_for(card, self.data))
+        for store in stores.values():
+            require_images_of(dataset, store)
+        first = {name: first_codes(store, self.codes) for name, store in stores.items()}
+        spectra = {name: store_pag(store, std=1.0) for name, store in stores.items()}
+        spectra["normal"] = _normal_pag(spectra["trained"], self.seed)
+        maps = {name: tsne_map(codes, self.seed) for name, codes in first.items()}
+        ranked = self._ranked_samples(card, stores["trained"])
+        figures = {
+            "tsne.png": tsne_png({MAP_TITLES[name]: each for name, each in maps.items()}, dataset.classes),
+            "disagreement.png": self._disagreement(load_generator(folder)[0], ranked),
+            "spectrum.png": spectra_png(spectra),
+        }
+        ratios = {name: _ratios(maps[name], codes) for name, codes in first.items()}
+        report = AnalyzeCodesReport(ratios, spectra, ranked, DISTANCE_TO[self.distance])
+        return Result(report.metrics(), figures, report.table())
 
-def run(config: ExamineConfig, context: Context) -> Result:
-    """Leave the three pictures, and a table beside what the paper prints.
+    def _stores(self, context: Context, card: GeneratorCard) -> dict[str, Store]:
+        """The stores by `untrained` and `trained`. Raises StoreError for codes of another generator."""
+        keys = {"untrained": "untrained", "trained": "store"} if self.untrained else {"trained": "store"}
+        stores = {name: Store.open(context.inputs[key]) for name, key in keys.items()}
+        require_codes_of(card, stores["trained"])
+        require_comparable(stores)
+        return stores
 
-    Raises StoreError, DataError or GeneratorError where generator, codes and images do not belong together.
-    """
-    folder = context.inputs["generator"]
-    card = read_card(folder)
-    config.require_usable(card.generator)
-    keys = {"untrained": "untrained", "trained": "store"} if config.untrained else {"trained": "store"}
-    stores = {name: Store.open(context.inputs[key]) for name, key in keys.items()}
-    require_codes_of(card, stores["trained"])
-    require_comparable(stores)
-    dataset = context.dataset(images_for(card, config.data))
-    for store in stores.values():
-        require_images_of(dataset, store)
-    first = {name: first_codes(store, config.codes) for name, store in stores.items()}
-    spectra = {name: store_pag(store, std=1.0) for name, store in stores.items()}
-    spectra["normal"] = _normal_pag(spectra["trained"], config.seed)
-    maps = {name: mapped(codes, config.seed) for name, codes in first.items()}
-    samples = draw_codes(Normal(card.generator.latent_dim), config.samples, config.seed)
-    found = (codes.z for codes in sound(stores["trained"], config.against))
-    picked = pick(samples, distances(samples, found, config.distance), config.shown)
-    pictures = {
-        "tsne.png": tsne_png({TITLES[name]: each for name, each in maps.items()}, dataset.classes),
-        "disagreement.png": _disagreement(config, load_generator(folder)[0], picked),
-        "spectrum.png": spectra_png(spectra),
-    }
-    ratios = {name: _ratios(maps[name], codes) for name, codes in first.items()}
-    report = Report(ratios, spectra, picked, TO[config.distance])
-    for name, picture in pictures.items():
-        context.run.figures.write(name, picture)
-    context.run.figures.write("table.md", report.table().encode())
-    return Result(report.metrics(), ("table.md", *pictures))
+    def _ranked_samples(self, card: GeneratorCard, store: Store) -> dict[str, PriorSamples]:
+        samples = draw_codes(Normal(card.generator.latent_dim), self.samples, self.seed)
+        found = (codes.z for codes in valid_codes(store, self.against))
+        return rank(samples, distances(samples, found, self.distance), self.shown)
+
+    def _disagreement(self, generator: nn.Module, ranked: Mapping[str, PriorSamples]) -> bytes:
+        """The images of the farthest samples and of the nearest."""
+        blocks = {
+            f"The {self.shown} {name} of {self.samples:,} samples": SampleBlock(
+                make_images(generator, ranked[name].codes),
+                ranked[name].distances,
+                ranked[name].log_likelihoods,
+            )
+            for name in ("farthest", "nearest")
+        }
+        return disagreement_png(blocks, DISTANCE_TO[self.distance])
 
 
 def require_comparable(stores: Mapping[str, Store]) -> None:
-    """Raise StoreError where stores are of codes of another size or prior than the trained generator's."""
+    """Raise StoreError where the codes have another size or prior than the trained generator's."""
     kinds = {name: (store.latent_dim, store.about.prior) for name, store in stores.items()}
     for name, kind in kinds.items():
         if kind != kinds["trained"]:
@@ -141,9 +175,9 @@ def require_comparable(stores: Mapping[str, Store]) -> None:
             )
 
 
-def sound(store: Store, most: int) -> Iterator[Codes]:
-    """The first codes, labels and losses of a store, those of images that diverged left out."""
-    left = most
+def valid_codes(store: Store, count: int) -> Iterator[Codes]:
+    """The first `count` codes of a store, with labels and losses; skips those of images that diverged."""
+    left = count
     for codes in store.batches(("z", "label", "loss")):
         kept = codes[~codes.diverged][:left]
         left -= len(kept)
@@ -152,50 +186,42 @@ def sound(store: Store, most: int) -> Iterator[Codes]:
             return
 
 
-def first_codes(store: Store, most: int) -> Codes:
-    """The first codes of a store. Raises StoreError where there are too few of them for a map."""
-    found = concatenate(list(sound(store, most)))
-    if len(found) < FEWEST:
+def first_codes(store: Store, count: int) -> Codes:
+    """The first `count` valid codes of a store. Raises StoreError where they are too few for a map."""
+    codes = concatenate(list(valid_codes(store, count)))
+    if len(codes) < MIN_CODES:
         raise StoreError(
-            f"{store.folder.uri} holds {len(found)} codes of images that did not diverge, a map needs at "
-            f"least {FEWEST}: invert more images"
+            f"{store.folder.uri} holds {len(codes)} codes of images that did not diverge, a map needs at "
+            f"least {MIN_CODES}: invert more images"
         )
-    return found
+    return codes
 
 
-def mapped(codes: Codes, seed: int) -> Mapped:
-    """The map of codes, and how far their classes lie apart there."""
+def tsne_map(codes: Codes, seed: int) -> TsneMap:
+    """The map of codes, and how far apart their classes lie in it."""
     points = tsne(codes.z, seed)
-    return Mapped(points, codes.label, cluster_ratio(points, codes.label))
+    return TsneMap(points, codes.label, cluster_ratio(points, codes.label))
 
 
-def pick(samples: Tensor, far: Tensor, shown: int) -> dict[str, Chosen]:
-    """The farthest samples first, the nearest, and all; samples: (n, d), far: (n,), their distances."""
-    order = far.argsort(descending=True, stable=True)
+def rank(samples: Tensor, found: Tensor, shown: int) -> dict[str, PriorSamples]:
+    """The farthest samples, farthest first, the nearest, nearest first, and all, farthest first.
+
+    samples: (n, d); found: (n,), their distances to the codes.
+    """
+    order = found.argsort(descending=True, stable=True)
     rows = {"farthest": order[:shown], "nearest": order.flip(0)[:shown], "all": order}
     likelihoods = log_likelihood(samples)
-    return {name: Chosen(samples[some], far[some], likelihoods[some]) for name, some in rows.items()}
+    return {name: PriorSamples(samples[some], found[some], likelihoods[some]) for name, some in rows.items()}
 
 
-def _ratios(found: Mapped, codes: Codes) -> Ratios:
+def _ratios(found: TsneMap, codes: Codes) -> ClusterRatios:
     in_codes, by_chance = cluster_ratio(codes.z, codes.label), chance_ratio(codes.label)
-    return Ratios(found.ratio, in_codes, by_chance, len(codes))
+    return ClusterRatios(found.ratio, in_codes, by_chance, len(codes))
 
 
 def _normal_pag(found: PagResult, seed: int) -> PagResult:
-    """Of codes drawn from the prior, as many as were found."""
+    """PAG of as many codes drawn from the prior."""
     random = torch.Generator().manual_seed(seed_of(seed, _NORMAL))
-    prior, left = Normal(len(found.singular_values)), found.count
-    starts = range(0, left, ROWS)
-    return pag((prior.sample(min(ROWS, left - start), random) for start in starts), std=1.0)
-
-
-def _disagreement(config: ExamineConfig, generator: nn.Module, picked: Mapping[str, Chosen]) -> bytes:
-    """The images of the farthest samples and of the nearest."""
-    blocks = {
-        f"The {config.shown} {name} of {config.samples:,} samples": Picked(
-            make_images(generator, picked[name].codes), picked[name].distances, picked[name].log_likelihoods
-        )
-        for name in ("farthest", "nearest")
-    }
-    return disagreement_png(blocks, TO[config.distance])
+    prior, count = Normal(len(found.singular_values)), found.count
+    starts = range(0, count, NORMAL_CODES)
+    return pag((prior.sample(min(NORMAL_CODES, count - start), random) for start in starts), std=1.0)

@@ -1,4 +1,4 @@
-"""What an `examine` job found, for programs and beside what the paper prints."""
+"""The metrics of an analyze-codes job, and its table, beside the paper's numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ PAPER = {"untrained": 0.1, "trained": 1.9}
 
 
 @dataclass(frozen=True)
-class Ratios:
-    """Distances between classes over those within; None without classes."""
+class ClusterRatios:
+    """Distances between classes over distances within them; None where there are no classes."""
 
     in_map: float | None
     in_codes: float | None
     by_chance: float | None
-    """Of labels that say nothing of the codes."""
+    """The ratio for labels that say nothing of the codes."""
     codes: int
-    """That were examined."""
+    """How many codes these are."""
 
 
-class Chosen(NamedTuple):
-    """Samples of the prior, by their distance to the codes that were found."""
+class PriorSamples(NamedTuple):
+    """Samples of the prior, ordered by their distance to the codes that were found."""
 
     codes: Tensor
     """(n, d)"""
@@ -37,19 +37,20 @@ class Chosen(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Report:
-    """What the pictures show, in numbers."""
+class AnalyzeCodesReport:
+    """What the figures show, in numbers."""
 
-    ratios: Mapping[str, Ratios]
-    """By `trained`, and `untrained` where that was given."""
+    ratios: Mapping[str, ClusterRatios]
+    """By `trained`, and `untrained` where that store is given."""
     spectra: Mapping[str, PagResult]
-    """By the same names, and `normal`: codes drawn from the prior, as many as were found."""
-    samples: Mapping[str, Chosen]
+    """By the same names, and `normal`: as many codes drawn from the prior."""
+    samples: Mapping[str, PriorSamples]
     """The `farthest`, the `nearest`, and `all`."""
-    measured: str
-    """What the distances are to."""
+    distance_to: str
+    """What the distances are measured to."""
 
     def metrics(self) -> dict[str, Any]:
+        """As the job declares them; without ratios where there are no classes."""
         found: dict[str, Any] = {}
         for name, each in self.ratios.items():
             prefix = _prefix(name)
@@ -67,10 +68,9 @@ class Report:
 
     def table(self) -> str:
         """Markdown."""
-        return (
-            "\n\n".join([_CLASSES, self._ratios(), self._said(), self._samples(), _SPREAD, self._pags()])
-            + "\n"
-        )
+        about = self._about_samples()
+        parts = [_CLASSES, self._ratios(), about, self._samples(), _SPREAD, self._pags()]
+        return "\n\n".join(parts) + "\n"
 
     def _ratios(self) -> str:
         rows = [["generator", "codes", "ratio in the map", "the paper's", "ratio of the codes", "by chance"]]
@@ -79,11 +79,11 @@ class Report:
             rows.append([name, f"{each.codes:,}", *ratios])
         return markdown(rows)
 
-    def _said(self) -> str:
+    def _about_samples(self) -> str:
         return (
             "Samples of the prior N(0, I) (flexible-priors, section 4.2, which prints no numbers): their "
-            f"distance to {self.measured}, and how likely they are under the prior, in nats. The least, the "
-            "**mean** and the largest."
+            f"distance to {self.distance_to}, and how likely they are under the prior, in nats. The least, "
+            "the **mean** and the largest."
         )
 
     def _samples(self) -> str:

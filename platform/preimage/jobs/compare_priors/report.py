@@ -1,4 +1,4 @@
-"""What a `compare-priors` job found, for programs and for people."""
+"""The outcome of a `compare-priors` job: metrics for programs, a table for people."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,14 @@ from preimage.latents.held_out import Likelihood
 TRAINING = "training codes"
 """The row of codes that were not held out: no prior's draws can be expected to be nearer."""
 
-
 LIKELIHOODS = ("held_out_log_likelihood", "held_out_outside")
-"""What the metrics say of each prior."""
+"""Metrics of each prior."""
 DISTANCES = ("energy_distance", "energy_distance_std", "frechet_distance", "frechet_distance_std")
-"""What they say of each row."""
+"""Metrics of each row."""
 
 
 class Spread(NamedTuple):
-    """A figure over repeated draws."""
+    """A metric over repeated draws."""
 
     mean: float
     std: float
@@ -28,8 +27,8 @@ class Spread(NamedTuple):
         return f"{self.mean:.4f} ± {self.std:.4f}"
 
 
-class Row(NamedTuple):
-    """What is known of a prior, or of the training codes."""
+class PriorRow(NamedTuple):
+    """What was measured of a prior, or of the training codes."""
 
     energy: Spread
     frechet: Spread
@@ -38,18 +37,18 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Report:
-    """A whole job."""
+class ComparePriorsReport:
+    """All rows, in any order."""
 
-    found: Mapping[str, Row]
+    measured: Mapping[str, PriorRow]
     codes: int
     """Held-out codes that draws were compared with; as many were drawn each time."""
     repeats: int
 
     @property
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, PriorRow]:
         """The nearest first."""
-        return dict(sorted(self.found.items(), key=lambda each: each[1].energy.mean))
+        return dict(sorted(self.measured.items(), key=lambda each: each[1].energy.mean))
 
     def metrics(self) -> dict[str, Any]:
         rows = self.rows

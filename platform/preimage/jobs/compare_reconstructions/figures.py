@@ -1,4 +1,4 @@
-"""What the GLO paper shows of compression: reconstructions, errors, and how codes use their dimensions."""
+"""Figures of the GLO paper: reconstructions, their errors, and how codes use their dimensions."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,9 +15,9 @@ SIDE, DPI = 128, 150
 
 
 def image_lines_png(lines: Sequence[tuple[str, Tensor]]) -> bytes:
-    """Lines of images (n, C, H, W) in [-1, 1], each named at its left; glo, figure 1.
+    """Lines of images (n, C, H, W) in [-1, 1], each with its name on the left; glo, figure 1.
 
-    Images are magnified by whole pixels, to about SIDE.
+    Each image is magnified by a whole factor, to about SIDE pixels.
     """
     count, side = len(lines[0][1]), lines[0][1].shape[-1]
     parts = [tiled(to_uint8(images), count) for _, images in lines]
@@ -39,7 +39,7 @@ def image_lines_png(lines: Sequence[tuple[str, Tensor]]) -> bytes:
 def explained_png(curves: Mapping[str, Tensor]) -> bytes:
     """The share of the codes' variance by the number of directions used; glo, figure 2.
 
-    `curves`: for each method (d,), the share that its first k directions hold. Dotted: d equal ones.
+    curves: for each method (d,), the share in its first k directions. Dotted: d equal directions.
     """
     figure = new_figure(6.4, 4.2)
     axes = figure.subplots()
@@ -59,7 +59,7 @@ def explained_png(curves: Mapping[str, Tensor]) -> bytes:
 
 
 def errors_png(mse: Mapping[str, float], lap1: Mapping[str, float], paper: Mapping[str, float]) -> bytes:
-    """Both errors of each method, and in grey below it the squared error that the paper prints; table 1."""
+    """Both errors of each method, with the paper's squared error below it in grey; glo, table 1."""
     figure = new_figure(8.4, 0.5 * len(mse) + 1.1)
     left, right = figure.subplots(1, 2, sharey=True)
     rows = np.arange(len(mse))

@@ -1,4 +1,4 @@
-"""What a `compression` job found, for programs and for people, beside what the paper prints."""
+"""The results of a compare-reconstructions job as metrics and as a table, beside the paper's numbers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +18,21 @@ PAPER: dict[str, dict[str, float]] = {
     "GLO (L2)": {"mnist": 0.0001, "cifar10": 0.005, "stl10": 0.019, "celeba": 0.010, "lsun": 0.021},
     "GLO (Lap1)": {"mnist": 0.0001, "cifar10": 0.007, "stl10": 0.023, "celeba": 0.012, "lsun": 0.025},
 }
-"""glo, table 1: reconstruction errors in l2 loss, by method and the source of the images."""
+"""glo, table 1: reconstruction errors in l2 loss, by method and by the source of the images."""
+
+METRICS = ("mse", "lap1", "lap1_paper", "explained", "latent_dim", "directions", "images", "skipped")
+"""The metrics of each method."""
+
+PAIR = frozenset({"GLO (L2)", "PCA"})
+"""The two methods that `glo_beats_pca` compares."""
 
 MOST = 0.9
-"""The share of the codes' variance for which the table counts directions."""
+"""The table counts the directions that hold this share of the codes' variance."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """What was found of one method."""
+class MethodRow:
+    """The results of one method."""
 
     latent_dim: int
     found: Reconstruction
@@ -39,15 +45,15 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
-    """A whole job."""
+class CompareReconstructionsReport:
+    """The results of all methods, by name."""
 
-    rows: Mapping[str, Row]
+    rows: Mapping[str, MethodRow]
     dataset: Dataset
 
     @property
     def paper(self) -> dict[str, float]:
-        """The paper's errors, of the methods and the images that it has."""
+        """The paper's errors, for these methods and images where it prints them."""
         source = self.dataset.config.source
         return {name: PAPER[name][source] for name in self.rows if source in PAPER.get(name, {})}
 
@@ -55,14 +61,13 @@ class Report:
         return {name: getattr(row.found, kind) for name, row in self.rows.items()}
 
     def metrics(self) -> dict[str, Any]:
-        """`ordering` begins with the lowest squared error."""
+        """`ordering` lists the methods from the lowest squared error up."""
         mse = self.errors("mse")
-        pair = mse.keys() >= {"GLO (L2)", "PCA"}
         return {
             "images": self.dataset.count,
-            "table": {name: _figures(row) for name, row in self.rows.items()},
+            "table": {name: _metrics(row) for name, row in self.rows.items()},
             "ordering": sorted(mse, key=mse.__getitem__),
-            **({"glo_beats_pca": mse["GLO (L2)"] < mse["PCA"]} if pair else {}),
+            **({"glo_beats_pca": mse["GLO (L2)"] < mse["PCA"]} if mse.keys() >= PAIR else {}),
         }
 
     def table(self) -> str:
@@ -86,13 +91,14 @@ class Report:
         ]
         if self.paper:
             parts.append("The paper's images have 3 channels and 64 pixels.")
-        if lost := {name: row.found.left_out for name, row in self.rows.items() if row.found.left_out}:
-            counts = ", ".join(f"{name} {count:,}" for name, count in lost.items())
-            parts.append(f"Left out, because the search for their codes diverged: {counts}.")
+        if skipped := {name: row.found.skipped for name, row in self.rows.items() if row.found.skipped}:
+            counts = ", ".join(f"{name} {count:,}" for name, count in skipped.items())
+            parts.append(f"Skipped, because the search for their codes diverged: {counts}.")
         return "\n\n".join(parts) + "\n"
 
 
-def _figures(row: Row) -> dict[str, float]:
+def _metrics(row: MethodRow) -> dict[str, float]:
+    """One for each name in METRICS."""
     found = row.found
     return {
         "mse": found.mse,
@@ -102,5 +108,5 @@ def _figures(row: Row) -> dict[str, float]:
         "latent_dim": row.latent_dim,
         "directions": row.directions,
         "images": found.count,
-        "left_out": found.left_out,
+        "skipped": found.skipped,
     }

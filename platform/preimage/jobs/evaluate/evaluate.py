@@ -1,4 +1,4 @@
-"""What the scores of sets of images come to, and pictures of them."""
+"""Work out the metrics of scored sets of images, and draw the sets."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,97 +7,113 @@ from torch import Tensor
 
 from preimage.errors import PreimageError
 from preimage.jobs.evaluate.figures import blocks_png, classes_png, distances_png, pairs_png
-from preimage.jobs.evaluate.report import TEST, TRAINING, Found, Report
-from preimage.jobs.evaluate.score_shards import ImageMaker, ImageSet, Task
+from preimage.jobs.evaluate.report import TEST, TRAINING, EvaluateReport, SetMetrics
+from preimage.jobs.evaluate.score_shards import ImageMaker, ImageSet, ScoringTask
 from preimage.latents.statistics import Moments
 from preimage.metrics.duplicates import closest_pairs, near_duplicate_share, nearest, threshold
 from preimage.metrics.scores import class_histogram, frechet_distance, inception_score
 
-COMPARED = 10_000
+MAX_COMPARED = 10_000
 """Images at most among which near-duplicates are looked for: the work grows with their square."""
-SHOWN, PAIRS = 36, 8
-"""Images of a set, and closest pairs, in the pictures."""
+SHOWN_IMAGES, SHOWN_PAIRS = 36, 8
+"""Images of a set, and closest pairs, in the figures."""
 
 
 class Evaluator:
-    """Works out the figures of sets whose pieces are all there.
+    """Works out the metrics of sets whose pieces are all scored.
 
-    training: the images that others are compared with. each: images of a split.
-    Raises PreimageError with the set's name where a figure cannot be worked out.
+    training: the images that others are compared with.
+    Raises PreimageError with the set's name where a metric cannot be worked out.
     """
 
-    def __init__(self, task: Task, training: ImageSet, splits: int, each: int) -> None:
-        self.task, self.training, self.splits, self.each = task, training, splits, each
+    def __init__(self, task: ScoringTask, training: ImageSet, splits: int, images_per_split: int) -> None:
+        self.task, self.training = task, training
+        self.splits, self.images_per_split = splits, images_per_split
         _, self.moments, self.thumbnails = self._read(training)
         self.distances: dict[int, Tensor] = {}
 
-    def found(self, one: ImageSet) -> Found:
-        """Real images may be fewer: they are cut into fewer splits, of as many images each if possible."""
-        logits, moments, thumbnails = self._read(one)
+    def evaluate(self, image_set: ImageSet) -> SetMetrics:
+        """Fewer real images are cut into fewer splits, of as many images each where possible."""
+        logits, moments, thumbnails = self._read(image_set)
         near = nearest(thumbnails[: len(self.thumbnails)])
+        splits = max(1, min(self.splits, image_set.count // self.images_per_split))
         try:
-            return Found(
-                count=one.count,
-                score=inception_score(logits, max(1, min(self.splits, one.count // self.each))),
-                distance=None if one == self.training else frechet_distance(moments, self.moments),
+            return SetMetrics(
+                count=image_set.count,
+                score=inception_score(logits, splits),
+                distance=None if image_set == self.training else frechet_distance(moments, self.moments),
                 histogram=class_histogram(logits),
-                near=near,
-                duplicates=near_duplicate_share(near.distances, self._distances(len(near.distances))),
+                nearest=near,
+                near_duplicates=near_duplicate_share(
+                    near.distances, self._training_distances(len(near.distances))
+                ),
             )
         except PreimageError as error:
-            raise type(error)(f"{one.name}: {error}") from error
+            raise type(error)(f"{image_set.name}: {error}") from error
 
-    def _distances(self, count: int) -> Tensor:
-        """(count,) nearest distances among so many training images."""
+    def _training_distances(self, count: int) -> Tensor:
+        """(count,) nearest distances among the first training images."""
         if count not in self.distances:
             self.distances[count] = nearest(self.thumbnails[:count]).distances
         return self.distances[count]
 
-    def _read(self, one: ImageSet) -> tuple[Tensor, Moments, Tensor]:
+    def _read(self, image_set: ImageSet) -> tuple[Tensor, Moments, Tensor]:
         """All logits (n, K), the features' moments, and the first thumbnails (m, D)."""
         logits, thumbnails, moments = [], [], None
-        for piece in self.task.pieces(one):
+        for piece in self.task.pieces(image_set):
             logits.append(piece.logits)
             moments = (moments or Moments.empty(piece.features.shape[1])).update(piece.features)
-            if sum(map(len, thumbnails)) < COMPARED:
+            if sum(map(len, thumbnails)) < MAX_COMPARED:
                 thumbnails.append(piece.thumbnails)
         assert moments
-        return torch.cat(logits), moments, torch.cat(thumbnails)[:COMPARED]
+        return torch.cat(logits), moments, torch.cat(thumbnails)[:MAX_COMPARED]
 
 
 def draw(
-    report: Report, task: Task, real: Mapping[str, ImageSet], samples: Mapping[str, Sequence[ImageSet]]
+    report: EvaluateReport,
+    task: ScoringTask,
+    real: Mapping[str, ImageSet],
+    samples: Mapping[str, Sequence[ImageSet]],
 ) -> dict[str, bytes]:
-    """Pictures by name: samples of each name's first generator, classes, nearest distances, closest pairs."""
-    first = {name: real[name] for name in (TEST, TRAINING) if name in real}
-    reference = next(iter(first))
-    shown = {reference: first[reference]} | {sets[0].name: sets[0] for sets in samples.values()}
-    blocks = {name: ImageMaker(task, one)(torch.arange(min(SHOWN, one.count))) for name, one in shown.items()}
-    lines = {reference: [report.real[reference]]} | dict(report.runs)
-    counts = {name: torch.stack([each.histogram for each in runs]).sum(0) for name, runs in lines.items()}
-    training = report.real[TRAINING].near.distances
+    """Figures by file name: samples of each name's first generator, the classes, nearest distances, and the
+    closest pairs."""
+    reference = next(name for name in (TEST, TRAINING) if name in real)
+    shown = {reference: real[reference]} | {sets[0].name: sets[0] for sets in samples.values()}
+    blocks = {
+        name: ImageMaker(task, image_set)(torch.arange(min(SHOWN_IMAGES, image_set.count)))
+        for name, image_set in shown.items()
+    }
+    training = report.real[TRAINING].nearest.distances
     distances = {TRAINING: training} | {
-        name: torch.cat([each.near.distances for each in runs]) for name, runs in report.runs.items()
+        name: torch.cat([each.nearest.distances for each in runs]) for name, runs in report.runs.items()
     }
     return {
         "samples.png": blocks_png(blocks),
-        "classes.png": classes_png(
-            {name: each / each.sum() for name, each in counts.items()}, report.scorer.classes
-        ),
+        "classes.png": classes_png(_class_shares(report, reference), report.scorer.classes),
         "duplicates.png": distances_png(distances, threshold(training)),
         "pairs.png": _pairs(report, task, real[TRAINING], samples),
     }
 
 
+def _class_shares(report: EvaluateReport, reference: str) -> dict[str, Tensor]:
+    """(K,) shares of images by class, of the reference images and of each name."""
+    lines = {reference: [report.real[reference]]} | dict(report.runs)
+    counts = {name: torch.stack([each.histogram for each in runs]).sum(0) for name, runs in lines.items()}
+    return {name: each / each.sum() for name, each in counts.items()}
+
+
 def _pairs(
-    report: Report, task: Task, training: ImageSet, samples: Mapping[str, Sequence[ImageSet]]
+    report: EvaluateReport,
+    task: ScoringTask,
+    training: ImageSet,
+    samples: Mapping[str, Sequence[ImageSet]],
 ) -> bytes:
-    """The closest pairs of the training images and of the generator that has most near-duplicates."""
+    """The closest pairs of the training images and of the generator with the most near-duplicates."""
     name, i = report.most_collapsed
     shown = [(training, report.real[TRAINING]), (samples[name][i], report.runs[name][i])]
     pictures = {}
-    for one, found in shown:
-        pairs = closest_pairs(found.near, PAIRS)
-        images = ImageMaker(task, one)(torch.tensor(pairs).flatten())
-        pictures[one.name] = (images, [found.near.distances[a].item() for a, _ in pairs])
+    for image_set, metrics in shown:
+        pairs = closest_pairs(metrics.nearest, SHOWN_PAIRS)
+        images = ImageMaker(task, image_set)(torch.tensor(pairs).flatten())
+        pictures[image_set.name] = (images, [metrics.nearest.distances[a].item() for a, _ in pairs])
     return pairs_png(pictures)

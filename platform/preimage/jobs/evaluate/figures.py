@@ -1,4 +1,4 @@
-"""What is seen of samples: the images themselves, their classes, and how near they are to each other."""
+"""Figures of samples: the images themselves, their classes, and how near they are to each other."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +11,13 @@ from preimage.figures.grids import tiled
 from preimage.figures.plots import figure_png, new_figure
 
 ACROSS = 6
-"""Images of a line of a block."""
-FEW = 20
-"""Up to so many classes, each has its bars."""
+"""Images in a line of a block."""
+MAX_BAR_CLASSES = 20
+"""Each class has bars of its own if there are no more than these."""
 
 
 def blocks_png(blocks: Mapping[str, Tensor]) -> bytes:
-    """Blocks of images (n, C, H, W) uint8 beside each other, each headed by its name."""
+    """Blocks of images (n, C, H, W) uint8 beside each other, each titled with its name."""
     columns = len(blocks) if len(blocks) <= 4 else 3
     lines = -(-len(blocks) // columns)
     height = -(-max(map(len, blocks.values())) // ACROSS) / ACROSS * 3
@@ -32,9 +32,9 @@ def blocks_png(blocks: Mapping[str, Tensor]) -> bytes:
 
 
 def pairs_png(sets: Mapping[str, tuple[Tensor, Sequence[float]]]) -> bytes:
-    """Of each set the closest pairs, the closest first: one image above the other, and their distance.
+    """The closest pairs of each set, the closest first: one image above the other, and their distance.
 
-    sets: images (2 n, C, H, W) uint8, a pair after the other, and n distances.
+    sets: images (2 n, C, H, W) uint8, pair after pair, and n distances.
     """
     across = max(len(distances) for _, distances in sets.values())
     figure = new_figure(0.95 * across, 2.4 * len(sets), dpi=150)
@@ -57,12 +57,12 @@ def _show(axes: Axes, images: Tensor, across: int) -> None:
 
 
 def classes_png(shares: Mapping[str, Tensor], classes: Sequence[str]) -> bytes:
-    """How images are spread over classes: bars for a few classes, or else shares in falling order.
+    """How images are spread over classes: bars for a few classes, shares in descending order for many.
 
     shares: (K,) by name of the set. classes: their names, or none.
     """
     count = len(next(iter(shares.values())))
-    if count > FEW:
+    if count > MAX_BAR_CLASSES:
         return _ordered_png(shares)
     figure = new_figure(max(6.4, 0.22 * count * len(shares) + 1.5), 3.8)
     axes = figure.subplots()
@@ -94,9 +94,9 @@ def _ordered_png(shares: Mapping[str, Tensor]) -> bytes:
 
 
 def distances_png(distances: Mapping[str, Tensor], threshold: float) -> bytes:
-    """How many images are nearer to another of their set than a distance, and where near-duplicates begin.
+    """The share of images nearer to another of their set than a distance, and where near-duplicates begin.
 
-    distances: (n,) by name of the set, to the nearest other image.
+    distances: (n,) to the nearest other image, by name of the set.
     """
     figure = new_figure(6.4, 3.8)
     axes = figure.subplots()

@@ -1,5 +1,6 @@
-"""score: how good and how varied a generator's samples are (denoising-feature-matching, section 5)."""
+"""evaluate: how good and how varied a generator's samples are (denoising-feature-matching, section 5)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,22 +8,23 @@ import torch
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from preimage.config import PositiveInt
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
 from preimage.jobs.compatibility import require_classes
-from preimage.jobs.config import JobConfig, Product
-from preimage.jobs.context import Context, Result
 from preimage.jobs.evaluate.evaluate import Evaluator, draw
-from preimage.jobs.evaluate.real_images import ceiling, require_shape, training_images
-from preimage.jobs.evaluate.report import TRAINING, Report
-from preimage.jobs.evaluate.score_shards import Task, rows_of, samples_of, score_missing
+from preimage.jobs.evaluate.metric_names import CLASSIFIER, INCEPTION
+from preimage.jobs.evaluate.real_images import ceiling_images, require_shape, training_images
+from preimage.jobs.evaluate.report import TRAINING, EvaluateReport
+from preimage.jobs.evaluate.score_shards import ImageSet, PieceScorer, ScoringTask, rows_of, samples_of
+from preimage.jobs.references import ClassifierRef, GeneratorRef
 from preimage.jobs.row_names import require_plain
 from preimage.jobs.sampling import this_device
 from preimage.models.inception import require_weights
-from preimage.models.scorer import ScorerSource
+from preimage.models.scorer import Scorer, ScorerSource
 from preimage.storage.folder import Folder
+from preimage.work.pieces import run_pieces
 from preimage.work.reproducible import prepare_process
-
-HEADLINE = ("ordering", "splits", "images_per_split")
 
 
 def _several(given: object) -> object:
@@ -30,20 +32,20 @@ def _several(given: object) -> object:
 
 
 Runs = Annotated[
-    tuple[str, ...],
+    tuple[GeneratorRef, ...],
     BeforeValidator(_several, json_schema_input_type=str | list[str]),
     Field(min_length=1),
 ]
 
 
-class ScoreConfig(JobConfig):
-    """Score generators' samples through one network, beside real images."""
+class EvaluateJob(Job):
+    """Score generators' samples with one network, beside real images."""
 
     job: Literal["evaluate"] = "evaluate"
     generators: Annotated[dict[str, Runs], Field(min_length=1)]
-    """Names as they are to stand in the table, each with the step, run or folder of a generator, or with
-    several of them, such as those of different seeds. `DCGAN` and `DFM-GAN` are the paper's."""
-    classifier: str | None = None
+    """Names for the lines of the table, each with the step, run or folder of a generator, or with several of
+    them, such as those of different seeds. `DCGAN` and `DFM-GAN` are the paper's."""
+    classifier: ClassifierRef | None = None
     """The network: an earlier step, a run's name or a classifier's folder. Without it, Inception."""
     weights: str | None = None
     """Inception's weights, on every machine: the published .pth file, or .safetensors; without it they are
@@ -51,14 +53,15 @@ class ScoreConfig(JobConfig):
     images: PositiveInt = 50_000
     """Samples of each generator, and training images at most."""
     splits: PositiveInt = 10
-    """Parts that are scored each by itself; the score grows with the images of a part."""
+    """Parts of which each has its own score; the score grows with the images of a part."""
     data: DataConfig | None = None
-    """The training images, which samples are compared with; without it the first generator's own."""
+    """The training images, which samples are compared with; without it those that the first generator was
+    trained on."""
     test: DataConfig | None = None
-    """Held-out images, whose own score is the ceiling; without it the test split of `data`, or of digits,
-    which have none, those beyond data.max_images."""
+    """Held-out images, whose own score is the ceiling. Without it the test split of `data`; digits have none:
+    there, the images beyond data.max_images."""
     chunk: PositiveInt = 500
-    """Images of a piece of work, which is what a job that was killed loses."""
+    """Images of a piece of work; a job that is killed loses only unfinished pieces."""
 
     @field_validator("generators")
     @classmethod
@@ -67,13 +70,13 @@ class ScoreConfig(JobConfig):
         return generators
 
     @model_validator(mode="after")
-    def _one_network(self) -> "ScoreConfig":
+    def _one_network(self) -> "EvaluateJob":
         if self.classifier and self.weights:
             raise ValueError("weights are Inception's: give either classifier or weights")
         return self
 
     @model_validator(mode="after")
-    def _two_images_a_split(self) -> "ScoreConfig":
+    def _two_images_a_split(self) -> "EvaluateJob":
         if self.images < 2 * self.splits:
             raise ValueError(
                 f"images must be at least 2 for each of {self.splits} splits, but is {self.images}: "
@@ -81,77 +84,94 @@ class ScoreConfig(JobConfig):
             )
         return self
 
-    def needs(self) -> dict[str, tuple[str, Product]]:
-        asked: dict[str, tuple[str, Product]] = {
-            f"generators.{name}.{i}": (each, "generator")
+    def metrics(self) -> Metrics:
+        """`ordering` begins with the highest score. `table` has a generator's metrics by name, or the mean of
+        several; `runs` has each of these. `real` has the metrics of the training images, and of the test
+        images where there are any."""
+        names = CLASSIFIER if self.classifier else INCEPTION
+        counts = {name: len(runs) for name, runs in self.generators.items()}
+        scorer = (f"scorer.{name}" for name in ("score", *names.about))
+        return (
+            *headline("ordering", is_text=True),
+            *headline("splits", "images_per_split"),
+            *others(*scorer, is_text=True),
+            *others("images", *names.of_job(counts)),
+            *tables("real"),
+        )
+
+    def cost(self, images: int | None) -> dict[str, int]:
+        return {"samples made and scored": self.images * sum(map(len, self.generators.values()))}
+
+    def check(self, catalog: Catalog) -> None:
+        """Refuse weights that are named but missing."""
+        require_weights(self.weights)
+
+    @property
+    def own_data(self) -> DataConfig | None:
+        return self.data
+
+    def run(self, context: Context) -> Result:
+        """Score what is missing, work out the metrics, and draw them.
+
+        Raises ClassifierError, GeneratorError or DataError where networks and images do not belong together.
+        """
+        prepare_process(context.resources.cpus_per_worker)
+        generators = self._generators(context)
+        source, data = self._source(context), training_images(generators, self.data)
+        require_shape(source, data)
+        scorer, dataset = source.open(_device(context)), context.dataset(data)
+        require_classes(scorer.classes, dataset)
+        training = rows_of(TRAINING, dataset, self.images)
+        test, remarks = ceiling_images(dataset, self.test, self.images, scorer, context)
+        real = {each.name: each for each in (test, training) if each}
+        samples = {name: self._samples(name, folders) for name, folders in generators.items()}
+        drawn = [each for runs in samples.values() for each in runs]
+        task = self._task(context, source, scorer, [each for each in (training, test, *drawn) if each])
+        pieces = range(len(task.places))
+        for _ in run_pieces(PieceScorer(task), pieces, context.resources, context.progress("scoring images")):
+            pass
+        evaluator = Evaluator(task, training, self.splits, self.images // self.splits)
+        report = EvaluateReport(
+            real={name: evaluator.evaluate(each) for name, each in real.items()},
+            runs={name: [evaluator.evaluate(each) for each in runs] for name, runs in samples.items()},
+            scorer=scorer,
+            dataset=dataset,
+            remarks=remarks,
+        )
+        return Result(report.metrics(), draw(report, task, real, samples), report.table())
+
+    def _generators(self, context: Context) -> dict[str, list[Folder]]:
+        """The generators' folders, by name."""
+        return {
+            name: [context.inputs[f"generators.{name}.{i}"] for i in range(len(runs))]
             for name, runs in self.generators.items()
-            for i, each in enumerate(runs)
         }
-        if self.classifier:
-            asked["classifier"] = (self.classifier, "classifier")
-        return asked
+
+    def _source(self, context: Context) -> ScorerSource:
+        """Addresses that mean the same wherever a worker starts."""
+        weights = str(Path(self.weights).expanduser().absolute()) if self.weights else None
+        return ScorerSource(context.inputs.get("classifier"), weights)
+
+    def _samples(self, name: str, folders: Sequence[Folder]) -> list[ImageSet]:
+        """Samples of each generator of a name, labelled for messages and figures."""
+        many = len(folders)
+        labels = [f"{name}, {i} of {many}" for i in range(1, many + 1)] if many > 1 else [name]
+        return [samples_of(label, each, self.images) for label, each in zip(labels, folders, strict=True)]
+
+    def _task(
+        self, context: Context, source: ScorerSource, scorer: Scorer, sets: Sequence[ImageSet]
+    ) -> ScoringTask:
+        """Sets with the same images are scored once."""
+        return ScoringTask(
+            sets=tuple({each.key: each for each in sets}.values()),
+            source=source,
+            folder=context.run.folder / "pieces" / scorer.fingerprint[:16],
+            chunk=self.chunk,
+            seed=self.seed,
+            cpus=context.resources.cpus_per_worker,
+            gpu=context.resources.gpu is not False,
+        )
 
 
-def cost(config: ScoreConfig, images: int | None) -> dict[str, int]:
-    return {"samples made and scored": config.images * sum(map(len, config.generators.values()))}
-
-
-def check(config: ScoreConfig, images: int | None) -> None:
-    """What can be known to be wrong before anything starts."""
-    require_weights(config.weights)
-
-
-def run(config: ScoreConfig, context: Context) -> Result:
-    """Score what is missing, and draw and write what all of it says.
-
-    Raises ClassifierError, GeneratorError or DataError where networks and images do not belong together.
-    """
-    prepare_process(context.resources.cpus_per_worker)
-    generators = {
-        name: [context.inputs[f"generators.{name}.{i}"] for i in range(len(runs))]
-        for name, runs in config.generators.items()
-    }
-    data = training_images(generators, config.data)
-    source = _source(config, context)
-    require_shape(source, data)
-    device = torch.device("cpu") if context.resources.gpu is False else this_device()
-    scorer, dataset = source.open(device), context.dataset(data)
-    require_classes(scorer.classes, dataset)
-    training = rows_of(TRAINING, dataset, config.images)
-    test, remarks = ceiling(dataset, config.test, config.images, scorer, context)
-    samples = {
-        name: [samples_of(label, folder, config.images) for label, folder in _labelled(name, folders)]
-        for name, folders in generators.items()
-    }
-    drawn = [each for runs in samples.values() for each in runs]
-    task = Task(
-        sets=tuple({each.key: each for each in (training, test, *drawn) if each}.values()),
-        source=source,
-        folder=context.run.folder / "pieces" / scorer.fingerprint[:16],
-        chunk=config.chunk,
-        seed=config.seed,
-        cpus=context.resources.cpus_per_worker,
-        gpu=context.resources.gpu is not False,
-    )
-    score_missing(task, context.resources, context.show("scoring images"))
-    evaluator = Evaluator(task, training, config.splits, config.images // config.splits)
-    real = {each.name: evaluator.found(each) for each in (test, training) if each}
-    runs = {name: [evaluator.found(each) for each in sets] for name, sets in samples.items()}
-    report = Report(runs, real, scorer, dataset, remarks)
-    pictures = draw(report, task, {each.name: each for each in (test, training) if each}, samples)
-    for name, picture in pictures.items():
-        context.run.figures.write(name, picture)
-    context.run.figures.write("table.md", report.table().encode())
-    return Result(report.metrics(), ("table.md", *pictures))
-
-
-def _source(config: ScoreConfig, context: Context) -> ScorerSource:
-    """Addresses that mean the same wherever a worker is started."""
-    weights = str(Path(config.weights).expanduser().absolute()) if config.weights else None
-    return ScorerSource(context.inputs.get("classifier"), weights)
-
-
-def _labelled(name: str, folders: list[Folder]) -> list[tuple[str, Folder]]:
-    """What a message calls each generator."""
-    many = len(folders)
-    return [(f"{name}, {i} of {many}" if many > 1 else name, folder) for i, folder in enumerate(folders, 1)]
+def _device(context: Context) -> torch.device:
+    return torch.device("cpu") if context.resources.gpu is False else this_device()

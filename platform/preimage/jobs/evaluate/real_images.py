@@ -1,12 +1,12 @@
-"""Which real images samples are scored beside, and whether a scoring network can score them."""
+"""The real images that samples are scored beside, and whether a scoring network can score them."""
 
 from collections.abc import Mapping, Sequence
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.errors import DataError, GeneratorError
+from preimage.jobs.base import Context
 from preimage.jobs.compatibility import images_for, require_classes, require_classifiable
-from preimage.jobs.context import Context
 from preimage.jobs.evaluate.report import TEST
 from preimage.jobs.evaluate.score_shards import ImageSet, rows_of
 from preimage.jobs.held_out_images import held_out, seen_of
@@ -17,9 +17,9 @@ from preimage.storage.folder import Folder
 
 
 def training_images(generators: Mapping[str, Sequence[Folder]], given: DataConfig | None) -> DataConfig:
-    """The images that were given, or those that the first generator was trained on.
+    """The given images, or those that the first generator was trained on.
 
-    Raises GeneratorError with the name of a generator that makes none of their shape.
+    Raises GeneratorError with the name of a generator whose images have another shape.
     """
     data = given
     for name, folders in generators.items():
@@ -42,25 +42,25 @@ def require_shape(source: ScorerSource, data: DataConfig) -> None:
     require_classifiable((about.image_size, about.channels), (data.size, data.channels))
 
 
-def ceiling(
-    training: Dataset, given: DataConfig | None, most: int, scorer: Scorer, context: Context
+def ceiling_images(
+    training: Dataset, given: DataConfig | None, max_images: int, scorer: Scorer, context: Context
 ) -> tuple[ImageSet | None, tuple[str, ...]]:
-    """At most so many held-out images; where there are none, what is to be said instead.
+    """Held-out images, `max_images` of them at most; where there are none, the remark that says so.
 
-    Raises DataError where images were named but are none, or of another shape, ClassifierError where they are
-    of other classes.
+    Raises DataError where the given images are all training images or have another shape, ClassifierError
+    where they have classes that the scoring network does not know.
     """
     trained = training.config
-    data = given or held_out(trained)
+    data = given or held_out(trained, context.catalog)
     if (data.size, data.channels) != (trained.size, trained.channels):
         raise DataError(
             f"test must have the shape of data: set test.size={trained.size} test.channels={trained.channels}"
         )
     dataset = context.dataset(data)
-    first = seen_of(trained, data, dataset.count)
-    if dataset.count - first >= 2:
+    first_row = seen_of(trained, data, dataset.count)
+    if dataset.count - first_row >= 2:
         require_classes(scorer.classes, dataset)
-        return rows_of(TEST, dataset, most, first), ()
+        return rows_of(TEST, dataset, max_images, first_row), ()
     none = f"all images of {data.source} {data.split} are training images"
     if given:
         raise DataError(f"{none}: name others with test, or lower data.max_images")

@@ -1,4 +1,4 @@
-"""What a `score` job found, for programs and for people, beside what the paper prints."""
+"""The metrics of an evaluate job, and its table, beside the paper's numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from preimage.data.dataset import Dataset
 from preimage.figures.tables import markdown
+from preimage.jobs.evaluate.metric_names import compared
 from preimage.metrics.duplicates import Nearest
 from preimage.metrics.scores import Score, class_entropy
 from preimage.models.inception import is_published
@@ -21,25 +22,25 @@ PAPER: dict[str, dict[str, float]] = {
     "stl10": {"DFM-GAN": 8.51, "DCGAN": 7.84, TRAINING: 26.08},
     "imagenet": {"DFM-GAN": 9.18, "DCGAN": 8.83, TRAINING: 25.78},
 }
-"""denoising-feature-matching, tables 1 to 3: Inception scores by the source of the images and the name; of
-ImageNet's `DCGAN`, those of its authors' model."""
-FEW = 20
-"""Up to so many classes, the table counts each."""
+"""denoising-feature-matching, tables 1 to 3: Inception scores by source of the images and name. ImageNet's
+`DCGAN` is its authors' own model."""
+MAX_LISTED_CLASSES = 20
+"""The table lists the classes if there are no more than these."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found of one set of images."""
+class SetMetrics:
+    """The metrics of one set of images."""
 
     count: int
     score: Score
     distance: float | None
-    """To the training images; None of themselves."""
+    """To the training images; None for these themselves."""
     histogram: Tensor
     """(K,) int64."""
-    near: Nearest
-    """Of the first images' thumbnails."""
-    duplicates: float
+    nearest: Nearest
+    """The nearest other one of each of the first images' thumbnails."""
+    near_duplicates: float
     """The share of near-duplicates among these."""
 
     @property
@@ -48,35 +49,35 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Report:
-    """A whole job."""
+class EvaluateReport:
+    """The metrics of every generator and of the real images."""
 
-    runs: Mapping[str, Sequence[Found]]
+    runs: Mapping[str, Sequence[SetMetrics]]
     """By name, one for each generator."""
-    real: Mapping[str, Found]
-    """TRAINING, and TEST where there are any."""
+    real: Mapping[str, SetMetrics]
+    """TRAINING, and TEST where there are test images."""
     scorer: Scorer
     dataset: Dataset
     """The training images."""
     remarks: tuple[str, ...] = ()
-    """What a reader of the table has to know beside."""
+    """What else a reader of the table has to know."""
 
     @property
     def paper(self) -> dict[str, float]:
-        """The paper's scores by name: only where ours are its kind of score, of its images."""
-        whole = self.scorer.score == "inception_score" and is_published(self.scorer.fingerprint)
-        return PAPER.get(self.dataset.config.source, {}) if whole else {}
+        """The paper's scores by name, where ours are the same kind of score, of the same images."""
+        comparable = self.scorer.score == "inception_score" and is_published(self.scorer.fingerprint)
+        return PAPER.get(self.dataset.config.source, {}) if comparable else {}
 
     @property
     def most_collapsed(self) -> tuple[str, int]:
-        """The name and the place of the generator with the largest share of near-duplicates."""
+        """The name and the index of the generator with the largest share of near-duplicates."""
         shares = {
-            (name, i): each.duplicates for name, runs in self.runs.items() for i, each in enumerate(runs)
+            (name, i): each.near_duplicates for name, runs in self.runs.items() for i, each in enumerate(runs)
         }
         return max(shares, key=shares.__getitem__)
 
     def metrics(self) -> dict[str, Any]:
-        """`ordering` begins with the highest score; `table` has means over generators, `runs` each one."""
+        """`ordering` begins with the highest score; `table` has means over generators, `runs` has each."""
         score = self.scorer.score
         table = {name: self._means(runs) for name, runs in self.runs.items()}
         first = next(iter(self.runs.values()))[0]
@@ -86,63 +87,49 @@ class Report:
             "images_per_split": first.score.images_per_split,
             "scorer": {"score": score, **self.scorer.about},
             "table": table,
-            "real": {name: self._figures(each) for name, each in self.real.items()},
+            "real": {name: _metrics(each, self.scorer) for name, each in self.real.items()},
             "runs": {
-                name: {str(i): self._figures(each) for i, each in enumerate(runs)}
+                name: {str(i): _metrics(each, self.scorer) for i, each in enumerate(runs)}
                 for name, runs in self.runs.items()
                 if len(runs) > 1
             },
             "ordering": sorted(table, key=lambda name: -table[name][score]),
         }
 
-    def _means(self, runs: Sequence[Found]) -> dict[str, Any]:
-        """Of several generators the mean of each figure, and the deviation of what is compared."""
-        each = [self._figures(run) for run in runs]
+    def _means(self, runs: Sequence[SetMetrics]) -> dict[str, Any]:
+        """The mean of each metric over several generators, and the deviation of those that are compared."""
+        each = [_metrics(run, self.scorer) for run in runs]
         if len(each) == 1:
             return each[0]
-        means = {name: fmean(one[name] for one in each) for name in each[0]}
-        compared = (self.scorer.score, self.scorer.distance, "near_duplicates", "effective_classes")
-        spread = {f"{name}_std": stdev(one[name] for one in each) for name in compared}
-        return means | spread | {"generators": len(each), "images": runs[0].count}
-
-    def _figures(self, found: Found) -> dict[str, Any]:
-        distance = {} if found.distance is None else {self.scorer.distance: found.distance}
-        return {
-            "images": found.count,
-            "images_per_split": found.score.images_per_split,
-            self.scorer.score: found.score.mean,
-            f"{self.scorer.score}_std": found.score.std,
-            **distance,
-            "class_entropy": found.entropy,
-            "effective_classes": exp(found.entropy),
-            "near_duplicates": found.duplicates,
-        }
+        means = {name: fmean(run[name] for run in each) for name in each[0]}
+        names = compared(self.scorer.score, self.scorer.distance)
+        deviations = {f"{name}_std": stdev(run[name] for run in each) for name in names}
+        return means | deviations | {"generators": len(each), "images": runs[0].count}
 
     def table(self) -> str:
         """Markdown."""
-        head = ["", "splits x images", self._title(self.scorer.score), "in the paper"]
-        head += [self._title(self.scorer.distance), "effective classes", "near-duplicates"]
-        rows = [head if self.paper else _without(head, 3)]
-        lines = {name: [each] for name, each in self.real.items()} | dict(self.runs)
-        for name in [*self.runs, *(each for each in (TEST, TRAINING) if each in self.real)]:
-            row = self._row(name, lines[name])
-            rows.append(row if self.paper else _without(row, 3))
         data = self.dataset.config
         shape = f"{data.channels} x {data.size} x {data.size}"
         parts = [
             f"Samples scored beside {self.real[TRAINING].count:,} images of {data.source} {data.split}, "
             f"{shape}, by {self._network()}.",
-            markdown(rows),
+            self._scores(),
             self._classes(),
             self._explained(),
             *self.remarks,
         ]
         return "\n\n".join(part for part in parts if part) + "\n"
 
-    def _title(self, name: str) -> str:
-        return {"fid": "FID", "inception_score": "Inception Score"}.get(name, name.replace("_", " "))
+    def _scores(self) -> str:
+        """A line for each name, and those of the real images."""
+        head = ["", "splits x images", _title(self.scorer.score), "in the paper"]
+        head += [_title(self.scorer.distance), "effective classes", "near-duplicates"]
+        lines = {name: [each] for name, each in self.real.items()} | dict(self.runs)
+        names = [*self.runs, *(name for name in (TEST, TRAINING) if name in self.real)]
+        rows = [head, *(self._row(name, lines[name]) for name in names)]
+        return markdown(rows if self.paper else [_without(row, 3) for row in rows])
 
-    def _row(self, name: str, runs: Sequence[Found]) -> list[str]:
+    def _row(self, name: str, runs: Sequence[SetMetrics]) -> list[str]:
         means, first = self._means(runs), runs[0]
         score, distance = self.scorer.score, self.scorer.distance
         several = len(runs) > 1
@@ -170,12 +157,12 @@ class Report:
         weights = f"Inception, weights with SHA-256 {about['weights_sha256']}"
         if is_published(self.scorer.fingerprint):
             return f"{weights} (the published ones)"
-        return f"{weights}: not the published file, so that these figures may be no one else's"
+        return f"{weights}: not the published file, so these metrics do not compare with published ones"
 
     def _classes(self) -> str:
-        """How the images of each line are spread over the classes."""
+        """The share of each line's images that each class has."""
         names = self.scorer.classes
-        if not 0 < len(names) <= FEW:
+        if not 0 < len(names) <= MAX_LISTED_CLASSES:
             return ""
         lines = dict(self.runs) | {name: [each] for name, each in self.real.items()}
         shares = {}
@@ -187,7 +174,7 @@ class Report:
         return markdown(rows)
 
     def _explained(self) -> str:
-        compared = len(next(iter(self.runs.values()))[0].near.distances)
+        looked_at = len(next(iter(self.runs.values()))[0].nearest.distances)
         several = any(len(runs) > 1 for runs in self.runs.values())
         deviation = "over the splits" + (
             ", or over generators where there are several (n - 1)" if several else ""
@@ -195,12 +182,31 @@ class Report:
         return (
             f"Score: exp of the mean KL(p(y|x) || p(y)), higher is better; ± is its deviation {deviation}. "
             "It grows with the images per split, so compare lines of as many; that of test images is the "
-            f"ceiling. {self._title(self.scorer.distance)}: Frechet distance of features to those of the "
+            f"ceiling. {_title(self.scorer.distance)}: Frechet distance of features to those of the "
             "training images, lower is better; it falls with the number of images. Effective classes: exp of "
             "the entropy of the most likely classes. Near-duplicates: the share of images nearer to another "
             "of their set, at 8 x 8 pixels, than 99% of as many training images are to theirs; among the "
-            f"first {compared:,}."
+            f"first {looked_at:,}."
         )
+
+
+def _metrics(one: SetMetrics, scorer: Scorer) -> dict[str, Any]:
+    """By the names that the outcome gives them; `metric_names` declares these."""
+    distance = {} if one.distance is None else {scorer.distance: one.distance}
+    return {
+        "images": one.count,
+        "images_per_split": one.score.images_per_split,
+        scorer.score: one.score.mean,
+        f"{scorer.score}_std": one.score.std,
+        **distance,
+        "class_entropy": one.entropy,
+        "effective_classes": exp(one.entropy),
+        "near_duplicates": one.near_duplicates,
+    }
+
+
+def _title(name: str) -> str:
+    return {"fid": "FID", "inception_score": "Inception Score"}.get(name, name.replace("_", " "))
 
 
 def _without(row: list[str], place: int) -> list[str]:

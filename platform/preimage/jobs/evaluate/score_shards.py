@@ -1,23 +1,21 @@
-"""Sets of images to be scored, in pieces: in this process or on Ray Data.
+"""Score sets of images in pieces: in this process or on Ray Data.
 
-A piece is a fixed range of a set. What it holds follows from the seed and the piece alone, and its scores are
-one file, written whole or not at all, so that where it is done, how often, and what died changes nothing.
+A piece is a fixed range of a set. The seed and the piece's number alone decide what it holds. Its scores are
+one file, written whole or not at all. So it does not matter where a piece is scored, how often, or what died.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from preimage.config import Resources
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_uint8
 from preimage.errors import GeneratorError
-from preimage.jobs.context import Advance
 from preimage.jobs.sampling import open_generator, this_device
 from preimage.latents.priors import Prior
 from preimage.metrics.duplicates import thumbnails
@@ -27,8 +25,8 @@ from preimage.models.weights import packed
 from preimage.storage.folder import Folder, digest
 from preimage.work.reproducible import prepare_process, seed_of
 
-DRAWN = 4
-"""What the codes are drawn for; trainings use 1 to 3."""
+CODES_STREAM = 4
+"""The random stream of the samples' codes; training runs use 1 to 3."""
 BATCH = 64
 """Images made and scored at a time."""
 
@@ -39,14 +37,14 @@ class ImageSet:
 
     name: str
     folder: Folder
-    """The generator's, or the dataset's."""
-    drawn: bool
-    """Whether they are samples."""
+    """The generator's or the dataset's."""
+    sampled: bool
+    """Whether they are samples of a generator."""
     count: int
     key: str
     """The identity of what they are made from."""
-    first: int = 0
-    """The dataset's row that is the first of them."""
+    first_row: int = 0
+    """The dataset's row of the first image."""
 
 
 def samples_of(name: str, generator: Folder, count: int) -> ImageSet:
@@ -55,15 +53,15 @@ def samples_of(name: str, generator: Folder, count: int) -> ImageSet:
     return ImageSet(name, generator, True, count, f"samples-{identity}")
 
 
-def rows_of(name: str, dataset: Dataset, count: int, first: int = 0) -> ImageSet:
-    """At most `count` images from row `first` on."""
-    count = max(0, min(count, dataset.count - first))
-    key = f"images-{dataset.fingerprint[:16]}-{first}"
-    return ImageSet(name, dataset.folder, False, count, key, first)
+def rows_of(name: str, dataset: Dataset, max_images: int, first_row: int = 0) -> ImageSet:
+    """The images from a row on, `max_images` of them at most."""
+    count = max(0, min(max_images, dataset.count - first_row))
+    key = f"images-{dataset.fingerprint[:16]}-{first_row}"
+    return ImageSet(name, dataset.folder, False, count, key, first_row)
 
 
-class Scored(NamedTuple):
-    """What the scoring network made of images, and what is left of the images themselves."""
+class PieceScores(NamedTuple):
+    """What is kept of a piece's images: what the scoring network makes of them, and their thumbnails."""
 
     logits: Tensor
     """(n, K) float32."""
@@ -73,151 +71,132 @@ class Scored(NamedTuple):
     """(n, C * 64) float32."""
 
 
-class Done(TypedDict):
-    """What a worker tells of a piece."""
-
-    images: int
-
-
 @dataclass(frozen=True)
-class Task:
-    """What a worker needs to score any piece of any set. It travels, so it holds addresses."""
+class ScoringTask:
+    """What a worker needs to score any piece of any set. It travels to workers, so it holds addresses."""
 
     sets: tuple[ImageSet, ...]
     source: ScorerSource
     folder: Folder
-    """Of the pieces that this scoring network has scored."""
+    """Holds the pieces that this scoring network has scored."""
     chunk: int
-    """Images of a piece; a set's last piece has what is left."""
+    """Images of a piece; a set's last piece holds the rest."""
     seed: int
     cpus: int
     gpu: bool
-    """Whether a GPU is used where there is one."""
+    """Whether to use a GPU where there is one."""
 
     @property
     def places(self) -> list[tuple[ImageSet, int]]:
         """Every piece: its set, and its number there."""
-        return [(each, i) for each in self.sets for i in range(-(-each.count // self.chunk))]
+        return [(image_set, piece) for image_set in self.sets for piece in self._numbers(image_set)]
 
     @property
     def device(self) -> torch.device:
         return this_device() if self.gpu else torch.device("cpu")
 
-    def rows(self, each: ImageSet, piece: int) -> int:
+    def rows(self, image_set: ImageSet, piece: int) -> int:
         """Images of a piece."""
-        return min(self.chunk, each.count - piece * self.chunk)
+        return min(self.chunk, image_set.count - piece * self.chunk)
 
-    def read(self, each: ImageSet, piece: int) -> Scored | None:
-        """What a piece gave; None where it is not there, was cut short or holds something else."""
-        folder, name = self.folder / each.key, _file(piece)
+    def read(self, image_set: ImageSet, piece: int) -> PieceScores | None:
+        """A piece's scores; None where its file is missing, cut short or holds something else."""
+        folder, name = self.folder / image_set.key, _file(piece)
         try:
-            found = load(folder.read(name)) if folder.exists(name) else {}
+            tensors = load(folder.read(name)) if folder.exists(name) else {}
         except SafetensorError:
             return None
-        rows = self.rows(each, piece)
-        if found.keys() != set(Scored._fields) or any(len(part) != rows for part in found.values()):
+        rows = self.rows(image_set, piece)
+        if tensors.keys() != set(PieceScores._fields) or any(len(each) != rows for each in tensors.values()):
             return None
-        return Scored(**found)
+        return PieceScores(**tensors)
 
-    def pieces(self, each: ImageSet) -> Iterator[Scored]:
-        """Those of a set, in order, all of which are there."""
-        for piece in range(-(-each.count // self.chunk)):
-            found = self.read(each, piece)
-            assert found, f"{each.name}: {_file(piece)} was there"
-            yield found
+    def pieces(self, image_set: ImageSet) -> Iterator[PieceScores]:
+        """A set's pieces in order, once all of them are scored."""
+        for piece in self._numbers(image_set):
+            scores = self.read(image_set, piece)
+            assert scores, f"{image_set.name}: {_file(piece)} was there"
+            yield scores
 
-
-def score_missing(task: Task, resources: Resources, advance: Advance) -> int:
-    """Score what is not there yet; `advance` is told of images. Returns how many were scored now.
-
-    Raises ClassifierError, GeneratorError or DataError where networks or images cannot be read.
-    """
-    places = task.places
-    missing = [number for number, place in enumerate(places) if not task.read(*place)]
-    total = sum(task.rows(*place) for place in places)
-    now, done = 0, total - sum(task.rows(*places[number]) for number in missing)
-    advance(done, total)
-    for each in _do(PieceScorer(task), missing, resources) if missing else ():
-        now += each["images"]
-        advance(done + now, total)
-    return now
-
-
-def _do(work: "PieceScorer", pieces: list[int], resources: Resources) -> Iterator[Done]:
-    if resources.backend == "local":
-        yield from map(work, pieces)
-        return
-    from preimage.cluster.connect import require  # Ray is not needed otherwise
-    from preimage.work.actors import spread
-
-    gpus = 1 if require(resources) else 0
-    yield from spread(work, pieces, actors=resources.workers, cpus=resources.cpus_per_worker, gpus=gpus)
+    def _numbers(self, image_set: ImageSet) -> range:
+        """The numbers of a set's pieces."""
+        return range(-(-image_set.count // self.chunk))
 
 
 class PieceScorer:
-    """Scores pieces, by their number among all. It is sent to a worker, and opens networks there, once."""
+    """Scores pieces, as pieces of work. It travels to a worker, and opens networks there, once.
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    Raises ClassifierError, GeneratorError or DataError where networks or images cannot be read.
+    """
+
+    def __init__(self, task: ScoringTask) -> None:
+        self.task, self.places = task, task.places
         self._scorer: Scorer | None = None
         self._images: ImageMaker | None = None
 
-    def __call__(self, number: int) -> Done:
-        """Make or read a piece's images, score them, and write what they gave."""
+    def __call__(self, piece: int) -> None:
+        """Make or read a piece's images, score them, and write the scores."""
         if not self._scorer:
             prepare_process(self.task.cpus)
             self._scorer = self.task.source.open(self.task.device)
-        each, piece = self.task.places[number]
-        if not self._images or self._images.each != each:  # one set after the other
-            self._images = ImageMaker(self.task, each)
-        rows = torch.arange(self.task.rows(each, piece)) + piece * self.task.chunk
+        image_set, number = self.places[piece]
+        if not self._images or self._images.image_set != image_set:  # one set after the other
+            self._images = ImageMaker(self.task, image_set)
+        rows = torch.arange(self.task.rows(image_set, number)) + number * self.task.chunk
         parts = [self._score(self._scorer, self._images(some)) for some in rows.split(BATCH)]
-        columns = zip(Scored._fields, zip(*parts, strict=True), strict=True)
+        columns = zip(PieceScores._fields, zip(*parts, strict=True), strict=True)
         whole = {name: torch.cat(column) for name, column in columns}
-        (self.task.folder / each.key).write(_file(piece), packed(whole))
-        return Done(images=len(rows))
+        (self.task.folder / image_set.key).write(_file(number), packed(whole))
 
-    def _score(self, scorer: Scorer, pixels: Tensor) -> Scored:
+    def finished(self, pieces: Sequence[int]) -> dict[int, None]:
+        return {piece: None for piece in pieces if self.task.read(*self.places[piece])}
+
+    def size(self, piece: int) -> int:
+        """Images of a piece."""
+        return self.task.rows(*self.places[piece])
+
+    def _score(self, scorer: Scorer, pixels: Tensor) -> PieceScores:
         logits, features = scorer(pixels.to(self.task.device))
-        return Scored(logits.float().cpu(), features.float().cpu(), thumbnails(pixels))
+        return PieceScores(logits.float().cpu(), features.float().cpu(), thumbnails(pixels))
 
 
 class ImageMaker:
-    """Any images of a set."""
+    """Makes or reads any images of a set."""
 
-    def __init__(self, task: Task, each: ImageSet) -> None:
-        self.task, self.each = task, each
+    def __init__(self, task: ScoringTask, image_set: ImageSet) -> None:
+        self.task, self.image_set = task, image_set
         self._generator: tuple[nn.Module, Prior] | None = None
         self._dataset: Dataset | None = None
-        if each.drawn:
-            self._generator = open_generator(each.folder, task.device)
+        if image_set.sampled:
+            self._generator = open_generator(image_set.folder, task.device)
         else:
-            self._dataset = Dataset.open(each.folder)
+            self._dataset = Dataset.open(image_set.folder)
 
     def __call__(self, indices: Tensor) -> Tensor:
         """(n, C, H, W) uint8 on the CPU, of indices (n,). Raises GeneratorError for samples that are NaN."""
         if self._dataset:
-            begin = int(indices.min())
-            rows = self._dataset.read(self.each.first + begin, self.each.first + int(indices.max()) + 1)
-            return rows.pixels[indices - begin]
+            first, start = self.image_set.first_row, int(indices.min())
+            rows = self._dataset.read(first + start, first + int(indices.max()) + 1)
+            return rows.pixels[indices - start]
         assert self._generator
         network, prior = self._generator
         with torch.inference_mode():
             images = network(self._codes(prior, indices).to(self.task.device)).cpu()
         if not images.isfinite().all():
+            name, folder = self.image_set.name, self.image_set.folder
             raise GeneratorError(
-                f"{self.each.name}: the generator in {self.each.folder.uri} makes images that are not finite "
-                "numbers: its training diverged; train it again with a lower optimizer.lr"
+                f"{name}: the generator in {folder.uri} makes images that are not finite numbers: its "
+                "training diverged; train it again with a lower optimizer.lr"
             )
         return to_uint8(images)
 
     def _codes(self, prior: Prior, indices: Tensor) -> Tensor:
-        """Each piece's codes follow from the seed and its number."""
+        """(n, d), of indices (n,): the seed and a piece's number decide its codes."""
         pieces = indices // self.task.chunk
         drawn = {
             piece: prior.sample(
-                self.task.rows(self.each, piece),
-                torch.Generator().manual_seed(seed_of(self.task.seed, DRAWN, piece)),
+                self.task.rows(self.image_set, piece),
+                torch.Generator().manual_seed(seed_of(self.task.seed, CODES_STREAM, piece)),
             )
             for piece in set(pieces.tolist())
         }

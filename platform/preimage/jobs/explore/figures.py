@@ -1,4 +1,4 @@
-"""What can be done with codes, in pictures: samples, interpolations, arithmetic, conditional generation."""
+"""Figures of what codes can do: samples, interpolations, arithmetic, conditional generation."""
 
 from collections.abc import Sequence
 from math import ceil, sqrt
@@ -13,33 +13,33 @@ from preimage.figures.grids import tiled
 from preimage.figures.plots import figure_png, new_figure
 
 CELL = 0.8
-"""Side of an image in inches; a figure's height adds to it what its titles take."""
+"""The side of an image in inches; titles add to a figure's height."""
 
 
 class Term(NamedTuple):
-    """An averaged code in a sum, or the sum."""
+    """An averaged code in a sum, or the sum itself."""
 
     sign: str
-    """What stands before it: plus, minus or equals."""
+    """The sign before it: plus, minus or equals."""
     name: str
     image: Tensor
-    """(C, H, W), what the generator makes of the code."""
+    """(C, H, W), the generator's image of the code."""
     members: Tensor | None = None
-    """(n, C, H, W), some of the images whose codes were averaged."""
+    """(n, C, H, W), some of the images whose codes are averaged."""
 
 
 class Drawn(NamedTuple):
-    """An image, and images drawn to agree with what is seen of it."""
+    """An image, and the images drawn to agree with the part of it that is seen."""
 
     image_id: int
     images: Tensor
     """(1 + r, C, H, W), the image first."""
     seen: Tensor
-    """(1 + r, C, h, w), what is seen of each."""
+    """(1 + r, C, h, w), the part of each that is seen."""
 
 
 def samples_png(images: Tensor) -> bytes:
-    """Images (N, C, H, W) drawn by the Gaussian fitted to codes; glo, figure 3."""
+    """Images (N, C, H, W) of codes drawn from the Gaussian fitted to the store's codes; glo, figure 3."""
     columns = ceil(sqrt(len(images)))
     figure = new_figure(CELL * columns, CELL * ceil(len(images) / columns) + 0.25)
     axes = figure.subplots()
@@ -49,8 +49,8 @@ def samples_png(images: Tensor) -> bytes:
 
 
 def interpolations_png(codes: Tensor, pixels: Tensor) -> bytes:
-    """Pairs of rows: images of interpolated codes above blended images, both (n, steps, C, H, W), the ends of
-    which are the images themselves; glo, figures 4 and 5."""
+    """Pairs of rows: images of interpolated codes above blended images, both (n, steps, C, H, W). The ends of
+    a blended row are the images themselves; glo, figures 4 and 5."""
     pairs, steps = codes.shape[:2]
     figure = new_figure(CELL * steps + 0.4, (2 * CELL + 0.15) * pairs + 0.4)
     figure.suptitle("Interpolated codes, and below them blended images", fontsize=10)
@@ -61,8 +61,8 @@ def interpolations_png(codes: Tensor, pixels: Tensor) -> bytes:
 
 
 def arithmetic_png(sums: Sequence[Sequence[Term]]) -> bytes:
-    """A row for each sum: what the generator makes of the averaged codes and of the result, above each
-    average some of its images; glo, figure 6."""
+    """One row per sum: the generator's images of the averaged codes and of the result, with some of the
+    averaged images above each; glo, figure 6."""
     columns = max(map(len, sums))
     figure = new_figure(2 * CELL * columns, (2.7 * CELL + 0.3) * len(sums))
     grid = figure.subplots(2 * len(sums), columns, squeeze=False, height_ratios=[1, 3] * len(sums))
@@ -85,7 +85,7 @@ def arithmetic_png(sums: Sequence[Sequence[Term]]) -> bytes:
 
 
 def conditional_png(drawn: Sequence[Drawn]) -> bytes:
-    """Pairs of rows: an image and what was drawn for it, below each what is seen of it; glo, figure 7."""
+    """Pairs of rows: an image and its draws, and below each the part of it that is seen; glo, figure 7."""
     count, side = len(drawn[0].images), drawn[0].images.shape[-1]
     widths = [side + 2, (count - 1) * (side + 1) + 1]  # in pixels, with the lines between images
     figure = new_figure(CELL * (count + 0.4) + 0.4, (2 * CELL + 0.15) * len(drawn) + 0.4)
@@ -100,7 +100,7 @@ def conditional_png(drawn: Sequence[Drawn]) -> bytes:
 
 
 def _show(axes: Axes, images: Tensor | Sequence[Tensor], columns: int, rows: Sequence[str] = ()) -> None:
-    """Images (C, H, W) in [-1, 1] as a grid without a frame, its rows named where names are given."""
+    """Images (C, H, W) in [-1, 1] as a grid without a frame, with the names of its rows if given."""
     grid = tiled([to_uint8(each) for each in images], columns)
     axes.imshow(grid, interpolation="nearest")
     height = len(grid) / max(1, len(rows))

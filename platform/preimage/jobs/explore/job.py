@@ -1,7 +1,7 @@
 """explore: what a generator and its latent store can do (glo, sections 3.3.2 to 3.3.5)."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -9,13 +9,11 @@ from torch import Tensor, nn
 
 from preimage.config import PositiveInt
 from preimage.data.config import DataConfig
-from preimage.data.dataset import Dataset
 from preimage.inversion.conditional import conditional, relative_error, require_own_starts, seen, spread
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
-from preimage.jobs.config import JobConfig, Product
-from preimage.jobs.context import Context, Result
 from preimage.jobs.explore.figures import (
     Drawn,
     arithmetic_png,
@@ -23,14 +21,9 @@ from preimage.jobs.explore.figures import (
     interpolations_png,
     samples_png,
 )
-from preimage.jobs.explore.report import Report
-from preimage.jobs.explore.walks import (
-    Arithmetic,
-    ImageId,
-    Pairs,
-    Walker,
-    images_of,
-)
+from preimage.jobs.explore.report import ExploreReport
+from preimage.jobs.explore.walks import Arithmetic, ImageId, Pairs, Walker, images_of
+from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images, open_generator, this_device
 from preimage.latents.priors import Gaussian
 from preimage.latents.store import Store
@@ -38,48 +31,44 @@ from preimage.latents.walks import codes_of, first_ids, fit_gaussian
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import load_generator, read_card
 from preimage.storage.folder import Folder
-from preimage.work.trials import Results, run_trials
-
-HEADLINE = ("relative_error", "spread", "spread_unconditional")
+from preimage.work.trials import Results
 
 SHOWN = 6
-"""Images in the picture of conditional draws."""
+"""How many images the picture of conditional draws shows."""
 
 
-class ExploreConfig(JobConfig):
-    """Sample, interpolate, add and complete images by the codes of a latent store."""
-
-    NEEDS: ClassVar[dict[str, Product]] = {"generator": "generator", "store": "store"}
+class ExploreJob(Job):
+    """Sample, interpolate, add and complete images with the codes of a latent store."""
 
     job: Literal["explore"] = "explore"
-    generator: str
+    generator: GeneratorRef
     """An earlier step, a run's name or a generator folder."""
-    store: str
+    store: StoreRef
     """The codes of its images: an earlier step, a run's name or a latent store's folder."""
     data: DataConfig | None = None
     """The images that the codes stand for; without it those that the generator was trained on."""
     samples: PositiveInt = 64
-    """Images drawn by the Gaussian fitted to the codes."""
+    """How many images to draw from the Gaussian fitted to the codes."""
     interpolations: PositiveInt | Annotated[Pairs, Field(min_length=1)] = 5
-    """Pairs of images between which to walk: [id, id] each, or how many of the store's first images."""
+    """Pairs of images to walk between: [id, id] each, or how many pairs of the store's first images."""
     steps: Annotated[int, Field(ge=2)] = 8
-    """Codes on each walk, both ends among them."""
+    """Codes on each walk, both ends included."""
     arithmetic: tuple[Arithmetic, ...] = ()
     """Sums of averaged codes, such as {plus: [{label: Coat}, {label: Dress}], minus: [{ids: [3, 14]}]}."""
     conditions: PositiveInt | Annotated[tuple[ImageId, ...], Field(min_length=1)] = 6
-    """Images of which a part is seen: their ids, or how many of the store's first images."""
+    """Images to complete from what is seen of them: their ids, or how many of the store's first images."""
     draws: Annotated[int, Field(ge=2)] = 8
-    """Images drawn for each, that agree with what is seen of it."""
+    """How many images to draw for each that agree with what is seen of it."""
     condition: MeasurementConfig = MeasurementConfig(pool=8)
     """What is seen; glo averages squares of 8 x 8 pixels. The more is seen, the more alike the draws are."""
     inversion: InversionConfig = InversionConfig(
         solver="momentum", lr=1.0, steps=1000, tolerance=5e-5, patience=None, init_codes="prior"
     )
-    """How the draws are searched for, each from its own code of the Gaussian: by gradients, which stay near
-    it. More steps make the errors smaller and the draws more alike."""
+    """How to search for the draws, each from its own code of the Gaussian: by gradients, which stay near it.
+    More steps make the errors smaller and the draws more alike."""
 
     @model_validator(mode="after")
-    def _draws_that_differ(self) -> "ExploreConfig":
+    def _draws_that_differ(self) -> "ExploreJob":
         require_own_starts(self.inversion)
         if self.inversion.measurement != MeasurementConfig():
             raise ValueError("condition says what is seen: remove inversion.measurement")
@@ -87,79 +76,92 @@ class ExploreConfig(JobConfig):
             raise ValueError("conditions names an image twice")
         return self
 
-    def require_usable(self, generator: GeneratorConfig) -> None:
+    @property
+    def own_data(self) -> DataConfig | None:
+        return self.data
+
+    def check_generator(self, generator: GeneratorConfig) -> None:
         side = generator.image_size
         make_measurement(self.condition, (generator.channels, side, side))
 
+    def metrics(self) -> Metrics:
+        """The relative error is of what is seen, the spread of what is not; `spread_unconditional` is that of
+        draws without a condition. Errors skip the draws that diverged."""
+        shown = headline("relative_error", "spread", "spread_unconditional")
+        counts = others("codes", "samples", "conditions", "draws", "diverged")
+        return (*shown, *others("relative_error_median"), *counts)
 
-def cost(config: ExploreConfig, images: int | None) -> dict[str, int]:
-    """Searches for conditional draws, and the solver's steps in all of them."""
-    conditions = config.conditions if isinstance(config.conditions, int) else len(config.conditions)
-    searches = conditions * config.draws
-    return {"searches": searches, "steps at most": searches * config.inversion.steps}
+    def cost(self, images: int | None) -> dict[str, int]:
+        """Searches for conditional draws, and the solver's steps in all of them."""
+        conditions = self.conditions if isinstance(self.conditions, int) else len(self.conditions)
+        searches = conditions * self.draws
+        return {"searches": searches, "steps at most": searches * self.inversion.steps}
 
+    def run(self, context: Context) -> Result:
+        """Draw a picture of each kind, and tabulate the conditional draws.
 
-def run(config: ExploreConfig, context: Context) -> Result:
-    """Leave a picture of each kind and a table of the conditional draws.
+        Raises StoreError, DataError or GeneratorError if generator, codes and images do not belong together.
+        """
+        walker = self._open(context)
+        store = walker.store
+        prior = fit_gaussian(store)
+        samples = make_images(walker.generator, draw_codes(prior, self.samples, self.seed))
+        sums = [walker.sum(each) for each in self.arithmetic]
+        pictures = {
+            "samples.png": samples_png(samples),
+            "interpolations.png": interpolations_png(*walker.lines(self.interpolations, self.steps)),
+            **({"arithmetic.png": arithmetic_png(sums)} if sums else {}),
+        }
+        drawn, report = self._conditional(context, prior, walker)
+        pictures["conditional.png"] = conditional_png(drawn)
+        metrics = {"codes": store.count, "samples": self.samples, **report.metrics()}
+        return Result(metrics, pictures, report.table())
 
-    Raises StoreError, DataError or GeneratorError where generator, codes and images do not belong together.
-    """
-    folder = context.inputs["generator"]
-    card, store = read_card(folder), Store.open(context.inputs["store"])
-    config.require_usable(card.generator)
-    require_codes_of(card, store)
-    dataset = context.dataset(images_for(card, config.data))
-    require_images_of(dataset, store)
-    walker = Walker(load_generator(folder)[0], store, dataset)
-    prior = fit_gaussian(store)
-    samples = make_images(walker.generator, draw_codes(prior, config.samples, config.seed))
-    sums = [walker.sum(each) for each in config.arithmetic]
-    pictures = {
-        "samples.png": samples_png(samples),
-        "interpolations.png": interpolations_png(*walker.lines(config.interpolations, config.steps)),
-        **({"arithmetic.png": arithmetic_png(sums)} if sums else {}),
-    }
-    drawn, report = _conditional(config, context, prior, dataset, store)
-    pictures["conditional.png"] = conditional_png(drawn)
-    for name, picture in pictures.items():
-        context.run.figures.write(name, picture)
-    context.run.figures.write("table.md", report.table().encode())
-    metrics = {"codes": store.count, "samples": config.samples, **report.metrics()}
-    return Result(metrics, ("table.md", *pictures))
+    def _open(self, context: Context) -> Walker:
+        """The generator, its codes and their images. Raises PreimageError if they do not belong together."""
+        folder = context.inputs["generator"]
+        card, store = read_card(folder), Store.open(context.inputs["store"])
+        self.check_generator(card.generator)
+        require_codes_of(card, store)
+        dataset = context.dataset(images_for(card, self.data))
+        require_images_of(dataset, store)
+        return Walker(load_generator(folder)[0], store, dataset)
 
-
-def _conditional(
-    config: ExploreConfig, context: Context, prior: Gaussian, dataset: Dataset, store: Store
-) -> tuple[list[Drawn], Report]:
-    """Search for the draws of every image; what the picture shows of the first, and figures of all."""
-    ids = first_ids(store, config.conditions) if isinstance(config.conditions, int) else config.conditions
-    codes_of(store, ids)  # raises for images that are not there
-    images = images_of(dataset, ids)
-    work = Completing(context.inputs["generator"], prior, config)
-    trials = {f"image-{each:09d}": (each, image) for each, image in zip(ids, images, strict=True)}
-    found = dict(zip(ids, run_trials(context, trials, work, "drawing images").values(), strict=True))
-    shown = [work.drawn(each, images[i], found[each]["z"]) for i, each in enumerate(ids[:SHOWN])]
-    return shown, Report(found, config.draws)
+    def _conditional(
+        self, context: Context, prior: Gaussian, walker: Walker
+    ) -> tuple[list[Drawn], ExploreReport]:
+        """Search for the draws of every image; the first ones to show, and the report on all."""
+        asked = self.conditions
+        ids = first_ids(walker.store, asked) if isinstance(asked, int) else asked
+        codes_of(walker.store, ids)  # raises if one is missing
+        images = images_of(walker.dataset, ids)
+        work = DrawConditionally(context.inputs["generator"], prior, self)
+        trials = {f"image-{each:09d}": (each, image) for each, image in zip(ids, images, strict=True)}
+        results = context.run_trials(trials, work, "drawing images")
+        found = dict(zip(ids, results.values(), strict=True))
+        shown = [work.drawn(each, images[i], found[each]["z"]) for i, each in enumerate(ids[:SHOWN])]
+        return shown, ExploreReport(found, self.draws)
 
 
 @dataclass(frozen=True)
-class Completing:
-    """A trial: the draws that agree with what is seen of one image. It travels, so it holds an address."""
+class DrawConditionally:
+    """One trial: the draws that agree with what is seen of one image.
+
+    It travels to workers, so it holds the generator's address and not the network.
+    """
 
     generator: Folder
     prior: Gaussian
-    config: ExploreConfig
+    job: ExploreJob
 
     def __call__(self, asked: tuple[int, Tensor]) -> Results:
-        """Of an image by its id, (C, H, W): the codes `z` (r, d) of its draws, their `relative_error` and
-        `diverged` (r,); their `spread`, and the `unconditional` one of where they started, (1,) each."""
+        """For an image_id and its image (C, H, W): the codes `z` (r, d) of the draws, their `relative_error`
+        and `diverged` (r,), their `spread` (1,), and that of their initial codes, `unconditional` (1,)."""
         ids, images = torch.tensor(asked[:1]), asked[1][None]
         network, _ = open_generator(self.generator, this_device())
         measurement = self._measurement(images)
-        config = self.config
-        found = conditional(
-            network, images, self.prior, measurement, config.inversion, config.draws, ids, config.seed
-        )
+        job = self.job
+        found = conditional(network, images, self.prior, measurement, job.inversion, job.draws, ids, job.seed)
         made, free = (self._images(network, codes[0])[None].cpu() for codes in (found.z, found.start))
         return {
             "z": found.z[0],
@@ -170,7 +172,7 @@ class Completing:
         }
 
     def drawn(self, image_id: int, image: Tensor, z: Tensor) -> Drawn:
-        """What a picture shows of an image (C, H, W) and the codes (r, d) drawn for it."""
+        """What the picture shows for an image (C, H, W) and the codes (r, d) drawn for it."""
         network, _ = open_generator(self.generator, torch.device("cpu"))
         images = torch.cat([image[None], self._images(network, z)])
         measurement, ids = self._measurement(images), torch.tensor([image_id])
@@ -178,7 +180,7 @@ class Completing:
 
     def _measurement(self, images: Tensor) -> Measurement:
         channels, height, width = images.shape[1:]
-        return make_measurement(self.config.condition, (channels, height, width), self.config.seed)
+        return make_measurement(self.job.condition, (channels, height, width), self.job.seed)
 
     def _images(self, network: nn.Module, codes: Tensor) -> Tensor:
         return make_images(network, codes.to(next(network.parameters()).device))

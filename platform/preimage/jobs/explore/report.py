@@ -1,4 +1,4 @@
-"""What the conditional draws of an `explore` job are like, for programs and for people."""
+"""The conditional draws of an explore job as metrics and as a table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,15 +11,17 @@ from preimage.figures.tables import markdown
 from preimage.work.trials import Results
 
 PAPER = 2e-4
-"""The relative error of glo, figure 7."""
+"""The relative error in glo, figure 7."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """Of every conditioned image by its id: what its trial found. Draws that diverged count in no error."""
+class ExploreReport:
+    """The results of the conditional draws. Errors skip the draws that diverged."""
 
     found: Mapping[int, Results]
+    """The results of each conditioned image's trial, by the image's id."""
     draws: int
+    """How many images are drawn for each."""
 
     def metrics(self) -> dict[str, Any]:
         errors = torch.cat([_errors(each) for each in self.found.values()])
@@ -59,7 +61,7 @@ class Report:
 
 
 def _errors(found: Results) -> Tensor:
-    """Those of the draws that did not diverge; one that is not a number where none is left."""
+    """The errors (n,) of the draws that did not diverge; a single NaN if all did."""
     errors = found["relative_error"][~found["diverged"].bool()].double()
     return errors if len(errors) else torch.tensor([torch.nan], dtype=torch.float64)
 

@@ -1,4 +1,4 @@
-"""Walks of the `explore` job: lines between the codes of images, and sums of averaged codes."""
+"""The walks of an explore job: lines between the codes of images, and sums of averaged codes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ ImageId = Annotated[int, Field(ge=0)]
 Pairs = tuple[tuple[ImageId, ImageId], ...]
 
 MEMBERS = 3
-"""Images shown of those whose codes are averaged."""
+"""How many of the averaged images are shown."""
 
 
 class Choice(Config):
-    """Images whose codes are averaged: those of a class, or some by their ids."""
+    """The images whose codes are averaged: a class, or some ids."""
 
     label: str | ImageId | None = None
     """A class, by its name in the dataset or by its number."""
     ids: tuple[ImageId, ...] = ()
-    """image_ids; in place of a label."""
+    """image_ids, in place of a label."""
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> "Choice":
@@ -54,7 +54,7 @@ class Arithmetic(Config):
 
 
 def images_of(dataset: Dataset, ids: Sequence[int]) -> Tensor:
-    """Those images (n, C, H, W) in [-1, 1], which must be there; the dataset streams by."""
+    """The images (n, C, H, W) in [-1, 1] with these ids, all of which must exist. Streams the dataset."""
     wanted, found = torch.tensor(ids, dtype=torch.int64), {}
     for first in range(0, dataset.count, 512):
         some = dataset.read(first, min(first + 512, dataset.count))
@@ -67,14 +67,15 @@ def images_of(dataset: Dataset, ids: Sequence[int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Walker:
-    """A generator with the codes and the images that belong to it."""
+    """A generator, with its codes and the images they stand for."""
 
     generator: nn.Module
     store: Store
     dataset: Dataset
 
     def lines(self, asked: int | Pairs, steps: int) -> tuple[Tensor, Tensor]:
-        """Between pairs: images of interpolated codes, and blended images; (pairs, steps, C, H, W) each."""
+        """Walks between pairs: images of interpolated codes, and blended images; both
+        (pairs, steps, C, H, W)."""
         if isinstance(asked, int):
             ids = first_ids(self.store, 2 * asked)
             asked = tuple(zip(ids[::2], ids[1::2], strict=False))
@@ -86,7 +87,7 @@ class Walker:
         return made, blend(begin, end, steps)
 
     def sum(self, asked: Arithmetic) -> list[Term]:
-        """The terms of a sum, and last their result."""
+        """The terms of a sum, followed by the result."""
         signs = [("+", each) for each in asked.plus] + [("\N{MINUS SIGN}", each) for each in asked.minus]
         codes = [self._average(each) for _, each in signs]
         result = arithmetic(
@@ -107,7 +108,7 @@ class Walker:
         return images_of(self.dataset, ids)
 
     def _label(self, choice: Choice) -> int | None:
-        """The number of the class. Raises DataError for a name that no class has."""
+        """The number of the class. Raises DataError if no class has that name."""
         if not isinstance(choice.label, str):
             return choice.label
         classes = self.dataset.classes

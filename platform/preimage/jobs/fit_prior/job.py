@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from preimage.config import PositiveFloat, PositiveInt
-from preimage.jobs.compare_priors.figures import marginals_png, passes_png
-from preimage.jobs.config import JobConfig, Product
-from preimage.jobs.context import Context, Result
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
+from preimage.jobs.fit_prior.figures import iterations_png, marginals_png
+from preimage.jobs.references import StoreRef
 from preimage.jobs.sampling import draw_codes
 from preimage.latents.fitted import Box, Diagonal, FittedPrior
 from preimage.latents.held_out import Split, likelihood
@@ -17,30 +17,17 @@ from preimage.latents.store import Store
 from preimage.models.prior_folder import save_prior
 from preimage.work.reproducible import prepare_process
 
-HEADLINE = ("held_out_log_likelihood", "training_log_likelihood", "codes")
-
-REPORTED = (
-    "held_out_log_likelihood",
-    "training_log_likelihood",
-    "held_out_outside",
-    "codes",
-    "codes_held_out",
-    "codes_left_out",
-    "latent_dim",
-    "std",
-)
 SAMPLE = 10_000
-"""Codes that a mixture's first means are among, and that the picture shows."""
+"""Codes from which a mixture's first means are drawn, and which the figure shows."""
 
 
-class FitPriorConfig(JobConfig):
-    """Fit a prior to the codes of a latent store. It takes the store's codes as they are: on no ball."""
+class FitPriorJob(Job):
+    """Fit a prior to the codes of a latent store, taken as they are: on no ball."""
 
-    NEEDS: ClassVar[dict[str, Product]] = {"store": "store"}
-    GIVES: ClassVar[frozenset[Product]] = frozenset({"prior"})
+    makes: ClassVar[frozenset[str]] = frozenset({"prior"})
 
     job: Literal["fit-prior"] = "fit-prior"
-    store: str
+    store: StoreRef
     """An earlier step, a run's name or a latent store's folder."""
     kind: Literal["diagonal", "box", "gaussian", "mixture"]
     """`diagonal`: independent normal components. `box`: uniform between each component's extremes.
@@ -50,97 +37,105 @@ class FitPriorConfig(JobConfig):
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """The share of the images whose codes are kept from the fit, chosen by image_id alone."""
     max_iterations: PositiveInt = 200
-    """Passes of EM over the codes, at most, that fit a mixture."""
+    """EM iterations that fit a mixture, at most. Each is one pass over the codes."""
     tolerance: PositiveFloat = 1e-3
-    """A mixture is finished when the mean log-likelihood of a code rises by less, in nats."""
+    """A mixture is finished when an iteration raises the mean log-likelihood of a code by less, in nats."""
 
     @model_validator(mode="after")
-    def _components_of_a_mixture(self) -> "FitPriorConfig":
+    def _components_of_a_mixture(self) -> "FitPriorJob":
         if self.kind == "mixture" and self.components is None:
             raise ValueError(
                 "a mixture needs components: say how many Gaussians it has, such as components=10"
             )
         if self.kind != "mixture" and self.components is not None:
-            raise ValueError(f"components is for a mixture, the kind is {self.kind}: write components=null")
+            raise ValueError(
+                f"components is for a mixture, but the kind is {self.kind}: write components=null"
+            )
         return self
 
+    def metrics(self) -> Metrics:
+        """A likelihood is null where there is none. Codes of images that diverged are `codes_skipped`."""
+        iterations = others("iterations") if self.kind == "mixture" else ()
+        return (
+            *headline("held_out_log_likelihood", "training_log_likelihood", "codes"),
+            *others("held_out_outside", "codes_held_out", "codes_skipped", "latent_dim", "std"),
+            *iterations,
+        )
 
-def cost(config: FitPriorConfig, images: int | None) -> dict[str, int]:
-    passes = {"passes at most": config.max_iterations} if config.kind == "mixture" else {}
-    return passes if images is None else {"codes": images, **passes}
+    def cost(self, images: int | None) -> dict[str, int]:
+        iterations = {"iterations at most": self.max_iterations} if self.kind == "mixture" else {}
+        return iterations if images is None else {"codes": images, **iterations}
 
+    def run(self, context: Context) -> Result:
+        """Stream the store, leave the prior, and measure how likely it makes held-out and training codes.
 
-def reported(config: FitPriorConfig) -> tuple[str, ...]:
-    """The numbers of an outcome; a likelihood is null where there is none."""
-    return (*REPORTED, "passes") if config.kind == "mixture" else REPORTED
-
-
-def run(config: FitPriorConfig, context: Context) -> Result:
-    """Stream the store, leave the prior, and say how likely it makes codes that it was and was not fitted to.
-
-    Images that diverged are left out. Raises PreimageError for codes that the kind cannot be fitted to.
-    """
-    prepare_process(context.resources.cpus_per_worker)
-    store = Store.open(context.inputs["store"])
-    split = Split(store, config.held_out)
-    prior, likelihoods = _fit(config, context, split)
-    save_prior(prior, context.run.prior, provenance(config.job, context, store, config.held_out))
-    sample = split.some(SAMPLE, held_out=False)
-    pictures = {
-        "marginals.png": marginals_png(sample, draw_codes(prior, len(sample), config.seed), prior.name)
-    }
-    if likelihoods:
-        pictures["passes.png"] = passes_png(likelihoods)
-    for name, picture in pictures.items():
-        context.run.figures.write(name, picture)
-    return Result(_metrics(prior, split, likelihoods), tuple(pictures))
+        Skips images that diverged. Raises PreimageError for codes that the kind cannot be fitted to.
+        """
+        prepare_process(context.resources.cpus_per_worker)
+        split = Split(Store.open(context.inputs["store"]), self.held_out)
+        prior, likelihoods = _fit(self, context, split)
+        save_prior(prior, context.run.product("prior"), _provenance(self, context, split.store))
+        sample = split.some(SAMPLE, held_out=False)
+        drawn = draw_codes(prior, len(sample), self.seed)
+        figures = {"marginals.png": marginals_png(sample, drawn, prior.name)}
+        if likelihoods:
+            figures["iterations.png"] = iterations_png(likelihoods)
+        return Result(_measure(prior, split, likelihoods), figures)
 
 
-def provenance(job: str, context: Context, store: Store, held_out: float) -> dict[str, Any]:
-    """What the card of a prior that was fitted to a store's codes says of where it came from."""
+def _provenance(job: FitPriorJob, context: Context, store: Store) -> dict[str, Any]:
+    """Where the prior came from, for its card."""
     return {
-        "job": job,
+        "job": job.job,
         "fingerprint": context.fingerprint,
         "store": store.fingerprint,
         "generator": store.about.generator.fingerprint,
-        "held_out": held_out,
+        "held_out": job.held_out,
     }
 
 
-def _fit(config: FitPriorConfig, context: Context, split: Split) -> tuple[FittedPrior, list[float]]:
-    """The prior, and a mixture's mean log-likelihood before each pass."""
+def _fit(job: FitPriorJob, context: Context, split: Split) -> tuple[FittedPrior, list[float]]:
+    """The prior, and a mixture's mean log-likelihood before each iteration."""
     fits = {
         "diagonal": lambda: Diagonal.fit(split.training_moments()),
         "box": lambda: Box.fit(split.training()),
         "gaussian": lambda: Gaussian.fit(split.training_moments()),
     }
-    if config.kind in fits:
-        return fits[config.kind](), []
-    return _fit_mixture(config, context, split)
+    if job.kind in fits:
+        return fits[job.kind](), []
+    return _fit_mixture(job, context, split)
 
 
-def _fit_mixture(config: FitPriorConfig, context: Context, split: Split) -> tuple[Mixture, list[float]]:
-    """A run that was killed begins anew: it takes the same steps."""
-    assert config.components
+def _fit_mixture(job: FitPriorJob, context: Context, split: Split) -> tuple[Mixture, list[float]]:
+    """A killed run starts again: it takes the same steps."""
+    assert job.components
     likelihoods: list[float] = []
-    advance = context.show("fitting the mixture")
+    advance = context.progress("fitting the mixture")
 
     def watch(done: int, reached: float) -> None:
         likelihoods.append(reached)
         context.run.record(done * split.store.count, {"log_likelihood": reached})
-        advance(done, config.max_iterations)
+        advance(done, job.max_iterations)
 
     sample = split.some(SAMPLE, held_out=False)
     prior = fit_mixture(
-        split.training, sample, config.components, config.seed, config.max_iterations, config.tolerance, watch
+        split.training, sample, job.components, job.seed, job.max_iterations, job.tolerance, watch
     )
-    advance(config.max_iterations, config.max_iterations)
+    advance(job.max_iterations, job.max_iterations)
     return prior, likelihoods
 
 
-def _metrics(prior: FittedPrior, split: Split, likelihoods: list[float]) -> dict[str, Any]:
+def _measure(prior: FittedPrior, split: Split, likelihoods: list[float]) -> dict[str, Any]:
     training, held_out = (likelihood(prior, part) for part in (split.training(), split.held_out()))
-    left_out = split.store.count - training.count - held_out.count
-    passes = {"passes": len(likelihoods)} if likelihoods else {}
-    values = (held_out.mean, training.mean, held_out.outside, training.count, held_out.count, left_out)
-    return dict(zip(REPORTED, (*values, prior.latent_dim, prior.std), strict=True)) | passes
+    iterations = {"iterations": len(likelihoods)} if likelihoods else {}
+    return {
+        "held_out_log_likelihood": held_out.mean,
+        "training_log_likelihood": training.mean,
+        "held_out_outside": held_out.outside,
+        "codes": training.count,
+        "codes_held_out": held_out.count,
+        "codes_skipped": split.store.count - training.count - held_out.count,
+        "latent_dim": prior.latent_dim,
+        "std": prior.std,
+        **iterations,
+    }

@@ -12,7 +12,7 @@ from preimage.figures.grids import tiled
 from preimage.figures.plots import figure_png, new_figure
 
 
-class Panel(NamedTuple):
+class StagePanel(NamedTuple):
     """What is shown of one stage."""
 
     title: str
@@ -23,7 +23,7 @@ class Panel(NamedTuple):
     name: str
 
 
-def induced_png(panels: Sequence[Panel]) -> bytes:
+def induced_png(panels: Sequence[StagePanel]) -> bytes:
     """Samples of each stage beside each other, and below them the spectra of their codes."""
     figure = new_figure(3.2 * len(panels), 6.8, dpi=130)
     above, below = np.array(figure.subfigures(2, 1, height_ratios=[4.1, 2.7]))

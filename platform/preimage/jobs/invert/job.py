@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -17,16 +16,17 @@ from preimage.figures.grids import stacks_png
 from preimage.figures.plots import convergence_png
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
-from preimage.inversion.dataset import Done, Task, make_parts, part_rows
+from preimage.inversion.dataset import InversionTask, Inverter, PartDone, part_rows
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for
-from preimage.jobs.config import JobConfig, Product
-from preimage.jobs.context import Context, Result
+from preimage.jobs.references import GeneratorRef
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.statistics import store_moments
 from preimage.latents.store import Store, StoreWriter
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
+from preimage.work.pieces import run_pieces
 
 log = logging.getLogger(__name__)
 
@@ -35,93 +35,103 @@ STUCK = 1e-3
 SHOWN = 32
 """Images in the grid of reconstructions."""
 COUNTS = ("generator_evaluations", "diverged")
-"""Recorded as they grow; a job that goes on where it stopped goes on counting."""
-
-HEADLINE = ("images", "reconstruction_error", "reconstruction_error_median", "image_steps_per_second")
+"""Recorded as they grow; a job that resumes goes on counting."""
 
 
-class InvertConfig(JobConfig):
+class InvertJob(Job):
     """Find, for every image, a code that the generator maps to it."""
 
-    NEEDS: ClassVar[dict[str, Product]] = {"generator": "generator"}
-    GIVES: ClassVar[frozenset[Product]] = frozenset({"store"})
+    makes: ClassVar[frozenset[str]] = frozenset({"store"})
 
     job: Literal["invert"] = "invert"
-    generator: str
+    generator: GeneratorRef
     """An earlier step, a run's name or a generator folder."""
     data: DataConfig | None = None
     """The images; without it those that the generator was trained on."""
     inversion: InversionConfig = InversionConfig()
 
-    def require_usable(self, generator: GeneratorConfig) -> None:
+    @property
+    def own_data(self) -> DataConfig | None:
+        return self.data
+
+    def metrics(self) -> Metrics:
+        """Of the images that did not diverge; `converged` is a share of all.
+
+        `generator_evaluations` counts what the workers reported: passes of all images, and what making each
+        worker ready took; not parts that were finished unseen while a killed job ended.
+        """
+        return (
+            *headline(
+                "images", "reconstruction_error", "reconstruction_error_median", "image_steps_per_second"
+            ),
+            *others("converged", "steps_per_image", *COUNTS),
+        )
+
+    def check_generator(self, generator: GeneratorConfig) -> None:
         require_allowed(self.inversion.constraint, generator.prior)
         _measurement(generator, self.inversion, seed=0)
 
+    def cost(self, images: int | None) -> dict[str, int]:
+        """Steps, and generator evaluations: one image through the generator, forward or backward, is one.
 
-def cost(config: InvertConfig, images: int | None) -> dict[str, int]:
-    """Steps, and generator evaluations: one image through the generator, forward or backward, counts one.
+        A step is two, but up to 2 + d for levenberg-marquardt, whose d is not known here. What making a
+        worker ready takes is not counted: no more than some thousands."""
+        each = self.inversion.steps * (1 + self.inversion.restarts + self.inversion.restart_negative)
+        if images is None:
+            return {"steps per image at most": each}
+        if self.inversion.solver == "levenberg-marquardt":
+            return {"images": images, "steps of 2 + d generator evaluations at most": images * each}
+        return {"images": images, "generator evaluations at most": 2 * images * each}
 
-    A step is two, but up to 2 + d for levenberg-marquardt, whose d is not known here. What making a worker
-    ready takes is left out: no more than some thousands.
-    """
-    each = config.inversion.steps * (1 + config.inversion.restarts + config.inversion.restart_negative)
-    if images is None:
-        return {"steps per image at most": each}
-    if config.inversion.solver == "levenberg-marquardt":
-        return {"images": images, "steps of 2 + d generator evaluations at most": images * each}
-    return {"images": images, "generator evaluations at most": 2 * images * each}
+    def run(self, context: Context) -> Result:
+        """Invert what is not in the store yet, and finish the store.
 
-
-def run(config: InvertConfig, context: Context) -> Result:
-    """Invert what is not in the store yet, and finish the store.
-
-    The figures are of the images that did not diverge, `converged` is a share of all. `generator_evaluations`
-    counts what the workers told of: passes of all images, and what making each worker ready took; not parts
-    that were finished unseen while a killed job ended. Raises InversionError where every image diverged.
-    """
-    card = read_card(context.inputs["generator"])
-    config.require_usable(card.generator)
-    dataset = context.dataset(images_for(card, config.data))
-    rows = part_rows(dataset.count, config.inversion.batch_size)
-    parts = -(-dataset.count // rows)
-    about = _about(config, context, card, dataset)
-    writer = StoreWriter(context.run.store, about, parts, dataset.count)
-    task = Task(
-        generator=context.inputs["generator"],
-        dataset=dataset.folder,
-        writer=writer,
-        config=config.inversion,
-        seed=config.seed,
-        rows=rows,
-        cpus=config.resources.cpus_per_worker,
-    )
-    missing = sorted(set(range(parts)) - writer.done())
-    tally = _Tally(context, dataset.count, _rows_of(set(range(parts)) - set(missing), rows, dataset.count))
-    for done in make_parts(task, missing, config.resources) if missing else ():
-        tally.add(done)
-    measurement = _measurement(card.generator, config.inversion, config.seed)
-    return _conclude(config, context, dataset, measurement, writer.finish(), tally.figures())
+        Raises InversionError where every image diverged.
+        """
+        card = read_card(context.inputs["generator"])
+        self.check_generator(card.generator)
+        dataset = context.dataset(images_for(card, self.data))
+        rows = part_rows(dataset.count, self.inversion.batch_size)
+        parts = -(-dataset.count // rows)
+        writer = StoreWriter(
+            context.run.product("store"), _about(self, context, card, dataset), parts, dataset.count
+        )
+        task = InversionTask(
+            generator=context.inputs["generator"],
+            dataset=dataset.folder,
+            writer=writer,
+            config=self.inversion,
+            seed=self.seed,
+            rows=rows,
+            cpus=self.resources.cpus_per_worker,
+        )
+        work, tally = Inverter(task), _Tally(context)
+        for part, done in run_pieces(
+            work, range(parts), self.resources, context.progress("inverting images")
+        ):
+            tally.add(work.size(part), done)
+        measurement = _measurement(card.generator, self.inversion, self.seed)
+        return _conclude(self, context, dataset, measurement, writer.finish(), tally.metrics())
 
 
 class _Tally:
-    """Counts the images done and what they took, shows them, and records the speed over them."""
+    """Counts the images done and what they took, and records the speed over them."""
 
-    def __init__(self, context: Context, count: int, before: int) -> None:
-        self.context, self.count, self.images = context, count, before
-        self.advance: Callable[[int, int], None] = context.show("inverting images")
-        self.begin, self.steps = time.perf_counter(), 0
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.begin, self.images, self.steps = time.perf_counter(), 0, 0
         self.counts = {name: _latest(context, name) for name in COUNTS}
-        self.advance(before, count)
 
-    def add(self, done: Done) -> None:
-        self.images += done["images"]
-        self.steps += done["steps"]
-        self.counts["generator_evaluations"] += done["passes"]
-        self.counts["diverged"] += done["diverged"]
-        self.advance(self.images, self.count)
-        self.context.run.record(self.images, {"seconds_per_part": done["seconds"], **self.figures()})
+    def add(self, images: int, done: PartDone | None) -> None:
+        """Of a part of so many images, what it took; None of one that an earlier attempt left."""
+        self.images += images
+        if done:
+            self.steps += done["steps"]
+            self.counts["generator_evaluations"] += done["passes"]
+            self.counts["diverged"] += done["diverged"]
+            self.context.run.record(self.images, {"seconds_per_part": done["seconds"], **self.metrics()})
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         seconds = time.perf_counter() - self.begin
         return self.counts | ({"image_steps_per_second": self.steps / seconds} if self.steps else {})
 
@@ -136,20 +146,20 @@ def _measurement(generator: GeneratorConfig, config: InversionConfig, seed: int)
     return make_measurement(config.measurement, (generator.channels, side, side), seed)
 
 
-def _about(config: InvertConfig, context: Context, card: GeneratorCard, dataset: Dataset) -> About:
+def _about(job: InvertJob, context: Context, card: GeneratorCard, dataset: Dataset) -> About:
     generator = GeneratorInfo(fingerprint=card.fingerprint, path=context.inputs["generator"].uri)
     images = DatasetInfo(fingerprint=dataset.fingerprint, path=dataset.folder.uri, count=dataset.count)
     return About(
         generator=generator,
         dataset=images,
-        solver=config.inversion.model_dump(mode="json", exclude={"batch_size"}) | {"seed": config.seed},
+        solver=job.inversion.model_dump(mode="json", exclude={"batch_size"}) | {"seed": job.seed},
         latent_dim=card.generator.latent_dim,
         prior=card.generator.prior,
     )
 
 
 def _conclude(
-    config: InvertConfig,
+    job: InvertJob,
     context: Context,
     dataset: Dataset,
     measurement: Measurement,
@@ -166,9 +176,11 @@ def _conclude(
             f"the search for every one of {store.count} images diverged: lower inversion.lr, "
             "or choose another inversion.solver"
         )
-    _warn_of_codes_that_never_moved(config, store)
-    context.run.figures.write("reconstructions.png", _reconstructions(context, dataset, measurement, store))
-    context.run.figures.write("errors.png", convergence_png(losses[counted].numpy()))
+    _warn_of_codes_that_never_moved(job, store)
+    figures = {
+        "reconstructions.png": _reconstructions(context, dataset, measurement, store),
+        "errors.png": convergence_png(losses[counted].numpy()),
+    }
     metrics: dict[str, Any] = {
         "images": store.count,
         "reconstruction_error": losses[counted].double().mean().item(),
@@ -177,14 +189,14 @@ def _conclude(
         "steps_per_image": steps[counted].double().mean().item(),
     }
     metrics |= tally | {"diverged": int((~counted).sum())}  # some may have diverged in an earlier attempt
-    return Result(metrics, ("reconstructions.png", "errors.png"))
+    return Result(metrics, figures)
 
 
-def _warn_of_codes_that_never_moved(config: InvertConfig, store: Store) -> None:
+def _warn_of_codes_that_never_moved(job: InvertJob, store: Store) -> None:
     """A generator may be flat around zero; codes that are still there say nothing of its images."""
     moments = store_moments(store)
     size = (moments.gram.trace() / (moments.count * store.latent_dim)).sqrt().item()
-    if config.inversion.init_codes == "small-normal" and size < STUCK:
+    if job.inversion.init_codes == "small-normal" and size < STUCK:
         log.warning(
             "the codes are still near zero, where their search began (root mean square %.1e): the generator "
             "hardly changes there, and they say nothing of its images. "
@@ -209,7 +221,3 @@ def _reconstructions(context: Context, dataset: Dataset, measurement: Measuremen
 def _seen(measurement: Measurement, images: Tensor, ids: Tensor) -> Tensor:
     """What was seen of images (n, C, H, W), in their own size."""
     return F.interpolate(measurement.observe(images, ids), images.shape[2:])
-
-
-def _rows_of(parts: set[int], rows: int, count: int) -> int:
-    return sum(min(rows, count - part * rows) for part in parts)

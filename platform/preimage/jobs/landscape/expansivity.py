@@ -8,19 +8,19 @@ from torch import Tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.inversion import Engine, InversionConfig
-from preimage.jobs.context import Context
+from preimage.jobs.base import Context
 from preimage.jobs.landscape.figures import Cell
 from preimage.latents.priors import Normal
 from preimage.models.random_nets import RandomNet, expansivity
 from preimage.work.reproducible import seed_of
-from preimage.work.trials import Results, run_trials
+from preimage.work.trials import Results
 
 RECOVERED = 1e-4
-"""The mean squared error of a code's components below which it is recovered (precise-recovery)."""
+"""A code is recovered where its squared error, averaged over components, is below this (precise-recovery)."""
 SAME_IMAGE = 1e-6
-"""A residual below this share of an image's mean square is none."""
+"""A residual below this share of an image's mean square counts as none."""
 FULL_RANK = 1e-6
-"""A smallest singular value above this share of the largest makes a Jacobian one of full rank."""
+"""A Jacobian has full rank where its smallest singular value is above this share of the largest."""
 
 
 class SweepConfig(Config):
@@ -34,7 +34,7 @@ class SweepConfig(Config):
     second: tuple[PositiveInt, ...] = (1, 2, 4, 8, 16, 32)
     """C2, the second layer's."""
     networks: PositiveInt = 8
-    """Networks for each pair of them."""
+    """Networks for each pair of C1 and C2."""
     codes: PositiveInt = 32
     """Codes z* to recover in each network, each from one random start."""
     inversion: InversionConfig = InversionConfig(
@@ -42,21 +42,30 @@ class SweepConfig(Config):
     )
 
     @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The pairs (C1, C2) that are tried."""
+        return list(product(self.first, self.second))
+
+    @property
     def searches(self) -> int:
-        return 2 * len(self.first) * len(self.second) * self.networks * self.codes
+        """Searches for a code, two for each."""
+        return 2 * len(self.pairs) * self.networks * self.codes
 
 
-def sweep(config: SweepConfig, seed: int, context: Context) -> list[Cell]:
-    """Each pair of channels, as one trial."""
-    pairs = {f"channels-{a}-{b}": (a, b) for a, b in product(config.first, config.second)}
-    results = run_trials(context, pairs, partial(recover, config, seed), "recovering codes")
+def sweep_channels(config: SweepConfig, seed: int, context: Context) -> list[Cell]:
+    """Run one trial for each pair of channels."""
+    pairs = {f"channels-{a}-{b}": (a, b) for a, b in config.pairs}
+    results = context.run_trials(pairs, partial(recover_codes, config, seed), "recovering codes")
     return [_cell(config, *pair, results[name]) for name, pair in pairs.items()]
 
 
-def recover(config: SweepConfig, seed: int, channels: tuple[int, int]) -> Results:
-    """For each network and code, (networks, codes) bool: whether the code was recovered from its start;
-    with a second start from -z_hat, the better kept; whether another code with the same image was found; and
-    whether the Jacobian at z* is of full rank, without which codes near it have the same image."""
+def recover_codes(config: SweepConfig, seed: int, channels: tuple[int, int]) -> Results:
+    """What happened to each code of each network, (networks, codes) bool.
+
+    `recovered`: the search from its start finds it; `recovered_negative`: the better of that search and one
+    from -z_hat finds it; `another_code`: the better one finds another code with the same image; `full_rank`:
+    the Jacobian at z* has full rank, without which codes near it have the same image.
+    """
     each = [_recover_in(config, channels, seed_of(seed, number)) for number in range(config.networks)]
     return {name: torch.stack([one[name] for one in each]) for name in each[0]}
 
@@ -73,17 +82,17 @@ def _recover_in(config: SweepConfig, channels: tuple[int, int], seed: int) -> Re
     second = engine.invert(images, -first.z)
     other = (second.loss < first.loss)[:, None]
     best, loss = torch.where(other, second.z, first.z), torch.minimum(first.loss, second.loss)
-    recovered = _equal(best, codes)
+    recovered = _is_recovered(best, codes)
     same_image = loss <= SAME_IMAGE * images.square().flatten(1).mean(1)
     return {
-        "recovered": _equal(first.z, codes),
+        "recovered": _is_recovered(first.z, codes),
         "recovered_negative": recovered,
         "another_code": same_image & ~recovered,
         "full_rank": _full_rank(net, codes),
     }
 
 
-def _equal(found: Tensor, codes: Tensor) -> Tensor:
+def _is_recovered(found: Tensor, codes: Tensor) -> Tensor:
     return (found - codes).square().mean(1) < RECOVERED
 
 
@@ -101,7 +110,7 @@ def _cell(config: SweepConfig, first: int, second: int, results: Results) -> Cel
 
 
 def sweep_table(config: SweepConfig, cells: list[Cell]) -> str:
-    """A line for each pair of channels, in Markdown."""
+    """Markdown, a row for each pair of channels."""
     columns = ("recovered", "recovered_negative", "another_code", "full_rank")
     lines = [
         f"# Codes of {config.latent_dim} components through two ReLU layers, {config.networks} networks of "

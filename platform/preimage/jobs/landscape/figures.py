@@ -14,8 +14,8 @@ REACHED, ELSEWHERE = "tab:blue", "tab:red"
 
 
 @dataclass(frozen=True)
-class Terrain:
-    """One landscape: a net's cost over a window of codes, and descents on it."""
+class Landscape:
+    """A net's cost over a window of codes, and descents on it."""
 
     title: str
     cost: np.ndarray
@@ -23,14 +23,14 @@ class Terrain:
     paths: np.ndarray
     """(descents, steps, 2)."""
     reached: np.ndarray
-    """(descents,) bool: whether z* was reached."""
+    """(descents,) bool: whether the descent reached z*."""
     same_image: np.ndarray
-    """(descents,) bool: whether the end gives the image of z*, if not its code."""
+    """(descents,) bool: whether its end has the image of z*, whatever its code."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a sweep found for one pair of channels."""
+    """What the sweep found for one pair of channels."""
 
     first: int
     second: int
@@ -39,40 +39,40 @@ class Cell:
     shares: dict[str, float]
 
 
-def landscape_png(terrains: list[Terrain], code: tuple[float, float], window: float) -> bytes:
+def landscape_png(landscapes: list[Landscape], code: tuple[float, float], window: float) -> bytes:
     """Surfaces of J, above maps of it with the descents (partial-measurements, figure 4).
 
-    code: z*, in the middle; window: how far from it the landscape reaches. Both are of the square root of J,
-    which grows about evenly with the distance from a minimum.
+    code: z*, in the middle; window: how far from it the landscape reaches. Surface and map show the square
+    root of J, which grows about evenly with the distance from a minimum.
     """
-    figure = new_figure(3.3 * len(terrains), 6.6)
-    x, y = (np.linspace(middle - window, middle + window, len(terrains[0].cost)) for middle in code)
-    for column, terrain in enumerate(terrains, 1):
-        height = np.sqrt(terrain.cost / terrain.cost.max())
-        surface = figure.add_subplot(2, len(terrains), column, projection="3d")
+    figure = new_figure(3.3 * len(landscapes), 6.6)
+    x, y = (np.linspace(middle - window, middle + window, len(landscapes[0].cost)) for middle in code)
+    for column, landscape in enumerate(landscapes, 1):
+        height = np.sqrt(landscape.cost / landscape.cost.max())
+        surface = figure.add_subplot(2, len(landscapes), column, projection="3d")
         surface.plot_surface(*np.meshgrid(x, y), height, cmap="viridis", rcount=70, ccount=70, linewidth=0)
-        surface.set(title=terrain.title, xticks=[], yticks=[], zticks=[])
+        surface.set(title=landscape.title, xticks=[], yticks=[], zticks=[])
         surface.view_init(elev=38, azim=-60)
-        axes = figure.add_subplot(2, len(terrains), len(terrains) + column)
-        _map(axes, terrain, height, x, y)
+        axes = figure.add_subplot(2, len(landscapes), len(landscapes) + column)
+        _map(axes, landscape, height, x, y)
         axes.plot(*code, "*", markersize=13, color="white", markeredgecolor="black")
         axes.set(xlim=x[[0, -1]], ylim=y[[0, -1]], aspect="equal", xlabel="first component of z")
         axes.set_ylabel("second component" if column == 1 else "")
     return figure_png(figure)
 
 
-def _map(axes: Axes, terrain: Terrain, height: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+def _map(axes: Axes, landscape: Landscape, height: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     axes.contourf(x, y, height, levels=24, cmap="viridis")
-    for path, reached in zip(terrain.paths, terrain.reached, strict=True):
+    for path, reached in zip(landscape.paths, landscape.reached, strict=True):
         axes.plot(*path.T, color="white", linewidth=0.6, alpha=0.75)
         axes.plot(*path[-1], "o", markersize=3.5, color=REACHED if reached else ELSEWHERE)
-    title = f"{terrain.reached.sum()} of {len(terrain.reached)} descents reach z*"
-    others = (terrain.same_image & ~terrain.reached).sum()
+    title = f"{landscape.reached.sum()} of {len(landscape.reached)} descents reach z*"
+    others = (landscape.same_image & ~landscape.reached).sum()
     axes.set_title(title + (f",\n{others} another code of its image" if others else ""), fontsize=10)
 
 
 def expansivity_png(cells: list[Cell], latent_dim: int) -> bytes:
-    """The share of codes recovered: by both layers' channels, and against the last layer's expansivity."""
+    """The share of codes recovered, by both layers' channels and by the last layer's expansivity."""
     figure = new_figure(11, 4.4)
     left, right = figure.subplots(1, 2)
     rows = [list(row) for _, row in groupby(cells, key=lambda cell: cell.first)]
@@ -91,7 +91,7 @@ def expansivity_png(cells: list[Cell], latent_dim: int) -> bytes:
 
 
 def _squares(axes: Axes, rows: list[list[Cell]], latent_dim: int) -> None:
-    """Shares by channels; each square says its own, and is framed where both layers expand as asked."""
+    """Shares by channels. Each square prints its own, in bold where both expansivities reach 1."""
     shares = np.array([_shares(row, "recovered_negative") for row in rows]).T
     axes.imshow(shares, origin="lower", cmap="viridis", vmin=0, vmax=1, aspect="auto")
     for i, row in enumerate(rows):

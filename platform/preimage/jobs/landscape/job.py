@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -12,25 +12,15 @@ from torch import Tensor
 from preimage.config import PositiveFloat, PositiveInt
 from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
-from preimage.jobs.config import JobConfig
-from preimage.jobs.context import Context, Result
-from preimage.jobs.landscape.expansivity import SweepConfig, sweep, sweep_table
-from preimage.jobs.landscape.figures import Terrain, expansivity_png, landscape_png
-from preimage.jobs.landscape.report import TITLES, nets_table, summary
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
+from preimage.jobs.landscape.expansivity import SweepConfig, sweep_channels, sweep_table
+from preimage.jobs.landscape.figures import Landscape, expansivity_png, landscape_png
+from preimage.jobs.landscape.report import NET_METRICS, TITLES, nets_table, summary
 from preimage.latents.priors import Normal
 from preimage.metrics.landscape import Cost, distinct, flat_area, is_minimum, lattice
 from preimage.models.random_nets import Activation, RandomNet, WeightLaw
 from preimage.work.reproducible import seed_of
-from preimage.work.trials import Results, run_trials
-
-HEADLINE = (
-    "reached_relu",
-    "reached_negative_relu",
-    "reached_sigmoid",
-    "reached_tanh",
-    "flat_area_relu",
-    "flat_area_counter_example",
-)
+from preimage.work.trials import Results
 
 KINDS: dict[str, tuple[Activation, WeightLaw]] = {
     "relu": ("relu", "normal"),
@@ -39,22 +29,22 @@ KINDS: dict[str, tuple[Activation, WeightLaw]] = {
     "tanh": ("tanh", "normal"),
     "counter_example": ("relu", "uniform"),
 }
-"""Figure 4's nets, (a) to (d), and leaky ReLU, of which the paper says that it is as ReLU."""
+"""Figure 4's nets, (a) to (d), and leaky ReLU, which the paper says behaves as ReLU does."""
 
 NEAR = 0.1
-"""A descent that ends nearer than this to z* has reached it; an end lower than all of a circle of this radius
-around it is a minimum, not a place on a slope; two minima this near are one."""
+"""A descent that ends nearer than this to z* has reached it. An end counts as a minimum, not a place on a
+slope, where it is lower than all of a circle of this radius around it. Two minima this near count as one."""
 FLAT = 1e-3
 """Where J is below this share of its mean over the window it counts as flat."""
 DONE = 1e-10
-"""Where J is below this share of it a descent is over."""
+"""A descent is over where J is below this share of its mean over the window."""
 PATH = 100
 """Codes of a path that are kept."""
 SAME_IMAGE = 1e-6
-"""Where J is below this share of its mean over the window there is no residual worth the name."""
+"""Where J is below this share of its mean over the window the residual counts as none."""
 
 
-class LandscapeConfig(JobConfig):
+class LandscapeJob(Job):
     """Measure and draw the cost landscapes of random nets (partial-measurements, section 4.2, figure 4), and
     when codes can be recovered through them (theorem 1)."""
 
@@ -66,13 +56,13 @@ class LandscapeConfig(JobConfig):
     gain: PositiveFloat | Literal["unit"] = 1.0
     """Multiplies the weights; `unit` gives every activation inputs of mean square one."""
     code: tuple[float, float] = (-1.0, -1.0)
-    """The code to find, z*. With positive weights alone, a ReLU net gives nothing for codes of this sign."""
+    """The code to find, z*. A ReLU net with positive weights alone outputs zero for codes of this sign."""
     window: PositiveFloat = 4.0
-    """The landscape reaches so far from z* to each side."""
+    """How far the landscape reaches from z* to each side."""
     grid: int = Field(201, ge=3)
     """Points of the landscape a side."""
     starts: PositiveInt = 8
-    """Descents begin on a lattice of so many points a side."""
+    """Descents begin on a lattice with this many points a side."""
     networks: PositiveInt = 20
     """Networks of each kind; the one in which the fewest descents succeed is drawn."""
     measurement: MeasurementConfig = MeasurementConfig(mask="random", rate=0.5)
@@ -82,60 +72,79 @@ class LandscapeConfig(JobConfig):
     steps: PositiveInt = 2000
     sweep: SweepConfig = SweepConfig()
 
+    def metrics(self) -> Metrics:
+        """`summary` of each kind of net, and the share of codes recovered by each pair of channels."""
+        first = (
+            "reached_relu",
+            "reached_negative_relu",
+            "reached_sigmoid",
+            "reached_tanh",
+            "flat_area_relu",
+            "flat_area_counter_example",
+        )
+        nets = [f"{name}_{kind}" for kind in KINDS for name in NET_METRICS]
+        channels = [_recovered_name(*pair) for pair in self.sweep.pairs]
+        return (*headline(*first), *others(*(name for name in nets if name not in first), *channels))
 
-def cost(config: LandscapeConfig, images: int | None) -> dict[str, int]:
-    """Every code is searched for twice: from its start, and from the negative of what that finds. A step is a
-    forward and a reverse pass."""
-    descents = 2 * len(KINDS) * config.networks * config.starts**2
-    steps = descents * config.steps + config.sweep.searches * config.sweep.inversion.steps
-    return {"searches": descents + config.sweep.searches, "generator evaluations at most": 2 * steps}
+    def cost(self, images: int | None) -> dict[str, int]:
+        """Every code is searched for twice: from its start, and from the negative of what that finds.
+        A step is a forward and a reverse pass."""
+        descents = 2 * len(KINDS) * self.networks * self.starts**2
+        steps = descents * self.steps + self.sweep.searches * self.sweep.inversion.steps
+        return {"searches": descents + self.sweep.searches, "generator evaluations at most": 2 * steps}
+
+    def run(self, context: Context) -> Result:
+        """Explore every net and sweep over channels; draw both, and set them beside what the paper says."""
+        kinds = self._explore_all(context)
+        cells = sweep_channels(self.sweep, self.seed, context)
+        landscapes = [_hardest(TITLES[kind], results) for kind, results in kinds.items()]
+        found = {kind: summary(results, self.code) for kind, results in kinds.items()}
+        shares = {
+            _recovered_name(each.first, each.second): each.shares["recovered_negative"] for each in cells
+        }
+        figures = {
+            "landscape.png": landscape_png(landscapes, self.code, self.window),
+            "expansivity.png": expansivity_png(cells, self.sweep.latent_dim),
+        }
+        heading = f"Landscapes of {self.networks} random nets of each kind, {self.starts**2} descents in each"
+        return Result(
+            {f"{name}_{kind}": n for kind, each in found.items() for name, n in each.items()} | shares,
+            figures,
+            f"# {heading}\n\n{nets_table(found)}\n{sweep_table(self.sweep, cells)}",
+        )
+
+    def _explore_all(self, context: Context) -> dict[str, list[Results]]:
+        """What `explore` gives for every net, by kind."""
+        nets = {f"{kind}-{number:03d}": (kind, number) for kind in KINDS for number in range(self.networks)}
+        explored = context.run_trials(nets, partial(explore, self), "exploring landscapes")
+        return {kind: [explored[name] for name, each in nets.items() if each[0] == kind] for kind in KINDS}
 
 
-def run(config: LandscapeConfig, context: Context) -> Result:
-    """Explore every net and sweep over channels; draw both, and set them beside what the paper says."""
-    nets = {f"{kind}-{number:03d}": (kind, number) for kind in KINDS for number in range(config.networks)}
-    explored = run_trials(context, nets, partial(explore, config), "exploring landscapes")
-    kinds = {kind: [explored[name] for name, each in nets.items() if each[0] == kind] for kind in KINDS}
-    cells = sweep(config.sweep, config.seed, context)
-
-    terrains = [_hardest(TITLES[kind], results) for kind, results in kinds.items()]
-    context.run.figures.write("landscape.png", landscape_png(terrains, config.code, config.window))
-    context.run.figures.write("expansivity.png", expansivity_png(cells, config.sweep.latent_dim))
-    found = {kind: summary(results, config.code) for kind, results in kinds.items()}
-    heading = f"Landscapes of {config.networks} random nets of each kind, {config.starts**2} descents in each"
-    tables = f"# {heading}\n\n{nets_table(found)}\n{sweep_table(config.sweep, cells)}"
-    context.run.figures.write("table.md", tables.encode())
-    metrics: dict[str, Any] = {
-        f"{name}_{kind}": n for kind, each in found.items() for name, n in each.items()
-    }
-    metrics |= {
-        f"recovered_channels_{cell.first}_{cell.second}": cell.shares["recovered_negative"] for cell in cells
-    }
-    return Result(metrics, ("table.md", "landscape.png", "expansivity.png"))
+def _recovered_name(first: int, second: int) -> str:
+    """The metric of a pair of channels."""
+    return f"recovered_channels_{first}_{second}"
 
 
-def explore(config: LandscapeConfig, which: tuple[str, int]) -> Results:
-    """One landscape: J over the window, how it is curved at z*, and where descents end."""
+def explore(job: LandscapeJob, which: tuple[str, int]) -> Results:
+    """One net, by kind and number: J over the window, its curvatures at z*, and where descents end."""
     kind, number = which
-    (activation, weights), seed = KINDS[kind], seed_of(config.seed, number)
-    net = RandomNet(
-        (2, config.channels, 1), config.kernel, config.stride, activation, weights, config.gain, seed
-    )
-    code = torch.tensor(config.code)
+    (activation, weights), seed = KINDS[kind], seed_of(job.seed, number)
+    net = RandomNet((2, job.channels, 1), job.kernel, job.stride, activation, weights, job.gain, seed)
+    code = torch.tensor(job.code)
     channels, height, width = net(code[None]).shape[1:]
-    measurement = make_measurement(config.measurement, (channels, height, width), seed)
+    measurement = make_measurement(job.measurement, (channels, height, width), seed)
     surface = Cost(seen(net, measurement), code)
-    values = surface(lattice(code, config.window, config.grid))
+    values = surface(lattice(code, job.window, job.grid))
     return {
-        "cost": values.view(config.grid, config.grid).float(),
+        "cost": values.view(job.grid, job.grid).float(),
         "flat_area": flat_area(values, FLAT),
         "curvatures": surface.curvatures(code[None])[0],
-        **_descend(config, net, measurement, surface, values.mean().item()),
+        **_descend(job, net, measurement, surface, values.mean().item()),
     }
 
 
 def seen(net: RandomNet, measurement: Measurement) -> Callable[[Tensor], Tensor]:
-    """Codes (n, d) to what is seen of their images (n, m) as of image 0, in float64 and without noise."""
+    """A map of codes (n, d) to what image 0's mask shows of their images (n, m), in float64 without noise."""
     exact, mask = deepcopy(net).double(), measurement.masks(torch.zeros(1, dtype=torch.int64))
     everywhere = torch.ones(1, *measurement.reduced)
     where = (everywhere if mask is None else everywhere * mask).flatten() > 0
@@ -143,19 +152,19 @@ def seen(net: RandomNet, measurement: Measurement) -> Callable[[Tensor], Tensor]
 
 
 def _descend(
-    config: LandscapeConfig, net: RandomNet, measurement: Measurement, surface: Cost, scale: float
+    job: LandscapeJob, net: RandomNet, measurement: Measurement, surface: Cost, scale: float
 ) -> Results:
-    """From a lattice of starts, and once more from the negative of what that finds, the better kept.
+    """Descend from a lattice of starts, and once more from the negative of what that finds; keep the better.
 
     scale: the mean of J over the window.
     """
     code = surface.code.float()
-    starts = lattice(code, config.window * (1 - 1 / config.starts), config.starts)
-    settings = _settings(config, surface, starts, scale)
+    starts = lattice(code, job.window * (1 - 1 / job.starts), job.starts)
+    settings = _settings(job, surface, starts, scale)
     engine = Engine(net, settings, Normal(2), measurement, started=True)
     images = net(code[None]).expand(len(starts), -1, -1, -1)
     ids = torch.zeros(len(starts), dtype=torch.int64)  # all see the same pixels
-    first = engine.invert(images, starts, ids, keep=_spaced(config.steps))
+    first = engine.invert(images, starts, ids, keep=_spaced(job.steps))
     second = engine.invert(images, -first.z, ids)
     best = torch.where((second.loss < first.loss)[:, None], second.z, first.z)
     lowest = distinct(first.z[is_minimum(surface, first.z, NEAR)], NEAR)
@@ -169,14 +178,14 @@ def _descend(
     }
 
 
-def _settings(config: LandscapeConfig, surface: Cost, starts: Tensor, scale: float) -> InversionConfig:
-    """Plain gradient descent, until nothing is left or nothing is gained."""
+def _settings(job: LandscapeJob, surface: Cost, starts: Tensor, scale: float) -> InversionConfig:
+    """Plain gradient descent, until J is as good as zero or stops falling."""
     steepest = surface.curvatures(torch.cat([starts, surface.code[None].float()])).max().item()
     share = 2 / surface.observed  # the engine's loss is this much of J
     return InversionConfig(
         solver="gradient-descent",
-        lr=config.lr / (share * steepest),
-        steps=config.steps,
+        lr=job.lr / (share * steepest),
+        steps=job.steps,
         tolerance=DONE * share * scale,
         patience=200,
         min_rel_delta=1e-3,
@@ -192,7 +201,7 @@ def _near(codes: Tensor, code: Tensor) -> Tensor:
     return (codes - code).norm(dim=1) < NEAR
 
 
-def _hardest(title: str, results: list[Results]) -> Terrain:
+def _hardest(title: str, results: list[Results]) -> Landscape:
     """The landscape in which the fewest descents reach z*."""
     hardest = min(results, key=lambda each: int(each["reached"].sum()))
-    return Terrain(title, *(hardest[name].numpy() for name in ("cost", "paths", "reached", "same_image")))
+    return Landscape(title, *(hardest[name].numpy() for name in ("cost", "paths", "reached", "same_image")))

@@ -1,4 +1,4 @@
-"""What a landscape job found, in figures and beside what the paper says."""
+"""The landscape job's metrics and table, beside what the paper says."""
 
 import torch
 from torch import Tensor
@@ -22,26 +22,47 @@ PAPER = {
 """partial-measurements, section 4.2 and figure 4."""
 
 
-def summary(results: list[Results], code: tuple[float, float]) -> dict[str, float]:
-    """Figures of one kind of net, over its networks."""
+NET_METRICS = (
+    "reached",
+    "reached_negative",
+    "another_code",
+    "minima",
+    "flat_area",
+    "curvature_ratio",
+    "other_minimum_along",
+    "other_minimum_cosine",
+)
+"""What `summary` gives for each kind of net."""
+
+
+def summary(results: list[Results], code: tuple[float, float]) -> dict[str, float | None]:
+    """The metrics of one kind of net, averaged over its networks.
+
+    `other_minimum_...` say where the minima other than z* lie; None where no descent ends in one.
+    """
 
     def mean(values: list[Tensor]) -> float:
         return torch.stack([each.double().mean() for each in values]).mean().item()
 
-    found = {
+    return {
         "reached": mean([each["reached"] for each in results]),
         "reached_negative": mean([each["reached_negative"] for each in results]),
         "another_code": mean([each["same_image"] & ~each["reached"] for each in results]),
         "minima": mean([each["minima"] for each in results]),
         "flat_area": mean([each["flat_area"] for each in results]),
         "curvature_ratio": mean([_ratio(each["curvatures"]) for each in results]),
+        **_other_minima(torch.cat([each["others"] for each in results]), torch.tensor(code)),
     }
-    others = torch.cat([each["others"] for each in results])
-    if len(others):
-        true = torch.tensor(code)
-        found["other_minimum_along"] = (others @ true / true.square().sum()).mean().item()
-        found["other_minimum_cosine"] = torch.cosine_similarity(others, true[None]).mean().item()
-    return found
+
+
+def _other_minima(others: Tensor, code: Tensor) -> dict[str, float | None]:
+    """Where minima (n, 2) lie: their projections in units of z*, and cosines with it; None for no minima."""
+    if not len(others):
+        return {"other_minimum_along": None, "other_minimum_cosine": None}
+    return {
+        "other_minimum_along": (others @ code / code.square().sum()).mean().item(),
+        "other_minimum_cosine": torch.cosine_similarity(others, code[None]).mean().item(),
+    }
 
 
 def _ratio(curvatures: Tensor) -> Tensor:
@@ -49,15 +70,16 @@ def _ratio(curvatures: Tensor) -> Tensor:
     return curvatures[0].clamp(min=0) / curvatures[-1] if curvatures[-1] > 0 else torch.tensor(0.0)
 
 
-def nets_table(found: dict[str, dict[str, float]]) -> str:
-    """A line for each kind of net, in Markdown."""
+def nets_table(found: dict[str, dict[str, float | None]]) -> str:
+    """Markdown, a row for each kind of net."""
     lines = [
         "| net | descents that reach z* | with a restart from -z_hat | minima reached | others lie at | "
         "same image, another code | flat area | least / largest curvature at z* | the paper |",
         "|---" * 9 + "|",
     ]
     for kind, each in found.items():
-        where = f"{each['other_minimum_along']:.2f} z*" if "other_minimum_along" in each else "-"
+        along = each["other_minimum_along"]
+        where = "-" if along is None else f"{along:.2f} z*"
         lines.append(
             f"| {TITLES[kind]} | {each['reached']:.1%} | {each['reached_negative']:.1%} | "
             f"{each['minima']:.2f} | {where} | {each['another_code']:.1%} | {each['flat_area']:.2%} | "

@@ -9,46 +9,49 @@ import torch
 from torch import Tensor
 
 from preimage.config import PositiveInt
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.figures.grids import stacks_png
 from preimage.inversion.dataset import part_rows
-from preimage.jobs.config import JobConfig, Product
-from preimage.jobs.context import Context, Result
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.pca.figures import components_png, explained_png
 from preimage.jobs.sampling import this_device
 from preimage.latents.priors import Gaussian
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, concatenate
 from preimage.latents.store import Store, StoreWriter
 from preimage.models.config import LinearConfig
-from preimage.models.generator_folder import CONFIG, GeneratorCard, load_generator, load_prior, save_generator
+from preimage.models.generator_folder import GeneratorCard, load_generator, load_prior, save_generator
 from preimage.models.linear import LinearGenerator
 from preimage.models.pca import Components, principal_components, require_possible
+from preimage.models.weights import CONFIG
 from preimage.work.reproducible import prepare_process
-
-HEADLINE = ("images", "latent_dim", "reconstruction_error", "explained")
 
 SHOWN = 32
 """Images in each grid."""
 ROWS, VALUES = 1024, 1 << 24
-"""Images in memory at a time: so many, or fewer where their pixels would be more values than these."""
+"""Images in memory at a time; fewer where their pixels would be more than VALUES."""
 PASSES = 8
 """Over the images, about: photographs and digits take five to seven, and their codes one more."""
 
 
-class PcaConfig(JobConfig):
+class PcaJob(Job):
     """Keep the first principal components of a dataset. It runs in this process, whatever the backend."""
 
-    GIVES: ClassVar[frozenset[Product]] = frozenset({"generator", "store"})
+    makes: ClassVar[frozenset[str]] = frozenset({"generator", "store"})
 
     job: Literal["pca"] = "pca"
     data: DataConfig
     latent_dim: PositiveInt = 100
-    """Components that are kept, and so components of a code."""
+    """Components to keep: the components of a code."""
 
     @property
-    def generator(self) -> LinearConfig:
+    def own_data(self) -> DataConfig:
+        return self.data
+
+    @property
+    def made_generator(self) -> LinearConfig:
         return LinearConfig(
             latent_dim=self.latent_dim,
             prior="gaussian",
@@ -56,34 +59,37 @@ class PcaConfig(JobConfig):
             channels=self.data.channels,
         )
 
+    def metrics(self) -> Metrics:
+        """`explained` is the share of the images' variance that the components hold."""
+        shown = headline("images", "latent_dim", "reconstruction_error", "explained")
+        return (*shown, *others("passes"))
 
-def check(config: PcaConfig, images: int | None) -> None:
-    """More components than pixels or images are refused, as far as these are known before any is decoded."""
-    require_possible(config.latent_dim, images, config.data.channels * config.data.size**2)
+    def check(self, catalog: Catalog) -> None:
+        """Refuse more components than pixels or images, as far as these are known before any is decoded."""
+        pixels = self.data.channels * self.data.size**2
+        require_possible(self.latent_dim, catalog.count(self.data), pixels)
 
+    def cost(self, images: int | None) -> dict[str, int]:
+        if images is None:
+            return {"passes over the images, about": PASSES}
+        return {"images": images, "images read, about": PASSES * images}
 
-def cost(config: PcaConfig, images: int | None) -> dict[str, int]:
-    if images is None:
-        return {"passes over the images, about": PASSES}
-    return {"images": images, "images read, about": PASSES * images}
-
-
-def run(config: PcaConfig, context: Context) -> Result:
-    """Find the components, then the codes. What a killed run left, the generator or parts of the store, is
-    taken up."""
-    prepare_process(config.resources.cpus_per_worker)
-    device = torch.device("cpu") if config.resources.gpu is False else this_device()
-    stream = Stream(context.dataset(config.data), device)
-    if not context.run.generator.exists(CONFIG):
-        _leave_generator(config, context, stream)
-    generator, card = load_generator(context.run.generator)
-    assert isinstance(generator, LinearGenerator)
-    store = _store(context, card, stream, generator.to(device))
-    return _conclude(context, card, stream, generator.cpu(), store)
+    def run(self, context: Context) -> Result:
+        """Find the components, then the codes. A killed run resumes: it keeps a finished generator and the
+        parts of the store that are there."""
+        prepare_process(self.resources.cpus_per_worker)
+        device = torch.device("cpu") if self.resources.gpu is False else this_device()
+        stream = ImageStream(context.dataset(self.data), device)
+        if not context.run.product("generator").exists(CONFIG):
+            _make_generator(self, context, stream)
+        generator, card = load_generator(context.run.product("generator"))
+        assert isinstance(generator, LinearGenerator)
+        store = _store(context, card, stream, generator.to(device))
+        return _conclude(context, card, stream, generator.cpu(), store)
 
 
 @dataclass(frozen=True)
-class Stream:
+class ImageStream:
     """A dataset, read a few images at a time."""
 
     dataset: Dataset
@@ -98,28 +104,30 @@ class Stream:
             yield found.image_id, found.labels, to_float(found.pixels.to(self.device))
 
 
-def _leave_generator(config: PcaConfig, context: Context, stream: Stream) -> None:
+def _make_generator(job: PcaJob, context: Context, stream: ImageStream) -> None:
     """Find the components and write the generator folder."""
     dataset, passes = stream.dataset, count(1)
-    require_possible(config.latent_dim, dataset.count, dataset.channels * dataset.size**2)
+    require_possible(job.latent_dim, dataset.count, dataset.channels * dataset.size**2)
 
     def batches() -> Iterator[Tensor]:
-        advance, done = context.show(f"finding components, pass {next(passes)}"), 0
+        advance, done = context.progress(f"finding components, pass {next(passes)}"), 0
         for ids, _, images in stream():
             yield images
             done += len(ids)
             advance(done, dataset.count)
 
-    found = principal_components(batches, config.latent_dim, seed=config.seed)
+    found = principal_components(batches, job.latent_dim, seed=job.seed)
     history = {
-        "job": config.job,
+        "job": job.job,
         "fingerprint": context.fingerprint,
         "passes": found.passes,
         "total_variance": found.total,
-        "data": config.data.model_dump(mode="json"),
+        "data": job.data.model_dump(mode="json"),
         "dataset": dataset.fingerprint,
     }
-    save_generator(_decoder(config.generator, found), context.run.generator, history, _prior(found))
+    save_generator(
+        _decoder(job.made_generator, found), context.run.product("generator"), history, _prior(found)
+    )
 
 
 def _decoder(config: LinearConfig, found: Components) -> LinearGenerator:
@@ -129,26 +137,24 @@ def _decoder(config: LinearConfig, found: Components) -> LinearGenerator:
 
 
 def _prior(found: Components) -> Gaussian:
-    """That of the codes: they are centred and not correlated."""
+    """The prior of the codes, which are centred and not correlated."""
     return Gaussian(torch.zeros(len(found.variances)), found.variances.sqrt().diag().float())
 
 
-def _store(context: Context, card: GeneratorCard, stream: Stream, generator: LinearGenerator) -> Store:
-    """The codes of all images: those that are missing are written."""
+def _store(context: Context, card: GeneratorCard, stream: ImageStream, generator: LinearGenerator) -> Store:
+    """The codes of all images. Writes those that are missing."""
     dataset = stream.dataset
     rows = part_rows(dataset.count, ROWS)
     about = About(
-        generator=GeneratorInfo(fingerprint=card.fingerprint, path=context.run.generator.uri),
+        generator=GeneratorInfo(fingerprint=card.fingerprint, path=context.run.product("generator").uri),
         dataset=DatasetInfo(fingerprint=dataset.fingerprint, path=dataset.folder.uri, count=dataset.count),
         solver={"solver": "projection"},
         latent_dim=card.generator.latent_dim,
         prior=card.generator.prior,
     )
     parts = -(-dataset.count // rows)
-    writer, advance = (
-        StoreWriter(context.run.store, about, parts, dataset.count),
-        context.show("writing codes"),
-    )
+    writer = StoreWriter(context.run.product("store"), about, parts, dataset.count)
+    advance = context.progress("writing codes")
     for part in sorted(set(range(parts)) - writer.done()):
         stop = min((part + 1) * rows, dataset.count)
         found = [_codes(generator, *each) for each in stream(part * rows, stop)]
@@ -159,7 +165,7 @@ def _store(context: Context, card: GeneratorCard, stream: Stream, generator: Lin
 
 @torch.no_grad()
 def _codes(generator: LinearGenerator, ids: Tensor, labels: Tensor, images: Tensor) -> Codes:
-    """The codes of images (n, C, H, W), the best there are, and the error of what they give."""
+    """The best codes of images (n, C, H, W), and the errors of their reconstructions."""
     z = (images.flatten(1) - generator.mean) @ generator.components.T
     loss = (generator(z) - images).square().flatten(1).mean(1)
     none = torch.zeros(len(ids), dtype=torch.int32)
@@ -175,19 +181,17 @@ def _codes(generator: LinearGenerator, ids: Tensor, labels: Tensor, images: Tens
 
 
 def _conclude(
-    context: Context, card: GeneratorCard, stream: Stream, generator: LinearGenerator, store: Store
+    context: Context, card: GeneratorCard, stream: ImageStream, generator: LinearGenerator, store: Store
 ) -> Result:
     losses = torch.cat([codes.loss for codes in store.batches(["loss"])]).double()
-    prior = load_prior(context.run.generator, card)
+    prior = load_prior(context.run.product("generator"), card)
     assert isinstance(prior, Gaussian)
     shares = _explained(prior, card.training["total_variance"])
-    pictures = {
+    figures = {
         "reconstructions.png": _reconstructions(stream.dataset, generator, store),
         "components.png": _components(generator),
         "explained.png": explained_png(shares),
     }
-    for name, picture in pictures.items():
-        context.run.figures.write(name, picture)
     metrics = {
         "images": store.count,
         "latent_dim": store.latent_dim,
@@ -195,7 +199,7 @@ def _conclude(
         "explained": shares[-1].item(),
         "passes": card.training["passes"],
     }
-    return Result(metrics, tuple(pictures))
+    return Result(metrics, figures)
 
 
 def _explained(prior: Gaussian, total: float) -> Tensor:
@@ -206,7 +210,7 @@ def _explained(prior: Gaussian, total: float) -> Tensor:
 
 @torch.no_grad()
 def _reconstructions(dataset: Dataset, generator: LinearGenerator, store: Store) -> bytes:
-    """The first images of the dataset, each above what its code gives."""
+    """The first images of the dataset, each above its reconstruction."""
     images = dataset.read(0, min(SHOWN, dataset.count)).pixels
     return stacks_png(to_float(images), generator(store.head(len(images)).z))
 

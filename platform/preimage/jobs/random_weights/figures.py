@@ -1,4 +1,4 @@
-"""Reconstruction through generators of random weights: the loss by steps, and what it looks like."""
+"""Figures of reconstructions through generators with random weights: the loss by step, and the images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from preimage.figures.plots import figure_png, new_figure
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Of the images of one dataset, with codes of so many components."""
+    """The reconstructions of one dataset's images from codes of one dimension."""
 
     steps: Sequence[int]
-    """Those that the losses are known after."""
+    """The steps whose losses are kept."""
     loss: np.ndarray
     """(n, len(steps)), the squared error per pixel."""
     variance: np.ndarray
-    """(n,), the images' own: the squared error of their mean colour."""
+    """(n,), of each image: the squared error of its mean colour."""
     shown: Tensor
-    """(images, 1 + steps shown, C, H, W) in [-1, 1]: each original, and what it looks like after them."""
+    """(images, 1 + steps shown, C, H, W) in [-1, 1]: each original, then its reconstructions by step."""
 
     def after(self, step: int) -> float:
-        """The mean loss."""
+        """The mean loss after a step."""
         return float(self.loss[:, self.steps.index(step)].mean())
 
     def explained(self, step: int) -> float:
@@ -34,14 +34,14 @@ class Reconstructions:
         return 1 - self.after(step) / float(self.variance.mean())
 
 
-Found = Mapping[tuple[str, int], Reconstructions]
-"""By dataset and components of a code."""
+AllReconstructions = Mapping[tuple[str, int], Reconstructions]
+"""By dataset and number of components of a code."""
 
 
-def loss_by_step_png(found: Found, marks: Sequence[int]) -> bytes:
-    """Mean loss by step and the middle 80% of images, a panel for each dataset; flexible-priors, figure 6.
+def loss_by_step_png(found: AllReconstructions, marks: Sequence[int]) -> bytes:
+    """Mean loss by step with the middle 80% of the images, one panel per dataset; flexible-priors, figure 6.
 
-    marks: steps to point out.
+    marks: steps to mark with a dot.
     """
     names = list(dict.fromkeys(name for name, _ in found))
     figure = new_figure(2 + 4 * len(names), 4)
@@ -63,9 +63,9 @@ def loss_by_step_png(found: Found, marks: Sequence[int]) -> bytes:
     return figure_png(figure)
 
 
-def reconstructions_png(found: Found, steps: Sequence[int]) -> bytes:
-    """Originals, and beside each what it looks like after so many steps: a row of blocks for each dataset, a
-    column for each number of components; flexible-priors, figure 7."""
+def reconstructions_png(found: AllReconstructions, steps: Sequence[int]) -> bytes:
+    """Originals, and beside each its reconstructions after these steps: one row of blocks per dataset, one
+    column per number of components; flexible-priors, figure 7."""
     names = list(dict.fromkeys(name for name, _ in found))
     dims = list(dict.fromkeys(latent_dim for _, latent_dim in found))
     rows, columns = len(next(iter(found.values())).shown), 1 + len(steps)

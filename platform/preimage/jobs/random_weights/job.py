@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -15,51 +15,53 @@ from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion import InversionConfig, invert
 from preimage.inversion.counter_rng import normal
-from preimage.jobs.config import JobConfig
-from preimage.jobs.context import Context, Result
-from preimage.jobs.random_weights.figures import Found, Reconstructions, loss_by_step_png, reconstructions_png
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
+from preimage.jobs.random_weights.figures import (
+    AllReconstructions,
+    Reconstructions,
+    loss_by_step_png,
+    reconstructions_png,
+)
 from preimage.latents.priors import make_prior
 from preimage.models.config import FIRST_SIDE, DcganConfig
 from preimage.models.dcgan import Generator, build_pair
 from preimage.storage.folder import Folder
 from preimage.work.reproducible import seed_of
-from preimage.work.trials import Results, run_trials
-
-HEADLINE = ("best_explained", "worst_explained")
+from preimage.work.trials import Results
 
 SHOWN = 6
-"""Images of each dataset whose reconstructions are shown."""
+"""How many images of each dataset are drawn with their reconstructions."""
 CURVE = 80
-"""Points of a loss curve, about."""
+"""About how many points a loss curve has."""
 NEAR_ZERO = 1e-4
-"""The standard deviation of codes at the start (flexible-priors, section E)."""
+"""The standard deviation of the initial codes (flexible-priors, section E)."""
 
 
-class RandomWeightsConfig(JobConfig):
+class RandomWeightsJob(Job):
     """Reconstruct real images through untrained generators (flexible-priors, section C, figures 6 and 7)."""
 
     job: Literal["random-weights"] = "random-weights"
     datasets: dict[Annotated[str, Field(pattern=r"^[\w-]+$")], DataConfig]
-    """The images, by the name that they have in tables and figures."""
+    """The sets of images, by their names in tables and figures."""
     latent_dims: tuple[PositiveInt, ...] = (20, 200, 2000)
-    """Components of a code. The paper names 20 for its other experiments and none for this one."""
+    """Components of a code. The paper uses 20 in its other experiments and names none for this one."""
     kernel_size: Annotated[int, Field(ge=3, le=9)] = 4
     base_channels: PositiveInt = 64
     """Filters of the layer next to the image."""
     images: PositiveInt = 256
     """Images of each dataset."""
     networks: PositiveInt = 4
-    """Generators, each with random weights of its own, that the images are reconstructed through."""
+    """How many generators, each with its own random weights, reconstruct the images."""
     solver: Literal["adam", "gradient-descent", "momentum", "rmsprop"] = "adam"
     lr: PositiveFloat = 0.05
     steps: PositiveInt = 400
     after: tuple[PositiveInt, ...] = (5, 20, 400)
-    """Steps whose reconstructions are shown, and losses given."""
+    """Steps after which reconstructions are drawn and losses reported."""
 
     @model_validator(mode="after")
-    def _that_can_be_done(self) -> "RandomWeightsConfig":
+    def _that_can_be_done(self) -> "RandomWeightsJob":
         if not self.datasets or not self.latent_dims:
-            raise ValueError("datasets and latent_dims must each name one at least")
+            raise ValueError("datasets and latent_dims must each name at least one")
         sizes = ", ".join(map(str, FIRST_SIDE))
         for name, data in self.datasets.items():
             if data.size not in FIRST_SIDE:
@@ -70,11 +72,17 @@ class RandomWeightsConfig(JobConfig):
 
     @property
     def kept(self) -> list[int]:
-        """Steps whose losses make the curve: those asked for, and others, dense at first."""
+        """The steps on the loss curve: those of `after`, and others that are dense at first."""
         spaced = {round(self.steps ** (i / CURVE)) for i in range(CURVE + 1)}
         return sorted({0, *self.after} | spaced)
 
-    def generator(self, dataset: str, latent_dim: int) -> DcganConfig:
+    @property
+    def pairs(self) -> list[tuple[str, int]]:
+        """Every pair of a dataset's name and a number of components."""
+        return list(product(self.datasets, self.latent_dims))
+
+    def dcgan(self, dataset: str, latent_dim: int) -> DcganConfig:
+        """The generator for a dataset's images, with codes of so many components."""
         data = self.datasets[dataset]
         return DcganConfig.model_validate(
             {
@@ -87,65 +95,70 @@ class RandomWeightsConfig(JobConfig):
             }
         )
 
+    def metrics(self) -> Metrics:
+        """For each dataset and number of components: the mean loss after each step, and the share of the
+        images' variance explained after the last one."""
+        losses = [
+            f"loss_{name}_{latent_dim}_after_{step}"
+            for name, latent_dim in self.pairs
+            for step in (0, *self.after)
+        ]
+        explained = [f"explained_{name}_{latent_dim}" for name, latent_dim in self.pairs]
+        return (*headline("best_explained", "worst_explained"), *others(*losses, *explained))
 
-def cost(config: RandomWeightsConfig, images: int | None) -> dict[str, int]:
-    """A step is a forward and a reverse pass."""
-    searches = len(config.datasets) * len(config.latent_dims) * config.images * config.networks
-    return {"searches": searches, "generator evaluations at most": 2 * searches * (config.steps + 1)}
+    def cost(self, images: int | None) -> dict[str, int]:
+        """A step is a forward and a backward pass."""
+        searches = len(self.pairs) * self.images * self.networks
+        return {"searches": searches, "generator evaluations at most": 2 * searches * (self.steps + 1)}
+
+    def run(self, context: Context) -> Result:
+        """Reconstruct the first images of every dataset through every generator; draw and tabulate."""
+        datasets = {name: context.dataset(data) for name, data in self.datasets.items()}
+        trials = {
+            _name(pair, number): ReconstructionTrial(datasets[pair[0]].folder, self.dcgan(*pair), number)
+            for pair, number in product(self.pairs, range(self.networks))
+        }
+        results = context.run_trials(trials, partial(reconstruct, self), "reconstructing images")
+        found = {
+            pair: _joined(self.kept, [results[_name(pair, number)] for number in range(self.networks)])
+            for pair in self.pairs
+        }
+        figures = {
+            "losses.png": loss_by_step_png(found, self.after),
+            "reconstructions.png": reconstructions_png(found, self.after),
+        }
+        return Result(_metrics(self, found), figures, _table(self, found))
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One dataset through one generator."""
+class ReconstructionTrial:
+    """One dataset's images through one generator."""
 
     dataset: Folder
     generator: DcganConfig
     number: int
 
 
-def run(config: RandomWeightsConfig, context: Context) -> Result:
-    """Reconstruct the first images of every dataset through every generator; draw and tabulate."""
-    datasets = {name: context.dataset(data) for name, data in config.datasets.items()}
-    kinds = list(product(datasets, config.latent_dims))
-    trials = {
-        _name(kind, number): Trial(datasets[kind[0]].folder, config.generator(*kind), number)
-        for kind, number in product(kinds, range(config.networks))
-    }
-    results = run_trials(context, trials, partial(reconstruct, config), "reconstructing images")
-    found = {
-        kind: _joined(config.kept, [results[_name(kind, number)] for number in range(config.networks)])
-        for kind in kinds
-    }
-    figures = {
-        "losses.png": loss_by_step_png(found, config.after),
-        "reconstructions.png": reconstructions_png(found, config.after),
-    }
-    for name, png in figures.items():
-        context.run.figures.write(name, png)
-    context.run.figures.write("table.md", _table(config, found).encode())
-    return Result(_metrics(config, found), ("table.md", *figures))
+def _name(pair: tuple[str, int], number: int) -> str:
+    return f"{pair[0]}-{pair[1]}-{number:03d}"
 
 
-def _name(kind: tuple[str, int], number: int) -> str:
-    return f"{kind[0]}-{kind[1]}-{number:03d}"
-
-
-def reconstruct(config: RandomWeightsConfig, trial: Trial) -> Results:
-    """The loss (images, steps kept) of each image by step, its variance (images,), which is the loss of its
-    mean colour, and the first beside what they look like (shown, 1 + steps shown, C, H, W)."""
+def reconstruct(job: RandomWeightsJob, trial: ReconstructionTrial) -> Results:
+    """`loss` (images, steps kept): of each image by step. `variance` (images,): the loss of its mean colour.
+    `shown` (shown, 1 + steps shown, C, H, W): the first images, each followed by its reconstructions."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    generator = untrained(trial.generator, seed_of(config.seed, trial.number))
+    generator = untrained(trial.generator, seed_of(job.seed, trial.number))
     dataset = Dataset.open(trial.dataset)
-    rows = dataset.read(0, min(config.images, dataset.count))
+    rows = dataset.read(0, min(job.images, dataset.count))
     images = to_float(rows.pixels)
-    seed = seed_of(config.seed, trial.number, 1)
+    seed = seed_of(job.seed, trial.number, 1)
     start = NEAR_ZERO * normal(seed, rows.image_id, 0, trial.generator.latent_dim).to(device)
-    settings = InversionConfig(  # the code after the last step is looked at, too
-        solver=config.solver, lr=config.lr, steps=config.steps + 1, patience=None
+    settings = InversionConfig(  # one step more, to see the code after the last one
+        solver=job.solver, lr=job.lr, steps=job.steps + 1, patience=None
     )
-    kept = config.kept
+    kept = job.kept
     found = invert(generator, images, start, settings, keep=kept)
-    codes = found.kept_z[:SHOWN, [kept.index(step) for step in config.after]]
+    codes = found.kept_z[:SHOWN, [kept.index(step) for step in job.after]]
     with torch.no_grad():
         made = generator(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
     return {
@@ -156,8 +169,8 @@ def reconstruct(config: RandomWeightsConfig, trial: Trial) -> Results:
 
 
 def untrained(config: DcganConfig, seed: int) -> Generator:
-    """A generator of random weights. In eval mode a BatchNorm needs statistics: here they are those of its
-    own inputs for codes of the prior."""
+    """A generator with random weights, in eval mode. Each BatchNorm takes its statistics from its own inputs
+    for codes drawn from the prior."""
     generator, _ = build_pair(config, seed)
     for module in generator.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -171,25 +184,25 @@ def untrained(config: DcganConfig, seed: int) -> Generator:
 
 
 def _joined(steps: list[int], results: list[Results]) -> Reconstructions:
-    """Those of all networks; what they look like of the first."""
+    """The losses of all networks, and the images of the first."""
     loss, variance = (torch.cat([each[name] for each in results]).numpy() for name in ("loss", "variance"))
     return Reconstructions(steps, loss, variance, results[0]["shown"])
 
 
-def _metrics(config: RandomWeightsConfig, found: Found) -> dict[str, Any]:
-    metrics: dict[str, Any] = {}
+def _metrics(job: RandomWeightsJob, found: AllReconstructions) -> dict[str, float]:
+    metrics: dict[str, float] = {}
     for (name, latent_dim), each in found.items():
-        for step in (0, *config.after):
+        for step in (0, *job.after):
             metrics[f"loss_{name}_{latent_dim}_after_{step}"] = each.after(step)
-        metrics[f"explained_{name}_{latent_dim}"] = each.explained(config.after[-1])
-    shares = [each.explained(config.after[-1]) for each in found.values()]
+        metrics[f"explained_{name}_{latent_dim}"] = each.explained(job.after[-1])
+    shares = [each.explained(job.after[-1]) for each in found.values()]
     return metrics | {"best_explained": max(shares), "worst_explained": min(shares)}
 
 
-def _table(config: RandomWeightsConfig, found: Found) -> str:
-    steps = (0, *config.after)
+def _table(job: RandomWeightsJob, found: AllReconstructions) -> str:
+    steps = (0, *job.after)
     lines = [
-        f"# Squared error per pixel, {config.images} images each, {config.networks} untrained generators",
+        f"# Squared error per pixel, {job.images} images each, {job.networks} untrained generators",
         "",
         "The paper prints no numbers: the error decreases steadily and reaches a low value very quickly "
         "(figure 6), and the outline is recognised after 5 steps (figure 7). It does not say of how many "

@@ -1,32 +1,17 @@
-"""What precise-recovery shows: success by threshold, and the error of codes by added noise."""
+"""Figures of precise-recovery: success by threshold, and the error of codes by added noise."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from preimage.figures.plots import figure_png, new_figure
+from preimage.jobs.recover.report import RecoveredCodes
 
 COLOURS = {"none": "tab:blue", "clip": "tab:orange", "stochastic-clip": "tab:green", "ball": "tab:red"}
 
 
-class Found(Protocol):
-    """Of codes that were searched for."""
-
-    @property
-    def success(self) -> Mapping[float, float]:
-        """The share recovered, by threshold."""
-        ...
-
-    @property
-    def error(self) -> float: ...
-
-    @property
-    def median(self) -> float: ...
-
-
-def success_png(found: Mapping[str, Found], paper: Mapping[str, Mapping[float, float]]) -> bytes:
-    """The share recovered by threshold, a line for each technique, dashed the paper's (table 1)."""
+def success_png(found: Mapping[str, RecoveredCodes], paper: Mapping[str, Mapping[float, float]]) -> bytes:
+    """The share recovered by threshold: a line for each technique, dashed the paper's (table 1)."""
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for name, each in found.items():
@@ -45,8 +30,8 @@ def success_png(found: Mapping[str, Found], paper: Mapping[str, Mapping[float, f
     return figure_png(figure)
 
 
-def noise_png(found: Mapping[str, Mapping[float, Found]]) -> bytes:
-    """The mean error of a code, and dotted its median, by the variance of the noise; figure 2."""
+def noise_png(found: Mapping[str, Mapping[float, RecoveredCodes]]) -> bytes:
+    """The mean error of a code, and dotted its median, by the variance of the noise (figure 2)."""
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for name, line in found.items():

@@ -1,6 +1,6 @@
-"""What a `recover` job found, for programs and for people, beside what the paper prints."""
+"""The metrics and the table of a `recover` job, beside what the paper prints."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +30,8 @@ PAPER_BASELINE = 0.0815
 
 
 @dataclass(frozen=True)
-class Recovered:
-    """What was found of codes that are known. A search that diverged recovered none, and is left out of the
-    errors."""
+class RecoveredCodes:
+    """How searches for known codes ended. One that diverged recovers no code and is skipped in the errors."""
 
     success: Mapping[float, float]
     """By threshold, the share of codes whose squared error, averaged over components, is below it."""
@@ -40,16 +39,16 @@ class Recovered:
     """The mean of these errors."""
     median: float
     evaluations: float
-    """Generator evaluations a code, with its share of those for making ready."""
+    """Generator evaluations a code, including its share of those spent on setting up."""
     diverged: int
 
 
 @dataclass(frozen=True)
 class Distances:
-    """What was found for unseen images, many times each."""
+    """How searches for unseen images ended, many for each. Distances and errors skip one that diverged."""
 
     mean: float
-    """Over pairs of codes of one image, of |z - z'| / d; it is the norm that the paper divides by d."""
+    """Of |z - z'| / d over pairs of codes of one image. The paper divides the norm by d, not its square."""
     median: float
     image_error: float
     """Squared error per pixel, averaged over the searches."""
@@ -57,11 +56,11 @@ class Distances:
     diverged: int
 
 
-def recovered(found: Results, codes: Tensor, thresholds: Sequence[float]) -> Recovered:
-    """Of the first codes (N, d), as many as were searched for."""
+def recovered_codes(found: Results, codes: Tensor, thresholds: Sequence[float]) -> RecoveredCodes:
+    """How the searches for the first of these codes (N, d) ended."""
     fine = ~found["diverged"].bool()
     errors = (found["z"] - codes[: len(fine)]).double().square().mean(1)
-    return Recovered(
+    return RecoveredCodes(
         success={each: ((errors < each) & fine).double().mean().item() for each in thresholds},
         error=errors[fine].mean().item(),
         median=errors[fine].median().item(),
@@ -71,7 +70,7 @@ def recovered(found: Results, codes: Tensor, thresholds: Sequence[float]) -> Rec
 
 
 def distances(found: Results, repeats: int) -> Distances:
-    """Of searches for images, `repeats` for each in turn."""
+    """How searches for images ended, `repeats` of each image in turn."""
     fine = ~found["diverged"].bool()
     latent_dim = found["z"].shape[1]
     of_images = zip(found["z"].double().split(repeats), fine.split(repeats), strict=True)
@@ -85,8 +84,13 @@ def distances(found: Results, repeats: int) -> Distances:
     )
 
 
+def number_key(number: float) -> str:
+    """A threshold or a variance as a key of nested metrics."""
+    return f"{number:g}"
+
+
 def baseline(prior: Prior, seed: int) -> float:
-    """The mean distance of codes drawn from the prior, divided by d as those of `distances`."""
+    """The mean of |z - z'| / d over pairs of codes drawn from the prior."""
     return (torch.pdist(draw_codes(prior, 1000, seed)).mean() / prior.latent_dim).item()
 
 
@@ -95,15 +99,15 @@ def _evaluations(found: Results) -> float:
 
 
 @dataclass(frozen=True)
-class Report:
-    """A whole job, by technique."""
+class RecoverReport:
+    """The whole job, by technique."""
 
     codes: int
     noisy_codes: int
     unseen: int
     repeats: int
-    recovered: Mapping[str, Recovered]
-    noisy: Mapping[str, Mapping[float, Recovered]]
+    recovered: Mapping[str, RecoveredCodes]
+    noisy: Mapping[str, Mapping[float, RecoveredCodes]]
     """By the noise's variance."""
     distances: Mapping[str, Distances]
     baseline: float
@@ -118,8 +122,8 @@ class Report:
             "diverged": sum(each.diverged for each in searches),
             "success": {name: _by_number(each.success) for name, each in self._codes()},
             "z_error": {name: {"mean": each.error, "median": each.median} for name, each in self._codes()},
-            "z_error_by_noise": self._by_noise("error"),
-            "z_error_median_by_noise": self._by_noise("median"),
+            "z_error_by_noise": self._by_noise(lambda each: each.error),
+            "z_error_median_by_noise": self._by_noise(lambda each: each.median),
             "pairwise_distance": {name: each.mean for name, each in self.distances.items()},
             "pairwise_distance_median": {name: each.median for name, each in self.distances.items()},
             "pairwise_distance_baseline": self.baseline,
@@ -146,12 +150,12 @@ class Report:
         ]
         return "\n\n".join(parts) + "\n"
 
-    def _codes(self) -> list[tuple[str, Recovered]]:
+    def _codes(self) -> list[tuple[str, RecoveredCodes]]:
         return list(self.recovered.items())
 
-    def _by_noise(self, statistic: str) -> dict[str, dict[str, float]]:
+    def _by_noise(self, statistic: Callable[[RecoveredCodes], float]) -> dict[str, dict[str, float]]:
         return {
-            name: _by_number({noise: getattr(each, statistic) for noise, each in line.items()})
+            name: _by_number({noise: statistic(each) for noise, each in line.items()})
             for name, line in self.noisy.items()
         }
 
@@ -187,5 +191,4 @@ def _beside(ours: str, paper: float | None, form: str) -> str:
 
 
 def _by_number(values: Mapping[float, float]) -> dict[str, float]:
-    """With keys as JSON has them."""
-    return {f"{key:g}": value for key, value in values.items()}
+    return {number_key(key): value for key, value in values.items()}

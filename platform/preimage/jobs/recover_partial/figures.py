@@ -1,4 +1,4 @@
-"""What partial-measurements shows: completed images, the phase transition, and weights that look normal."""
+"""Figures of partial-measurements: completed images, the phase transition, and the weights' distribution."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ ROWS = ("ground truth", "measured", "completed")
 
 
 class Completion(NamedTuple):
-    """Images (n, C, H, W) in [-1, 1]: as they are, as seen through a mask, and what was found for them."""
+    """Images (n, C, H, W) in [-1, 1]: as they are, as seen through a mask, and as reconstructed."""
 
     truth: Tensor
     measured: Tensor
@@ -27,7 +27,7 @@ def completions_png(columns: Mapping[str, Completion]) -> bytes:
 
 
 def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> bytes:
-    """The share of `count` codes recovered by the share of the image seen, a line a way of sampling."""
+    """The share of `count` codes recovered by the share of the image seen: a line a way of sampling."""
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for name, points in curves.items():
@@ -55,7 +55,7 @@ def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> b
 
 
 def weights_png(weights: Mapping[str, Tensor], fits: Mapping[str, Normality]) -> bytes:
-    """Each layer's weights, as a density, and the normal distribution fitted to them; figure 3."""
+    """The density of each layer's weights, and the normal distribution fitted to them (figure 3)."""
     figure = new_figure(2.9 * len(weights), 2.9)
     row = figure.subplots(1, len(weights), squeeze=False)[0]
     for axes, (layer, fit) in zip(row, fits.items(), strict=True):

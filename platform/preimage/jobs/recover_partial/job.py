@@ -1,8 +1,8 @@
-"""partial: recover codes from part of their images (partial-measurements, section 4)."""
+"""recover-partial: recover codes from part of their images (partial-measurements, section 4)."""
 
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,18 +13,16 @@ from preimage.config import PositiveFloat, PositiveInt
 from preimage.inversion import InversionConfig, invert
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
-from preimage.jobs.config import JobConfig, Product
-from preimage.jobs.context import Context, Result
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
 from preimage.jobs.recover_partial.figures import Completion, completions_png, transition_png, weights_png
-from preimage.jobs.recover_partial.report import FAMILIES, Recovered, Report
+from preimage.jobs.recover_partial.report import FAMILIES, MeasurementResult, RecoverPartialReport
+from preimage.jobs.references import GeneratorRef
 from preimage.jobs.sampling import draw_codes, make_images, open_generator, this_device
 from preimage.metrics.normality import convolution_weights, normality
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import load_generator, read_card
 from preimage.storage.folder import Folder
-from preimage.work.trials import Results, run_trials
-
-HEADLINE = tuple(f"recovered_{name}" for name in FAMILIES)
+from preimage.work.trials import Results
 
 RATES = (0.01, 0.015, 0.02, 0.03125, 0.045, 0.0625, 0.09375, 0.125, 0.1875, 0.25, 0.375, 0.5, 0.75, 1.0)
 
@@ -34,16 +32,14 @@ SHOWN = 3
 """Images in each column of the completions."""
 
 
-class PartialConfig(JobConfig):
+class RecoverPartialJob(Job):
     """Draw codes from the prior, see part of their images, and find the codes again."""
 
-    NEEDS: ClassVar[dict[str, Product]] = {"generator": "generator"}
-
     job: Literal["recover-partial"] = "recover-partial"
-    generator: str
+    generator: GeneratorRef
     """An earlier step, a run's name or a generator folder."""
     images: PositiveInt = 100
-    """Codes drawn from the prior. Their own images are measured, so exact recovery can be told."""
+    """Codes drawn from the prior. The job measures images made of them, so it knows the codes to recover."""
     inversion: InversionConfig = InversionConfig(
         solver="adam", lr=0.1, steps=500, patience=None, init_codes="prior", restart_negative=True
     )
@@ -53,12 +49,12 @@ class PartialConfig(JobConfig):
     """The measurements whose completed images are shown."""
     rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = RATES
     """Shares of the image seen for the phase transition: random pixels, and a part from each side. Of rates
-    that show as many pixels or lines only the lowest is tried, and none that shows no pixel."""
+    that show equally many pixels or lines only the lowest is tried; a rate that shows no pixel is skipped."""
     threshold: PositiveFloat = 1e-4
-    """A code is recovered where its squared error, averaged over its components, is below this."""
+    """A code is recovered where its squared error, averaged over its components, is below the threshold."""
 
     @model_validator(mode="after")
-    def _masks_say_what_is_seen(self) -> "PartialConfig":
+    def _masks_say_what_is_seen(self) -> "RecoverPartialJob":
         if self.inversion.measurement != MeasurementConfig():
             raise ValueError("masks says what is seen: remove inversion.measurement")
         names = [name_of(each) for each in self.masks]
@@ -66,62 +62,74 @@ class PartialConfig(JobConfig):
             raise ValueError(f"masks must differ in their names, but several are called {', '.join(twice)}")
         return self
 
-    def require_usable(self, generator: GeneratorConfig) -> None:
+    def metrics(self) -> Metrics:
+        """The share of codes recovered and the error of hidden pixels, by mask.
+
+        Beside them, by way of sampling, the share of the image that recovers half of the codes (None where no
+        share does) and the codes recovered by share seen; and by layer how normal its weights are.
+        """
+        names = [name_of(each) for each in self.masks]
+        return (
+            *headline(*(f"recovered_{name}" for name in names)),
+            *others("images", "diverged", *(f"hidden_error_{name}" for name in names)),
+            *others(*(f"half_recovered_{family}" for family in FAMILIES)),
+            *tables("recovered_by_rate", "normality"),
+        )
+
+    def cost(self, images: int | None) -> dict[str, int]:
+        """Trials, and the solver's steps in all of them."""
+        trials = len(self.masks) + len(FAMILIES) * len(self.rates)
+        searches = 1 + self.inversion.restarts + self.inversion.restart_negative
+        steps = trials * self.images * searches * self.inversion.steps
+        return {"trials at most": trials, "steps at most": steps}
+
+    def check_generator(self, generator: GeneratorConfig) -> None:
         require_allowed(self.inversion.constraint, generator.prior)
-        for each in measurements(self, generator.image_size):
+        for each in self.measurements(generator.image_size):
             make_measurement(each, (generator.channels, generator.image_size, generator.image_size))
 
+    def run(self, context: Context) -> Result:
+        """Do the missing trials, draw what they found, and set it beside what the paper says."""
+        folder = context.inputs["generator"]
+        model = read_card(folder).generator
+        self.check_generator(model)
+        trials = {_slug(each): each for each in self.measurements(model.image_size)}
+        work = PartialRecovery(folder, self.inversion, self.images, self.seed)
+        found = context.run_trials(trials, work, "recovering codes")
+        weights = convolution_weights(load_generator(folder)[0])
+        report = self._report(found, weights, model.image_size)
+        shown = {name_of(each): work.completion(each, found[_slug(each)]["z"][:SHOWN]) for each in self.masks}
+        figures = {
+            "masks.png": completions_png(shown),
+            "transition.png": transition_png(report.rates, self.images),
+            "weights.png": weights_png(weights, report.fits),
+        }
+        return Result(report.metrics(), figures, report.table())
 
-def cost(config: PartialConfig, images: int | None) -> dict[str, int]:
-    """Trials, and the solver's steps in all of them."""
-    trials = len(config.masks) + len(FAMILIES) * len(config.rates)
-    searches = 1 + config.inversion.restarts + config.inversion.restart_negative
-    steps = trials * config.images * searches * config.inversion.steps
-    return {"trials at most": trials, "steps at most": steps}
+    def measurements(self, side: int) -> list[MeasurementConfig]:
+        """All measurements of images of this side."""
+        swept = sweep_rates(self.rates, side)
+        return [*self.masks, *(each for by_share in swept.values() for each in by_share.values())]
 
-
-def run(config: PartialConfig, context: Context) -> Result:
-    """Do the trials that are missing; leave three pictures and a table."""
-    folder = context.inputs["generator"]
-    model = read_card(folder).generator
-    swept = sweep(config.rates, model.image_size)
-    asked = measurements(config, model.image_size)
-    config.require_usable(model)
-    work = Recovery(folder, config.inversion, config.images, config.seed)
-    found = run_trials(context, {_slug(each): each for each in asked}, work, "recovering codes")
-    trials = {name: summarise(each, config.threshold) for name, each in found.items()}
-    weights = convolution_weights(load_generator(folder)[0])
-    report = Report(
-        images=config.images,
-        threshold=config.threshold,
-        masks={name_of(each): trials[_slug(each)] for each in config.masks},
-        rates={
-            family: {share: trials[_slug(each)].recovered for share, each in by_share.items()}
-            for family, by_share in swept.items()
-        },
-        fits={layer: normality(each) for layer, each in weights.items()},
-        diverged=sum(each.diverged for each in trials.values()),
-    )
-    shown = {name_of(each): work.completion(each, found[_slug(each)]["z"][:SHOWN]) for each in config.masks}
-    pictures = {
-        "masks.png": completions_png(shown),
-        "transition.png": transition_png(report.rates, config.images),
-        "weights.png": weights_png(weights, report.fits),
-    }
-    for name, picture in pictures.items():
-        context.run.figures.write(name, picture)
-    context.run.figures.write("table.md", report.table().encode())
-    return Result(report.metrics(), ("table.md", *pictures))
+    def _report(
+        self, found: dict[str, Results], weights: dict[str, Tensor], side: int
+    ) -> RecoverPartialReport:
+        results = {name: summarise(each, self.threshold) for name, each in found.items()}
+        return RecoverPartialReport(
+            images=self.images,
+            threshold=self.threshold,
+            masks={name_of(each): results[_slug(each)] for each in self.masks},
+            rates={
+                family: {share: results[_slug(each)].recovered for share, each in by_share.items()}
+                for family, by_share in sweep_rates(self.rates, side).items()
+            },
+            fits={layer: normality(each) for layer, each in weights.items()},
+            diverged=sum(each.diverged for each in results.values()),
+        )
 
 
-def measurements(config: PartialConfig, side: int) -> list[MeasurementConfig]:
-    """All that are asked for of images of this side."""
-    swept = sweep(config.rates, side)
-    return [*config.masks, *(each for by_share in swept.values() for each in by_share.values())]
-
-
-def sweep(rates: tuple[float, ...], side: int) -> dict[str, dict[float, MeasurementConfig]]:
-    """For each family its measurements of images of this side, by the share of the image that they see."""
+def sweep_rates(rates: tuple[float, ...], side: int) -> dict[str, dict[float, MeasurementConfig]]:
+    """Measurements of images of this side, by way of sampling and by the share of the image seen."""
     swept: dict[str, dict[float, MeasurementConfig]] = {family: {} for family in FAMILIES}
     for family, by_share in swept.items():
         whole = side * side if family == "random" else side
@@ -133,8 +141,8 @@ def sweep(rates: tuple[float, ...], side: int) -> dict[str, dict[float, Measurem
 
 
 @dataclass(frozen=True)
-class Recovery:
-    """A trial: the codes found from what one measurement sees. It travels, so it holds an address."""
+class PartialRecovery:
+    """Finds the codes from what one measurement sees. It travels to workers, so it holds an address."""
 
     generator: Folder
     inversion: InversionConfig
@@ -142,8 +150,8 @@ class Recovery:
     seed: int
 
     def __call__(self, seen: MeasurementConfig) -> Results:
-        """Of each image: `z` (n, d); (n,) `z_error`, over its components, and `hidden_error`, over the pixels
-        not seen, both squared and averaged (NaN where nothing is hidden); `passes` and `diverged`."""
+        """Of each image: `z` (n, d); `z_error` (n,), the mean squared error of its code; `hidden_error` (n,),
+        that of the pixels not seen, NaN where nothing is hidden; `passes` and `diverged` (n,)."""
         device = this_device()
         network, prior = open_generator(self.generator, device)
         codes = draw_codes(prior, self.images, self.seed)
@@ -163,7 +171,7 @@ class Recovery:
         }
 
     def completion(self, seen: MeasurementConfig, z: Tensor) -> Completion:
-        """The first images as they are, as seen, and as made from the codes z (n, d) found for them."""
+        """The first images: as they are, as seen, and as made from the codes z (n, d) found for them."""
         network, prior = open_generator(self.generator, torch.device("cpu"))
         images = make_images(network, draw_codes(prior, self.images, self.seed)[: len(z)])
         measurement = self._measurement(seen, images)
@@ -183,10 +191,10 @@ def _seen(measurement: Measurement, ids: Tensor) -> Tensor:
     return F.interpolate(masks, measurement.shape[1:])
 
 
-def summarise(found: Results, threshold: float) -> Recovered:
-    """A trial's figures. Images that diverged are not recovered, and left out of the other figures."""
+def summarise(found: Results, threshold: float) -> MeasurementResult:
+    """What one measurement gave. An image that diverged is not recovered, and the other metrics skip it."""
     fine = ~found["diverged"].bool()
-    return Recovered(
+    return MeasurementResult(
         recovered=((found["z_error"] < threshold) & fine).double().mean().item(),
         z_error=found["z_error"][fine].median().item(),
         hidden_error=found["hidden_error"][fine].double().mean().item(),
@@ -196,12 +204,12 @@ def summarise(found: Results, threshold: float) -> Recovered:
 
 
 def name_of(seen: MeasurementConfig) -> str:
-    """A measurement's name in figures: its mask's, a file's without folder and ending."""
+    """A measurement's name in metrics and figures: its mask's, a file's without folder and ending."""
     return PurePath(seen.mask).stem
 
 
 def _slug(seen: MeasurementConfig) -> str:
-    """A trial's name: other measurements have other ones."""
+    """A trial's name, different for every measurement."""
     parts = {"": seen.rate, "pool": seen.pool if seen.pool > 1 else None, "noise": seen.noise or None}
     return "-".join(
         [name_of(seen), *(f"{key}{value:g}" for key, value in parts.items() if value is not None)]

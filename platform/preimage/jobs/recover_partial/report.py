@@ -1,4 +1,4 @@
-"""What a `partial` job found, for programs and for people, beside what the paper says."""
+"""The metrics and the table of a `recover-partial` job, beside what the paper says."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,27 +14,27 @@ FAMILIES = ("random", *HALVES)
 
 
 @dataclass(frozen=True)
-class Recovered:
+class MeasurementResult:
     """What one measurement gave."""
 
     recovered: float
-    """The share of the codes that were found again."""
+    """The share of codes recovered."""
     z_error: float
-    """Median over images of the squared error of a code, averaged over its components."""
+    """The squared error of a code, averaged over its components: the median over images."""
     hidden_error: float
-    """Squared error of the pixels that were not seen, averaged over them and the images."""
+    """The squared error of the pixels not seen, averaged over them and over images."""
     evaluations: float
     """Generator evaluations an image."""
     diverged: int
 
 
 @dataclass(frozen=True)
-class Report:
-    """A whole job."""
+class RecoverPartialReport:
+    """The whole job."""
 
     images: int
     threshold: float
-    masks: Mapping[str, Recovered]
+    masks: Mapping[str, MeasurementResult]
     rates: Mapping[str, Mapping[float, float]]
     """The share recovered, by way of sampling and share of the image seen."""
     fits: Mapping[str, Normality]

@@ -6,15 +6,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from preimage.config import Config, PositiveInt
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.data.sources import known_count, open_source
+from preimage.data.sources import known_count
 from preimage.errors import DataError
-from preimage.jobs.config import Product
-from preimage.jobs.context import Context, Result
+from preimage.jobs.base import Context, Metrics, Result, headline
 from preimage.jobs.held_out_images import held_out, seen_of
-from preimage.jobs.train import base as train
-from preimage.jobs.train.base import ImagesConfig
+from preimage.jobs.train.base import PACE, TrainOnImagesJob, curves_of, pace, records_at, train_on_images
 from preimage.jobs.train.classifier_figures import confusion_png, learning_png
 from preimage.models.classifier import ClassifierConfig, read_classifier_card
 from preimage.training.algorithm import AlgorithmContext
@@ -22,13 +21,11 @@ from preimage.training.classifier import (
     METRICS,
     ClassifierAlgorithm,
     HeldOut,
-    deliver_classifier,
+    export_classifier,
     read_confusion,
 )
 from preimage.training.config import OptimizerConfig
 from preimage.training.labels import classes_of, labels_of, require_known
-
-HEADLINE = ("accuracy", "training_accuracy", "loss", "held_out_images", "images_seen", "images_per_second")
 
 UNLABELLED = ("celeba", "lsun")
 """Sources whose own files have no classes."""
@@ -43,23 +40,23 @@ class ClassifierModelConfig(Config):
     """Filters of the layer next to the image; each layer away from it has twice as many."""
 
 
-class TrainClassifierConfig(ImagesConfig):
+class TrainClassifierJob(TrainOnImagesJob):
     """Train a classifier on a dataset's labels, to score samples by."""
 
-    GIVES: ClassVar[frozenset[Product]] = frozenset({"classifier"})
+    makes: ClassVar[frozenset[str]] = frozenset({"classifier"})
     RECORDED: ClassVar[tuple[str, ...]] = METRICS
 
     job: Literal["train-classifier"] = "train-classifier"
     test: DataConfig | None = None
-    """Held-out images, whose share that is classified rightly is the accuracy; otherwise the test split of
-    `data`, or, where that has none, as digits, the images beyond data.max_images."""
+    """Held-out images; the accuracy is the share of them that is classified rightly. Otherwise the test split
+    of `data`, or, where that has none, as digits, the images beyond data.max_images."""
     model: ClassifierModelConfig = ClassifierModelConfig()
     optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-3, beta1=0.9)
     flip: bool = False
     """Mirror training images, left to right, at random: for photographs and clothes, not for digits."""
 
     @model_validator(mode="after")
-    def _held_out_images_of_the_same_shape(self) -> "TrainClassifierConfig":
+    def _held_out_images_of_the_same_shape(self) -> "TrainClassifierJob":
         data, test = self.data, self.test or self.data
         if (data.size, data.channels) != (test.size, test.channels):
             raise ValueError(
@@ -68,47 +65,47 @@ class TrainClassifierConfig(ImagesConfig):
             )
         return self
 
+    def metrics(self) -> Metrics:
+        return headline("accuracy", "training_accuracy", "loss", "held_out_images", *PACE)
 
-def check(config: TrainClassifierConfig, images: int | None) -> None:
-    """What can be known to be wrong before anything starts."""
-    train.check(config, images)
-    _require_classes(config.data)
-    test = config.test or held_out(config.data)
-    count = known_count(test)
-    if count is not None:
-        _require_unseen(config, test, count)
+    def check(self, catalog: Catalog) -> None:
+        super().check(catalog)
+        _require_classes(self.data, catalog)
+        test = self.test or held_out(self.data, catalog)
+        count = known_count(test, catalog.open)
+        if count is not None:
+            _require_unseen(self, test, count)
+
+    def run(self, context: Context) -> Result:
+        """Train to the end; leave the classifier, and how it confuses the classes of held-out images.
+
+        Raises DataError where images have no labels, or held-out images are of classes without training
+        images."""
+        test = context.dataset(self.test or held_out(self.data, context.catalog))
+        names, unseen = _labelled(self, context.dataset(self.data), test)
+        shape = {"image_size": self.data.size, "channels": self.data.channels, "classes": len(names)}
+        classifier = ClassifierConfig.model_validate(self.model.model_dump() | shape)
+        build = partial(_build, classifier, self.optimizer, self.flip)
+        train_on_images(self, context, build, partial(export_classifier, unseen))
+        return _result(self, context, names)
 
 
-def cost(config: TrainClassifierConfig, images: int | None) -> dict[str, int]:
-    return train.steps_of(config)
-
-
-def run(config: TrainClassifierConfig, context: Context) -> Result:
-    """Train to the end; leave the classifier, and how it confuses the classes of held-out images.
-
-    Raises DataError where images have no labels, or held-out images are of classes without training images.
-    """
-    test = context.dataset(config.test or held_out(config.data))
-    names, unseen = _labelled(config, context.dataset(config.data), test)
-    shape = {"image_size": config.data.size, "channels": config.data.channels, "classes": len(names)}
-    classifier = ClassifierConfig.model_validate(config.model.model_dump() | shape)
-    build = partial(_build, classifier, config.optimizer, config.flip)
-    train.train_on_images(config, context, build, partial(deliver_classifier, unseen))
-    card = read_classifier_card(context.run.classifier)
-    counts = read_confusion(context.run.classifier)
-    curves = {name: context.run.curve(name) for name in METRICS}
-    context.run.figures.write("confusion.png", confusion_png(counts, names, card.held_out))
-    context.run.figures.write("learning.png", learning_png(curves, card.accuracy))
+def _result(job: TrainClassifierJob, context: Context, names: list[str]) -> Result:
+    folder = context.run.product("classifier")
+    card, counts = read_classifier_card(folder), read_confusion(folder)
+    seen = card.training["images_seen"]
     metrics = {"accuracy": card.accuracy, "held_out_images": int(counts.sum())}
-    metrics |= train.records_at(config, context, card.training["images_seen"]) | train.pace(
-        context, card.training["images_seen"]
-    )
-    return Result(metrics, ("confusion.png", "learning.png"))
+    metrics |= records_at(job, context, seen) | pace(context, seen)
+    figures = {
+        "confusion.png": confusion_png(counts, names, card.held_out),
+        "learning.png": learning_png(curves_of(job, context), card.accuracy),
+    }
+    return Result(metrics, figures)
 
 
-def _labelled(config: TrainClassifierConfig, dataset: Dataset, test: Dataset) -> tuple[list[str], HeldOut]:
+def _labelled(job: TrainClassifierJob, dataset: Dataset, test: Dataset) -> tuple[list[str], HeldOut]:
     """Names of the classes, and the held-out images."""
-    first = _require_unseen(config, test.config, test.count)
+    first = _require_unseen(job, test.config, test.count)
     labels = labels_of(dataset)
     names = classes_of(dataset, labels)
     held = labels_of(test, first)
@@ -118,28 +115,26 @@ def _labelled(config: TrainClassifierConfig, dataset: Dataset, test: Dataset) ->
     return names, HeldOut(test.folder, first, which, tuple(names))
 
 
-def _require_unseen(config: TrainClassifierConfig, test: DataConfig, count: int) -> int:
+def _require_unseen(job: TrainClassifierJob, test: DataConfig, count: int) -> int:
     """How many of the first of so many images are trained on. Raises DataError where that leaves none."""
-    data = config.data
+    data = job.data
     seen = seen_of(data, test, count)
     if seen < count:
         return seen
-    remedy = (
-        "name others with test" if config.test else "set data.max_images to fewer, or name others with test"
-    )
-    why = "" if config.test else f" ({data.source} has no test split)"
+    remedy = "name others with test" if job.test else "set data.max_images to fewer, or name others with test"
+    why = "" if job.test else f" ({data.source} has no test split)"
     raise DataError(
         f"no image is left to measure the accuracy on{why}: all {count:,} of {test.source} {test.split} are "
         f"trained on. So {remedy}"
     )
 
 
-def _require_classes(data: DataConfig) -> None:
+def _require_classes(data: DataConfig, catalog: Catalog) -> None:
     """Raise DataError for a source that is known to have no classes, before any of it is prepared."""
     if data.split == "unlabeled":
         raise DataError("unlabeled images have no classes: train on data.split=train")
     known = data.path is not None or data.source == "digits"
-    if (known and not open_source(data).classes) or (not known and data.source in UNLABELLED):
+    if (known and not catalog.open(data).classes) or (not known and data.source in UNLABELLED):
         raise DataError(
             f"{data.source} has no classes, and a classifier learns from them: name a source with classes "
             "(preimage data list), or a folder of images with a folder for each class"

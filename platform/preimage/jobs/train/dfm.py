@@ -5,22 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from preimage.jobs.context import Context, Result
-from preimage.jobs.train import gan as train_gan
-from preimage.jobs.train.gan import GanConfig, init_from
+from preimage.data.catalog import Catalog
+from preimage.jobs.base import Context, Result
+from preimage.jobs.train.gan import GanJob, init_from, train_gan
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.dfm import METRICS, DenoiserConfig, DfmAlgorithm
 from preimage.training.gan import InitFrom
-
-HEADLINE = (
-    "images_seen",
-    "images_per_second",
-    "denoising_error",
-    "feature_gap",
-    "classifier_score",
-    "inception_score",
-)
 
 
 def _unless_off(given: object) -> object:
@@ -28,7 +19,7 @@ def _unless_off(given: object) -> object:
     return None if given is False else given
 
 
-class TrainDfmConfig(GanConfig):
+class TrainDfmJob(GanJob):
     """Train a DCGAN with denoising feature matching; `denoiser: null` trains the same DCGAN without.
 
     All gradients are taken before any network steps, unlike in train-gan, whose generator learns from the
@@ -43,18 +34,19 @@ class TrainDfmConfig(GanConfig):
     def recorded(self) -> tuple[str, ...]:
         return (*super().recorded(), *(METRICS if self.denoiser else ()))
 
+    @property
+    def _shown(self) -> tuple[str, ...]:
+        return ("denoising_error", "feature_gap")
 
-def check(config: TrainDfmConfig, images: int | None) -> None:
-    """What can be known to be wrong before anything starts."""
-    train_gan.check(config, images)
-    if config.denoiser:
-        config.denoiser.shape(config.generator)
+    def check(self, catalog: Catalog) -> None:
+        super().check(catalog)
+        if self.denoiser:
+            self.denoiser.shape(self.made_generator)
+
+    def run(self, context: Context) -> Result:
+        """Train to the end; leave the generator, a grid of its samples, and the curves."""
+        return train_gan(self, context, partial(_build, self, init_from(context)))
 
 
-def run(config: TrainDfmConfig, context: Context) -> Result:
-    """Train to the end; leave the generator, and a grid of its samples."""
-    return train_gan.train_gan(config, context, partial(_build, config, init_from(context)))
-
-
-def _build(config: TrainDfmConfig, origin: InitFrom, context: AlgorithmContext) -> DfmAlgorithm:
-    return DfmAlgorithm(context, config.generator, config.optimizer, config.denoiser, origin)
+def _build(job: TrainDfmJob, origin: InitFrom, context: AlgorithmContext) -> DfmAlgorithm:
+    return DfmAlgorithm(context, job.made_generator, job.optimizer, job.denoiser, origin)

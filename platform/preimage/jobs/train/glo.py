@@ -1,26 +1,23 @@
-"""train-glo: a generator without a discriminator, and one learned code an image."""
+"""train-glo: a generator without a discriminator, and one learned code for each image."""
 
 from functools import partial
 from typing import ClassVar, Literal
 
-from preimage.jobs.config import Product
-from preimage.jobs.context import Context, Result
-from preimage.jobs.train import base as train
-from preimage.jobs.train.base import TrainConfig, summary
-from preimage.jobs.train.reconstruction_metrics import FIGURES, describe_codes
+from preimage.data.catalog import Catalog
+from preimage.jobs.base import Context, Metrics, Result
+from preimage.jobs.train.base import TrainGeneratorJob, summary, train_on_images
+from preimage.jobs.train.reconstruction_metrics import describe_codes, metrics_with_codes
 from preimage.latents.priors import PriorName
 from preimage.models.pca import require_possible
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.glo import METRICS, CodesConfig, GloAlgorithm, LossName
 
-HEADLINE = ("images_seen", "images_per_second", "loss", "reconstruction_error")
 
-
-class TrainGloConfig(TrainConfig):
+class TrainGloJob(TrainGeneratorJob):
     """Train a generator and a code for every image together (GLO)."""
 
-    GIVES: ClassVar[frozenset[Product]] = frozenset({"generator", "store"})
+    makes: ClassVar[frozenset[str]] = frozenset({"generator", "store"})
     PRIOR: ClassVar[PriorName] = "gaussian-in-ball"
     RECORDED: ClassVar[tuple[str, ...]] = METRICS
 
@@ -31,21 +28,22 @@ class TrainGloConfig(TrainConfig):
     optimizer: OptimizerConfig = OptimizerConfig(name="sgd", lr=1.0)
     """The generator's, on the loss averaged over the batch."""
 
+    def metrics(self) -> Metrics:
+        return metrics_with_codes(self.recorded())
 
-def check(config: TrainGloConfig, images: int | None) -> None:
-    """What can be known to be wrong before anything starts."""
-    train.check(config, images)
-    if config.codes.init == "pca":
-        pixels = config.data.channels * config.data.size**2
-        require_possible(config.model.latent_dim, images, pixels)
+    def check(self, catalog: Catalog) -> None:
+        super().check(catalog)
+        if self.codes.init == "pca":
+            pixels = self.data.channels * self.data.size**2
+            require_possible(self.model.latent_dim, catalog.count(self.data), pixels)
+
+    def run(self, context: Context) -> Result:
+        """Train to the end; leave the generator, the codes as a latent store, and pictures of both."""
+        dataset = train_on_images(self, context, partial(_build, self))
+        metrics, samples = summary(self, context)
+        more, figures = describe_codes(context, dataset, self.loss)
+        return Result(metrics | more, {"samples.png": samples} | figures)
 
 
-def run(config: TrainGloConfig, context: Context) -> Result:
-    """Train to the end; leave the generator, the codes as a latent store, and pictures of both."""
-    dataset = train.train_on_images(config, context, partial(_build, config))
-    metrics = summary(config, context) | describe_codes(context, dataset, config.loss)
-    return Result(metrics, ("samples.png", *FIGURES))
-
-
-def _build(config: TrainGloConfig, context: AlgorithmContext) -> GloAlgorithm:
-    return GloAlgorithm(context, config.generator, config.loss, config.codes, config.optimizer)
+def _build(job: TrainGloJob, context: AlgorithmContext) -> GloAlgorithm:
+    return GloAlgorithm(context, job.made_generator, job.loss, job.codes, job.optimizer)

@@ -8,12 +8,11 @@ from torch import Tensor
 
 from preimage.errors import StoreError
 from preimage.figures.plots import curves_png, losses_png
+from preimage.jobs.base import Context, Metrics, Result, headline, others
 from preimage.jobs.compatibility import require_codes_of
-from preimage.jobs.config import Product
-from preimage.jobs.context import Context, Result
+from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes
-from preimage.jobs.train import base as train
-from preimage.jobs.train.base import LearnConfig, Source
+from preimage.jobs.train.base import Source, TrainJob, curves_of, records_at, steps_of, train
 from preimage.latents.held_out import Split
 from preimage.latents.priors import Normal
 from preimage.latents.store import Store
@@ -25,32 +24,23 @@ from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.codes import CodeSet
 from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.fit import check_batch
 from preimage.training.gan import METRICS
-from preimage.training.pgan import SCORE, CodeScoring, PganAlgorithm, deliver_prior
-
-HEADLINE = (
-    "codes_seen",
-    "energy_distance",
-    "energy_distance_of_normal_codes",
-    "energy_distance_of_training_codes",
-)
-
+from preimage.training.pgan import SCORE, CodeEvaluation, PganAlgorithm, export_prior
 
 COMPARED = 2000
 """Held-out codes that a prior is compared with at most, and as many drawn ones."""
 
 
-class TrainPriorConfig(LearnConfig):
+class TrainPriorJob(TrainJob):
     """Learn the distribution of a latent store's codes with a second GAN (PGAN)."""
 
-    GIVES: ClassVar[frozenset[Product]] = frozenset({"prior"})
+    makes: ClassVar[frozenset[str]] = frozenset({"prior"})
     RECORDED: ClassVar[tuple[str, ...]] = (*METRICS, SCORE)
 
     job: Literal["train-prior"] = "train-prior"
-    store: str
+    store: StoreRef
     """The codes: an earlier step, a run's name or a latent store's folder."""
-    generator: str | None = None
+    generator: GeneratorRef | None = None
     """The generator whose codes they are; grids of samples are then drawn through it."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """The share of the codes that is not learned from, and that the prior is compared with."""
@@ -59,77 +49,63 @@ class TrainPriorConfig(LearnConfig):
     training: LoopConfig = LoopConfig(
         total_images=500_000, batch_size=100, log_every=10_000, sample_every=100_000, checkpoint_every=50_000
     )
-    """As of any training; what is counted are codes seen. At every checkpoint the distance to held-out codes
-    is measured, and the nearest becomes the prior, unless `best` says another metric."""
+    """Codes count as images. At every checkpoint the distance to held-out codes is measured, and the nearest
+    becomes the prior, unless `select_by` names another metric."""
 
     @property
     def loop(self) -> LoopConfig:
         """The loop's settings, complete."""
         return self.training.model_copy(update={"select_by": self.training.select_by or SCORE})
 
-    def needs(self) -> dict[str, tuple[str, Product]]:
-        generator: dict[str, tuple[str, Product]] = (
-            {"generator": (self.generator, "generator")} if self.generator else {}
-        )
-        return {"store": (self.store, "store"), **generator}
+    def metrics(self) -> Metrics:
+        beside = (f"{SCORE}_of_normal_codes", f"{SCORE}_of_training_codes")
+        return (*headline("codes_seen", SCORE, *beside), *others(*METRICS))
 
-    def require_codes(self, latent_dim: int) -> None:
+    def check_codes(self, latent_dim: int) -> None:
         self.model.noise_for(latent_dim)
 
+    def cost(self, images: int | None) -> dict[str, int]:
+        """Whole batches."""
+        counts = steps_of(self)
+        return {"codes seen": counts["images seen"], "steps": counts["steps"]}
 
-def check(config: TrainPriorConfig, images: int | None) -> None:
-    """What can be known to be wrong before anything starts."""
-    check_batch(config.training, config.resources)
+    def run(self, context: Context) -> Result:
+        """Train to the end; leave the prior, and how far its codes are from held-out ones.
 
-
-def cost(config: TrainPriorConfig, images: int | None) -> dict[str, int]:
-    """In whole batches."""
-    counts = train.steps_of(config)
-    return {"codes seen": counts["images seen"], "steps": counts["steps"]}
-
-
-def run(config: TrainPriorConfig, context: Context) -> Result:
-    """Train to the end; leave the prior, and how far its codes are from held-out ones.
-
-    Raises StoreError for a store of another generator, PriorError for noise smaller than the code.
-    """
-    store, images = Store.open(context.inputs["store"]), context.inputs.get("generator")
-    if images:
-        require_codes_of(read_card(images), store)
-    split = Split(store, config.held_out)
-    unseen = split.some(COMPARED, held_out=True)
-    if len(unseen) < 2:
-        raise StoreError(
-            f"held_out={config.held_out} holds {len(unseen)} of {store.count:,} codes out, and the prior is "
-            "chosen by how near it comes to those: hold out more, or invert more images"
-        )
-    about = {"store": store.fingerprint, "generator": store.about.generator.fingerprint}
-    source = Source(
-        store.folder, about | {"held_out": config.held_out}, partial(CodeSet.open, held_out=config.held_out)
-    )
-    build = partial(_build, config, images)
-    train.train(config, context, source, build, deliver_prior, CodeScoring(unseen))
-    curves = {name: context.run.curve(name) for name in config.recorded()}
-    figures = {
-        "losses.png": losses_png({name: curves[name] for name in METRICS}),
-        "distance.png": curves_png({SCORE: curves[SCORE]}),
-    }
-    for name, picture in figures.items():
-        context.run.figures.write(name, picture)
-    seen = read_prior_card(context.run.prior).training["codes_seen"]
-    metrics = {"codes_seen": seen, **train.records_at(config, context, seen)}
-    metrics |= _beside(config, split, unseen)
-    return Result(metrics, tuple(figures))
+        Raises StoreError for a store of another generator, PriorError for noise smaller than the code.
+        """
+        store, images = Store.open(context.inputs["store"]), context.inputs.get("generator")
+        if images:
+            require_codes_of(read_card(images), store)
+        split = Split(store, self.held_out)
+        unseen = split.some(COMPARED, held_out=True)
+        if len(unseen) < 2:
+            raise StoreError(
+                f"held_out={self.held_out} holds {len(unseen)} of {store.count:,} codes out, and the prior "
+                "is selected by how near it comes to those: hold out more, or invert more images"
+            )
+        about = {"store": store.fingerprint, "generator": store.about.generator.fingerprint}
+        open_codes = partial(CodeSet.open, held_out=self.held_out)
+        source = Source(store.folder, about | {"held_out": self.held_out}, open_codes)
+        train(self, context, source, partial(_build, self, images), export_prior, CodeEvaluation(unseen))
+        seen = read_prior_card(context.run.product("prior")).training["codes_seen"]
+        metrics = {"codes_seen": seen, **records_at(self, context, seen)} | _beside(self, split, unseen)
+        curves = curves_of(self, context)
+        figures = {
+            "losses.png": losses_png({name: curves[name] for name in METRICS}),
+            "distance.png": curves_png({SCORE: curves[SCORE]}),
+        }
+        return Result(metrics, figures)
 
 
-def _beside(config: TrainPriorConfig, split: Split, unseen: Tensor) -> dict[str, float]:
+def _beside(job: TrainPriorJob, split: Split, unseen: Tensor) -> dict[str, float]:
     """From the same held-out codes: of N(0, I), and of codes that were learned from, which is the floor."""
     sets = {
-        "normal": draw_codes(Normal(unseen.shape[1]), len(unseen), config.seed),
+        "normal": draw_codes(Normal(unseen.shape[1]), len(unseen), job.seed),
         "training": split.some(len(unseen), held_out=False),
     }
     return {f"{SCORE}_of_{name}_codes": energy_distance(codes, unseen) for name, codes in sets.items()}
 
 
-def _build(config: TrainPriorConfig, images: Folder | None, context: AlgorithmContext) -> PganAlgorithm:
-    return PganAlgorithm(context, config.model, config.optimizer, images)
+def _build(job: TrainPriorJob, images: Folder | None, context: AlgorithmContext) -> PganAlgorithm:
+    return PganAlgorithm(context, job.model, job.optimizer, images)

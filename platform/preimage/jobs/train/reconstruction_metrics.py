@@ -1,5 +1,6 @@
-"""What is said of a training that gave every image a code."""
+"""What is reported of a training run that gave every image a code."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,27 +9,35 @@ from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.figures.grids import stacks_png
 from preimage.figures.plots import loss_png
-from preimage.jobs.context import Context
+from preimage.jobs.base import Context, Metrics, headline, others
+from preimage.jobs.train.base import PACE
 from preimage.latents.store import Store
 from preimage.models.generator_folder import load_generator
 
-FIGURES = ("reconstructions.png", "loss.png")
 SHOWN = 32
 """Images in the grid of reconstructions."""
 
 
-def describe_codes(context: Context, dataset: Dataset, loss: str) -> dict[str, Any]:
-    """How well the codes of the run's store give their images back. Draws FIGURES; `loss`: its name."""
-    store = Store.open(context.run.store)
+def metrics_with_codes(recorded: Sequence[str]) -> Metrics:
+    """Of a run that records these, the loss among them, and leaves a store."""
+    more = [name for name in recorded if name != "loss"]
+    return (
+        *headline(*PACE, "loss", "reconstruction_error"),
+        *others("images", "reconstruction_error_median", *more),
+    )
+
+
+def describe_codes(context: Context, dataset: Dataset, loss: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """How well the codes of the run's store reconstruct their images, and two pictures; `loss`: its name."""
+    store = Store.open(context.run.product("store"))
     losses = torch.cat([codes.loss for codes in store.batches(["loss"])])
-    generator, _ = load_generator(context.run.generator)
+    generator, _ = load_generator(context.run.product("generator"))
     images = to_float(dataset.read(0, min(SHOWN, dataset.count)).pixels)
     with torch.no_grad():
         shown = stacks_png(images, generator(store.head(len(images)).z))
-    context.run.figures.write("reconstructions.png", shown)
-    context.run.figures.write("loss.png", loss_png(context.run.curve("loss"), loss))
-    return {
+    metrics = {
         "images": store.count,
         "reconstruction_error": losses.double().mean().item(),
         "reconstruction_error_median": losses.median().item(),
     }
+    return metrics, {"reconstructions.png": shown, "loss.png": loss_png(context.run.curve("loss"), loss)}

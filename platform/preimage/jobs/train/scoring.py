@@ -6,17 +6,18 @@ from pydantic import Field, model_validator
 
 from preimage.config import Config
 from preimage.data.config import DataConfig
+from preimage.jobs.base import Context
 from preimage.jobs.compatibility import require_classes
-from preimage.jobs.context import Context
+from preimage.jobs.references import ClassifierRef
 from preimage.models.classifier import read_classifier_card
 from preimage.models.scorer import ScorerSource
 from preimage.training.scoring import SCORES, Scoring
 
 
 class ScoringConfig(Config):
-    """Scores of samples at every checkpoint of a training."""
+    """Scores of samples at every checkpoint of a training run."""
 
-    classifier: str | None = None
+    classifier: ClassifierRef | None = None
     """An earlier step, a run's name or a classifier's folder; without it the Inception network scores."""
     weights: str | None = None
     """A file of Inception's weights, on every machine; without it they are downloaded."""

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from preimage.errors import CheckpointError
-from preimage.training import checkpoints
+from preimage.runs import checkpoints
 from preimage.training.worker import Worker
 
 
@@ -53,5 +53,5 @@ def test_all_differences_of_a_config_are_listed(folder):
     save(folder, 10)
     with pytest.raises(CheckpointError) as caught:
         checkpoints.require_same(checkpoints.newest(folder), {"lr": 2.0, "batch_size": 5})
-    assert "batch: was None, is 5" in str(caught.value)
+    assert "batch_size: was None, is 5" in str(caught.value)
     assert "lr: was 1.0, is 2.0" in str(caught.value)

@@ -9,19 +9,30 @@ import io
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import torch
 from pydantic import BaseModel, Field, ValidationError
 
 from preimage.errors import CheckpointError, StorageError
-from preimage.storage.folder import Folder, digest
-from preimage.training.worker import Worker
+from preimage.storage.folder import Folder, canonical_json, digest
 
 log = logging.getLogger(__name__)
 
 KEEP_LATEST = 2
 """One more than is needed, in case the newest turns out to be damaged."""
+
+
+class Group(Protocol):
+    """The workers that write a checkpoint together, as one of them sees them."""
+
+    @property
+    def rank(self) -> int: ...
+    @property
+    def world_size(self) -> int: ...
+    @property
+    def is_main(self) -> bool: ...
+    def gather(self, value: Any) -> list[Any]: ...
 
 
 class _Meta(BaseModel):
@@ -48,6 +59,11 @@ class Checkpoint:
     @property
     def world_size(self) -> int:
         return self.meta["world_size"]
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of what it holds."""
+        return digest(canonical_json(self.meta["files"]).encode())
 
     def shared(self) -> dict[str, Any]:
         return self._load("shared.pt")
@@ -82,7 +98,7 @@ class _Owns(Sequence[dict[str, Any]]):
 
 
 def save(
-    folder: Folder, worker: Worker, shared: dict[str, Any], own: dict[str, Any], meta: dict[str, Any]
+    folder: Folder, worker: Group, shared: dict[str, Any], own: dict[str, Any], meta: dict[str, Any]
 ) -> None:
     """Write one checkpoint; every worker calls it, and it is there for all when it returns.
 
@@ -112,18 +128,18 @@ def _opened(folder: Folder) -> Checkpoint | None:
         meta = folder.read_json("meta.json")
         _Meta.model_validate(meta)
     except (StorageError, ValidationError) as error:
-        log.warning("checkpoint %s is passed over: %s", folder.uri, error)
+        log.warning("checkpoint %s is skipped: %s", folder.uri, error)
         return None
     return Checkpoint(folder, meta)
 
 
 def newest(folder: Folder) -> Checkpoint | None:
-    """The newest checkpoint that is as it was written; a damaged one is passed over, and said to be."""
+    """The newest checkpoint that is as it was written; a damaged one is skipped, with a warning."""
     for checkpoint in reversed(committed(folder)):
         damaged = _damaged(checkpoint)
         if not damaged:
             return checkpoint
-        log.warning("checkpoint %s is passed over: %s is missing or altered", checkpoint.folder.uri, damaged)
+        log.warning("checkpoint %s is skipped: %s is missing or altered", checkpoint.folder.uri, damaged)
     return None
 
 

@@ -1,8 +1,8 @@
 import pytest
 
+from preimage.cluster import submissions
+from preimage.cluster.submissions import Submission
 from preimage.errors import SpecError
-from preimage.runs import submissions
-from preimage.runs.submissions import Submission
 from preimage.storage.folder import Folder
 from submitted import record
 

@@ -1,0 +1,81 @@
+"""References from a job to what earlier runs made, and the one walk that finds them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from preimage.data.config import DataConfig
+
+Kind = TypeVar("Kind")
+
+
+class Reference(str):
+    """Names the product of an earlier step, a run or a folder. It is a plain string in a spec."""
+
+    product: ClassVar[str]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = core_schema.str_schema()
+        return core_schema.no_info_after_validator_function(
+            cls, text, serialization=core_schema.to_string_ser_schema()
+        )
+
+
+class GeneratorRef(Reference):
+    """An earlier step, a run's name, or a generator's folder."""
+
+    product = "generator"
+
+
+class StoreRef(Reference):
+    """An earlier step, a run's name, or a latent store's folder."""
+
+    product = "store"
+
+
+class ClassifierRef(Reference):
+    """An earlier step, a run's name, or a classifier's folder."""
+
+    product = "classifier"
+
+
+class PriorRef(Reference):
+    """An earlier step, a run's name, or a fitted prior's folder."""
+
+    product = "prior"
+
+
+class CheckpointsRef(Reference):
+    """An earlier step, a run's name, or the folder of its checkpoints."""
+
+    product = "checkpoints"
+
+
+def references(job: BaseModel) -> dict[str, Reference]:
+    """The references of a job, by dotted key, in the order of its fields."""
+    return dict(_find(job, Reference))
+
+
+def images_named(job: BaseModel) -> dict[str, DataConfig]:
+    """The sets of images that a job's spec names, by dotted key."""
+    return dict(_find(job, DataConfig))
+
+
+def _find(value: Any, kind: type[Kind], key: str = "") -> Iterator[tuple[str, Kind]]:
+    """Everything of a kind in a config, by dotted key."""
+    if isinstance(value, kind):
+        yield key, value
+        return
+    if isinstance(value, BaseModel):
+        parts = dict(value)
+    elif isinstance(value, Mapping):
+        parts = value
+    elif isinstance(value, list | tuple):
+        parts = dict(enumerate(value))
+    else:
+        return
+    for name, part in parts.items():
+        yield from _find(part, kind, f"{key}.{name}" if key else str(name))

@@ -1,0 +1,129 @@
+"""Plans of jobs and pipelines, and their outcomes, in words."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from preimage.data.config import DataConfig
+from preimage.data.sources import found
+from preimage.pipelines.cost import cost_of
+from preimage.pipelines.description import Description, Section, Summary
+from preimage.pipelines.plan import Plan, PlannedStep
+from preimage.runs.checkpoints import committed
+from preimage.runs.products import PRODUCTS
+from preimage.runs.run_folder import Outcome
+from preimage.specs.pipeline import Spec
+
+
+def describe(plan: Plan) -> Description:
+    """Of each step what would happen, with what, and at what cost."""
+    sections = (
+        Section(step.name, step.job.job, _what_happens(step), tuple(_facts(plan, step)))
+        for step in plan.steps
+    )
+    tracking = plan.spec.tracking
+    return Description(tuple(sections), f"{tracking.here.uri}, experiment {tracking.experiment}")
+
+
+def summarize(plan: Plan, outcome: Outcome) -> Summary:
+    """The metrics that each job shows first, the tables, the pictures, and what to try next."""
+    return Summary(
+        tuple(_headlines(plan)),
+        tuple(_tables(plan)),
+        (*_products(outcome), *outcome.figures.items()),
+        tuple(_next(plan.spec, outcome)),
+    )
+
+
+def _what_happens(step: PlannedStep) -> str:
+    if step.state == "new":
+        return "runs"
+    if step.state == "skipped":
+        return "skipped: the rounds before did not lower what they are to lower"
+    begun = step.run.about()["created"]
+    if step.state == "finished":
+        return f"skipped: an equal run, begun {begun}, is finished (--fresh repeats it)"
+    saved = committed(step.run.product("checkpoints"))
+    at = f", at {saved[-1].images:,} images" if saved else ""
+    return f"resumes a run begun {begun}{at}"
+
+
+def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
+    for key, each in step.inputs.items():
+        yield key, f"of the step {each.step}" if each.step else each.folder.uri
+    if step.data:
+        yield "images", _images(plan, step.data)
+    if not step.is_done:
+        yield "workers", _workers(step)
+        counts = cost_of(plan, [step])
+        yield "costs", ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
+    yield "results", step.run.folder.uri
+
+
+def _images(plan: Plan, data: DataConfig) -> str:
+    count = plan.catalog.count(data)
+    text = f"{count:,} of " if count else ""
+    text += f"{data.source} {data.split}, {data.channels} x {data.size} x {data.size}"
+    if plan.catalog.is_prepared(data):
+        return text + ", prepared"
+    ready = data.path or found(data.source)
+    return text + (f", to be prepared from {ready}" if ready else ", to be downloaded and prepared")
+
+
+def _workers(step: PlannedStep) -> str:
+    resources = step.job.resources
+    if resources.backend == "local":
+        return "this process"
+    gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU where there is one"}[resources.gpu]
+    least = f"{resources.min_workers} to " if resources.needed < resources.workers else ""
+    return f"{least}{resources.workers}, each with {resources.cpus_per_worker} CPU{gpu}, on Ray"
+
+
+def _headlines(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    for step in plan.steps:
+        done = step.run.outcome()
+        metrics = done.metrics if done else {}
+        for each in step.job.metrics():
+            if each.headline and each.name in metrics:
+                yield step.name, each.name.replace("_", " "), _number(metrics[each.name])
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def _tables(plan: Plan) -> Iterator[str]:
+    """The tables that steps wrote for people, each once however many steps are the same run."""
+    folders = {step.run.folder.uri: step.run.figures for step in plan.steps}
+    for figures in folders.values():
+        if figures.exists("table.md"):
+            yield figures.read("table.md").decode()
+
+
+def _products(outcome: Outcome) -> list[tuple[str, str]]:
+    return [(PRODUCTS[name].title, address) for name, address in outcome.products.items()]
+
+
+def _next(spec: Spec, outcome: Outcome) -> Iterator[tuple[str, str]]:
+    local = spec.results == "results"
+    there = "" if local else f" results={spec.results}"
+    if spec.tracking.here.uri == "local":
+        yield "preimage ui" + ("" if local else f" --results {spec.results}"), "the run in MLflow"
+    if store := outcome.products.get("store"):
+        yield f"preimage store show {store}", "what is in the latent store"
+        yield f"preimage store verify {store}", "check every byte of it"
+    if outcome.job == "train-gan":
+        yield f"preimage run jobs/invert.yaml generator={outcome.run}{there}", "the codes of its images"
+    if outcome.job == "train-classifier":
+        step = f"{{evaluate: {{job: evaluate, generators: {{GAN: RUN}}, classifier: {outcome.run}}}}}"
+        command = f"preimage run jobs/evaluate.yaml steps='{step}'{there}"
+        yield command, "how good a generator's samples of such images are"
+    if outcome.job == "invert":
+        yield f"preimage run jobs/pag.yaml store={outcome.run}{there}", "their prior agreement"
+    if outcome.job == "pipeline":
+        yield "preimage run jobs/dcgan.yaml --profile small", "a DCGAN on Fashion-MNIST"

@@ -1,0 +1,141 @@
+"""Work out a spec's steps: each one's inputs, images, fingerprint and folder, and what is done already."""
+
+from dataclasses import replace
+from typing import Any
+
+from preimage.data.catalog import Catalog
+from preimage.data.config import DataConfig
+from preimage.errors import PreimageError
+from preimage.jobs.base import Job
+from preimage.jobs.references import Reference, images_named, references
+from preimage.models.generator_folder import require_images
+from preimage.pipelines.compatibility import generator_of, require_compatible
+from preimage.pipelines.inputs import Input, find_product, finished
+from preimage.pipelines.plan import Earlier, Plan, PlannedStep, State
+from preimage.pipelines.rounds import skipped, without
+from preimage.runs.run_folder import RunFolder
+from preimage.specs.pipeline import Spec
+from preimage.storage.folder import Folder, canonical_json, digest
+
+_GONE = object()
+
+
+def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -> Plan:
+    """Work out a spec's steps. Starts nothing and writes nothing.
+
+    `fresh` plans new runs of everything, beside those that are there. catalog: of an earlier plan with the
+    same results, whose sources are not opened again. Raises SpecError, DataError, GeneratorError,
+    InversionError, StoreError, ClassifierError for what can be known to be missing or wrong."""
+    root = Folder.at(spec.results)
+    catalog = catalog or Catalog(root / "datasets")
+    steps: dict[str, PlannedStep] = {}
+    for name, job in spec.steps.items():
+        try:
+            catalog.count(job.own_data)
+            job.check(catalog)
+            steps[name] = _plan_step(name, job, steps, root / "runs", fresh, catalog)
+        except PreimageError as error:
+            raise type(error)(f"step {name}: {error}" if spec.is_pipeline else str(error)) from error
+    planned = tuple(steps.values())
+    identity: list[Any] = [step.fingerprint for step in planned]
+    if spec.rounds and spec.rounds.watched:
+        identity.append([spec.rounds.watched, spec.rounds.metric])
+    whole = digest(canonical_json(identity).encode())
+    run = _run_folder(root / "runs", "pipeline", whole, fresh) if spec.is_pipeline else planned[0].run
+    return skip_rounds(Plan(spec, root, catalog, planned, whole, run, fresh))
+
+
+def skip_rounds(plan: Plan) -> Plan:
+    """The plan without the rounds that finished runs show to be not worth while: the steps after them name
+    only what is made, and are the same runs as those of a pipeline of fewer rounds."""
+    steps = {step.name: step for step in plan.steps}
+    gone = skipped(plan.spec.rounds, steps)
+    for name, step in steps.items():
+        if name in gone:
+            steps[name] = replace(step, state="skipped")
+        elif gone & {each.step for each in step.inputs.values()}:
+            job = without(step.job, gone)
+            earlier = {key: each for key, each in steps.items() if key != name}
+            steps[name] = _plan_step(name, job, earlier, plan.root / "runs", plan.fresh, plan.catalog)
+    return replace(plan, steps=tuple(steps.values()))
+
+
+def _plan_step(
+    name: str, job: Job, earlier: Earlier, runs: Folder, fresh: bool, catalog: Catalog
+) -> PlannedStep:
+    inputs = {key: _input(named, earlier, runs) for key, named in references(job).items()}
+    data = _data(job, inputs, earlier)
+    require_compatible(job, inputs, earlier)
+    fingerprint = _fingerprint(job, inputs, data, catalog)
+    run = _run_folder(runs, job.job, fingerprint, fresh)
+    return PlannedStep(name, job, fingerprint, run, _state(run, job), inputs, data)
+
+
+def _input(named: Reference, earlier: Earlier, runs: Folder) -> Input:
+    if named in earlier:
+        step = earlier[named]
+        return Input(named.product, step.run.product(named.product), step.fingerprint, step.name)
+    return find_product(named, named.product, runs)
+
+
+def _data(job: Job, inputs: dict[str, Input], earlier: Earlier) -> DataConfig | None:
+    """The images of a step: its own, or those that its generator was or will be trained on.
+
+    Raises GeneratorError where a generator makes none of their shape, and what `check_generator` raises.
+    """
+    own = job.own_data
+    if "generator" not in inputs:
+        several = [each for each in inputs.values() if each.product == "generator"]
+        return own or (generator_of(several[0], earlier)[1] if several else None)
+    model, trained_on = generator_of(inputs["generator"], earlier)
+    if own:
+        require_images(model, own.size, own.channels)
+    job.check_generator(model)
+    return own or trained_on
+
+
+def _fingerprint(job: Job, inputs: dict[str, Input], data: DataConfig | None, catalog: Catalog) -> str:
+    """What decides a run's result: the job without execution choices, its inputs', and its images', which are
+    known by what they mean, not by how they are named."""
+    images = images_named(job)
+    settings = _without(job.model_dump(mode="json", exclude={"resources"}), {*images, *inputs})
+    identity: dict[str, Any] = {
+        "job": settings,
+        "inputs": {key: each.fingerprint for key, each in inputs.items()},
+        "images": {key: catalog.key(each) for key, each in images.items()},
+        "data": catalog.key(data) if data else None,
+    }
+    return digest(canonical_json(identity).encode())
+
+
+def _without(value: Any, gone: set[str], here: str = "") -> Any:
+    """Settings without what these dotted keys name; what held nothing else goes with it, and is _GONE."""
+    if here in gone:
+        return _GONE
+    before = f"{here}." if here else ""
+    if isinstance(value, dict):
+        parts = {key: _without(each, gone, f"{before}{key}") for key, each in value.items()}
+        kept = {key: each for key, each in parts.items() if each is not _GONE}
+    elif isinstance(value, list):
+        parts = [_without(each, gone, f"{before}{i}") for i, each in enumerate(value)]
+        kept = [each for each in parts if each is not _GONE]
+    else:
+        return value
+    return _GONE if parts and not kept else kept
+
+
+def _run_folder(runs: Folder, kind: str, fingerprint: str, fresh: bool) -> RunFolder:
+    """`<job>-<fingerprint>`, or the last of its repetitions `...-r2`, `...-r3`."""
+    base, number = f"{kind}-{fingerprint[:10]}", 1
+    names = set(runs.names())
+    while f"{base}-r{number + 1}" in names:
+        number += 1
+    if fresh and base in names:
+        number += 1
+    return RunFolder(runs / (base if number == 1 else f"{base}-r{number}"))
+
+
+def _state(run: RunFolder, job: Job) -> State:
+    if finished(run, job.makes):
+        return "finished"
+    return "begun" if run.folder.exists("run.json") else "new"

@@ -1,0 +1,71 @@
+"""What a run can leave for others: one row of a table for each kind of product."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from preimage.errors import CheckpointError
+from preimage.latents.store import Store
+from preimage.models.classifier import read_classifier_card
+from preimage.models.generator_folder import read_card
+from preimage.models.prior_folder import read_prior_card
+from preimage.runs.checkpoints import Checkpoint, committed
+from preimage.storage.folder import Folder
+
+
+class Card(Protocol):
+    """What a product says of itself."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity of its content, whatever run made it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Product:
+    """A kind of product: a folder of this name in the folder of the run that made it."""
+
+    name: str
+    title: str
+    """What people call it."""
+    is_whole: Callable[[Folder], bool]
+    """Whether a folder holds one, complete."""
+    card: Callable[[Folder], Card]
+    """Read what it says of itself. Raises the PreimageError of its kind where it is damaged."""
+    is_result: bool = True
+    """Whether a run whose product is gone is run again, and its outcome names it."""
+    uploads: tuple[str, ...] = ()
+    """The folders in the run's that a tracker is sent; what grows with the dataset stays where it is."""
+
+
+def _marked(name: str) -> Callable[[Folder], bool]:
+    """Whether a folder holds the file that is written last."""
+    return lambda folder: folder.exists(name)
+
+
+def _last(folder: Folder) -> Checkpoint:
+    found = committed(folder)
+    if not found:
+        raise CheckpointError(f"{folder.uri} holds no whole checkpoint")
+    return found[-1]
+
+
+PRODUCTS: dict[str, Product] = {
+    each.name: each
+    for each in (
+        Product(
+            "generator",
+            "generator",
+            _marked("config.json"),
+            read_card,
+            uploads=("generator", "generator/prior"),
+        ),
+        Product("store", "latent store", _marked("_manifest.json"), Store.open),
+        Product(
+            "classifier", "classifier", _marked("config.json"), read_classifier_card, uploads=("classifier",)
+        ),
+        Product("prior", "prior", _marked("config.json"), read_prior_card, uploads=("prior",)),
+        Product("checkpoints", "checkpoints", lambda folder: bool(committed(folder)), _last, is_result=False),
+    )
+}

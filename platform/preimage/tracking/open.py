@@ -1,0 +1,23 @@
+"""Open the tracker that a spec names."""
+
+from preimage.errors import TrackingError
+from preimage.storage.folder import Folder
+from preimage.tracking.config import TrackingConfig
+from preimage.tracking.tracker import JsonLines, NoTracker, Tracker
+
+
+def open_tracker(config: TrackingConfig, root: Folder) -> Tracker:
+    """The tracker that a spec names. Raises TrackingError where it does not answer."""
+    config = config.here
+    if config.uri == "none":
+        return NoTracker()
+    if config.uri == "jsonl":
+        return JsonLines(root / "tracking")
+    if config.uri == "local" and not root.is_local:
+        raise TrackingError(
+            f"the results are at {root.uri}, where no SQLite file can be: name an MLflow server with "
+            "tracking.uri=http://..., or choose tracking.uri=jsonl or none"
+        )
+    from preimage.tracking.on_mlflow import MlflowTracker  # 3 seconds to import
+
+    return MlflowTracker(config, root)

@@ -1,0 +1,63 @@
+"""Plans of studies, and their outcomes, in words."""
+
+from collections.abc import Iterator
+
+from preimage.pipelines.description import Description, Section, Summary
+from preimage.runs.run_folder import Outcome
+from preimage.tuning.estimate import Estimate, estimate, rounded
+from preimage.tuning.plan import StudyPlan
+
+
+def describe(plan: StudyPlan) -> Description:
+    """The trials and what they share, what that costs, and where it goes."""
+    found = estimate(plan)
+    state = f"{plan.spec.trials} trials, of which {found.over} are over; at most {found.at_once} at once"
+    section = Section(plan.spec.name, "study", state, tuple(_facts(plan, found)))
+    tracking = plan.spec.tracking
+    return Description((section,), f"{tracking.here.uri}, experiment {tracking.experiment}")
+
+
+def summarize(plan: StudyPlan, outcome: Outcome) -> Summary:
+    """The table of trials, the pictures, and what to try next."""
+    figures = plan.run.figures
+    tables = (figures.read("table.md").decode(),) if figures.exists("table.md") else ()
+    return Summary((), tables, tuple(outcome.figures.items()), tuple(_next(plan)))
+
+
+def _facts(plan: StudyPlan, found: Estimate) -> Iterator[tuple[str, str]]:
+    spec = plan.spec
+    grid = ", a grid" if spec.sampler.name == "grid" else f", chosen by {spec.sampler.name}"
+    yield "space", f"{len(spec.space)} keys{grid}"
+    if found.shared:
+        yield "shared", f"{', '.join(found.shared)}: run once, before the trials"
+    if found.impossible:
+        yield "but", f"at {found.impossible} points of the space no trial can be run: it would fail"
+    yield "costs", _costs(plan, found)
+    if found.hours is not None and found.rate is not None:
+        yield "time", _time(found, found.hours, found.rate)
+    yield "results", plan.run.folder.uri
+
+
+def _costs(plan: StudyPlan, found: Estimate) -> str:
+    counts = ", ".join(f"{value:,} {name}" for name, value in found.counts.items()) or "little"
+    mean = f", by the mean of {found.drawn} random points" if found.drawn else ""
+    name = plan.spec.scheduler.name
+    less = f"; less what {name} stops early" if name != "none" and found.counts else ""
+    return f"{counts}: all that is not finished{mean}{less}"
+
+
+def _time(found: Estimate, hours: float, rate: float) -> str:
+    return (
+        f"about {rounded(hours)} for generator evaluations alone, at the {rate:,.0f} a second that this "
+        f"machine does of the first point's generator now, {found.at_once} at once"
+    )
+
+
+def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
+    local = plan.spec.results == "results"
+    if plan.spec.tracking.here.uri == "local":
+        yield "preimage ui" + ("" if local else f" --results {plan.spec.results}"), "the trials in MLflow"
+    name = plan.run.name if local else plan.run.folder.uri
+    yield f"preimage study pick {name} TRIAL best", "say which trial's samples look best"
+    if plan.run.folder.is_local:
+        yield f"optuna-dashboard {plan.run.folder.uri}/optuna.log", "if you have optuna-dashboard"

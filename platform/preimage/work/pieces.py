@@ -1,0 +1,60 @@
+"""Independent pieces of work, each done once wherever there is room: the one engine of trials, evaluation,
+inversion and preparation.
+
+Whoever does a piece writes what it made where `finished` finds it, whole or not at all. So a job that was
+killed does only what is missing, and a piece that is done twice, because its worker died, does no harm."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from preimage.config import Resources
+
+Done = TypeVar("Done", covariant=True)
+
+
+class Pieces(Protocol[Done]):
+    """Work in numbered pieces. It travels to workers by pickle, so it holds addresses rather than networks,
+    and opens these where it is called first."""
+
+    def __call__(self, piece: int) -> Done:
+        """Do a piece and keep what it made; what comes back is JSON. Raises PreimageError."""
+        ...
+
+    def finished(self, pieces: Sequence[int]) -> Mapping[int, Done | None]:
+        """Those that an earlier attempt left whole, and what is known of them."""
+        ...
+
+    def size(self, piece: int) -> int:
+        """How much of the whole a piece is, as progress counts it: its images, or one."""
+        ...
+
+
+def run_pieces(
+    work: Pieces[Done],
+    pieces: Sequence[int],
+    resources: Resources,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[tuple[int, Done | None]]:
+    """Do what is missing, on `resources.workers` Ray workers, or here with `backend: local`.
+
+    Yields every piece: first those of earlier attempts, then each as it is done. Raises the PreimageError
+    that a piece raised, and PreimageError where workers keep dying at the same one."""
+    earlier = work.finished(pieces)
+    missing = [piece for piece in pieces if piece not in earlier]
+    total, done = sum(map(work.size, pieces)), sum(map(work.size, earlier))
+    on_progress(done, total)
+    yield from earlier.items()
+    for piece, result in _do(work, missing, resources):
+        done += work.size(piece)
+        on_progress(done, total)
+        yield piece, result
+
+
+def _do(work: Pieces[Done], pieces: list[int], resources: Resources) -> Iterator[tuple[int, Done]]:
+    if resources.backend == "local":
+        for piece in pieces:
+            yield piece, work(piece)
+    elif pieces:
+        from preimage.work.on_ray import spread  # Ray is not needed otherwise
+
+        yield from spread(work, pieces, resources)

@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "optuna": {"tuning/plots.py", "tuning/searcher.py", "tuning/optuna_journal.py"},
 }
 ROOMS = {
+    "_version": set(),
     "config": set(),
     "errors": set(),
     "storage": {"config", "errors"},

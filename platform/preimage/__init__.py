@@ -9,7 +9,7 @@ store = preimage.Store.open(outcome.products["store"])
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from preimage._version import __version__
 
 if TYPE_CHECKING:
     from preimage.api import plan, run

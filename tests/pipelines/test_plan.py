@@ -2,13 +2,16 @@ import pytest
 from PIL import Image
 
 from faulty import INVERT, TRAIN, planned
+from preimage.data.sources import open_located
 from preimage.errors import GeneratorError, InversionError, PreimageError, SpecError
 from preimage.models.generator_folder import save_generator
+from preimage.pipelines.describe import describe
 from preimage.pipelines.execute import execute
 from preimage.pipelines.inputs import find_run
 from preimage.pipelines.make_plan import _without
 
-SHORT = TRAIN | {"training": TRAIN["training"] | {"images": 600}}
+SHORT = TRAIN | {"training": TRAIN["training"] | {"total_images": 600}}
+CLASSIFY = {"job": "train-classifier"} | {key: SHORT[key] for key in ("data", "training")}
 STEPS = {"train": SHORT, "codes": INVERT, "prior": {"job": "pag", "store": "codes"}}
 
 
@@ -25,6 +28,21 @@ def test_a_plan_writes_nothing(tmp_path):
     assert [step.state for step in plan.steps] == ["new"] * 3
     assert plan.catalog.count(plan.steps[1].data) == 400
     assert not (tmp_path / "results").exists()
+
+
+def test_a_source_is_opened_once_in_a_command(tmp_path, monkeypatch):
+    """However many steps ask what it holds: when they are planned, shown, prepared and run."""
+    opened = []
+
+    def counted(located):
+        opened.append((located.source, located.path, located.split))
+        return open_located(located)
+
+    monkeypatch.setattr("preimage.data.catalog.open_located", counted)
+    plan = planned(tmp_path / "results", STEPS | {"classify": CLASSIFY})
+    describe(plan)
+    execute(plan)
+    assert len(opened) == len(set(opened)), opened
 
 
 def test_execution_choices_are_not_part_of_a_fingerprint(tmp_path):
@@ -96,7 +114,7 @@ def test_a_generator_from_elsewhere_and_its_identity(tmp_path, tiny_generator, f
     ("steps", "error", "message"),
     [
         ({"a": INVERT | {"generator": "nowhere"}}, SpecError, "no generator 'nowhere'"),
-        ({"a": {"job": "pag", "store": "nowhere"}}, SpecError, "no store 'nowhere'"),
+        ({"a": {"job": "pag", "store": "nowhere"}}, SpecError, "no latent store 'nowhere'"),
         (
             change("codes", data=TRAIN["data"] | {"size": 32}),
             GeneratorError,

@@ -1,1 +1,1 @@
-"""Image sources, their preparation into shards, and a worker's share of them."""
+"""Image sources, their preparation into shards, and the prepared datasets."""

@@ -1,4 +1,4 @@
-"""The sets of images of one command: each source is opened once, however many steps ask what it holds."""
+"""The image sets of one command: each source is opened once, however many steps ask about it."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from preimage.storage.folder import Folder
 
 
 class Catalog:
-    """What is known of sets of images, by their configs. It does not travel to workers."""
+    """What is known about image sets, by config. It is not sent to workers."""
 
     def __init__(self, datasets: Folder) -> None:
         """datasets: where prepared images are."""
@@ -21,7 +21,7 @@ class Catalog:
         self._keys: dict[str, str] = {}
 
     def open(self, config: DataConfig) -> Source:
-        """The source of a config. Raises DataError where files are missing or are not what they should be."""
+        """The source of a config. Raises DataError if files are missing or invalid."""
         located = locate(config)
         place = located.model_dump_json(include={"source", "path", "split", "category"})
         if place not in self._sources:
@@ -32,7 +32,7 @@ class Catalog:
         return source
 
     def key(self, config: DataConfig) -> str:
-        """The identity of a prepared dataset: its settings, and which files they mean. Raises DataError."""
+        """Identifies a prepared dataset: its settings, and the files they select. Raises DataError."""
         settings = config.model_dump_json()
         if settings not in self._keys:
             self._keys[settings] = dataset_key(config, self.open)
@@ -46,21 +46,21 @@ class Catalog:
         return self.folder(config).exists(MANIFEST)
 
     def count(self, config: DataConfig | None) -> int | None:
-        """How many images a config means, where that can be told without a download or decoding any."""
+        """How many images a config selects; None if only a download or decoding would tell."""
         if not config:
             return None
         folder = self.folder(config)
         try:
             if folder.exists(MANIFEST):
                 return Dataset.open(folder).count
-        except DataError:  # damaged: what is missing is made again when it is needed
+        except DataError:  # damaged: what is missing is prepared again when needed
             pass
         return known_count(config, self.open)
 
     def prepare(
         self, config: DataConfig, resources: Resources, on_progress: Callable[[int, int], None]
     ) -> Dataset:
-        """The prepared images, made now where they are not there yet. Raises DataError, StorageError."""
+        """The prepared images; prepares them first if needed. Raises DataError, StorageError."""
         return prepare(
             config,
             self.datasets,

@@ -32,14 +32,14 @@ class Images(NamedTuple):
     pixels: torch.Tensor
     """(n, C, H, W) uint8."""
     labels: torch.Tensor
-    """(n,) int32, -1 where there is none."""
+    """(n,) int32; -1 for no label."""
 
     def on(self, device: torch.device) -> "Images":
-        """With the pixels on that device."""
+        """The same images with their pixels on a device."""
         return self._replace(pixels=self.pixels.to(device))
 
     def batch(self, rows: torch.Tensor, device: torch.device) -> torch.Tensor:
-        """Of rows (n,) on any device, the images (n, C, H, W) float32 in [-1, 1] on that one."""
+        """Images (n, C, H, W) float32 in [-1, 1] on `device`; rows: (n,), on any device."""
         return to_float(self.pixels[rows.to(self.pixels.device)].to(device))
 
 
@@ -76,12 +76,12 @@ class Dataset:
 
     @classmethod
     def open(cls, folder: Folder) -> "Dataset":
-        """Open a finished dataset; only names and sizes of its shards are looked at.
+        """Open a finished dataset; checks only the names and sizes of its shards.
 
-        Raises DataError where it is unfinished, of another format, or lacks a shard.
+        Raises DataError if it is unfinished, of another format, or lacks a shard.
         """
         if not folder.exists(MANIFEST):
-            raise DataError(f"{folder.uri} has no {MANIFEST}: its preparation was not finished; run it again")
+            raise DataError(f"{folder.uri} has no {MANIFEST}: its preparation did not finish; run it again")
         try:
             manifest = folder.read_json(MANIFEST)
             if manifest["format"] != FORMAT:
@@ -120,12 +120,12 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """The content's identity: equal where ids, labels and pixels are, in the same order."""
+        """Identifies the content: equal for the same ids, labels and pixels in the same order."""
         return self.manifest["fingerprint"]
 
     @property
     def skipped(self) -> list[Any]:
-        """Unreadable images that were left out, as {image_id, name, error}."""
+        """Unreadable images that were skipped, as {image_id, name, error}."""
         return self.manifest["skipped"]
 
     @cached_property
@@ -143,13 +143,13 @@ class Dataset:
     def read(self, start: int, stop: int) -> Images:
         """Rows start to stop, from the row groups that hold them.
 
-        Raises DataError where a shard is damaged, or where they do not fit in memory.
+        Raises DataError if a shard is damaged, or the rows do not fit in memory.
         """
         if not 0 <= start <= stop <= self.count:
             raise ValueError(f"rows {start} to {stop} of a dataset of {self.count}")
-        image_id = _room(stop - start, torch.int64)
-        pixels = _room((stop - start, self.channels, self.size, self.size), torch.uint8)
-        labels = _room(stop - start, torch.int32)
+        image_id = _allocate(stop - start, torch.int64)
+        pixels = _allocate((stop - start, self.channels, self.size, self.size), torch.uint8)
+        labels = _allocate(stop - start, torch.int32)
         filled = 0
         for table in self._tables(start, stop):
             rows = slice(filled, filled + table.num_rows)
@@ -173,7 +173,7 @@ class Dataset:
             raise DataError(f"{self.folder.uri}: {', '.join(changed)} changed since preparation; {_AGAIN}")
 
     def _tables(self, start: int, stop: int) -> Iterator[Table]:
-        """Tables that together are rows start to stop, a row group or less each."""
+        """Tables that make up rows start to stop, each at most a row group."""
         ends = accumulate(shard["rows"] for shard in self.manifest["shards"])
         for shard, end in zip(self.manifest["shards"], ends, strict=True):
             first = end - shard["rows"]
@@ -188,14 +188,14 @@ class Dataset:
                 pq.ParquetFile(stream, page_checksum_verification=True) as parquet,
             ):
                 if parquet.metadata.num_rows != shard["rows"]:
-                    raise DataError(f"{self.folder.uri}/{shard['file']} has another number of rows; {_AGAIN}")
+                    raise DataError(f"{self.folder.uri}/{shard['file']} has the wrong number of rows; {_AGAIN}")
                 if not parquet.schema_arrow.equals(self._schema):
-                    raise DataError(f"{self.folder.uri}/{shard['file']} holds other columns; {_AGAIN}")
+                    raise DataError(f"{self.folder.uri}/{shard['file']} has the wrong columns; {_AGAIN}")
                 end = 0
                 for group in range(parquet.num_row_groups):
                     first, end = end, end + parquet.metadata.row_group(group).num_rows
-                    if not 0 <= end - first <= GROUP_ROWS:  # however few bytes they are
-                        raise DataError(f"{self.folder.uri}/{shard['file']} has another order; {_AGAIN}")
+                    if not 0 <= end - first <= GROUP_ROWS:  # a tiny file can claim any number
+                        raise DataError(f"{self.folder.uri}/{shard['file']} has row groups of the wrong size; {_AGAIN}")
                     if first < stop and start < end:
                         table = parquet.read_row_group(group)
                         if len(table) != end - first or any(each.null_count for each in table.columns):
@@ -205,30 +205,30 @@ class Dataset:
             raise DataError(f"{self.folder.uri}/{shard['file']} is damaged ({error}); {_AGAIN}") from error
 
 
-_AGAIN = "delete that file and prepare again (preimage data prepare): only what is missing is made"
+_AGAIN = "delete that file and prepare again (preimage data prepare), which makes only what is missing"
 
 
 def fingerprint(shards: list[dict[str, Any]]) -> str:
-    """The identity of shards given as {content, rows, ...}, in order."""
+    """Identifies shards, given as {content, rows, ...} in order."""
     return digest(canonical_json([[shard["content"], shard["rows"]] for shard in shards]).encode())
 
 
 def _check_manifest(manifest: _Manifest) -> None:
-    """Raises ValueError where a manifest contradicts itself."""
+    """Raises ValueError if a manifest contradicts itself."""
     shards = [shard.model_dump() for shard in manifest.shards]
     if manifest.count != sum(shard.rows for shard in manifest.shards):
-        raise ValueError(f"a count of {manifest.count} is not that of its shards")
+        raise ValueError(f"its count {manifest.count} does not match its shards")
     if (manifest.size, manifest.channels) != (manifest.config.size, manifest.config.channels):
-        raise ValueError("its images are not of the size that its config says")
+        raise ValueError("its image size does not match its config")
     if manifest.fingerprint != fingerprint(shards):
-        raise ValueError("its fingerprint is not that of its shards")
+        raise ValueError("its fingerprint does not match its shards")
 
 
-def _room(shape: Any, kind: torch.dtype) -> torch.Tensor:
+def _allocate(shape: Any, kind: torch.dtype) -> torch.Tensor:
     try:
         return torch.empty(shape, dtype=kind)
     except (RuntimeError, TypeError) as error:
-        raise DataError(f"so many images do not fit in memory: {error}") from error
+        raise DataError(f"the images do not fit in memory: {error}") from error
 
 
 def _check_shards(folder: Folder, shards: list[dict[str, Any]]) -> None:
@@ -238,10 +238,10 @@ def _check_shards(folder: Folder, shards: list[dict[str, Any]]) -> None:
     missing = [shard["file"] for shard in shards if shard["file"] not in found]
     if missing:
         raise DataError(f"{folder.uri} lacks {', '.join(missing)}; prepare again (preimage data prepare)")
-    cut = [shard["file"] for shard in shards if found[shard["file"]] != shard["bytes"]]
-    if cut:
+    changed = [shard["file"] for shard in shards if found[shard["file"]] != shard["bytes"]]
+    if changed:
         raise DataError(
-            f"{folder.uri}: {', '.join(cut)} has another size than when it was prepared; {_AGAIN}"
+            f"{folder.uri}: {', '.join(changed)} changed in size since preparation; {_AGAIN}"
         )
 
 

@@ -1,4 +1,4 @@
-"""From an encoded image to square uint8 pixels. No torch: this runs in many light processes."""
+"""Decode an image to square uint8 pixels. No torch: this runs in many light processes."""
 
 import io
 import lzma
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
-"""What is decoded; never formats that run other programs, whatever a file's name says."""
+"""The formats to decode, whatever a file's name says; never those that run other programs."""
 
 UNREADABLE = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError,
@@ -28,10 +28,10 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def square(image: Image.Image, size: int, channels: int, crop: int | None) -> np.ndarray:
-    """Decode an image and bring it to (channels, size, size) uint8.
+    """Decode an image to (channels, size, size) uint8.
 
-    The centre `crop` x `crop` is cut out first; then the short side becomes `size` and the centre is kept:
-    one antialiased bicubic resampling of the centre square does both. Raises one of UNREADABLE.
+    First cut out the centre `crop` x `crop`; then resize the short side to `size` and keep the centre: one
+    antialiased bicubic resampling of the centre square does both. Raises one of UNREADABLE.
     """
     if crop is None and image.format == "JPEG":
         image.draft(
@@ -50,12 +50,12 @@ def square(image: Image.Image, size: int, channels: int, crop: int | None) -> np
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its camera says."""
+    """Rotated as its EXIF orientation says."""
     return ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION, 1) != 1 else image
 
 
 def _flatten(image: Image.Image, mode: str) -> Image.Image:
-    """In 8 bits a channel, and what is transparent on white."""
+    """With 8 bits per channel, and transparent parts on white."""
     if image.mode == mode:
         image.load()
         return image
@@ -70,7 +70,7 @@ def _flatten(image: Image.Image, mode: str) -> Image.Image:
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
-    """Modes I and I;16, of which 65535 is white."""
+    """From modes I and I;16, where 65535 is white."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise ValueError("pixels of more than 16 bits; save the image with 8 bits a channel")

@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: the images that every machine has."""
+"""scikit-learn's handwritten digits: images that every machine has."""
 
 from functools import cached_property
 

@@ -1,4 +1,4 @@
-"""A user's own images: a tree of files or a .zip of one. A folder is a class."""
+"""A user's own images: a tree of files, or a .zip of one. Each folder is a class."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ SUFFIXES = frozenset({
 })  # fmt: skip
 SPLITS = ("train", "test")
 MAX_BYTES = 1 << 29
-"""Of one image file, as it is held in memory: a few bytes of a .zip may stand for any number."""
+"""The largest image file to hold in memory: a few bytes of a .zip may expand to any number."""
 
 
 class File(NamedTuple):
@@ -30,14 +30,14 @@ class File(NamedTuple):
     """Relative to the root, with forward slashes."""
     size: int
     mark: int
-    """What changes with the content: the CRC-32 in a .zip, the time of the last change in a tree."""
+    """Changes with the content: the CRC-32 in a .zip, the modification time in a tree."""
 
 
 class FilesSource:
     """The images of one split of a tree or .zip, sorted by name.
 
-    The label is that of the parent folder's name, -1 where all images lie in one folder. Class names are
-    those of both splits, so that a label means the same in each.
+    The label comes from the parent folder's name; it is -1 if all images are in one folder. Class names
+    cover both splits, so that a label means the same in each.
     """
 
     def __init__(self, path: Path, split: str) -> None:
@@ -78,7 +78,7 @@ def holds_images(path: Path) -> bool:
 
 
 def _tree_files(root: Path) -> Iterator[File]:
-    """Image files below a folder, through links but never round in a circle."""
+    """Image files below a folder. Follows links, but not in circles."""
     pending = [(str(root), "", frozenset({os.path.realpath(root)}))]
     while pending:
         folder, prefix, above = pending.pop()
@@ -91,7 +91,7 @@ def _tree_files(root: Path) -> Iterator[File]:
                 if real not in above:
                     pending.append((entry.path, name + "/", above | {real}))
             elif _is_image(name):
-                # A link to nowhere is listed, and is unreadable later.
+                # A broken link is listed, and is unreadable later.
                 found = entry.stat(follow_symlinks=_answers(entry.is_file))
                 yield File(name, found.st_size, found.st_mtime_ns)
 
@@ -105,7 +105,7 @@ def _scan(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _answers(question: Callable[[], bool]) -> bool:
-    """False too for a link that goes round in a circle."""
+    """Also False for a link that points to itself in a circle."""
     try:
         return question()
     except OSError:
@@ -113,7 +113,7 @@ def _answers(question: Callable[[], bool]) -> bool:
 
 
 def _read_file(path: Path) -> bytes:
-    """A file's bytes. Raises OSError, and ValueError for what never ends: a pipe, a device."""
+    """A file's bytes. Raises OSError, and ValueError for a pipe or a device, which never ends."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise ValueError("not a file but a pipe, a device or a folder")
@@ -121,15 +121,15 @@ def _read_file(path: Path) -> bytes:
 
 
 def _read_member(archive: zipfile.ZipFile, file: File) -> bytes:
-    """A member's bytes, never more than its size, whatever is in it.
+    """A member's bytes, never more than its stated size.
 
-    Raises ValueError for other methods than deflate: zipfile knows no bound for what they unpack to, a
-    million times as much for bzip2.
+    Raises ValueError for methods other than deflate: zipfile sets no bound on what they unpack to, which
+    for bzip2 is a million times as much.
     """
     if archive.getinfo(file.name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("packed by another method than deflate, zip's usual one")
+        raise ValueError("not packed with deflate, zip's usual method")
     with archive.open(file.name) as member:
-        return member.read(file.size + 1)  # one byte more, for the checksum to be looked at
+        return member.read(file.size + 1)  # one byte more, so that the checksum is verified
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
@@ -142,12 +142,12 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 def _zip_files(archive: zipfile.ZipFile, path: Path) -> Iterator[File]:
     known: set[str] = set()
     for info in archive.infolist():
-        if info.filename in known:  # only one of them could be read
+        if info.filename in known:  # only one could be read
             raise DataError(f"{path} has the member {info.filename!r} twice; remove one")
         known.add(info.filename)
         parts = info.filename.replace("\\", "/").split("/")
         if parts[0] == "" or ".." in parts or parts[0].endswith(":"):
-            raise DataError(f"{path} has a member that points outside of it: {info.filename!r}; not opened")
+            raise DataError(f"{path} has a member that points outside it: {info.filename!r}; it was not opened")
         if not info.is_dir() and _is_image(info.filename) and not any(map(_is_junk, parts)):
             yield File(info.filename, info.file_size, info.CRC)
 
@@ -158,9 +158,9 @@ def _arrange(files: list[File], split: str, path: Path) -> tuple[list[File], lis
     depth = _wrapping(parts)
     splits = {names[depth] for names in parts if len(names) > depth + 1} & set(SPLITS)
     if split not in splits and (splits or split != "train"):
-        there = f"{splits.pop()}/ but no {split}/" if splits else "no train/ and test/ folders"
+        present = f"{splits.pop()}/ but no {split}/" if splits else "no train/ and test/ folders"
         raise DataError(
-            f"{path} has {there}: make a folder {split}/ at its top, or choose another data.split"
+            f"{path} has {present}: make a folder {split}/ at its top, or choose another data.split"
         )
     if splits:
         files = [file for file, names in zip(files, parts, strict=True) if names[depth] in splits]
@@ -174,7 +174,7 @@ def _arrange(files: list[File], split: str, path: Path) -> tuple[list[File], lis
 
 
 def _wrapping(parts: list[list[str]]) -> int:
-    """How many folders wrap the whole tree, as a .zip made of one folder has."""
+    """How many folders wrap the whole tree, as in a .zip made of one folder."""
     depth = 0
     while all(len(names) > depth + 1 for names in parts):
         tops = {names[depth] for names in parts}

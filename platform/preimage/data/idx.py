@@ -27,10 +27,10 @@ CLASSES = {
 
 
 class IdxSource:
-    """MNIST or Fashion-MNIST from a folder that holds their files, with .gz or without."""
+    """MNIST or Fashion-MNIST from a folder with their files, gzipped or not."""
 
     def __init__(self, name: str, folder: Path, split: str) -> None:
-        """Raises DataError where a file of the split is missing."""
+        """Raises DataError if a file of the split is missing."""
         self.classes = CLASSES[name]
         self._title = f"{name} {split}"
         self._images = _file(folder, split, "images")
@@ -71,7 +71,7 @@ def holds_idx(folder: Path) -> bool:
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
     """Read an array of uint8 with this many dimensions.
 
-    Raises DataError where the file is another kind of file, cut short or too long.
+    Raises DataError if the file is of another kind, truncated or too long.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
@@ -82,12 +82,12 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
             shape = tuple(int(length) for length in header[1:])
             data = stream.read(
                 min(math.prod(shape), 1 << 30) + 1
-            )  # one byte more, to notice what is too long
+            )  # one byte more, to notice a file that is too long
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} is damaged ({error}); copy or download it again") from error
     if len(data) != math.prod(shape):
         raise DataError(
-            f"{path} should hold {math.prod(shape):,} bytes for shape {shape}; it is cut short or too long"
+            f"{path} should hold {math.prod(shape):,} bytes for shape {shape}; it is truncated or too long"
         )
     return np.frombuffer(data, np.uint8).reshape(shape)
 
@@ -95,12 +95,12 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 def _file(folder: Path, split: str, kind: str) -> Path:
     path = _find(folder, split, kind)
     if path is None:
-        raise DataError(f"{folder} lacks {_PREFIXES[split]}-{_NAMES[kind][0]} (or the same with .gz)")
+        raise DataError(f"{folder} lacks {_PREFIXES[split]}-{_NAMES[kind][0]} (or the same file with .gz)")
     return path
 
 
 def _find(folder: Path, split: str, kind: str) -> Path | None:
-    """The file of a kind; the .gz where there are both, since it carries a checksum."""
+    """The file of a kind; of two, the .gz, since it carries a checksum."""
     names = [f"{_PREFIXES[split]}-{name}{suffix}" for suffix in (".gz", "") for name in _NAMES[kind]]
     return next((folder / name for name in names if (folder / name).is_file()), None)
 

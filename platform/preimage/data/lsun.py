@@ -1,6 +1,6 @@
 """LSUN's scenes from their LMDB files.
 
-torchvision's own class is not used: it unpickles a file of keys that it expects in the working directory.
+torchvision's own class is not used: it unpickles a file of keys from the working directory.
 """
 
 from functools import cached_property
@@ -23,10 +23,10 @@ class LsunSource:
     """One category's images, in the order of their keys; split=test is LSUN's validation set."""
 
     def __init__(self, root: Path, category: str | None, split: str) -> None:
-        """Raises DataError for an unknown category, or where its folder is missing."""
+        """Raises DataError for an unknown category, or if its folder is missing."""
         if category not in CATEGORIES:
             raise DataError(
-                f"lsun needs a category, got {category}: data.category=one of {', '.join(CATEGORIES)}"
+                f"lsun needs a category but got {category}: set data.category to one of {', '.join(CATEGORIES)}"
             )
         self.classes: list[str] = []
         self.signature = f"lsun/{split}/{category}"

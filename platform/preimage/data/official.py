@@ -1,4 +1,4 @@
-"""Named sets as torchvision reads and verifies them, and their download."""
+"""Named datasets as torchvision reads and verifies them, and their download."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ from preimage.data.decode import open_image
 from preimage.errors import DataError
 
 DOWNLOAD_TIMEOUT = 15.0
-"""Seconds without an answer from a server."""
+"""Seconds to wait for a server's answer."""
 
 LAYOUTS = {
     "mnist": "the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
@@ -46,7 +46,7 @@ _MARKERS = {
 class OfficialSource:
     """CIFAR-10, STL-10, CelebA or ImageNet, opened by torchvision on the first read.
 
-    CIFAR-10's files are pickles: torchvision loads them only after each passed its MD5 check.
+    CIFAR-10's files are pickles: torchvision loads each only after its MD5 check.
     """
 
     def __init__(self, name: str, root: Path, split: str) -> None:
@@ -59,8 +59,8 @@ class OfficialSource:
             return _opener(self._name, self._split)(self._root)
         except (OSError, RuntimeError, ValueError, IndexError, ImportError) as error:
             raise DataError(
-                f"{self._name} in {self._root} cannot be opened: some files are missing or are not the "
-                f"official ones ({error}). Expected: {LAYOUTS[self._name]}."
+                f"cannot open {self._name} in {self._root}: files are missing or are not the official ones "
+                f"({error}). Expected: {LAYOUTS[self._name]}."
             ) from error
 
     @property
@@ -90,7 +90,7 @@ class OfficialSource:
 
 
 def official_root(name: str, path: Path) -> Path | None:
-    """The folder that torchvision calls root, where a path is it or the set's own folder in it."""
+    """The folder that torchvision calls root, from its path or that of the dataset's own folder in it."""
     for marker in _MARKERS.get(name, ()):
         own, _, _ = marker.partition("/")
         root = path.parent if path.name == own else path
@@ -105,12 +105,12 @@ def cache() -> Path:
 
 
 def download(name: str) -> Path:
-    """Download a set into the cache, whole or not at all, and return its folder.
+    """Download a dataset into the cache, whole or not at all, and return its folder.
 
-    Raises DataError where that fails, or where the set has to be fetched by hand.
+    Raises DataError if that fails, or if the dataset must be downloaded by hand.
     """
     if name not in ("mnist", "fashion-mnist", "cifar10", "stl10"):
-        raise DataError(f"{name} has to be fetched by hand.\n{_remedy(name)}")
+        raise DataError(f"{name} must be downloaded by hand.\n{_remedy(name)}")
     unfinished = cache() / f".{name}-{uuid4().hex}"
     try:
         unfinished.mkdir(parents=True)
@@ -133,7 +133,7 @@ def _remedy(name: str) -> str:
     category = " data.category=bedroom" if name == "lsun" else ""
     images = "" if name in ("mnist", "fashion-mnist") else "; or a tree or .zip of its images"
     return (
-        f"{debian}Put into a folder {LAYOUTS[name]}{images}. Then run:\n"
+        f"{debian}In a folder, put {LAYOUTS[name]}{images}. Then run:\n"
         f"  preimage data prepare {name}{category} data.path=FOLDER"
     )
 
@@ -162,7 +162,7 @@ def _downloader(name: str) -> Callable[[Path], Any]:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without torchvision's progress bars, and with an end to waiting for a server."""
+    """Silence torchvision's progress bars, and limit the wait for a server."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:

@@ -1,4 +1,4 @@
-"""What a network sees of uint8 pixels, and back."""
+"""Convert uint8 pixels to a network's floats, and back."""
 
 import torch
 
@@ -9,5 +9,5 @@ def to_float(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def to_uint8(images: torch.Tensor) -> torch.Tensor:
-    """Floats in [-1, 1] to uint8 in [0, 255], any shape; values outside are clipped."""
+    """Floats in [-1, 1] to uint8 in [0, 255], any shape; clips values outside."""
     return images.to(torch.float32).add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)

@@ -15,22 +15,22 @@ from preimage.storage.locks import locked
 from preimage.work.pieces import run_pieces
 
 IN_PROCESS = 2048
-"""This many images are prepared here even with Ray: a pipeline's start takes longer than they do."""
+"""Up to this many images are prepared in this process even with Ray, whose start would take longer."""
 
-_NAMED = 20  # offenders in a message
+_NAMED = 20  # unreadable images in a message
 
 
 def dataset_key(config: DataConfig, open_source: OpenSource = open_source) -> str:
-    """What identifies a prepared dataset before it is made: its settings and which files they mean.
+    """Identifies a prepared dataset before it exists: its settings and the files they select.
 
-    Raises DataError where the source's files are missing.
+    Raises DataError if the source's files are missing.
     """
     settings = config.model_dump(mode="json", exclude={"path", "on_error"})
     return digest(canonical_json([FORMAT, settings, source_signature(config, open_source)]).encode())
 
 
 def dataset_name(config: DataConfig, key: str | None = None) -> str:
-    """`<source>-<split>-<size>px-<key>`, the folder's name."""
+    """The folder's name: `<source>-<split>-<size>px-<key>`."""
     return f"{config.source}-{config.split}-{config.size}px-{(key or dataset_key(config))[:10]}"
 
 
@@ -44,11 +44,11 @@ def prepare(
     progress: Callable[[int, int], None] = lambda done, total: None,
     open_source: OpenSource = open_source,
 ) -> Dataset:
-    """Make the dataset in `datasets / dataset_name(config)`, or take it as it is if nothing changed.
+    """Make the dataset in `datasets / dataset_name(config)`, or reuse it if nothing changed.
 
-    Finished shards of a preparation that was killed are kept. With Ray, `workers * cpus` processes of one
+    Keeps the finished shards of a preparation that was killed. With Ray, `workers * cpus` processes of one
     core decode. `progress(done, total)` counts images. Raises DataError for missing or unreadable images,
-    StorageError where the folder cannot be written.
+    StorageError if the folder cannot be written.
     """
     key = dataset_key(config, open_source)
     folder = datasets / dataset_name(config, key)
@@ -66,7 +66,7 @@ def prepare(
 def _finished(folder: Folder, key: str) -> Dataset | None:
     try:
         dataset = Dataset.open(folder)
-    except DataError:  # not finished, or a shard was lost: made again
+    except DataError:  # unfinished, or a shard is missing: prepare again
         return None
     return dataset if dataset.key == key else None
 
@@ -94,8 +94,8 @@ def _make(
 def _complete(
     config: DataConfig, source: Source, plan: ShardPlan, records: list[Any], folder: Folder
 ) -> Dataset:
-    """Write the manifest, which makes the dataset whole."""
-    skipped = [offender for record in records for offender in record["skipped"]]
+    """Write the manifest, which completes the dataset."""
+    skipped = [image for record in records for image in record["skipped"]]
     if config.on_error == "stop" or len(skipped) == plan.images:
         _refuse(skipped, plan.images)
     shards = [
@@ -118,10 +118,10 @@ def _complete(
 
 
 def _refuse(skipped: list[Skipped], images: int) -> None:
-    """Raise DataError where an image could not be read."""
+    """Raise DataError if an image could not be read."""
     if not skipped:
         return
-    named = "\n".join(f"  {offender['name']}: {offender['error']}" for offender in skipped[:_NAMED])
+    named = "\n".join(f"  {image['name']}: {image['error']}" for image in skipped[:_NAMED])
     more = f"\n  and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else ""
     remedy = (
         "Repair or remove them"

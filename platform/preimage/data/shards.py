@@ -1,4 +1,4 @@
-"""One shard of a prepared dataset: which images it holds, and the writing of its Parquet file."""
+"""One shard of a prepared dataset: which images it holds, and how its Parquet file is written."""
 
 import hashlib
 import io
@@ -20,10 +20,10 @@ from preimage.storage.folder import Folder, digest
 
 SHARD_BYTES = 24 << 20
 GROUP_ROWS = 512
-"""Rows that a reader has to take together."""
+"""Rows that a reader must read together."""
 
 _SHUFFLE = 20_240_917
-_SPREAD = 16  # shards at least, where there are images enough
+_SPREAD = 16  # at least this many shards, if there are enough images
 _FEWEST = 256
 
 
@@ -36,12 +36,12 @@ class Skipped(TypedDict):
 
 
 class Record(TypedDict):
-    """What is known of a finished shard."""
+    """The record of a finished shard."""
 
     key: str
     file: str
     images: int
-    """How many it was made from."""
+    """How many images it was made from."""
     rows: int
     bytes: int
     sha256: str
@@ -61,26 +61,26 @@ class ShardPlan:
     images: int
     """Images to use."""
     step: int
-    """Images a shard."""
+    """Images per shard."""
 
     @property
     def shards(self) -> int:
         return -(-self.images // self.step)
 
     def image_ids(self, shard: int) -> np.ndarray:
-        """(n,) int64: a stretch of one fixed shuffle of the source, so that any stretch is a fair sample."""
+        """(n,) int64: a range of one fixed shuffle of the source, so that any range is a fair sample."""
         return _order(self.available)[shard * self.step : min((shard + 1) * self.step, self.images)]
 
 
 @lru_cache(maxsize=1)
 def _order(available: int) -> np.ndarray:
-    """The shuffle of so many images, (n,) int64, made once in a process: 8 bytes and some 60 ns an image."""
-    # RandomState's stream is the one that NumPy keeps the same from version to version.
+    """The shuffle of all images, (n,) int64, made once per process: 8 bytes and some 60 ns per image."""
+    # RandomState's stream is the one that NumPy keeps stable across versions.
     return np.random.RandomState(_SHUFFLE).permutation(available).astype(np.int64, copy=False)
 
 
 def plan_shards(config: DataConfig, key: str, available: int) -> ShardPlan:
-    """Shards of about 24 MiB, smaller ones where a small dataset would leave workers idle."""
+    """Shards of about 24 MiB, or smaller if a small dataset would leave workers idle."""
     images = min(available, config.max_images or available)
     by_bytes = SHARD_BYTES // (config.channels * config.size**2)
     by_spread = max(_FEWEST, -(-images // _SPREAD))
@@ -95,7 +95,7 @@ def shard_file(shard: int) -> str:
 def write_shard(source: Source, config: DataConfig, plan: ShardPlan, shard: int, folder: Folder) -> Record:
     """Decode a shard's images and write its file, then its record.
 
-    Raises StorageError where the folder cannot be written.
+    Raises StorageError if the folder cannot be written.
     """
     image_ids = plan.image_ids(shard)
     kept, pixels, labels, skipped = _decode(source, config, image_ids)
@@ -119,13 +119,13 @@ def read_record(plan: ShardPlan, shard: int, folder: Folder) -> Record | None:
         record: Record = _records(folder).read_json(name)
         whole = record["bytes"] == folder.size(shard_file(shard)) and record["key"] == plan.key
         whole = whole and record["file"] == shard_file(shard) and _is_record(record)
-    except (StorageError, KeyError, TypeError, AttributeError):  # missing or altered: the shard is made again
+    except (StorageError, KeyError, TypeError, AttributeError):  # missing or altered: the shard is redone
         return None
     return record if whole else None
 
 
 def _is_record(record: Record) -> bool:
-    """Whether every field is there and of its kind, and no image is missing."""
+    """Whether every field is present with its type, and no image is missing."""
     fields = [(record, Record), *((each, Skipped) for each in record["skipped"])]
     typed = all(
         value.keys() == kind.__annotations__.keys()
@@ -142,14 +142,14 @@ def _records(folder: Folder) -> Folder:
 def _decode(
     source: Source, config: DataConfig, image_ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Skipped]]:
-    """Ids (n,) int64, pixels (n, C, H, W) uint8, labels (n,) int32 of what can be decoded; and the rest."""
+    """Ids (n,) int64, pixels (n, C, H, W) uint8, labels (n,) int32 of readable images; and the skipped ones."""
     pixels = np.empty((len(image_ids), config.channels, config.size, config.size), np.uint8)
     labels = np.empty(len(image_ids), np.int32)
     kept: list[int] = []
     skipped: list[Skipped] = []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)  # the last filter comes first
+        warnings.simplefilter("error", Image.DecompressionBombWarning)  # the last filter takes precedence
         for image_id in image_ids.tolist():
             try:
                 image, label = source.read(image_id)

@@ -1,4 +1,4 @@
-"""Where images come from: one way in to every source, and what each needs on this machine."""
+"""Where images come from: one way to open every source, and what each needs on this machine."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,18 +22,18 @@ SOURCES: dict[str, str] = {
     "cifar10": "50,000 + 10,000 photographs, 32 x 32 colour, 10 classes; downloaded, or a .zip of images",
     "stl10": "5,000 + 8,000 photographs, 96 x 96 colour, 10 classes, and 100,000 with split=unlabeled; "
     "downloaded (2.6 GB)",
-    "celeba": "162,770 + 19,962 faces, 178 x 218 colour, no classes; files fetched by hand",
+    "celeba": "162,770 + 19,962 faces, 178 x 218 colour, no classes; files downloaded by hand",
     "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
-    "fetched by hand, needs the package lmdb",
-    "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files fetched by hand",
-    "folder": "your own images: a tree or a .zip, one folder a class, train/ and test/ where there are two",
+    "downloaded by hand, needs the package lmdb",
+    "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
+    "folder": "your own images: a tree or a .zip, one folder per class, train/ and test/ for two splits",
 }
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 _IDX_FOLDERS = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
 
 
 class Source(Protocol):
-    """Images by index, in the source's own order. Opened again from its config wherever it is read."""
+    """Images by index, in the source's own order. Each reading process opens it again from its config."""
 
     @property
     def classes(self) -> list[str]:
@@ -42,46 +42,46 @@ class Source(Protocol):
 
     @property
     def signature(self) -> str:
-        """Which images these are, told without decoding any."""
+        """Identifies the images, without decoding any."""
         ...
 
     def __len__(self) -> int: ...
 
     def read(self, index: int) -> tuple[Image.Image, int]:
-        """One image, and its label or -1. Raises one of `decode.UNREADABLE` where it cannot be decoded."""
+        """One image, and its label or -1. Raises one of `decode.UNREADABLE` if it cannot be decoded."""
         ...
 
     def describe(self, index: int) -> str:
-        """What a person would call this image: a file name, or 'cifar10 train image 17'."""
+        """A readable name of the image: a file name, or 'cifar10 train image 17'."""
         ...
 
 
 def open_source(config: DataConfig) -> Source:
-    """Open a source, after a download where that is needed and possible.
+    """Open a source, after a download if that is needed and possible.
 
-    Raises DataError where files are missing or are not what they should be.
+    Raises DataError if files are missing or invalid.
     """
     return open_located(locate(config))
 
 
 OpenSource = Callable[[DataConfig], Source]
-"""Opens what a config means: `open_source`, or a command's catalog, which opens each once."""
+"""Opens a config's source: `open_source`, or a command's catalog, which opens each once."""
 
 
 def source_signature(config: DataConfig, open_source: OpenSource = open_source) -> str:
-    """Which images a config means. Never downloads: a named set without a path is known by its name."""
+    """Identifies the images of a config. Never downloads: the name identifies a named set without a path."""
     if config.path is None and config.source != "folder":
         return "scikit-learn digits" if config.source == "digits" else official_name(config)
     return open_source(config).signature
 
 
 def known_count(config: DataConfig, open_source: OpenSource = open_source) -> int | None:
-    """How many images a config means, as far as that is known without a download and without decoding any."""
+    """How many images a config selects, as far as is known without a download or decoding."""
     try:
-        there = len(open_source(config)) if config.path or config.source == "digits" else None
+        available = len(open_source(config)) if config.path or config.source == "digits" else None
     except DataError:
-        there = None
-    return min((each for each in (there, config.max_images) if each), default=None)
+        available = None
+    return min((each for each in (available, config.max_images) if each), default=None)
 
 
 def official_name(config: DataConfig) -> str:
@@ -89,7 +89,7 @@ def official_name(config: DataConfig) -> str:
 
 
 def locate(config: DataConfig) -> DataConfig:
-    """The same config with `path` made absolute and filled in, so that a worker elsewhere finds the files."""
+    """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
     if config.source == "digits":
         return config.model_copy(update={"path": None})
     if config.path is not None:
@@ -103,7 +103,7 @@ def locate(config: DataConfig) -> DataConfig:
 
 
 def open_located(config: DataConfig) -> Source:
-    """Open a config that `locate` returned; nothing is downloaded."""
+    """Open a config that `locate` returned. Never downloads."""
     if config.source == "digits":
         return DigitsSource(config.split)
     path = Path(config.path or "")

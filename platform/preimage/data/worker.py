@@ -1,4 +1,4 @@
-"""The work of one process: shards, from a source that it opened itself."""
+"""A worker process's part of preparation: shards, from a source that it opens itself."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from preimage.storage.folder import Folder
 
 
 class ShardWriter:
-    """Makes shards, as pieces of work, wherever it is sent; opens the source again there, once."""
+    """Makes shards, as pieces of work, in whatever process it is sent to; opens the source once there."""
 
     def __init__(self, config: DataConfig, source: Source, plan: ShardPlan, folder: Folder) -> None:
         self._config, self._plan, self._folder = config, plan, folder
@@ -26,7 +26,7 @@ class ShardWriter:
         if source.signature != self._signature:
             raise DataError(
                 f"the images in {self._config.path} changed during preparation, or differ between machines; "
-                "make them the same and run again"
+                "make them the same, then run again"
             )
         return source
 
@@ -39,5 +39,5 @@ class ShardWriter:
         return {shard: record for shard, record in found.items() if record}
 
     def size(self, piece: int) -> int:
-        """Images of a shard."""
+        """Images in a shard."""
         return min(self._plan.step, self._plan.images - piece * self._plan.step)

@@ -1,1 +1,1 @@
-"""The latent store, the priors its codes are held against, and streaming statistics of codes."""
+"""The latent store, the priors its codes are compared with, and streaming statistics of codes."""

@@ -1,4 +1,4 @@
-"""Priors that are fitted to codes, as tensors by name: how each kind is kept in a file."""
+"""Priors fitted to codes, as named tensors: how each kind is stored in a file."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class FittedPrior(Dense, Protocol):
     """A prior whose parameters were fitted."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that is needed to make it again."""
+        """Everything needed to rebuild it."""
         ...
 
 
@@ -69,7 +69,7 @@ class Diagonal:
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """Uniform between the least and the largest of each component: (d,) float32 both."""
+    """Uniform between the minimum and the maximum of each component: (d,) float32 both."""
 
     low: Tensor
     high: Tensor
@@ -77,10 +77,10 @@ class Box:
 
     @classmethod
     def fit(cls, batches: Iterable[Tensor]) -> "Box":
-        """To codes that stream by in batches (n, d). Raises PreimageError without codes."""
+        """Fit to codes streamed in batches (n, d). Raises PreimageError without codes."""
         ends = [each.aminmax(dim=0) for each in batches if len(each)]
         if not ends:
-            raise PreimageError("no codes: the extremes of a component need at least one")
+            raise PreimageError("a box prior needs at least one code but got none")
         return cls(
             torch.stack([low for low, _ in ends]).amin(0), torch.stack([high for _, high in ends]).amax(0)
         )
@@ -115,7 +115,7 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """The codes that a network makes of standard normal noise: PGAN's (flexible-priors, section 3).
+    """The codes that a network makes from standard normal noise: PGAN's (flexible-priors, section 3).
 
     Layer k is ReLU(x W_k^T + b_k), the last one without the ReLU. weights: (out, in) float32 each, from the
     noise's components to the code's; biases: (out,).
@@ -144,11 +144,11 @@ class Network:
         raise NoDensityError("the density of a network's codes is not known")
 
     def of(self, noise: Tensor) -> Tensor:
-        """The codes (n, d) that noise (n, d') stands for."""
-        here = noise
+        """Map noise (n, d') to codes (n, d)."""
+        x = noise
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            here = torch.addmm(bias.to(noise.device), here.relu() if i else here, weight.to(noise.device).T)
-        return here
+            x = torch.addmm(bias.to(noise.device), x.relu() if i else x, weight.to(noise.device).T)
+        return x
 
     def tensors(self) -> dict[str, Tensor]:
         named = {f"weight.{i}": each for i, each in enumerate(self.weights)}
@@ -164,14 +164,14 @@ def _network(tensors: dict[str, Tensor]) -> Network:
     if any(
         each.shape != (after, before) for each, (before, after) in zip(weights, pairwise(widths), strict=True)
     ):
-        raise ValueError("the layers of its network do not follow from each other")
+        raise ValueError("the shapes of its network's layers do not fit together")
     return Network(weights, biases, tensors["spread"].item())
 
 
 def _gaussian(support: Support, tensors: dict[str, Tensor]) -> Gaussian:
     mean, root = tensors["mean"], tensors["root"]
     if mean.ndim != 1 or root.shape != (len(mean), len(mean)):
-        raise ValueError(f"a mean of {tuple(mean.shape)} and a root of {tuple(root.shape)}")
+        raise ValueError(f"mean {tuple(mean.shape)} and root {tuple(root.shape)} do not match")
     return Gaussian(mean, root, support)
 
 
@@ -182,13 +182,13 @@ def _diagonal(tensors: dict[str, Tensor]) -> Diagonal:
 def _box(tensors: dict[str, Tensor]) -> Box:
     low, high = _alike(tensors["low"], tensors["high"])
     if (low > high).any():
-        raise ValueError("a component whose least is above its largest")
+        raise ValueError("a component's minimum is above its maximum")
     return Box(low, high)
 
 
 def _alike(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     if one.ndim != 1 or one.shape != other.shape:
-        raise ValueError(f"components of {tuple(one.shape)} and of {tuple(other.shape)}")
+        raise ValueError(f"parameters of {tuple(one.shape)} and {tuple(other.shape)} do not match")
     return one, other
 
 
@@ -197,7 +197,7 @@ def _mixture(tensors: dict[str, Tensor]) -> Mixture:
     count, dim = means.shape
     if weights.shape != (count,) or roots.shape != (count, dim, dim):
         raise ValueError(
-            f"{tuple(weights.shape)} weights, {tuple(means.shape)} means, {tuple(roots.shape)} roots"
+            f"weights {tuple(weights.shape)}, means {tuple(means.shape)} and roots {tuple(roots.shape)} do not match"
         )
     return Mixture(weights, means, roots)
 
@@ -210,5 +210,5 @@ FITTED: dict[str, Callable[[dict[str, Tensor]], FittedPrior]] = {
     "mixture": _mixture,
     "pgan": _network,
 }
-"""By kind, which is the prior's name: what makes it of its tensors. Raises KeyError, ValueError or IndexError
-for tensors of another kind."""
+"""By kind, which is the prior's name: builds the prior from its tensors. Raises KeyError, ValueError or
+IndexError for tensors of another kind."""

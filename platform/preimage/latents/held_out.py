@@ -1,4 +1,4 @@
-"""The codes that nothing is fitted to, chosen by image_id alone, and what a prior makes of them."""
+"""Held-out codes, chosen by image_id alone, and their likelihood under a prior."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from preimage.latents.statistics import Moments
 from preimage.latents.store import Store
 
 ROWS = 8192
-"""Codes of a batch: a density takes some float64 numbers for each of their components."""
+"""Codes per batch: a density needs some float64 numbers for each of their components."""
 
 
 def is_held_out(image_id: Tensor, fraction: float) -> Tensor:
-    """(n,) bool: whether images (n,) int64 are among that fraction of all possible ones.
+    """(n,) bool: whether images (n,) int64 are held out, at that fraction of all possible ones.
 
-    Known from the id alone, so that every fit holds the same images out, whatever the store, its parts and
-    the seed. An image that is held out at one fraction is so at every larger one.
+    Depends on the id alone, so that every fit holds out the same images, whatever the store, its parts and
+    the seed. An image held out at one fraction is held out at every larger one.
     """
     return _place(image_id) < fraction
 
 
 def _place(image_id: Tensor) -> Tensor:
-    """A number (n,) float64 in [0, 1) of each id, by the finaliser of splitmix64 (Steele et al. 2014)."""
+    """A number (n,) float64 in [0, 1) for each id, by the finaliser of splitmix64 (Steele et al. 2014)."""
     value = image_id + -0x61C8864680B583EB  # 0x9E3779B97F4A7C15 as int64; sums and products wrap around
     value = (value ^ _shifted(value, 30)) * -0x40A7B892E31B1A47
     value = (value ^ _shifted(value, 27)) * -0x6B2FB644ECCEEE15
@@ -34,18 +34,18 @@ def _place(image_id: Tensor) -> Tensor:
 
 
 def _shifted(value: Tensor, bits: int) -> Tensor:
-    """To the right, as if it had no sign."""
+    """Logical shift to the right, as if unsigned."""
     return value >> bits & (1 << 64 - bits) - 1
 
 
 @dataclass(frozen=True)
 class Split:
-    """A store's codes in two: those to fit to, and those that are held out. Images that diverged are in
-    neither. Codes stream by in batches (n, d) float32."""
+    """A store's codes in two parts: training and held-out. Diverged images are in neither. Codes stream in
+    batches (n, d) float32."""
 
     store: Store
     fraction: float
-    """Of the images that are held out; about: each has this chance."""
+    """Approximate fraction of images held out: each has this chance."""
 
     def training(self) -> Iterator[Tensor]:
         return (codes.z for codes in self._part(held_out=False))
@@ -60,8 +60,8 @@ class Split:
         return moments
 
     def some(self, count: int, held_out: bool) -> Tensor:
-        """At most `count` codes (m, d) of one part, as good as drawn at random: those of the ids whose hashes
-        come first. However the store is divided into parts they are the same, in the same order."""
+        """At most `count` codes (m, d) of one part, as good as random: those whose ids hash lowest. They are the
+        same, in the same order, however the store is divided into parts."""
         place, z = torch.empty(0, dtype=torch.float64), torch.empty(0, self.store.latent_dim)
         for codes in self._part(held_out):
             place, z = torch.cat([place, _place(codes.image_id)]), torch.cat([z, codes.z])
@@ -81,15 +81,15 @@ class Likelihood:
 
     count: int
     mean: float | None
-    """Of the log density of a code, in nats; None where there is none, or some codes are outside."""
+    """Mean log density of a code, in nats; None if there is no density, or some codes are outside."""
     outside: float = 0.0
-    """The share of codes that lie where the prior has none: its density there is 0."""
+    """The fraction of codes where the prior's density is 0."""
     reason: str = ""
-    """Why there is no density at all."""
+    """Why there is no density, if there is none."""
 
 
 def likelihood(prior: Dense, batches: Iterable[Tensor]) -> Likelihood:
-    """Of codes that stream by in batches (n, d)."""
+    """The likelihood of codes streamed in batches (n, d)."""
     total, outside, count, reason = 0.0, 0, 0, ""
     for z in batches:
         count += len(z)

@@ -24,7 +24,7 @@ def part_name(index: int) -> str:
 
 
 def record_name(index: int) -> str:
-    """Readers of Parquet folders pass over names that begin with an underscore."""
+    """Readers of Parquet folders skip names that begin with an underscore."""
     return f"_part-{index:05d}.json"
 
 
@@ -36,7 +36,7 @@ class StorePlan(Config):
     count: PositiveInt
 
     def differences(self, other: "StorePlan") -> list[str]:
-        """The settings in which another plan differs, paths aside, as `name: here -> there`."""
+        """The settings in which another plan differs, paths aside, as `name: ours -> theirs`."""
         mine, theirs = _flat(self._settings()), _flat(other._settings())
         names = sorted(mine.keys() | theirs.keys())
         return [
@@ -50,21 +50,21 @@ class StorePlan(Config):
 
 
 class PartRecord(Config):
-    """One part as it was written; beside the part until the manifest gathers them all."""
+    """One part as it was written; it lies beside the part until the manifest gathers all records."""
 
     file: str
     rows: Annotated[int, Field(ge=0)]
     bytes: Annotated[int, Field(ge=0)]
     sha256: str
     rows_sha256: str
-    """Of image_id and loss alone: tells two workers' writings of one part apart without reading the codes."""
+    """Of image_id and loss alone: tells two workers' versions of one part apart without reading the codes."""
     first_id: int | None
     last_id: int | None
-    """The smallest and the largest image_id; None in a part without rows."""
+    """The smallest and the largest image_id; None for a part without rows."""
 
 
 class Manifest(Config):
-    """What a whole store holds; written last."""
+    """What a complete store holds; written last."""
 
     about: About
     count: int
@@ -86,7 +86,7 @@ def write_config(folder: Folder, name: str, config: Config) -> None:
 def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
     """One of the JSON files, exactly as it was written.
 
-    Raises StoreError where it is missing, altered by so much as a space, or of another format version.
+    Raises StoreError if it is missing, altered by even a space, or of another format version.
     """
     try:
         data = folder.read(name)
@@ -97,16 +97,16 @@ def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
     except StorageError as error:
         raise StoreError(str(error)) from error
     except (ValidationError, ValueError, RecursionError) as error:
-        raise StoreError(f"{folder.uri}/{name} was altered or cut short: {error}") from error
+        raise StoreError(f"{folder.uri}/{name} was altered or truncated: {error}") from error
     if not same:
-        raise StoreError(f"{folder.uri}/{name} was altered: it is not as Preimage writes it")
+        raise StoreError(f"{folder.uri}/{name} was altered: it differs from what Preimage writes")
     return config
 
 
 def read_manifest(folder: Folder) -> Manifest:
-    """The manifest of a whole store.
+    """The manifest of a complete store.
 
-    Raises StoreError where there is no store, where it is half-written, of another format or altered.
+    Raises StoreError if there is no store, or it is incomplete, of another format or altered.
     """
     present = state(folder)
     if present == "absent":
@@ -114,15 +114,15 @@ def read_manifest(folder: Folder) -> Manifest:
     if present == "partial":
         plan = read_config(folder, PLAN, StorePlan)
         done = len(finished(folder, plan))
-        raise StoreError(f"{folder.uri} is half-written: {done} of {plan.parts} parts are there; {AGAIN}")
+        raise StoreError(f"{folder.uri} is incomplete: it has {done} of {plan.parts} parts; {AGAIN}")
     manifest = read_config(folder, MANIFEST, Manifest)
     if manifest != Manifest.of(manifest.about, list(manifest.parts)):
-        raise StoreError(f"{folder.uri}/{MANIFEST} was altered: its fingerprint is not that of its parts")
+        raise StoreError(f"{folder.uri}/{MANIFEST} was altered: its fingerprint does not match its parts")
     return manifest
 
 
 def state(folder: Folder) -> Literal["absent", "partial", "whole"]:
-    """Whether a folder holds no latent store, one that is half-written, or a whole one."""
+    """Whether a folder holds no latent store, an incomplete one, or a complete one."""
     names = file_sizes(folder)
     if MANIFEST in names:
         return "whole"
@@ -130,7 +130,7 @@ def state(folder: Folder) -> Literal["absent", "partial", "whole"]:
 
 
 def finished(folder: Folder, plan: StorePlan) -> dict[int, PartRecord]:
-    """The parts whose file and record are both there and agree on the size; any other is to be redone."""
+    """The parts whose file and record both exist and agree on the size; any other must be redone."""
     named = map(RECORD.fullmatch, file_sizes(folder))  # a plan may claim any number of parts
     written = sorted(index for each in named if each and (index := int(each[1])) < plan.parts)
     found = {index: finished_part(folder, index) for index in written}
@@ -138,7 +138,7 @@ def finished(folder: Folder, plan: StorePlan) -> dict[int, PartRecord]:
 
 
 def finished_part(folder: Folder, index: int) -> PartRecord | None:
-    """One part's record, or None where the part is to be written: it is missing, torn or of another size."""
+    """One part's record, or None if the part must be written: it is missing, damaged or of another size."""
     try:
         record = read_config(folder, record_name(index), PartRecord)
         whole = record.file == part_name(index) and record.bytes == folder.size(record.file)
@@ -148,7 +148,7 @@ def finished_part(folder: Folder, index: int) -> PartRecord | None:
 
 
 def file_sizes(folder: Folder) -> dict[str, int]:
-    """The size in bytes of every file, by name. Raises StoreError where the folder cannot be listed."""
+    """The size in bytes of every file, by name. Raises StoreError if the folder cannot be listed."""
     try:
         paths = [f"{folder.path}/{name}" for name in folder.names()]
         infos = folder.filesystem.get_file_info(paths)
@@ -163,7 +163,7 @@ def _check_format(folder: Folder, value: Any) -> None:
     if found != FORMAT:
         raise StoreError(
             f"{folder.uri} is a latent store of format {found}; this Preimage reads format {FORMAT}: "
-            "use the version that made it, or make it again"
+            "use the version that made it, or make the store again"
         )
 
 

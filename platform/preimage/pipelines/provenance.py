@@ -6,20 +6,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from preimage._version import __version__
 from preimage.cluster import submissions
 
-PACKAGES = ("preimage", "torch", "ray", "mlflow", "numpy", "pyarrow")
+PACKAGES = ("torch", "ray", "mlflow", "numpy", "pyarrow")
 
 
 def versions() -> dict[str, str]:
     """The versions that decide a result."""
-    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+    own = {"python": platform.python_version(), "preimage": __version__}
+    return own | {name: _version(name) for name in PACKAGES}
 
 
 def _version(name: str) -> str:
     try:
         return version(name)
-    except PackageNotFoundError:  # uploaded with a job to a cluster that has not installed it
+    except PackageNotFoundError:
         return "not installed"
 
 

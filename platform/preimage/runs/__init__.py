@@ -1,1 +1,1 @@
-"""What runs leave, and what was submitted."""
+"""What runs leave: their folders, products and checkpoints."""

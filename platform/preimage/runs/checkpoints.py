@@ -1,8 +1,8 @@
 """Checkpoints: one folder each, on any filesystem, written by all workers and committed by the first.
 
-A checkpoint is `shared.pt` (the networks and optimisers, equal on every worker), one `rank-R-of-W.pt` a
-worker (whatever it has of its own: a code for each of its images) and `meta.json`, which lists them
-with their digests and is written last: a folder without it does not count.
+A checkpoint is `shared.pt` (the networks and optimisers, the same on every worker), one `rank-R-of-W.pt` per
+worker (its own state, such as a code for each of its images) and `meta.json`, which lists the files with
+their digests and is written last: a folder without it does not count.
 """
 
 import io
@@ -20,11 +20,11 @@ from preimage.storage.folder import Folder, canonical_json, digest
 log = logging.getLogger(__name__)
 
 KEEP_LATEST = 2
-"""One more than is needed, in case the newest turns out to be damaged."""
+"""One more than needed, in case the newest is damaged."""
 
 
 class Group(Protocol):
-    """The workers that write a checkpoint together, as one of them sees them."""
+    """The workers that write a checkpoint together, as seen by one of them."""
 
     @property
     def rank(self) -> int: ...
@@ -36,7 +36,7 @@ class Group(Protocol):
 
 
 class _Meta(BaseModel):
-    """What meta.json holds, as far as it is relied on."""
+    """The fields of meta.json that are relied on."""
 
     images: Annotated[int, Field(ge=0)]
     world_size: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -62,7 +62,7 @@ class Checkpoint:
 
     @property
     def fingerprint(self) -> str:
-        """The identity of what it holds."""
+        """Identifies the content."""
         return digest(canonical_json(self.meta["files"]).encode())
 
     def shared(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Checkpoint:
 
     @property
     def owns(self) -> Sequence[dict[str, Any]]:
-        """What each worker saved of its own, by rank; read when it is asked for."""
+        """Each worker's own state, by rank; read on access."""
         return _Owns(self)
 
     def own(self, rank: int) -> dict[str, Any]:
@@ -79,11 +79,11 @@ class Checkpoint:
     def _load(self, name: str) -> dict[str, Any]:
         data = self.folder.read(name)
         if digest(data) != self.meta["files"].get(name):
-            raise CheckpointError(f"{self.folder.uri}/{name} is cut short or altered")
+            raise CheckpointError(f"{self.folder.uri}/{name} is truncated or altered")
         try:
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        except Exception as error:  # whoever wrote it wrote its digest too: torch raises what it likes
-            raise CheckpointError(f"{self.folder.uri}/{name} is no checkpoint of this program") from error
+        except Exception as error:  # the digest has the same author; torch may raise anything
+            raise CheckpointError(f"{self.folder.uri}/{name} is not a checkpoint of this program") from error
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ class _Owns(Sequence[dict[str, Any]]):
 def save(
     folder: Folder, worker: Group, shared: dict[str, Any], own: dict[str, Any], meta: dict[str, Any]
 ) -> None:
-    """Write one checkpoint; every worker calls it, and it is there for all when it returns.
+    """Write one checkpoint. Every worker calls this; when it returns, the checkpoint is committed for all.
 
-    `meta` holds at least `images`, the images seen, and `config`, what a resume must agree with.
+    `meta` holds at least `images`, the images seen, and `config`, which a resume must match.
     """
     target = folder / f"{meta['images']:012d}"
     files = {_own_name(worker.rank, worker.world_size): own} | (
@@ -116,7 +116,7 @@ def save(
 
 
 def committed(folder: Folder) -> list[Checkpoint]:
-    """The whole checkpoints of a training, oldest first."""
+    """The complete checkpoints of a training run, oldest first."""
     found = [_opened(folder / name) for name in folder.names() if name.isdigit()]
     return [each for each in found if each]
 
@@ -134,7 +134,7 @@ def _opened(folder: Folder) -> Checkpoint | None:
 
 
 def newest(folder: Folder) -> Checkpoint | None:
-    """The newest checkpoint that is as it was written; a damaged one is skipped, with a warning."""
+    """The newest intact checkpoint. Skips damaged ones, with a warning."""
     for checkpoint in reversed(committed(folder)):
         damaged = _damaged(checkpoint)
         if not damaged:
@@ -144,14 +144,14 @@ def newest(folder: Folder) -> Checkpoint | None:
 
 
 def best(folder: Folder, lowest: bool) -> Checkpoint | None:
-    """The checkpoint with the best score; one without a score, or with one that is no number, never is."""
+    """The checkpoint with the best score; one without a score, or with NaN for it, never counts."""
     scored = [each for each in committed(folder) if each.meta.get("score") is not None]
     pick = min if lowest else max
     return pick(scored, key=lambda each: each.meta["score"], default=None)
 
 
 def prune(folder: Folder, lowest: bool) -> None:
-    """Keep the latest and the best; remove the others, and what was never committed."""
+    """Keep the latest and the best; remove the others, and whatever was never committed."""
     kept = [*committed(folder)[-KEEP_LATEST:], best(folder, lowest)]
     names = {each.folder.path for each in kept if each}
     for name in folder.names():
@@ -160,13 +160,13 @@ def prune(folder: Folder, lowest: bool) -> None:
 
 
 def require_same(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
-    """Raise CheckpointError, listing the differences, where a resume would change the training."""
+    """Raise CheckpointError, listing the differences, if resuming would change the training run."""
     differences = list(_differences(checkpoint.meta["config"], config))
     if differences:
         raise CheckpointError(
-            f"cannot resume {checkpoint.folder.uri}: the config is not the one it was trained with:\n"
+            f"cannot resume {checkpoint.folder.uri}: its config differs from the spec's:\n"
             + "\n".join(f"  {line}" for line in differences)
-            + "\nUndo the change, or train afresh in another folder (preimage run --fresh)."
+            + "\nUndo the change, or train from scratch in another folder (preimage run --fresh)."
         )
 
 

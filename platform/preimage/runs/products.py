@@ -1,4 +1,4 @@
-"""What a run can leave for others: one row of a table for each kind of product."""
+"""The products of runs: one table, with a row for each kind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from preimage.storage.folder import Folder
 
 
 class Card(Protocol):
-    """What a product says of itself."""
+    """A product's own description."""
 
     @property
     def fingerprint(self) -> str:
-        """The identity of its content, whatever run made it."""
+        """Identifies the content, whatever run made it."""
         ...
 
 
@@ -28,15 +28,15 @@ class Product:
 
     name: str
     title: str
-    """What people call it."""
+    """Its name in messages."""
     is_whole: Callable[[Folder], bool]
-    """Whether a folder holds one, complete."""
+    """Whether a folder holds a complete one."""
     card: Callable[[Folder], Card]
-    """Read what it says of itself. Raises the PreimageError of its kind where it is damaged."""
+    """Read its card. Raises the PreimageError of its kind if the product is damaged."""
     is_result: bool = True
-    """Whether a run whose product is gone is run again, and its outcome names it."""
+    """Whether a run's outcome names it, and the run is repeated if it is gone."""
     uploads: tuple[str, ...] = ()
-    """The folders in the run's that a tracker is sent; what grows with the dataset stays where it is."""
+    """The subfolders sent to a tracker; what grows with the dataset stays where it is."""
 
 
 def _marked(name: str) -> Callable[[Folder], bool]:
@@ -47,7 +47,7 @@ def _marked(name: str) -> Callable[[Folder], bool]:
 def _last(folder: Folder) -> Checkpoint:
     found = committed(folder)
     if not found:
-        raise CheckpointError(f"{folder.uri} holds no whole checkpoint")
+        raise CheckpointError(f"{folder.uri} holds no complete checkpoint")
     return found[-1]
 
 

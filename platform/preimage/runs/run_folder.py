@@ -1,12 +1,12 @@
-"""A run's folder: all that a run leaves behind. Trackers mirror it; it never depends on them.
+"""A run's folder: everything a run leaves. Trackers mirror it; it never depends on them.
 
 run.json       job, name, fingerprint, tracking run, commit, versions
-spec.yaml      the resolved spec, to be run again as it is
+spec.yaml      the resolved spec, ready to run again
 log/           one record of metrics per file, named by images seen
 samples/       grids of samples, named by images seen
 figures/       plots and grids
 generator/     store/     classifier/     prior/     checkpoints/
-progress.json  where the work is now
+progress.json  how far the work is
 outcome.json   the result; written last, so a run that has one is finished
 """
 
@@ -24,23 +24,23 @@ from preimage.storage.validated_json import LooseRecord, read_validated
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run leaves to those after it; outcome.json holds just this."""
+    """The result of a finished run: exactly what outcome.json holds."""
 
     job: str
     name: str
     run: str
-    """The run folder's own name, which every verb takes."""
+    """The run folder's name, which every verb accepts."""
     fingerprint: str
     metrics: dict[str, Any]
     """Final metrics by plain names."""
     folder: str
     products: dict[str, str] = field(default_factory=dict)
-    """What it leaves for others, such as `generator` and `store`: their addresses."""
+    """Addresses of its products, such as `generator` and `store`."""
     figures: dict[str, str] = field(default_factory=dict)
-    """Pictures by name: their addresses."""
+    """Addresses of its pictures, by name."""
     mlflow_run_id: str | None = None
     steps: dict[str, Any] | None = None
-    """A pipeline's steps by name: each its own outcome."""
+    """A pipeline's steps by name, each with its own outcome."""
 
     def plain(self) -> dict[str, Any]:
         """What outcome.json holds."""
@@ -50,14 +50,14 @@ class Outcome:
 
 
 class _Input(LooseRecord):
-    """A product that a run took."""
+    """A product that a run used."""
 
     product: str
     address: str
 
 
 class _About(LooseRecord):
-    """What others rely on in run.json."""
+    """The fields of run.json that others rely on."""
 
     job: str
     name: str
@@ -72,7 +72,7 @@ class _About(LooseRecord):
 
 
 class _Row(Config):
-    """A file of log/."""
+    """A file in log/."""
 
     model_config = ConfigDict(strict=True)
 
@@ -98,7 +98,7 @@ _OUTCOME = TypeAdapter(Outcome)
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run's folder on any filesystem; it travels to workers."""
+    """One run's folder on any filesystem; it can be sent to workers."""
 
     folder: Folder
 
@@ -107,7 +107,7 @@ class RunFolder:
         return self.folder.path.rsplit("/", 1)[-1]
 
     def product(self, name: str) -> Folder:
-        """The folder of a product that the run leaves: see `products`."""
+        """The folder of one of the run's products: see `products`."""
         return self.folder / name
 
     @property
@@ -115,9 +115,9 @@ class RunFolder:
         return self.folder / "figures"
 
     def record(self, images: int, metrics: dict[str, float], kind: str = "") -> None:
-        """Keep metrics at so many images seen. A record that is there stays: resumed runs repeat steps.
+        """Record metrics at this many images seen. An existing record stays: resumed runs repeat steps.
 
-        kind: tells records at the same number of images apart; they are read in the order of kinds.
+        kind: distinguishes records at the same number of images; they are read in the order of kinds.
         """
         name = f"{images:012d}{'.' if kind else ''}{kind}.json"
         if not self._log.exists(name):
@@ -125,7 +125,7 @@ class RunFolder:
             self._log.write(name, json.dumps(record).encode())
 
     def records(self, after: str = "") -> dict[str, dict[str, Any]]:
-        """The records by file name, in the order of images seen. Raises StorageError for one that is none."""
+        """The records by file name, in the order of images seen. Raises StorageError for an invalid one."""
         return {name: read_validated(self._log, name, _Row) for name in self._log.names() if name > after}
 
     def curve(self, metric: str) -> list[tuple[int, float]]:
@@ -144,28 +144,28 @@ class RunFolder:
         return self.folder / "samples"
 
     def show_progress(self, done: int, total: int, rate: float, pid: int) -> None:
-        """Say how far the work is: images, of how many, images a second, and the process at it."""
+        """Write how far the work is: images done, images in all, images per second, and the process id."""
         state = {"done": done, "total": total, "rate": round(rate, 2), "pid": pid, "time": time.time()}
         self.folder.write_json("progress.json", state)
 
     def forget_progress(self) -> None:
-        """Before work begins again: what an earlier attempt said is out of date."""
+        """Remove an earlier attempt's progress before work begins again."""
         self.folder.remove("progress.json")
 
     def progress(self) -> dict[str, Any] | None:
-        """What was said last. Raises StorageError where that was altered."""
-        there = self.folder.exists("progress.json")
-        return read_validated(self.folder, "progress.json", _Progress) if there else None
+        """The latest progress. Raises StorageError if the file was altered."""
+        exists = self.folder.exists("progress.json")
+        return read_validated(self.folder, "progress.json", _Progress) if exists else None
 
     def about(self) -> dict[str, Any]:
-        """What run.json says. Raises StorageError where it is missing or altered."""
+        """What run.json holds. Raises StorageError where it is missing or altered."""
         return read_validated(self.folder, "run.json", _About)
 
     def finish(self, outcome: Outcome) -> None:
         self.folder.write_json("outcome.json", outcome.plain())
 
     def outcome(self) -> Outcome | None:
-        """The result of a finished run; None while it is not. Raises StorageError where it was altered."""
+        """The result of a finished run, else None. Raises StorageError if the file was altered."""
         if not self.folder.exists("outcome.json"):
             return None
         return _OUTCOME.validate_python(read_validated(self.folder, "outcome.json", Outcome))

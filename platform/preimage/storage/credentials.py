@@ -1,4 +1,4 @@
-"""Passwords and keys have no place in an address: it is written into specs, logs, MLflow, process lists."""
+"""Refuse addresses that carry passwords or keys: they end up in specs, logs, MLflow and process lists."""
 
 import re
 from typing import Any
@@ -21,22 +21,22 @@ _BELONGS = {
 
 
 def refusal(text: str) -> str | None:
-    """What to say of an address that carries a password or a key, without them; None for any other text."""
+    """The message for an address that carries a password or a key, without either; None for other text."""
     if not _CARRIED.search(text):
         return None
     scheme = _SCHEME.search(text)
     where = _BELONGS.get(scheme[1].lower()) if scheme else None
-    remedy = f"set {where} in the environment" if where else "give it to the server that is named, not here"
+    remedy = f"set {where} in the environment" if where else "configure it on the server instead"
     return (
         "this address carries a password or a key, which would be written into specs, logs and MLflow: "
-        f"leave it out, and {remedy}"
+        f"remove it, and {remedy}"
     )
 
 
 def refusals(value: Any, place: Place = ()) -> list[tuple[Place, str]]:
-    """The places of such addresses within plain values, and what to say of each."""
+    """Find such addresses within plain values: the place of each, and its message."""
     if isinstance(value, str):
-        said = refusal(value)
-        return [(place, said)] if said else []
+        message = refusal(value)
+        return [(place, message)] if message else []
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [found for key, each in inner for found in refusals(each, (*place, key))]

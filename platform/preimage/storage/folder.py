@@ -16,7 +16,7 @@ from preimage.errors import StorageError
 from preimage.storage.credentials import refusal
 
 _REFUSED = (OSError, ValueError)
-"""What filesystems raise; ValueError for a name that none can have, with a NUL in it."""
+"""What filesystems raise; ValueError is for an invalid name, such as one with a NUL in it."""
 
 
 def digest(data: bytes | memoryview) -> str:
@@ -25,7 +25,7 @@ def digest(data: bytes | memoryview) -> str:
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces."""
+    """The canonical JSON of a value: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -36,7 +36,7 @@ def _remedy(error: OSError) -> str:
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder by its path on a filesystem. It need not exist; writing makes it."""
+    """A folder, by its path on a filesystem. It need not exist: writing creates it."""
 
     filesystem: fs.FileSystem
     path: str
@@ -45,11 +45,11 @@ class Folder:
     def at(cls, uri: str | Path) -> "Folder":
         """Open a local path or a URI.
 
-        Raises StorageError where the filesystem is unknown or out of reach, or the URI carries a password.
+        Raises StorageError if the filesystem is unknown or unreachable, or the URI carries a password.
         """
         text = str(uri)
-        if said := refusal(text):
-            raise StorageError(said)
+        if message := refusal(text):
+            raise StorageError(message)
         try:
             if "://" not in text:
                 return cls(fs.LocalFileSystem(), str(Path(text).expanduser().absolute()))
@@ -89,7 +89,7 @@ class Folder:
         return self._info(name).type != fs.FileType.NotFound
 
     def names(self) -> list[str]:
-        """What the folder holds, sorted; nothing where there is no folder. Temporary files are left out."""
+        """What the folder holds, sorted; empty if there is no folder. Skips temporary files."""
         with self._reaching():
             found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         return sorted(info.base_name for info in found if not info.base_name.startswith("."))
@@ -126,22 +126,22 @@ class Folder:
             return json.loads(self.read(name))
         except (ValueError, RecursionError) as error:
             raise StorageError(
-                f"{self.uri}/{name} is not JSON ({error}); it was altered or cut short"
+                f"{self.uri}/{name} is not JSON ({error}); it was altered or truncated"
             ) from error
 
     def write(self, name: str, data: bytes | memoryview) -> None:
         """Write a whole file or nothing.
 
-        Raises StorageError where the filesystem refuses, a full disk for one.
+        Raises StorageError if the filesystem refuses, for example because the disk is full.
         """
         with self.writing(name) as stream:
             stream.write(data)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[NativeFile]:
-        """A stream to write a file to. The file is there, whole, after the block; an error leaves none.
+        """A stream to write a file to. The whole file appears after the block; an error leaves no file.
 
-        Raises StorageError where the filesystem refuses, in the block or at its end.
+        Raises StorageError if the filesystem refuses, within the block or at its end.
         """
         place = self._renamed if self.is_local else self._at_once
         try:
@@ -152,20 +152,20 @@ class Folder:
         except OSError as error:
             raise StorageError(
                 f"cannot write {self.uri}/{name}: {error}. {_remedy(error)}"
-                "Nothing already written was touched."
+                "Files already written are unchanged."
             ) from error
 
     def write_json(self, name: str, value: Any) -> None:
         self.write(name, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
     def remove(self, name: str) -> None:
-        """Remove a file; nothing happens where there is none."""
+        """Remove a file, if it exists."""
         with self._reaching():
             if self.exists(name):
                 self.filesystem.delete_file(f"{self.path}/{name}")
 
     def delete(self) -> None:
-        """Remove the folder and all it holds; nothing happens where there is none."""
+        """Remove the folder and everything in it, if it exists."""
         with self._reaching():
             if self.exists():
                 self.filesystem.delete_dir(self.path)
@@ -183,7 +183,7 @@ class Folder:
 
     @contextmanager
     def _renamed(self, path: str) -> Iterator[NativeFile]:
-        """A file under another name, renamed at the end."""
+        """Write under a temporary name; rename at the end."""
         temporary = f"{self.path}/.{uuid4().hex}.tmp"
         try:
             with self.filesystem.open_output_stream(temporary, compression=None) as stream:
@@ -194,7 +194,7 @@ class Folder:
 
     @contextmanager
     def _at_once(self, path: str) -> Iterator[NativeFile]:
-        """Memory, sent at the end: closing a remote stream, after an error too, shows what is in it."""
+        """Buffer in memory; send at the end: closing a remote stream publishes it, even after an error."""
         memory = BufferOutputStream()
         yield memory
         with self.filesystem.open_output_stream(path, compression=None) as stream:

@@ -1,4 +1,4 @@
-"""Who, where, when and for whom: of this process, for records that people read."""
+"""User, host, time and submission of this process, for records that people read."""
 
 import os
 import socket
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from getpass import getuser
 
 SUBMISSION = "PREIMAGE_SUBMISSION"
-"""The variable of a submitted job's processes that holds its submission's folder."""
+"""The environment variable that holds the submission's folder in a submitted job's processes."""
 
 
 def user() -> str:
@@ -21,7 +21,7 @@ def host() -> str:
 
 
 def now() -> str:
-    """UTC, to the second, as this machine has it: never to be compared with another machine's."""
+    """UTC to the second, by this machine's clock: never compare it with another machine's."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,8 +1,8 @@
-"""One process at a time makes a folder, on whatever machine; a second one waits, then finds it made.
+"""One process at a time makes a folder, on any machine; a second one waits, then finds it made.
 
-On a path, also one that a network file system brings to several machines, a file is locked: the kernel
-releases it when its process dies, however it dies, and no clock is asked. Where storage has no locks (s3://,
-gs://), the Ray cluster holds the lock, if this process is in one: see `cluster.locks`.
+On a path, network file systems included, this locks a file: the kernel releases the lock when the process
+dies, however it dies, and no clock is involved. Where storage has no locks (s3://, gs://), the Ray cluster
+holds the lock, if this process is in one: see `cluster.locks`.
 """
 
 import fcntl
@@ -22,22 +22,22 @@ from preimage.storage.host_info import host, now, submission_id
 log = logging.getLogger(__name__)
 
 NAME = ".lock"
-"""The file that is locked; it says who has it, and stays when they are gone."""
+"""The file that is locked. It names the holder, and stays when the lock is released."""
 EVERY = 0.5
 """Seconds between two attempts."""
 
 Try = Callable[[], Callable[[], None] | dict[str, Any]]
-"""Take the lock: how to release it, or else who has it."""
+"""Try to take the lock. Returns how to release it, or else who holds it."""
 
 elsewhere: Callable[[str, dict[str, Any]], Try] | None = None
-"""How a folder is locked where storage cannot: (address, who) -> Try. Set where there is a cluster."""
+"""How to lock a folder whose storage has no locks: (address, who) -> Try. Set on a cluster."""
 
 
 @contextmanager
 def locked(folder: Folder) -> Iterator[None]:
-    """Hold a folder until the block ends or the process dies; wait, and say so, while another has it.
+    """Lock a folder until the block ends or the process dies. While another holds it, warn and wait.
 
-    Raises StorageError where the folder cannot be written in.
+    Raises StorageError if the folder is not writable.
     """
     who = {"host": host(), "pid": os.getpid(), "since": now()}
     if submission := submission_id():
@@ -54,18 +54,19 @@ def locked(folder: Folder) -> Iterator[None]:
 
 
 def _wait(folder: Folder, attempt: Try) -> Callable[[], None]:
-    said = False
+    warned = False
     while True:
         found = attempt()
         if callable(found):
             return found
-        if not said:
-            log.warning("%s is being made by %s; waiting for it", folder.uri.rsplit("/", 1)[-1], _told(found))
-            said = True
+        if not warned:
+            name = folder.uri.rsplit("/", 1)[-1]
+            log.warning("%s is being made by %s; waiting for it", name, _described(found))
+            warned = True
         time.sleep(EVERY)
 
 
-def _told(who: dict[str, Any]) -> str:
+def _described(who: dict[str, Any]) -> str:
     if not who:
         return "another process"
     process = f"process {who.get('pid')} on {who.get('host')}, since {who.get('since')}"
@@ -83,9 +84,13 @@ def _lock(folder: Path, who: dict[str, Any]) -> Try:
             return _read(holder)
         except OSError as error:  # a file system without locks
             os.close(file)
-            log.warning("%s: nothing keeps two processes apart there (%s)", folder, error.strerror)
+            log.warning(
+                "%s: this file system has no locks (%s); run only one process there at a time",
+                folder,
+                error.strerror,
+            )
             return lambda: None
-        with suppress(OSError):  # on a full disk it is held without a name
+        with suppress(OSError):  # on a full disk the lock does not name its holder
             os.ftruncate(file, 0)
             os.pwrite(file, json.dumps(who).encode(), 0)
         return lambda: os.close(file)
@@ -99,8 +104,8 @@ def _open(folder: Path) -> int:
         return os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise StorageError(
-            f"cannot write in {folder}: {error.strerror}. Make room or give leave to write there, or choose "
-            "another place with results=FOLDER; nothing already made was touched"
+            f"cannot write in {folder}: {error.strerror}. Free some space or allow writing there, or choose "
+            "another folder with results=FOLDER; existing files are unchanged"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""JSON files of ours that anybody may have altered since: read whole, or one message."""
+"""Read our own JSON files, which anyone may have altered: validated, or refused with one message."""
 
 from functools import cache
 from typing import Any
@@ -11,7 +11,7 @@ from preimage.storage.folder import Folder
 
 
 class LooseRecord(Config):
-    """What others rely on in a file that may hold more; of exactly these types."""
+    """The fields that readers rely on, of exactly these types; the file may hold more."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -22,14 +22,14 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def read_validated(folder: Folder, name: str, kind: type) -> dict[str, Any]:
-    """A JSON file as it is. Raises StorageError where it is missing, or not of the kind that it should be."""
+    """A JSON file's value, unchanged. Raises StorageError if it is missing or not of this kind."""
     value = folder.read_json(name)
     try:
         _adapter(kind).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "all of it"
+        where = ".".join(map(str, first["loc"])) or "the whole file"
         raise StorageError(
-            f"{folder.uri}/{name} was altered, or is of another version: {where}: {first['msg']}"
+            f"{folder.uri}/{name} was altered, or comes from another version: {where}: {first['msg']}"
         ) from error
     return value

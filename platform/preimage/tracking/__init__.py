@@ -2,6 +2,6 @@
 
 Only `on_mlflow` imports MLflow.
 
-A run's folder is the truth and a tracker its mirror: `mirror` carries over whatever is not there yet, so a
-tracking server that is away for a while, or a driver that is killed, costs neither a metric nor the run.
+A run's folder is the truth, and a tracker mirrors it: `mirror` sends whatever the tracker lacks. So a
+tracking server that is down for a while, or a driver that is killed, costs neither a metric nor the run.
 """

@@ -1,4 +1,4 @@
-"""What a run used and made, by fingerprint: read from the products themselves, wherever they lie."""
+"""What a run used and made, by fingerprint: read from the products themselves, wherever they are."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from preimage.storage.folder import Folder
 
 
 def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
-    """The fingerprints of the dataset and of the products that a run made, or else used; of several of a
-    kind, such as `generators`, all of them.
+    """The fingerprints of the dataset and of the products that a run made, or else used. Several of a kind
+    are joined under a plural name, such as `generators`.
 
     Raises GeneratorError, StoreError, ClassifierError, PriorError where one of them is damaged.
     """
@@ -31,7 +31,7 @@ def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
 
 
 def _cards(product: Product, known: dict[str, Any], outcome: Outcome) -> list[Card]:
-    """Of the product of a kind that the run made, or of those that it used; without those that are gone."""
+    """The cards of this kind of product: the one that the run made, or else those it used. Skips missing ones."""
     if not product.is_result:
         return []
     made = outcome.products.get(product.name)

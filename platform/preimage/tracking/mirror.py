@@ -1,4 +1,4 @@
-"""Carry a run's folder over to a tracker, as it grows and again after an interruption."""
+"""Mirror a run's folder to a tracker, as it grows and again after an interruption."""
 
 import logging
 import threading
@@ -24,7 +24,7 @@ NOTES = "mirror.json"
 
 @dataclass
 class Notes:
-    """What the tracker has already; every part of it may be sent again and changes nothing."""
+    """What the tracker already has. Sending any of it again changes nothing."""
 
     home: str
     run_id: str | None = None
@@ -36,7 +36,7 @@ class Notes:
     last_system: int = 0
     ended: str | None = None
     submission: str | None = None
-    """The submission that it was told of last."""
+    """The latest submission it knows."""
 
     @classmethod
     def of(cls, run: RunFolder, home: str) -> "Notes":
@@ -45,9 +45,9 @@ class Notes:
 
 
 class Mirror:
-    """One run's folder and its counterpart in the tracker, which is begun as soon as the tracker answers.
+    """A run's folder and its counterpart in the tracker, which begins as soon as the tracker answers.
 
-    By then the folder must hold run.json and spec.yaml. Whatever fails raises TrackingError: call again.
+    By then the folder must hold run.json and spec.yaml. Any failure raises TrackingError: call again.
     """
 
     def __init__(self, run: RunFolder, tracker: Tracker, parent: "Mirror | None" = None) -> None:
@@ -58,12 +58,12 @@ class Mirror:
         self._lock = threading.Lock()
 
     def begin(self) -> str:
-        """The tracker's run, begun or taken up again."""
+        """Begin or resume the tracker's run, and return its id."""
         with self._lock:
             return self._begin()
 
     def follow(self) -> None:
-        """Send the metrics and sample grids that have come since the last time."""
+        """Send the metrics and sample grids that are new since the last call."""
         with self._lock:
             run_id = self._begin()
             self._send_dataset(run_id)
@@ -73,7 +73,7 @@ class Mirror:
             self._note()
 
     def finish(self) -> None:
-        """Send all that a finished run leaves, and end it."""
+        """Send everything a finished run leaves, and end the tracker's run."""
         outcome = self.run.outcome()
         if self.notes.ended == "FINISHED" or not outcome:
             return
@@ -95,7 +95,7 @@ class Mirror:
         self.end("FINISHED")
 
     def end(self, status: Status) -> None:
-        """End the tracker's run; a later `begin` takes it up again."""
+        """End the tracker's run; a later `begin` resumes it."""
         with self._lock:
             self.tracker.end(self._begin(), status)
             self.notes.ended = status
@@ -164,7 +164,7 @@ class Mirror:
             self.notes.last_system = rows[-1]["time_ms"]
 
     def _final(self, outcome: Outcome) -> Record:
-        """The outcome's figures that are not a curve already; nested ones by dotted names."""
+        """The outcome's metrics that are not already a curve; nested ones get dotted names."""
         curves = {name for each in self.run.records().values() for name in each["metrics"]}
         final = {
             name: float(value)
@@ -182,7 +182,7 @@ class Mirror:
 
 
 class Follower:
-    """Follows a run in the background, and says so once when the tracker goes away and when it is back."""
+    """Follows a run in the background. Warns once when the tracker goes away, and once when it is back."""
 
     def __init__(self, mirror: Mirror, every: float = 2.0) -> None:
         self.mirror, self.every, self.away = mirror, every, False
@@ -206,7 +206,7 @@ class Follower:
                 self.away = False
             except (TrackingError, StorageError) as error:
                 if not self.away:
-                    log.warning("%s The run goes on; what is missing will be sent later.", error)
+                    log.warning("%s The run continues; what is missing will be sent later.", error)
                 self.away = True
 
 

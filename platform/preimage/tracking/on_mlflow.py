@@ -36,21 +36,21 @@ from preimage.tracking.tracker import Record, Status
 Value = TypeVar("Value")
 
 BATCH = 900
-"""Values of one call; MLflow takes 1,000."""
+"""Values per call; MLflow accepts 1,000."""
 LONGEST_PARAM = 5_900
 DEFAULT = "0"
 """The experiment that every store has."""
 KEY = "preimage.key"
-"""The tag by which a run is found again whose id was lost on the way back."""
+"""The tag that finds a run again when the reply with its id was lost."""
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
-"""What MLflow is to take the experiment for, instead of guessing."""
+"""Tells MLflow the kind of experiment, so that it does not guess."""
 
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-"""MLflow would otherwise retry for minutes; the mirror tries again by itself."""
+"""MLflow would otherwise retry for minutes; the mirror retries by itself."""
 
 
 def local_uri(root: Folder) -> str:
@@ -63,9 +63,9 @@ def artifacts_uri(root: Folder) -> str:
 
 
 def runs_page(uri: str) -> str:
-    """The page of the experiment used last, below a server's address.
+    """The page of the most recently used experiment, relative to the server's address.
 
-    Without `workflowType` the page begins with what MLflow shows of language models.
+    Without `workflowType` MLflow first shows its page for language models.
     """
     experiments = MlflowClient(uri).search_experiments(order_by=["last_update_time DESC"])
     used = next((each.experiment_id for each in experiments if each.experiment_id != DEFAULT), DEFAULT)
@@ -76,7 +76,7 @@ class MlflowTracker:
     """Runs in MLflow, in the experiment that the spec names."""
 
     def __init__(self, config: TrackingConfig, root: Folder) -> None:
-        """Connect, and make the experiment where there is none. Raises TrackingError."""
+        """Connect, and create the experiment if there is none. Raises TrackingError."""
         for name, value in PATIENCE.items():
             os.environ.setdefault(name, value)
         self.uri = local_uri(root) if config.uri == "local" else config.uri
@@ -85,7 +85,7 @@ class MlflowTracker:
         logging.getLogger("alembic").setLevel(logging.ERROR)
         if config.uri == "local":
             _make(root)
-        # Of several processes that open a new SQLite file at once, all but one would fail.
+        # If several processes open a new SQLite file at once, all but one fail.
         alone = locked(root / "mlflow") if config.uri == "local" else nullcontext()
         with alone, self._reaching():
             self.client = MlflowClient(self.uri)
@@ -110,7 +110,7 @@ class MlflowTracker:
             return self.client.create_run(self.experiment_id, tags=tags, run_name=name).info.run_id
 
     def page(self, run_id: str) -> str | None:
-        """On the server; of a store without one `preimage ui` makes the pages."""
+        """The run's page on the server; without a server, `preimage ui` serves the pages."""
         if not self.uri.startswith("http"):
             return None
         return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}"
@@ -135,7 +135,7 @@ class MlflowTracker:
             self.client.log_inputs(run_id, [DatasetInput(images)])
 
     def metrics(self, run_id: str, records: Sequence[Record]) -> None:
-        """The same value, time and step are one entry in MLflow, however often they are sent."""
+        """The same value, time and step make one entry in MLflow, however often they are sent."""
         values = [
             Metric(_plain(name), value, each.time_ms, each.step)
             for each in records
@@ -146,9 +146,9 @@ class MlflowTracker:
                 self.client.log_batch(run_id, metrics=part)
 
     def image(self, run_id: str, key: str, record: Record, png: bytes) -> None:
-        """A picture of MLflow's image grid, under the names that `MlflowClient.log_image` gives.
+        """A picture in MLflow's image grid, named as `MlflowClient.log_image` names it.
 
-        Its last part is drawn at random there, so that a picture sent twice would show twice.
+        MLflow ends the name at random, so a picture sent twice would show twice; here the ending is fixed.
         """
         same = uuid5(NAMESPACE_URL, f"{key} {record.step}")
         name = f"{key}+step+{record.step}+timestamp+{record.time_ms}+{same}"
@@ -174,7 +174,7 @@ class MlflowTracker:
             yield
         except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
             raise TrackingError(
-                f"the MLflow store at {self.uri} does not answer as it should: {_first_line(error)}. Start "
+                f"the MLflow store at {self.uri} does not answer as expected: {_first_line(error)}. Start "
                 "it (preimage ui, or mlflow server), correct tracking.uri, or choose tracking.uri=none."
             ) from error
 
@@ -189,15 +189,15 @@ def _first_line(error: Exception) -> str:
 
 
 def _make(root: Folder) -> None:
-    """Make the folder of the results. Raises StorageError where that cannot be."""
+    """Create the results folder. Raises StorageError if that fails."""
     try:
         root.local.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(
-            f"the folder {root.uri} cannot be made ({error.strerror}): choose another with results=FOLDER"
+            f"cannot create the folder {root.uri} ({error.strerror}): choose another with results=FOLDER"
         ) from error
 
 
 def _plain(name: str) -> str:
-    """A name that MLflow takes: of parameters and metrics it refuses parentheses, for one."""
+    """A name that MLflow accepts: in parameters and metrics it refuses parentheses, for example."""
     return re.sub(r"[^\w.\-:/ ]", "", name)

@@ -15,7 +15,7 @@ def open_tracker(config: TrackingConfig, root: Folder) -> Tracker:
         return JsonLines(root / "tracking")
     if config.uri == "local" and not root.is_local:
         raise TrackingError(
-            f"the results are at {root.uri}, where no SQLite file can be: name an MLflow server with "
+            f"the results are at {root.uri}, which cannot hold a SQLite file: name an MLflow server with "
             "tracking.uri=http://..., or choose tracking.uri=jsonl or none"
         )
     from preimage.tracking.on_mlflow import MlflowTracker  # 3 seconds to import

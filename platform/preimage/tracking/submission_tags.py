@@ -1,4 +1,4 @@
-"""What a tracker is told of the submission that a run is made by."""
+"""Link a run in the tracker to the submission that it belongs to."""
 
 from preimage.cluster.submissions import Submission
 from preimage.tracking.tracker import Tracker
@@ -8,7 +8,7 @@ NOTE = "mlflow.note.content"
 
 
 def tell_submission(tracker: Tracker, run_id: str, submission: Submission, whole: bool) -> None:
-    """The submission's id, place, code and page in Ray; with `whole`, its record and its code as files."""
+    """Send the submission's id, folder, code digest and Ray page; with `whole`, also its record and code."""
     known = submission.record
     where = {"": submission.id, "_folder": submission.folder.uri, "_code_sha256": known["upload"]["sha256"]}
     tags = {f"preimage.submission{part}": value for part, value in where.items()}

@@ -1,4 +1,4 @@
-"""What the machine is doing while a run lasts, kept in the run's folder like its other metrics."""
+"""System metrics during a run, kept in the run's folder like its other metrics."""
 
 import logging
 import shutil
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 EVERY = 10.0
 """Seconds between two samples."""
 ROWS = 360
-"""Samples of one file, an hour."""
+"""Samples per file: an hour."""
 MEGABYTE = 1e6
 GPU_FIELDS = ("utilization.gpu", "memory.used", "memory.total", "power.draw")
 
@@ -28,14 +28,14 @@ def samples(run: RunFolder, after: int = 0) -> tuple[int, list[dict[str, Any]]]:
     """The time of a run's first sample, and the samples after a time, as {time_ms, metrics}."""
     folder = _folder(run)
     names = folder.names()
-    first = bisect_right(names, _name(after)) - 1  # the file that this time fell into
+    first = bisect_right(names, _name(after)) - 1  # the file that holds this time
     files = [folder.read_json(name) for name in names[max(first, 0) :]]
     rows = [row for rows in files for row in rows if row["time_ms"] > after]
     return (int(names[0].split(".")[0]) if names else 0), rows
 
 
 class SystemWatch:
-    """Samples this machine in the background: the driver's, where workers are elsewhere."""
+    """Samples this machine in the background: the driver's, if workers are elsewhere."""
 
     def __init__(self, run: RunFolder, every: float = EVERY) -> None:
         self.folder, self.every = _folder(run), every
@@ -61,16 +61,16 @@ class SystemWatch:
         self.folder.write_json(_name(self.rows[0]["time_ms"]), self.rows)
 
     def _watch(self) -> None:
-        over = False
-        while not over:
-            over = self._stop.wait(self.every)  # the last sample is taken at the end
+        stopped = False
+        while not stopped:
+            stopped = self._stop.wait(self.every)  # the last sample is taken at the end
             try:
                 self.sample()
             except StorageError as error:
                 log.warning("no system metrics at this moment: %s", error)
 
     def _read(self) -> dict[str, float]:
-        """By MLflow's own names, which its page of system metrics knows."""
+        """Named as on MLflow's own page of system metrics."""
         memory, disk, network = psutil.virtual_memory(), psutil.disk_usage("/"), psutil.net_io_counters()
         received = network.bytes_recv - self.network.bytes_recv
         sent = network.bytes_sent - self.network.bytes_sent
@@ -99,7 +99,7 @@ def _gpus() -> dict[str, float]:
 
 
 def parse_gpus(text: str) -> dict[str, float]:
-    """nvidia-smi's lines, one a GPU, as metrics; a field that a GPU does not report is left out."""
+    """nvidia-smi's lines, one per GPU, as metrics. Skips fields that a GPU does not report."""
     found: dict[str, float] = {}
     for number, line in enumerate(text.strip().splitlines()):
         utilization, used, total, power = (_number(field) for field in line.split(","))

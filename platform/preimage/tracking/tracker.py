@@ -12,7 +12,7 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 @dataclass(frozen=True)
 class Record:
-    """Metrics at a step: so many images seen, or seconds for what is measured of the machine."""
+    """Metrics at a step: the number of images seen, or seconds for system metrics."""
 
     step: int
     time_ms: int
@@ -20,22 +20,22 @@ class Record:
 
 
 class Tracker(Protocol):
-    """Records runs. Every call may be repeated with the same arguments and changes nothing the second time.
+    """Records runs. Repeating a call with the same arguments changes nothing.
 
-    Any call raises TrackingError where the tracker is out of reach.
+    Any call raises TrackingError if the tracker is unreachable.
     """
 
     @property
     def home(self) -> str:
-        """Tells one tracker from another: what one has been told, another has not."""
+        """Identifies this tracker: what one has received, another has not."""
         ...
 
     def begin(self, key: str, name: str, tags: Mapping[str, str], parent: str | None) -> str:
-        """The id of the run that has this key; it is made where there is none."""
+        """The id of the run with this key; creates the run if there is none."""
         ...
 
     def page(self, run_id: str) -> str | None:
-        """Where a person looks at the run, if that is known."""
+        """The address of the run's web page, if known."""
         ...
 
     def resume(self, run_id: str) -> None: ...
@@ -70,7 +70,7 @@ class NoTracker:
 
 
 class JsonLines(NoTracker):
-    """One file of JSON lines a run, under results/tracking. Pictures and files stay in the run's folder."""
+    """One file of JSON lines per run, under results/tracking. Pictures and files stay in the run's folder."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -93,7 +93,7 @@ class JsonLines(NoTracker):
         self._add(run_id, [{"step": each.step, "time_ms": each.time_ms, **each.metrics} for each in records])
 
     def end(self, run_id: str, status: Status) -> None:
-        """The last line tells how the run ended: one that failed may fail again, and finish later."""
+        """The last line says how the run ended: a failed run may fail again, and finish later."""
         line = json.dumps({"end": status})
         lines = self._lines(run_id)
         if lines[-1:] != [line]:

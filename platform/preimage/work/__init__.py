@@ -1,1 +1,1 @@
-"""Independent pieces of work, and processes that are ready for it."""
+"""Independent pieces of work, and what prepares a process for them."""

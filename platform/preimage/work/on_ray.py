@@ -17,15 +17,15 @@ from preimage.errors import PreimageError, error_of, plain
 Work = Callable[[int], Any]
 
 WAVE = 10_000
-"""Pieces that Ray Data is told of at a time: each is some 12 kB of the driver and 1.3 ms before the first."""
+"""Pieces given to Ray Data at a time: each costs some 12 kB on the driver and delays the first by 1.3 ms."""
 
 
 def spread(work: Work, pieces: list[int], resources: Resources) -> Iterator[tuple[int, Any]]:
-    """Call `work` on every piece, in `resources.workers` actors, and yield what each gave as it comes.
+    """Call `work` on every piece, in `resources.workers` actors, and yield each result as it arrives.
 
-    `work` is pickled once for each actor; what it returns must be JSON. A piece whose worker or node dies is
-    done again elsewhere, `resources.max_failures` times. Raises the PreimageError that `work` raised, and
-    PreimageError where the cluster can never hold the workers, or they keep dying.
+    `work` is pickled once per actor; what it returns must be JSON. A piece whose worker or node dies is
+    retried elsewhere, up to `resources.max_failures` times. Raises the PreimageError that `work` raised, and
+    PreimageError if the cluster can never hold the workers, or they keep dying.
     """
     gpus = 1 if require(resources) else 0
     with _quiet():
@@ -34,7 +34,7 @@ def spread(work: Work, pieces: list[int], resources: Resources) -> Iterator[tupl
 
 
 def _wave(work: Work, pieces: list[int], resources: Resources, gpus: int) -> Iterator[tuple[int, Any]]:
-    """The same, of pieces that are not too many."""
+    """The same, for at most WAVE pieces."""
     rows = ray.data.from_items([{"piece": piece} for piece in pieces], override_num_blocks=len(pieces))
     answers = rows.map_batches(
         _Actor,
@@ -43,11 +43,11 @@ def _wave(work: Work, pieces: list[int], resources: Resources, gpus: int) -> Ite
         compute=ActorPoolStrategy(size=min(resources.workers, len(pieces))),
         num_cpus=resources.cpus_per_worker,
         num_gpus=gpus,
-        max_restarts=-1,
+        max_restarts=-1,  # these two have no other way in until Ray 2.64, which takes this one away
         max_task_retries=resources.max_failures,
     )
-    # Closed by hand: an iteration that an exception leaves would go on, in its own thread, for as long as
-    # someone holds the exception, and a thread that calls Ray while Ray shuts down ends the process.
+    # Closed explicitly: after an exception the iteration would continue in its own thread for as long as
+    # anything holds the exception, and a thread that calls Ray while Ray shuts down kills the process.
     with _dying(resources), closing(iter(answers.iter_batches(batch_size=1))) as batches:  # pyright: ignore
         for batch in batches:
             answer = json.loads(batch["answer"][0])
@@ -58,18 +58,18 @@ def _wave(work: Work, pieces: list[int], resources: Resources, gpus: int) -> Ite
 
 @contextmanager
 def _dying(resources: Resources) -> Iterator[None]:
-    """Workers that die again and again at one piece, as one message."""
+    """Report workers that keep dying at one piece as one message."""
     try:
         yield
     except (NodeDiedError, OutOfMemoryError, RayActorError) as error:
         raise PreimageError(
-            f"a worker died {resources.max_failures + 1} times at the same piece of work, perhaps for want "
-            "of memory. What was finished is kept: run the same command again, with fewer resources.workers."
+            f"a worker died {resources.max_failures + 1} times at the same piece of work, perhaps out of "
+            "memory. Finished work is kept: run the same command again with fewer resources.workers."
         ) from error
 
 
 class _Actor:
-    """A worker of Ray Data. A failure that the user can fix travels as data, without Ray's traceback."""
+    """A Ray Data worker. A failure that the user can fix travels as data, without Ray's traceback."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -86,7 +86,7 @@ class _Actor:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Ray Data's own progress bars and notes; the caller shows progress in images."""
+    """Silence Ray Data's own progress bars and notes; the caller shows progress in images."""
     context, logger = DataContext.get_current(), logging.getLogger("ray.data")
     before = context.enable_progress_bars, context.print_on_execution_start, logger.level
     context.enable_progress_bars = context.print_on_execution_start = False

@@ -1,8 +1,8 @@
-"""Independent pieces of work, each done once wherever there is room: the one engine of trials, evaluation,
+"""Independent pieces of work, each done once on any free worker: the one engine of trials, evaluation,
 inversion and preparation.
 
-Whoever does a piece writes what it made where `finished` finds it, whole or not at all. So a job that was
-killed does only what is missing, and a piece that is done twice, because its worker died, does no harm."""
+The worker that does a piece writes its result where `finished` finds it, whole or not at all. So a job that
+was killed does only what is missing, and a piece done twice, because its worker died, does no harm."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -13,19 +13,19 @@ Done = TypeVar("Done", covariant=True)
 
 
 class Pieces(Protocol[Done]):
-    """Work in numbered pieces. It travels to workers by pickle, so it holds addresses rather than networks,
-    and opens these where it is called first."""
+    """Work in numbered pieces. It is pickled for the workers, so it holds addresses rather than networks, and
+    opens them on its first call."""
 
     def __call__(self, piece: int) -> Done:
-        """Do a piece and keep what it made; what comes back is JSON. Raises PreimageError."""
+        """Do a piece and keep its result; the return value is JSON. Raises PreimageError."""
         ...
 
     def finished(self, pieces: Sequence[int]) -> Mapping[int, Done | None]:
-        """Those that an earlier attempt left whole, and what is known of them."""
+        """The pieces that an earlier attempt finished, and what is known of each."""
         ...
 
     def size(self, piece: int) -> int:
-        """How much of the whole a piece is, as progress counts it: its images, or one."""
+        """How much a piece adds to the progress: its number of images, or 1."""
         ...
 
 
@@ -35,10 +35,10 @@ def run_pieces(
     resources: Resources,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[tuple[int, Done | None]]:
-    """Do what is missing, on `resources.workers` Ray workers, or here with `backend: local`.
+    """Do what is missing, on `resources.workers` Ray workers, or in this process with `backend: local`.
 
-    Yields every piece: first those of earlier attempts, then each as it is done. Raises the PreimageError
-    that a piece raised, and PreimageError where workers keep dying at the same one."""
+    Yields every piece: first those of earlier attempts, then each as it finishes. Raises the PreimageError
+    that a piece raised, and PreimageError if workers keep dying at the same one."""
     earlier = work.finished(pieces)
     missing = [piece for piece in pieces if piece not in earlier]
     total, done = sum(map(work.size, pieces)), sum(map(work.size, earlier))

@@ -1,4 +1,4 @@
-"""What makes a run repeatable, and a process ready for it: seeds, threads, kernels, memory."""
+"""Make runs reproducible and processes ready for them: seeds, threads, kernels, memory."""
 
 import ctypes
 
@@ -9,7 +9,7 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 
 
 def seed_of(*parts: int) -> int:
-    """One 63-bit seed out of several numbers; a change in any of them gives an unrelated one."""
+    """One 63-bit seed from several numbers; a change in any of them gives an unrelated seed."""
     value = 0x9E3779B97F4A7C15
     for part in parts:  # splitmix64
         value = (value ^ part) + 0x9E3779B97F4A7C15 & (1 << 64) - 1
@@ -28,11 +28,11 @@ def prepare_process(cpus: int) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let malloc keep what is freed, up to 1 GiB a block, in this process; only glibc is told.
+    """Let glibc's malloc keep freed memory in this process, up to 1 GiB a block.
 
-    By default the activations' memory goes back to the system in every step and is mapped and zeroed anew
-    in the next one: on a CPU 5 to 10% of a small DCGAN's training step, and 10,000 page faults in a step of
-    the inversion of 64 images of 64 pixels.
+    By default every step returns the activations' memory to the system, and the next maps and zeroes it
+    again: on a CPU this costs 5 to 10% of a small DCGAN's training step, and 10,000 page faults in a step
+    that inverts 64 images of 64 pixels.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:

@@ -1,4 +1,4 @@
-"""Independent trials of one job, as pieces of work: each done once, and kept as it is done."""
+"""Independent trials of one job, as pieces of work: each done once, its results saved as it finishes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ def run_trials(
     work: Callable[[T], Results],
     on_progress: Callable[[int, int], None],
 ) -> dict[str, Results]:
-    """The results of every trial by its name.
+    """Do every trial, and return its results by name.
 
-    trials: what `work` is called with, by a name that serves as a file's. A trial's results are written to
-    <folder>/<name>.safetensors by the worker that did it, so a job that was killed does only what is missing.
-    `work` and what it is called with travel by pickle: a module-level function, a functools.partial of one,
-    or a frozen dataclass with `__call__`; they hold addresses rather than networks. Raises the PreimageError
+    trials: the argument of `work`, by a name that also names the file. The worker that does a trial writes
+    its results to <folder>/<name>.safetensors, so a job that was killed does only what is missing. `work`
+    and its arguments are pickled: `work` is a module-level function, a functools.partial of one, or a
+    frozen dataclass with `__call__`; they hold addresses rather than networks. Raises the PreimageError
     that a trial raised."""
     pieces = _Trials(folder, tuple(trials.items()), work, resources.cpus_per_worker)
     for _ in run_pieces(pieces, range(len(trials)), resources, on_progress):
@@ -40,7 +40,7 @@ def run_trials(
 
 @dataclass(frozen=True)
 class _Trials(Generic[T]):
-    """Does a trial by its place among all, and writes what it gave."""
+    """Does a trial, by its index, and writes its results."""
 
     folder: Folder
     trials: Sequence[tuple[str, T]]
@@ -58,15 +58,17 @@ class _Trials(Generic[T]):
         self.folder.write(_file(name), save(whole))
 
     def finished(self, pieces: Sequence[int]) -> dict[int, None]:
-        there = set(self.folder.names())
+        existing = set(self.folder.names())
         names = {piece: self.trials[piece][0] for piece in pieces}
-        return {piece: None for piece, name in names.items() if _file(name) in there and self._is_whole(name)}
+        return {
+            piece: None for piece, name in names.items() if _file(name) in existing and self._is_whole(name)
+        }
 
     def size(self, piece: int) -> int:
         return 1
 
     def _is_whole(self, name: str) -> bool:
-        """Whether an earlier attempt's file can be read: one that was cut short or altered is made again."""
+        """Whether an earlier attempt's file can be read; a trial with a damaged file is repeated."""
         try:
             load(self.folder.read(_file(name)))
         except SafetensorError:

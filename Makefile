@@ -1,7 +1,7 @@
-# make demo   set up, then the whole road on real digits
-# make test   every test but the faults, after ruff and pyright
-# make faults clusters of several nodes and hosts, broken on purpose
-# make bench  every figure in benchmarks/, as one table
+# make demo    set up, then train, invert and measure on real digits
+# make test    ruff, pyright, and all tests but the faults
+# make faults  break clusters of several nodes and hosts on purpose
+# make bench   all benchmarks, as one table
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,19 +18,19 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/preimage run jobs/demo.yaml
-	@echo 'before these, once: . .venv/bin/activate'
+	@echo 'first, in each new shell: . .venv/bin/activate'
 
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-# What starts a cluster, a server or a browser has the machine to itself.
+# Tests that start a cluster, a server or a browser run alone, one after another.
 test: check
 	$(BIN)/pytest -m "not (ray or mlflow or browser or faults)" --numprocesses 2 --dist loadfile
 	$(BIN)/pytest -m "(ray or mlflow or browser) and not faults"
 
-# Minutes for each: nodes, drivers, servers and disks that fail on purpose.
+# Minutes each: nodes, drivers, servers and disks fail on purpose.
 faults: $(READY)
 	$(BIN)/pytest -m faults --timeout 900
 
@@ -40,7 +40,7 @@ bench: $(READY)
 schema: $(READY)
 	$(BIN)/preimage schema > jobs/schema.json
 
-# The versions that everything was tested with, from the environment as it is now.
+# Write constraints.txt, the tested versions, from the current environment.
 constraints: $(READY)
 	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | grep -v '^-e\|@' > constraints.txt
 

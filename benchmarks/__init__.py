@@ -1,1 +1,1 @@
-"""What Preimage costs and gains, each figure against the plain way of doing the same."""
+"""What Preimage costs and gains, each measurement against the plain way of doing the same."""

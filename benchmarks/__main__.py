@@ -1,4 +1,4 @@
-"""Every figure, as one table and as build/bench.json: python -m benchmarks [--only NAME ...] [--quick]."""
+"""Every measurement, as a table and as build/bench.json: python -m benchmarks [--only NAME ...] [--quick]."""
 
 import argparse
 import json
@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from . import cluster, data, dfm, fixed, glo, invert, scale, search, store, train
-from .measure import Figure
+from .measure import Measurement
 
-Measured = Figure | list[Figure] | str
+Measured = Measurement | list[Measurement] | str
 """Figures, or why there are none."""
 
-FIGURES: dict[str, Callable[[bool], Measured]] = {
+BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "store.write_over_pyarrow": store.write_over_pyarrow,
     "store.read_over_pyarrow": store.read_over_pyarrow,
     "data.prepare": data.cifar10,
@@ -50,10 +50,10 @@ def main() -> None:
         os.environ[data.ZIP] = options.cifar10
     console = Console(width=max(100, Console().width))
     console.print(f"{_machine()}, load {_load()} before")
-    found: list[Figure] = []
-    for name in options.only or FIGURES:
+    found: list[Measurement] = []
+    for name in options.only or BENCHMARKS:
         with console.status(name):
-            measured = FIGURES[name](options.quick)
+            measured = BENCHMARKS[name](options.quick)
         if isinstance(measured, str):
             console.print(f"{name} is skipped: {measured}")
             continue
@@ -68,22 +68,26 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(FIGURES)}; or groups")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help=f"some of: {', '.join(BENCHMARKS)}; or groups"
+    )
     parser.add_argument("--quick", action="store_true", help="less of everything: does it run?")
     parser.add_argument("--cifar10", metavar="ZIP", help=f"its images in a .zip, or set {data.ZIP}")
     options = parser.parse_args()
     if options.only:
         chosen = [
-            name for name in FIGURES if any((name + ".").startswith(f"{each}.") for each in options.only)
+            name for name in BENCHMARKS if any((name + ".").startswith(f"{each}.") for each in options.only)
         ]
         if not chosen:
-            parser.error(f"no figure is called {' or '.join(options.only)}; there are {', '.join(FIGURES)}")
+            parser.error(
+                f"no measurement is called {' or '.join(options.only)}; there are {', '.join(BENCHMARKS)}"
+            )
         options.only = chosen
     return options
 
 
-def _table(found: list[Figure]) -> Table:
-    table = Table("figure", "value", "unit", "aim", "quartiles", "meets aim")
+def _table(found: list[Measurement]) -> Table:
+    table = Table("measurement", "value", "unit", "aim", "quartiles", "meets aim")
     table.columns[0].no_wrap = True
     for each in found:
         meets = {None: "", True: "yes", False: "[red]no[/red]"}[each.meets]
@@ -93,10 +97,10 @@ def _table(found: list[Figure]) -> Table:
     return table
 
 
-def _write(found: list[Figure]) -> None:
+def _write(found: list[Measurement]) -> None:
     RESULTS.parent.mkdir(exist_ok=True)
-    figures = {each.name: {"value": each.value, "aim": each.aim, "unit": each.unit} for each in found}
-    RESULTS.write_text(json.dumps(figures, indent=2) + "\n")
+    numbers = {each.name: {"value": each.value, "aim": each.aim, "unit": each.unit} for each in found}
+    RESULTS.write_text(json.dumps(numbers, indent=2) + "\n")
 
 
 def _machine() -> str:

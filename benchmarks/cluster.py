@@ -34,7 +34,7 @@ from preimage.training.training import Training
 from preimage.work.on_ray import spread
 
 from .invert import untrained_generator
-from .measure import Figure, figure
+from .measure import Measurement, measured
 
 NODES = (1, 2, 4)
 MODEL = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=64, channels=3, base_channels=64)
@@ -56,7 +56,7 @@ class Ran:
     """Bytes a step over the loopback, on which all nodes are."""
 
 
-def glo(quick: bool) -> list[Figure]:
+def glo(quick: bool) -> list[Measurement]:
     """Images a second of GLO on Ray Train, a worker a node, the batch of 128 shared out among them."""
     with tempfile.TemporaryDirectory() as name, _nodes(max(NODES)):
         folder, steps = Folder.at(name), 5 if quick else 14
@@ -70,10 +70,10 @@ def glo(quick: bool) -> list[Figure]:
     weights = sum(each.numel() for each in untrained_generator().parameters())
     wire = [f"{median(each[nodes].wire for each in rounds) / 1e6:.1f} MB on {nodes}" for nodes in NODES[1:]]
     note = f"; a step's bytes: {', '.join(wire)}; the generator's gradient has {weights * 4 / 1e6:.1f} MB"
-    return _figures("glo", rounds, note)
+    return _measurements("glo", rounds, note)
 
 
-def invert(quick: bool) -> list[Figure]:
+def invert(quick: bool) -> list[Measurement]:
     """Images a second of a dataset's inversion, an actor a node, parts of 32 images."""
     parts, rows = 12 if quick else 24, 32
     with tempfile.TemporaryDirectory() as name, _nodes(max(NODES)):
@@ -85,7 +85,7 @@ def invert(quick: bool) -> list[Figure]:
             {nodes: _invert(folder, dataset.folder, f"{turn}-{nodes}", nodes, parts, rows) for nodes in NODES}
             for turn in range(1 if quick else 3)
         ]
-    return _figures("invert", rounds, "")
+    return _measurements("invert", rounds, "")
 
 
 class Watched(GloAlgorithm):
@@ -173,7 +173,7 @@ class Timed:
         return {**done, "cpu": time.process_time() - begin, "pid": os.getpid()}
 
 
-def _figures(kind: str, rounds: list[dict[int, Ran]], note: str) -> list[Figure]:
+def _measurements(kind: str, rounds: list[dict[int, Ran]], note: str) -> list[Measurement]:
     said = [
         f"{median(each[nodes].rate for each in rounds):.0f} images/s on {nodes}, "
         f"{median(each[nodes].start for each in rounds):.0f} s after the call, "
@@ -188,9 +188,11 @@ def _figures(kind: str, rounds: list[dict[int, Ran]], note: str) -> list[Figure]
     return rates + costs
 
 
-def _over_one(name: str, rounds: list[dict[int, Ran]], nodes: int, what: Callable[[Ran], float]) -> Figure:
+def _over_one(
+    name: str, rounds: list[dict[int, Ran]], nodes: int, what: Callable[[Ran], float]
+) -> Measurement:
     ratios = [what(each[nodes]) / what(each[1]) for each in rounds]
-    return figure(f"cluster.{name}", ratios if len(ratios) > 1 else ratios * 2, "x")
+    return measured(f"cluster.{name}", ratios if len(ratios) > 1 else ratios * 2, "x")
 
 
 @contextmanager

@@ -8,13 +8,13 @@ from preimage.data.config import DataConfig
 from preimage.data.prepare import prepare
 from preimage.storage.folder import Folder
 
-from .measure import Figure, figure, seconds
+from .measure import Measurement, measured, seconds
 
 ZIP = "PREIMAGE_CIFAR10"
 """The environment variable that names the .zip."""
 
 
-def cifar10(quick: bool) -> Figure | str:
+def cifar10(quick: bool) -> Measurement | str:
     """Images a second in one process, to 64 pixels; or why it was not measured."""
     path = os.environ.get(ZIP)
     if not path or not Path(path).is_file():
@@ -22,7 +22,7 @@ def cifar10(quick: bool) -> Figure | str:
     images = 2_000 if quick else 10_000
     config = DataConfig(source="cifar10", path=path, size=64, max_images=images)
     rates = [images / _seconds(config) for _ in range(3)]
-    return figure("data.prepare", rates, "images/s", note="one process, 32 to 64 pixels")
+    return measured("data.prepare", rates, "images/s", note="one process, 32 to 64 pixels")
 
 
 def _seconds(config: DataConfig) -> float:

@@ -16,14 +16,14 @@ from preimage.training.gan import GanAlgorithm
 from preimage.training.worker import Worker
 from preimage.work.reproducible import keep_freed_memory
 
-from .measure import Figure, figure, seconds
+from .measure import Measurement, measured, seconds
 
 IMAGENET = DcganConfig(latent_dim=256, prior="uniform", image_size=32, channels=3, base_channels=128)
 DEPTH, BATCH, SEED = 10, 128, 1
 ADAM = OptimizerConfig(name="adam", lr=1e-4, beta1=0.5)
 
 
-def step_over_dcgan(quick: bool) -> list[Figure]:
+def step_over_dcgan(quick: bool) -> list[Measurement]:
     """Seconds of a step with the denoiser over those of the same job without, and over train-gan's.
 
     ImageNet's sizes: 32 pixels, width 128, a denoiser of 10 layers of 2,048 on as many features. The three
@@ -51,9 +51,9 @@ def step_over_dcgan(quick: bool) -> list[Figure]:
     ]
 
 
-def _ratio(name: str, ours: list[float], theirs: list[float], aim: float | None, note: str) -> Figure:
+def _ratio(name: str, ours: list[float], theirs: list[float], aim: float | None, note: str) -> Measurement:
     ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
-    return replace(figure(name, ratios, "x", aim, note), at_most=True)
+    return replace(measured(name, ratios, "x", aim, note), at_most=True)
 
 
 def _setting() -> AlgorithmContext:

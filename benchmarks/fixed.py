@@ -35,7 +35,7 @@ from preimage.tuning.plan import plan_study
 from preimage.tuning.study import run_study
 from preimage.work.on_ray import spread
 
-from .measure import Figure, figure, seconds
+from .measure import Measurement, measured, seconds
 
 MODEL = {"latent_dim": 4, "kernel_size": 4, "base_channels": 4}
 DIGITS = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
@@ -49,7 +49,7 @@ print(time.time() - begin)
 IMPORTS = ("torch", "ray", "mlflow", "preimage.inversion.dataset", "preimage.training.on_ray")
 
 
-def cli_help(quick: bool) -> list[Figure]:
+def cli_help(quick: bool) -> list[Measurement]:
     """`preimage --help` as a person waits for it, in a new process each time."""
     times = 3 if quick else 9
     found = [_command("--help") for _ in range(times)]
@@ -61,28 +61,28 @@ def cli_help(quick: bool) -> list[Figure]:
     return [_at_most("cli.help", found, 0.5, ", ".join(said))]
 
 
-def trial_start(quick: bool) -> list[Figure]:
+def trial_start(quick: bool) -> list[Measurement]:
     """From the end of a trial, its record, to the first step of the one that takes its place."""
     connect()
     trials = 4 if quick else 9
     return [
         _at_most("study.trial_start", _gaps(trials, 2), 3, "two trials at a time, recorded in SQLite"),
         _at_most("study.trial_start.one_at_a_time", _gaps(trials, 1), 3, "recorded in SQLite"),
-        figure("study.trial_start.two_workers", _gaps(3, 1, 2), "s", note="Ray Train begins in each trial"),
+        measured("study.trial_start.two_workers", _gaps(3, 1, 2), "s", note="Ray Train begins in each trial"),
     ]
 
 
-def starts(quick: bool) -> list[Figure]:
+def starts(quick: bool) -> list[Measurement]:
     """The fixed costs, one by one."""
     times = 2 if quick else 4
     imports = [
-        figure(f"start.import_{name}", [_import(name) for _ in range(times)], "CPU-s") for name in IMPORTS
+        measured(f"start.import_{name}", [_import(name) for _ in range(times)], "CPU-s") for name in IMPORTS
     ]
-    ray.shutdown()  # an earlier figure's, which would be beside it
+    ray.shutdown()  # an earlier one, which would be beside it
     here = [float(_python(_RAY)) for _ in range(times)]
     connect()
     workers = [
-        figure(
+        measured(
             f"start.train_{count}", [_first_step(count) for _ in range(times)], "s", note="to its first step"
         )
         for count in (1, 2)
@@ -91,10 +91,10 @@ def starts(quick: bool) -> list[Figure]:
     jobs = _jobs(times + 1)
     return [
         *imports,
-        figure("start.ray", here, "s", note="on this machine, without a dashboard"),
-        figure("start.job", jobs[1:], "s", note=f"to its first line; {jobs[0]:.1f} s for the first"),
+        measured("start.ray", here, "s", note="on this machine, without a dashboard"),
+        measured("start.job", jobs[1:], "s", note=f"to its first line; {jobs[0]:.1f} s for the first"),
         *workers,
-        figure("start.actors", pool, "s", note="an actor that does nothing, to its first answer"),
+        measured("start.actors", pool, "s", note="an actor that does nothing, to its first answer"),
         *_writes(50),
     ]
 
@@ -210,7 +210,7 @@ class _Nothing:
         return piece
 
 
-def _writes(times: int) -> list[Figure]:
+def _writes(times: int) -> list[Measurement]:
     """A small checkpoint and a record of metrics, on a local disk."""
     with tempfile.TemporaryDirectory() as name:
         run, state = RunFolder(Folder.at(name)), {"weights": torch.zeros(3_600_000)}
@@ -222,10 +222,10 @@ def _writes(times: int) -> list[Figure]:
         ]
         record = [seconds(partial(run.record, each, {"loss": 1.0})) for each in range(times)]
     return [
-        figure(
+        measured(
             "start.checkpoint", [1000 * each for each in write], "ms", note="14 MB, as a 64-pixel generator"
         ),
-        figure("start.record", [1000 * each for each in record], "ms"),
+        measured("start.record", [1000 * each for each in record], "ms"),
     ]
 
 
@@ -244,6 +244,6 @@ def _python(code: str) -> str:
     return ran.stdout.splitlines()[-1]
 
 
-def _at_most(name: str, values: list[float], aim: float, note: str) -> Figure:
-    found = figure(name, values, "s", aim, note)
-    return Figure(**{**vars(found), "at_most": True})
+def _at_most(name: str, values: list[float], aim: float, note: str) -> Measurement:
+    found = measured(name, values, "s", aim, note)
+    return Measurement(**{**vars(found), "at_most": True})

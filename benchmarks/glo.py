@@ -29,7 +29,7 @@ from preimage.training.training import Training
 from preimage.training.worker import Worker
 from preimage.work.reproducible import keep_freed_memory
 
-from .measure import Figure, figure, seconds
+from .measure import Measurement, measured, seconds
 from .plain_glo import PlainGlo
 
 SMALL = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=32, channels=3, base_channels=16)
@@ -53,7 +53,7 @@ class Steps(Loop):
         self._checkpoint()
 
 
-def step_200k_over_2k(quick: bool) -> Figure:
+def step_200k_over_2k(quick: bool) -> Measurement:
     """Seconds of a step with 200,000 images over those with 2,000, on a small DCGAN.
 
     A step is the loop's: rows of the batch, their pixels, conversion, forward, backward, updates, metrics. An
@@ -79,14 +79,14 @@ def step_200k_over_2k(quick: bool) -> Figure:
         f"200,000's shuffle is {rare / number * 1e6:.0f} µs of a step; {whole:.3f} with a checkpoint and "
         f"a grid in 100,000 images ({pauses[0] * 1000:.0f} ms, and {pauses[1] * 1000:.0f} ms)"
     )
-    return replace(figure("glo.step_200k_over_2k", ratios, "x", 1.05, note), at_most=True)
+    return replace(measured("glo.step_200k_over_2k", ratios, "x", 1.05, note), at_most=True)
 
 
-def over_plain(quick: bool) -> list[Figure]:
+def over_plain(quick: bool) -> list[Measurement]:
     """Images a second of the loop over those of a plain one, with Lap1: the same steps.
 
     The plain loop runs in a process of its own, whose memory nobody has told to stay; and again in this one,
-    where freed memory is kept (`reproducible.py`): what the second figure lacks of the first is that.
+    where freed memory is kept (`reproducible.py`): what the second measurement lacks of the first is that.
     """
     keep_freed_memory()
     fresh = ProcessPoolExecutor(1, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,))
@@ -122,18 +122,18 @@ def _step_alone() -> float:
     return _cpu_seconds(partial(_alone().steps, 1))
 
 
-def bf16_over_float32(quick: bool) -> Figure:
+def bf16_over_float32(quick: bool) -> Measurement:
     """Images a second with precision=bf16 over those with float32."""
     return _over_default("glo.bf16_over_float32", {"precision": "bf16"}, quick)
 
 
-def compiled_over_eager(quick: bool) -> Figure:
+def compiled_over_eager(quick: bool) -> Measurement:
     """Images a second with compile=true over those without, once it is compiled."""
     with torch.compiler.config.patch(force_disable_caches=True):  # pyright: ignore
         return _over_default("glo.compiled_over_eager", {"compile": True}, quick)
 
 
-def _over_default(name: str, settings: dict[str, object], quick: bool) -> Figure:
+def _over_default(name: str, settings: dict[str, object], quick: bool) -> Measurement:
     keep_freed_memory()
     default = LoopConfig(batch_size=BATCH)
     other = LoopConfig.model_validate(default.model_dump() | settings)
@@ -146,11 +146,11 @@ def _over_default(name: str, settings: dict[str, object], quick: bool) -> Figure
 
 def _speed_up(
     name: str, ours: Sequence[float], theirs: Sequence[float], aim: float | None, other: str
-) -> Figure:
+) -> Measurement:
     """Seconds of steps, by turns."""
     fast, slow = BATCH / statistics.median(ours), BATCH / statistics.median(theirs)
     ratios = [theirs / ours for ours, theirs in zip(ours, theirs, strict=True)]
-    return figure(name, ratios, "x", aim, f"{fast:.0f} images/s; {other} {slow:.0f}")
+    return measured(name, ratios, "x", aim, f"{fast:.0f} images/s; {other} {slow:.0f}")
 
 
 @contextmanager

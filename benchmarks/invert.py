@@ -27,13 +27,13 @@ from preimage.storage.folder import Folder
 from preimage.work.on_ray import spread
 
 from .bare import Bare, bare_process
-from .measure import Figure, figure
+from .measure import Measurement, measured
 
 MODEL = DcganConfig(latent_dim=100, prior="normal", image_size=64, channels=3, base_channels=64)
 SEED = 1
 
 
-def ray_over_engine(quick: bool) -> list[Figure]:
+def ray_over_engine(quick: bool) -> list[Measurement]:
     """One actor of one thread on Ray Data, reading images and writing a store, over the engine alone."""
     parts, rows, steps = (4 if quick else 9), 64, 12
     with tempfile.TemporaryDirectory() as name:
@@ -57,8 +57,10 @@ def ray_over_engine(quick: bool) -> list[Figure]:
     in_all = sum(bare) / (whole - sum(part["asked"] for part in done))
     work = f"{sum(bare):.0f} s of work"
     return [
-        figure("invert.ray_over_engine", ratios, "x", 0.9, "start-up of the pipeline left out"),
-        Figure("invert.ray_over_engine.start_included", in_all, "x", in_all, in_all, note=f"over {work}"),
+        measured("invert.ray_over_engine", ratios, "x", 0.9, "start-up of the pipeline left out"),
+        Measurement(
+            "invert.ray_over_engine.start_included", in_all, "x", in_all, in_all, note=f"over {work}"
+        ),
     ]
 
 

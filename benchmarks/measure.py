@@ -1,4 +1,4 @@
-"""Two ways of doing one thing, measured in turn: A B A B. A figure is the median over the pairs."""
+"""Two ways of doing one thing, measured in turn: A B A B. A measurement is the median over the pairs."""
 
 import statistics
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """One line of the table."""
 
     name: str
@@ -30,10 +30,12 @@ class Figure:
         return self.value <= self.aim if self.at_most else self.value >= self.aim
 
 
-def figure(name: str, values: Sequence[float], unit: str, aim: float | None = None, note: str = "") -> Figure:
+def measured(
+    name: str, values: Sequence[float], unit: str, aim: float | None = None, note: str = ""
+) -> Measurement:
     """The median of the values, and their quartiles."""
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return Figure(name, statistics.median(values), unit, low, high, aim, note)
+    return Measurement(name, statistics.median(values), unit, low, high, aim, note)
 
 
 def in_turn(

@@ -22,12 +22,12 @@ from preimage.training.batches import Batches
 from preimage.training.worker import Worker
 
 from .data import ZIP
-from .measure import Figure
+from .measure import Measurement
 
 DIM, MILLION = 100, 1e6
 
 
-def units(quick: bool) -> list[Figure]:
+def units(quick: bool) -> list[Measurement]:
     """All of them; processor time, so that other work on the machine matters little."""
     with tempfile.TemporaryDirectory() as name:
         folder = Folder.at(name)
@@ -41,7 +41,7 @@ def units(quick: bool) -> list[Figure]:
         ]
 
 
-def _images(folder: Folder) -> list[Figure]:
+def _images(folder: Folder) -> list[Measurement]:
     """Bytes of a prepared image, of the photographs where CIFAR-10 is there; 64 pixels, 3 channels."""
     path = os.environ.get(ZIP)
     photographs = bool(path) and Path(path or "").is_file()
@@ -57,7 +57,7 @@ def _images(folder: Folder) -> list[Figure]:
     ]
 
 
-def _codes(folder: Folder, count: int) -> list[Figure]:
+def _codes(folder: Folder, count: int) -> list[Measurement]:
     """A store of parts of 100,000 codes: bytes a row, and seconds a million to write, to finish, for PAG."""
     each = 100_000
     writer = StoreWriter(folder / "store", _about(count), count // each, count)
@@ -88,7 +88,7 @@ def _codes(folder: Folder, count: int) -> list[Figure]:
     ]
 
 
-def _parts(folder: Folder, count: int) -> list[Figure]:
+def _parts(folder: Folder, count: int) -> list[Measurement]:
     """What each part costs whoever counts them: files of one row."""
     store = folder / "parts"
     writer, random = StoreWriter(store, _about(count), count, count), torch.Generator().manual_seed(1)
@@ -106,7 +106,7 @@ def _parts(folder: Folder, count: int) -> list[Figure]:
     ]
 
 
-def _batches(count: int) -> list[Figure]:
+def _batches(count: int) -> list[Measurement]:
     """The order of an epoch, of one worker that has all images."""
     batches = Batches(count, 128, seed=1)
     shuffle = _cpu(lambda: batches.at(0))
@@ -122,7 +122,7 @@ def _batches(count: int) -> list[Figure]:
     ]
 
 
-def _checkpoint(folder: Folder, count: int) -> list[Figure]:
+def _checkpoint(folder: Folder, count: int) -> list[Measurement]:
     """Of a worker's own codes, as GLO's."""
     own, target = {"codes": torch.rand(count, DIM)}, folder / "checkpoints"
     meta = {"images": 1, "config": {}}
@@ -137,7 +137,7 @@ def _checkpoint(folder: Folder, count: int) -> list[Figure]:
     ]
 
 
-def _records(folder: Folder, count: int) -> list[Figure]:
+def _records(folder: Folder, count: int) -> list[Measurement]:
     """A file for each record of metrics."""
     run = RunFolder(folder / "run")
     metrics = {f"metric_{number}": float(number) for number in range(6)}
@@ -199,5 +199,5 @@ def _status(name: str) -> float:
     return next(float(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
-def _one(name: str, value: float, unit: str, note: str = "") -> Figure:
-    return Figure(name, value, unit, value, value, note=note)
+def _one(name: str, value: float, unit: str, note: str = "") -> Measurement:
+    return Measurement(name, value, unit, value, value, note=note)

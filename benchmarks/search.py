@@ -21,7 +21,7 @@ from preimage.storage.folder import Folder
 from preimage.work.reproducible import keep_freed_memory
 
 from .invert import MODEL, SEED, untrained_generator
-from .measure import Figure, figure, seconds
+from .measure import Measurement, measured, seconds
 
 TRAINED = {
     "job": "train-gan",
@@ -50,18 +50,18 @@ FAST = InversionConfig(steps=2000, patience=200, tolerance=1e-11, restarts=1)
 RECOVERED, SUCCESS = 1e-4, 0.95
 
 
-def engine_over_naive(quick: bool) -> Figure:
+def engine_over_naive(quick: bool) -> Measurement:
     """Images x steps a second, one thread, on the same images from the same starts with the same Adam."""
     return _over_naive("invert.engine_over_naive", 6, ADAM, quick)
 
 
-def lowprecision_over_naive(quick: bool) -> Figure:
+def lowprecision_over_naive(quick: bool) -> Measurement:
     """The same with bfloat16 allowed, where the final error is the same."""
     mixed = ADAM.model_copy(update={"precision": "mixed", "steps": 100})
     return _over_naive("invert.lowprecision_over_naive", 15, mixed, quick)
 
 
-def _over_naive(name: str, aim: float, config: InversionConfig, quick: bool) -> Figure:
+def _over_naive(name: str, aim: float, config: InversionConfig, quick: bool) -> Measurement:
     keep_freed_memory()
     few, many = 4, 128
     if quick:
@@ -78,7 +78,7 @@ def _over_naive(name: str, aim: float, config: InversionConfig, quick: bool) -> 
     theirs, ours = naive().mean().item(), engine().loss[:few].mean().item()
     if abs(ours - theirs) > 0.05 * theirs and not quick:
         raise RuntimeError(f"the two loops reach different errors: {ours:.3g} and {theirs:.3g}")
-    return figure(name, ratios, "x", aim, f"mean loss {ours:.3g}, the public loop's {theirs:.3g}")
+    return measured(name, ratios, "x", aim, f"mean loss {ours:.3g}, the public loop's {theirs:.3g}")
 
 
 def public_loop(generator: nn.Module, target: Tensor, start: Tensor, config: InversionConfig) -> Tensor:
@@ -101,10 +101,10 @@ def public_loop(generator: nn.Module, target: Tensor, start: Tensor, config: Inv
     return torch.tensor(losses)
 
 
-def evaluations_ratio(quick: bool) -> Figure:
+def evaluations_ratio(quick: bool) -> Measurement:
     """Generator evaluations a code until 95% of the codes are recovered, the paper's descent over ours.
 
-    The paper's descent gets 60 times as many as ours took; where it is not there by then, the figure is what
+    The paper's descent gets 60 times as many as ours took; where it is not there by then, this is what
     it is known to exceed.
     """
     generator, prior, _ = trained()
@@ -129,9 +129,9 @@ def evaluations_ratio(quick: bool) -> Figure:
     note = (
         f"{int(hit.sum())} of {count} codes, 95% in {ours:,.0f} evaluations each, the start's fit included; "
         f"the paper's descent: {int(below.any(1).sum())} of {count} in {2 * steps:,}"
-        + ("" if theirs else ": the figure is a lower bound")
+        + ("" if theirs else ": the measurement is a lower bound")
     )
-    return Figure("invert.evaluations_ratio", ratio, "x", ratio, ratio, 50, note)
+    return Measurement("invert.evaluations_ratio", ratio, "x", ratio, ratio, 50, note)
 
 
 def _needed(evaluations: Tensor, hit: Tensor) -> float | None:
@@ -141,7 +141,7 @@ def _needed(evaluations: Tensor, hit: Tensor) -> float | None:
     return None if budget == float("inf") else budget
 
 
-def dataset_seconds_ratio(quick: bool) -> Figure:
+def dataset_seconds_ratio(quick: bool) -> Measurement:
     """Seconds to the same mean error on real digits, one thread: plain Adam over the default, all counted."""
     keep_freed_memory()
     generator, prior, dataset = trained()
@@ -160,7 +160,7 @@ def dataset_seconds_ratio(quick: bool) -> Figure:
         notes.append(
             f"{fast:.1f} s to {error:.5f}, Adam {slow:.1f} s to {plain.loss.mean().item():.5f}, {steps} steps"
         )
-    return figure("invert.dataset_seconds_ratio", ratios, "x", 3, "; ".join(notes))
+    return measured("invert.dataset_seconds_ratio", ratios, "x", 3, "; ".join(notes))
 
 
 def _steps_to(generator: nn.Module, images: Tensor, prior: Prior) -> int:

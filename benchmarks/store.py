@@ -13,13 +13,13 @@ from preimage.latents.parquet import OPTIONS
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, to_table
 from preimage.latents.store import Store, StoreWriter
 
-from .measure import Figure, figure, in_turn
+from .measure import Measurement, in_turn, measured
 
 DIM = 100
 AIM = 0.8
 
 
-def write_over_pyarrow(quick: bool) -> Figure:
+def write_over_pyarrow(quick: bool) -> Measurement:
     """From tensors to a finished store, checked and hashed, over `write_table` from a table."""
     codes, about = _codes(quick)
     table = to_table(codes, about)
@@ -39,10 +39,10 @@ def write_over_pyarrow(quick: bool) -> Figure:
                 shutil.rmtree(folder / each, ignore_errors=True)
 
         pairs = in_turn(ours, pyarrow, 5 if quick else 15, clean)
-    return _figure("store.write_over_pyarrow", pairs, codes)
+    return _measured("store.write_over_pyarrow", pairs, codes)
 
 
-def read_over_pyarrow(quick: bool) -> Figure:
+def read_over_pyarrow(quick: bool) -> Measurement:
     """To tensors, in batches whose checksums are verified, over `read_table`, which verifies nothing."""
     codes, about = _codes(quick)
     with _folder() as folder:
@@ -55,13 +55,13 @@ def read_over_pyarrow(quick: bool) -> Figure:
                 pass
 
         pairs = in_turn(ours, lambda: pq.read_table(part), 5 if quick else 15)
-    return _figure("store.read_over_pyarrow", pairs, codes)
+    return _measured("store.read_over_pyarrow", pairs, codes)
 
 
-def _figure(name: str, pairs: list[tuple[float, float]], codes: Codes) -> Figure:
+def _measured(name: str, pairs: list[tuple[float, float]], codes: Codes) -> Measurement:
     ours, bare = (codes.z.nbytes / 1e6 / sorted(each)[len(each) // 2] for each in zip(*pairs, strict=True))
     note = f"{ours:.0f} MB/s, pyarrow {bare:.0f}"
-    return figure(name, [bare / ours for ours, bare in pairs], "x", AIM, note)
+    return measured(name, [bare / ours for ours, bare in pairs], "x", AIM, note)
 
 
 def _codes(quick: bool) -> tuple[Codes, About]:

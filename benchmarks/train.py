@@ -27,7 +27,7 @@ from preimage.training.training import Training
 from preimage.training.worker import Worker
 
 from .bare import Bare, bare_process
-from .measure import Figure, figure
+from .measure import Measurement, measured
 
 SMALL = DcganConfig(latent_dim=100, prior="normal", image_size=32, channels=3, base_channels=32)
 ORDINARY = DcganConfig(latent_dim=100, prior="normal", image_size=64, channels=3, base_channels=64)
@@ -38,7 +38,7 @@ Other = Callable[[int], float]
 """So many steps of the plain way: seconds."""
 
 
-def ray_over_bare(quick: bool) -> Figure:
+def ray_over_bare(quick: bool) -> Measurement:
     """A small DCGAN, so that whatever the loop adds to a step shows; the bare loop runs without Ray."""
     batch, steps, segments = 100, 10, 4 if quick else 16
     with bare_process(partial(bare_loop, SMALL, batch)) as address:
@@ -48,15 +48,15 @@ def ray_over_bare(quick: bool) -> Figure:
     rare = pause * batch * steps / LoopConfig().checkpoint_every
     ratios = [bare / (loop + rare) for loop, bare in pairs]
     note = f"a checkpoint and a grid take {pause * 1000:.0f} ms in 100,000 images"
-    return figure("train.ray_over_bare", ratios, "x", 0.97, note)
+    return measured("train.ray_over_bare", ratios, "x", 0.97, note)
 
 
-def two_workers(quick: bool) -> Figure:
+def two_workers(quick: bool) -> Measurement:
     """Two workers of one thread over one of one thread, on the same batch."""
     batch, steps, segments = LoopConfig().batch_size, 2, 3 if quick else 7
     build = partial(_against_one_worker, batch, steps)
     pairs, _ = _train(ORDINARY, batch, steps, segments, workers=2, build=build)
-    return figure("train.two_workers", [one / two for two, one in pairs], "x", 1.7)
+    return measured("train.two_workers", [one / two for two, one in pairs], "x", 1.7)
 
 
 def bare_loop(model: DcganConfig, batch: int) -> Callable[[int], None]:

@@ -15,7 +15,7 @@ def test_workers_are_as_many_as_said_unless_a_minimum_is():
 
 
 def test_no_more_workers_at_least_than_at_most():
-    with pytest.raises(ValidationError, match="min_workers=3 is more than workers=2"):
+    with pytest.raises(ValidationError, match="min_workers cannot exceed workers=2 but got 3"):
         Resources(workers=2, min_workers=3)
 
 

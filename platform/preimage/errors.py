@@ -1,10 +1,10 @@
-"""Mistakes and misfortunes a user can do something about; the command line prints no traceback for them."""
+"""Errors that a user can fix; the command line prints them without a traceback."""
 
 from collections.abc import Mapping
 
 
 class PreimageError(Exception):
-    """Something the user can fix: one message that says what is wrong and what to do."""
+    """An error that the user can fix: one message says what is wrong and what to do."""
 
 
 class SpecError(PreimageError):
@@ -24,11 +24,11 @@ class GeneratorError(PreimageError):
 
 
 class ClassifierError(PreimageError):
-    """A classifier folder that is incomplete or altered, or scores that a classifier cannot give."""
+    """A classifier folder that is incomplete or altered, or scores that a classifier cannot compute."""
 
 
 class PriorError(PreimageError):
-    """A prior folder that is incomplete or altered, or a prior of other codes than asked for."""
+    """A prior folder that is incomplete or altered, or a prior whose codes do not fit."""
 
 
 class InversionError(PreimageError, ValueError):
@@ -48,7 +48,7 @@ class TrackingError(PreimageError):
 
 
 class StoppedEarly(PreimageError):
-    """A training run that a study stopped early, for other trials promise more."""
+    """A training run that a study stopped early because other trials are more promising."""
 
 
 class NonFiniteError(PreimageError):
@@ -56,13 +56,12 @@ class NonFiniteError(PreimageError):
 
 
 def plain(error: PreimageError) -> dict[str, str]:
-    """An error as it crosses from one process to another, by JSON: its kind and its own words."""
+    """An error as JSON values, to pass between processes: its kind and its message."""
     return {"kind": type(error).__name__, "message": str(error)}
 
 
 def error_of(found: Mapping[str, str]) -> PreimageError:
-    """The error that `plain` made plain; a PreimageError with the same words where its kind is not known
-    here."""
+    """The error that `plain` wrote; a PreimageError with the same message if its kind is unknown here."""
     return _kinds().get(found["kind"], PreimageError)(found["message"])
 
 

@@ -71,11 +71,11 @@ def test_what_is_slow_to_import_is_left_until_it_is_needed(shell, words, slow):
         (["run", "nothing.yaml"], "'nothing.yaml' is neither a spec file nor a run"),
         (["run", "job.yaml", "training.batch_size=1"], "training.batch_size"),
         (["run", "job.yaml", "training.base_chanels=1"], "training.base_chanels"),
-        (["run", "job.yaml", "-p", "small"], "it has no profiles"),
+        (["run", "job.yaml", "-p", "small"], "the spec has no profiles"),
         (["plan", "job.yaml", "images"], "images"),
         (["plan", "job.yaml", "resources.workers=25"], "25 workers cannot share a batch of 24 images"),
         (["run", "job.yaml", "tracking.uri=nowhere"], "tracking.uri"),
-        (["ui", "--results", "nowhere"], "holds no MLflow store yet"),
+        (["ui", "--results", "nowhere"], "has no MLflow store yet"),
         (["store", "show", "nowhere"], "nowhere"),
         (["data", "prepare", "digits", "data.size=7"], "data.size"),
         (["data", "prepare", "cats"], "data.source"),
@@ -109,7 +109,7 @@ def test_a_pipeline_runs_is_skipped_and_runs_again_fresh(shell, tmp_path):
 
     again = shell("run", "pipeline.yaml", "--json")
     assert outcome_of(again) == outcome
-    assert again.err.count("finished already") == 3
+    assert again.err.count("already finished") == 3
     assert shell("plan", "pipeline.yaml").out.count("skipped: an equal run") == 3
 
     fresh = outcome_of(shell("run", "job.yaml", "--json", "--fresh"))

@@ -34,7 +34,7 @@ GROWING |= {f"{who}_start_ray_commands": [] for who in ("head", "worker")}
 SHARED = "/mnt/preimage"
 SPEC = TRAIN | {
     "results": f"{SHARED}/results",
-    "training": TRAIN["training"] | {"images": 1_200, "sample_every": 600, "checkpoint_every": 600},
+    "training": TRAIN["training"] | {"total_images": 1_200, "sample_every": 600, "checkpoint_every": 600},
     "resources": {"cpus_per_worker": 2},
     "tracking": {"uri": "none"},
 }

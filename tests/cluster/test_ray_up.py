@@ -17,7 +17,7 @@ SHARED = "/mnt/preimage"
 FILE = f"{HOME}/cluster-local.yaml"
 LOCALLY = "http://127.0.0.1:8265"
 SPEC = TRAIN | {
-    "training": TRAIN["training"] | {"images": 1_200, "sample_every": 600, "checkpoint_every": 600},
+    "training": TRAIN["training"] | {"total_images": 1_200, "sample_every": 600, "checkpoint_every": 600},
     "resources": {"workers": 2, "cpus_per_worker": 2, "gpu": False},  # each takes all of a host
 }
 

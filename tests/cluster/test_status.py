@@ -1,4 +1,4 @@
-"""How a submission stands, by what its job said last and by what a cluster says of it."""
+"""The status of a submission: from what its job recorded last and from what a cluster says of it."""
 
 import re
 
@@ -43,10 +43,10 @@ def submission(folder):
         ("running", "RUNNING", "running", ""),
         ("finished", "nothing", "finished", ""),
         ("failed", None, "failed", ""),
-        ("running", "nothing", "unknown", r"no cluster answers at http://head:8265; last heard of at 2\d{3}"),
-        ("running", None, "lost", "knows nothing of it; last heard of at"),
+        ("running", "nothing", "unknown", r"no cluster answers at http://head:8265; last seen at 2\d{3}"),
+        ("running", None, "lost", "does not know it; last seen at"),
         ("running", "STOPPED", "stopped", ""),
-        ("running", "FAILED", "died", "error: no room; last heard"),
+        ("running", "FAILED", "died", "error: no room; last seen"),
         (None, "FAILED", "died", "^error: no room$"),
         (None, "SUCCEEDED", "died", ""),
     ],
@@ -56,9 +56,9 @@ def test_of_what_the_job_and_its_cluster_say(submission, monkeypatch, job, ray, 
     monkeypatch.setattr(Cluster, "says", ray)
     if job:
         say(submission, job)
-    found = Clusters().standing(submission)
+    found = Clusters().status(submission)
     assert found.state == expected
-    assert found.is_over == (expected not in ("pending", "running", "unknown"))
+    assert found.has_ended == (expected not in ("pending", "running", "unknown"))
     assert re.search(why, found.why)
 
 
@@ -67,7 +67,7 @@ def test_one_that_was_asked_to_stop_was_stopped_whatever_became_of_its_cluster(s
     monkeypatch.setattr(Cluster, "says", None)
     say(submission, "running")
     submission.ask_to_stop()
-    assert Clusters().standing(submission).state == "stopped"
+    assert Clusters().status(submission).state == "stopped"
 
 
 def test_a_cluster_is_looked_for_once_and_elsewhere_where_that_is_said(submission, monkeypatch):
@@ -75,7 +75,7 @@ def test_a_cluster_is_looked_for_once_and_elsewhere_where_that_is_said(submissio
     monkeypatch.setattr(Cluster, "says", "nothing")
     monkeypatch.setattr(Cluster, "asked", [])
     clusters = Clusters("http://127.0.0.1:9999")
-    assert [clusters.standing(submission).state for _ in range(3)] == ["unknown"] * 3
+    assert [clusters.status(submission).state for _ in range(3)] == ["unknown"] * 3
     assert Cluster.asked == ["http://127.0.0.1:9999"]
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from faulty import INVERT, TRAIN, planned, wait_for
 from hosts import hosts
-from preimage.cluster.submissions import Submission, every
+from preimage.cluster.submissions import Submission, list_all
 from preimage.pipelines.execute import execute
 from preimage.runs.checkpoints import committed
 from preimage.runs.run_folder import RunFolder
@@ -53,7 +53,7 @@ def preimage(host, *words, check=True, **environment):
 
 
 def submissions_in(shared):
-    return every(Folder.at(shared / "results"))
+    return list_all(Folder.at(shared / "results"))
 
 
 def newest(shared) -> Submission:
@@ -63,7 +63,7 @@ def newest(shared) -> Submission:
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
-        ({"RAY_AUTH_MODE": "disabled"}, "wants a token, and none was sent"),
+        ({"RAY_AUTH_MODE": "disabled"}, "needs a token, and none was sent"),
         ({"RAY_AUTH_TOKEN": "wrong-wrong-wrong"}, "refuses the token that was sent"),
     ],
     ids=["none", "wrong"],
@@ -98,11 +98,11 @@ def test_a_submission_from_its_plan_to_its_end(site):
     assert about["git_commit"] == done.record["git_commit"]
 
     again = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "train.training.total_images=6000")
-    assert "all of it is finished already: nothing was submitted" in again
+    assert "everything is already finished: nothing was submitted" in again
     plain = next(line for line in said.splitlines() if line.startswith("ray job submit"))
     by_ray = laptop.run(plain, RAY_AUTH_MODE="token", timeout=120)
     assert "succeeded" in by_ray
-    assert "finished already" in by_ray
+    assert "already finished" in by_ray
     assert done.state()["attempt"] == 2
 
     tracked = f"sqlite:///{SHARED}/results/mlflow.db"
@@ -127,13 +127,13 @@ def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(sit
     first = newest(shared)
     wait_for(lambda: "training: " in first.output(), seconds=120)
     refused = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "-p", "long", check=False)
-    assert f"is at it already: submission {first.id}" in refused
+    assert f"is already running this plan: submission {first.id}" in refused
     assert working_for(head, first)
     wait_for(lambda: checkpoints_of(shared) >= 1, seconds=120)
     assert "stopped" in preimage(laptop, "stop", "spec")
     assert first.state()["state"] == "stopped"
     wait_for(lambda: not working_for(head, first), seconds=30)
-    assert " is over already: stopped" in preimage(laptop, "stop", first.id)
+    assert " has already ended: stopped" in preimage(laptop, "stop", first.id)
 
     made = checkpoints_of(shared)
     assert f"preimage submit {first.id}" in preimage(laptop, "status", first.id)
@@ -165,19 +165,21 @@ def test_results_that_the_cluster_does_not_see_are_refused_by_the_job(site):
     wait_for(lambda: "died" in preimage(laptop, "jobs", "--results=/home/operator/alone"), seconds=60)
     said = preimage(laptop, "status", "spec", "--results=/home/operator/alone")
     assert "cannot be seen on head" in said
-    assert "results must lie" in said
+    assert "Put the results where" in said
 
 
 def test_relative_results_are_refused_before_anything_is_sent(site):
     _, laptop, _ = site
     said = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "results=here", check=False)
-    assert "would lie in the job's own folder" in said
+    assert "would be in the job's own folder" in said
 
 
 def test_a_head_that_is_killed_loses_nothing_that_was_made(site, tmp_path):
     """The last test of this file. Everything can be asked while the head is away, and a new one goes on."""
     head, laptop, shared = site
-    steps = SPEC["steps"] | {"train": TRAIN | {"seed": 5, "training": TRAIN["training"] | {"images": 60_000}}}
+    steps = SPEC["steps"] | {
+        "train": TRAIN | {"seed": 5, "training": TRAIN["training"] | {"total_images": 60_000}}
+    }
     undisturbed = planned(tmp_path, steps)
     (shared / "other.yaml").write_text(yaml.safe_dump(SPEC | {"steps": steps}, sort_keys=False))
     run = RunFolder(Folder.at(shared / "results" / "runs" / undisturbed.steps[0].run.name))
@@ -193,7 +195,7 @@ def test_a_head_that_is_killed_loses_nothing_that_was_made(site, tmp_path):
     assert "train (train-gan): " in preimage(laptop, "logs", lost.id)
     said = preimage(laptop, "status", lost.id)
     assert "no cluster answers at http://head:8265" in said
-    assert "last heard of at" in said
+    assert "last seen at" in said
 
     began = time.monotonic()
     head.boot()

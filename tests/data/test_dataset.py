@@ -83,7 +83,7 @@ def test_a_range_outside_is_our_own_mistake(digits):
 
 def test_a_missing_manifest_means_unfinished(copy):
     (copy / MANIFEST).unlink()
-    with pytest.raises(DataError, match="preparation was not finished; run it again"):
+    with pytest.raises(DataError, match="preparation did not finish; run it again"):
         Dataset.open(Folder.at(copy))
 
 
@@ -110,7 +110,7 @@ def test_a_cut_shard_is_named_when_opened_and_when_read(digits, copy):
     opened = Dataset.open(Folder.at(copy))
     path = copy / "part-00001.parquet"
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"part-00001\.parquet has another size"):
+    with pytest.raises(DataError, match=r"part-00001\.parquet changed in size"):
         Dataset.open(Folder.at(copy))
     with pytest.raises(
         DataError, match=r"part-00001\.parquet is damaged .* delete that file and prepare again"

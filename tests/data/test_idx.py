@@ -48,12 +48,12 @@ def test_signature_is_of_the_content_with_or_without_gz(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (idx(PIXELS)[:-1], "cut short"),
+        (idx(PIXELS)[:-1], "truncated"),
         (idx(PIXELS) + b"x", "too long"),
         (idx(PIXELS)[:10], "not an IDX file"),
         (idx(LABELS), "not an IDX file of uint8 in 3 dimensions"),
         (b"", "not an IDX file"),
-        (struct.pack(">4I", 0x803, 2**31, 2**31, 2**31), "cut short"),
+        (struct.pack(">4I", 0x803, 2**31, 2**31, 2**31), "truncated"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path, data, message):

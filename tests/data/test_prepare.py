@@ -98,7 +98,7 @@ def test_nothing_is_decoded_again_when_nothing_changed(images, datasets, monkeyp
 
 def test_progress_counts_images(images, datasets):
     told = []
-    local(folder_config(images), datasets, progress=lambda done, total: told.append((done, total)))
+    local(folder_config(images), datasets, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(0, 18), (4, 18), (8, 18), (12, 18), (16, 18), (18, 18)]
 
 
@@ -112,14 +112,14 @@ def test_a_killed_preparation_keeps_its_finished_shards(images, datasets):
 
     config = folder_config(images)
     with pytest.raises(Killed):
-        local(config, datasets, progress=kill)
+        local(config, datasets, on_progress=kill)
     folder = datasets / dataset_name(config)
     assert not folder.exists(MANIFEST)
-    with pytest.raises(DataError, match="not finished"):
+    with pytest.raises(DataError, match="did not finish"):
         Dataset.open(folder)
     before = {name: (folder.local / name).stat().st_mtime_ns for name in folder.names()}
     told = []
-    dataset = local(config, datasets, progress=lambda done, _: told.append(done))
+    dataset = local(config, datasets, on_progress=lambda done, _: told.append(done))
     assert told == [12, 16, 18]
     assert all(
         (folder.local / f"part-0000{i}.parquet").stat().st_mtime_ns == before[f"part-0000{i}.parquet"]
@@ -134,7 +134,7 @@ def test_a_lost_shard_is_made_again_and_only_that(images, datasets, lost):
     first = local(config, datasets)
     (first.folder.local / lost).unlink()
     told = []
-    again = local(config, datasets, progress=lambda done, _: told.append(done))
+    again = local(config, datasets, on_progress=lambda done, _: told.append(done))
     assert told == [14, 18]
     assert again.fingerprint == first.fingerprint
     again.verify()
@@ -167,7 +167,7 @@ def test_skipping_after_a_stop_makes_no_shard_again(images, datasets):
     with pytest.raises(DataError):
         local(folder_config(images), datasets)
     told = []
-    local(folder_config(images, on_error="skip"), datasets, progress=lambda done, _: told.append(done))
+    local(folder_config(images, on_error="skip"), datasets, on_progress=lambda done, _: told.append(done))
     assert told == [18]
 
 
@@ -229,7 +229,7 @@ def test_the_same_dataset_from_ray_with_any_number_of_workers(images, datasets, 
                 folder_config(images),
                 Folder.at(tmp_path / f"ray-{workers}"),
                 workers=workers,
-                progress=lambda done, total, told=told: told.append((done, total)),
+                on_progress=lambda done, total, told=told: told.append((done, total)),
             )
             assert [s["sha256"] for s in there.manifest["shards"]] == [
                 s["sha256"] for s in here.manifest["shards"]

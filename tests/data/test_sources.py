@@ -69,7 +69,7 @@ def test_a_path_with_nothing_of_use_says_what_was_expected(name, tmp_path):
 
 
 def test_lsun_needs_a_category_and_its_folder(tmp_path):
-    with pytest.raises(DataError, match=r"data.category=one of bedroom, .*tower"):
+    with pytest.raises(DataError, match=r"set data.category to one of bedroom, .*tower"):
         open_source(DataConfig(source="lsun", path=str(tmp_path)))
     with pytest.raises(DataError, match="kitchen_val_lmdb is missing"):
         open_source(DataConfig(source="lsun", path=str(tmp_path), category="kitchen", split="test"))

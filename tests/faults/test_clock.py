@@ -21,7 +21,7 @@ STEPS = {
         "data": TRAIN["data"],
         "model": {"latent_dim": 6, "base_channels": 8},
         "optimizer": {"name": "sgd", "lr": 0.02},
-        "training": TRAIN["training"] | {"images": 2_400, "log_every": 240, "checkpoint_every": 1_200},
+        "training": TRAIN["training"] | {"total_images": 2_400, "log_every": 240, "checkpoint_every": 1_200},
     },
     "codes": INVERT,
 }

@@ -11,7 +11,7 @@ from preimage.pipelines.execute import execute
 from stores import store_of
 
 pytestmark = pytest.mark.faults
-QUICK = TRAIN | {"training": TRAIN["training"] | {"images": 1_200}}
+QUICK = TRAIN | {"training": TRAIN["training"] | {"total_images": 1_200}}
 STEPS = {
     "train": QUICK,
     "codes": INVERT | {"inversion": INVERT["inversion"] | {"steps": 5}},
@@ -83,7 +83,7 @@ def test_a_store_part_is_noticed_before_it_is_used_and_made_again(undisturbed, t
         execute(plan)
     print(said.value)
     assert not plan.steps[2].run.outcome()
-    with pytest.raises(PreimageError, match="Delete the parts that are named") as said:
+    with pytest.raises(PreimageError, match="Delete the parts listed") as said:
         verify(store)
     assert "part-00007.parquet" in str(said.value)
     kept = {path.name: path.stat().st_mtime_ns for path in store.local.glob("*.parquet") if path != part}

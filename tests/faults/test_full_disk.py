@@ -24,7 +24,7 @@ STEPS = {
     "train": TRAIN
     | {
         "training": TRAIN["training"]
-        | {"images": 2_400, "log_every": 240, "sample_every": 1_200, "checkpoint_every": 600}
+        | {"total_images": 2_400, "log_every": 240, "sample_every": 1_200, "checkpoint_every": 600}
     },
     "codes": INVERT | {"inversion": INVERT["inversion"] | {"steps": 5}},
 }

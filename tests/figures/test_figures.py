@@ -6,7 +6,9 @@ import torch
 from PIL import Image
 
 from preimage.figures.grids import grid_png, stacks_png
-from preimage.figures.plots import convergence_png, losses_png, spectrum_png
+from preimage.jobs.invert.figures import convergence_png
+from preimage.jobs.pag.figures import spectrum_png
+from preimage.jobs.train.figures import losses_png
 from preimage.training.gan import METRICS
 
 

@@ -235,7 +235,7 @@ def test_what_cannot_be_inverted_is_refused_before_any_step():
         invert(generator, bad, start, ids=torch.tensor([5, 7, 9]))
     with pytest.raises(InversionError, match="the measurement is of 1 x 8 x 8"):
         invert(generator, images, start, measurement=make_measurement(MeasurementConfig(), (1, 8, 8)))
-    with pytest.raises(InversionError, match="the prior that they are drawn from"):
+    with pytest.raises(InversionError, match="give init_codes, or the prior to draw them from"):
         invert(generator, images)
-    with pytest.raises(InversionError, match=r"makes images \(2, C, H, W\)"):
+    with pytest.raises(InversionError, match=r"to images \(2, C, H, W\)"):
         invert(nn.Linear(3, 16), images, start)

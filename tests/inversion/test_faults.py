@@ -23,7 +23,7 @@ pytestmark = pytest.mark.faults
 ACTOR = "MapWorker"
 AT_WORK = "MapWorker(MapBatches(_Actor)).submit"
 QUICK = TRAIN | {
-    "training": TRAIN["training"] | {"images": 1_200},
+    "training": TRAIN["training"] | {"total_images": 1_200},
     "resources": {"backend": "local", "workers": 1},
 }
 SLOW = {"train": QUICK, "codes": INVERT | {"inversion": INVERT["inversion"] | {"steps": 700}}}

@@ -49,7 +49,7 @@ def test_a_random_mask_sees_exactly_so_many_pixels(rate, height, width, pool, id
     config = MeasurementConfig(mask="random", rate=rate, pool=pool)
     pixels = height * width // pool**2
     if round(rate * pixels) == 0:
-        with pytest.raises(InversionError, match="sees none"):
+        with pytest.raises(InversionError, match="observes none"):
             make_measurement(config, (1, height, width))
         return
     masks = make_measurement(config, (1, height, width)).masks(torch.tensor(ids))
@@ -204,7 +204,7 @@ def test_a_files_content_is_part_of_the_config(tmp_path):
     assert MeasurementConfig.model_validate(first.model_dump()) == first
     picture(tmp_path / "mask.png", [[0, 255]])
     assert MeasurementConfig(mask=path).model_dump() != first.model_dump()
-    with pytest.raises(ValidationError, match="is not the mask this was made for"):
+    with pytest.raises(ValidationError, match="does not match mask_sha256"):
         MeasurementConfig.model_validate(first.model_dump())
 
 
@@ -216,13 +216,13 @@ def test_masks_that_do_not_fit_are_refused(tmp_path):
     cut = tmp_path / "cut.png"
     cut.write_bytes((tmp_path / "dark.png").read_bytes()[:50])
     cases = [
-        ({"mask": dark}, "dark.png sees none of 8 x 12 pixels"),
-        ({"mask": small}, "small.png has 5 x 4 pixels, what is seen of the images has 8 x 12"),
-        ({"mask": str(words)}, "words.png is no readable image"),
-        ({"mask": str(cut)}, "cut.png is no readable image"),
+        ({"mask": dark}, "dark.png observes none of the 8 x 12 pixels"),
+        ({"mask": small}, "small.png must have 8 x 12 pixels, as the .pooled. images do, but has 5 x 4"),
+        ({"mask": str(words)}, "words.png is not a readable image"),
+        ({"mask": str(cut)}, "cut.png is not a readable image"),
         ({"pool": 3}, "pool 3 does not divide images of 8 x 12 pixels"),
-        ({"mask": "random", "rate": 0.001}, "mask random at rate 0.001 sees none of 8 x 12 pixels"),
-        ({"mask": "left", "rate": 0.01}, "mask left at rate 0.01 sees none"),
+        ({"mask": "random", "rate": 0.001}, "mask random at rate 0.001 observes none of the 8 x 12 pixels"),
+        ({"mask": "left", "rate": 0.01}, "mask left at rate 0.01 observes none"),
     ]
     for config, message in cases:
         with pytest.raises(InversionError, match=message):
@@ -236,9 +236,9 @@ def test_masks_that_do_not_fit_are_refused(tmp_path):
         ({"mask": "random", "rate": 0}, "greater than 0"),
         ({"mask": "random", "rate": 1.01}, "less than or equal to 1"),
         ({"mask": "random", "rate": math.nan}, "finite"),
-        ({"rate": 0.5}, "rate is for mask=random and halves"),
+        ({"rate": 0.5}, "rate applies to mask=random and halves only"),
         ({"mask": "tpo"}, "no mask 'tpo': give one of all, random, top, bottom, left, right, or an image"),
-        ({"mask": "top", "mask_sha256": "0"}, "mask_sha256 is for a mask's file"),
+        ({"mask": "top", "mask_sha256": "0"}, "mask_sha256 applies to a mask's file only"),
         ({"pool": 0}, "greater than or equal to 1"),
         ({"noise": -1}, "greater than or equal to 0"),
         ({"noise": math.inf}, "finite"),
@@ -250,5 +250,5 @@ def test_configs_that_mean_nothing_are_refused(config, message):
 
 
 def test_images_of_another_shape_are_refused():
-    with pytest.raises(InversionError, match="images of 3 x 8 x 8 were given to a measurement of 3 x 8 x 12"):
+    with pytest.raises(InversionError, match="the measurement is of 3 x 8 x 12 images but got 3 x 8 x 8"):
         measure().observe(torch.zeros(2, 3, 8, 8), torch.arange(2))

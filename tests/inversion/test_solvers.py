@@ -107,7 +107,7 @@ def test_settings_that_do_not_fit_together_are_refused():
         InversionConfig(solver="levenberg-marquardt", lr=0.1)
     with pytest.raises(ValueError, match="minimises squares"):
         InversionConfig(solver="levenberg-marquardt", loss="lap1")
-    with pytest.raises(ValueError, match="too fine for bfloat16"):
+    with pytest.raises(ValueError, match="too finely for bfloat16"):
         InversionConfig(solver="lbfgs", precision="mixed")
 
 

@@ -44,7 +44,7 @@ def test_images_and_networks_that_do_not_belong_together_are_refused_before_anyt
         with pytest.raises(PreimageError, match=message):
             start(place, digits, **settings)
     (place / "classifier").write("weights.safetensors", b"{}")
-    with pytest.raises(ClassifierError, match="missing, cut short or altered"):
+    with pytest.raises(ClassifierError, match="missing, truncated or altered"):
         start(place, digits)
     assert not seen
 

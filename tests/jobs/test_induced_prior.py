@@ -95,13 +95,16 @@ def done(tmp_path_factory):
 def test_the_codes_come_from_the_prior_of_the_round(done):
     plan, _ = done
     runs = {step.name: step.run for step in plan.steps}
-    card = read_card(runs["train-2"].generator)
+    card = read_card(runs["train-2"].product("generator"))
     assert card.generator.prior == "fitted"
-    own, learned = load_prior(runs["train-2"].generator, card), load_fitted(runs["prior-2"].prior)
+    own, learned = (
+        load_prior(runs["train-2"].product("generator"), card),
+        load_fitted(runs["prior-2"].product("prior")),
+    )
     same = (each.sample(5, torch.Generator().manual_seed(0)) for each in (own, learned))
     assert torch.equal(*same)
-    store = Store.open(runs["invert-1"].store)
-    about = read_prior_card(runs["prior-2"].prior).training
+    store = Store.open(runs["invert-1"].product("store"))
+    about = read_prior_card(runs["prior-2"].product("prior")).training
     assert (about["store"], about["generator"]) == (store.fingerprint, store.about.generator.fingerprint)
     assert store.about.prior == "fitted"
 
@@ -129,9 +132,9 @@ def test_the_report_says_what_is_measured(done):
     runs = {step.name: step.run for step in plan.steps}
     stages = outcome.metrics["stages"]
     assert list(stages) == ["before", "round 1", "round 2", "control"]
-    assert stages["before"]["pag"] == store_pag(Store.open(runs["invert"].store), std=1.0).pag
-    prior = load_fitted(runs["prior-2"].prior)
-    last = Store.open(runs["invert-2"].store)
+    assert stages["before"]["pag"] == store_pag(Store.open(runs["invert"].product("store")), std=1.0).pag
+    prior = load_fitted(runs["prior-2"].product("prior"))
+    last = Store.open(runs["invert-2"].product("store"))
     assert stages["round 2"]["pag"] == outcome.metrics["pag_after"] == store_pag(last, prior=prior).pag
     assert stages["round 2"]["pag"] == runs["pag-2"].outcome().metrics["pag"]
     assert stages["round 2"]["pag_normal"] == store_pag(last, std=1.0).pag
@@ -210,9 +213,9 @@ def test_rounds_that_are_skipped_leave_the_others_to_the_report(tmp_path):
             "other",
             {"model": {"latent_dim": 5, "base_channels": 4}},
             PriorError,
-            "codes of 4 components, the generator's",
+            "codes have 4 components but the generator's",
         ),
-        ("prior", {"generator": "other"}, StoreError, "the step invert leaves codes of another generator"),
+        ("prior", {"generator": "other"}, StoreError, "the step invert makes codes of another generator"),
         ("prior", {"store": "train"}, SpecError, "leaves no store"),
         ("more", {"resume_from": "invert"}, SpecError, "leaves no checkpoints"),
         (
@@ -247,7 +250,7 @@ def test_a_prior_is_looked_for_by_its_run_and_by_its_folder(done, tmp_path):
         made = planned(tmp_path, {"more": MORE | {"resume_from": start.folder.uri, "prior": name}})
         assert made.steps[0].inputs["prior"].folder.uri == run.product("prior").uri
     wider = GAN | {"model": {"latent_dim": 7, "base_channels": 4}, "prior": run.folder.uri}
-    with pytest.raises(PriorError, match="codes of 4 components, the generator's have 7"):
+    with pytest.raises(PriorError, match="codes have 4 components but the generator's have 7"):
         planned(tmp_path, {"more": wider})
 
 
@@ -260,7 +263,7 @@ def test_a_run_that_cannot_be_gone_on_from_is_refused_as_a_start(tmp_path):
     }
     plan = planned(tmp_path, {"glo": glo})
     execute(plan)
-    with pytest.raises(SpecError, match="leaves no checkpoints"):
+    with pytest.raises(SpecError, match="has no checkpoints"):
         planned(tmp_path, {"more": MORE | {"resume_from": plan.steps[0].run.name}})
 
 
@@ -268,7 +271,7 @@ def test_too_few_held_out_codes_are_refused_before_training(done, tmp_path):
     plan, _ = done
     store = next(step.run for step in plan.steps if step.name == "invert").folder.uri
     step = {"job": "train-prior", "store": store, "held_out": 0.0001, "training": PRIOR["training"]}
-    with pytest.raises(StoreError, match=r"held_out=0\.0001 holds 0 of 200 codes out"):
+    with pytest.raises(StoreError, match=r"held_out=0\.0001 holds out 0 of 200 codes"):
         execute(planned(tmp_path, {"prior": step}))
 
 
@@ -297,7 +300,7 @@ def test_a_finished_gan_without_its_checkpoints_is_finished_but_no_start(tmp_pat
     execute(plan)
     plan.steps[0].run.product("checkpoints").delete()
     assert planned(tmp_path, {"train": GAN}).steps[0].state == "finished"
-    with pytest.raises(SpecError, match="leaves no checkpoints"):
+    with pytest.raises(SpecError, match="has no checkpoints"):
         planned(tmp_path, {"more": MORE | {"resume_from": plan.steps[0].run.name}})
     with pytest.raises(CheckpointError, match="no longer holds the checkpoint of 480 images"):
         execute(planned(tmp_path, {"train": GAN, "more": MORE}))

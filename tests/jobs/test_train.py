@@ -66,7 +66,7 @@ def test_a_step_can_measure_and_invert_what_glo_left(tmp_path):
     assert outcome.metrics["pag"] > 0
     found = store_of(plan.steps[2].run).head(200)
     assert found.z.norm(dim=1).max() <= 1 + 1e-5
-    with pytest.raises(PagError, match="the std of a 'gaussian-in-ball' prior is not known"):
+    with pytest.raises(PagError, match="'gaussian-in-ball' does not determine the prior's std"):
         execute(planned(tmp_path, {"glo": GLO, "pag": {"job": "pag", "store": "glo"}}))
 
 

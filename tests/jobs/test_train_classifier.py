@@ -72,7 +72,7 @@ def test_what_is_proposed_next_is_a_spec_that_names_it(trained):
     console = Console(record=True, width=200, file=io.StringIO())
     show_outcome(console, summarize(alone, alone.steps[0].run.outcome()))
     (line,) = [line for line in console.export_text().splitlines() if "jobs/evaluate.yaml" in line]
-    _, _, spec, *changes = shlex.split(line.split("  how good")[0])
+    _, _, spec, *changes = shlex.split(line.strip().split("  ")[0])
     proposed = load(Path(__file__).parents[2] / spec, None, changes)
     assert proposed.steps["evaluate"].classifier == alone.steps[0].run.name
     with pytest.raises(SpecError, match="no generator 'RUN'"):
@@ -145,7 +145,7 @@ def coloured(place, tree):
     ("tree", "limit", "error"),
     [
         ({"": 6}, None, "folder has no classes, and a classifier learns from them"),
-        ({"cat": 4, "dog": 4}, None, r"no image is left .*\(folder has no test split\): all 8"),
+        ({"cat": 4, "dog": 4}, None, r"no image is left .*\(folder has no test split\): training uses all 8"),
         (
             {"train/cat": 4, "train/dog": 4, "test/dog": 2, "test/zebra": 1},
             None,
@@ -172,9 +172,9 @@ def test_a_folder_of_images(tmp_path, tree, limit, error):
     [
         (
             {"max_images": None},
-            r"no image is left .* \(digits has no test split\): all 1,797 of digits train",
+            r"no image is left .* \(digits has no test split\): training uses all 1,797 of digits train",
         ),
-        ({"max_images": 2_000}, "set data.max_images to fewer, or name others with test"),
+        ({"max_images": 2_000}, "lower data.max_images, or name others with test"),
         ({"source": "celeba"}, "celeba has no classes"),
         ({"max_images": 20}, "20 images do not fill a batch of 40"),
     ],
@@ -188,7 +188,7 @@ def test_images_that_cannot_do_are_refused_by_the_plan(tmp_path, change, message
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"test": DATA | {"size": 32}}, "test must be of data's shape, size=16 channels=1, but has size=32"),
+        ({"test": DATA | {"size": 32}}, "test must have data's shape, size=16 channels=1, but has size=32"),
         ({"data": DATA | {"size": 20}}, "data.size must be one of 16, 32, 48, 64, 128"),
         (
             {"training": {"select_by": "accuracy"}},

@@ -81,10 +81,10 @@ def test_paths_are_not_in_the_parquet_metadata(about):
         ("z", torch.zeros(2, 3, dtype=torch.float64), "float64"),
         ("z", torch.tensor([[0, 0, torch.nan], [0, 0, 0]]), "z holds a value that is not finite"),
         ("z", torch.tensor([[0, torch.inf, -torch.inf], [0, 0, 0]]), "not finite"),
-        ("loss", torch.tensor([0.0, torch.inf]), "loss holds an infinity"),
-        ("loss", torch.tensor([torch.nan, -torch.inf]), "loss holds an infinity"),
+        ("loss", torch.tensor([0.0, torch.inf]), "loss must not be infinite"),
+        ("loss", torch.tensor([torch.nan, -torch.inf]), "loss must not be infinite"),
         ("steps", torch.zeros(3, dtype=torch.int32), "steps is"),
-        ("image_id", torch.tensor([4, 4]), "comes twice"),
+        ("image_id", torch.tensor([4, 4]), "occurs twice"),
     ],
 )
 def test_codes_that_cannot_be_stored_are_refused(make_codes, about, column, value, said):

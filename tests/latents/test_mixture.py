@@ -181,7 +181,7 @@ def test_codes_that_a_mixture_cannot_be_fitted_to_are_refused():
     with pytest.raises(PreimageError, match="span 3 of 4 dimensions have no density; fit a gaussian"):
         fitted(flat)
     few = torch.cat([torch.zeros(1, DIM), torch.eye(DIM)]).repeat(5, 1)
-    with pytest.raises(PreimageError, match="9 Gaussians need as many different codes, but there are 4"):
+    with pytest.raises(PreimageError, match="9 Gaussians need as many distinct codes but got 4"):
         fitted(few, 9)
     with pytest.raises(PreimageError, match="a covariance needs at least two"):
         fitted(z[:1])

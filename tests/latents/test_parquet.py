@@ -58,7 +58,7 @@ def test_a_stream_that_fails_is_noticed_and_its_thread_ends(count):
 
 def test_a_part_that_cannot_be_stored_leaves_no_file(writer, make_codes):
     codes = make_codes([0, 0])
-    with pytest.raises(StoreError, match="an image_id comes twice"):
+    with pytest.raises(StoreError, match="an image_id occurs twice"):
         writer.write(0, codes)
     assert [file.name for file in writer.folder.local.iterdir()] == ["_plan.json"]
 
@@ -95,7 +95,7 @@ def test_a_refusing_folder_leaves_no_part(writer, make_codes, monkeypatch):
     def refuse(self, pieces):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Overlapped, "_pass_on", refuse)
+    monkeypatch.setattr(Overlapped, "_write", refuse)
     with pytest.raises(StorageError, match="cannot write .*part-00000.parquet: .*No space left"):
         writer.write(0, make_codes([0, 1]))
     assert [file.name for file in writer.folder.local.iterdir()] == ["_plan.json"]

@@ -60,7 +60,7 @@ def test_in_the_ball_its_codes_are_projected():
     assert prior.name == "gaussian-in-ball"
     with pytest.raises(PreimageError, match="a covariance needs at least two"):
         Gaussian.fit(Moments.empty(5).update(z[:1]))
-    with pytest.raises(PreimageError, match="fitted to codes: it is in its generator's folder only"):
+    with pytest.raises(PreimageError, match="fitted to codes: load it from its generator's folder"):
         make_prior("gaussian", 5)
 
 

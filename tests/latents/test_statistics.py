@@ -33,5 +33,5 @@ def test_any_split_and_merge_is_the_whole(seed, cuts):
 def test_too_few_codes():
     with pytest.raises(PreimageError, match="a mean needs at least one"):
         _ = Moments.empty(2).mean
-    with pytest.raises(PreimageError, match="1 codes: a covariance needs at least two"):
+    with pytest.raises(PreimageError, match="a covariance needs at least two codes but got 1"):
         _ = Moments.empty(2).update(torch.ones(1, 2)).covariance

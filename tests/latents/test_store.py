@@ -123,9 +123,7 @@ def test_whatever_dies_the_completed_store_is_that_of_an_undisturbed_run(
 ):
     death(store.folder.local)
     left = 3 - len(StoreWriter(store.folder, about, 3, 10).done())
-    with pytest.raises(
-        StoreError, match=rf"half-written: {3 - left} of 3 parts are there; run the job again"
-    ):
+    with pytest.raises(StoreError, match=rf"incomplete: it has {3 - left} of 3 parts; run the job again"):
         Store.open(store.folder)
     again = finish(StoreWriter(store.folder, about, 3, 10), split, make_codes)
     assert again.fingerprint == store.fingerprint
@@ -146,7 +144,7 @@ def test_a_store_does_not_depend_on_where_it_is_or_on_the_order_of_writing(
 def test_finish_names_the_parts_that_are_missing(writer, make_codes):
     writer.write(1, make_codes([1]))
     with pytest.raises(
-        StoreError, match=r"1 of 3 parts are there, part-00000.parquet, part-00002.parquet not"
+        StoreError, match=r"has 1 of 3 parts, without part-00000.parquet, part-00002.parquet; run"
     ):
         writer.finish()
 
@@ -162,7 +160,7 @@ def test_an_image_in_two_parts_is_refused(writer, make_codes):
 def test_too_few_images_are_refused(writer, make_codes):
     for index, ids in enumerate([[0], [1], []]):
         writer.write(index, make_codes(ids))
-    with pytest.raises(StoreError, match="holds 2 images, the plan says 10"):
+    with pytest.raises(StoreError, match="holds 2 images, but its plan says 10"):
         writer.finish()
 
 
@@ -178,7 +176,7 @@ def test_a_part_of_one_worker_with_the_record_of_another_is_refused(
     mine.write_bytes(theirs.read_bytes())
     record = writer.folder.read_json("_part-00001.json") | {"bytes": mine.stat().st_size}
     writer.folder.write_json("_part-00001.json", record)
-    with pytest.raises(StoreError, match=r"part-00001.parquet is not the part of its record; delete it"):
+    with pytest.raises(StoreError, match=r"part-00001.parquet does not match its record; delete it"):
         writer.finish()
 
 
@@ -191,7 +189,7 @@ def test_another_plan_is_refused_with_its_differences(writer, about):
 
 
 def test_a_part_that_the_plan_does_not_have_is_refused(writer, make_codes):
-    with pytest.raises(StoreError, match="parts 0 to 2, got 3"):
+    with pytest.raises(StoreError, match="must be between 0 and 2 but got 3"):
         writer.write(3, make_codes([1]))
 
 

@@ -104,8 +104,8 @@ def test_all_problems_are_listed_together(store):
     assert listed == [
         "part-00001.parquet is missing",
         "part-00009.parquet is not in the manifest",
-        "part-00000.parquet was altered: its SHA-256 is not the manifest's",
-        "part-00002.parquet was altered: its SHA-256 is not the manifest's",
+        "part-00000.parquet was altered: its SHA-256 does not match the manifest",
+        "part-00002.parquet was altered: its SHA-256 does not match the manifest",
     ]
 
 
@@ -133,9 +133,9 @@ def test_what_is_wrong_in_rows_is_found_under_digests_that_agree(store, make_cod
         verify(store.folder)
     text = str(refusal.value)
     assert "part-00001.parquet: z holds a value that is not finite" in text
-    assert "part-00001.parquet: loss holds an infinity" in text
+    assert "part-00001.parquet: loss must not be infinite" in text
     assert "part-00002.parquet has 2 rows, expected 3" in text
-    assert "images [0] come more than once" in text
+    assert "images [0] occur more than once" in text
 
 
 def test_a_part_of_another_store_is_found(store, make_codes, about):
@@ -150,7 +150,7 @@ def test_a_plan_of_another_store_is_found(store, about):
     other = manifest.StorePlan(about=about.model_copy(update={"prior": "uniform"}), parts=3, count=10)
     manifest.write_config(store.folder, "_plan.json", other)
     with pytest.raises(
-        StoreError, match=r'the manifest is not that of _plan.json: prior: "uniform" -> "normal"'
+        StoreError, match=r'the manifest does not match _plan.json: prior: "uniform" -> "normal"'
     ):
         verify(store.folder)
 

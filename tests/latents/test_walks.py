@@ -84,14 +84,14 @@ def test_an_average_is_that_of_a_class_or_of_some_images(labelled, make_codes):
 
 
 def test_codes_that_are_not_there_are_named(labelled, tmp_path, about, make_codes):
-    with pytest.raises(StoreError, match=r"no code of image 14, 99, .* diverged: choose among the 25"):
+    with pytest.raises(StoreError, match=r"no code of image 14, 99, .* diverged: choose among its 25"):
         codes_of(labelled, [3, 99, 14])
     with pytest.raises(StoreError, match=r"no code of image 100, .*109, \.\.\.,"):
         average(labelled, ids=range(100, 120))
     with pytest.raises(StoreError, match="no image in the store has label 12; it has labels 0, 1, 2"):
         average(labelled, label=12)
     for wrong in ({}, {"label": 1, "ids": [1]}, {"ids": []}):
-        with pytest.raises(ValueError, match="one of the two"):
+        with pytest.raises(ValueError, match="either a label or ids"):
             average(labelled, **wrong)
     writer = StoreWriter(tmp_path / "plain", about, 1, 4)
     codes = make_codes([0, 1, 2, 3])

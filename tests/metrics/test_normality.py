@@ -60,7 +60,7 @@ def test_scale_place_and_sign_change_nothing(scale, shift, flip):
 
 @pytest.mark.parametrize("numbers", [[], [1.0], [2.0, 2.0, 2.0], [1.0, math.nan], [0.0, math.inf]])
 def test_numbers_without_a_distribution_are_refused(numbers):
-    with pytest.raises(PreimageError, match="distribution can be fitted"):
+    with pytest.raises(PreimageError, match="to fit a normal distribution"):
         normality(torch.tensor(numbers))
 
 

@@ -98,7 +98,7 @@ def test_a_store_with_too_few_images_that_did_not_diverge(tmp_path):
 def test_a_store_whose_prior_has_no_known_std(tmp_path):
     z = draw(20, [1.0] * DIM)
     store = store_of(tmp_path, z, 2, prior="ball")
-    with pytest.raises(PagError, match="std of a 'ball' prior is not known"):
+    with pytest.raises(PagError, match="'ball' does not determine the prior's std"):
         store_pag(store)
     assert store_pag(store, std=0.5).pag == pytest.approx(pag([z], 0.5).pag)
 
@@ -132,7 +132,7 @@ def test_codes_that_pag_is_not_finite_for_are_refused():
         pag([], 1.0)
     with pytest.raises(PagError, match="not finite"):
         pag([torch.full((4, 2), torch.nan)], 1.0)
-    with pytest.raises(PagError, match="std must be positive, got 0"):
+    with pytest.raises(PagError, match="std must be positive but got 0"):
         pag([draw(9, [1.0])], 0.0)
 
 

@@ -80,12 +80,12 @@ def test_codes_in_another_order_than_the_images_are_refused(make, generator, dig
     ids = digits.read(150, 152).image_id.tolist()
     with pytest.raises(
         StoreError,
-        match=f"out of step: row 150 of .* is the code of image {ids[1]}, .* the dataset is image {ids[0]}",
+        match=f"out of step: row 150 of .* belongs to image {ids[1]}, .* the dataset is image {ids[0]}",
     ):
         reconstruction(generator, store, digits, CPU)
 
 
 def test_where_every_image_diverged_there_is_no_error_to_tell(make, generator, digits):
     store, _ = make(count=9, lost=tuple(range(9)))
-    with pytest.raises(StoreError, match="every image of .* diverged: find its codes again"):
+    with pytest.raises(StoreError, match="every image of .* diverged: invert again"):
         reconstruction(generator, store, digits, CPU)

@@ -151,7 +151,7 @@ def test_a_first_use_without_gradients_leaves_later_ones_theirs():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ValueError, match="levels must be 0 to 3 for a side of 8 pixels, but is 4"):
+    with pytest.raises(ValueError, match="levels must be 0 to 3 for a side of 8 pixels but got 4"):
         lap1(images_of(1, 1, 8, 8), images_of(1, 1, 8, 8), levels=4)
-    with pytest.raises(ValueError, match=r"images of shape \(1, 1, 8, 8\), targets of \(1, 3, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"shape \(1, 1, 8, 8\) but got \(1, 3, 8, 8\)"):
         lap1(images_of(1, 1, 8, 8), images_of(1, 3, 8, 8))

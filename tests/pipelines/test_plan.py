@@ -148,7 +148,7 @@ def test_what_an_earlier_generator_cannot_do_is_said_too(tmp_path, tiny_generato
     Image.new("L", (8, 8), 255).save(tmp_path / "mask.png")
     for inversion, message in (
         ({"constraint": "ball"}, "constraint=ball keeps codes in the unit ball"),
-        ({"measurement": {"mask": str(tmp_path / "mask.png")}}, "has 8 x 8 pixels, what is seen .* 16 x 16"),
+        ({"measurement": {"mask": str(tmp_path / "mask.png")}}, "must have 16 x 16 pixels, .* but has 8 x 8"),
     ):
         codes = INVERT | {"generator": (folder / "mine").uri, "inversion": inversion}
         with pytest.raises(InversionError, match=message):

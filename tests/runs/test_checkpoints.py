@@ -44,7 +44,7 @@ def test_an_altered_file_is_never_loaded(folder):
     data = bytearray(found.folder.read("shared.pt"))
     data[-5] ^= 1
     found.folder.write("shared.pt", bytes(data))
-    with pytest.raises(CheckpointError, match="cut short or altered"):
+    with pytest.raises(CheckpointError, match="truncated or altered"):
         found.shared()
     assert checkpoints.newest(folder) is None
 

@@ -54,8 +54,8 @@ def bombs(fuse: Path) -> dict[str, bytes]:
     """The same in the ways that Python, torch and NumPy keep it."""
     bomb = Bomb(fuse)
     saved, old, array = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    torch.save({"learner": bomb}, saved)
-    torch.save({"learner": bomb}, old, _use_new_zipfile_serialization=False)
+    torch.save({"algorithm": bomb}, saved)
+    torch.save({"algorithm": bomb}, old, _use_new_zipfile_serialization=False)
     np.save(array, np.array([bomb], dtype=object), allow_pickle=True)
     return {
         "pickle": pickle.dumps(bomb),
@@ -165,7 +165,7 @@ def trained(tmp_path_factory) -> RunFolder:
 def test_no_checkpoint_goes_off(trained, tmp_path, fuse, kind):
     """Whoever writes a checkpoint writes its meta.json too."""
     data = bombs(fuse)[kind]
-    shutil.copytree(trained.checkpoints.local, tmp_path / "checkpoints")
+    shutil.copytree(trained.product("checkpoints").local, tmp_path / "checkpoints")
     for checkpoint in committed(Folder.at(tmp_path / "checkpoints")):
         meta = checkpoint.meta
         for name in list(meta["files"]):
@@ -174,13 +174,13 @@ def test_no_checkpoint_goes_off(trained, tmp_path, fuse, kind):
         checkpoint.folder.write_json("meta.json", meta)
     found = newest(Folder.at(tmp_path / "checkpoints"))
     for read in (found.shared, lambda: found.own(0)):
-        with pytest.raises(CheckpointError, match="no checkpoint of this program"):
+        with pytest.raises(CheckpointError, match="not a checkpoint of this program"):
             read()
     assert not fuse.exists()
 
 
 def test_any_bytes_of_a_checkpoint_are_passed_over(trained, tmp_path):
-    shutil.copytree(trained.checkpoints.local, tmp_path / "checkpoints")
+    shutil.copytree(trained.product("checkpoints").local, tmp_path / "checkpoints")
     folder = Folder.at(tmp_path / "checkpoints")
     last = committed(folder)[-1].folder
     data = last.read("shared.pt")

@@ -122,7 +122,7 @@ def test_a_mistake_in_a_default_has_its_line():
     assert "train-dfm" in line
     assert loads(DEFAULTS, "a.yaml", "a", None, ["defaults.train-glo.seed=1"]).steps  # of a job not done here
     [line] = mistakes(DEFAULTS, "defaults.train-gan.job=train-dfm")
-    assert "a step says its job itself" in line
+    assert "defaults cannot set job" in line
 
 
 def test_a_steps_images_without_a_source_change_the_pipelines():
@@ -149,7 +149,7 @@ def test_a_denoiser_is_switched_off_by_null_and_off_alone():
 def test_an_override_may_name_a_place_in_a_list():
     value = {"methods": [{"generator": "a"}, {"generator": "b"}]}
     assert apply(value, {"methods.1.generator": "c"})["methods"] == [{"generator": "a"}, {"generator": "c"}]
-    with pytest.raises(SpecError, match="'2' is no place in a list of 2"):
+    with pytest.raises(SpecError, match="'2' is not an index of a list of 2"):
         apply(value, {"methods.2.generator": "c"})
 
 
@@ -193,14 +193,14 @@ def test_steps_name_earlier_steps_that_leave_what_they_need(change, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- a\n- b", "a spec is a mapping"),
-        ("", "a spec is a mapping"),
+        ("- a\n- b", "a spec must be a mapping"),
+        ("", "a spec must be a mapping"),
         ("job: [", "line 1: this is not YAML"),
-        ("job: pag\nstore: a\njob: pag", "line 3: the key 'job' stands already in line 1"),
+        ("job: pag\nstore: a\njob: pag", "line 3: duplicate key 'job', first in line 1"),
         ("store: a", "job: is required"),
-        ("steps: {}", "must be step names"),
+        ("steps: {}", "must map step names"),
         ("steps: {A: {job: pag, store: a}}", "lower-case"),
-        ("job: pag\nstore: a\nprofiles: 3", "profiles must be names"),
+        ("job: pag\nstore: a\nprofiles: 3", "profiles must map names"),
         ("job: train-gan\ndata: {source: digits, size: 17}", "data.size must be one of 16, 32, 48, 64, 128"),
         ("job: pag\nstore: a\ntracking: {uri: mlflow}", "must be auto, local, jsonl, none, or an MLflow URI"),
     ],

@@ -1,4 +1,4 @@
-"""Pipelines that repeat steps: what they are written out to, and what is refused."""
+"""Pipelines that repeat steps: what they expand to, and what is refused."""
 
 import pytest
 import yaml
@@ -84,17 +84,17 @@ def test_overrides_reach_steps_of_every_section():
         ),
         (
             {"repeat_while_improving": "pag.pga"},
-            "repeat_while_improving: 'pga': no such metric of it; did you mean 'pag'",
+            "repeat_while_improving: 'pga': no such metric of pag; did you mean 'pag'",
         ),
-        ({"repeat": {}}, "repeat: must be step names"),
+        ({"repeat": {}}, "repeat: must map step names"),
         ({"rounds": 0}, "rounds: should be greater than or equal to 1"),
         (
             {"finally": {"more": {"job": "pag", "store": "invert"}}},
-            "finally.more.store: which round is the last is known only when it is done: name it in a list",
+            "finally.more.store: the last round is known only when it is done: name the step in a list",
         ),
         (
             {"finally": {"train-1": SPEC["finally"]["report"]}},
-            "its round 1 would be the step 'train-1': rename one of them",
+            "round 1 of it is named 'train-1', like another step: rename one of them",
         ),
         (
             {
@@ -116,5 +116,5 @@ def test_rounds_of_nothing_are_refused():
         for key, value in SPEC.items()
         if key not in ("repeat", "finally", "repeat_while_improving")
     }
-    with pytest.raises(SpecError, match="rounds: nothing is repeated"):
+    with pytest.raises(SpecError, match="rounds: no step repeats"):
         loads(yaml.safe_dump(spec), "test.yaml", "test")

@@ -30,7 +30,7 @@ def space_of(spaces):
 def test_keys_come_after_those_that_they_depend_on():
     assert ordered(space_of(TREE)) == ["optimizer", "momentum", "nesterov", "width"]
     circle = {"a": {"choice": [1], "when": {"b": 1}}, "b": {"choice": [1], "when": {"a": 1}}}
-    with pytest.raises(ValueError, match="the conditions of a, b wait for each other"):
+    with pytest.raises(ValueError, match="the conditions of a, b depend on each other"):
         ordered(space_of(circle))
 
 
@@ -76,7 +76,7 @@ def test_variants_of_a_continuous_key_are_its_bounds_and_a_number_between_that_i
 
 def test_conditions_that_contradict_each_other_are_found():
     space = space_of(TREE | {"both": {"choice": [1], "when": {"momentum": 0.5, "nesterov": True}}})
-    with pytest.raises(ValueError, match="no value of momentum fulfils it"):
+    with pytest.raises(ValueError, match="no value of momentum satisfies it"):
         required(space, "both")
 
 
@@ -85,8 +85,8 @@ def test_conditions_that_contradict_each_other_are_found():
     [
         ({}, "exactly one of choice, int, uniform, log-uniform"),
         ({"choice": [1], "int": [1, 2]}, "exactly one of"),
-        ({"choice": []}, "one value at least"),
-        ({"choice": [1, 2, 1]}, "a value twice"),
+        ({"choice": []}, "at least one value"),
+        ({"choice": [1, 2, 1]}, "the values of choice must differ"),
         ({"int": [4, 4]}, "lower bound must be below the upper"),
         ({"uniform": [0.5, 0.1]}, "lower bound must be below the upper"),
         ({"log-uniform": [0, 1]}, "lower bound above 0"),

@@ -106,11 +106,11 @@ def test_profiles_and_overrides_reach_the_trial_and_the_space():
         (["space.codes.generator={choice: [prior]}"], "the step 'prior' does not come before this one"),
         (
             ["space.train.model.base_channels={int: [1, 2000]}"],
-            "a grid of 16,000 trials is too large to be meant",
+            "a grid cannot exceed 1,000 trials but has 16,000",
         ),
-        (["space.train.optimizer.lr={uniform: [0.1, 1]}"], "a grid has no points in a continuous space"),
-        (["trials=7"], "trials: the grid has 6 points: write trials: 6, or leave it out"),
-        (["sampler.name=tpe"], "trials: is required: how many trials tpe may choose"),
+        (["space.train.optimizer.lr={uniform: [0.1, 1]}"], "a grid cannot cover a continuous key"),
+        (["trials=7"], "trials: the grid has 6 points: write trials: 6, or remove it"),
+        (["sampler.name=tpe"], "trials: is required: the number of trials that tpe may sample"),
         (
             ["objectives.prior.pog=minimize"],
             "objectives.prior.pog: no trial reports it: did you mean 'prior.pag'?",
@@ -121,11 +121,11 @@ def test_profiles_and_overrides_reach_the_trial_and_the_space():
         (["space.train.optimizer.momentum.when={a: 1}"], "no such key of this space"),
         (
             ["space.train.optimizer.momentum.when={train.optimizer.name: rmsprop}"],
-            "train.optimizer.name never is 'rmsprop'",
+            "train.optimizer.name is never 'rmsprop'",
         ),
         (
             ["space.train.optimizer.name={choice: [adam, sgd], when: {train.optimizer.momentum: 0.9}}"],
-            "wait for each other",
+            "depend on each other",
         ),
         (
             ["space.seed={choice: [1], when: {train.optimizer.momentum: 0.9, train.optimizer.name: adam}}"],
@@ -133,20 +133,20 @@ def test_profiles_and_overrides_reach_the_trial_and_the_space():
         ),
         (["space.train.model.base_channels={uniform: [3, 1]}"], "lower bound must be below the upper"),
         (["space.train.optimizer.lr={log-uniform: [0, 1]}"], "lower bound above 0"),
-        (["space.train.resources.cpus_per_worker={int: [1, 2]}"], "decides no result"),
+        (["space.train.resources.cpus_per_worker={int: [1, 2]}"], "has no effect on results"),
         (["space.defaults.invert.inversion.solver={choice: [adam, x]}"], "inversion.solver: should be"),
-        (["sampler.name=cma-es", "trials=9"], "cma-es has numbers only, no choices: use sampler.name: tpe"),
-        (["sampler.name=cma-es", "trials=9"], "cma-es seeks one objective only"),
+        (["sampler.name=cma-es", "trials=9"], "cma-es samples numbers, not choices: use sampler.name: tpe"),
+        (["sampler.name=cma-es", "trials=9"], "cma-es optimizes one objective only"),
         (
             [*TPE, "scheduler={name: asha, metric: generator_loss, min_resource: 100}"],
-            "asha compares trials by one metric, but 2 are sought",
+            "asha compares trials by one metric but got 2 objectives",
         ),
         (
             [*TPE, *ONE, "scheduler={name: asha, metric: pag, min_resource: 100}"],
             "no training step of a trial records it",
         ),
         ([*TPE, "scheduler={name: asha}"], "asha needs `metric`"),
-        (["trial.results=elsewhere"], "stands beside `trial`, not in it"),
+        (["trial.results=elsewhere"], "belongs beside `trial`, not in it"),
         (
             ["trial.train.training.batch_size=a"],
             "trial.steps.train.training.batch_size: should be a valid integer",
@@ -184,7 +184,7 @@ def test_a_key_that_steps_override_changes_nothing_and_is_refused():
     key = "space.defaults.train-gan.model.base_channels={int: [2, 4]}"
     assert study(key, text=text).trials == 18
     [line] = mistakes(key, text=text.replace("job: train-gan,", "job: train-gan, model: {base_channels: 4},"))
-    assert "no value of it changes anything" in line
+    assert "none of its values has an effect" in line
 
 
 def test_a_metric_that_two_trainings_record_is_refused():

@@ -25,7 +25,7 @@ def test_what_is_not_there(folder):
 
 def test_json_that_is_none_is_said_to_be_altered(folder):
     folder.write("a.json", b'{"a": ')
-    with pytest.raises(StorageError, match="altered or cut short"):
+    with pytest.raises(StorageError, match="altered or truncated"):
         folder.read_json("a.json")
 
 

@@ -107,5 +107,5 @@ def test_a_full_disk_is_a_storage_error(tmp_path: Path):
         [sys.executable, "-c", FULL, str(tmp_path)], check=True, capture_output=True, text=True
     )
     assert "/file: " in process.stdout
-    assert "Nothing already written was touched" in process.stdout
+    assert "Files already written are unchanged" in process.stdout
     assert os.listdir(tmp_path) == []

@@ -66,7 +66,9 @@ def test_settings_of_any_number_and_length(tracker, run_id):
 
 def test_results_that_cannot_be_made_are_said_to_be(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(StorageError, match=r"cannot be made \(.*\): choose another with results=FOLDER"):
+    with pytest.raises(
+        StorageError, match=r"cannot create the folder .* \(.*\): choose another with results=FOLDER"
+    ):
         open_tracker(TrackingConfig(uri="local"), Folder.at(tmp_path / "file"))
 
 

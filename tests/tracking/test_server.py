@@ -87,7 +87,7 @@ def test_a_server_that_goes_away_and_comes_back_costs_nothing(
     assert said.code == 0, said.err
     ((records, warnings),) = noticed
     assert records > 70  # a record is two steps: training went on
-    assert warnings.count("The run goes on; what is missing will be sent later.") == 1
+    assert warnings.count("The run continues; what is missing will be sent later.") == 1
     assert "the tracker is back" in caplog.text
     assert_recorded(server, the_run(tmp_path))
 
@@ -105,7 +105,7 @@ def test_a_server_that_stays_away_costs_nothing_once_the_command_is_given_again(
     server.start()
     again = shell(*command)
     assert again.code == 0
-    assert "finished already" in again.out
+    assert "already finished" in again.out
     assert_recorded(server, the_run(tmp_path))
 
 

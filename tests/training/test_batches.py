@@ -67,7 +67,7 @@ def test_lanes_epochs_and_seeds_shuffle_differently():
 
 def test_too_few_images_for_a_batch_are_refused():
     with pytest.raises(
-        DataError, match=r"49 images do not fill a batch of 50: set training.batch_size to 49"
+        DataError, match=r"49 images do not fill a batch of 50: set training.batch_size to at most 49"
     ):
         Batches(49, 50, seed=0)
 

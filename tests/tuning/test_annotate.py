@@ -77,7 +77,7 @@ def test_a_pick_is_kept_with_who_when_and_why_and_replaced_by_the_next(place):
 def test_the_report_is_made_again_with_it(shell, place, tracker):
     said = shell("study", "pick", NAME, 2, "best", "--note", "round zeros")
     assert said.code == 0, said.err
-    assert f"trial 2 is picked as the best of {NAME}" in said.out
+    assert f"trial 2 is recorded as your best of {NAME}" in said.out
     text = place.figures.read("table.md").decode()
     assert "picked as best" in text
     assert "“round zeros”" in text
@@ -125,7 +125,7 @@ def test_a_tracker_that_is_away_costs_a_warning_not_the_pick(shell, place, track
     ("arguments", "message"),
     [
         (["pick", "study-nowhere", 1, "best"], "'study-nowhere' is not a study under results/"),
-        (["pick", NAME, 7, "best"], "the study has no trial 7 that is over: pick one of 0, 1, 2"),
+        (["pick", NAME, 7, "best"], "the study has no trial 7 that has ended: pick one of 0, 1, 2"),
         (
             ["pick", NAME, 3, "best"],
             "trial 3 failed, so it is not ranked and cannot be picked: pick one of 0, 1, 2",
@@ -144,10 +144,10 @@ def test_what_cannot_be_picked_is_said(shell, place, arguments, message):
 def test_one_trial_cannot_be_the_best_and_the_worst(place):
     found = picking.find_study(NAME)
     add_pick(place.folder, found.records, "best", 1, None)
-    with pytest.raises(SpecError, match="trial 1 is picked as best already: it cannot be worst too"):
+    with pytest.raises(SpecError, match="trial 1 is already picked as best, so it cannot be worst too"):
         add_pick(place.folder, found.records, "worst", 1, None)
     only_failed = [each for each in found.records if each.state == "failed"]
-    with pytest.raises(SpecError, match="none is complete yet"):
+    with pytest.raises(SpecError, match="no trial is complete yet"):
         add_pick(place.folder, only_failed, "worst", 0, None)
 
 
@@ -164,10 +164,10 @@ def test_show_says_what_is_over_and_writes_nothing(shell, place, folder):
     assert said.code == 0, said.err
     assert "4 trials: 3 complete, 1 failed; ranked by agreement.pag, lowest first." in said.out
     assert "the disk is full" in said.out
-    assert "not over yet" not in said.out
+    assert "not ended yet" not in said.out
     assert sorted(path for path in folder.local.rglob("*")) == before
     Folder.at(place.folder.uri).remove("trials/0002.json")
-    assert "1 of 4 trials are not over yet" in shell("study", "show", NAME).out
+    assert "1 of 4 trials have not ended yet" in shell("study", "show", NAME).out
 
 
 def test_a_study_is_found_by_its_folder_and_its_pictures_are_named(shell, place):

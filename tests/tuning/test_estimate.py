@@ -16,7 +16,7 @@ BATCHES = {"model.kernel_size": {"choice": [3, 4]}, "training.total_images": {"c
 def test_a_grid_costs_what_its_points_cost(tmp_path):
     found = estimate(planned(GRID | {"space": BATCHES}, tmp_path))
     assert found.counts["generator evaluations"] == 2 * (2 * 480 + 2 * 960)
-    assert (found.over, found.at_once, found.drawn, found.impossible) == (0, 1, 0, 0)
+    assert (found.ended, found.at_once, found.drawn, found.impossible) == (0, 1, 0, 0)
     assert found.rate is not None
     assert found.hours == pytest.approx(found.counts["generator evaluations"] / found.rate / 3600)
     assert not (tmp_path / "runs").exists(), "nothing was written"
@@ -43,7 +43,7 @@ def test_what_is_finished_and_what_is_shared_is_not_counted_twice(tmp_path):
     assert before.counts["generator evaluations at most"] == 3 * 2 * 200 * 5
     run_study(plan)
     after = estimate(planned(spec, tmp_path))
-    assert (after.over, after.counts, after.shared, after.hours) == (3, {}, (), None)
+    assert (after.ended, after.counts, after.shared, after.hours) == (3, {}, (), None)
 
 
 def test_points_that_no_trial_can_be_run_at_are_counted(tmp_path):
@@ -68,7 +68,7 @@ def shell(monkeypatch, capsys, tmp_path):
 def test_a_study_is_planned_and_run_and_planned_in_a_shell(shell, tmp_path):
     said = shell("plan", "study.yaml")
     assert said.code == 0
-    assert "6 trials, of which 0 are over" in said.out
+    assert "6 trials, 0 already ended" in said.out
     assert "nothing was started" in said.out
     said = shell("run", "study.yaml", "--json", "space={model.kernel_size: {choice: [3, 4]}}")
     assert said.code == 0
@@ -76,8 +76,8 @@ def test_a_study_is_planned_and_run_and_planned_in_a_shell(shell, tmp_path):
     assert (outcome["job"], outcome["metrics"]["complete"]) == ("study", 2)
     assert "best so far: trial" in said.err
     again = shell("plan", outcome["folder"])
-    assert "2, of which 2 are over" in again.out
-    assert "all 2 trials are over already" in shell("run", outcome["folder"]).out
+    assert "2 trials, 2 already ended" in again.out
+    assert "all 2 trials have already ended" in shell("run", outcome["folder"]).out
     stored = yaml.safe_load((tmp_path / "results/runs" / outcome["run"] / "spec.yaml").read_text())
     assert stored["trials"] == 2
 

@@ -76,7 +76,7 @@ def test_several_objectives_have_their_own_pictures_and_a_pareto_front():
     [
         ([], set(), "no trial is complete"),
         (tried(1, ("failed",)), set(), "no trial is complete"),
-        (tried(1), {"history.png"}, "one complete trial shows nothing of the parameters"),
+        (tried(1), {"history.png"}, "one complete trial says nothing about the parameters"),
         (
             [each.model_copy(update={"values": {"loss": 1.0}}) for each in tried(3)],
             {"history.png", "slice.png", "parallel-coordinate.png"},
@@ -85,7 +85,7 @@ def test_several_objectives_have_their_own_pictures_and_a_pareto_front():
         (
             [each.model_copy(update={"params": {"model.depth": 2}}) for each in tried(3)],
             {"history.png", "slice.png", "parallel-coordinate.png"},
-            "No importances.png: no parameter that every trial has differs between them.",
+            "No importances.png: every parameter that all trials have is the same for all of them.",
         ),
     ],
 )

@@ -76,7 +76,7 @@ def test_a_trial_that_is_given_up_says_why():
     assert reason == "loss 2.5 at 100 images: place 3 of 4 at the rung of 100, which the best 2 pass"
     others = [[(100, 1.0)], [(100, 2.0)], [(100, 6.0)]]
     assert rule(*others, name="median").reason([(50, 3.0), (100, 4.0)]) == (
-        "loss 3 at best until 100 images: worse than 2, the median of 3 trials there"
+        "loss 3 at best up to 100 images: worse than 2, the median of 3 trials at this point"
     )
 
 

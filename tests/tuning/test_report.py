@@ -81,16 +81,16 @@ def test_the_table_has_every_trial_ranked_first_and_the_others_below_with_why():
 
 def test_agreement_is_positive_where_low_pag_goes_with_high_score():
     alike = written(plain([(float(i), 10.0 - i) for i in range(6)]))
-    assert "**pag (lowest is best) and score (highest is best) order the trials alike.**" in alike
+    assert "**pag (lowest is best) and score (highest is best) rank the trials alike.**" in alike
     assert "Spearman's rho is +1.00" in alike
-    assert "rho is -1.00 between the numbers as they stand" in alike
+    assert "rho is -1.00 between the table's columns" in alike
     opposite = written(plain([(float(i), float(i)) for i in range(6)]))
-    assert "order the trials oppositely" in opposite
+    assert "rank the trials oppositely" in opposite
     assert "Spearman's rho is -1.00" in opposite
     chance = written(plain([(float(i), (7 * i) % 4) for i in range(8)]))
-    assert "not shown to order the trials alike, nor oppositely: the interval has 0 in it" in chance
+    assert "not shown to rank the trials alike or oppositely: the interval contains 0" in chance
     same = written(plain([(float(i), float(i)) for i in range(6)]), {"pag": "minimize", "score": "minimize"})
-    assert "as they stand" not in same
+    assert "between the table's columns" not in same
 
 
 def test_where_there_is_no_correlation_it_says_why():
@@ -107,9 +107,9 @@ def test_a_persons_pick_stands_beside_the_ranking():
     assert (
         "ada picked trial 1 as the best (2026-01-02); of 4 it ranks 2 by pag and 2 by score. “crisp”" in text
     )
-    assert "Of these two, pag puts the best before the worst, score puts the best before the worst." in text
+    assert "Of these two, pag ranks the best before the worst, score ranks the best before the worst." in text
     turned = written(records, picks=[pick("best", 3), pick("worst", 1)])
-    assert "pag puts the best after the worst" in turned
+    assert "pag ranks the best after the worst" in turned
 
 
 def test_names_are_as_short_as_they_are_unique():

@@ -151,9 +151,7 @@ def test_a_study_of_which_every_trial_fails_fails_and_failed_trials_run_again_wh
 
     with monkeypatch.context() as patch:
         patch.setattr("preimage.tuning.trial.execute", broken)
-        with pytest.raises(
-            PreimageError, match=r"none of 6 trials came to its end.*RuntimeError: no such luck"
-        ):
+        with pytest.raises(PreimageError, match=r"none of 6 trials is complete.*RuntimeError: no such luck"):
             run_study(plan)
     assert all("in broken" in str(each.traceback) for each in records_of(plan))
     with pytest.raises(PreimageError, match="retry-failed"):
@@ -170,7 +168,7 @@ def test_a_tracker_that_goes_away_fails_no_trial_and_is_told_at_the_end(tmp_path
     monkeypatch.setattr("preimage.tuning.trial.open_tracker", gone)
     run_study(plan)
     assert {each.state for each in records_of(plan)} == {"complete"}
-    assert "tiny-0005 will be recorded when the study is over" in caplog.text
+    assert "tiny-0005 will be recorded when the study ends" in caplog.text
     told = [(plan.root / "tracking").read(name).decode() for name in (plan.root / "tracking").names()]
     assert len(told) == 1 + 6
     assert all(text.splitlines()[-1] == '{"end": "FINISHED"}' for text in told)

@@ -4,7 +4,7 @@ import mlflow
 import pytest
 
 from preimage.jobs.base import Result
-from preimage.jobs.pag import PagJob
+from preimage.jobs.pag.job import PagJob
 from preimage.pipelines.execute import execute
 from preimage.pipelines.progress import Silent
 from preimage.runs.run_folder import RunFolder
@@ -97,7 +97,7 @@ def test_a_trials_run_is_its_studys_child_in_mlflow_and_shows_its_samples(tmp_pa
 def test_an_objective_that_is_no_number_fails_the_trial(tmp_path, monkeypatch):
     plan = begun(SHARING, tmp_path)
     params = {"codes.inversion.steps": 3, "train.model.kernel_size": 3}
-    for value, error in ((float("nan"), "prior.pag is nan"), ("high", "says nothing of prior.pag")):
+    for value, error in ((float("nan"), "prior.pag is nan"), ("high", "has no prior.pag")):
         with monkeypatch.context() as patch:
             patch.setattr(PagJob, "run", lambda *_, value=value: Result({"pag": value}))
             record = run_trial(plan.study, 0, params)

@@ -1,4 +1,4 @@
-"""The command line. Only what a verb needs is imported, when it runs: `preimage --help` stays quick."""
+"""The command line. Each verb imports what it needs when it runs, so `preimage --help` stays fast."""
 
 from preimage.cli.main import main
 

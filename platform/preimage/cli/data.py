@@ -1,4 +1,4 @@
-"""data list and data prepare."""
+"""The verbs `data list` and `data prepare`."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +9,12 @@ from rich.table import Table
 if TYPE_CHECKING:
     from preimage.data.config import DataConfig
 
-app = typer.Typer(no_args_is_help=True, help="List image sources and prepare them.")
+app = typer.Typer(no_args_is_help=True, help="List image sources, and prepare datasets from them.")
 
 
 @app.command(name="list")
 def list_sources() -> None:
-    """The image sources, and which are ready on this machine."""
+    """List the image sources and where each is ready on this machine."""
     from preimage.data.sources import SOURCES, found
 
     table = Table("source", "images", "ready", box=None, pad_edge=False)
@@ -25,19 +25,20 @@ def list_sources() -> None:
 
 @app.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="A source from `preimage data list`.")],
+    source: Annotated[str, typer.Argument(help="A source that `preimage data list` shows.")],
     changes: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Settings, such as data.size=32 data.path=images.zip.", metavar="[data.KEY=VALUE]..."
-        ),
+        typer.Argument(help="Settings of the dataset, such as data.size=32.", metavar="[data.KEY=VALUE]..."),
     ] = None,
-    results: Annotated[str, typer.Option(help="The results' folder or URI.")] = "results",
+    results: Annotated[str, typer.Option(help="Folder or URI of the results.")] = "results",
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes that decode, on Ray where there are many images.")
+        int, typer.Option(min=1, help="Processes that decode images; large sources are decoded on Ray.")
     ] = 2,
 ) -> None:
-    """Decode and resize a source's images once, into shards that every job with the same `data` takes."""
+    """Decode and resize a source's images once, for every job with the same `data`.
+
+    Example: preimage data prepare folder data.path=photos.zip data.size=64
+    """
     from preimage.cluster.connect import connect
     from preimage.data.prepare import prepare as make
     from preimage.pipelines.progress import showing
@@ -48,9 +49,12 @@ def prepare(
     connect()
     with showing(console) as show:
         dataset = make(
-            config, Folder.at(results) / "datasets", workers=workers, progress=show.task("preparing images")
+            config,
+            Folder.at(results) / "datasets",
+            workers=workers,
+            on_progress=show.task("preparing images"),
         )
-    skipped = f", {len(dataset.skipped):,} unreadable left out" if dataset.skipped else ""
+    skipped = f", {len(dataset.skipped):,} unreadable skipped" if dataset.skipped else ""
     console.print(
         f"{dataset.count:,} images of {dataset.channels} x {dataset.size} x {dataset.size}, "
         f"{len(dataset.classes)} classes{skipped}: {dataset.folder.uri}",

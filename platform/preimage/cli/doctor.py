@@ -1,4 +1,4 @@
-"""What a machine needs, looked at one by one."""
+"""Check what a run needs from this machine, one finding at a time."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ PACKAGES = ("preimage", "ray", "torch", "torchvision", "mlflow", "optuna", "pyar
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; with a remedy, something to mend."""
+    """One thing that was checked. A remedy says how to fix it; None means that it is fine."""
 
     what: str
     found: str
@@ -28,13 +28,13 @@ class Finding:
 
 
 def examine(results: str) -> Iterator[Finding]:
-    """Look at everything that a run needs."""
+    """Check everything that a run needs."""
     yield _python()
     yield from map(_package, PACKAGES)
     yield _gpu()
     yield _memory()
     yield from _storage(results)
-    yield _token()  # first: Ray sets RAY_AUTH_MODE itself when it starts
+    yield _token()  # before _ray: Ray sets RAY_AUTH_MODE itself when it starts
     yield _ray()
     for name in SOURCES:
         place = found(name)
@@ -66,7 +66,7 @@ def _memory() -> Finding:
     memory = psutil.virtual_memory()
     text = f"{memory.available / GIB:.1f} of {memory.total / GIB:.1f} GiB free, {os.cpu_count()} cores"
     return Finding(
-        "memory", text, None if memory.available > ENOUGH_MEMORY else "close something: Ray needs 4 GiB"
+        "memory", text, None if memory.available > ENOUGH_MEMORY else "free some memory: Ray needs 4 GiB"
     )
 
 
@@ -83,27 +83,29 @@ def _storage(results: str) -> Iterator[Finding]:
     if root.is_local:
         free = psutil.disk_usage(root.path).free
         yield Finding(
-            "disk", f"{free / GIB:.1f} GiB free", None if free > ENOUGH_DISK else "make room: 5 GiB or more"
+            "disk",
+            f"{free / GIB:.1f} GiB free",
+            None if free > ENOUGH_DISK else "free some space: 5 GiB or more",
         )
 
 
 def _token() -> Finding:
-    """What keeps strangers out of a Ray cluster, as Ray itself looks for it."""
+    """The token that secures a Ray cluster, found the way Ray finds it."""
     mode, path = os.environ.get("RAY_AUTH_MODE", ""), _token_file()
-    given, there = bool(os.environ.get("RAY_AUTH_TOKEN")), path.is_file()
-    said = f"RAY_AUTH_MODE={mode or 'unset'}, " + (
-        "RAY_AUTH_TOKEN set" if given else str(path) if there else "no token on this machine"
+    in_variable, in_file = bool(os.environ.get("RAY_AUTH_TOKEN")), path.is_file()
+    found = f"RAY_AUTH_MODE={mode or 'unset'}, " + (
+        "RAY_AUTH_TOKEN set" if in_variable else str(path) if in_file else "no token on this machine"
     )
-    if mode == "token" and not (given or there):
+    if mode == "token" and not (in_variable or in_file):
         return Finding(
-            "Ray token", said, f"copy the cluster's token to {path}, or: ray get-auth-token --generate"
+            "Ray token", found, f"copy the cluster's token to {path}, or run: ray get-auth-token --generate"
         )
-    named = os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_API_SERVER_ADDRESS")
-    if (given or there) and named and mode != "token":
-        return Finding("Ray token", said, "export RAY_AUTH_MODE=token: a cluster with a token refuses others")
-    if there and path.stat().st_mode & 0o077:
-        return Finding("Ray token", f"{said}, which others on this machine can read", f"chmod 600 {path}")
-    return Finding("Ray token", said)
+    cluster = os.environ.get("RAY_ADDRESS") or os.environ.get("RAY_API_SERVER_ADDRESS")
+    if (in_variable or in_file) and cluster and mode != "token":
+        return Finding("Ray token", found, "export RAY_AUTH_MODE=token: without it the token is not sent")
+    if in_file and path.stat().st_mode & 0o077:
+        return Finding("Ray token", f"{found}, readable by other users", f"chmod 600 {path}")
+    return Finding("Ray token", found)
 
 
 def _token_file() -> Path:

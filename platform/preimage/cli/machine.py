@@ -1,4 +1,4 @@
-"""ui and doctor."""
+"""The verbs `ui` and `doctor`."""
 
 from typing import Annotated
 
@@ -6,11 +6,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-Results = Annotated[str, typer.Option(help="The results' folder.")]
+Results = Annotated[str, typer.Option(help="Folder of the results.")]
 
-HERE = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
-"""What a page on this machine is called, through a tunnel too. MLflow's own list has `10.*` and others, which
-names like 10.example.com fit as well: with such a name a page elsewhere could have a browser read ours."""
+LOCAL_HOSTS = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
+"""The host names that MLflow answers to, also through a tunnel. MLflow's own list has `10.*` and others,
+which also match names like 10.example.com: a page under such a name could make a browser read ours."""
 
 
 def ui(
@@ -18,14 +18,14 @@ def ui(
     host: Annotated[
         str,
         typer.Option(
-            help="Address to listen on. Anyone who reaches it can read and write: 0.0.0.0 is for networks "
-            "that you trust. MLflow then answers under addresses of private networks (10.*, 172.16-31.*, "
-            "192.168.*); any other, and a name, has to be in MLFLOW_SERVER_ALLOWED_HOSTS=NAME:PORT."
+            help="Address to listen on. Anyone who can reach it can read and write: use 0.0.0.0 only on "
+            "networks that you trust. MLflow then answers at private addresses (10.*, 172.16-31.*, "
+            "192.168.*); list any other address or a name in MLFLOW_SERVER_ALLOWED_HOSTS=NAME:PORT."
         ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
 ) -> None:
-    """Open MLflow's pages over the results: runs, metrics, grids of samples, files. Ctrl-C ends it."""
+    """Serve MLflow's pages of the results: runs, metrics, samples, files. Ctrl-C stops it."""
     import os
     import sys
 
@@ -35,20 +35,20 @@ def ui(
     root = Folder.at(results)
     if not (root.local / "mlflow.db").exists():
         raise TrackingError(
-            f"{root.uri} holds no MLflow store yet; run something first: preimage run jobs/demo.yaml"
+            f"{root.uri} has no MLflow store yet. Run something first: preimage run jobs/demo.yaml"
         )
     _require_free(host, port)
     from preimage.tracking.on_mlflow import artifacts_uri, local_uri, runs_page  # 3 seconds to import
 
     address = f"http://{host}:{port}/{runs_page(local_uri(root))}"
     Console().print(
-        f"MLflow over {root.uri}, in about ten seconds; Ctrl-C ends it\n{address}",
+        f"MLflow starts in about ten seconds over {root.uri}; Ctrl-C stops it\n{address}",
         highlight=False,
         soft_wrap=True,
     )
     if host in ("127.0.0.1", "localhost"):
-        os.environ.setdefault("MLFLOW_SERVER_ALLOWED_HOSTS", HERE)
-    # 3 processes instead of 10, and no warnings of its own about itself
+        os.environ.setdefault("MLFLOW_SERVER_ALLOWED_HOSTS", LOCAL_HOSTS)
+    # 3 processes instead of 10, and no warnings about MLflow's own code
     os.environ.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", PYTHONWARNINGS="ignore")
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", local_uri(root)),
@@ -69,13 +69,16 @@ def _require_free(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise TrackingError(
-                f"cannot listen on {host}:{port} ({error.strerror}): give another --port, or an address "
-                "of this machine as --host"
+                f"cannot listen on {host}:{port} ({error.strerror}): choose another --port, or "
+                "give an address of this machine as --host"
             ) from error
 
 
 def doctor(results: Results = "results") -> None:
-    """Check this machine: versions, Ray, GPU, memory, disk, datasets; and say what to mend."""
+    """Check this machine's versions, GPU, memory, disk, Ray and datasets; say what to fix.
+
+    The exit code is 1 if there is something to fix.
+    """
     from preimage.cli.doctor import examine
 
     console = Console()
@@ -85,5 +88,5 @@ def doctor(results: Results = "results") -> None:
         table.add_row(finding.what, finding.found, finding.remedy or "")
     console.print(table)
     wrong = sum(finding.remedy is not None for finding in findings)
-    console.print(f"\n{wrong} to mend" if wrong else "\nall is well")
+    console.print(f"\n{wrong} to fix" if wrong else "\nall is well")
     raise typer.Exit(1 if wrong else 0)

@@ -1,4 +1,4 @@
-"""The verbs, gathered, and how mistakes are shown."""
+"""All verbs in one app, and how errors are shown."""
 
 import logging
 import os
@@ -17,8 +17,8 @@ from preimage.errors import PreimageError
 
 app = typer.Typer(
     name="preimage",
-    help="Image generators and the codes behind images: train, invert, measure; on a laptop or a cluster.",
-    epilog="Begin with: preimage run jobs/demo.yaml — then preimage ui, to look at what it did.",
+    help="Train image generators, find the codes behind images, measure both; on a laptop or a cluster.",
+    epilog="Start with: preimage run jobs/demo.yaml — then see the results with: preimage ui",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -42,17 +42,17 @@ app.command(rich_help_panel=CLUSTER)(jobs.stop)
 
 
 def main() -> None:
-    """Run a verb. A mistake the user can mend is one message and exit code 2, never a traceback."""
+    """Run a verb. An error that the user can fix is one message and exit code 2, never a traceback."""
     errors = Console(stderr=True)
     logging.basicConfig(
         format="%(message)s", handlers=[RichHandler(console=errors, show_path=False, show_time=False)]
     )
-    with _told(errors), _attended(), _told(errors):
+    with _errors_shown(errors), _output_captured(), _errors_shown(errors):
         app()
 
 
 @contextmanager
-def _told(errors: Console) -> Iterator[None]:
+def _errors_shown(errors: Console) -> Iterator[None]:
     try:
         yield
     except PreimageError as error:
@@ -61,12 +61,12 @@ def _told(errors: Console) -> Iterator[None]:
 
 
 @contextmanager
-def _attended() -> Iterator[None]:
-    """In a submitted job: what is printed is kept beside the results."""
-    if "PREIMAGE_SUBMISSION" not in os.environ:  # asked here, for its reader takes long to import
+def _output_captured() -> Iterator[None]:
+    """In a submitted job, keep its output beside the results."""
+    if "PREIMAGE_SUBMISSION" not in os.environ:  # checked here: log_capture is slow to import
         yield
         return
-    from preimage.cluster.log_capture import attended
+    from preimage.cluster.log_capture import capture_output
 
-    with attended():
+    with capture_output():
         yield

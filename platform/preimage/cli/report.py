@@ -1,4 +1,4 @@
-"""Plans and outcomes on a terminal."""
+"""Print plans and outcomes on a terminal."""
 
 import yaml
 from rich.console import Console
@@ -11,9 +11,9 @@ from preimage.pipelines.planned import Planned
 
 
 def show_plan(console: Console, planned: Planned, spec: bool = True) -> None:
-    """The resolved spec, if asked for, then of each part what would happen, with what, and at what cost."""
+    """Print the resolved spec if asked for, then what each part would do, with which inputs, at what cost."""
     if spec:
-        text = yaml.safe_dump(planned.resolved(), sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(planned.resolved, sort_keys=False, allow_unicode=True)
         console.print(escape(text), highlight=False)
     described = planned.describe()
     for section in described.sections:
@@ -22,7 +22,7 @@ def show_plan(console: Console, planned: Planned, spec: bool = True) -> None:
 
 
 def show_outcome(console: Console, summary: Summary) -> None:
-    """The metrics, the tables, the pictures, and what to try next."""
+    """Print the metrics, the tables, the pictures, and what to try next."""
     console.print()
     if summary.metrics:
         table = Table("step", "metric", "value", box=None, pad_edge=False)

@@ -1,4 +1,4 @@
-"""run, plan and schema."""
+"""The verbs `run`, `plan` and `schema`."""
 
 import json
 import signal
@@ -10,14 +10,15 @@ from rich.console import Console
 SpecArgument = Annotated[
     str,
     typer.Argument(
-        help="A spec file, or an earlier run: its name, its folder or its MLflow run id.", metavar="SPEC"
+        help="A spec file such as jobs/demo.yaml, or an earlier run by its name, folder or MLflow run id.",
+        metavar="SPEC",
     ),
 ]
 Changes = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Overrides: dotted keys and values, such as training.total_images=100000 "
-        "(in a pipeline: train.training.total_images=100000).",
+        help="Override keys of the spec, such as training.total_images=100000. In a pipeline, begin with "
+        "the step: train.training.total_images=100000.",
         metavar="[KEY=VALUE]...",
     ),
 ]
@@ -25,8 +26,10 @@ Profile = Annotated[
     str | None,
     typer.Option("--profile", "-p", help="Apply one of the spec's named sets of overrides, such as small."),
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Run everything again, beside what equal runs left.")]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Of a study, run the failed trials again.")]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Run everything again in new folders, and keep earlier runs.")
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run a study's failed trials again.")]
 
 
 def run(
@@ -35,17 +38,19 @@ def run(
     profile: Profile = None,
     fresh: Fresh = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print outcome.json as the last thing on stdout.")
+        bool, typer.Option("--json", help="Print outcome.json as the last line of stdout.")
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what Ray and its workers print.")
     ] = False,
     retry_failed: RetryFailed = False,
 ) -> None:
-    """Run a job, a pipeline or a study.
+    """Run a job, a pipeline or a study, and show its results.
 
-    Steps and trials that are finished are skipped, and interrupted ones resume: after a crash, give the same
-    command again.
+    Finished steps and trials are skipped, interrupted ones resume: after a
+    crash, run the same command again.
+
+    Example: preimage run jobs/dcgan.yaml --profile small model.latent_dim=50
     """
     from preimage import api
     from preimage.cli.report import show_outcome
@@ -60,7 +65,7 @@ def run(
         with showing(console) as display:
             outcome = api.run(planned, display=display, verbose=verbose)
     except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; what was made is kept: give the same command again to resume")
+        Console(stderr=True).print("stopped; results so far are kept. Run the same command again to resume")
         raise typer.Exit(130) from None
     show_outcome(console, planned.summarize(outcome))
     if as_json:
@@ -68,7 +73,10 @@ def run(
 
 
 def plan(spec: SpecArgument, changes: Changes = None, profile: Profile = None, fresh: Fresh = False) -> None:
-    """Show what a spec would do and cost, and what is done already. Starts nothing."""
+    """Show what a spec would do and cost, and what is already done. Starts nothing.
+
+    Example: preimage plan jobs/dcgan.yaml --profile small
+    """
     from preimage import api
     from preimage.cli.report import show_plan
 
@@ -78,14 +86,17 @@ def plan(spec: SpecArgument, changes: Changes = None, profile: Profile = None, f
 
 
 def schema() -> None:
-    """Print the JSON Schema of specs: editors complete and check with it."""
+    """Print the JSON Schema of specs, with which editors complete and check them.
+
+    Example: preimage schema > jobs/schema.json
+    """
     from preimage.specs.models import schema as make
 
     print(json.dumps(make(), indent=2))
 
 
 def _connect(verbose: bool) -> None:
-    """Connect to Ray; a submitted job makes sure that all nodes see the results."""
+    """Connect to Ray. A submitted job also checks that all nodes see the results."""
     from preimage.cluster import submissions
     from preimage.cluster.connect import connect
 

@@ -1,4 +1,4 @@
-"""store show and store verify."""
+"""The verbs `store show` and `store verify`."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,15 +9,18 @@ from rich.table import Table
 if TYPE_CHECKING:
     from preimage.storage.folder import Folder
 
-app = typer.Typer(no_args_is_help=True, help="Look into latent stores.")
+app = typer.Typer(no_args_is_help=True, help="Inspect and verify latent stores.")
 StoreArgument = Annotated[
-    str, typer.Argument(help="A latent store's folder, or the name of the run that made it.")
+    str, typer.Argument(help="A latent store's folder, or the name or MLflow run id of its run.")
 ]
 
 
 @app.command()
 def show(store: StoreArgument) -> None:
-    """Say what a store holds: whose codes, how many, how good."""
+    """Show what a store holds: which generator's codes, how many, how good.
+
+    Example: preimage store show invert-0309703cbd
+    """
     from preimage.latents.store import Store
     from preimage.latents.verify import describe
     from preimage.tracking.mirror import flatten
@@ -30,10 +33,11 @@ def show(store: StoreArgument) -> None:
 
 @app.command()
 def verify(store: StoreArgument) -> None:
-    """Prove that a store is whole: every file's digest, every image once, every number finite.
+    """Check that a store is whole: every digest, every image once, every number finite.
 
-    Images that diverged have no loss; it says how many there are, and averages the others.
-    Exit code 2, and the list of all that is wrong, where it is not.
+    Images that diverged have no loss: they are counted, and the average is
+    over the others. If anything is wrong, all problems are listed and the
+    exit code is 2.
     """
     from preimage.latents.verify import verify as check
 

@@ -1,4 +1,4 @@
-"""study show and study pick."""
+"""The verbs `study show` and `study pick`."""
 
 import logging
 from enum import StrEnum
@@ -8,9 +8,9 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-app = typer.Typer(no_args_is_help=True, help="Look into studies, and say which trials look best and worst.")
+app = typer.Typer(no_args_is_help=True, help="Show studies, and record your visual choice of trials.")
 StudyArgument = Annotated[
-    str, typer.Argument(help="A study: its name (study-...), its folder or its MLflow run id.")
+    str, typer.Argument(help="A study, by its name (study-...), folder or MLflow run id.")
 ]
 
 
@@ -23,7 +23,7 @@ class Which(StrEnum):
 
 @app.command()
 def show(study: StudyArgument) -> None:
-    """Show a study's trials in order, as far as they are over, and how its objectives agree."""
+    """Rank a study's trials, also while it runs, and show how its objectives agree."""
     from preimage.tuning.annotate import find_study
     from preimage.tuning.annotations import read_picks
     from preimage.tuning.ranking import correlations, rank
@@ -35,7 +35,7 @@ def show(study: StudyArgument) -> None:
     console.print(Markdown(table(ranking, list(found.spec.space), correlations(ranking), picks)))
     console.print()
     if left := found.spec.trials - len(found.records):
-        console.print(f"{left} of {found.spec.trials} trials are not over yet", highlight=False)
+        console.print(f"{left} of {found.spec.trials} trials have not ended yet", highlight=False)
     pictures = [name for name in found.run.figures.names() if name.endswith(".png")]
     for name in pictures:
         label = name.removesuffix(".png")
@@ -45,13 +45,16 @@ def show(study: StudyArgument) -> None:
 @app.command()
 def pick(
     study: StudyArgument,
-    trial: Annotated[int, typer.Argument(help="The trial's number, as the table and the gallery have it.")],
-    name: Annotated[Which, typer.Argument(help="What its samples look like, beside the others'.")],
-    note: Annotated[str | None, typer.Option(help="Why, in your words.")] = None,
+    trial: Annotated[int, typer.Argument(help="The trial's number, as in the table and the gallery.")],
+    name: Annotated[Which, typer.Argument(help="How its samples look to you.")],
+    note: Annotated[str | None, typer.Option(help="Why you chose it.")] = None,
 ) -> None:
-    """Record that you find a trial's samples the best or the worst; it stands beside the ranking.
+    """Record your visual choice of a study's best or worst trial, beside the ranking.
 
-    The table and the pictures are made anew with it, also in MLflow. Picking again replaces a pick.
+    The table and the figures are updated with it, also in MLflow. A new choice
+    replaces the earlier one.
+
+    Example: preimage study pick STUDY 7 best --note "sharp, all ten digits"
     """
     from preimage.errors import TrackingError
     from preimage.tuning import annotate
@@ -62,9 +65,9 @@ def pick(
         annotate.tell(found, result)
     except TrackingError as error:
         logging.getLogger(__name__).warning(
-            "%s The pick is kept; give the same command again to record it there too.", error
+            "%s Your choice is saved; run the same command again to record it there too.", error
         )
-    console.print(f"trial {trial} is picked as the {name.value} of {found.run.name}", highlight=False)
+    console.print(f"trial {trial} is recorded as your {name.value} of {found.run.name}", highlight=False)
     for each in ("table.md", "best-worst.png"):
         if each == "table.md" or each in result.figures:
             console.print(f"{each:<16} {found.run.figures.uri}/{each}", highlight=False, soft_wrap=True)

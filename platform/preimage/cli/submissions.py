@@ -1,4 +1,4 @@
-"""jobs, status, logs and stop: of what was submitted, from any machine that reaches the results."""
+"""The verbs `jobs`, `status`, `logs` and `stop`: they work on any machine that reaches the results."""
 
 import time
 from codecs import getincrementaldecoder
@@ -10,29 +10,29 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from preimage.cluster.status import Standing
+    from preimage.cluster.status import JobStatus
     from preimage.cluster.submissions import Submission
 
 Name = Annotated[
     str,
     typer.Argument(
-        help="A submission's id, or the name of a spec: then its newest submission.", metavar="SUBMISSION"
+        help="A submission's id, or a spec's name for its newest submission.", metavar="SUBMISSION"
     ),
 ]
-Results = Annotated[str, typer.Option(help="The results' folder.", envvar="PREIMAGE_RESULTS")]
+Results = Annotated[str, typer.Option(help="Folder or URI of the results.", envvar="PREIMAGE_RESULTS")]
 Address = Annotated[
     str | None,
-    typer.Option(help="The cluster's dashboard, where it is not at the address that was submitted to."),
+    typer.Option(help="The cluster's dashboard, if it is not at the address that the job was submitted to."),
 ]
 EVERY = 1.0
-"""Seconds between two looks at new output."""
+"""Seconds between two checks for new output."""
 PATIENCE = 60.0
-"""Seconds for a job to end once it was asked to."""
+"""Seconds that a job has to end after a request to stop."""
 COLOURS = {"finished": "green", "failed": "red", "died": "red", "lost": "red", "running": "cyan"}
 
 
 def jobs(results: Results = "results", address: Address = None) -> None:
-    """List what was submitted, the newest last, and how it stands; also when its cluster is gone."""
+    """List all submissions and their states, the newest last, even if the cluster is gone."""
     from preimage.cluster import submissions
     from preimage.cluster.status import Clusters
     from preimage.storage.folder import Folder
@@ -40,42 +40,47 @@ def jobs(results: Results = "results", address: Address = None) -> None:
     console, clusters = Console(), Clusters(address)
     found = submissions.list_all(Folder.at(results))
     if not found:
-        console.print(f"nothing was submitted with results={results}: preimage submit SPEC")
+        console.print(f"no submissions with results={results}. Submit one: preimage submit SPEC")
         return
     table = Table("submission", "state", "by", "submitted", "", box=None, pad_edge=False)
     table.columns[0].no_wrap = table.columns[3].no_wrap = True
     for each in found:
-        known, standing = each.record, clusters.standing(each)
-        moment = known["created"][:16].replace("T", " ")
-        plain = map(escape, (known["user"], moment, _said(each, standing)))
-        table.add_row(escape(each.id), _state(standing), *plain)
+        record, job_status = each.record, clusters.status(each)
+        moment = record["created"][:16].replace("T", " ")
+        plain = map(escape, (record["user"], moment, _summary(each, job_status)))
+        table.add_row(escape(each.id), _state(job_status), *plain)
     console.print(table)
 
 
 def status(name: Name, results: Results = "results", address: Address = None) -> None:
-    """Say how a submission stands, where its run is, and its pages in Ray and MLflow."""
+    """Show a submission's state, where its run is, and its pages in Ray and MLflow.
+
+    The state is pending, running, finished, failed, stopped, died (its process
+    ended unexpectedly), lost (its cluster was restarted) or unknown (no cluster
+    answers).
+    """
     from preimage.cluster.status import Clusters
 
     console, submission = Console(), _find(name, results)
-    standing = Clusters(address).standing(submission)
+    job_status = Clusters(address).status(submission)
     table = Table.grid(padding=(0, 2))
-    for label, fact in _facts(submission, standing):
-        table.add_row(label, escape(fact), style=_colour(standing) if label == "state" else None)
+    for label, fact in _facts(submission, job_status):
+        table.add_row(label, escape(fact), style=_colour(job_status) if label == "state" else None)
     console.print(table)
-    if standing.state in ("stopped", "died", "lost", "failed"):
+    if job_status.state in ("stopped", "died", "lost", "failed"):
         command = f"preimage submit {submission.id} --results {results}"
         console.print(
-            f"\nnothing made is lost; to go on: [cyan]{command}[/cyan]", soft_wrap=True, highlight=False
+            f"\nresults so far are kept; to resume: [cyan]{command}[/cyan]", soft_wrap=True, highlight=False
         )
 
 
 def logs(
     name: Name,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until the job is over.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the job ends.")] = False,
     results: Results = "results",
     address: Address = None,
 ) -> None:
-    """Show what a submission printed, kept beside the results."""
+    """Print a submission's output, which is kept beside the results."""
     submission = _find(name, results)
     if follow:
         follow_output(submission, address)
@@ -84,14 +89,14 @@ def logs(
 
 
 def stop(name: Name, results: Results = "results", address: Address = None) -> None:
-    """End a submission and all its processes. What it made is kept: submitted again, it goes on."""
+    """Stop a submission and all its processes. Results are kept; submit it again to resume."""
     from preimage.cluster.status import ACTIVE, Clusters, ray_id
     from preimage.errors import PreimageError
 
     console, submission, clusters = Console(), _find(name, results), Clusters(address)
-    standing = clusters.standing(submission)
-    if standing.is_over:
-        console.print(f"{submission.id} is over already: {_state(standing)}")
+    job_status = clusters.status(submission)
+    if job_status.has_ended:
+        console.print(f"{submission.id} has already ended: {_state(job_status)}")
         return
     cluster, job = clusters.of(submission), ray_id(submission)
     submission.ask_to_stop()
@@ -101,32 +106,32 @@ def stop(name: Name, results: Results = "results", address: Address = None) -> N
         while cluster.status(job) in ACTIVE:
             if time.monotonic() > end:
                 raise PreimageError(
-                    f"{submission.id} was asked to stop {PATIENCE:.0f} seconds ago and has not: see "
+                    f"{submission.id} has not stopped {PATIENCE:.0f} seconds after the request: see "
                     f"{cluster.address}/#/jobs/{job}"
                 )
             time.sleep(0.2)
-    console.print(f"stopped {submission.id}; what it made is kept")
+    console.print(f"stopped {submission.id}; its results are kept")
 
 
 def follow_output(submission: "Submission", address: str | None = None) -> None:
-    """Print what a submission prints until it is over; exit code 1 where it did not end well."""
+    """Print a submission's output until it ends. The exit code is 1 unless it finished."""
     from preimage.cluster.status import Clusters
     from preimage.cluster.submissions import BEGINNING
 
     clusters, place, decoder = Clusters(address), BEGINNING, getincrementaldecoder("utf-8")("replace")
     try:
         while True:
-            standing = clusters.standing(submission)  # before the output: what is over prints no more
+            job_status = clusters.status(submission)  # before reading: an ended job prints no more
             fresh, place = submission.printed(place)
             print(decoder.decode(fresh), end="", flush=True)
-            if standing.is_over:
+            if job_status.has_ended:
                 break
             time.sleep(EVERY)
     except KeyboardInterrupt:
-        Console(stderr=True).print(f"\n{submission.id} goes on; preimage stop ends it")
+        Console(stderr=True).print(f"\n{submission.id} keeps running; preimage stop ends it")
         raise typer.Exit(130) from None
-    Console(stderr=True).print(f"{submission.id}: {_state(standing)} {escape(standing.why)}".strip())
-    raise typer.Exit(0 if standing.state == "finished" else 1)
+    Console(stderr=True).print(f"{submission.id}: {_state(job_status)} {escape(job_status.why)}".strip())
+    raise typer.Exit(0 if job_status.state == "finished" else 1)
 
 
 def _find(name: str, results: str) -> "Submission":
@@ -136,21 +141,21 @@ def _find(name: str, results: str) -> "Submission":
     return submissions.find(Folder.at(results), name)
 
 
-def _facts(submission: "Submission", standing: "Standing") -> list[tuple[str, str]]:
-    known, state = submission.record, submission.state()
+def _facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str, str]]:
+    record, state = submission.record, submission.state()
     facts = [
-        ("submission", f"{submission.id}, by {known['user']} on {known['host']}, {known['created']}"),
-        ("state", standing.state + (f" ({standing.why})" if standing.why else "")),
+        ("submission", f"{submission.id}, by {record['user']} on {record['host']}, {record['created']}"),
+        ("state", job_status.state + (f" ({job_status.why})" if job_status.why else "")),
     ]
     if state:
         facts.append(("job", f"attempt {state['attempt']}, process {state['pid']} on {state['host']}"))
     facts += [
-        ("cluster", f"{known['address']}/#/jobs/{state.get('ray_job') or submission.id}"),
-        ("code", f"{known.get('git_commit') or 'no commit'}, {submission.folder.uri}/code.zip"),
+        ("cluster", f"{record['address']}/#/jobs/{state.get('ray_job') or submission.id}"),
+        ("code", f"{record.get('git_commit') or 'no commit'}, {submission.folder.uri}/code.zip"),
         ("output", f"{submission.logs.uri}: {_last(submission)}"),
-        ("run", known["run"]),
+        ("run", record["run"]),
     ]
-    made = _run(known["run"])
+    made = _run(record["run"])
     if page := made.get("mlflow_page") or made.get("mlflow_run_id"):
         facts.append(("MLflow", page))
     return facts
@@ -164,23 +169,23 @@ def _run(address: str) -> dict[str, Any]:
     return RunFolder(folder).about() if folder.exists("run.json") else {}
 
 
-def _state(standing: "Standing") -> str:
-    return f"[{_colour(standing)}]{standing.state}[/]"
+def _state(job_status: "JobStatus") -> str:
+    return f"[{_colour(job_status)}]{job_status.state}[/]"
 
 
-def _colour(standing: "Standing") -> str:
-    return COLOURS.get(standing.state, "yellow")
+def _colour(job_status: "JobStatus") -> str:
+    return COLOURS.get(job_status.state, "yellow")
 
 
-def _said(submission: "Submission", standing: "Standing") -> str:
-    """What tells most of it in a line."""
-    if standing.state == "finished":
+def _summary(submission: "Submission", job_status: "JobStatus") -> str:
+    """The run of a finished submission; otherwise why it is in its state, or its last line."""
+    if job_status.state == "finished":
         return submission.record["run"].rsplit("/", 1)[-1]
-    return standing.why or _last(submission)
+    return job_status.why or _last(submission)
 
 
 def _last(submission: "Submission") -> str:
-    """The last line that it printed."""
+    """The last line of its output."""
     names = submission.logs.names()
     lines = submission.logs.read(names[-1]).decode(errors="replace").split("\n") if names else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "")[:100]

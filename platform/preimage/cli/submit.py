@@ -1,4 +1,4 @@
-"""submit: hand a spec to a running cluster."""
+"""The verb `submit`: run a spec on a Ray cluster."""
 
 import json
 import os
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Results = Annotated[
     str | None,
     typer.Option(
-        help="Where all machines keep their results: a shared path, or a URI such as s3://bucket/folder.",
+        help="Where every machine reaches the results: a shared path, or a URI such as s3://bucket/folder.",
         envvar="PREIMAGE_RESULTS",
     ),
 ]
@@ -34,23 +34,25 @@ def submit(
     address: Annotated[
         str | None,
         typer.Option(
-            help="The cluster's dashboard; without it RAY_API_SERVER_ADDRESS or RAY_ADDRESS, else "
+            help="The cluster's dashboard. Default: RAY_API_SERVER_ADDRESS or RAY_ADDRESS, else "
             "http://127.0.0.1:8265."
         ),
     ] = None,
     results: Results = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Stay, and show what the job prints.")
+        bool, typer.Option("--follow", "-f", help="Print the job's output until it ends.")
     ] = False,
     retry_failed: RetryFailed = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the submission's record as the last thing on stdout.")
+        bool, typer.Option("--json", help="Print the submission's record as a line of JSON on stdout.")
     ] = False,
 ) -> None:
     """Submit a job, a pipeline or a study to a running Ray cluster.
 
-    This machine may be switched off afterwards. Submit again what was stopped, or was lost with its
-    cluster: it resumes. SPEC may also be an earlier submission.
+    You may then switch this machine off. To resume a job that was stopped, or
+    lost with its cluster, submit it again. SPEC may also be a submission's id.
+
+    Example: preimage submit jobs/dcgan.yaml --results s3://bucket/folder -f
     """
     from preimage.cli.report import show_plan
     from preimage.cli.submissions import follow_output
@@ -62,11 +64,11 @@ def submit(
     planned = _plan(spec, changes or [], profile, results, retry_failed)
     show_plan(console, planned, spec=False)
     if planned.is_done:
-        console.print("\nall of it is finished already: nothing was submitted")
+        console.print("\neverything is already finished: nothing was submitted")
         return
     root = planned.root
     cluster = Jobs(address_of(address))
-    _require_alone(cluster, root, planned.fingerprint)
+    _require_not_running(cluster, root, planned.fingerprint)
     upload = collect()
     _show_upload(console, upload)
     submission = submissions.create(root, planned.name)
@@ -75,7 +77,7 @@ def submit(
     entrypoint += " --retry-failed" if retry_failed else ""
     try:
         cluster.submit(submission, entrypoint)
-    except BaseException:  # what no cluster has was not submitted
+    except BaseException:  # no cluster has it, so keep no record
         submission.folder.delete()
         raise
     _show_next(console, submission, plain_command(cluster.address, submission, entrypoint))
@@ -88,7 +90,7 @@ def submit(
 def _plan(
     spec: str, changes: list[str], profile: str | None, results: str | None, retry_failed: bool
 ) -> "Planned":
-    """The plan, its spec looked up among the submissions too. Raises PreimageError."""
+    """Plan the spec, which may also be an earlier submission's id. Raises PreimageError."""
     from preimage import api
     from preimage.cluster import submissions
     from preimage.errors import SpecError
@@ -101,45 +103,45 @@ def _plan(
         earlier = [each for each in submissions.list_all(Folder.at(places[-1])) if each.id == spec]
         spec = f"{earlier[0].folder.uri}/spec.yaml" if earlier else spec
     planned = api.plan(spec, changes, profile, retry_failed=retry_failed)
-    written = planned.resolved()["results"]
+    written = planned.resolved["results"]
     if "://" not in written and not os.path.isabs(written):
         raise SpecError(
-            f"results={written!r} would lie in the job's own folder on the cluster, and go with it. Say "
-            "where all machines reach them: results=/shared/results, results=s3://bucket/folder, or "
+            f"results={written!r} would be in the job's own folder on the cluster, and be deleted with it. "
+            "Give a place that all machines reach: results=/shared/results, results=s3://bucket/folder, or "
             "PREIMAGE_RESULTS"
         )
     return planned
 
 
-def _require_alone(cluster: "Jobs", root: "Folder", fingerprint: str) -> None:
-    """Raise PreimageError where the cluster is at the same plan already."""
+def _require_not_running(cluster: "Jobs", root: "Folder", fingerprint: str) -> None:
+    """Raise PreimageError if the cluster is already running the same plan."""
     from preimage.cluster import submissions
     from preimage.cluster.status import ACTIVE, ray_id
     from preimage.errors import PreimageError
 
     for each in submissions.list_all(root):
-        known = each.record
-        same = known["fingerprint"] == fingerprint and known["address"] == cluster.address
+        record = each.record
+        same = record["fingerprint"] == fingerprint and record["address"] == cluster.address
         if (
             same
             and each.state().get("state") not in submissions.ENDED
             and cluster.status(ray_id(each)) in ACTIVE
         ):
             raise PreimageError(
-                f"the cluster is at it already: submission {each.id} of {known['user']}, since "
-                f"{known['created']}. See `preimage logs {each.id} -f`, or end it first: preimage stop "
-                f"{each.id}"
+                f"the cluster is already running this plan: submission {each.id} of {record['user']}, since "
+                f"{record['created']}. Follow it with `preimage logs {each.id} -f`, or stop it first: "
+                f"preimage stop {each.id}"
             )
 
 
 def _record(submission: "Submission", planned: "Planned", address: str, upload: "Upload") -> None:
-    """Write what was submitted before the cluster is told: a job that finds no record does not begin."""
+    """Write the record before submitting to the cluster: a job that finds no record does not start."""
     import yaml
 
     from preimage.pipelines.provenance import git_commit, versions
     from preimage.storage.host_info import host, now, user
 
-    text = yaml.safe_dump(planned.resolved(), sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(planned.resolved, sort_keys=False, allow_unicode=True)
     submission.folder.write("spec.yaml", text.encode())
     submission.folder.write("code.zip", upload.archive)
     submission.folder.write_json(
@@ -172,9 +174,9 @@ def _show_next(console: Console, submission: "Submission", plain: str) -> None:
     root = submission.folder.parent.parent.uri
     where = "" if os.environ.get("PREIMAGE_RESULTS") else f" --results {root}"
     for words, what in (
-        (f"logs {submission.id} -f", "what it prints"),
-        (f"status {submission.id}", "how far it is, and its pages in Ray and MLflow"),
-        (f"stop {submission.id}", "end it; submitted again, it resumes"),
+        (f"logs {submission.id} -f", "follow its output"),
+        (f"status {submission.id}", "see its state, and its pages in Ray and MLflow"),
+        (f"stop {submission.id}", "stop it; submit it again to resume"),
     ):
         command = f"preimage {words}{where}"
         console.print(f"  [cyan]{escape(command)}[/cyan]  {what}", highlight=False, soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Ray: start it here or connect to a cluster. Nothing above imports it before it is needed."""
+"""Ray: start it on this machine or connect to a cluster. Callers import this only when they need it."""

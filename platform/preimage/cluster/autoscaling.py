@@ -1,7 +1,7 @@
 """Ask a cluster's autoscaler for nodes, and wait until they have joined.
 
-Tested with both of Ray's autoscalers, over Ray's provider that starts its nodes on one machine: CPUs that
-they can add, and CPUs that they cannot. Not tested: GPUs, a cloud's provider, launches that fail.
+Tested with both of Ray's autoscalers and Ray's provider that starts nodes on one machine: with CPUs that they
+can add, and with CPUs that they cannot. Not tested: GPUs, cloud providers, launches that fail.
 """
 
 import json
@@ -13,73 +13,73 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0
-"""Seconds that an autoscaler has to say whether it can; it looks every 5."""
+"""Seconds for an autoscaler to report whether it can add the nodes; it checks every 5."""
 EVERY = 5.0
 
 
 def wait_for_nodes(bundle: Mapping[str, float], count: int) -> bool:
-    """Wait until the cluster has room for so many bundles, such as {"CPU": 2, "GPU": 1}.
+    """Wait until the cluster has room for `count` bundles, such as {"CPU": 2, "GPU": 1}.
 
-    False, in at most PATIENCE seconds, where it has no autoscaler or one that can never make that room; the
-    older one first adds what it can, and that may take longer. Launches that fail are the autoscaler's to
-    repeat: this waits for as long as it means to go on.
+    Returns False within PATIENCE seconds if there is no autoscaler, or if it can never add the nodes. The
+    older autoscaler first adds what it can, which may take longer. The autoscaler repeats failed launches:
+    this waits as long as it keeps trying.
     """
     import ray
     from ray.autoscaler.sdk import request_resources
 
     wanted = {name: each * count for name, each in bundle.items()}
-    asked, told, says = time.monotonic(), False, _autoscaler()
+    begin, logged, feasible = time.monotonic(), False, _autoscaler()
     try:
         while True:
-            request_resources(bundles=[dict(bundle)] * count)  # again: another job's takes its place
-            can = says()  # before the look: what it says has joined is seen then
+            request_resources(bundles=[dict(bundle)] * count)  # again: another job's request replaces it
+            can = feasible()  # before the resources: nodes that it reports as joined are then counted
             has = ray.cluster_resources()
             if all(has.get(name, 0) >= each for name, each in wanted.items()):
                 return True
-            if can is False or (can is None and time.monotonic() - asked > PATIENCE):
+            if can is False or (can is None and time.monotonic() - begin > PATIENCE):
                 return False
-            if can and not told:
-                log.warning("waiting for nodes: %s wanted, %s there", _said(wanted), _said(wanted, has))
-                told = True
+            if can and not logged:
+                log.warning("waiting for nodes: need %s, have %s", _listed(wanted), _listed(wanted, has))
+                logged = True
             time.sleep(EVERY / 5)
     finally:
         request_resources(bundles=[])
 
 
 def _autoscaler() -> Callable[[], bool | None]:
-    """What tells whether the autoscaler can do what it is asked from now on; None: not said yet."""
+    """A function: can the autoscaler meet requests made from now on? None: not known yet."""
     from ray.autoscaler.v2.utils import is_autoscaler_v2
 
     return _newer() if is_autoscaler_v2() else _older()
 
 
 def _newer() -> Callable[[], bool | None]:
-    """Since Ray 2.50, and on Kubernetes: it names what no kind of node can hold."""
+    """Version 2, since Ray 2.50 and on Kubernetes: it reports requests that no node type can hold."""
     before = _status().cluster_resource_state.cluster_resource_state_version
 
-    def says() -> bool | None:
+    def feasible() -> bool | None:
         state = _status().autoscaling_state
         if state.last_seen_cluster_resource_state_version <= before:
             return None
         return not state.infeasible_cluster_resource_constraints
 
-    return says
+    return feasible
 
 
 def _older() -> Callable[[], bool | None]:
-    """The one of cluster-local.yaml: it only names what it launches, in one report and the next."""
+    """Version 1, as in cluster-local.yaml: it only reports what it launches, from one report to the next."""
     reports = [_report()]
 
-    def says() -> bool | None:
+    def feasible() -> bool | None:
         report = _report()
         if report and report.get("time") != reports[-1].get("time"):
             reports.append(report)
-        told = reports[-1].get("autoscaler_report") or {}
-        if len(reports) > 1 and (told.get("pending_launches") or told.get("pending_nodes")):
+        last = reports[-1].get("autoscaler_report") or {}
+        if len(reports) > 1 and (last.get("pending_launches") or last.get("pending_nodes")):
             return True
         return None if len(reports) < 3 else False
 
-    return says
+    return feasible
 
 
 def _report() -> dict[str, Any]:
@@ -98,6 +98,6 @@ def _status() -> Any:
     return reply
 
 
-def _said(wanted: Mapping[str, float], has: Mapping[str, float] | None = None) -> str:
+def _listed(wanted: Mapping[str, float], has: Mapping[str, float] | None = None) -> str:
     numbers = wanted if has is None else {name: has.get(name, 0) for name in wanted}
     return " and ".join(f"{number:g} {name}s" for name, number in numbers.items())

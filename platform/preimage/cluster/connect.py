@@ -13,18 +13,18 @@ QUIET = {
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "1",  # how soon a worker's death is seen
-    "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": "120",  # how long one may not answer: it is stuck then
+    "RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S": "120",  # one that is silent for longer is stuck
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "120",
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",  # 15 otherwise: anything else on the machine then comes first
+    "RAY_worker_niceness": "0",  # with Ray's 15, anything else on the machine comes first
 }
 
 
 def connect(verbose: bool = False) -> None:
     """Connect to Ray once in this process; without RAY_ADDRESS, start it on this machine.
 
-    Raises PreimageError where a cluster was named and does not answer.
+    Raises PreimageError if Ray does not start, or the cluster does not answer.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -34,11 +34,11 @@ def connect(verbose: bool = False) -> None:
 
     if ray.is_initialized():
         return
-    # By itself Ray would also join any cluster that a file in /tmp names, whoever wrote it.
+    # By default Ray would also join any cluster that a file in /tmp names, whoever wrote it.
     address = os.environ.get("RAY_ADDRESS") or "local"
     here = address == "local"
     try:
-        # Ray's C++ announces its log level on stderr
+        # Ray's C++ prints its log level on stderr
         with (
             nullcontext() if verbose else _stderr_closed(),
             _on_loopback() if here else nullcontext(),
@@ -49,11 +49,13 @@ def connect(verbose: bool = False) -> None:
                 log_to_driver=verbose,
                 logging_level=logging.INFO if verbose else logging.ERROR,
             )
-    except Exception as error:  # of many kinds, a bare Exception among them
+    except Exception as error:  # Ray raises many kinds, a bare Exception among them
         where = "Ray on this machine" if here else f"the Ray cluster at {address}"
-        token = "" if here else " It may want a token, or another: RAY_AUTH_MODE=token, ~/.ray/auth_token."
+        token = (
+            "" if here else " It may need a token, or another one: RAY_AUTH_MODE=token, ~/.ray/auth_token."
+        )
         raise PreimageError(
-            f"cannot reach {where}: {error}.{token} `preimage doctor` looks for the cause."
+            f"cannot reach {where}: {error}.{token} `preimage doctor` helps to find the cause."
         ) from error
     keep_token_private()
     from preimage.cluster.locks import hold_locks
@@ -66,16 +68,16 @@ def connect(verbose: bool = False) -> None:
 
 
 def keep_token_private() -> None:
-    """Ray writes its token so that every user of the machine can read it."""
+    """Make Ray's token readable by its owner only: Ray lets every user of the machine read it."""
     path = Path("~/.ray/auth_token").expanduser()
-    with suppress(OSError):  # it is not there, or not ours
+    with suppress(OSError):  # it does not exist, or is not ours
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
 
 
 @contextmanager
 def _on_loopback() -> Iterator[None]:
-    """Ray started in the block listens on 127.0.0.1 alone, as it does by itself on Windows and macOS.
+    """Ray that starts in this block listens only on 127.0.0.1, its default on Windows and macOS.
 
     On Linux it would listen on every interface; `_node_ip_address="127.0.0.1"` does not change that.
     """
@@ -91,7 +93,7 @@ def _on_loopback() -> Iterator[None]:
 
 @contextmanager
 def _stderr_closed() -> Iterator[None]:
-    """Nothing reaches the terminal's stderr, from C++ either; Python's exceptions still do their work."""
+    """Discard what is written to stderr, also by C++. Python's exceptions still propagate."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -103,9 +105,9 @@ def _stderr_closed() -> Iterator[None]:
 
 
 def require(resources: Resources) -> bool:
-    """Whether each worker gets a GPU. Where the cluster's autoscaler can add what is missing, wait for that.
+    """Whether each worker gets a GPU. If the cluster's autoscaler can add missing nodes, wait for them.
 
-    Raises PreimageError where the cluster can never hold the workers.
+    Raises PreimageError if the cluster can never hold the workers.
     """
     import ray
 
@@ -128,8 +130,8 @@ def require(resources: Resources) -> bool:
     )
 
 
-def _too_many(resources: Resources, wanted: str, there: str) -> str:
+def _too_many(resources: Resources, wanted: str, has: str) -> str:
     return (
-        f"{resources.needed} workers need {wanted} but the cluster has {there}. "
+        f"{resources.needed} workers need {wanted} but the cluster has {has}. "
         "Lower resources.workers or resources.cpus_per_worker, or set resources.gpu=false."
     )

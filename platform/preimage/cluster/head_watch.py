@@ -1,4 +1,4 @@
-"""Say that the cluster's head is gone. Ray itself ends a driver a minute later, without a word."""
+"""Warn when the cluster's head is gone. Ray itself ends a driver a minute later, without a message."""
 
 import logging
 import socket
@@ -10,11 +10,11 @@ import ray
 log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
-"""Between two looks."""
+"""Seconds between two checks."""
 
 
 def watch_head() -> None:
-    """Watch the head of the cluster that this process is connected to, for as long as it is."""
+    """Watch the head of the cluster that this process is connected to, until it disconnects."""
     address = ray.get_runtime_context().gcs_address
     threading.Thread(target=_watch, args=(address,), name="head", daemon=True).start()
 
@@ -26,8 +26,8 @@ def _watch(address: str) -> None:
         if missed == 2:
             log.warning(
                 "the head of the Ray cluster at %s does not answer. If it stays away for a minute, Ray ends "
-                "this command with exit code 1 and says nothing. What was saved is kept: run the same "
-                "command again, when the cluster is there, to go on from it.",
+                "this command with exit code 1 and without a message. Results so far are kept: when the "
+                "cluster is back, run the same command again to resume.",
                 address,
             )
         time.sleep(EVERY_S)

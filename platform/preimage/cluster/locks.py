@@ -1,4 +1,4 @@
-"""Locks that the cluster holds: a named actor, which goes when the driver or worker that made it is gone."""
+"""Locks that the cluster holds: each is a named actor, which ends with the driver or worker that made it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ NAMESPACE = "preimage"
 
 
 def hold_locks() -> None:
-    """From now on the cluster holds the locks of this process where storage has none."""
+    """From now on, the cluster holds this process's locks on storage that has no locks."""
     locks.elsewhere = _on_cluster
 
 
@@ -35,7 +35,7 @@ def _holder_of(name: str) -> dict[str, Any]:
     try:
         holder: Any = ray.get_actor(name, NAMESPACE)
         return dict(ray.get(holder.who.remote(), timeout=10))
-    except (ValueError, RayError):  # it has just gone
+    except (ValueError, RayError):  # it has just ended
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Ray Jobs: give a job to a running cluster, ask after it, end it."""
+"""Ray Jobs: submit a job to a running cluster, get its status, stop it."""
 
 import json
 import logging
@@ -22,26 +22,26 @@ from preimage.storage.host_info import SUBMISSION
 
 HERE = "http://127.0.0.1:8265"
 ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
-"""Ray's variables that name a cluster; its client takes them before what it is told."""
+"""Ray's variables that name a cluster; its client prefers them to its argument."""
 PATIENCE = 10.0
 """Seconds for a cluster to answer at all."""
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 def address_of(asked: str | None) -> str:
-    """Where the cluster's dashboard is: as asked, as the environment says, or on this machine.
+    """The address of the cluster's dashboard: as asked, from the environment, or on this machine.
 
-    Raises PreimageError where that is no http address.
+    Raises PreimageError if it is not an http address.
     """
     named = [os.environ.get(name) for name in ADDRESSES]
     address = asked or next((each for each in named if each and each.startswith("http")), HERE)
     if not _is_page(address):
         raise PreimageError(
-            f"{address!r} is not the address of a cluster's dashboard: give one such as {HERE}, the one that "
-            "`ray start` and `ray up` print"
+            f"{address!r} is not the address of a cluster's dashboard: give one such as {HERE}, as "
+            "`ray start` and `ray up` print it"
         )
     if "@" in urlsplit(address).netloc:
-        raise PreimageError("an address holds no user and password: a cluster is entered with its token")
+        raise PreimageError("an address may contain no user and password: the cluster checks a token instead")
     return address.rstrip("/")
 
 
@@ -49,7 +49,7 @@ def _is_page(address: str) -> bool:
     try:
         parts = urlsplit(address)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not close, a port of six digits
+    except ValueError:  # unclosed brackets, or a port of six digits
         return False
 
 
@@ -57,21 +57,21 @@ class Jobs:
     """The jobs of one cluster."""
 
     def __init__(self, address: str) -> None:
-        """Raises PreimageError where no cluster answers, where it refuses us, or where it is another Ray."""
+        """Raises PreimageError if no cluster answers, if it refuses us, or if its version of Ray differs."""
         self.address = address
         _require_answer(address)
-        with _asking(address), _alone():
+        with _explained_errors(address), _only_this_address():
             self.client = JobSubmissionClient(address)
-        theirs = self.client._server_ray_version  # it asked as it connected
+        theirs = self.client._server_ray_version  # it asked when it connected
         if theirs != ray.__version__:
             raise PreimageError(
-                f"the cluster at {address} runs Ray {theirs}, and here is Ray {ray.__version__}: install the "
-                f"same version here, pip install 'ray[default]=={theirs}'"
+                f"the cluster at {address} runs Ray {theirs} but this machine has Ray {ray.__version__}. "
+                f"Install the same version here: pip install 'ray[default]=={theirs}'"
             )
 
     def submit(self, submission: Submission, entrypoint: str) -> None:
-        """Hand a recorded submission in under its own id. Raises PreimageError."""
-        with _asking(self.address), _alone():
+        """Submit a recorded submission under its own id. Raises PreimageError."""
+        with _explained_errors(self.address), _only_this_address():
             self.client.submit_job(
                 entrypoint=entrypoint,
                 submission_id=submission.id,
@@ -80,21 +80,21 @@ class Jobs:
             )
 
     def status(self, submission_id: str) -> str | None:
-        """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; None where the cluster knows no such job."""
+        """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; None if the cluster knows no such job."""
         details = self._details(submission_id)
         return details and str(details.status.value)
 
     def message(self, submission_id: str) -> str:
-        """What Ray says of it."""
+        """Ray's message about the job."""
         details = self._details(submission_id)
         return (details and details.message) or ""
 
     def stop(self, submission_id: str) -> None:
-        with _asking(self.address):
+        with _explained_errors(self.address):
             self.client.stop_job(submission_id)
 
     def _details(self, submission_id: str) -> Any:
-        with _asking(self.address):
+        with _explained_errors(self.address):
             try:
                 return self.client.get_job_info(submission_id)
             except RuntimeError as error:
@@ -104,7 +104,7 @@ class Jobs:
 
 
 def runtime_env(submission: Submission) -> dict[str, Any]:
-    """What a job runs in: this package, and the name of its submission."""
+    """The runtime environment of a job: this package, and its submission's address."""
     return {
         "py_modules": [str(PACKAGE)],
         "excludes": EXCLUDED,
@@ -113,7 +113,7 @@ def runtime_env(submission: Submission) -> dict[str, Any]:
 
 
 def plain_command(address: str, submission: Submission, entrypoint: str) -> str:
-    """What does the same with Ray's own command line."""
+    """The same submission with Ray's own command line."""
     environment = shlex.quote(json.dumps(runtime_env(submission)))
     return f"ray job submit --address {address} --runtime-env-json {environment} -- {entrypoint}"
 
@@ -132,8 +132,8 @@ def _require_answer(address: str) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Without the variables that Ray would take before this address, and without its notes on uploads."""
+def _only_this_address() -> Iterator[None]:
+    """Hide the variables that Ray prefers to this address, and its log of uploads."""
     kept = {name: os.environ.pop(name) for name in ADDRESSES if name in os.environ}
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
@@ -145,8 +145,8 @@ def _alone() -> Iterator[None]:
 
 
 @contextmanager
-def _asking(address: str) -> Iterator[None]:
-    """Raises PreimageError for what Ray's client raises."""
+def _explained_errors(address: str) -> Iterator[None]:
+    """Raise PreimageError for what Ray's client raises."""
     try:
         yield
     except AuthenticationError as error:
@@ -155,16 +155,16 @@ def _asking(address: str) -> Iterator[None]:
         raise PreimageError(f"the cluster at {address} does not answer: {error}") from error
     except RuntimeError as error:
         first = str(error).strip().split("\n", 1)[0][:300]
-        raise PreimageError(f"the cluster at {address} says: {first}") from error
+        raise PreimageError(f"the cluster at {address} reports: {first}") from error
 
 
 def _refused(address: str) -> str:
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return (
-            f"the cluster at {address} wants a token, and none was sent. Copy the head node's "
+            f"the cluster at {address} needs a token, and none was sent. Copy the head node's "
             "~/.ray/auth_token to the same place here, chmod 600 it, and export RAY_AUTH_MODE=token"
         )
     return (
-        f"the cluster at {address} refuses the token that was sent. Take the head node's again: copy its "
-        "~/.ray/auth_token to the same place here, chmod 600; RAY_AUTH_TOKEN, where it is set, comes first"
+        f"the cluster at {address} refuses the token that was sent. Copy the head node's ~/.ray/auth_token "
+        "to the same place here again, and chmod 600 it. If RAY_AUTH_TOKEN is set, it takes precedence"
     )

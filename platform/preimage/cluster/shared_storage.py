@@ -1,4 +1,4 @@
-"""Whether all nodes of the cluster see the results."""
+"""Check that all nodes of the cluster see the results."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from preimage.errors import StorageError
 from preimage.storage.folder import Folder
 
 PATIENCE = 120.0
-"""Seconds for a node to look; one that does not answer is left to the work itself."""
+"""Seconds for a node to answer. A silent node passes: if it cannot see the results, its work fails."""
 
 
 def require_seen(folder: Folder, name: str) -> None:
-    """Raise StorageError where a node does not see a file that is there; asked of each node there is now."""
+    """Raise StorageError if a node that is alive now does not see an existing file."""
     nodes = [node for node in ray.nodes() if node["Alive"]]
     if not folder.is_local or len(nodes) < 2:
         return
@@ -23,14 +23,14 @@ def require_seen(folder: Folder, name: str) -> None:
     blind = sorted({host for reference, host in asked.items() if _answer(reference) is False})
     if blind:
         raise StorageError(
-            f"{folder.uri} is not the same folder on {', '.join(blind)}: results must lie on a file system "
+            f"{folder.uri} is not the same folder on {', '.join(blind)}. Put the results on a file system "
             "that all nodes have at the same path, or at a URI such as s3://bucket/folder"
         )
 
 
 def _sees_on(node: dict[str, Any], folder: Folder, name: str) -> ray.ObjectRef:
-    there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-    return _sees.options(scheduling_strategy=there).remote(folder, name)
+    on_node = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    return _sees.options(scheduling_strategy=on_node).remote(folder, name)
 
 
 @ray.remote(num_cpus=0, max_retries=0)

@@ -1,4 +1,4 @@
-"""How a submission stands: what its job said last, and what its cluster says."""
+"""The status of a submission: from what its job recorded last, and from what its cluster says."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,32 @@ from preimage.cluster.submissions import Submission
 from preimage.errors import PreimageError
 
 ACTIVE = ("PENDING", "RUNNING")
-"""What Ray calls a job that is not over."""
+"""What Ray calls a job that has not ended."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One word, and why it is that one where it does not say it all."""
+class JobStatus:
+    """The state of a submitted job, and the reason where the state alone does not tell."""
 
     state: str
     """pending, running, finished, failed, stopped, died, lost, or unknown."""
     why: str = ""
 
     @property
-    def is_over(self) -> bool:
+    def has_ended(self) -> bool:
         return self.state not in ("pending", "running", "unknown")
 
 
 class Clusters:
-    """The clusters that submissions were sent to, each asked for once."""
+    """The clusters that submissions were sent to; each is contacted once."""
 
     def __init__(self, address: str | None = None) -> None:
-        """address: for all of them, where it is not the one that was submitted to, as behind a tunnel."""
+        """address: replaces the address that the job was submitted to, for example behind a tunnel."""
         self.address = address
         self.found: dict[str, Jobs | PreimageError] = {}
 
     def of(self, submission: Submission) -> Jobs:
-        """Raises PreimageError where it does not answer."""
+        """The submission's cluster. Raises PreimageError if it does not answer."""
         address = self.address or submission.record["address"]
         if address not in self.found:
             try:
@@ -45,26 +45,26 @@ class Clusters:
             raise found
         return found
 
-    def standing(self, submission: Submission) -> Standing:
+    def status(self, submission: Submission) -> JobStatus:
         state = submission.state()
-        said = state.get("state")
-        if said in submissions.ENDED:
-            return Standing(said)
-        heard = f"; last heard of at {state['time']}" if state else ""
+        recorded = state.get("state")
+        if recorded in submissions.ENDED:
+            return JobStatus(recorded)
+        last_seen = f"; last seen at {state['time']}" if state else ""
         try:
             status = self.of(submission).status(ray_id(submission))
         except PreimageError as error:
-            return Standing("unknown", f"{error}{heard}")
+            return JobStatus("unknown", f"{error}{last_seen}")
         if status in ACTIVE:
-            return Standing("running" if said == "running" else "pending")
+            return JobStatus("running" if recorded == "running" else "pending")
         if status == "STOPPED" or submission.asked_to_stop():
-            return Standing("stopped")
+            return JobStatus("stopped")
         if status is None:
-            return Standing("lost", f"its cluster has been started anew and knows nothing of it{heard}")
-        lines = self.of(submission).message(ray_id(submission)).strip().split("\n")  # the job's last words
-        return Standing("died", f"{lines[-1][:500] or 'its process was killed'}{heard}")
+            return JobStatus("lost", f"its cluster was restarted and does not know it{last_seen}")
+        lines = self.of(submission).message(ray_id(submission)).strip().split("\n")  # the job's last lines
+        return JobStatus("died", f"{lines[-1][:500] or 'its process was killed'}{last_seen}")
 
 
 def ray_id(submission: Submission) -> str:
-    """Its id in Ray: another where it was handed in by Ray's own command line."""
+    """Its id in Ray, which differs if it was submitted by Ray's own command line."""
     return submission.state().get("ray_job") or submission.id

@@ -1,11 +1,11 @@
-"""A submission's folder: a job that was given to a cluster, also when the cluster is gone.
+"""A submission's folder: the record of a job that was submitted to a cluster. It outlives the cluster.
 
 results/submissions/<id>/
 submission.json  what was submitted, by whom, to which cluster, and the run that it makes
 spec.yaml        the resolved spec; `preimage submit <id>` submits it again
 code.zip         the package as it was uploaded
-state.json       how it goes, written by the job itself
-stop.json        that someone asked it to stop
+state.json       the job's state, written by the job itself
+stop.json        a user's request to stop it
 logs/            its output, ATTEMPT-PART.txt
 """
 
@@ -25,7 +25,7 @@ from preimage.storage.validated_json import LooseRecord, read_validated
 
 ENDED = ("finished", "failed", "stopped")
 Place = tuple[str, int]
-"""In a submission's output: the name of a file in logs/, and bytes of it."""
+"""A position in a submission's output: the name of a file in logs/, and a byte offset."""
 BEGINNING: Place = ("", 0)
 
 
@@ -61,7 +61,7 @@ class _State(LooseRecord):
 
 @dataclass(frozen=True)
 class Submission:
-    """One submission; it may have been attempted several times, each going on where the last one ended."""
+    """One submission. It may have had several attempts; each resumes where the last one ended."""
 
     folder: Folder
 
@@ -72,13 +72,13 @@ class Submission:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """What was submitted: written once, so read once. Raises StorageError where it was altered."""
+        """What was submitted: written once, so read once. Raises StorageError if it was altered."""
         return read_validated(self.folder, "submission.json", _Record)
 
     def state(self) -> dict[str, Any]:
-        """What the job said of itself last; nothing before it ran. Raises StorageError, as `record`."""
-        there = self.folder.exists("state.json")
-        return read_validated(self.folder, "state.json", _State) if there else {}
+        """What the job recorded last; empty before it ran. Raises StorageError like `record`."""
+        exists = self.folder.exists("state.json")
+        return read_validated(self.folder, "state.json", _State) if exists else {}
 
     def update(self, state: dict[str, Any]) -> None:
         self.folder.write_json("state.json", state | {"time": now()})
@@ -88,11 +88,11 @@ class Submission:
         return self.folder / "logs"
 
     def output(self) -> str:
-        """All that it printed, attempt after attempt."""
+        """All its output, attempt after attempt."""
         return self.printed(BEGINNING)[0].decode(errors="replace")
 
     def printed(self, since: Place) -> tuple[bytes, Place]:
-        """What it printed since a place in its output, and where that ends; earlier files are not read."""
+        """The output after a position, and the new position. Earlier files are not read."""
         found, (last, size) = bytearray(), since
         for name in self.logs.names():
             if name >= last:
@@ -109,7 +109,7 @@ class Submission:
 
 
 def create(results: Folder, name: str) -> Submission:
-    """A folder for a new submission of a spec of this name. Nothing is written yet."""
+    """A new submission of a spec of this name. Writes nothing yet."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "job"
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return Submission(_all(results) / f"{plain}-{moment}-{secrets.token_hex(2)}")
@@ -118,8 +118,8 @@ def create(results: Folder, name: str) -> Submission:
 def list_all(results: Folder) -> list[Submission]:
     """The submissions of these results, the newest last."""
     found = [Submission(_all(results) / name) for name in _all(results).names()]
-    there = [each for each in found if each.folder.exists("submission.json")]
-    return sorted(there, key=lambda each: (each.record["created"], each.id))
+    recorded = [each for each in found if each.folder.exists("submission.json")]
+    return sorted(recorded, key=lambda each: (each.record["created"], each.id))
 
 
 def find(results: Folder, name: str) -> Submission:
@@ -130,14 +130,15 @@ def find(results: Folder, name: str) -> Submission:
             return each
     names = [each.id for each in found] + [each.record["name"] for each in found]
     near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else "`preimage jobs` lists those there are"
+    hint = f"did you mean {near[0]}?" if near else "`preimage jobs` lists them"
     raise SpecError(
-        f"no submission {name!r} under {results.uri}; {hint} (elsewhere: --results, or PREIMAGE_RESULTS)"
+        f"no submission {name!r} under {results.uri}; {hint} (for other results: --results, or "
+        "PREIMAGE_RESULTS)"
     )
 
 
 def current() -> Submission | None:
-    """The submission that this process works for."""
+    """The submission that this process works for, if any."""
     address = os.environ.get(SUBMISSION)
     return Submission(Folder.at(address)) if address else None
 

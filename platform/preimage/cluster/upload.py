@@ -1,4 +1,4 @@
-"""What a submission uploads: this package as it lies here, as Ray will zip it."""
+"""What a submission uploads: this package as it is on this machine, zipped the way Ray does it."""
 
 import logging
 import os
@@ -19,12 +19,12 @@ PACKAGE = Path(preimage.__file__).parent
 EXCLUDED = ["__pycache__"]
 MIB = 2**20
 NO_GITIGNORE = "RAY_RUNTIME_ENV_IGNORE_GITIGNORE"
-"""Ray's variable: 1 takes files also where a .gitignore names them."""
+"""Ray's variable: 1 also uploads files that a .gitignore names."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """Files of the package by their sizes in bytes, and the archive that holds them."""
+    """The package's files with their sizes in bytes, and the archive that holds them."""
 
     files: dict[str, int]
     archive: bytes
@@ -41,7 +41,7 @@ class Upload:
         return sorted(self.files.items(), key=lambda each: -each[1])[:count]
 
     def plain(self) -> dict[str, object]:
-        """What a submission's record holds."""
+        """What a submission's record says of it."""
         return {
             "sha256": self.sha256,
             "files": len(self.files),
@@ -51,7 +51,7 @@ class Upload:
 
 
 def collect(package: Path = PACKAGE) -> Upload:
-    """What Ray would upload of a package. Raises PreimageError where an ignore file would drop source."""
+    """What Ray would upload of a package. Raises PreimageError if an ignore file would drop source."""
     with tempfile.TemporaryDirectory() as place:
         archive = Path(place) / "code.zip"
         create_package(
@@ -76,6 +76,6 @@ def _require_whole(package: Path, files: set[str]) -> None:
         named = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         ignoring = [*package.rglob(".gitignore"), *package.rglob(".rayignore")]
         raise PreimageError(
-            f"the upload would lack {named}: left out by {' or '.join(map(str, ignoring))}. Remove what "
-            "names them there: the job could not be imported on the cluster"
+            f"the upload would lack {named}, excluded by {' or '.join(map(str, ignoring))}. Remove what "
+            "excludes them: without them the cluster cannot import the package"
         )

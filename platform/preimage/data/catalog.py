@@ -67,7 +67,7 @@ class Catalog:
             workers=resources.workers,
             cpus=resources.cpus_per_worker,
             backend=resources.backend,
-            progress=on_progress,
+            on_progress=on_progress,
             open_source=self.open,
         )
 

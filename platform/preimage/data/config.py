@@ -12,28 +12,28 @@ SourceName = Literal[
 
 
 class DataConfig(Config):
-    """A set of images: where they come from and the size they are brought to."""
+    """A set of images: where they come from, and how they are resized."""
 
     source: SourceName
     """Where the images come from; `preimage data list` describes each."""
     path: str | None = None
-    """Files already on this machine: the dataset's own files, a tree of images or a .zip of one."""
+    """Files already on this machine: the dataset's own files, a folder tree of images, or a .zip of one."""
     split: Literal["train", "test", "unlabeled"] = "train"
-    """STL-10 alone has a third one: 100,000 images without labels."""
+    """Only STL-10 has `unlabeled`: 100,000 images without labels."""
     category: str | None = None
-    """LSUN's scene, such as bedroom or kitchen."""
+    """The LSUN scene, such as bedroom or kitchen."""
     size: Annotated[int, Field(ge=8, le=1024)] = 64
-    """Side of the square images in pixels: the short side is resized to it, then the centre is cut out."""
+    """Side of the square images in pixels: the short side is resized to it, then the centre is cropped."""
     channels: Literal[1, 3] = 3
     crop: PositiveInt | None = None
-    """A centre square cut out first, in pixels of the original: 118 for CelebA (flexible-priors, sect. E)."""
+    """Side of a centre square cropped first, in original pixels: 118 for CelebA (flexible-priors, E)."""
     max_images: PositiveInt | None = None
-    """Use this many images only, drawn evenly: a fixed shuffle decides which."""
+    """Use only this many images, drawn evenly by a fixed shuffle."""
     on_error: Literal["stop", "skip"] = "stop"
-    """What an unreadable image does: stop with a list of offenders, or be left out, counted and listed."""
+    """What to do with unreadable images: stop and list them, or skip, count and list them."""
 
     @model_validator(mode="after")
-    def _a_split_that_there_is(self) -> "DataConfig":
+    def _split_exists(self) -> "DataConfig":
         if self.split == "unlabeled" and self.source != "stl10":
             raise ValueError(f"{self.source} has no unlabeled images: set data.split to train or test")
         return self

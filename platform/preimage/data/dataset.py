@@ -115,7 +115,7 @@ class Dataset:
 
     @property
     def classes(self) -> list[str]:
-        """Class names by label; empty where there are none."""
+        """Class names by label; empty if there are none."""
         return self.manifest["classes"]
 
     @property
@@ -188,14 +188,14 @@ class Dataset:
                 pq.ParquetFile(stream, page_checksum_verification=True) as parquet,
             ):
                 if parquet.metadata.num_rows != shard["rows"]:
-                    raise DataError(f"{self.folder.uri}/{shard['file']} has the wrong number of rows; {_AGAIN}")
+                    raise DataError(f"{self.folder.uri}/{shard['file']} has the wrong row count; {_AGAIN}")
                 if not parquet.schema_arrow.equals(self._schema):
                     raise DataError(f"{self.folder.uri}/{shard['file']} has the wrong columns; {_AGAIN}")
                 end = 0
                 for group in range(parquet.num_row_groups):
                     first, end = end, end + parquet.metadata.row_group(group).num_rows
                     if not 0 <= end - first <= GROUP_ROWS:  # a tiny file can claim any number
-                        raise DataError(f"{self.folder.uri}/{shard['file']} has row groups of the wrong size; {_AGAIN}")
+                        raise DataError(f"{self.folder.uri}/{shard['file']} has bad row groups; {_AGAIN}")
                     if first < stop and start < end:
                         table = parquet.read_row_group(group)
                         if len(table) != end - first or any(each.null_count for each in table.columns):
@@ -240,9 +240,7 @@ def _check_shards(folder: Folder, shards: list[dict[str, Any]]) -> None:
         raise DataError(f"{folder.uri} lacks {', '.join(missing)}; prepare again (preimage data prepare)")
     changed = [shard["file"] for shard in shards if found[shard["file"]] != shard["bytes"]]
     if changed:
-        raise DataError(
-            f"{folder.uri}: {', '.join(changed)} changed in size since preparation; {_AGAIN}"
-        )
+        raise DataError(f"{folder.uri}: {', '.join(changed)} changed in size since preparation; {_AGAIN}")
 
 
 def _pixels(table: Table) -> np.ndarray:

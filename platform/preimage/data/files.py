@@ -147,7 +147,7 @@ def _zip_files(archive: zipfile.ZipFile, path: Path) -> Iterator[File]:
         known.add(info.filename)
         parts = info.filename.replace("\\", "/").split("/")
         if parts[0] == "" or ".." in parts or parts[0].endswith(":"):
-            raise DataError(f"{path} has a member that points outside it: {info.filename!r}; it was not opened")
+            raise DataError(f"{path} has a member that points outside it: {info.filename!r}; not opened")
         if not info.is_dir() and _is_image(info.filename) and not any(map(_is_junk, parts)):
             yield File(info.filename, info.file_size, info.CRC)
 

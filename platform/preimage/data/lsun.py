@@ -26,7 +26,7 @@ class LsunSource:
         """Raises DataError for an unknown category, or if its folder is missing."""
         if category not in CATEGORIES:
             raise DataError(
-                f"lsun needs a category but got {category}: set data.category to one of {', '.join(CATEGORIES)}"
+                f"lsun needs a category, got {category}: set data.category to one of {', '.join(CATEGORIES)}"
             )
         self.classes: list[str] = []
         self.signature = f"lsun/{split}/{category}"

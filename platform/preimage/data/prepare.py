@@ -41,13 +41,13 @@ def prepare(
     workers: int = 1,
     cpus: int = 1,
     backend: Literal["ray", "local"] = "ray",
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
     open_source: OpenSource = open_source,
 ) -> Dataset:
     """Make the dataset in `datasets / dataset_name(config)`, or reuse it if nothing changed.
 
     Keeps the finished shards of a preparation that was killed. With Ray, `workers * cpus` processes of one
-    core decode. `progress(done, total)` counts images. Raises DataError for missing or unreadable images,
+    core decode. `on_progress(done, total)` counts images. Raises DataError for missing or unreadable images,
     StorageError if the folder cannot be written.
     """
     key = dataset_key(config, open_source)
@@ -56,7 +56,7 @@ def prepare(
     if finished is None:
         with locked(folder):
             finished = _finished(folder, key) or _make(
-                config, key, folder, workers * cpus if backend == "ray" else 0, progress, open_source
+                config, key, folder, workers * cpus if backend == "ray" else 0, on_progress, open_source
             )
     if config.on_error == "stop":
         _refuse(finished.skipped, finished.count + len(finished.skipped))
@@ -76,7 +76,7 @@ def _make(
     key: str,
     folder: Folder,
     workers: int,
-    progress: Callable[[int, int], None],
+    on_progress: Callable[[int, int], None],
     open_source: OpenSource,
 ) -> Dataset:
     located = locate(config)
@@ -87,7 +87,7 @@ def _make(
     work = ShardWriter(located, source, plan, folder)
     backend = "ray" if workers and plan.images > IN_PROCESS else "local"
     resources = Resources(backend=backend, workers=max(1, workers), gpu=False)
-    records = dict(run_pieces(work, range(plan.shards), resources, progress))
+    records = dict(run_pieces(work, range(plan.shards), resources, on_progress))
     return _complete(config, source, plan, [records[shard] for shard in range(plan.shards)], folder)
 
 

@@ -142,7 +142,7 @@ def _records(folder: Folder) -> Folder:
 def _decode(
     source: Source, config: DataConfig, image_ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Skipped]]:
-    """Ids (n,) int64, pixels (n, C, H, W) uint8, labels (n,) int32 of readable images; and the skipped ones."""
+    """Ids (n,) int64, pixels (n, C, H, W) uint8, labels (n,) int32 of what was decoded; what was skipped."""
     pixels = np.empty((len(image_ids), config.channels, config.size, config.size), np.uint8)
     labels = np.empty(len(image_ids), np.int32)
     kept: list[int] = []

@@ -37,7 +37,7 @@ class Source(Protocol):
 
     @property
     def classes(self) -> list[str]:
-        """Class names by label; empty where there are none."""
+        """Class names by label; empty if there are none."""
         ...
 
     @property

@@ -12,20 +12,20 @@ from torch import Tensor
 from preimage.data.pixels import to_uint8
 
 SMALLEST = 512
-"""Grids of small images are magnified, by whole pixels, to about this width."""
+"""Grids of small images are enlarged, by a whole factor, to about this width in pixels."""
 
 
 def tiled(images: Tensor | Sequence[Tensor], columns: int, padding: int = 1) -> np.ndarray:
-    """Images of bytes (C, H, W), row by row with white between them, as one picture (H, W, 3)."""
-    from torchvision.utils import make_grid  # here: it takes longer to import than all that is ours
+    """Images (C, H, W) uint8, row by row with white between them, as one picture (H, W, 3)."""
+    from torchvision.utils import make_grid  # slower to import than our whole package
 
-    there = images.cpu() if isinstance(images, Tensor) else [each.cpu() for each in images]
-    grid = make_grid(there, nrow=columns, padding=padding, pad_value=255)
+    tiles = images.cpu() if isinstance(images, Tensor) else [each.cpu() for each in images]
+    grid = make_grid(tiles, nrow=columns, padding=padding, pad_value=255)
     return grid.permute(1, 2, 0).contiguous().numpy()
 
 
 def grid_png(images: Tensor, columns: int | None = None) -> bytes:
-    """Images (N, C, H, W) in [-1, 1] as one PNG, row by row; about as wide as high unless told otherwise."""
+    """Images (N, C, H, W) in [-1, 1] as one PNG, row by row; roughly square by default."""
     columns = columns or ceil(sqrt(len(images)))
     picture = Image.fromarray(tiled(to_uint8(images), columns, padding=2))
     scale = max(1, round(SMALLEST / picture.width))
@@ -34,7 +34,7 @@ def grid_png(images: Tensor, columns: int | None = None) -> bytes:
 
 
 def stacks_png(*sets: Tensor, columns: int = 8) -> bytes:
-    """Equal sets of images (N, C, H, W), each image of the first above its partners of the others."""
+    """Sets of images (N, C, H, W) of the same shape, each image of the first above its counterparts."""
     line = torch.zeros_like(sets[0][:, :, :1]).cpu()  # grey
     lined = [part for images in sets for part in (line, images.cpu())]
     return grid_png(torch.cat(lined[1:], dim=2), columns)

@@ -1,4 +1,4 @@
-"""Generator inversion: given images, which codes? `invert` is the engine, `dataset` drives it over many."""
+"""Generator inversion: find the codes of images. `invert` is the engine; `dataset` runs it over many."""
 
 from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig

@@ -1,4 +1,4 @@
-"""The codes being searched for at a time, and what was found of those that are done."""
+"""The codes being searched for, and the results of the searches that are done."""
 
 from dataclasses import dataclass, fields
 
@@ -10,7 +10,7 @@ from preimage.inversion.problem import Rows
 from preimage.inversion.solvers import Solver, State, Step
 
 LOW_SHARE = 0.9
-"""With precision=mixed, the share of its steps that an image takes in bfloat16 at most."""
+"""With precision=mixed, the largest fraction of an image's steps taken in bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -20,25 +20,25 @@ class Inversion:
     z: Tensor
     """(N, d) float32, each image's best iterate."""
     loss: Tensor
-    """(N,) float32, averaged over what is seen of the image; not finite where no code gave a finite one."""
+    """(N,) float32, averaged over the observed part of the image; non-finite if every code's was."""
     steps: Tensor
-    """(N,) int32, the solver's steps, those of all restarts together."""
+    """(N,) int32, the solver's steps, over all restarts."""
     passes: Tensor
     """(N,) int64, generator evaluations: forward and reverse passes and forward-mode tangents, one each."""
     restart: Tensor
-    """(N,) int32, which start led to the code: 0 the first."""
+    """(N,) int32, which start led to the code: 0 for the first."""
     converged: Tensor
-    """(N,) bool, whether the search that found it stopped of itself."""
+    """(N,) bool, whether the search that found it stopped by itself."""
     diverged: Tensor
-    """(N,) bool, whether that search met a loss that is not a finite number."""
+    """(N,) bool, whether that search met a non-finite loss."""
     kept_z: Tensor
-    """(N, k, d), the codes at the k steps of `keep`, from the first start; the best once it had stopped."""
+    """(N, k, d), the codes at the k steps of `keep`, from the first start; the best code once it stopped."""
     kept_loss: Tensor
     """(N, k), their losses."""
 
     @classmethod
     def empty(cls, count: int, latent_dim: int, kept: int) -> "Inversion":
-        """Of searches that have not begun."""
+        """The state before any search has begun."""
         return cls(
             z=torch.zeros(count, latent_dim),
             loss=torch.full((count,), torch.inf),
@@ -52,7 +52,7 @@ class Inversion:
         )
 
     def fill(self) -> None:
-        """After a search has stopped, its best code stands for the steps that it did not take."""
+        """Fill the steps that a stopped search did not take with its best code."""
         missing = self.kept_z.isnan().all(2)
         self.kept_z[missing] = self.z[:, None].expand_as(self.kept_z)[missing]
         self.kept_loss[missing] = self.loss[:, None].expand_as(self.kept_loss)[missing]
@@ -60,15 +60,15 @@ class Inversion:
 
 @dataclass
 class Batch:
-    """The codes being searched for now, one a row, and how far each is."""
+    """The codes being searched for now, one per row, and the state of each search."""
 
     rows: Rows
     item: Tensor
-    """The number of the search, of all that there are."""
+    """The index of each row's search among all searches."""
     best_z: Tensor
     best_loss: Tensor
     mark: Tensor
-    """The loss that the next improvement is measured against."""
+    """The loss that the next improvement must beat."""
     marked: Tensor
     """The step at which it was reached."""
     passes: Tensor
@@ -84,7 +84,7 @@ class Batch:
         return Batch(**own, state={name: tensor[where] for name, tensor in self.state.items()})
 
     def put(self, places: Tensor, other: "Batch") -> None:
-        """Replace some rows by those of another batch."""
+        """Replace some rows with those of another batch."""
         for mine, theirs in (
             *((vars(self)[name], vars(other)[name]) for name in vars(self) if name not in ("rows", "state")),
             *((vars(self.rows)[name], vars(other.rows)[name]) for name in vars(self.rows)),
@@ -94,15 +94,15 @@ class Batch:
                 mine[places] = theirs
 
     def keep(self, result: Inversion, slot: Tensor, loss: Tensor) -> None:
-        """Note where the search is at the steps that are asked for."""
+        """Record codes and losses at the requested steps."""
         at = slot[self.rows.taken.cpu()]
         where = (at >= 0).nonzero().squeeze(1)
         items = self.item.cpu()[where]
         result.kept_z[items, at[where]] = self.state.get("z", self.rows.z).cpu()[where]
         result.kept_loss[items, at[where]] = self.state.get("loss", loss).float().cpu()[where]
 
-    def evaluator(self, step: Step, config: InversionConfig, searches: bool) -> Tensor:
-        """Keep the best iterates, and say which searches are done (n,)."""
+    def update(self, step: Step, config: InversionConfig, searches: bool) -> Tensor:
+        """Update the best iterates, and return which searches are done: (n,) bool."""
         rows, loss = self.rows, step.loss
         self.passes += step.passes
         better = loss < self.best_loss
@@ -115,17 +115,17 @@ class Batch:
         idle = torch.zeros_like(stopped) if step.stuck is None else step.stuck
         if config.patience:
             idle = idle | (rows.taken - self.marked >= config.patience)
-        over = rows.taken + 1 >= config.steps
+        spent = rows.taken + 1 >= config.steps
         broken = ~loss.isfinite() & ~rows.low
-        last_low = min(LOW_SHARE * config.steps, config.steps - 1)  # one step at least is in float32
+        last_low = min(LOW_SHARE * config.steps, config.steps - 1)  # at least one step is in float32
         self._refine(rows.low & (idle | ~loss.isfinite() | (rows.taken + 1 >= last_low)), step)
         self.converged = stopped | (idle & ~rows.low & self.best_loss.isfinite())
-        self.diverged = ~self.best_loss.isfinite() & (idle | over) if searches else broken
+        self.diverged = ~self.best_loss.isfinite() & (idle | spent) if searches else broken
         self.converged &= ~self.diverged
-        return self.converged | self.diverged | over
+        return self.converged | self.diverged | spent
 
     def _refine(self, switch: Tensor, step: Step) -> None:
-        """Go on from the best code in full precision, in which its loss is not known yet."""
+        """Continue from the best code in full precision, where its loss is not yet known."""
         if switch.any():
             step.z = torch.where(switch[:, None], self.best_z, step.z)
             for name in ("best_loss", "mark"):
@@ -133,20 +133,22 @@ class Batch:
             self.marked = torch.where(switch, self.rows.taken, self.marked)
             self.rows.low = self.rows.low & ~switch
 
-    def go_on(self, step: Step, anew: Tensor | None, solver: Solver) -> None:
+    def advance(self, step: Step, redrawn: Tensor | None, solver: Solver) -> None:
+        """Move to the next step's codes; `redrawn` (n, d) replaces rows, NaN keeps them."""
         self.rows.z = step.z
         self.rows.taken = self.rows.taken + 1
         self.rows.counter = self.rows.counter + 1
-        if anew is None:
+        if redrawn is None:
             return
-        where = (~anew.isnan()).all(1)
-        self.rows.z = torch.where(where[:, None], anew, self.rows.z)
+        where = (~redrawn.isnan()).all(1)
+        self.rows.z = torch.where(where[:, None], redrawn, self.rows.z)
         self.mark = self.mark.masked_fill(where, torch.inf)
         fresh = solver.begin(self.rows.z)
         for name, tensor in self.state.items():
             tensor[where] = fresh[name][where]
 
-    def deliver(self, result: Inversion, finished: Tensor) -> None:
+    def export(self, result: Inversion, finished: Tensor) -> None:
+        """Write the finished rows to the result."""
         items = self.item[finished].cpu()
         result.z[items] = self.best_z[finished].cpu()
         result.loss[items] = self.best_loss[finished].cpu()

@@ -1,15 +1,15 @@
-"""Conditional generation: many images that agree with the seen part of one (glo, section 3.3.5).
+"""Conditional generation: many images that agree with the observed part of one (glo, section 3.3.5).
 
-Each draw starts from its own code of the Gaussian fitted to the codes, and descends on what is seen alone. It
-descends in the noise n ~ N(0, I) that stands for a code, z = mean + root n: no draw leaves the ball that
-codes may be projected onto, and along a direction in which codes hardly vary a draw hardly moves. Noise that
-what is seen does not depend on stays as it was drawn. For a linear generator, of whose images A is seen,
-gradients lead to n + (A root)^+ (y - A (mean + root n)): just the Gaussian's draws given that y is seen.
+Each draw starts from its own code of the Gaussian fitted to the codes, and descends on the observed part
+alone. It descends in the noise n ~ N(0, I) behind a code, z = mean + root n. So no draw leaves the ball that
+codes may be projected onto, and a draw hardly moves along directions in which codes hardly vary. Noise that
+the observation does not depend on stays as drawn. For a linear generator observed as y = A z, gradients lead
+to n + (A root)^+ (y - A (mean + root n)): exactly the Gaussian's draws conditioned on y.
 
 Which solver: one that stays near its start. Measured on a PCA and two small autoencoders of clothes (32
-pixels, d = 32) and on a GAN of digits (16 pixels, d = 20), eight draws of four images, to a loss of 5e-5:
-the median relative error; the spread of the draws as a share of that without a condition; and how far the
-noise is from zero, |n|^2 / d, which is 1 for a draw.
+pixels, d = 32) and on a GAN of digits (16 pixels, d = 20), with eight draws of four images, to a loss of
+5e-5. The columns are the median relative error, the spread of the draws relative to that without a
+condition, and the noise's distance from zero, |n|^2 / d, which is 1 for a draw.
 
     averages over 8 x 8 pixels   momentum 1, 1000 steps           1.2e-4 to 3.1e-4   39 to 76%    1.0 to 2.0
                                  gradient descent 4, 1000 steps   1.1e-4 to 5.5e-4   42 to 76%    1.1 to 1.6
@@ -20,12 +20,12 @@ noise is from zero, |n|^2 / d, which is 1 for a draw.
                                  Adam 0.02, 500 steps             0.009 to 0.058     50 to 68%    1.3 to 3.0
                                  lbfgs, 60 steps                  0.007 to 0.050     4 to 31%     1.7 to 5.4
 
-Adam moves what it need not (PCA's draws end further apart than they began), lbfgs leaps, and gradient descent
-takes longest: on a PCA of photographs (d = 100) it ends at 3.4e-3, momentum at 2.2e-3. No generator here can
-make a half exactly, and the longer a search goes on the more alike its draws are. Where more numbers are seen
-than a code has, averages over 4 x 4 or 2 x 2 pixels here, draws that agree keep a quarter of the spread at
-most. For a linear generator momentum is stable with a learning rate below 1.9 / v, v the variance of what is
-seen, averaged over its numbers: for images in [-1, 1] a rate of 1 always is.
+Adam moves what it need not (PCA's draws end further apart than they began), lbfgs takes leaps, and gradient
+descent is the slowest: on a PCA of photographs (d = 100) it ends at 3.4e-3, momentum at 2.2e-3. No generator
+here can reproduce a half exactly, and the longer a search runs, the more alike its draws become. If more
+values are observed than a code has, here averages over 4 x 4 or 2 x 2 pixels, draws that agree keep at most a
+quarter of the spread. For a linear generator momentum is stable with a learning rate below 1.9 / v, v the
+mean variance of the observed values: for images in [-1, 1] a rate of 1 is always stable.
 """
 
 from dataclasses import dataclass
@@ -37,17 +37,17 @@ from torch import Tensor, nn
 from preimage.errors import InversionError
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.counter_rng import normal
-from preimage.inversion.engine import Advance, invert
+from preimage.inversion.engine import OnProgress, invert
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Gaussian, Normal, Support
 from preimage.work.reproducible import seed_of
 
 _DRAWS = 4
-"""What a draw is for; measurements use 1 and 2, solvers 3."""
+"""The random stream of draws; measurements use 1 and 2, solvers 3."""
 
 
 class FromNoise(nn.Module):
-    """A generator as a function of the standard normal noise (n, d) that a Gaussian makes codes of."""
+    """A generator as a function of the standard normal noise (n, d) behind a Gaussian's codes."""
 
     mean: Tensor
     root: Tensor
@@ -65,14 +65,14 @@ class FromNoise(nn.Module):
 
 @dataclass(frozen=True)
 class Conditional:
-    """Codes drawn for N images, r of each, on the CPU."""
+    """Codes drawn for N images, r for each, on the CPU."""
 
     z: Tensor
     """(N, r, d)."""
     start: Tensor
-    """(N, r, d), the codes that the searches began at: as many draws without any condition."""
+    """(N, r, d), the codes that the searches started from: unconditional draws."""
     diverged: Tensor
-    """(N, r) bool, whether a search met a loss that is not a finite number."""
+    """(N, r) bool, whether a search met a non-finite loss."""
 
 
 def conditional(
@@ -84,14 +84,13 @@ def conditional(
     draws: int,
     ids: Tensor | None = None,
     seed: int = 0,
-    advance: Advance | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Conditional:
-    """Draw codes whose images agree with what the measurement sees of these.
+    """Draw codes whose images agree with what the measurement observes of these.
 
-    images: (N, C, H, W), or already measured. prior: fitted to the generator's codes. draws: how many an
-    image. ids: (N,) int64, decide the draws, and a random measurement, of each image; the rows' numbers
-    otherwise. Raises InversionError as `invert` does, and for a config whose starts or constraint are not
-    these draws' own.
+    images: (N, C, H, W), or already measured. prior: fitted to the generator's codes. draws: how many per
+    image. ids: (N,) int64, determine each image's draws and random measurement; default: the row numbers.
+    Raises InversionError like `invert`, and for a config with other starts or a constraint.
     """
     require_own_starts(config)
     ids = torch.arange(len(images)) if ids is None else ids.cpu()
@@ -106,7 +105,7 @@ def conditional(
         measurement=measurement,
         ids=ids.repeat_interleave(draws),
         seed=seed,
-        advance=advance,
+        on_progress=on_progress,
     )
     shape = len(images), draws
     codes, first = (prior.of(each).unflatten(0, shape) for each in (found.z, noise))
@@ -114,21 +113,21 @@ def conditional(
 
 
 def require_own_starts(config: InversionConfig) -> None:
-    """Raise InversionError for settings that would make the draws of an image alike, or move them."""
+    """Raise InversionError for settings that would make an image's draws alike, or move them."""
     if config.init_codes != "prior" or config.restarts or config.restart_negative:
         raise InversionError(
-            "conditional draws start from the Gaussian fitted to the codes, each from its own: "
+            "conditional draws each start from their own draw of the Gaussian fitted to the codes: "
             "set init_codes=prior and remove restarts and restart_negative"
         )
     if config.constraint != "none":
         raise InversionError(
-            f"constraint={config.constraint} is for codes, but conditional draws are searched for in the "
-            "noise that codes are made of, which keeps them where the prior has them: set constraint=none"
+            f"constraint={config.constraint} applies to codes, but conditional draws search in the noise "
+            "behind the codes, which already keeps them in the prior: set constraint=none"
         )
 
 
 def relative_error(measurement: Measurement, made: Tensor, images: Tensor, ids: Tensor) -> Tensor:
-    """|P(made) - P(image)|^2 / |P(image)|^2, (N, r), P what is seen (glo, figure 7).
+    """|P(made) - P(image)|^2 / |P(image)|^2, (N, r), P the measurement (glo, figure 7).
 
     made: (N, r, C, H, W), images: (N, C, H, W) in [-1, 1], ids: (N,) int64.
     """
@@ -138,15 +137,15 @@ def relative_error(measurement: Measurement, made: Tensor, images: Tensor, ids: 
 
 
 def spread(measurement: Measurement, made: Tensor, ids: Tensor) -> Tensor:
-    """How various r >= 2 images (N, r, C, H, W) are in what is not seen of them: the standard deviation over
-    the r, averaged over pixels, (N,). Measured on the images less what is seen of them."""
+    """How much r >= 2 images (N, r, C, H, W) vary in their unobserved part: the standard deviation over the
+    r, averaged over pixels, (N,). Measured on the images minus their observed part."""
     shown = seen(measurement, made, ids)
     shown = F.interpolate(shown.flatten(0, 1), made.shape[3:]).view_as(made)
     return (made - shown).std(1).mean((1, 2, 3))
 
 
 def seen(measurement: Measurement, made: Tensor, ids: Tensor) -> Tensor:
-    """What the measurement sees of (N, r, C, H, W), without its noise: (N, r, C, h, w), zero where hidden."""
+    """The observed part of images (N, r, C, H, W), without noise: (N, r, C, h, w), zero where hidden."""
     reduced = measurement.reduce(made.flatten(0, 1)).unflatten(0, made.shape[:2])
     mask = measurement.masks(ids)
     return reduced if mask is None else reduced * mask[:, None]

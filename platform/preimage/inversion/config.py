@@ -22,74 +22,74 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "lbfgs": {"lr": None, "steps": 60, "patience": 15, "whiten": True},
     "levenberg-marquardt": {"lr": None, "steps": 60, "patience": 15, "whiten": False},
 }
-"""What a solver is run with where the config says nothing."""
+"""The settings of a solver where the config sets none."""
 
 SEARCHES = ("lbfgs", "levenberg-marquardt")
-"""Solvers that find the length of a step by trying: they have no learning rate."""
+"""Solvers that search for the length of each step: they have no learning rate."""
 
 
 class InversionConfig(Config):
-    """How codes are searched for. The loss of an image is averaged over what is seen of it, and a batch's is
-    the sum over its images: no image's gradient depends on its neighbours, and the learning rates are for
-    just this loss."""
+    """How to search for codes. The loss of an image is averaged over its observed part, and a batch's loss is
+    the sum over its images: no image's gradient depends on the others. Learning rates refer to this loss."""
 
     solver: SolverName = "lbfgs"
     whiten: bool = True
-    """Search in coordinates in which the generator's images change about as fast in every direction; they
-    are measured once a generator. On for lbfgs, off for the others, which the papers use as they are."""
+    """Search in coordinates in which the generator's images change about equally fast in every direction;
+    they are measured once per generator. On for lbfgs; off for the others, as in the papers."""
     lr: PositiveFloat | None = None
-    """Learning rate; each solver has its default, lbfgs and levenberg-marquardt have none."""
+    """Learning rate. Each solver has its own default; lbfgs and levenberg-marquardt have none."""
     lr_halving_steps: PositiveInt | None = None
-    """Halve the learning rate after so many steps (precise-recovery: 1.0, halved every 50,000)."""
+    """Halve the learning rate every this many steps (precise-recovery: 1.0, halved every 50,000)."""
     steps: PositiveInt = 60
-    """Steps an image gets at most, from each of its starts; each solver has its default."""
+    """Maximum steps of an image from each of its starts. Each solver has its own default."""
     tolerance: NonNegative = 0.0
-    """An image whose loss falls to this is done, and counts as converged."""
+    """An image stops when its loss falls to this value, and counts as converged."""
     patience: PositiveInt | None = 15
-    """An image is done when its best loss has not fallen by `min_rel_delta` for so many steps; null never
-    stops it so."""
+    """An image stops when its best loss has not fallen by `min_rel_delta` for this many steps; null disables
+    this."""
     min_rel_delta: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    """The share of its best loss that counts as an improvement."""
+    """The relative decrease of the best loss that counts as an improvement."""
     loss: Literal["squared", "lap1"] = "squared"
     """Squared error, or the L1 distance of Laplacian pyramids (glo, section 2)."""
     constraint: ConstraintName = "none"
-    """Where codes may be: clip puts a component that left [-1, 1] back on its edge, stochastic-clip draws it
-    anew (precise-recovery, section 2), both for a uniform prior; ball is the unit ball (glo, section 3)."""
+    """Where codes may lie. clip moves a component outside [-1, 1] to the nearest edge; stochastic-clip
+    redraws it (precise-recovery, section 2); both are for a uniform prior. ball is the unit ball (glo,
+    section 3)."""
     init_codes: InitCodesName = "regression"
-    """Where codes start: drawn from the prior; N(0, 1e-4 squared) (flexible-priors, E); or as a linear
-    regression of codes on images foretells, fitted to images that the generator made."""
+    """Where codes start. prior draws from the prior; small-normal from N(0, 1e-4 squared) (flexible-priors,
+    E); regression predicts them by a linear regression of codes on images, fitted to generated images."""
     restarts: NonNegativeInt = 0
-    """Further starts for an image that is not done by `tolerance`, drawn from the prior; the best is kept."""
+    """Further starts from the prior for an image that has not reached `tolerance`; the best is kept."""
     restart_negative: bool = False
-    """A further start from the negative of the code found (partial-measurements, theorem 1)."""
+    """Also start from the negative of the code found (partial-measurements, theorem 1)."""
     measurement: MeasurementConfig = MeasurementConfig()
-    """What is seen of the images."""
+    """What is observed of the images."""
     precision: Literal["float32", "mixed"] = "float32"
     """mixed: descend in bfloat16, finish in float32; levenberg-marquardt takes its Jacobians in bfloat16."""
     batch_size: PositiveInt = 64
-    """Codes searched for at a time. It changes the speed, not the codes."""
+    """Codes per batch. It changes the speed, not the codes."""
 
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_solver(cls, given: Any) -> Any:
-        """They are written out, so that a resolved spec shows what ran."""
+        """Fill in the solver's defaults, so that a resolved spec shows what ran."""
         solver = given.get("solver", "lbfgs") if isinstance(given, dict) else None
         known = DEFAULTS.get(solver, {}) if isinstance(solver, str) else {}
         return known | given if isinstance(given, dict) else given
 
     @model_validator(mode="after")
-    def _that_fits_together(self) -> "InversionConfig":
+    def _settings_fit_together(self) -> "InversionConfig":
         wrong = []
         if self.solver in SEARCHES and (self.lr or self.lr_halving_steps):
             wrong.append(f"{self.solver} finds its own step lengths: remove lr and lr_halving_steps")
         if self.solver not in SEARCHES and not self.lr:
-            wrong.append(f"{self.solver} needs a learning rate, lr")
+            wrong.append(f"{self.solver} needs a learning rate: set lr")
         if self.solver == "levenberg-marquardt" and self.loss != "squared":
-            wrong.append("levenberg-marquardt minimises squares: use another solver with loss=lap1")
+            wrong.append("levenberg-marquardt minimises squares only: use another solver with loss=lap1")
         if self.solver == "levenberg-marquardt" and self.whiten:
             wrong.append("levenberg-marquardt measures its own coordinates at every step: remove whiten")
         if self.solver == "lbfgs" and self.precision == "mixed":
-            wrong.append("lbfgs compares losses too fine for bfloat16: use precision=float32")
+            wrong.append("lbfgs compares losses too finely for bfloat16: use precision=float32")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self

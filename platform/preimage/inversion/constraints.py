@@ -1,4 +1,4 @@
-"""Where codes may be, and how one that left is brought back."""
+"""Where codes may be, and how to bring back one that left."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,8 @@ from preimage.inversion.counter_rng import uniform
 from preimage.latents.priors import project, support_of
 
 Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
-"""(codes (n, d), ids (n,), a counter (n,)) to codes that are allowed, and which components were drawn anew
-(n, d) bool, None where that does not happen."""
+"""(codes (n, d), ids (n,), a counter (n,)) to allowed codes, and which components were redrawn (n, d) bool,
+or None if the constraint never redraws."""
 
 
 def make_constraint(name: ConstraintName, seed: int) -> Constraint:
@@ -21,18 +21,18 @@ def make_constraint(name: ConstraintName, seed: int) -> Constraint:
 
 
 def require_allowed(name: ConstraintName, prior: str | None) -> None:
-    """Raise InversionError where the prior, by its name, draws codes that the constraint forbids."""
+    """Raise InversionError if the prior, by its name, draws codes that the constraint forbids."""
     needed = {"clip": "box", "stochastic-clip": "box", "ball": "ball"}.get(name)
     if prior and needed and support_of(prior) != needed:
         where = {"box": "[-1, 1]^d", "ball": "the unit ball"}[needed]
         raise InversionError(
             f"constraint={name} keeps codes in {where}, but the generator's {prior} prior draws codes "
-            "outside of it: use constraint=none, or a generator whose prior is bounded so."
+            "outside it: use constraint=none, or a generator with such a bounded prior."
         )
 
 
 def redrawn(z: Tensor, where: Tensor, seed: int, ids: Tensor, counter: Tensor) -> Tensor:
-    """Each of these components drawn anew from [-1, 1], by itself (precise-recovery, section 2)."""
+    """Redraw each of these components independently from [-1, 1] (precise-recovery, section 2)."""
     return torch.where(where, uniform(seed, ids, counter, z.shape[1]) * 2 - 1, z)
 
 

@@ -1,5 +1,5 @@
-"""Random numbers that belong to an image: they follow from the seed, its id and a counter, not from what
-else is in the batch, how large it is, or what was drawn before."""
+"""Random numbers per image: they depend on the seed, the image's id and a counter, not on the batch, its
+size, or what was drawn before."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ _STEP, _MIX1, _MIX2 = -7046029254386353131, -4658895280553007687, -7723592293110
 def uniform(seed: int, ids: Tensor, counter: Tensor | int, columns: int) -> Tensor:
     """(n, columns) float32 uniform on [0, 1), on the device of the ids.
 
-    ids: (n,) int64; counter: (n,) int64 or one number for all: which draw of the image this is.
+    ids: (n,) int64; counter: (n,) int64 or one number for all: the index of the image's draw.
     """
     row = _mix(_mix(ids.to(torch.int64) + _mix(torch.full_like(ids, seed))) + counter)
     bits = _mix(row[:, None] + torch.arange(columns, device=ids.device) * _STEP)
@@ -19,7 +19,7 @@ def uniform(seed: int, ids: Tensor, counter: Tensor | int, columns: int) -> Tens
 
 
 def normal(seed: int, ids: Tensor, counter: Tensor | int, columns: int) -> Tensor:
-    """(n, columns) float32 of N(0, 1), by Box and Muller."""
+    """(n, columns) float32 from N(0, 1), by the Box-Muller transform."""
     radius, angle = uniform(seed, ids, counter, 2 * columns).double().chunk(2, dim=1)
     return ((-2 * torch.log1p(-radius)).sqrt() * torch.cos(2 * torch.pi * angle)).float()
 
@@ -33,5 +33,5 @@ def _mix(x: Tensor) -> Tensor:
 
 
 def _shift(x: Tensor, bits: int) -> Tensor:
-    """A logical shift to the right: torch's own repeats the sign."""
+    """A logical shift to the right; torch's own repeats the sign."""
     return (x >> bits) & ((1 << (64 - bits)) - 1)

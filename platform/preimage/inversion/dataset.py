@@ -1,7 +1,7 @@
-"""Invert a whole dataset into a latent store, a part at a time: in this process or on Ray Data.
+"""Invert a whole dataset into a latent store, one part at a time: in this process or on Ray Data.
 
-A part is a fixed range of the dataset's rows, written whole or not at all. Where it is computed, how
-often, and what died on the way changes nothing, because an image's start follows from the seed and its id.
+A part is a fixed range of the dataset's rows, written whole or not at all. It does not matter where or how
+often it is computed, or what died meanwhile: an image's start depends only on the seed and its id.
 """
 
 import time
@@ -25,7 +25,7 @@ from preimage.work.reproducible import prepare_process
 
 @dataclass(frozen=True)
 class InversionTask:
-    """What a worker needs to make any part. It travels, so it holds addresses."""
+    """What a worker needs to make any part. It is sent to workers, so it holds addresses."""
 
     generator: Folder
     dataset: Folder
@@ -33,30 +33,29 @@ class InversionTask:
     config: InversionConfig
     seed: int
     rows: int
-    """Images of a part; the last part has what is left."""
+    """Images per part; the last part has the rest."""
     cpus: int = 1
 
 
 class PartDone(TypedDict):
-    """What making one part took."""
+    """The cost of making one part."""
 
     part: int
     images: int
     steps: int
     passes: int
-    """Generator evaluations: those of the search, and in a worker's first part those of making it ready."""
+    """Generator evaluations of the search; a worker's first part includes those of its setup."""
     diverged: int
     seconds: float
 
 
 def part_rows(count: int, batch: int) -> int:
-    """Images of a part: some dozens of parts for a small dataset, 4,096 images for a large one."""
+    """Images per part: some dozens of parts for a small dataset, 4,096 images for a large one."""
     return max(batch, min(4096, count // 32) // batch * batch)
 
 
 class Inverter:
-    """Makes parts, as pieces of work: it is sent to a worker as it is, and opens generator and dataset there,
-    once."""
+    """Makes parts, as pieces of work: it is sent to workers, and opens generator and dataset once in each."""
 
     def __init__(self, task: InversionTask) -> None:
         self.task = task
@@ -64,14 +63,14 @@ class Inverter:
 
     def __call__(self, piece: int) -> PartDone:
         """Invert a part's images and write their codes."""
-        ready = 0
+        setup = 0
         if not self._open:
             self._open = _Opened(self.task)
-            ready = self._open.engine.passes
-        here, begin = self._open, time.perf_counter()
+            setup = self._open.engine.passes
+        opened, begin = self._open, time.perf_counter()
         first = piece * self.task.rows
-        images = here.dataset.read(first, min(first + self.task.rows, here.dataset.count))
-        found = here.engine.invert(to_float(images.pixels), ids=images.image_id)
+        images = opened.dataset.read(first, min(first + self.task.rows, opened.dataset.count))
+        found = opened.engine.invert(to_float(images.pixels), ids=images.image_id)
         codes = _codes(images, found)
         self.task.writer.write(piece, codes)
         seconds = time.perf_counter() - begin
@@ -79,17 +78,17 @@ class Inverter:
             part=piece,
             images=len(images.image_id),
             steps=int(found.steps.sum()),
-            passes=ready + int(found.passes.sum()),
+            passes=setup + int(found.passes.sum()),
             diverged=int(codes.diverged.sum()),
             seconds=seconds,
         )
 
     def finished(self, pieces: Sequence[int]) -> dict[int, PartDone | None]:
-        """Those in the store already; what they took is not known any more."""
+        """The parts already in the store; their cost is no longer known."""
         return dict.fromkeys(self.task.writer.done() & set(pieces))
 
     def size(self, piece: int) -> int:
-        """Images of a part."""
+        """Images in a part."""
         return min(self.task.rows, self.task.writer.plan.count - piece * self.task.rows)
 
 
@@ -104,7 +103,7 @@ class _Opened:
 
 
 def _codes(images: Images, found: Inversion) -> Codes:
-    """What the store keeps. An image that diverged has no loss, and the best code that its search passed."""
+    """What the store keeps. A diverged image has no loss, and the best code of its search."""
     return Codes(
         image_id=images.image_id,
         label=images.labels,

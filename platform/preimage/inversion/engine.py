@@ -1,7 +1,7 @@
-"""The batched inversion engine: descent on many codes at once, each with a life of its own.
+"""The batched inversion engine: descent on many codes at once, each independent of the others.
 
-An image leaves the batch as soon as it is done and a waiting one takes its place, so the batch stays full
-until the last images. Memory is that of one batch; the number of images does not matter.
+An image leaves the batch as soon as it is done, and a waiting one takes its place, so the batch stays full
+until the last images. It needs the memory of one batch, whatever the number of images.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,12 +24,12 @@ from preimage.latents.priors import Normal, Prior
 from preimage.work.reproducible import seed_of
 
 REDRAWS = 3
-"""What a draw is for; measurements use 1 and 2."""
+"""The random stream of redraws; measurements use 1 and 2."""
 EDGE = 1 - 1e-6
 """A component this far out has been clipped."""
 
-Advance = Callable[[int, int], None]
-"""Told how many images are done, and of how many."""
+OnProgress = Callable[[int, int], None]
+"""Called with the number of images done, and of all images."""
 
 
 def invert(
@@ -43,32 +43,32 @@ def invert(
     ids: Tensor | None = None,
     seed: int = 0,
     keep: Sequence[int] = (),
-    advance: Advance | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Inversion:
-    """Find codes whose images are these (flexible-priors, Algorithm 1).
+    """Find the codes that reconstruct images (flexible-priors, Algorithm 1).
 
     generator: any module from codes (n, d) to images (n, C, H, W). images: (N, C, H, W), where hidden pixels
-    may be anything, or already measured, (N, C, h, w). init_codes: (N, d), where the search begins, or
-    (N, R, d), several of which the best is kept; `config.init_codes` otherwise says where, from `prior`.
-    prior: what codes are drawn from, for starts and restarts; N(0, I) where only a start is given.
-    measurement: what is seen of the images, in place of the config's. ids: (N,) int64, decide each image's
-    random draws; the rows' numbers otherwise. keep: steps at which codes are kept, for curves and figures.
-    Raises InversionError, which is a ValueError, where these do not fit together, before any step.
+    may be anything, or already measured, (N, C, h, w). init_codes: (N, d), where the search starts, or
+    (N, R, d), several starts of which the best is kept; by default `config.init_codes` draws them from
+    `prior`. prior: the codes' distribution, for starts and restarts; N(0, I) if only init_codes are given.
+    measurement: replaces the config's. ids: (N,) int64, determine each image's random draws; default: the row
+    numbers. keep: steps at which codes are kept, for curves and figures.
+    Raises InversionError, which is a ValueError, if these do not fit together, before any step.
     """
     if init_codes is None and prior is None:
-        raise InversionError("give codes to start from, or the prior that they are drawn from")
+        raise InversionError("give init_codes, or the prior to draw them from")
     config = config or InversionConfig()
     require_allowed(config.constraint, prior.name if prior else None)
     device = init_codes.device if init_codes is not None else images.device
     prior = prior or Normal(init_codes.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
     engine = Engine(generator, config, prior, measurement, seed, device, started=init_codes is not None)
-    return engine.invert(images, init_codes, ids, keep, advance)
+    return engine.invert(images, init_codes, ids, keep, on_progress)
 
 
 class Engine:
-    """A generator made ready, once, to invert any number of images.
+    """A generator, prepared once to invert any number of images.
 
-    Raises InversionError where the config contradicts the generator or its prior.
+    Raises InversionError if the config contradicts the generator or its prior.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Engine:
         device: torch.device | None = None,
         started: bool = False,
     ) -> None:
-        """started: codes to start from will be given."""
+        """started: whether `invert` gets init_codes."""
         if not started:
             require_allowed(config.constraint, prior.name)
         self.config, self.prior, self.seed = config, prior, seed
@@ -92,13 +92,13 @@ class Engine:
         if self.measurement.shape != self.shape:
             raise InversionError(
                 f"the generator makes images of {_by(self.shape)}, "
-                f"the measurement is of {_by(self.measurement.shape)}"
+                f"but the measurement is for {_by(self.measurement.shape)}"
             )
         low = freeze(generator, device, torch.bfloat16) if config.precision == "mixed" else None
         self.problem = Problem(network, self.measurement, config.loss, low)
         self.regression = self.whitening = None
         self.passes = 0
-        """Generator evaluations that making ready took."""
+        """Generator evaluations of the setup."""
         if config.init_codes == "regression" and not started:
             self.regression = fit_regression(network, prior, seed, self.device, self.measurement)
             self.passes += self.regression.passes
@@ -113,9 +113,9 @@ class Engine:
         init_codes: Tensor | None = None,
         ids: Tensor | None = None,
         keep: Sequence[int] = (),
-        advance: Advance | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Inversion:
-        """As the function `invert`."""
+        """See the function `invert`."""
         count, config = len(images), self.config
         ids = torch.arange(count) if ids is None else ids.cpu()
         self._require_fit(images, init_codes, ids)
@@ -123,7 +123,7 @@ class Engine:
             init_codes = self._first_codes(images, ids)
         several = init_codes if init_codes.dim() == 3 else init_codes[:, None]
         first, more = several[:, 0], several[:, 1:]
-        found = self._descend(images, ids, torch.arange(count), first, 0, keep, advance)
+        found = self._descend(images, ids, torch.arange(count), first, 0, keep, on_progress)
         again = (_rank(found) > config.tolerance).nonzero().squeeze(1)
         if len(again) and (config.restarts or more.shape[1]):
             drawn = [
@@ -150,7 +150,7 @@ class Engine:
     def _try(
         self, found: Inversion, images: Tensor, ids: Tensor, again: Tensor, extra: Tensor, number: int
     ) -> Inversion:
-        """Search anew for some images from (m, R, d), all starts in one batch, and keep each image's best."""
+        """Search again from (m, R, d) for some images, all starts in one batch; keep each image's best."""
         m, each = extra.shape[:2]
         rows = again.repeat_interleave(each)
         other = self._descend(images, ids, rows, extra.flatten(0, 1), number, (), None)
@@ -175,9 +175,9 @@ class Engine:
         start: Tensor,
         restart: int,
         keep: Sequence[int],
-        advance: Advance | None,
+        on_progress: OnProgress | None,
     ) -> Inversion:
-        """Search from start (M, d), for the image of that row (M,) each."""
+        """Search from start (M, d), each for the image in its row (M,)."""
         config = self.config
         result = Inversion.empty(len(rows), start.shape[1], len(keep))
         slot = torch.full((config.steps + 1,), -1)
@@ -192,13 +192,13 @@ class Engine:
             step = self.solver.step(self.problem, batch.rows, batch.state)
             if keep:
                 batch.keep(result, slot, step.loss)
-            finished = batch.evaluator(step, config, self.solver.searches)
-            batch.go_on(step, self._redraw(batch, finished) if self.solver.searches else None, self.solver)
+            finished = batch.update(step, config, self.solver.searches)
+            batch.advance(step, self._redraw(batch, finished) if self.solver.searches else None, self.solver)
             if finished.any():
-                batch.deliver(result, finished)
+                batch.export(result, finished)
                 done += int(finished.sum())
-                if advance:
-                    advance(done, len(rows))
+                if on_progress:
+                    on_progress(done, len(rows))
                 places = finished.nonzero().squeeze(1)
                 items = torch.arange(waiting, min(waiting + len(places), len(rows)))
                 waiting += len(items)
@@ -240,8 +240,8 @@ class Engine:
         )
 
     def _redraw(self, batch: Batch, finished: Tensor) -> Tensor | None:
-        """Where a search is stuck on the box's edge, draw those components anew and go on: codes (n, d), NaN
-        in the other rows; None where there are none."""
+        """If a search is stuck on the box's edge, redraw those components and continue: codes (n, d), NaN in
+        the other rows; None if no search is stuck."""
         if self.config.constraint != "stochastic-clip":
             return None
         edge = batch.state["z"].abs() >= EDGE
@@ -256,16 +256,17 @@ class Engine:
         known = {self.shape, self.measurement.reduced}
         if images.dim() != 4 or (tuple(images.shape[1:]) not in known and len(images)):
             raise InversionError(
-                f"the generator makes images of shape {self.shape}, these are {tuple(images.shape[1:])}"
+                f"the generator makes images of shape {self.shape}, but these are {tuple(images.shape[1:])}"
             )
         if init_codes is not None and (
             len(init_codes) != len(images) or init_codes.shape[-1] != self.prior.latent_dim
         ):
             raise InversionError(
-                f"{len(images)} images but codes of shape {tuple(init_codes.shape)} to start from"
+                f"{len(images)} images of a generator with {self.prior.latent_dim} latent dimensions but "
+                f"init_codes of shape {tuple(init_codes.shape)}"
             )
         if init_codes is not None and not init_codes.isfinite().all():
-            raise InversionError("a code to start from holds a value that is not finite")
+            raise InversionError("init_codes must be finite")
         if len(ids) != len(images):
             raise InversionError(f"{len(images)} images but {len(ids)} ids")
         for rows in torch.arange(len(images)).split(1024):
@@ -274,12 +275,12 @@ class Engine:
             if len(wrong):
                 number = int(ids[rows[wrong[0]]])
                 raise InversionError(
-                    f"image {number} holds a value that is not finite where it is seen: mend or mask it"
+                    f"image {number} holds a value that is not finite where it is observed: fix or mask it"
                 )
 
 
 def _rank(found: Inversion) -> Tensor:
-    """(N,), lower is better: a search that met a loss that is not a number is worse than any other."""
+    """(N,), lower is better: a search that met a NaN loss ranks last."""
     return found.loss.masked_fill(found.diverged | found.loss.isnan(), torch.inf)
 
 
@@ -299,8 +300,8 @@ def _shape(network: nn.Module, latent_dim: int, device: torch.device) -> tuple[i
         made = network(torch.zeros(2, latent_dim, device=device))
     if made.dim() != 4 or len(made) != 2:
         raise InversionError(
-            f"a generator makes images (2, C, H, W) of codes (2, {latent_dim}), "
-            f"but this one gave {tuple(made.shape)}"
+            f"a generator must map codes (2, {latent_dim}) to images (2, C, H, W), "
+            f"but this one returned {tuple(made.shape)}"
         )
     return tuple(made.shape[1:])  # pyright: ignore[reportReturnType]
 

@@ -1,4 +1,4 @@
-"""Where the search for each image begins, and what a generator tells of its inverse beforehand."""
+"""Where each image's search starts, and what a generator reveals about its inverse beforehand."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,18 @@ from preimage.latents.priors import Prior
 from preimage.work.reproducible import seed_of
 
 NEAR_ZERO = 1e-4
-"""The standard deviation of codes that start near zero (flexible-priors, section E)."""
+"""Standard deviation of codes that start near zero (flexible-priors, section E)."""
 PAIRS, RIDGE = 4096, 0.1
-"""Images generated for the regression, and its penalty as a share of the features' mean variance."""
+"""Images generated for the regression, and its penalty relative to the features' mean variance."""
 PROBES, DAMPING = 32, 0.1
-"""Codes at which the metric is measured, and what is added to it as a share of its mean eigenvalue."""
+"""Codes at which the metric tensor is measured, and its damping relative to its mean eigenvalue."""
 
 
 @dataclass(frozen=True)
 class Regression:
-    """Codes as a linear function of what is seen of their images, fitted once for any number of images.
+    """Codes as a linear function of their observed images, fitted once for any number of images.
 
-    offset (P,), weight (P, d), centre (d,); passes: the generator evaluations that the fit took.
+    offset (P,), weight (P, d), centre (d,); passes: the fit's generator evaluations.
     """
 
     offset: Tensor
@@ -33,35 +33,35 @@ class Regression:
     passes: int = PAIRS
 
     def __call__(self, seen: Tensor) -> Tensor:
-        """Codes (n, d), foretold from what is seen of images (n, C, h, w)."""
+        """Predict codes (n, d) from observed images (n, C, h, w)."""
         return (seen.flatten(1) - self.offset) @ self.weight + self.centre
 
 
 def fit_regression(
     network: nn.Module, prior: Prior, seed: int, device: torch.device, measurement: Measurement | None = None
 ) -> Regression:
-    """Ridge regression on images that the generator makes of codes of the prior.
+    """Ridge regression on images generated from the prior's codes.
 
-    Raises InversionError where most of them are not finite.
+    Raises InversionError if most of them are not finite.
     """
     codes = prior.sample(PAIRS, torch.Generator().manual_seed(seed_of(seed, 1))).to(device)
     with torch.no_grad():
         images = torch.cat([network(some) for some in codes.split(256)])
-    ids = torch.arange(-PAIRS, 0, device=device)  # no image has these: masks and noise of their own
+    ids = torch.arange(-PAIRS, 0, device=device)  # ids that no image has, so masks and noise are their own
     seen = (measurement.observe(images, ids) if measurement else images).flatten(1)
     whole = seen.isfinite().all(1)
     if 2 * int(whole.sum()) < PAIRS:
         raise InversionError(
-            f"of {PAIRS} images that the generator made of codes of its prior only {int(whole.sum())} are "
-            "finite: is it the right prior, and was the training sound?"
+            f"only {int(whole.sum())} of {PAIRS} images generated from the prior's codes are finite: check "
+            "that the prior is the generator's own and that its training run did not diverge"
         )
     return Regression(*_ridge(seen[whole], codes[whole]), codes[whole].mean(0))
 
 
 def measure_whitening(network: nn.Module, prior: Prior, seed: int, device: torch.device) -> Tensor:
-    """The inverse square root (d, d) of the mean of J J^T over the prior, damped; J the generator's slopes.
+    """The inverse square root (d, d) of the damped mean of J J^T over the prior; J the generator's Jacobian.
 
-    In coordinates u with z = whitening u the loss is about as steep in all directions. It takes PROBES
+    In coordinates u with z = whitening u the loss is about equally steep in all directions. Costs PROBES
     Jacobians.
     """
     codes = prior.sample(PROBES, torch.Generator().manual_seed(seed_of(seed, 2))).to(device)
@@ -74,7 +74,7 @@ def measure_whitening(network: nn.Module, prior: Prior, seed: int, device: torch
 
 
 def _ridge(features: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-    """Of codes (N, d) on features (N, P), by the smaller of the two normal equations: offset, weight."""
+    """Regress codes (N, d) on features (N, P), by the smaller of the two normal equations: offset, weight."""
     offset = features.mean(0)
     x, y = features - offset, codes - codes.mean(0)
     penalty = RIDGE * x.square().mean() * len(x) + torch.finfo(x.dtype).tiny
@@ -105,7 +105,7 @@ def init_codes_of(
     regression: Regression | None = None,
     seen: Tensor | None = None,
 ) -> Tensor:
-    """Where the search for each image begins, (n, d): it follows from the seed, the image and its id."""
+    """Where each image's search starts, (n, d): it depends only on the seed, the image and its id."""
     if config.init_codes == "regression" and restart == 0:
         assert regression is not None
         assert seen is not None

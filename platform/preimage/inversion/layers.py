@@ -1,4 +1,4 @@
-"""Transposed convolutions written such that a processor computes them quickly, forward and backward."""
+"""Transposed convolutions in forms that CPUs compute fast, forward and backward."""
 
 from typing import cast
 
@@ -6,11 +6,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 VECTOR = 16
-"""oneDNN pads the channels that a layer makes to a multiple of this, the float32 numbers of AVX-512."""
+"""oneDNN pads a layer's output channels to a multiple of this, the float32 lanes of AVX-512."""
 
 
 def quicker(layer: nn.ConvTranspose2d) -> nn.Module:
-    """The same map by other means where these are quicker, else the layer itself."""
+    """The same map in a faster form if there is one, else the layer itself."""
     padding, extra = cast("tuple[int, int]", layer.padding), layer.output_padding
     (side, width), (stride, across) = layer.kernel_size, layer.stride
     square = side == width and stride == across and padding[0] == padding[1] and extra[0] == extra[1]
@@ -24,19 +24,17 @@ def quicker(layer: nn.ConvTranspose2d) -> nn.Module:
 
 
 class FromPoints(nn.Module):
-    """A transposed convolution of stride 1: of maps of one pixel, as codes are, it is a matrix product."""
+    """A transposed convolution of stride 1: on one-pixel maps, such as codes, it is a matrix product."""
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
         super().__init__()
         self.layer = layer
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(n, I, 1, 1) to (n, O, k, k); maps of another size as the layer does."""
+        """(n, I, 1, 1) to (n, O, k, k); the layer itself for other map sizes."""
         if maps.dim() != 4 or maps.shape[2:] != (1, 1):
             return self.layer(maps)
-        weight = self.layer.weight.permute(
-            0, 2, 3, 1
-        )  # (I, k, k, O), its order in memory if channels are last
+        weight = self.layer.weight.permute(0, 2, 3, 1)  # (I, k, k, O), its memory order with channels last
         made = (maps.flatten(1) @ weight.flatten(1)).unflatten(1, weight.shape[1:])
         made = made if self.layer.bias is None else made + self.layer.bias
         return made.permute(0, 3, 1, 2)
@@ -46,7 +44,7 @@ class SubPixel(nn.Module):
     """A transposed convolution of stride s as a convolution to s * s times the channels, then interleaved.
 
     Along one side, y[s m + a] = sum over t of w[s t + a] x[m - t]: for each a < s a convolution of x
-    (Shi et al. 2016, arXiv 1609.07009), after which the padding is cut off y.
+    (Shi et al. 2016, arXiv 1609.07009). Then the padding is cut off y.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
@@ -73,5 +71,5 @@ class SubPixel(nn.Module):
 
 
 def _taps(side: int, stride: int) -> int:
-    """Input pixels along one side that an output pixel sees."""
+    """Input pixels along one side that an output pixel depends on."""
     return -(-side // stride)

@@ -1,7 +1,7 @@
 """Limited-memory BFGS (Liu and Nocedal 1989), each image with its own history and line search.
 
-The first guess of the inverse Hessian is a multiple of the whitening's square, where one is given: what the
-generator's Jacobians are like on average, which a history takes long to learn.
+The first guess of the inverse Hessian is a multiple of the whitening's square, if one is given: the average
+of the generator's Jacobians, which a history takes long to learn.
 """
 
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from preimage.inversion.solvers import State, Step
 HISTORY = 30
 """Pairs remembered; with 10, exact recovery of 100-dimensional codes took a quarter more steps."""
 FIRST_LENGTH = 0.5
-"""How far the first step goes: codes are of order 1."""
+"""Length of the first step: codes are of order 1."""
 ENOUGH, SHORTER, SHORTEST = 1e-4, 0.3, 1e-6
-"""Armijo's condition; a step that fails it is tried again at a third of its length."""
+"""Armijo's condition; a step that fails it is retried at a third of its length."""
 TINY = 1e-30
 
 
 @dataclass(frozen=True)
 class LBFGS:
-    """The solver: a step that does not lower the loss enough is tried again, shorter."""
+    """The solver: a step that does not lower the loss enough is retried, shorter."""
 
     constrain: Constraint
     whitening: Tensor | None = None
     """(d, d), see `measure_whitening`."""
     box: bool = False
-    """Components at an edge of [-1, 1] that the loss pushes out stay there while it does."""
+    """Components that the loss pushes out of [-1, 1] stay at the edge."""
     searches = True
 
     def begin(self, z: Tensor) -> State:
@@ -61,7 +61,7 @@ class LBFGS:
     def _take(
         self, where: Tensor, z: Tensor, move: Tensor, loss: Tensor, gradient: Tensor, state: State
     ) -> None:
-        """Go to z in these rows, remember the pair of moves and changes, and turn to a new direction."""
+        """Move to z in these rows, store the pair of moves and changes, and set a new direction."""
         change = gradient - state["gradient"]
         product = (move * change).sum(1)
         curved = where & (product > 1e-8 * move.norm(dim=1) * change.norm(dim=1)) & state["loss"].isfinite()
@@ -73,7 +73,7 @@ class LBFGS:
         state["direction"] = torch.where(where[:, None], self._direction(state), state["direction"])
 
     def _direction(self, state: State) -> Tensor:
-        """Minus the inverse Hessian's estimate times the gradient, by the two loops; (n, d)."""
+        """Minus the estimated inverse Hessian times the gradient, by the two-loop recursion; (n, d)."""
         moves, changes, curvature = state["moves"], state["changes"], state["curvature"]
         inverse = torch.where(curvature > 0, 1 / curvature.clamp_min(TINY), 0)
         held = self._held(state)
@@ -93,7 +93,7 @@ class LBFGS:
         return -torch.where(downhill[:, None], q, steepest).masked_fill(held, 0)
 
     def _held(self, state: State) -> Tensor:
-        """(n, d) bool: what stays at its edge of the box."""
+        """(n, d) bool: the components that stay at their edge of the box."""
         z, gradient = state["z"], state["gradient"]
         if not self.box:
             return torch.zeros_like(z, dtype=torch.bool)

@@ -1,8 +1,8 @@
-"""Levenberg-Marquardt on the residual of the pixels, each image with its own damping.
+"""Levenberg-Marquardt on the pixels' residual, each image with its own damping.
 
-Marquardt 1963: (J J^T + damping diag(J J^T)) s = -J r, damped by the diagonal; the damping follows the ratio
-of the fall in loss to the fall foretold, as Nielsen (1999) has it. A step that does not lower the loss is
-not taken, and costs one forward pass; one that does costs d forward-mode tangents for the next system.
+Marquardt 1963: (J J^T + damping diag(J J^T)) s = -J r, damped by the diagonal. The damping follows the ratio
+of the actual to the predicted fall in loss, as in Nielsen (1999). A step that does not lower the loss is
+rejected, and costs one forward pass; one that does costs d forward-mode tangents for the next system.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from preimage.inversion.solvers import State, Step
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-9, 1e8
 SHARPEST = 1 / 5
-"""The damping falls to this share of itself at most; a third was slower."""
+"""The damping falls at most to this fraction of itself; a third was slower."""
 NEGLIGIBLE = 1e-10
-"""A foretold fall of less than this share of the loss leads nowhere."""
+"""A predicted fall below this fraction of the loss leads nowhere."""
 
 
 @dataclass(frozen=True)
 class LevenbergMarquardt:
-    """The solver. In a box, components at an edge that the loss pushes out are left out of the system."""
+    """The solver. In a box, the system excludes components that the loss pushes out over an edge."""
 
     constrain: Constraint
     box: bool = False
@@ -35,7 +35,7 @@ class LevenbergMarquardt:
         return {
             "z": z.clone(),
             "loss": torch.full_like(one, torch.inf),
-            "foretold": one.clone(),
+            "predicted": one.clone(),
             "square": torch.zeros(n, d, d, device=z.device, dtype=torch.float64),
             "slope": torch.zeros(n, d, device=z.device, dtype=torch.float64),
             "damping": one * FIRST_DAMPING,
@@ -44,8 +44,8 @@ class LevenbergMarquardt:
 
     def step(self, problem: Problem, rows: Rows, state: State) -> Step:
         loss = problem.loss(rows)
-        better = loss.double() < state["loss"]  # never where the loss is not a number
-        self._evaluator(better, loss.double(), state)
+        better = loss.double() < state["loss"]  # never if the loss is NaN
+        self._adapt(better, loss.double(), state)
         if better.any():
             state["z"][better] = rows.z[better]
             state["square"][better], state["slope"][better] = problem.normal_equations(rows[better])
@@ -54,10 +54,10 @@ class LevenbergMarquardt:
         passes = 1 + better.to(torch.int64) * (1 + z.shape[1] + (problem.low is not None))
         return Step(loss, z, passes, negligible | (state["damping"] > MOST_DAMPING))
 
-    def _evaluator(self, better: Tensor, loss: Tensor, state: State) -> None:
-        """Take what is better; trust the next step more or less."""
+    def _adapt(self, better: Tensor, loss: Tensor, state: State) -> None:
+        """Accept better losses, and adapt the damping."""
         known = state["loss"].isfinite()
-        gain = (state["loss"] - loss) / state["foretold"]
+        gain = (state["loss"] - loss) / state["predicted"]
         relaxed = state["damping"] * (1 - (2 * gain - 1) ** 3).clamp_min(SHARPEST)
         relaxed = relaxed.clamp(LEAST_DAMPING, MOST_DAMPING)
         taken = torch.where(known, relaxed, state["damping"])
@@ -66,7 +66,7 @@ class LevenbergMarquardt:
         state["loss"] = torch.where(better, loss, state["loss"])
 
     def _solve(self, state: State) -> tuple[Tensor, Tensor]:
-        """The next step (n, d), and whether next to nothing is to be expected of it (n,)."""
+        """The next step (n, d), and whether its predicted gain is negligible (n,)."""
         square, slope = state["square"], state["slope"]
         diagonal = square.diagonal(dim1=1, dim2=2)
         scale = diagonal.clamp_min(1e-6 * diagonal.mean(1, keepdim=True) + torch.finfo(torch.float64).tiny)
@@ -80,8 +80,8 @@ class LevenbergMarquardt:
         move = -torch.linalg.solve(system, slope)
         if self.box:
             move = (state["z"] + move).clamp(-1, 1) - state["z"]
-        foretold = -(2 * (move * slope).sum(1) + torch.einsum("ni,nij,nj->n", move, square, move))
-        state["foretold"] = foretold.clamp_min(torch.finfo(torch.float64).tiny)
-        # a step clamped to the box may foretell a rise: the damping grows, and the next one is shorter
-        negligible = (foretold >= 0) & (foretold <= NEGLIGIBLE * state["loss"])
+        predicted = -(2 * (move * slope).sum(1) + torch.einsum("ni,nij,nj->n", move, square, move))
+        state["predicted"] = predicted.clamp_min(torch.finfo(torch.float64).tiny)
+        # a step clamped to the box may predict a rise: the damping grows, and the next step is shorter
+        negligible = (predicted >= 0) & (predicted <= NEGLIGIBLE * state["loss"])
         return move.to(state["z"].dtype), negligible

@@ -1,7 +1,7 @@
 """What an inversion sees of an image: pooled, masked, noisy (partial-measurements, eq. 3; precise-recovery).
 
-A mask is an element-wise product, never a matrix. Random masks and noise follow from the seed and an image's
-id alone, so they are the same in any batch, in any order and on any worker.
+A mask is an element-wise product, never a matrix. Random masks and noise depend only on the seed and an
+image's id, so they are the same in any batch, in any order and on any worker.
 """
 
 import io
@@ -25,28 +25,28 @@ Half = Literal["top", "bottom", "left", "right"]
 HALVES: tuple[Half, ...] = get_args(Half)
 NAMED = ("all", "random", *HALVES)
 
-_MASK, _NOISE = 1, 2  # what a draw is for: neither repeats the other, nor the solvers' own
+_MASK, _NOISE = 1, 2  # random streams, distinct from each other and from the solvers'
 
 
 class MeasurementConfig(Config):
-    """What is seen of every image; the default sees all of it."""
+    """What is observed of every image; by default all of it."""
 
     mask: str = "all"
-    """`all`; `random` pixels, other ones for every image; the `top`, `bottom`, `left` or `right` part; or an
-    image file as large as the (pooled) images: seen where it is brighter than half."""
+    """`all`; `random` pixels, different for every image; the `top`, `bottom`, `left` or `right` part; or an
+    image file as large as the (pooled) images: its pixels brighter than half are observed."""
     rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
-    """The share that is seen: of the pixels for `random`, of the rows or columns for a half (there 0.5)."""
+    """The observed share: of the pixels for `random`, of the rows or columns for a half (default 0.5)."""
     pool: PositiveInt = 1
-    """Average over squares of so many pixels a side, before the mask: seen at a lower resolution."""
+    """Average over squares of this many pixels a side, before the mask: a lower resolution."""
     noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """Variance of the Gaussian noise added to what is seen."""
+    """Variance of the Gaussian noise added to the observed pixels."""
     mask_sha256: str | None = None
-    """Of the mask's file. It fills itself in, so that another picture under the same name is another run."""
+    """SHA-256 of the mask's file. It is filled in: another picture under the same name is another run."""
 
     @model_validator(mode="before")
     @classmethod
-    def _say_what_is_meant(cls, values: Any) -> Any:
-        """A half's rate and a file's content are written out: equal measurements have equal configs."""
+    def _fill_in(cls, values: Any) -> Any:
+        """Fill in a half's rate and a file's digest: equal measurements have equal configs."""
         mask = values.get("mask", "all") if isinstance(values, dict) else "all"
         if mask in HALVES and values.get("rate") is None:
             return values | {"rate": 0.5}
@@ -57,39 +57,39 @@ class MeasurementConfig(Config):
         except InversionError as error:
             raise ValueError(str(error)) from error
         if values.get("mask_sha256") not in (None, now):
-            raise ValueError(f"{mask} is not the mask this was made for: remove mask_sha256 to use it")
+            raise ValueError(f"{mask} does not match mask_sha256: remove mask_sha256 to use the file")
         return values | {"mask_sha256": now}
 
     @model_validator(mode="after")
-    def _rate_where_it_means_something(self) -> "MeasurementConfig":
+    def _rate_fits_mask(self) -> "MeasurementConfig":
         if self.mask == "random" and self.rate is None:
-            raise ValueError("mask=random needs a rate, the share of pixels seen: 0.5, for one")
+            raise ValueError("mask=random needs a rate, the share of observed pixels, such as 0.5")
         if self.mask not in ("random", *HALVES) and self.rate is not None:
-            raise ValueError(f"rate is for mask=random and halves: remove it, for {self.mask!r} has none")
+            raise ValueError(f"rate applies to mask=random and halves only, not to {self.mask!r}: remove it")
         if self.mask in NAMED and self.mask_sha256 is not None:
-            raise ValueError(f"mask_sha256 is for a mask's file: remove it, for {self.mask!r} has none")
+            raise ValueError(f"mask_sha256 applies to a mask's file only, not to {self.mask!r}: remove it")
         return self
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measurement of images of one shape; `make_measurement` makes it. It travels to workers as it is."""
+    """A measurement of images of one shape, created by `make_measurement`. Workers receive it unchanged."""
 
     shape: tuple[int, int, int]
-    """Of the images, (C, H, W)."""
+    """The images' shape, (C, H, W)."""
     config: MeasurementConfig
     seed: int = 0
     fixed: Tensor | None = field(default=None, compare=False, repr=False)
-    """(1, 1, h, w) bool: the mask of every image, where it is not drawn; None: all is seen, or drawn."""
+    """(1, 1, h, w) bool: the mask of every image; None if all is observed, or masks are random."""
 
     @property
     def reduced(self) -> tuple[int, int, int]:
-        """The shape of what is observed, (C, h, w)."""
+        """The shape of an observation, (C, h, w)."""
         channels, height, width = self.shape
         return channels, height // self.config.pool, width // self.config.pool
 
     def reduce(self, images: Tensor) -> Tensor:
-        """Images (n, C, H, W), average-pooled: (n, C, h, w). Those of that size already stay as they are.
+        """Images (n, C, H, W), average-pooled: (n, C, h, w). Images already of that size are unchanged.
 
         Raises InversionError for images of another shape.
         """
@@ -97,22 +97,22 @@ class Measurement:
             return images
         if tuple(images.shape[1:]) != self.shape:
             raise InversionError(
-                f"images of {_sides(images.shape[1:])} were given to a measurement of {_sides(self.shape)}"
+                f"the measurement is of {_sides(self.shape)} images but got {_sides(images.shape[1:])}"
             )
         return F.avg_pool2d(images, self.config.pool)
 
     def masks(self, ids: Tensor) -> Tensor | None:
-        """(n, 1, h, w) float32, 1 where the image with that id is seen, else 0; None where all is seen.
+        """(n, 1, h, w) float32, 1 where the image with that id is observed, else 0; None if all is observed.
 
-        ids: (n,) int64. Random masks see round(rate * h * w) pixels, those of a lower rate among them.
+        ids: (n,) int64. Random masks show round(rate * h * w) pixels; a lower rate shows a subset of them.
         """
         seen = self._seen(ids)
         return None if seen is None else seen.float()
 
     def observe(self, images: Tensor, ids: Tensor) -> Tensor:
-        """What is known of images (n, C, H, W) with these ids (n,): (n, C, h, w), zero where not seen.
+        """What is observed of images (n, C, H, W) with these ids (n,): (n, C, h, w), zero where hidden.
 
-        Hidden pixels may be anything, NaN too. Raises InversionError as `reduce` does.
+        Hidden pixels may be anything, even NaN. Raises InversionError as `reduce` does.
         """
         observed = self.reduce(images)
         if self.config.noise:
@@ -137,9 +137,9 @@ class Measurement:
 
 
 def make_measurement(config: MeasurementConfig, shape: tuple[int, int, int], seed: int = 0) -> Measurement:
-    """The measurement of images (C, H, W) that a config asks for.
+    """The measurement of images (C, H, W) that a config describes.
 
-    Raises InversionError where it does not fit them or sees none of their pixels.
+    Raises InversionError if it does not fit them or observes none of their pixels.
     """
     _, height, width = shape
     if height % config.pool or width % config.pool:
@@ -161,7 +161,7 @@ def _count(rate: float | None, whole: int) -> int:
 
 
 def _half(config: MeasurementConfig, side: tuple[int, int]) -> Tensor:
-    """(h, w) bool: a half, or as much as the rate says, from that side."""
+    """(h, w) bool: a half from that side, or the share that the rate gives."""
     dim = 0 if config.mask in ("top", "bottom") else 1
     seen, count = torch.zeros(side, dtype=torch.bool), _count(config.rate, side[dim])
     first = 0 if config.mask in ("top", "left") else side[dim] - count
@@ -174,13 +174,13 @@ def _picture(config: MeasurementConfig, side: tuple[int, int]) -> Tensor:
     try:
         grey = Image.open(io.BytesIO(_read(config.mask))).convert("L")
     except (OSError, UnidentifiedImageError) as error:
-        raise InversionError(f"{config.mask} is no readable image: {error}") from error
+        raise InversionError(f"{config.mask} is not a readable image: {error}") from error
     if grey.size != side[::-1]:
         raise InversionError(
-            f"the mask {config.mask} has {grey.height} x {grey.width} pixels, what is seen of the images has "
-            f"{side[0]} x {side[1]}"
+            f"the mask {config.mask} must have {side[0]} x {side[1]} pixels, as the (pooled) images do, but "
+            f"has {grey.height} x {grey.width}"
         )
-    return torch.from_numpy(np.array(grey)) > 127  # without torchvision, which takes a second to import
+    return torch.from_numpy(np.array(grey)) > 127  # torchvision takes a second to import
 
 
 def _read(path: str) -> bytes:
@@ -195,7 +195,7 @@ def _read(path: str) -> bytes:
 def _require_some(count: int, config: MeasurementConfig, side: tuple[int, int]) -> None:
     if not count:
         rate = "" if config.rate is None else f" at rate {config.rate:g}"
-        raise InversionError(f"mask {config.mask}{rate} sees none of {side[0]} x {side[1]} pixels")
+        raise InversionError(f"mask {config.mask}{rate} observes none of the {side[0]} x {side[1]} pixels")
 
 
 def _sides(shape: tuple[int, ...]) -> str:

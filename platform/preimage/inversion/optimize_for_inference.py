@@ -1,4 +1,4 @@
-"""A generator made ready for inversion: frozen, in eval mode, its BatchNorms folded into its convolutions."""
+"""Prepare a generator for inversion: frozen, in eval mode, its BatchNorms folded into its convolutions."""
 
 from copy import deepcopy
 from itertools import pairwise
@@ -13,11 +13,11 @@ from preimage.inversion.layers import quicker
 def freeze(
     generator: nn.Module, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> nn.Module:
-    """A copy that computes the same images; the original is left as it is.
+    """A copy that computes the same images; leaves the original unchanged.
 
-    Eval mode is not a choice: with batch statistics the images of a batch are coupled and the scale of a
-    code cannot be recovered. No gradient of a weight is ever computed. `dtype` is that of the weights and of
-    the activations; codes (n, d) and images (n, C, H, W) are float32 whatever it is.
+    Eval mode is required: batch statistics would couple the images of a batch, and the scale of a code could
+    not be recovered. Weights get no gradients. `dtype` applies to weights and activations; codes (n, d) and
+    images (n, C, H, W) are always float32.
     """
     frozen = deepcopy(generator).eval().requires_grad_(False)
     device = device or next((p.device for p in frozen.parameters()), torch.device("cpu"))
@@ -42,7 +42,7 @@ class InPrecision(nn.Module):
 
 
 def _fold(layers: dict[str, nn.Module | None]) -> None:
-    """Replace each convolution that a BatchNorm follows by one that does both."""
+    """Replace each convolution followed by a BatchNorm with one that does both."""
     for before, after in pairwise(list(layers)):
         convolution, norm = layers[before], layers[after]
         if not (_plain(convolution) and _plain(norm) and isinstance(norm, nn.BatchNorm2d)):
@@ -55,14 +55,14 @@ def _fold(layers: dict[str, nn.Module | None]) -> None:
 
 
 def _quicken(layers: dict[str, nn.Module | None]) -> None:
-    """Replace the transposed convolutions that a processor computes slowly."""
+    """Replace the transposed convolutions that are slow on CPUs."""
     for name, layer in layers.items():
         if _plain(layer) and isinstance(layer, nn.ConvTranspose2d):
             layers[name] = quicker(layer)
 
 
 def _plain(layer: nn.Module | None) -> bool:
-    """Whether it does what its weights say: a subclass or a hook may do more, as in spectral norm."""
+    """Whether the weights alone define the layer: a subclass or a hook may do more, as in spectral norm."""
     if layer is None or layer._forward_pre_hooks or layer._forward_hooks:
         return False
     return type(layer) in (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)

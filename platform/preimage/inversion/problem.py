@@ -13,24 +13,24 @@ from preimage.objectives.lap1 import lap1
 
 @dataclass
 class Rows:
-    """A batch: one image, or one of its starts, a row."""
+    """A batch: each row is one image, or one of its starts."""
 
     z: Tensor
-    """(n, d), where the loss is asked for next."""
+    """(n, d), where to evaluate the loss next."""
     target: Tensor
-    """(n, C, h, w), what is seen of the images, zero elsewhere."""
+    """(n, C, h, w), the observed images, zero where hidden."""
     mask: Tensor | None
-    """(n, 1, h, w), 1 where the images are seen; None: everywhere."""
+    """(n, 1, h, w), 1 where the images are observed; None: everywhere."""
     count: Tensor
-    """(n,), how many numbers are seen."""
+    """(n,), the number of observed values."""
     ids: Tensor
-    """(n,) int64, decide the random draws."""
+    """(n,) int64, determine the random draws."""
     counter: Tensor
-    """(n,) int64, another one for every step and restart of an image."""
+    """(n,) int64, unique for every step and restart of an image."""
     taken: Tensor
     """(n,) int64, steps taken."""
     low: Tensor
-    """(n,) bool, still descending in low precision."""
+    """(n,) bool, whether the row still descends in low precision."""
 
     def __getitem__(self, where: Tensor) -> "Rows":
         columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -40,7 +40,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Problem:
-    """A generator, what is measured of its images, and the loss."""
+    """A generator, the measurement of its images, and the loss."""
 
     network: nn.Module
     measurement: Measurement | None = None
@@ -49,18 +49,18 @@ class Problem:
     """The same generator in low precision."""
 
     def seen(self, network: nn.Module, z: Tensor, rows: Rows) -> Tensor:
-        """What is seen of the images of codes z: (n, C, h, w), zero where nothing is."""
+        """The observed images of codes z: (n, C, h, w), zero where hidden."""
         images = network(z)
         images = self.measurement.reduce(images) if self.measurement else images
         return images if rows.mask is None else images * rows.mask
 
     def loss(self, rows: Rows) -> Tensor:
-        """(n,), each row's own."""
+        """(n,), one per row."""
         with torch.no_grad():
             return self._loss(self.network, rows.z, rows)
 
     def loss_and_gradient(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """(n,) and (n, d), the rows in low precision by the low network."""
+        """(n,) and (n, d); rows in low precision use the low network."""
         if self.low is None or not rows.low.any():
             return self._with_gradient(self.network, rows)
         if rows.low.all():
@@ -71,8 +71,8 @@ class Problem:
         return loss, gradient
 
     def normal_equations(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """J J^T (n, d, d) and J r (n, d) in float64, divided by the numbers seen: with J (d, P) the slopes of
-        the residual r (P,), the loss of z + s is nearly loss + 2 s.(J r) + s.(J J^T) s."""
+        """J J^T (n, d, d) and J r (n, d) in float64, divided by the number of observed values: with J (d, P)
+        the Jacobian of the residual r (P,), the loss at z + s is about loss + 2 s.(J r) + s.(J J^T) s."""
         images, slopes = jacobian(self.low or self.network, rows.z)
         if self.low:
             with torch.no_grad():

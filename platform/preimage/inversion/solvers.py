@@ -1,7 +1,7 @@
-"""Solvers by their gradient alone: each row of a batch is at its own step number.
+"""First-order solvers: each row of a batch has its own step number.
 
-A solver says with `begin` what it remembers of rows, and with `step` evaluates the loss at the rows' codes
-and says where to look next.
+A solver's `begin` returns its state for new rows; its `step` evaluates the loss at the rows' codes and says
+where to evaluate next.
 """
 
 from collections.abc import Callable
@@ -16,41 +16,41 @@ from preimage.inversion.constraints import Constraint
 from preimage.inversion.problem import Problem, Rows
 
 State = dict[str, Tensor]
-"""What a solver remembers: tensors with one row an image."""
+"""A solver's state: tensors with one row per image."""
 
 
 @dataclass
 class Step:
-    """What one step of a batch of n found."""
+    """The result of one step on a batch of n."""
 
     loss: Tensor
-    """(n,) of the codes that were asked for."""
+    """(n,), at the codes evaluated."""
     z: Tensor
-    """(n, d), the codes to ask for next."""
+    """(n, d), the codes to evaluate next."""
     passes: Tensor | int
-    """Generator evaluations a row: each forward or reverse pass and each forward-mode tangent is one."""
+    """Generator evaluations per row: each forward or reverse pass and each forward-mode tangent is one."""
     stuck: Tensor | None = None
-    """(n,) bool: no step that the solver would take leads on."""
+    """(n,) bool: the solver has no useful step left."""
 
 
 class Solver(Protocol):
-    """A way to descend."""
+    """A descent method."""
 
     searches: bool
-    """Whether it tries steps and takes only what lowers the loss: a component drawn anew amid its search
-    would be a step refused, so it clips, and the engine draws anew where it is stuck on the edge."""
+    """Whether it tries steps and accepts only those that lower the loss. It would reject a component redrawn
+    during its search, so it clips, and the engine redraws when it is stuck on the edge."""
 
     def begin(self, z: Tensor) -> State:
-        """The state of rows that begin at z (n, d)."""
+        """The initial state of rows at z (n, d)."""
         ...
 
     def step(self, problem: Problem, rows: Rows, state: State) -> Step:
-        """Evaluate the rows' codes; the state is changed in place."""
+        """Evaluate the rows' codes; changes the state in place."""
         ...
 
 
 Update = Callable[[Tensor, State, Tensor], Tensor]
-"""(gradient (n, d), state, step number from 1 (n, 1)) to the direction that a learning rate multiplies."""
+"""(gradient (n, d), state, step number from 1 (n, 1)) to the direction that the learning rate multiplies."""
 
 BETA1, BETA2, EPSILON, MOMENTUM, DECAY = 0.9, 0.999, 1e-8, 0.9, 0.99
 
@@ -60,18 +60,18 @@ def _plain(gradient: Tensor, state: State, number: Tensor) -> Tensor:
 
 
 def _momentum(gradient: Tensor, state: State, number: Tensor) -> Tensor:
-    """As torch.optim.SGD has it, dampening 0."""
+    """As in torch.optim.SGD, dampening 0."""
     return state["mean"].mul_(MOMENTUM).add_(gradient)
 
 
 def _rmsprop(gradient: Tensor, state: State, number: Tensor) -> Tensor:
-    """Tieleman and Hinton 2012, as torch.optim.RMSprop has it."""
+    """Tieleman and Hinton 2012, as in torch.optim.RMSprop."""
     state["square"].mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
     return gradient / (state["square"].sqrt() + EPSILON)
 
 
 def _adam(gradient: Tensor, state: State, number: Tensor) -> Tensor:
-    """Adam (Kingma and Ba 2015, Algorithm 1), with a step number of its own for every row."""
+    """Adam (Kingma and Ba 2015, Algorithm 1), with its own step number for every row."""
     state["mean"].lerp_(gradient, 1 - BETA1)
     state["square"].mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
     mean = state["mean"] / (1 - BETA1**number)
@@ -89,12 +89,12 @@ UPDATES: dict[str, tuple[tuple[str, ...], Update]] = {
 
 @dataclass(frozen=True)
 class Descent:
-    """A learning rate times a direction, in coordinates u with z = whitening u where one is given."""
+    """A learning rate times a direction, in coordinates u with z = whitening u if one is given."""
 
     config: InversionConfig
     constrain: Constraint
     whitening: Tensor | None = None
-    """(d, d) symmetric; its square is what multiplies a plain gradient."""
+    """(d, d) symmetric; a plain gradient is multiplied by its square."""
     searches = False
 
     def begin(self, z: Tensor) -> State:
@@ -112,7 +112,7 @@ class Descent:
         z, drawn = self.constrain(
             rows.z - learning_rate(self.config, rows.taken) * direction, rows.ids, rows.counter
         )
-        if drawn is not None:  # moments of a component that is elsewhere now say nothing
+        if drawn is not None:  # a redrawn component's moments are obsolete
             for moment in state.values():
                 moment.masked_fill_(drawn, 0)
         return Step(loss, z, 2)

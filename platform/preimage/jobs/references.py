@@ -1,4 +1,4 @@
-"""References from a job to what earlier runs made, and the one walk that finds them."""
+"""References from a job to the products of earlier runs, and the one walk that finds them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
@@ -12,7 +12,7 @@ Kind = TypeVar("Kind")
 
 
 class Reference(str):
-    """Names the product of an earlier step, a run or a folder. It is a plain string in a spec."""
+    """Names the product of an earlier step, a run or a folder. In a spec it is a plain string."""
 
     product: ClassVar[str]
 
@@ -60,12 +60,12 @@ def references(job: BaseModel) -> dict[str, Reference]:
 
 
 def images_named(job: BaseModel) -> dict[str, DataConfig]:
-    """The sets of images that a job's spec names, by dotted key."""
+    """The image sets that a job's spec names, by dotted key."""
     return dict(_find(job, DataConfig))
 
 
 def _find(value: Any, kind: type[Kind], key: str = "") -> Iterator[tuple[str, Kind]]:
-    """Everything of a kind in a config, by dotted key."""
+    """All values of a type in a config, by dotted key."""
     if isinstance(value, kind):
         yield key, value
         return

@@ -11,7 +11,7 @@ from preimage.jobs.induced_prior.job import InducedPriorJob
 from preimage.jobs.init_generator import InitGeneratorJob
 from preimage.jobs.invert.job import InvertJob
 from preimage.jobs.landscape.job import LandscapeJob
-from preimage.jobs.pag import PagJob
+from preimage.jobs.pag.job import PagJob
 from preimage.jobs.pca.job import PcaJob
 from preimage.jobs.random_weights.job import RandomWeightsJob
 from preimage.jobs.recover.job import RecoverJob

@@ -141,7 +141,7 @@ class Network:
         return self.of(torch.randn(count, noise, generator=generator, device=generator.device))
 
     def log_density(self, z: Tensor) -> Tensor:
-        raise NoDensityError("the density of a network's codes is not known")
+        raise NoDensityError("a pgan prior has no known density")
 
     def of(self, noise: Tensor) -> Tensor:
         """Map noise (n, d') to codes (n, d)."""
@@ -197,7 +197,8 @@ def _mixture(tensors: dict[str, Tensor]) -> Mixture:
     count, dim = means.shape
     if weights.shape != (count,) or roots.shape != (count, dim, dim):
         raise ValueError(
-            f"weights {tuple(weights.shape)}, means {tuple(means.shape)} and roots {tuple(roots.shape)} do not match"
+            f"weights {tuple(weights.shape)}, means {tuple(means.shape)} and roots {tuple(roots.shape)} "
+            "do not match"
         )
     return Mixture(weights, means, roots)
 

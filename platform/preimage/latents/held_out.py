@@ -60,8 +60,8 @@ class Split:
         return moments
 
     def some(self, count: int, held_out: bool) -> Tensor:
-        """At most `count` codes (m, d) of one part, as good as random: those whose ids hash lowest. They are the
-        same, in the same order, however the store is divided into parts."""
+        """At most `count` codes (m, d) of one part, as good as random: those whose ids hash lowest. They are
+        the same, in the same order, however the store is divided into parts."""
         place, z = torch.empty(0, dtype=torch.float64), torch.empty(0, self.store.latent_dim)
         for codes in self._part(held_out):
             place, z = torch.cat([place, _place(codes.image_id)]), torch.cat([z, codes.z])

@@ -1,4 +1,4 @@
-"""A mixture of Gaussians with full covariances, and its fit to codes that stream by."""
+"""A mixture of Gaussians with full covariances, and its fit to streamed codes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from preimage.latents.priors import ROUNDING, NoDensityError, Support, log_norma
 from preimage.latents.statistics import Moments
 
 Stream = Callable[[], Iterable[Tensor]]
-"""Begins a pass over the same codes, in batches (n, d)."""
+"""Starts a pass over the same codes, in batches (n, d)."""
 Watch = Callable[[int, float], None]
-"""Told, after each pass, its number and the mean log-likelihood of a code before it, in nats."""
+"""Called after each pass with its number and the mean log-likelihood of a code before it, in nats."""
 
 FLOOR = 1e-2
-"""The least variance of a Gaussian in any direction, as a share of the variance that all codes have in it.
+"""The minimum variance of a Gaussian in any direction, as a fraction of all codes' variance in it.
 
-A Gaussian of fewer codes than dimensions would be flat, and its likelihood infinite: this keeps a tenth of
-the width that all codes have there. Little depends on it: ten Gaussians with 1e-3 and with 1e-1 make held-out
-codes of digits as likely to 0.3 nats. Clipping eigenvalues is the exact maximum under this constraint
-(Ingrassia 2004), so that the likelihood never falls, as it may where something is added to the diagonal.
+A Gaussian of fewer codes than dimensions would be flat, and its likelihood infinite: this floor keeps a tenth
+of the width that all codes have there. Little depends on it: with ten Gaussians, 1e-3 and 1e-1 make held-out
+codes of digits equally likely to within 0.3 nats. Clipping eigenvalues is the exact maximum under this
+constraint (Ingrassia 2004), so the likelihood never falls, as it may when something is added to the diagonal.
 """
 
 
@@ -32,7 +32,7 @@ codes of digits as likely to 0.3 nats. Clipping eigenvalues is the exact maximum
 class Mixture:
     """sum_k weights_k N(means_k, roots_k roots_k^T).
 
-    weights: (K,), means: (K, d), roots: (K, d, d) lower triangular; all of one type.
+    weights: (K,), means: (K, d), roots: (K, d, d) lower triangular; all of one dtype.
     """
 
     weights: Tensor
@@ -47,7 +47,7 @@ class Mixture:
 
     @property
     def std(self) -> float:
-        """The root of the mean variance of a component, about the mean of the whole."""
+        """The root of the mean variance of a component, about the mixture's mean."""
         weights, away = self.weights, self.means - self.weights @ self.means
         total = weights @ (self.roots.square().sum((1, 2)) + away.square().sum(1))
         return math.sqrt(total.item() / self.latent_dim)
@@ -65,7 +65,7 @@ class Mixture:
         return self.log_joint(z).logsumexp(1)
 
     def log_joint(self, z: Tensor) -> Tensor:
-        """(n, K) float64: the logarithm of weights_k N(z; means_k, ...), of codes z (n, d)."""
+        """(n, K) float64: the logarithm of weights_k N(z; means_k, ...) at codes z (n, d)."""
         exact, each = z.double(), []
         for weight, mean, root in zip(
             *(part.to(z.device, torch.float64) for part in self._parts), strict=True
@@ -91,22 +91,22 @@ def fit_mixture(
     tolerance: float = 1e-3,
     watch: Watch = lambda done, likelihood: None,
 ) -> Mixture:
-    """Of `components` Gaussians, fitted by expectation and maximisation (Dempster et al. 1977); float32.
+    """Fit `components` Gaussians by expectation-maximisation (Dempster et al. 1977); float32.
 
-    One pass over the codes for their moments and one for each iteration: only sums are kept. It ends when the
-    mean log-likelihood of a code rises by less than `tolerance` nats, or after `passes`. All happens in
-    coordinates in which the codes have mean 0 and covariance I: neither their scale nor correlations matter.
+    One pass over the codes for their moments and one per iteration: only sums are kept. Stops when the mean
+    log-likelihood of a code rises by less than `tolerance` nats, or after `passes`. Works in coordinates in
+    which the codes have mean 0 and covariance I, so that neither their scale nor correlations matter.
     sample: some of the codes (m, d), from which the first means are drawn.
-    Raises PreimageError for codes that do not span their dimensions, and for fewer different ones than there
-    are to be Gaussians.
+    Raises PreimageError for codes that do not span their dimensions, and for fewer distinct codes than
+    `components`.
     """
     moments = Moments.empty(sample.shape[1])
     for z in codes():
         moments = moments.update(z)
     frame = Frame.of(moments)
-    began = start(frame.inward(sample), components, torch.Generator().manual_seed(seed))
+    initial = start(frame.inward(sample), components, torch.Generator().manual_seed(seed))
     found = improve(
-        began,
+        initial,
         lambda: map(frame.inward, codes()),
         FLOOR,
         passes,
@@ -124,7 +124,7 @@ def improve(
     tolerance: float,
     watch: Watch = lambda done, likelihood: None,
 ) -> Mixture:
-    """As `fit_mixture`, from a mixture in float64 on; no eigenvalue of a covariance is below `floor`."""
+    """Iterate as in `fit_mixture`, from a float64 mixture; no eigenvalue of a covariance is below `floor`."""
     before = -math.inf
     for done in range(1, passes + 1):
         sums = Sums.empty(*found.means.shape)
@@ -139,11 +139,11 @@ def improve(
 
 
 def start(z: Tensor, components: int, random: torch.Generator) -> Mixture:
-    """A first mixture of equal, round Gaussians, as wide as codes are far from the nearest mean.
+    """An initial mixture of equal, round Gaussians, as wide as codes are far from the nearest mean.
 
-    The means are among codes z (m, d): of a few that are drawn with chances in proportion to their squared
-    distances from those before, the one is taken that leaves the smallest sum of these (greedy k-means++,
-    Arthur and Vassilvitskii 2007). Raises PreimageError for too few codes.
+    The means are among codes z (m, d). Each step draws a few, with probability proportional to their squared
+    distance from the means so far, and takes the one that leaves the smallest sum of these distances (greedy
+    k-means++, Arthur and Vassilvitskii 2007). Raises PreimageError for too few codes.
     """
     z = z.double()
     means = z[torch.randint(len(z), (1,), generator=random)]
@@ -151,7 +151,7 @@ def start(z: Tensor, components: int, random: torch.Generator) -> Mixture:
     while len(means) < components:
         if not squares.any():
             raise PreimageError(
-                f"{components} Gaussians need as many different codes, but there are {len(means)}: "
+                f"{components} Gaussians need as many distinct codes but got {len(means)}: "
                 "ask for fewer components"
             )
         drawn = z[
@@ -172,7 +172,7 @@ def _squares(z: Tensor, means: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Sums:
-    """What one pass leaves of the codes, in float64; r_ik is the share of Gaussian k in code i.
+    """The sums of one pass over the codes, in float64; r_ik is the responsibility of Gaussian k for code i.
 
     counts: (K,), sum_i r_ik. totals: (K, d), sum_i r_ik z_i. grams: (K, d, d), sum_i r_ik z_i z_i^T.
     """
@@ -190,20 +190,20 @@ class Sums:
         return cls(0, 0.0, *(torch.zeros(shape[:order], dtype=torch.float64) for order in (1, 2, 3)))
 
     def update(self, mixture: Mixture, z: Tensor) -> Sums:
-        """With codes z (n, d) shared out among the Gaussians of a mixture."""
+        """Add codes z (n, d), with the responsibilities of a mixture's Gaussians."""
         z, joint = z.double(), mixture.log_joint(z)
         density = joint.logsumexp(1)
-        shares = (joint - density[:, None]).exp()
+        responsibilities = (joint - density[:, None]).exp()
         return Sums(
             self.count + len(z),
             self.likelihood + density.sum().item(),
-            self.counts + shares.sum(0),
-            self.totals + shares.T @ z,
-            self.grams + torch.stack([(z * share[:, None]).T @ z for share in shares.T]),
+            self.counts + responsibilities.sum(0),
+            self.totals + responsibilities.T @ z,
+            self.grams + torch.stack([(z * each[:, None]).T @ z for each in responsibilities.T]),
         )
 
     def maximum(self, floor: float) -> Mixture:
-        """The likeliest mixture, with no eigenvalue below `floor`. One without codes has weight 0."""
+        """The likeliest mixture, with no eigenvalue below `floor`. A Gaussian without codes has weight 0."""
         counts = self.counts.clamp_min(torch.finfo(torch.float64).tiny)
         means = self.totals / counts[:, None]
         covariances = self.grams / counts[:, None, None] - means[:, :, None] * means[:, None, :]
@@ -230,13 +230,13 @@ class Frame:
             require_volume(lengths, ROUNDING * len(lengths) * lengths.max())
         except NoDensityError as error:
             raise PreimageError(
-                f"no mixture can be fitted: {error}; fit a gaussian, which may be flat, or a diagonal"
+                f"cannot fit a mixture: {error}; fit a gaussian, which may be flat, or a diagonal"
             ) from error
         return cls(moments.mean, torch.linalg.cholesky(covariance))
 
     @property
     def log_volume(self) -> float:
-        """What a log density in these coordinates is above that in the codes' own."""
+        """How much a log density is higher in these coordinates than in the codes' own."""
         return self.root.diagonal().log().sum().item()
 
     def inward(self, z: Tensor) -> Tensor:
@@ -245,6 +245,6 @@ class Frame:
         return torch.linalg.solve_triangular(self.root, away.T, upper=False).T
 
     def outward(self, mixture: Mixture) -> Mixture:
-        """A mixture of these coordinates in the codes' own; float32."""
+        """A mixture from these coordinates, in the codes' own; float32."""
         means = self.mean + mixture.means @ self.root.T
         return Mixture(mixture.weights.float(), means.float(), (self.root @ mixture.roots).float())

@@ -19,14 +19,14 @@ from preimage.storage.folder import Folder
 ROW_GROUP = 65536
 CHUNK = 1 << 22
 READERS = 3
-"""Row groups that are decoded at a time."""
+"""Row groups decoded at a time."""
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
 OPTIONS: dict[str, Any] = {
-    # LZ4 writes and reads float codes as fast as no compression does; zstd with byte_stream_split makes the
-    # file 17% smaller and halves the speed of writing.
+    # LZ4 writes and reads float codes as fast as no compression; zstd with byte_stream_split makes the file
+    # 17% smaller but halves the writing speed.
     "compression": "lz4",
     "use_dictionary": False,
     "row_group_size": ROW_GROUP,
@@ -36,9 +36,9 @@ OPTIONS: dict[str, Any] = {
 
 
 def write(codes: Codes, about: About, folder: Folder, name: str) -> tuple[int, str]:
-    """Write a part; its size in bytes and its SHA-256.
+    """Write a part, and return its size in bytes and its SHA-256.
 
-    Raises StoreError for codes that cannot be stored, StorageError where the folder cannot be written.
+    Raises StoreError for codes that cannot be stored, StorageError if the folder cannot be written.
     """
     table = to_table(codes, about)
     with folder.writing(name) as stream, Overlapped(stream) as sink:
@@ -47,10 +47,10 @@ def write(codes: Codes, about: About, folder: Folder, name: str) -> tuple[int, s
 
 
 class Overlapped(io.RawIOBase):
-    """Hashes and writes to a stream in another thread, so that encoding goes on meanwhile."""
+    """Hashes and writes to a stream in another thread while encoding continues."""
 
     BLOCK, AHEAD = 1 << 20, 4
-    """Bytes handed over at a time, and how many such blocks may wait."""
+    """Bytes per block, and how many blocks may wait."""
 
     def __init__(self, stream: pa.NativeFile) -> None:
         self.size, self.sha256 = 0, hashlib.sha256()
@@ -63,7 +63,7 @@ class Overlapped(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Take some bytes. Raises what writing earlier ones raised."""
-        self._held.append(bytes(data))  # Parquet may use the memory again
+        self._held.append(bytes(data))  # Parquet may reuse the memory
         if sum(map(len, self._held)) >= self.BLOCK:
             self._hand_over()
         if len(self._waiting) > self.AHEAD:
@@ -71,20 +71,20 @@ class Overlapped(io.RawIOBase):
         return len(data)
 
     def close(self) -> None:
-        """Wait for what is not written yet. Raises what writing raised."""
+        """Wait for pending writes. Raises what writing raised."""
         if self.closed:
             return
         super().close()
-        with self._thread:  # no thread is left behind where this raises
+        with self._thread:  # leaves no thread behind if this raises
             self._hand_over()
             while self._waiting:
                 self._waiting.popleft().result()
 
     def _hand_over(self) -> None:
-        self._waiting.append(self._thread.submit(self._pass_on, self._held))
+        self._waiting.append(self._thread.submit(self._write, self._held))
         self._held = []
 
-    def _pass_on(self, pieces: list[bytes]) -> None:
+    def _write(self, pieces: list[bytes]) -> None:
         for piece in pieces:
             self.size += len(piece)
             self.sha256.update(piece)
@@ -94,9 +94,9 @@ class Overlapped(io.RawIOBase):
 def batches(
     folder: Folder, records: Iterable[PartRecord], about: About, columns: Sequence[str] | None, rows: int
 ) -> Iterator[Codes]:
-    """The rows of parts in order; row groups are decoded ahead.
+    """The rows of parts in order, with row groups decoded ahead.
 
-    Raises StoreError that names a part which cannot be read or belongs to another store.
+    Raises StoreError, naming the part, if one cannot be read or belongs to another store.
     """
     groups = ((record, group) for record in records for group in range(_groups(record)))
     for table in _ahead(lambda at: _read_group(folder, *at, about, columns), groups):
@@ -105,14 +105,14 @@ def batches(
 
 
 def _groups(record: PartRecord) -> int:
-    """Row groups of a part; one without rows is opened too, for its schema."""
+    """Row groups in a part; at least 1, since a part without rows is opened too, for its schema."""
     return max(1, -(-record.rows // ROW_GROUP))
 
 
 def _read_group(
     folder: Folder, record: PartRecord, group: int, about: About, columns: Sequence[str] | None
 ) -> pa.Table:
-    """One row group; none of a part without rows. Raises StoreError."""
+    """One row group; empty for a part without rows. Raises StoreError."""
     name = record.file
     try:
         with (
@@ -132,14 +132,14 @@ def _read_group(
             groups = [group] if group < part.num_row_groups else []
             table = part.read_row_groups(groups, columns, use_threads=False)
             if len(table) != expected:
-                raise StoreError(f"{folder.uri}/{name} has {len(table)} rows where {expected} should be")
+                raise StoreError(f"{folder.uri}/{name} has {len(table)} rows, expected {expected}")
             return table
     except (OSError, ValueError, pa.ArrowException) as error:
         raise unreadable(folder, name, error) from error
 
 
 def _ahead(work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
-    """What `work` makes of each item, in order; a few are worked on at a time."""
+    """Apply `work` to each item, a few at a time, and yield the results in order."""
     with ThreadPoolExecutor(READERS) as pool:
         waiting: deque[Future[Value]] = deque()
         for item in items:
@@ -151,7 +151,7 @@ def _ahead(work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Val
 
 
 def file_digest(folder: Folder, name: str) -> str:
-    """The SHA-256 of a file of any size. Raises StoreError where it cannot be read."""
+    """The SHA-256 of a file of any size. Raises StoreError if it cannot be read."""
     found = hashlib.sha256()
     try:
         with folder.filesystem.open_input_stream(f"{folder.path}/{name}", compression=None) as stream:
@@ -165,7 +165,7 @@ def file_digest(folder: Folder, name: str) -> str:
 def rows_digest(found: Iterable[Codes]) -> str:
     """The SHA-256 of the ids and losses of rows in order, however they are batched.
 
-    Every NaN counts as the one that a null is read as.
+    All NaNs count as the same one, which a null is read as.
     """
     ids, losses = hashlib.sha256(), hashlib.sha256()
     for codes in found:
@@ -176,20 +176,20 @@ def rows_digest(found: Iterable[Codes]) -> str:
 
 
 class Ids:
-    """The image ids of a whole store, 8 bytes each, to find one that comes twice."""
+    """The image ids of a whole store, 8 bytes each, to find duplicates."""
 
     def __init__(self, count: int) -> None:
         self._ids = np.empty(count, np.int64)
         self._count = 0
 
     def add(self, ids: np.ndarray) -> None:
-        """Ids beyond the expected count are dropped: the count has to be checked too."""
+        """Drops ids beyond the expected count: check the count too."""
         taken = ids[: len(self._ids) - self._count]
         self._ids[self._count : self._count + len(taken)] = taken
         self._count += len(taken)
 
     def repeated(self) -> list[int]:
-        """The first few ids that come more than once."""
+        """The first few ids that occur more than once."""
         ids = self._ids[: self._count]
         ids.sort()
         again = ids[1:][ids[1:] == ids[:-1]]
@@ -199,7 +199,7 @@ class Ids:
 def check_ids(folder: Folder, about: About, records: Iterable[PartRecord], count: int) -> None:
     """Read every part's ids and losses.
 
-    Raises StoreError for an image in two rows, and for a part that is not the one its record describes.
+    Raises StoreError for an image in two rows, and for a part that does not match its record.
     """
     ids = Ids(count)
     records = list(records)
@@ -207,9 +207,7 @@ def check_ids(folder: Folder, about: About, records: Iterable[PartRecord], count
         records, _ahead(lambda each: _ids_and_losses(folder, about, each), records), strict=True
     ):
         if rows_digest(found) != record.rows_sha256:
-            raise StoreError(
-                f"{folder.uri}/{record.file} is not the part of its record; delete it, then {AGAIN}"
-            )
+            raise StoreError(f"{folder.uri}/{record.file} does not match its record; delete it, then {AGAIN}")
         for codes in found:
             ids.add(codes.image_id.numpy())
     if repeated := ids.repeated():
@@ -226,6 +224,6 @@ def _ids_and_losses(folder: Folder, about: About, record: PartRecord) -> list[Co
 
 def unreadable(folder: Folder, name: str, error: Exception) -> StoreError:
     return StoreError(
-        f"{folder.uri}/{name} cannot be read ({error}); it was altered, cut short or "
-        "removed. `preimage store verify` names what to delete to have it made again"
+        f"{folder.uri}/{name} cannot be read ({error}); it was altered, truncated or "
+        "removed. `preimage store verify` lists what to delete before running the job again"
     )

@@ -13,11 +13,11 @@ from preimage.latents.statistics import Moments
 
 PriorName = Literal["normal", "uniform", "gaussian", "gaussian-in-ball", "fitted"]
 """`gaussian`, and `gaussian-in-ball`, whose codes are projected onto the unit ball, are fitted to the codes
-that a training leaves; `fitted` is any that was fitted before (`fitted.py`)."""
+of a training run; `fitted` is any prior fitted before (`fitted.py`)."""
 Support = Literal["anywhere", "box", "ball"]
 
 ROUNDING = torch.finfo(torch.float32).eps
-"""Of codes and parameters: an extent that is smaller than this beside the largest is not known."""
+"""The relative rounding error of codes and parameters: a smaller extent, beside the largest, is unknown."""
 
 
 def support_of(prior: str) -> Support:
@@ -51,14 +51,14 @@ class Prior(Protocol):
 
 
 class NoDensityError(PreimageError):
-    """A prior that gives no density: its codes fill no volume, or nothing is known of where they are."""
+    """A prior without a density: its codes fill no volume, or their distribution is unknown."""
 
 
 class Dense(Prior, Protocol):
-    """A prior whose density can be asked for."""
+    """A prior that can be asked for its density."""
 
     def log_density(self, z: Tensor) -> Tensor:
-        """(n,) float64 in nats, of codes z (n, d), in float64; -inf where the prior has no codes.
+        """(n,) float64 in nats, at codes z (n, d), computed in float64; -inf outside the prior's support.
 
         Raises NoDensityError for a prior without one.
         """
@@ -101,7 +101,7 @@ class Uniform:
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """N(mean, root root^T), fitted to codes (glo, section 3.3.2); with support `ball` projected onto it.
+    """N(mean, root root^T), fitted to codes (glo, section 3.3.2); with support `ball`, projected onto it.
 
     mean: (d,) float32, root: (d, d) float32.
     """
@@ -112,13 +112,13 @@ class Gaussian:
 
     @classmethod
     def fit(cls, moments: Moments, support: Support = "anywhere") -> "Gaussian":
-        """With the mean and the full covariance of codes, which may lie in fewer dimensions than d.
+        """Fit the mean and the full covariance of codes, which may span fewer dimensions than d.
 
         Raises PreimageError for fewer than two codes.
         """
         values, vectors = torch.linalg.eigh(moments.covariance)
         root = vectors * values.clamp_min(0).sqrt()
-        return cls(moments.mean.float(), root.float().contiguous(), support)  # as it comes from a file
+        return cls(moments.mean.float(), root.float().contiguous(), support)  # the same as from a file
 
     @property
     def name(self) -> str:
@@ -137,18 +137,18 @@ class Gaussian:
         return self.of(torch.randn(count, self.latent_dim, generator=generator, device=generator.device))
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that is needed to make it again."""
+        """Everything needed to rebuild it."""
         return {"mean": self.mean, "root": self.root}
 
     def of(self, noise: Tensor) -> Tensor:
-        """The codes (n, d) that standard normal noise (n, d) stands for."""
+        """Map standard normal noise (n, d) to codes (n, d)."""
         codes = self.mean.to(noise.device) + noise @ self.root.to(noise.device).T
         return project(codes) if self.support == "ball" else codes
 
     def log_density(self, z: Tensor) -> Tensor:
         """Refused for a singular covariance: a density on the span of the codes, by the pseudo-determinant,
-        has other units for every rank and is zero at almost every other code, so that nothing can be compared
-        with it."""
+        has different units for every rank and is zero at almost every other code, so it compares with
+        nothing."""
         if self.support == "ball":
             raise NoDensityError("codes projected onto the ball's surface have no density")
         axes, lengths, _ = torch.linalg.svd(self.root.to(z.device, torch.float64))
@@ -161,9 +161,9 @@ PRIORS: dict[str, Callable[[int], Dense]] = {"normal": Normal, "uniform": Unifor
 
 
 def make_prior(name: str, latent_dim: int) -> Dense:
-    """The prior of that name, one of PRIORS. Raises PreimageError for one that has to be fitted."""
+    """The prior of that name, one of PRIORS. Raises PreimageError for one that must be fitted."""
     if name not in PRIORS:
-        raise PreimageError(f"a {name} prior is fitted to codes: it is in its generator's folder only")
+        raise PreimageError(f"a {name} prior is fitted to codes: load it from its generator's folder")
     return PRIORS[name](latent_dim)
 
 
@@ -178,7 +178,7 @@ def log_normal(z: Tensor) -> Tensor:
 
 
 def require_volume(lengths: Tensor, least: Tensor) -> None:
-    """Raise NoDensityError where a prior's extents (d,) along some axes are not above `least`."""
+    """Raise NoDensityError if any of a prior's extents (d,) along its axes is not above `least`."""
     if flat := int((lengths <= least).sum()):
         raise NoDensityError(
             f"codes that span {len(lengths) - flat} of {len(lengths)} dimensions have no density"

@@ -36,12 +36,12 @@ class GeneratorInfo(Config):
 
 
 class DatasetInfo(Config):
-    """The images that the codes stand for."""
+    """The images that the codes reconstruct."""
 
     fingerprint: str
     path: str = ""
     count: PositiveInt
-    """Images in the dataset; a store of some of them holds fewer."""
+    """Images in the dataset; the store may hold fewer."""
 
 
 class About(Config):
@@ -56,7 +56,7 @@ class About(Config):
     format: Literal[1] = FORMAT
 
     def identity(self) -> dict[str, Any]:
-        """Everything but the paths: what is in the store, wherever it was made."""
+        """Everything but the paths: identifies the content, wherever it was made."""
         return self.model_dump(mode="json", exclude={"generator": {"path"}, "dataset": {"path"}})
 
 
@@ -81,8 +81,8 @@ class Codes:
 
     @property
     def diverged(self) -> Tensor:
-        """(n,) bool: the images whose search met a loss that is not a finite number. They are in the store,
-        once and without a loss, and no statistic counts their codes."""
+        """(n,) bool: the images whose search met a non-finite loss. They are in the store, once and without a
+        loss, and no statistic counts their codes."""
         return self.loss.isnan()
 
     def __getitem__(self, rows: slice | Tensor) -> "Codes":
@@ -91,7 +91,7 @@ class Codes:
 
 
 def concatenate(batches: list[Codes]) -> Codes:
-    """One batch of one or more."""
+    """Join one or more batches into one."""
     return Codes(**{name: torch.cat([getattr(batch, name) for batch in batches]) for name in COLUMNS})
 
 
@@ -104,11 +104,11 @@ def arrow_schema(about: About) -> pa.Schema:
 
 
 def to_table(codes: Codes, about: About) -> pa.Table:
-    """The rows as Arrow, without a copy where the tensors are contiguous and on the CPU.
+    """The rows as Arrow, without a copy if the tensors are contiguous and on the CPU.
 
-    A loss that is NaN becomes null, which every reader's averages pass over.
-    Raises StoreError for a column of another shape or type, for a z that is not finite, for a loss that is
-    infinite, and for an image that comes twice.
+    A NaN loss becomes null, which every reader's averages skip.
+    Raises StoreError for a column of the wrong shape or type, a non-finite z, an infinite loss, or a
+    duplicate image.
     """
     check(codes, about.latent_dim)
     schema = arrow_schema(about)
@@ -116,15 +116,15 @@ def to_table(codes: Codes, about: About) -> pa.Table:
     columns = [
         pa.FixedSizeListArray.from_arrays(pa.array(flat["z"]), type=schema.field("z").type)
         if name == "z"
-        else pa.array(flat[name], from_pandas=name == "loss")  # which makes null of NaN
+        else pa.array(flat[name], from_pandas=name == "loss")  # NaN becomes null
         for name in COLUMNS
     ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
 def from_table(table: pa.Table) -> Codes:
-    """The rows as tensors. They share the table's memory where it is in one piece and without a null, which
-    becomes NaN: do not write to them. A column that the table lacks becomes an empty tensor.
+    """The rows as tensors. They share the table's memory if it is in one piece and without nulls, which
+    become NaN: do not write to them. A column that the table lacks becomes an empty tensor.
     """
     columns: dict[str, Tensor] = {}
     for name, (_, dtype) in SCALARS.items():
@@ -134,7 +134,7 @@ def from_table(table: pa.Table) -> Codes:
 
 
 def check(codes: Codes, latent_dim: int) -> None:
-    """Raises StoreError that lists every mistake: shape, type, not finite, an image twice."""
+    """Raises StoreError listing every mistake: wrong shape or type, non-finite values, duplicate images."""
     rows = len(codes.image_id)
     expected: dict[str, tuple[tuple[int, ...], torch.dtype]]
     expected = {name: ((rows,), dtype) for name, (_, dtype) in SCALARS.items()}
@@ -144,24 +144,24 @@ def check(codes: Codes, latent_dim: int) -> None:
         found = getattr(codes, name)
         if tuple(found.shape) != shape or found.dtype != dtype:
             wrong.append(f"{name} is {tuple(found.shape)} {found.dtype}, expected {shape} {dtype}")
-        elif said := not_finite(name, found):
-            wrong.append(said)
+        elif problem := not_finite(name, found):
+            wrong.append(problem)
     if _repeats(codes.image_id):
-        wrong.append("an image_id comes twice")
+        wrong.append("an image_id occurs twice")
     if wrong:
         raise StoreError("these codes cannot be stored: " + "; ".join(wrong))
 
 
 def not_finite(name: str, values: Tensor) -> str | None:
-    """What is wrong with a column's numbers: z must be finite; a loss may be NaN, but not infinite.
+    """What is wrong with a column's values, if anything: z must be finite; a loss may be NaN, not infinite.
 
-    By numpy, because torch's idle threads would spin on the cores that hash and write a part next.
+    Uses numpy, because torch's idle threads would spin on the cores that hash and write the part next.
     """
     array = values.detach().cpu().numpy()
     if name == "loss" and np.isinf(array).any():
-        return "loss holds an infinity; one that is not known is NaN"
+        return "loss must not be infinite; an unknown one is NaN"
     if name == "z" and array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
-        return "z holds a value that is not finite"  # it shows in the extremes
+        return "z holds a value that is not finite"  # which the extremes reveal
     return None
 
 

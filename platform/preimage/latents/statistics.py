@@ -1,4 +1,4 @@
-"""Count, mean and second moments of codes that stream by, in float64."""
+"""Count, mean and second moments of streamed codes, in float64."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moments:
-    """The sums that mean and covariance follow from; the order of merging changes nothing.
+    """The sums behind mean and covariance; the order of merging does not matter.
 
     count: codes seen. total: (d,) float64, their sum. gram: (d, d) float64, the uncentred sum of z z^T.
     """
@@ -34,31 +34,31 @@ class Moments:
         )
 
     def update(self, z: Tensor) -> Moments:
-        """With codes z: (n, d) float32 added; the products are taken where z is, sums stay on the CPU."""
+        """Add codes z: (n, d) float32. The products are computed on z's device, the sums stay on the CPU."""
         exact = z.detach().to(torch.float64)
         return self.merge(Moments(len(z), exact.sum(0).cpu(), (exact.T @ exact).cpu()))
 
     def merge(self, other: Moments) -> Moments:
-        """Of both sets of codes, as from two workers."""
+        """The moments of both sets of codes, as from two workers."""
         return Moments(self.count + other.count, self.total + other.total, self.gram + other.gram)
 
     @property
     def mean(self) -> Tensor:
         """(d,) float64. Raises PreimageError without codes."""
         if self.count < 1:
-            raise PreimageError("no codes: a mean needs at least one")
+            raise PreimageError("a mean needs at least one code but got none")
         return self.total / self.count
 
     @property
     def covariance(self) -> Tensor:
-        """(d, d) float64, over n - 1 as `torch.cov`. Raises PreimageError for fewer than two codes."""
+        """(d, d) float64, divided by n - 1 like `torch.cov`. Raises PreimageError below two codes."""
         if self.count < 2:
-            raise PreimageError(f"{self.count} codes: a covariance needs at least two")
+            raise PreimageError(f"a covariance needs at least two codes but got {self.count}")
         return (self.gram - self.count * torch.outer(self.mean, self.mean)) / (self.count - 1)
 
 
 def store_moments(store: Store) -> Moments:
-    """Of the codes of a store, but those of images that diverged."""
+    """The moments of a store's codes, without those of diverged images."""
     moments = Moments.empty(store.latent_dim)
     for codes in store.batches(("z", "loss")):
         moments = moments.update(codes.z[~codes.diverged])

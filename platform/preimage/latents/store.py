@@ -1,4 +1,4 @@
-"""The latent store: a folder of Parquet parts, one row per image, and the manifest that makes it whole."""
+"""The latent store: a folder of Parquet parts, one row per image, and the manifest that completes it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ from preimage.latents.schema import COLUMNS, About, Codes, concatenate
 from preimage.storage.folder import Folder
 
 LZ4_AT_MOST = 256
-"""How many times smaller LZ4 makes anything, at best: what claims more is no part of ours, but a few bytes
-that stand for more codes than memory holds."""
+"""The best ratio that LZ4 can reach. A file that claims more is not ours, but a few bytes that would expand
+to more codes than memory holds."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A whole latent store, opened for reading."""
+    """A complete latent store, opened for reading."""
 
     folder: Folder
     manifest: Manifest
@@ -41,14 +41,14 @@ class Store:
     def open(cls, folder: Folder | str | Path) -> "Store":
         """Open a store by its folder.
 
-        Raises StoreError where there is none, or it is half-written, of another format, or lacks a part.
+        Raises StoreError if there is none, or it is incomplete, of another format, or lacks a part.
         """
-        folder = folder if isinstance(folder, Folder) else Folder.at(folder)
+        folder = Folder.at(folder)
         manifest = read_manifest(folder)
         if wrong := misfits(folder, manifest):
             raise StoreError(
-                f"{folder.uri} is not as it was written: {'; '.join(wrong.values())}. "
-                "`preimage store verify` names all that is wrong, and what to delete to have it made again"
+                f"{folder.uri} changed since it was written: {'; '.join(wrong.values())}. "
+                "`preimage store verify` lists all problems, and what to delete before running the job again"
             )
         return cls(folder, manifest)
 
@@ -67,7 +67,7 @@ class Store:
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 of what the store holds, paths aside."""
+        """The SHA-256 of the store's content, paths aside."""
         return self.manifest.fingerprint
 
     def __len__(self) -> int:
@@ -76,8 +76,8 @@ class Store:
     def batches(self, columns: Sequence[str] | None = None, rows: int = parquet.ROW_GROUP) -> Iterator[Codes]:
         """All rows in part order, at most `rows` at a time, so that memory does not grow with the store.
 
-        columns: those to read; the others are empty in the Codes, image_id excepted. None reads all.
-        Raises StoreError for an unknown column and for a part that cannot be read.
+        columns: those to read; the others stay empty in the Codes, except image_id. None reads all.
+        Raises StoreError for an unknown column or an unreadable part.
         """
         wanted = None if columns is None else tuple(dict.fromkeys(("image_id", *columns)))
         if unknown := sorted(set(wanted or ()) - set(COLUMNS)):
@@ -87,9 +87,9 @@ class Store:
         yield from parquet.batches(self.folder, self.manifest.parts, self.about, wanted, rows)
 
     def head(self, count: int) -> Codes:
-        """The first rows; fewer where the store holds fewer. Raises ValueError for a count below 1."""
+        """The first rows; fewer if the store holds fewer. Raises ValueError for a count below 1."""
         if count < 1:
-            raise ValueError(f"count must be at least 1, got {count}")
+            raise ValueError(f"count must be at least 1 but got {count}")
         taken: list[Codes] = []
         for codes in self.batches(rows=min(count, parquet.ROW_GROUP)):
             taken.append(codes[: count - sum(map(len, taken))])
@@ -101,34 +101,34 @@ class Store:
 class StoreWriter:
     """Writes a store part by part, from any number of processes.
 
-    The plan fixes the number of parts, their names and the rows in all; which images go into which part
-    is the caller's and must be the same on every run. A part is there once its record is, so whatever
-    dies, done() says what is left. Holds no open file: it can be pickled and sent to a worker.
+    The plan fixes the number of parts, their names and the total of rows. The caller decides which images go
+    into which part, and must decide the same on every run. A part counts once its record is written, so
+    whatever dies, done() tells what is left. Holds no open file: it can be pickled and sent to a worker.
     """
 
     def __init__(self, folder: Folder | str | Path, about: About, parts: int, count: int) -> None:
-        """Write the plan, or take up the one in the folder.
+        """Write the plan, or resume the one in the folder.
 
         parts: files in the store. count: images in the store.
-        Raises StoreError that lists the differences where the folder holds a store of another plan.
+        Raises StoreError, listing the differences, if the folder holds a store of another plan.
         """
         self.folder = folder if isinstance(folder, Folder) else Folder.at(folder)
-        self.plan = _take_up(self.folder, StorePlan(about=about, parts=parts, count=count))
+        self.plan = _resume_plan(self.folder, StorePlan(about=about, parts=parts, count=count))
 
     def done(self) -> set[int]:
-        """The parts that need not be written again."""
+        """The parts that are already written."""
         return set(finished(self.folder, self.plan))
 
     def write(self, index: int, codes: Codes) -> PartRecord:
-        """Write one part, whole or not at all. A part that is there already is left as it is.
+        """Write one part, whole or not at all. Skips a part that is already written.
 
-        Raises StoreError for codes of another shape or type, not finite, or with an image twice; a loss may
-        be NaN, for an image that diverged.
+        Raises StoreError for codes of the wrong shape or type, non-finite codes, or duplicate images; a loss
+        may be NaN, for an image that diverged.
         """
         if not 0 <= index < self.plan.parts:
-            raise StoreError(f"the store has parts 0 to {self.plan.parts - 1}, got {index}")
-        if there := finished_part(self.folder, index):
-            return there
+            raise StoreError(f"the part must be between 0 and {self.plan.parts - 1} but got {index}")
+        if written := finished_part(self.folder, index):
+            return written
         size, sha256 = parquet.write(codes, self.plan.about, self.folder, part_name(index))
         record = _record_of(index, codes, size, sha256)
         write_config(self.folder, record_name(index), record)
@@ -137,18 +137,19 @@ class StoreWriter:
     def finish(self) -> Store:
         """Write the manifest.
 
-        Raises StoreError where parts are missing, rows are not as many as planned, or an image comes twice.
+        Raises StoreError if parts are missing, the row count differs from the plan, or an image occurs twice.
         """
         records = finished(self.folder, self.plan)
         if missing := sorted(set(range(self.plan.parts)) - records.keys()):
             named = ", ".join(part_name(index) for index in missing[:5])
-            there = f"{len(records)} of {self.plan.parts} parts are there, {named} not among them"
-            raise StoreError(f"{self.folder.uri}: {there}; {AGAIN}")
+            raise StoreError(
+                f"{self.folder.uri} has {len(records)} of {self.plan.parts} parts, without {named}; {AGAIN}"
+            )
         ordered = [records[index] for index in sorted(records)]
         manifest = Manifest.of(self.plan.about, ordered)
         if manifest.count != self.plan.count:
             raise StoreError(
-                f"{self.folder.uri} holds {manifest.count} images, the plan says {self.plan.count}"
+                f"{self.folder.uri} holds {manifest.count} images, but its plan says {self.plan.count}"
             )
         parquet.check_ids(self.folder, self.plan.about, ordered, manifest.count)
         write_config(self.folder, MANIFEST, manifest)
@@ -156,8 +157,8 @@ class StoreWriter:
 
 
 def misfits(folder: Folder, manifest: Manifest) -> dict[str, str]:
-    """What is wrong with the files, by name: missing, of another size, too small for its rows, named twice,
-    not in the manifest."""
+    """What is wrong with the files, by name: missing, of the wrong size, too small for its rows, listed
+    twice, or not in the manifest."""
     sizes = file_sizes(folder)
     found: dict[str, str] = {}
     named: set[str] = set()
@@ -172,24 +173,24 @@ def misfits(folder: Folder, manifest: Manifest) -> dict[str, str]:
             found[record.file] = f"{record.file} cannot hold {record.rows} rows in {record.bytes} bytes"
         named.add(record.file)
     known = {record.file for record in manifest.parts}
-    strange = [name for name in sizes if name.endswith(".parquet") and name not in known]
-    return found | {name: f"{name} is not in the manifest" for name in strange}
+    unlisted = [name for name in sizes if name.endswith(".parquet") and name not in known]
+    return found | {name: f"{name} is not in the manifest" for name in unlisted}
 
 
-def _take_up(folder: Folder, plan: StorePlan) -> StorePlan:
+def _resume_plan(folder: Folder, plan: StorePlan) -> StorePlan:
     if not folder.exists(PLAN):
         if folder.exists(MANIFEST):
             raise StoreError(f"{folder.uri} holds a store without {PLAN}; choose another folder")
         write_config(folder, PLAN, plan)
         return plan
-    there = read_config(folder, PLAN, StorePlan)
-    if differences := there.differences(plan):
+    existing = read_config(folder, PLAN, StorePlan)
+    if differences := existing.differences(plan):
         changes = "\n  ".join(differences)
         raise StoreError(
-            f"{folder.uri} holds a store of another plan (there -> here):\n  {changes}\n"
+            f"{folder.uri} holds a store of another plan (existing -> new):\n  {changes}\n"
             "Choose another folder, or delete this one."
         )
-    return there
+    return existing
 
 
 def _record_of(index: int, codes: Codes, size: int, sha256: str) -> PartRecord:

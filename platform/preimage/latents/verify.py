@@ -22,27 +22,27 @@ from preimage.storage.folder import Folder
 
 
 @dataclass(frozen=True)
-class Report:
-    """A store that was found to be whole."""
+class StoreReport:
+    """What a check found in an intact store."""
 
     count: int
     parts: int
     bytes: int
     latent_dim: int
     converged: float
-    """Share of the images whose solver converged."""
+    """Fraction of images whose solver converged."""
     diverged: int
-    """Images without a loss, which mean and median leave out."""
+    """Images without a loss, which mean and median skip."""
     loss_mean: float
-    """NaN, as the median, where every image diverged."""
+    """NaN, like the median, if every image diverged."""
     loss_median: float
 
 
-def verify(folder: Folder | str) -> Report:
-    """Read a whole store and check it: files, digests, schema, rows, ids, that every number is finite but
-    the losses of images that diverged, which are null.
+def verify(folder: Folder | str) -> StoreReport:
+    """Read a whole store and check it: files, digests, schema, rows, ids, and that every number is finite
+    except the losses of diverged images, which are null.
 
-    Holds 12 bytes an image and one batch of codes. Raises StoreError that lists every problem found.
+    Holds 12 bytes per image and one batch of codes. Raises StoreError listing every problem.
     """
     folder = folder if isinstance(folder, Folder) else Folder.at(folder)
     manifest = read_manifest(folder)
@@ -54,17 +54,17 @@ def verify(folder: Folder | str) -> Report:
         if record.file not in wrong_files:
             problems += _part_problems(folder, record, manifest.about, rows)
     if repeated := rows.ids.repeated():
-        problems.append(f"images {repeated} come more than once")
+        problems.append(f"images {repeated} occur more than once")
     if problems:
         listed = "\n  ".join(problems)
-        raise StoreError(f"{folder.uri} is not a whole latent store:\n  {listed}\n{_MEND}")
+        raise StoreError(f"{folder.uri} is not an intact latent store:\n  {listed}\n{_FIX}")
     return _report(manifest, rows)
 
 
 def describe(store: Store) -> dict[str, object]:
-    """Plain facts about the codes, from one pass over them: counts, means and shares.
+    """Summarise the codes in one pass: counts, means and fractions.
 
-    Images that diverged are counted, and left out of the means.
+    The means skip images that diverged, which are counted.
     """
     totals, counted = np.zeros(3), 0
     fewest, most, converged = 2**31 - 1, 0, 0
@@ -91,14 +91,14 @@ def describe(store: Store) -> dict[str, object]:
     }
 
 
-_MEND = (
-    "Delete the parts that are named, their records (_part-....json) and _manifest.json, and run the job "
-    "again: only these are made anew."
+_FIX = (
+    "Delete the parts listed, their records (_part-....json) and _manifest.json, then run the job again: it "
+    "makes only these."
 )
 
 
 class _Rows:
-    """What is remembered of the rows already read."""
+    """What to keep of the rows already read."""
 
     def __init__(self, count: int) -> None:
         self.ids = parquet.Ids(count)
@@ -116,10 +116,12 @@ def _plan_problems(folder: Folder, manifest: Manifest) -> list[str]:
         plan = read_config(folder, PLAN, StorePlan)
     except StoreError as error:
         return [str(error)]
-    here = StorePlan(about=manifest.about, parts=max(1, len(manifest.parts)), count=max(1, manifest.count))
-    if plan == here:
+    parts, count = max(1, len(manifest.parts)), max(1, manifest.count)
+    expected = StorePlan(about=manifest.about, parts=parts, count=count)
+    if plan == expected:
         return []
-    return [f"the manifest is not that of {PLAN}: {change}" for change in plan.differences(here) or ["paths"]]
+    changes = plan.differences(expected) or ["paths"]
+    return [f"the manifest does not match {PLAN}: {change}" for change in changes]
 
 
 def _record_problems(folder: Folder, index: int, record: PartRecord) -> list[str]:
@@ -128,14 +130,14 @@ def _record_problems(folder: Folder, index: int, record: PartRecord) -> list[str
         same = read_config(folder, name, PartRecord) == record
     except StoreError as error:
         return [str(error)]
-    return [] if same else [f"{name} is not the record in the manifest"]
+    return [] if same else [f"{name} does not match the manifest"]
 
 
 def _part_problems(folder: Folder, record: PartRecord, about: About, rows: _Rows) -> list[str]:
-    """What is wrong with one part; its rows are read only where its bytes are those that were written."""
+    """What is wrong with one part. Reads its rows only if its digest matches."""
     try:
         if parquet.file_digest(folder, record.file) != record.sha256:
-            return [f"{record.file} was altered: its SHA-256 is not the manifest's"]
+            return [f"{record.file} was altered: its SHA-256 does not match the manifest"]
         return _row_problems(folder, record, about, rows)
     except (StoreError, StorageError) as error:
         return [str(error)]
@@ -146,13 +148,13 @@ def _row_problems(folder: Folder, record: PartRecord, about: About, rows: _Rows)
     for codes in parquet.batches(folder, [record], about, None, parquet.ROW_GROUP):
         rows.add(codes)
         wrong = [not_finite(name, getattr(codes, name)) for name in ("z", "loss")]
-        found += [f"{record.file}: {said}" for said in wrong if said]
+        found += [f"{record.file}: {problem}" for problem in wrong if problem]
     return found
 
 
-def _report(manifest: Manifest, rows: _Rows) -> Report:
+def _report(manifest: Manifest, rows: _Rows) -> StoreReport:
     losses = np.concatenate(rows.losses)
-    return Report(
+    return StoreReport(
         count=manifest.count,
         parts=len(manifest.parts),
         bytes=sum(record.bytes for record in manifest.parts),

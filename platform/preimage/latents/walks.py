@@ -1,6 +1,6 @@
-"""Walks among the codes of a store: the Gaussian they are drawn from, averages, lines and sums.
+"""Walks among the codes of a store: the fitted Gaussian, averages, lines and sums.
 
-The store streams by, so memory does not grow with it; codes of images that diverged are passed over.
+The store is streamed, so memory does not grow with it; codes of diverged images are skipped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,12 +15,12 @@ from preimage.latents.statistics import Moments, store_moments
 from preimage.latents.store import Store
 
 NAMED = 10
-"""Ids or labels that a message lists at most."""
+"""The most ids or labels that a message lists."""
 
 
 def fit_gaussian(store: Store) -> Gaussian:
-    """One Gaussian with the full covariance of the codes (glo, section 3.3.2), on the unit ball where the
-    generator's codes are there. Codes in a box are not kept in it: a search may have left it as well.
+    """One Gaussian with the full covariance of the codes (glo, section 3.3.2), projected onto the unit ball
+    if the generator's codes are in it. Codes of a box are not clipped to it: a search may leave it as well.
 
     Raises PreimageError for fewer than two codes.
     """
@@ -29,9 +29,9 @@ def fit_gaussian(store: Store) -> Gaussian:
 
 
 def first_ids(store: Store, count: int, label: int | None = None) -> list[int]:
-    """Of the first images in the store, or of the first of a class, at most `count`."""
+    """The ids of at most `count` images: the first in the store, or the first of a class."""
     ids: list[int] = []
-    for codes in _sound(store, "label"):
+    for codes in _not_diverged(store, "label"):
         chosen = codes.image_id if label is None else codes.image_id[codes.label == label]
         ids += chosen[: count - len(ids)].tolist()
         if len(ids) == count:
@@ -40,69 +40,69 @@ def first_ids(store: Store, count: int, label: int | None = None) -> list[int]:
 
 
 def codes_of(store: Store, ids: Sequence[int]) -> Tensor:
-    """The codes (n, d) of these images, in that order; one may be asked for twice.
+    """The codes (n, d) of these images, in that order; ids may repeat.
 
     Raises StoreError for images that are not in the store, or whose search diverged.
     """
     wanted, found = torch.tensor(ids, dtype=torch.int64), {}
-    for codes in _sound(store, "z"):
+    for codes in _not_diverged(store, "z"):
         here = torch.isin(codes.image_id, wanted)
         found |= zip(codes.image_id[here].tolist(), codes.z[here], strict=True)
     if missing := sorted(set(ids) - found.keys()):
         raise StoreError(
             f"the store has no code of image {_listed(missing)}, or the search for it diverged: "
-            f"choose among the {store.count:,} image_ids that are there"
+            f"choose among its {store.count:,} image_ids"
         )
     return torch.stack([found[each] for each in ids]) if ids else torch.zeros(0, store.latent_dim)
 
 
 def average(store: Store, *, label: int | None = None, ids: Sequence[int] | None = None) -> Tensor:
-    """The mean code (d,) of all images of a class, or of these images (glo, section 3.3.4); give one of them.
+    """The mean code (d,) of a class, or of the given images (glo, section 3.3.4): pass `label` or `ids`.
 
-    Raises StoreError as `codes_of` does, and for a label that no image has.
+    Raises StoreError like `codes_of`, and for a label that no image has.
     """
     if (label is None) == (not ids):
-        raise ValueError("give a label or ids, one of the two")
+        raise ValueError("pass either a label or ids")
     if ids:
         return codes_of(store, ids).double().mean(0).float()
     moments, seen = Moments.empty(store.latent_dim), set()
-    for codes in _sound(store, "z", "label"):
+    for codes in _not_diverged(store, "z", "label"):
         moments = moments.update(codes.z[codes.label == label])
         seen |= set(codes.label.unique().tolist())
     if not moments.count:
         labels = sorted(seen - {UNLABELLED})
-        there = f"it has labels {_listed(labels)}" if labels else "its images have no labels: choose by ids"
-        raise StoreError(f"no image in the store has label {label}; {there}")
+        choice = f"it has labels {_listed(labels)}" if labels else "its images have no labels: choose by ids"
+        raise StoreError(f"no image in the store has label {label}; {choice}")
     return moments.mean.float()
 
 
 def interpolate(a: Tensor, b: Tensor, steps: int, support: Support = "anywhere") -> Tensor:
-    """On straight lines from codes a (n, d) to b (n, d), `steps` codes a line with both ends: (n, steps, d)
-    (glo, section 3.3.3), on the unit ball where that is the support."""
+    """Straight lines from codes a (n, d) to b (n, d), `steps` codes per line with both ends: (n, steps, d)
+    (glo, section 3.3.3), projected onto the unit ball if that is the support."""
     return within(blend(a, b, steps).flatten(0, 1), support).unflatten(0, (len(a), steps))
 
 
 def blend(a: Tensor, b: Tensor, steps: int) -> Tensor:
-    """Weighted means of a (n, ...) and b (n, ...), `steps` a row with both ends: (n, steps, ...). Of images,
-    what an interpolation of codes is compared with."""
+    """Weighted means of a (n, ...) and b (n, ...), `steps` per row with both ends: (n, steps, ...). Blended
+    images are the baseline for interpolated codes."""
     weights = torch.linspace(0, 1, steps, device=a.device).view(1, steps, *[1] * (a.dim() - 1))
     return torch.lerp(a[:, None], b[:, None], weights)
 
 
 def arithmetic(plus: Sequence[Tensor], minus: Sequence[Tensor], support: Support = "anywhere") -> Tensor:
-    """The sum (d,) of codes (d,) less the sum of others (glo, section 3.3.4), on the unit ball where that is
-    the support; at least one code is added."""
+    """The sum (d,) of codes (d,) minus the sum of others (glo, section 3.3.4), projected onto the unit ball
+    if that is the support. `plus` holds at least one code."""
     total = torch.stack([*plus, *(-each for each in minus)]).sum(0)
     return within(total[None], support)[0]
 
 
 def within(codes: Tensor, support: Support) -> Tensor:
-    """Codes (n, d), those outside the unit ball projected onto it where that is the support."""
+    """Codes (n, d); those outside the unit ball are projected onto it if that is the support."""
     return project(codes) if support == "ball" else codes
 
 
-def _sound(store: Store, *columns: str) -> Iterator[Codes]:
-    """Those columns of the images that did not diverge."""
+def _not_diverged(store: Store, *columns: str) -> Iterator[Codes]:
+    """These columns, for images that did not diverge."""
     for codes in store.batches((*columns, "loss")):
         yield codes[~codes.diverged]
 

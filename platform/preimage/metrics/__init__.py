@@ -1,1 +1,1 @@
-"""What is measured on codes and images."""
+"""Metrics of codes and images."""

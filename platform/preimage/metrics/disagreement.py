@@ -1,4 +1,4 @@
-"""Samples that are likely under the prior and far from every code that was found (flexible-priors, 4.2)."""
+"""Samples that are likely under the prior but far from every code found (flexible-priors, 4.2)."""
 
 import math
 from collections.abc import Iterable
@@ -12,21 +12,21 @@ from preimage.latents.statistics import Moments
 Distance = Literal["nearest", "mean"]
 
 CHUNK = 1024
-"""Codes that all samples are measured to at a time."""
+"""Codes compared with all samples at a time."""
 
 
 def distances(samples: Tensor, codes: Iterable[Tensor], to: Distance) -> Tensor:
-    """How far each sample (n, d) is from codes that stream by as (m, d): (n,) float64.
+    """The distance of each sample (n, d) from codes streamed as (m, d): (n,) float64.
 
-    nearest: to the nearest of them. mean: the root of the mean squared distance to all, which is the paper's;
-    its square is the squared distance from the codes' mean plus a constant, their variance, so that it sees
-    nothing of where the codes are but their mean.
+    nearest: to the nearest code. mean: the root of the mean squared distance to all codes, as in the paper;
+    its square is the squared distance from the codes' mean plus a constant, their variance, so it depends on
+    the codes only through their mean.
     """
     return _to_nearest(samples.double(), codes) if to == "nearest" else _to_all(samples.double(), codes)
 
 
 def log_likelihood(codes: Tensor) -> Tensor:
-    """Of codes (n, d) under N(0, I), in nats: (n,) float64. On average -d/2 (1 + log 2 pi)."""
+    """Log-likelihood of codes (n, d) under N(0, I), in nats: (n,) float64. On average -d/2 (1 + log 2 pi)."""
     exact = codes.double()
     return -0.5 * (exact.square().sum(1) + codes.shape[1] * math.log(2 * math.pi))
 
@@ -34,9 +34,9 @@ def log_likelihood(codes: Tensor) -> Tensor:
 def _to_nearest(samples: Tensor, codes: Iterable[Tensor]) -> Tensor:
     nearest = torch.full((len(samples),), torch.inf, dtype=torch.float64)
     for some in (chunk for z in codes for chunk in z.double().split(CHUNK)):
-        exactly = "donot_use_mm_for_euclid_dist"  # a product loses the digits of small distances
-        here = torch.cdist(samples, some, compute_mode=exactly)
-        nearest = torch.minimum(nearest, here.amin(1))
+        exactly = "donot_use_mm_for_euclid_dist"  # a matrix product loses the digits of small distances
+        found = torch.cdist(samples, some, compute_mode=exactly)
+        nearest = torch.minimum(nearest, found.amin(1))
     return nearest
 
 

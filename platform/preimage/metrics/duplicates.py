@@ -1,16 +1,16 @@
-"""Samples that are nearly the same: what a generator makes that has collapsed.
+"""Near-duplicate samples, as a collapsed generator makes them.
 
-They are looked for among images averaged to 8 x 8 pixels. On 3,000 images of CIFAR-10 and 3,000 of
-Fashion-MNIST (32 pixels), where 1% of real images count as near-duplicates by definition, these counted
+The search compares images averaged to 8 x 8 pixels. On 3,000 images of CIFAR-10 and 3,000 of Fashion-MNIST
+(32 pixels), where 1% of real images are near-duplicates by definition, these counted as near-duplicates:
 
     of                                          8 x 8        pixels       features of a small classifier
     other real images                           1.1, 1.0%    1.7, 1.5%    0.8, 1.2%
     the same, blurred (sigma 1.5)               2.9, 4.9%    10.9, 42.4%  6.1, 22.4%
     300 of them, repeated with noise of 0.2     100, 99.2%   0, 0%        99.6, 53.1%
-    300 of them, repeated a pixel aside         99.0, 72.3%  91.1, 70.5%  94.5, 70.8%
+    300 of them, repeated with a pixel's shift  99.0, 72.3%  91.1, 70.5%  94.5, 70.8%
 
-Generated images are smooth, or bear a fine noise of their own, and neither is what is looked for. What all
-three take for near-duplicates are images of half the contrast.
+Generated images are smooth, or have a fine noise of their own, and neither should count. All three count
+images of half the contrast as near-duplicates.
 """
 
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ from preimage.data.pixels import to_float
 from preimage.errors import PreimageError
 
 SIDE = 8
-"""Of a thumbnail, in pixels."""
+"""Side of a thumbnail in pixels."""
 BLOCK = 1 << 23
-"""Distances in memory at a time."""
+"""Distances held in memory at a time."""
 
 
 class Nearest(NamedTuple):
-    """Of each of n vectors, the nearest other one."""
+    """For each of n vectors, the nearest other one."""
 
     distances: Tensor
     """(n,) float64, Euclidean."""
@@ -44,14 +44,14 @@ def thumbnails(pixels: Tensor) -> Tensor:
 
 
 def nearest(vectors: Tensor) -> Nearest:
-    """vectors: (n, D), thumbnails or features, on any device; the result is on the CPU.
+    """The nearest others of vectors (n, D), thumbnails or features, on any device; the result is on the CPU.
 
-    Which one is the nearest is found by products of float32, block by block, and its distance is then taken
-    from the difference in float64, so that copies are at 0 exactly. Raises PreimageError for fewer than two.
+    float32 products find the nearest one, block by block; its distance is then computed from the difference
+    in float64, so that copies are at exactly 0. Raises PreimageError for fewer than two.
     """
     count = len(vectors)
     if count < 2:
-        raise PreimageError(f"{count} images have no nearest others: give two or more")
+        raise PreimageError(f"nearest neighbours need at least two images but got {count}")
     centred = vectors.float() - vectors.float().mean(0)
     squares = centred.square().sum(1)
     found = [_nearest(centred, squares, rows) for rows in torch.arange(count).split(max(1, BLOCK // count))]
@@ -62,7 +62,7 @@ def nearest(vectors: Tensor) -> Nearest:
 
 
 def _nearest(centred: Tensor, squares: Tensor, rows: Tensor) -> Tensor:
-    """Of some rows (r,), the index (r,) of the nearest other; |a|^2 is the same for all and left out."""
+    """For rows (r,), the index (r,) of the nearest other; omits |a|^2, which is the same for all."""
     rows = rows.to(centred.device)
     distances = squares - 2 * centred[rows] @ centred.T
     distances[torch.arange(len(rows)), rows] = torch.inf
@@ -70,34 +70,34 @@ def _nearest(centred: Tensor, squares: Tensor, rows: Tensor) -> Tensor:
 
 
 def nearest_distances(vectors: Tensor) -> Tensor:
-    """(n,) float64: how far each of n vectors (n, D) is from the nearest other one. See `nearest`."""
+    """(n,) float64: the distance of each of n vectors (n, D) from the nearest other one. See `nearest`."""
     return nearest(vectors).distances
 
 
 def threshold(real: Tensor, fraction: float = 0.01) -> float:
-    """The distance below which are this fraction of real images' distances (n,) to their nearest others.
+    """The distance that this fraction of real images' nearest distances (n,) is below.
 
-    Two images that are each other's nearest share a distance, so it may be one image less.
+    Two images that are each other's nearest share a distance, so it may be one image fewer.
     """
     return real.sort().values[int(fraction * len(real))].item()
 
 
 def near_duplicate_share(generated: Tensor, real: Tensor, fraction: float = 0.01) -> float:
-    """The share of samples that are nearer to another than all but a fraction of real images are to theirs.
+    """The fraction of samples closer to another than all but `fraction` of real images are to theirs.
 
-    generated, real: (n,) nearest distances, each within its own set, of equally many images, because more of
-    them lie closer. Real images themselves have the share `fraction`.
+    generated, real: (n,) nearest distances, each within its own set. Both sets have the same size, because
+    larger sets lie closer. Real images themselves score `fraction`.
     """
     if len(generated) != len(real):
         raise PreimageError(
-            f"nearest distances of {len(generated):,} samples and of {len(real):,} real images cannot be "
-            "compared: take equally many"
+            f"cannot compare the nearest distances of {len(generated):,} samples and of {len(real):,} real "
+            "images: take the same number of each"
         )
     return (generated < threshold(real, fraction)).double().mean().item()
 
 
 def closest_pairs(found: Nearest, count: int) -> Sequence[tuple[int, int]]:
-    """The `count` closest pairs of indices, the closest first; an image is in one of them at most."""
+    """The `count` closest pairs of indices, the closest first; each image is in at most one pair."""
     pairs: list[tuple[int, int]] = []
     taken: set[int] = set()
     for i in found.distances.argsort(stable=True).tolist():

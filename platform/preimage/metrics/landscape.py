@@ -10,7 +10,7 @@ from torch import Tensor
 class Cost:
     """J(z) = 1/2 |A G(z*) - A G(z)|^2 (partial-measurements, eq. 3), in float64.
 
-    see: A G, from codes (n, d) to the numbers seen of their images (n, m), in float64; code: z* (d,).
+    see: A G, from codes (n, d) to the measured values of their images (n, m), in float64; code: z* (d,).
     """
 
     def __init__(self, see: Callable[[Tensor], Tensor], code: Tensor) -> None:
@@ -19,7 +19,7 @@ class Cost:
 
     @property
     def observed(self) -> int:
-        """How many numbers of an image are seen."""
+        """How many values of an image are measured."""
         return self.target.shape[1]
 
     def __call__(self, codes: Tensor) -> Tensor:
@@ -27,8 +27,8 @@ class Cost:
         return (self.see(codes.double()) - self.target).square().sum(1) / 2
 
     def curvatures(self, codes: Tensor) -> Tensor:
-        """Eigenvalues of the Gauss-Newton matrix at codes (n, d), ascending: (n, d). At z*, where no residual
-        is left, they are those of the Hessian of J."""
+        """Eigenvalues of the Gauss-Newton matrix at codes (n, d), ascending: (n, d). At z*, where the
+        residual is zero, they are those of the Hessian of J."""
         jacobian = torch.func.vmap(torch.func.jacfwd(lambda code: self.see(code[None])[0]))(codes.double())
         return torch.linalg.eigvalsh(jacobian.mT @ jacobian)
 
@@ -41,14 +41,14 @@ def lattice(centre: Tensor, reach: float, side: int) -> Tensor:
 
 
 def flat_area(values: Tensor, share: float) -> Tensor:
-    """The share of a window where J is below `share` of its mean there."""
+    """The fraction of a window where J is below `share` of its mean there."""
     return (values < share * values.mean()).double().mean()
 
 
 def is_minimum(cost: Cost, codes: Tensor, radius: float, points: int = 32) -> Tensor:
-    """Whether J at codes (n, 2) is lower than on all of a small circle around each: (n,) bool.
+    """Whether J at codes (n, 2) is lower than everywhere on a small circle around each: (n,) bool.
 
-    A point on a slope, however gentle, is none, nor is one of a flat region.
+    A point on a slope, however gentle, does not count, nor does one in a flat region.
     """
     angles = torch.arange(points) * (tau / points)
     circle = radius * torch.stack([angles.cos(), angles.sin()], dim=1)
@@ -57,7 +57,7 @@ def is_minimum(cost: Cost, codes: Tensor, radius: float, points: int = 32) -> Te
 
 
 def distinct(codes: Tensor, radius: float) -> Tensor:
-    """Codes (n, d) without those nearer than `radius` to one before them: (m, d)."""
+    """Codes (n, d) without those closer than `radius` to an earlier one: (m, d)."""
     kept: list[Tensor] = []
     for code in codes:
         if all((code - other).norm() >= radius for other in kept):

@@ -1,4 +1,4 @@
-"""How near a layer's weights are to a zero-mean normal distribution (partial-measurements, 4.1, figure 3)."""
+"""How close a layer's weights are to a zero-mean normal distribution (partial-measurements, 4.1, fig. 3)."""
 
 import math
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from preimage.errors import PreimageError
 
 LILLIEFORS = 0.886
-"""Over sqrt(n): the KS distance that 95% of large samples of n normal numbers stay below, mean and standard
-deviation being fitted to them (Lilliefors 1967)."""
+"""Divided by sqrt(n): the KS distance that 95% of large samples of n normal numbers stay below, with fitted
+mean and standard deviation (Lilliefors 1967)."""
 
 
 @dataclass(frozen=True)
 class Normality:
-    """Of n numbers. For normal ones `ks` is below `ks_normal` in 95% of samples, the kurtosis near zero."""
+    """Of n numbers. If normal, `ks` is below `ks_normal` in 95% of samples, and the kurtosis near zero."""
 
     count: int
     mean: float
@@ -23,7 +23,7 @@ class Normality:
     ks: float
     """Kolmogorov-Smirnov distance to the normal distribution of this mean and standard deviation."""
     excess_kurtosis: float
-    """Fourth central moment over the squared variance, less 3: positive for heavier tails than a normal's."""
+    """Fourth central moment over the squared variance, minus 3: positive for tails heavier than normal."""
 
     @property
     def ks_normal(self) -> float:
@@ -31,20 +31,20 @@ class Normality:
 
     @property
     def offset(self) -> float:
-        """The mean in standard deviations: the paper's normal distribution has mean zero."""
+        """The mean in standard deviations; the paper's normal distribution has mean zero."""
         return self.mean / self.std
 
 
 def normality(numbers: Tensor) -> Normality:
     """Compare numbers of any shape with the normal distribution fitted to them, in float64.
 
-    Raises PreimageError where they do not vary, or are not all finite.
+    Raises PreimageError if they are all equal, or not all finite.
     """
     values = numbers.detach().flatten().to("cpu", torch.float64).sort().values
     if not torch.isfinite(values).all():
-        raise PreimageError("the numbers are not all finite: no distribution can be fitted")
+        raise PreimageError("the numbers must all be finite to fit a normal distribution")
     if len(values) < 2 or values[0] == values[-1]:
-        raise PreimageError("the numbers do not vary: no normal distribution can be fitted")
+        raise PreimageError("the numbers must vary to fit a normal distribution")
     mean, std = values.mean(), values.std(correction=0)
     scaled = (values - mean) / std
     below = torch.special.ndtr(scaled)
@@ -55,7 +55,7 @@ def normality(numbers: Tensor) -> Normality:
 
 
 def convolution_weights(network: nn.Module) -> dict[str, Tensor]:
-    """The filters of every convolution, transposed or not, from the input on: layer1, layer2, ..."""
+    """The filters of every convolution, transposed or not, from the input onwards: layer1, layer2, ..."""
     filters = [
         module.weight.detach()
         for module in network.modules()

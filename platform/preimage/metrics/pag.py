@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 DRAWS, CHUNK = 100_000, 10_000
-"""Codes of a fitted prior that its second moment is measured on, and drawn at a time."""
+"""Codes to measure a fitted prior's second moment on, and how many to draw at a time."""
 
 
 class PagError(PreimageError):
-    """Codes that PAG is not finite for, or a prior whose spread is not known."""
+    """PAG is not finite for these codes, or the prior's spread is unknown."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,18 @@ class PagResult:
     """Lower is better. Never compare `pag_raw` across counts: it grows with them."""
 
     pag: float
-    """Of the singular values over sqrt(N): the divergence of the codes' Gaussian from the prior, in nats."""
+    """From singular values / sqrt(N): the divergence of the codes' Gaussian from the prior, in nats."""
     pag_raw: float
-    """Of the singular values as they are, as printed in the paper."""
+    """From the singular values themselves, as printed in the paper."""
     count: int
     singular_values: Tensor
     """(d,) float64, descending, of the uncentred N x d matrix of codes."""
     skipped: int = 0
-    """Codes of images that diverged; `count` is of the others."""
+    """Codes of diverged images; `count` counts the others."""
 
 
 def pag(batches: Iterable[Tensor], std: float) -> PagResult:
-    """PAG of codes that stream by.
+    """PAG of streamed codes.
 
     batches: tensors (n, d) float32. std: of one component of the prior.
     Raises PagError for fewer codes than dimensions and for codes that do not span them.
@@ -50,14 +50,14 @@ def pag(batches: Iterable[Tensor], std: float) -> PagResult:
     for z in batches:
         moments = (moments or Moments.empty(z.shape[1])).update(z)
     if moments is None:
-        raise PagError("PAG needs codes, got none")
+        raise PagError("PAG needs codes but got none")
     return pag_from_gram(moments.gram, moments.count, std)
 
 
 def store_pag(store: Store, std: float | None = None, prior: Prior | None = None) -> PagResult:
-    """PAG of a latent store against the prior it names, or N(0, std^2 I), or a fitted one.
+    """PAG of a latent store against the prior it names, or N(0, std^2 I), or a fitted prior.
 
-    Skips codes of images that diverged. Raises PagError as `pag` does for those that remain.
+    Skips codes of diverged images. Raises PagError like `pag` for the rest.
     """
     if prior is None and std is None:
         std = named_std(store.about.prior, store.latent_dim)
@@ -70,8 +70,8 @@ def store_pag(store: Store, std: float | None = None, prior: Prior | None = None
 def in_units_of(prior: Prior, gram: Tensor) -> Tensor:
     """The Gram matrix (d, d) of codes in coordinates in which the prior's second moment is the identity.
 
-    With it eq. 2 is the divergence of the codes' Gaussian N(0, S) from the prior's N(0, S'), S and S' their
-    uncentred second moments; for a prior N(0, std^2 I) it is what it was. S' is that of 100,000 draws.
+    In them eq. 2 is the divergence of the codes' Gaussian N(0, S) from the prior's N(0, S'), S and S' their
+    uncentred second moments; for a prior N(0, std^2 I) it is unchanged. S' comes from 100,000 draws.
     Raises PagError for a prior whose codes do not span their dimensions.
     """
     random = torch.Generator().manual_seed(0)
@@ -86,14 +86,14 @@ def in_units_of(prior: Prior, gram: Tensor) -> Tensor:
 
 
 def pag_from_gram(gram: Tensor, count: int, std: float) -> PagResult:
-    """PAG from the uncentred Gram matrix (d, d) float64 of `count` codes. Raises PagError as `pag` does."""
+    """PAG from the uncentred Gram matrix (d, d) float64 of `count` codes. Raises PagError like `pag`."""
     dim = len(gram)
     if count < dim:
         raise PagError(
-            f"PAG needs at least as many codes as dimensions: got {count} codes of {dim} dimensions"
+            f"PAG needs at least as many codes as dimensions but got {count} codes of {dim} dimensions"
         )
     if not std > 0:
-        raise PagError(f"the prior's std must be positive, got {std}")
+        raise PagError(f"the prior's std must be positive but got {std}")
     if not torch.isfinite(gram).all():
         raise PagError("the codes hold values that are not finite")
     squares = torch.linalg.eigvalsh(gram.double().cpu()).flip(0)  # v_i^2
@@ -113,7 +113,7 @@ def divergence(variances: Tensor, std: float) -> float:
 
 
 def _check_rank(squares: Tensor) -> None:
-    """Below some d rounding errors of the Gram matrix's largest eigenvalue, an eigenvalue is noise."""
+    """An eigenvalue below about d rounding errors of the largest one is noise."""
     noise = 8 * len(squares) * torch.finfo(torch.float64).eps * squares[0]
     if (spanned := int((squares > noise).sum())) < len(squares):
         raise PagError(
@@ -123,10 +123,10 @@ def _check_rank(squares: Tensor) -> None:
 
 
 def named_std(prior: str, latent_dim: int) -> float:
-    """Of one component of a fixed prior, by its name. Raises PagError for a fitted one."""
+    """The std of one component of a fixed prior, by its name. Raises PagError for a fitted one."""
     if prior in PRIORS:
         return make_prior(prior, latent_dim).std
     raise PagError(
-        f"codes are compared with N(0, std^2 I), but the std of a {prior!r} prior is not known by its name: "
+        f"PAG compares codes with N(0, std^2 I), but the name {prior!r} does not determine the prior's std: "
         "give std, or the prior itself"
     )

@@ -1,4 +1,4 @@
-"""How well a generator and a store of codes give back the images that the codes stand for (glo, table 1)."""
+"""How well a generator and a store of codes reconstruct the images (glo, table 1)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from preimage.objectives.lap1 import lap1
 READ = 2048
 """Rows read at a time."""
 BATCH = 256
-"""Images made at a time."""
+"""Images generated at a time."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Reconstruction:
     lap1_paper: float
     """With weights `paper`."""
     variance: float
-    """What the mean image in place of every g(z) would have for its mse."""
+    """The mse of the mean image in place of every g(z)."""
     skipped: int
     """Images that diverged."""
 
     @property
     def explained(self) -> float:
-        """The share of the images' variance: 1 for a perfect reconstruction, 0 for the mean image."""
+        """Fraction of the images' variance: 1 for a perfect reconstruction, 0 for the mean image."""
         return 1 - self.mse / self.variance
 
 
@@ -46,29 +46,29 @@ def reconstruction(
     store: Store,
     dataset: Dataset,
     device: torch.device,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Reconstruction:
     """Stream codes and images once, in float32; sums are float64.
 
     generator: in eval mode, codes (n, d) to images (n, C, H, W), on that device.
-    Raises StoreError where codes and images are out of step, and where every image diverged.
+    Raises StoreError if codes and images are out of step, or if every image diverged.
     """
     sums, done = _Sums(dataset, device), 0
     for codes, images in in_step(store, dataset):
-        fine = ~codes.diverged
-        for z, pixels in zip(codes.z[fine].split(BATCH), images.pixels[fine].split(BATCH), strict=True):
+        found = ~codes.diverged
+        for z, pixels in zip(codes.z[found].split(BATCH), images.pixels[found].split(BATCH), strict=True):
             sums.add(generator, z.to(device), to_float(pixels.to(device)))
         done += len(codes)
-        progress(done, store.count)
+        on_progress(done, store.count)
     if not sums.count:
-        raise StoreError(f"every image of {store.folder.uri} diverged: find its codes again")
+        raise StoreError(f"every image of {store.folder.uri} diverged: invert again with other settings")
     return sums.result(skipped=store.count - sums.count)
 
 
 def in_step(store: Store, dataset: Dataset, rows: int = READ) -> Iterator[tuple[Codes, Images]]:
-    """A store's rows beside the dataset's, which are in the same order; a store may end before its dataset.
+    """Pair a store's rows with the dataset's, in the same order; a store may be shorter than its dataset.
 
-    Raises StoreError at the first row where one holds another image than the other.
+    Raises StoreError at the first row where their images differ.
     """
     if store.count > dataset.count:
         raise StoreError(
@@ -84,26 +84,26 @@ def in_step(store: Store, dataset: Dataset, rows: int = READ) -> Iterator[tuple[
 
 
 def first_in_step(store: Store, dataset: Dataset, count: int) -> tuple[Codes, Images]:
-    """The first rows of both. Raises StoreError as `in_step` does."""
+    """The first rows of both. Raises StoreError like `in_step`."""
     codes, images = store.head(count), dataset.read(0, count)
     _require_same_images(store, 0, codes.image_id, images.image_id)
     return codes, images
 
 
 def _require_same_images(store: Store, start: int, found: Tensor, expected: Tensor) -> None:
-    """Row numbers begin at `start`; found, expected: (n,) image ids."""
+    """found, expected: (n,) image ids, from row `start` on."""
     wrong = found != expected
     if wrong.any():
         at = int(wrong.nonzero()[0])
         raise StoreError(
-            f"codes and images are out of step: row {start + at:,} of {store.folder.uri} is the code of "
+            f"codes and images are out of step: row {start + at:,} of {store.folder.uri} belongs to "
             f"image {int(found[at])}, but that row of the dataset is image {int(expected[at])}. "
             "Make the store again, in the order of the dataset."
         )
 
 
 class _Sums:
-    """What the means follow from."""
+    """The sums behind the means."""
 
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         exact = {"dtype": torch.float64, "device": device}

@@ -1,6 +1,6 @@
-"""Scores of a set of images by what a classifying network makes of it, as the literature computes them.
+"""Scores of a set of images from a classifying network's outputs, as the literature computes them.
 
-Which network that was decides what they are called: see `preimage.models.scorer`.
+The network determines their names: see `preimage.models.scorer`.
 """
 
 import math
@@ -14,7 +14,7 @@ from preimage.latents.statistics import Moments
 
 
 class Score(NamedTuple):
-    """A score, with what it depends on beside the images: it grows with the images per split."""
+    """A score and the settings it depends on: it grows with the images per split."""
 
     mean: float
     """Over the splits."""
@@ -22,20 +22,20 @@ class Score(NamedTuple):
     """Over the splits, with ddof 0."""
     splits: int
     images_per_split: int
-    """Of the smallest; another may hold one more."""
+    """In the smallest split; others may hold one more."""
 
 
 def inception_score(logits: Tensor, splits: int = 10) -> Score:
     """exp of the mean divergence KL(p(y|x) || p(y)) in each split (arXiv:1606.03498, section 4).
 
-    logits: (N, K), of any network; N is cut into `splits` stretches of consecutive images. In float64, all
-    in logarithms, so that a class without a chance is no 0 * inf.
-    Raises PreimageError for fewer images than splits and for logits that are not finite.
+    logits: (N, K), of any network; N is cut into `splits` runs of consecutive images. In float64 and in
+    logarithms throughout, so that a class of probability 0 does not give 0 * inf.
+    Raises PreimageError for fewer images than splits and for non-finite logits.
     """
     _require_finite(logits, "logits")
     count = len(logits)
     if not 1 <= splits <= count:
-        raise PreimageError(f"{count:,} images cannot be cut into {splits} splits: score more or split less")
+        raise PreimageError(f"splits must be 1 to {count:,}, the number of images, but got {splits}")
     parts = [logits[i * count // splits : (i + 1) * count // splits] for i in range(splits)]
     scores = torch.tensor([_divergence(part).exp().item() for part in parts], dtype=torch.float64)
     return Score(scores.mean().item(), scores.std(correction=0).item(), splits, count // splits)
@@ -51,35 +51,35 @@ def _divergence(logits: Tensor) -> Tensor:
 def frechet_distance(a: Moments, b: Moments) -> float:
     """|m_a - m_b|^2 + Tr(A + B - 2 (A B)^(1/2)) of two sets' features (arXiv:1706.08500, eq. 6).
 
-    A and B are covariances over n - 1. In float64; Tr (A B)^(1/2) is the sum of the singular values of
-    A^(1/2) B^(1/2), which is right for singular covariances too: those of fewer images than features.
-    Raises PreimageError for fewer than two images, for features of different networks and for infinite ones.
+    A and B are covariances, divided by n - 1. In float64; Tr (A B)^(1/2) is the sum of the singular values of
+    A^(1/2) B^(1/2), which also holds for singular covariances: those of fewer images than features.
+    Raises PreimageError for fewer than two images, features of different networks, or non-finite ones.
     """
     if len(a.total) != len(b.total):
-        raise PreimageError(f"features of {len(a.total)} and of {len(b.total)} numbers cannot be compared")
+        raise PreimageError(f"cannot compare features of {len(a.total)} and {len(b.total)} dimensions")
     for each in (a, b):
         _require_finite(each.gram, "features")
     shift = (a.mean - b.mean).square().sum()
     one, other = _root(a.covariance), _root(b.covariance)
     shared = torch.linalg.svdvals(one.T @ other).sum()
     distance = shift + one.square().sum() + other.square().sum() - 2 * shared
-    return max(0.0, distance.item())  # equal sets differ by rounding alone
+    return max(0.0, distance.item())  # equal sets differ only by rounding
 
 
 def _root(covariance: Tensor) -> Tensor:
-    """(d, r) with root root^T = the covariance, of rank r; without directions that hold rounding alone."""
+    """(d, r) with root root^T = the covariance, of rank r; drops directions that are only rounding."""
     values, vectors = torch.linalg.eigh(covariance)
     held = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
     return vectors[:, held] * values[held].sqrt()
 
 
 def class_histogram(logits: Tensor) -> Tensor:
-    """(K,) int64: how many images (N, K) have each class for their most likely one."""
+    """(K,) int64: for how many images each class is the most likely one; logits: (N, K)."""
     return logits.argmax(1).bincount(minlength=logits.shape[1])
 
 
 def class_entropy(histogram: Tensor) -> float:
-    """In nats, of counts (K,): log K where all classes are as frequent, 0 where there is one only."""
+    """In nats, of counts (K,): log K if all classes are equally frequent, 0 if there is only one."""
     shares = histogram.double() / histogram.sum()
     return torch.special.entr(shares).sum().item()
 
@@ -87,6 +87,5 @@ def class_entropy(histogram: Tensor) -> float:
 def _require_finite(numbers: Tensor, what: str) -> None:
     if not numbers.isfinite().all():
         raise PreimageError(
-            f"{what} that are not finite numbers have no score: the samples or the scoring network hold "
-            "NaN or infinity"
+            f"{what} must be finite to be scored: the samples or the scoring network hold NaN or infinity"
         )

@@ -8,17 +8,17 @@ from preimage.latents.statistics import Moments
 
 
 def explained_by_directions(moments: Moments) -> Tensor:
-    """(d,) float64, ascending to 1: the share of the codes' variance in the first k principal directions.
+    """(d,) float64, ascending to 1: the fraction of the codes' variance in the first k principal directions.
 
-    These are the singular vectors of the centred codes, by falling singular value; with isotropic codes the
-    share is k / d. Raises PreimageError for fewer than two codes, StoreError where all codes are the same.
+    These are the singular vectors of the centred codes, by descending singular value; isotropic codes give
+    k / d. Raises PreimageError for fewer than two codes, StoreError if all codes are the same.
     """
     variances = torch.linalg.eigvalsh(moments.covariance).flip(0).clamp_min(0)
     if not variances.sum() > 0:
-        raise StoreError("all codes are the same: their spectrum says nothing")
+        raise StoreError("all codes are the same: they have no spectrum")
     return variances.cumsum(0) / variances.sum()
 
 
 def directions_for(share: float, explained: Tensor) -> int:
-    """The fewest principal directions that hold this share of the variance; explained: (d,)."""
+    """The fewest principal directions with this fraction of the variance; explained: (d,)."""
     return min(int((explained < share).sum()) + 1, len(explained))

@@ -1,4 +1,4 @@
-"""Generators by their config."""
+"""Build a generator from its config."""
 
 from torch import nn
 
@@ -8,7 +8,7 @@ from preimage.models.linear import LinearGenerator
 
 
 def build_generator(config: GeneratorConfig) -> nn.Module:
-    """A generator of this architecture, its weights not yet loaded. Raises TypeError for an unknown one."""
+    """A generator of this architecture, without loaded weights. Raises TypeError for an unknown one."""
     if isinstance(config, DcganConfig):
         return Generator(config)
     if isinstance(config, LinearConfig):

@@ -1,4 +1,4 @@
-"""The classifier that scores samples where the Inception network makes no sense, and its folder on disk."""
+"""The classifier that scores samples where the Inception network is meaningless, and its folder on disk."""
 
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ from preimage.storage.folder import Folder, canonical_json, digest
 
 
 class ClassifierConfig(Config):
-    """All that is needed to build a classifier again."""
+    """Everything needed to rebuild a classifier."""
 
     image_size: ImageSize
     """Side in pixels."""
@@ -24,7 +24,7 @@ class ClassifierConfig(Config):
     classes: Annotated[int, Field(ge=2)]
     kernel_size: Annotated[int, Field(ge=3, le=9)] = 4
     base_channels: PositiveInt = 32
-    """Filters of the layer next to the image; each layer away from it has twice as many."""
+    """Filters in the layer next to the image; each layer further in has twice as many."""
 
 
 class ClassifierCard(Config):
@@ -35,7 +35,7 @@ class ClassifierCard(Config):
     classes: list[str]
     """Names by label."""
     accuracy: float
-    """The share of held-out images whose class it tells."""
+    """The fraction of held-out images that it classifies correctly."""
     held_out: str
     """Which images those were."""
     weights_sha256: str
@@ -44,7 +44,7 @@ class ClassifierCard(Config):
 
     @property
     def fingerprint(self) -> str:
-        """The identity of what the classifier computes."""
+        """Identifies what the classifier computes."""
         return digest(canonical_json([self.classifier.model_dump(), self.weights_sha256]).encode())
 
 
@@ -64,7 +64,7 @@ class Classifier(nn.Module):
         self.apply(initialise)
 
     def features(self, images: Tensor) -> Tensor:
-        """(N, F): what the last layer sees, by which sets of images are compared."""
+        """(N, F): the last layer's inputs, by which image sets are compared."""
         return self.maps(images).mean((2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Classifier(nn.Module):
 
 
 def build_classifier(config: ClassifierConfig, seed: int) -> Classifier:
-    """A classifier with the weights that this seed gives, whatever ran before."""
+    """A classifier with weights from this seed alone, whatever ran before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Classifier(config)
@@ -86,7 +86,7 @@ def save_classifier(
     held_out: str,
     training: dict[str, Any],
 ) -> ClassifierCard:
-    """Write a classifier folder; config.json comes last, so that a folder that has one is whole."""
+    """Write a classifier folder; config.json comes last, so a folder that has it is complete."""
     weights = packed(classifier.state_dict())
     card = ClassifierCard(
         classifier=classifier.config,
@@ -102,14 +102,14 @@ def save_classifier(
 
 
 def read_classifier_card(folder: Folder) -> ClassifierCard:
-    """What a classifier folder says of itself. Raises ClassifierError where it does not hold one."""
+    """The card in a classifier folder. Raises ClassifierError if the folder holds no classifier."""
     return read_config(folder, ClassifierCard, "classifier", ClassifierError)
 
 
 def load_classifier(folder: Folder) -> tuple[Classifier, ClassifierCard]:
     """A classifier in eval mode, on the CPU, and its card.
 
-    Raises ClassifierError where the folder is incomplete, altered, or its weights fit another shape.
+    Raises ClassifierError if the folder is incomplete or altered, or the weights have the wrong shape.
     """
     card = read_classifier_card(folder)
     build = partial(Classifier, card.classifier)

@@ -1,4 +1,4 @@
-"""What generators look like."""
+"""The architectures of generators."""
 
 from typing import Annotated, Literal
 
@@ -8,13 +8,13 @@ from preimage.config import Config, PositiveInt
 from preimage.latents.priors import PriorName
 
 FIRST_SIDE = {16: 4, 32: 4, 48: 6, 64: 4, 128: 4}
-"""Side of the first feature map by image size; every layer after it doubles the side."""
+"""Side of the first feature map, by image size; every later layer doubles it."""
 
 ImageSize = Literal[16, 32, 48, 64, 128]
 
 
 class ModelConfig(Config):
-    """A DCGAN's generator, and its mirror (Radford et al. 2015; glo, 3.1; flexible-priors, E)."""
+    """A DCGAN's generator, and its mirror image (Radford et al. 2015; glo, 3.1; flexible-priors, E)."""
 
     latent_dim: PositiveInt = 100
     """Components of a latent code."""
@@ -32,12 +32,12 @@ class GanModelConfig(ModelConfig):
 
 
 class GeneratorConfig(Config):
-    """All that is needed to build a generator again: the first part of a generator folder's config.json."""
+    """Everything needed to rebuild a generator: the first part of a generator folder's config.json."""
 
     architecture: str
     latent_dim: PositiveInt
     prior: PriorName
-    """Where codes are drawn from; the parameters of a fitted one lie beside the weights."""
+    """The prior that codes are drawn from; the parameters of a fitted prior are stored beside the weights."""
     image_size: PositiveInt
     """Side in pixels."""
     channels: Literal[1, 3]
@@ -53,7 +53,7 @@ class DcganConfig(GeneratorConfig):
 
 
 class LinearConfig(GeneratorConfig):
-    """A mean image and one image for each component of the code: the decoder of PCA."""
+    """A mean image, and one image for each component of the code: the decoder of PCA."""
 
     architecture: Literal["linear"] = "linear"
 

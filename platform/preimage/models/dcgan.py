@@ -12,7 +12,7 @@ from preimage.models.config import FIRST_SIDE, DcganConfig
 class Generator(nn.Module):
     """Codes (N, d) to images (N, C, H, W) in [-1, 1].
 
-    Transposed convolutions that double the side each, BatchNorm and ReLU between them, tanh at the end.
+    Transposed convolutions that each double the side, BatchNorm and ReLU between them, tanh at the end.
     """
 
     def __init__(self, config: DcganConfig) -> None:
@@ -46,20 +46,20 @@ class Discriminator(nn.Module):
         self.apply(initialise)
 
     def forward(self, images: Tensor, layer: int | None = None) -> Any:
-        """Logits; with the number of a layer (`layer_shapes`) also the ReLU of its maps (N, C, S, S)."""
+        """Logits (N,); with a layer's number (`layer_shapes`) also the ReLU of its maps (N, C, S, S)."""
         maps: list[Tensor] = []
-        here = images
+        x = images
         for module in self.features:
-            here = module(here)
+            x = module(x)
             if layer and isinstance(module, nn.LeakyReLU):
-                maps.append(here)
-        logits = self.logit(here).squeeze(1)
+                maps.append(x)
+        logits = self.logit(x).squeeze(1)
         return (logits, maps[layer - 1].relu()) if layer else logits
 
 
 def layer_shapes(config: DcganConfig) -> list[tuple[int, int]]:
-    """The maps of each of a discriminator's layers, from the image inwards, and their side in pixels.
-    Layer k is the k-th of them."""
+    """The number of maps in each of a discriminator's layers, from the image inwards, and their side in
+    pixels. Layer k is the k-th."""
     side, widths = _plan(config.image_size, config.base_channels)
     return [(width, side * 2 ** (len(widths) - 1 - i)) for i, width in enumerate(widths)]
 
@@ -79,7 +79,7 @@ class Encoder(nn.Module):
 
 
 def _features(config: DcganConfig) -> tuple[nn.Sequential, int]:
-    """The generator's mirror up to its last feature map, flattened, and how many features that has."""
+    """The generator's mirror up to its last feature map, flattened, and its number of features."""
     maps, width, side = feature_maps(
         config.image_size, config.channels, config.kernel_size, config.base_channels
     )
@@ -89,7 +89,7 @@ def _features(config: DcganConfig) -> tuple[nn.Sequential, int]:
 def feature_maps(
     image_size: int, channels: int, kernel_size: int, width: int
 ) -> tuple[nn.Sequential, int, int]:
-    """A discriminator's convolutions, how many maps the last of them gives, and the side of these."""
+    """A discriminator's convolutions, the number of maps from the last one, and their side."""
     side, widths = _plan(image_size, width)
     layers: list[nn.Module] = []
     before = channels
@@ -123,7 +123,7 @@ def _down(before: int, after: int, kernel_size: int, bias: bool) -> nn.Conv2d:
 
 
 def initialise(module: nn.Module) -> None:
-    """Weights N(0, 0.02), BatchNorm scales N(1, 0.02), as DCGAN's authors do."""
+    """Weights N(0, 0.02), BatchNorm scales N(1, 0.02), as in the DCGAN paper."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
@@ -134,19 +134,19 @@ def initialise(module: nn.Module) -> None:
 
 
 def parameters_of(module: nn.Module) -> int:
-    """How many numbers a network learns."""
+    """How many parameters a network has."""
     return sum(p.numel() for p in module.parameters())
 
 
 def build_pair(config: DcganConfig, seed: int) -> tuple[Generator, Discriminator]:
-    """A generator and its discriminator with the weights that this seed gives, whatever ran before."""
+    """A generator and its discriminator with weights from this seed alone, whatever ran before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Generator(config), Discriminator(config)
 
 
 def build_autoencoder(config: DcganConfig, seed: int) -> tuple[Encoder, Generator]:
-    """An encoder and the generator as its decoder, with the weights that this seed gives."""
+    """An encoder, and the generator as its decoder, with weights from this seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Encoder(config), Generator(config)

@@ -22,7 +22,7 @@ class Denoiser(nn.Module):
 
 
 def build_denoiser(features: int, width: int, depth: int, seed: int) -> Denoiser:
-    """A denoiser with the weights that this seed gives, whatever ran before."""
+    """A denoiser with weights from this seed alone, whatever ran before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Denoiser(features, width, depth)

@@ -1,7 +1,8 @@
-"""A generator on disk: `config.json`, `weights.safetensors`, and the folder `prior` where that was fitted.
+"""A generator on disk: `config.json`, `weights.safetensors`, and the folder `prior` for a fitted one.
 Nothing is ever unpickled."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
@@ -27,34 +28,37 @@ class GeneratorCard(Config):
     generator: AnyGeneratorConfig
     weights_sha256: str
     prior_fingerprint: str | None = None
-    """Of the fitted prior; the fixed ones have none."""
+    """Of a fitted prior; None for the fixed ones."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Provenance: the job, its fingerprint, images seen, and the data it was trained on."""
 
     @property
     def fingerprint(self) -> str:
-        """The identity of what the generator computes: architecture and weights, not its history."""
+        """Identifies what the generator computes: architecture and weights, not its history."""
         return digest(canonical_json([self.generator.model_dump(), self.weights_sha256]).encode())
 
 
 def require_images(generator: GeneratorConfig, size: int, channels: int) -> None:
-    """Raise GeneratorError where a generator makes images of another shape than these."""
+    """Raise GeneratorError if a generator's images have another shape than these."""
     if (generator.image_size, generator.channels) != (size, channels):
         side = generator.image_size
         raise GeneratorError(
-            f"the generator makes images of {generator.channels} x {side} x {side}, the data is {channels} x "
-            f"{size} x {size}: set data.channels={generator.channels} data.size={side}."
+            f"the generator makes images of {generator.channels} x {side} x {side}, but the data is "
+            f"{channels} x {size} x {size}: set data.channels={generator.channels} data.size={side}."
         )
 
 
 def save_generator(
-    generator: nn.Module, folder: Folder, training: dict[str, Any], prior: FittedPrior | None = None
+    generator: nn.Module,
+    folder: Folder | str | Path,
+    training: dict[str, Any],
+    prior: FittedPrior | None = None,
 ) -> GeneratorCard:
-    """Write a generator folder; config.json comes last, so that a folder that has one is whole.
+    """Write a generator folder; config.json comes last, so a folder that has it is complete.
 
-    generator: a module whose `config` is a GeneratorConfig. prior: where its config says that it is fitted.
+    generator: a module whose `config` is a GeneratorConfig. prior: the fitted prior, if its config says so.
     """
-    weights = packed(generator.state_dict())
+    folder, weights = Folder.at(folder), packed(generator.state_dict())
     fitted = save_prior(prior, folder / PRIOR, training) if prior else None
     card = GeneratorCard(
         generator=generator.config,  # pyright: ignore[reportArgumentType]
@@ -68,30 +72,31 @@ def save_generator(
 
 
 def read_card(folder: Folder) -> GeneratorCard:
-    """What a generator folder says of itself. Raises GeneratorError where it does not hold one."""
+    """The card in a generator folder. Raises GeneratorError if the folder holds no generator."""
     return read_config(folder, GeneratorCard, "generator", GeneratorError)
 
 
-def load_generator(folder: Folder) -> tuple[nn.Module, GeneratorCard]:
+def load_generator(folder: Folder | str | Path) -> tuple[nn.Module, GeneratorCard]:
     """A generator in eval mode, on the CPU, and its card.
 
-    Raises GeneratorError where the folder is incomplete, altered, or its weights fit another shape.
+    Raises GeneratorError if the folder is incomplete or altered, or the weights have the wrong shape.
     """
+    folder = Folder.at(folder)
     card = read_card(folder)
     build = partial(build_generator, card.generator)
     return load_weights(build, folder, card.weights_sha256, GeneratorError), card
 
 
-def load_prior(folder: Folder, card: GeneratorCard) -> Prior:
-    """The prior of a generator's codes. Raises GeneratorError or PriorError where a fitted one is
-    missing or altered."""
-    about = card.generator
+def load_prior(folder: Folder | str | Path, card: GeneratorCard) -> Prior:
+    """The prior of a generator's codes. Raises GeneratorError or PriorError if a fitted one is missing or
+    altered."""
+    folder, about = Folder.at(folder), card.generator
     if about.prior in PRIORS:
         return make_prior(about.prior, about.latent_dim)
     beside = folder / PRIOR
     found = read_prior_card(beside)
     if (found.fingerprint, found.latent_dim) != (card.prior_fingerprint, about.latent_dim):
         raise GeneratorError(
-            f"{beside.uri} is not the prior that {folder.uri}/{CONFIG} names: copy both again"
+            f"{beside.uri} is not the prior that {folder.uri}/{CONFIG} expects: copy both again"
         )
     return load_fitted(beside)

@@ -1,4 +1,4 @@
-"""The Inception network of the literature's scores: torch-fidelity's, with the weights of 2015."""
+"""The Inception network behind the literature's scores: torch-fidelity's, with the weights of 2015."""
 
 import io
 import os
@@ -18,18 +18,18 @@ from preimage.storage.folder import digest
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 FILE = URL.rsplit("/", 1)[1]
 PUBLISHED = FILE.removesuffix(".pth").rsplit("-", 1)[1]
-"""How the SHA-256 of the published weights begins; their file's name ends with it."""
+"""The start of the published weights' SHA-256, which ends the file's name."""
 
 
 def open_inception(weights: str | None = None) -> tuple[nn.Module, str]:
-    """The network on the CPU, in eval mode, and the SHA-256 of its weights' file.
+    """The network on the CPU, in eval mode, and the SHA-256 of its weights file.
 
     It takes images (n, C, H, W) uint8 of any size, grey or colour, resizes them to 299 pixels as TensorFlow 1
     did, and returns logits without a bias (n, 1008) and features (n, 2048), both float32.
 
-    weights: the published file, or a .safetensors file of the same tensors; without it the published file is
-    downloaded into torch.hub's cache once.
-    Raises ClassifierError where the file is neither there nor to be had, or is not what it should be.
+    weights: the published file, or a .safetensors file of the same tensors. By default the published file is
+    downloaded once into torch.hub's cache.
+    Raises ClassifierError if the file is missing and cannot be downloaded, or is not the right one.
     """
     path = Path(weights).expanduser() if weights else _downloaded()
     try:
@@ -43,13 +43,13 @@ def open_inception(weights: str | None = None) -> tuple[nn.Module, str]:
 
 
 def require_weights(weights: str | None) -> None:
-    """Raise ClassifierError for a file that was named and is not there."""
+    """Raise ClassifierError if a named file does not exist."""
     if weights and not Path(weights).expanduser().is_file():
-        raise ClassifierError(f"weights={weights} is no file: name Inception's weights, {_HINT}")
+        raise ClassifierError(f"weights={weights} does not exist: name Inception's weights, {_HINT}")
 
 
 def is_published(sha256: str) -> bool:
-    """Whether weights of that SHA-256 are those with which the literature's scores were computed."""
+    """Whether weights of that SHA-256 are those behind the literature's scores."""
     return sha256.startswith(PUBLISHED)
 
 
@@ -58,7 +58,7 @@ class _Inception(nn.Module):
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # slow to import
 
         super().__init__()
-        own = io.BytesIO()  # the library reads a file, and trusts it: it gets one that was made here
+        own = io.BytesIO()  # the library trusts the file it reads, so it gets one made here
         torch.save(dict(tensors), own)
         own.seek(0)
         try:
@@ -84,13 +84,13 @@ _HINT = f"the file {FILE} (from {URL}) or a .safetensors file of the same tensor
 
 
 def _tensors(data: bytes, sha256: str, path: Path) -> dict[str, Tensor]:
-    """Raises ClassifierError for any file but the published one and .safetensors: others are not opened."""
+    """Opens only the published file and .safetensors files. Raises ClassifierError for any other."""
     if is_published(sha256):
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     if path.suffix != ".safetensors":
         raise ClassifierError(
             f"weights={path} is not the published file: its SHA-256 begins with {sha256[:8]}, not "
-            f"{PUBLISHED}; it may have been cut short. Name {_HINT}"
+            f"{PUBLISHED}; it may be truncated. Name {_HINT}"
         )
     try:
         return load(data)
@@ -99,7 +99,7 @@ def _tensors(data: bytes, sha256: str, path: Path) -> dict[str, Tensor]:
 
 
 def _downloaded() -> Path:
-    """The published file in torch.hub's cache, where it is put now if it is not there."""
+    """The published file in torch.hub's cache, downloaded if needed."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / FILE
     if path.exists() and is_published(digest(path.read_bytes())):
         return path
@@ -108,8 +108,8 @@ def _downloaded() -> Path:
         torch.hub.download_url_to_file(URL, str(path), hash_prefix=PUBLISHED, progress=False)
     except (OSError, RuntimeError) as error:
         raise ClassifierError(
-            f"Inception's weights are not on this machine and cannot be downloaded: {error}. Fetch the file "
-            f"{FILE} from {URL} on a machine with internet, copy it here, and give its place: "
-            "weights=PATH. Or score through a classifier of the dataset's own classes: classifier=NAME."
+            f"Inception's weights are not on this machine and cannot be downloaded: {error}. Download "
+            f"{FILE} from {URL} on a machine with internet access, copy it here, and set weights=PATH. "
+            "Or score through a classifier of the dataset's own classes: classifier=NAME."
         ) from error
     return path

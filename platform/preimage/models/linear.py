@@ -9,7 +9,7 @@ from preimage.models.config import LinearConfig
 class LinearGenerator(nn.Module):
     """Codes (N, d) to images (N, C, H, W): a mean image plus the code's combination of component images.
 
-    Nothing keeps the images in [-1, 1].
+    The images may leave [-1, 1].
     """
 
     def __init__(self, config: LinearConfig) -> None:

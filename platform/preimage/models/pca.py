@@ -1,9 +1,9 @@
-"""Principal components of images that stream by: block Lanczos on a covariance that is never formed.
+"""Principal components of streamed images: block Lanczos on a covariance that is never formed.
 
-Every pass multiplies the covariance with a block of directions; the blocks so far span a Krylov space, and
-the best components in it are found exactly (Musco and Musco 2015, algorithm 2, each block kept orthogonal to
-those before it). A few passes make that space as good as the whole; once it has p directions it is the whole.
-Memory is that of one batch and of at most BLOCKS + 1 blocks of p x (d + SPARE) float64.
+Every pass multiplies the covariance with a block of directions. The blocks so far span a Krylov space, whose
+best components are found exactly (Musco and Musco 2015, algorithm 2, each block kept orthogonal to those
+before it). After a few passes that space is as good as the whole; with p directions it is the whole.
+Memory: one batch, and at most BLOCKS + 1 blocks of p x (d + SPARE) float64.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,18 +15,18 @@ from torch import Tensor
 from preimage.errors import PreimageError
 
 Batches = Callable[[], Iterator[Tensor]]
-"""Streams all images once: (n, C, H, W) float32, some at a time."""
+"""Streams all images once, in batches (n, C, H, W) float32."""
 
 SPARE = 8
-"""Columns of a block beyond the components that are asked for."""
+"""Columns of a block beyond the requested components."""
 BLOCKS = 8
-"""Blocks that are kept at most; beyond them the best directions of all are kept, and the rest forgotten."""
+"""The most blocks to keep; beyond them only the best directions of all are kept."""
 TOLERANCE = 1e-6
-"""A pass that raises the captured variance by less than this share of it is the last."""
+"""A pass that raises the captured variance by less than this fraction is the last."""
 NOISE = 1e-7
-"""A direction that is this small a part of the largest one is a rounding error of float32 products."""
+"""A direction this small relative to the largest one is a rounding error of float32 products."""
 ROUNDING = 1e-12
-"""A variance that is this small a part of the mean square is a rounding error of float64 sums."""
+"""A variance this small relative to the mean square is a rounding error of float64 sums."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,8 @@ class Components:
     """The mean of images and the directions in which they vary most; p = C * H * W.
 
     mean: (p,) float32. components: (d, p) float32, orthonormal rows, the largest entry of each positive.
-    variances: (d,) float64, of the images along each, over n - 1, descending. total: of all p pixels.
-    count: images. passes: over all images, that it took.
+    variances: (d,) float64, of the images along each component, divided by n - 1, descending. total: the
+    variance of all p pixels. count: images. passes: over all images.
     """
 
     mean: Tensor
@@ -47,25 +47,26 @@ class Components:
 
     @property
     def explained(self) -> float:
-        """The share of the images' variance that the components hold; 1 for images that are all the same."""
+        """The fraction of the images' variance that the components explain; 1 for identical images."""
         return (self.variances.sum() / self.total).item() if self.total else 1.0
 
     def scores(self, images: Tensor) -> Tensor:
-        """Codes (n, d) float32 of images (n, C, H, W) or (n, p), on their device: the best there are."""
+        """The optimal codes (n, d) float32 of images (n, C, H, W) or (n, p), on their device."""
         rows = images.flatten(1) - self.mean.to(images.device)
         return rows @ self.components.T.to(images.device)
 
 
 def require_possible(d: int, count: int | None, pixels: int) -> None:
-    """Raise PreimageError where images of so many pixels, `count` of them where that is known, have fewer
-    than d components."""
+    """Raise PreimageError if images of this many pixels have fewer than d components.
+
+    count: the number of images, None if unknown."""
     most = pixels if count is None else min(count - 1, pixels)
     if d > most:
         images = "images" if count is None else f"{count} images"
         advice = f"a latent dimension of {most} or less" if most > 0 else "more images"
         raise PreimageError(
-            f"{images} of {pixels} pixels, channels counted, have at most {most} principal components, "
-            f"but {d} are asked for: a latent dimension above what PCA can give. Use {advice}."
+            f"{images} of {pixels} pixels, channels included, have at most {most} principal components, "
+            f"but the latent dimension is {d}. Use {advice}."
         )
 
 
@@ -75,23 +76,24 @@ def principal_components(
     *,
     seed: int = 0,
     reduce: Callable[[Tensor], Tensor] = lambda share: share,
-    advance: Callable[[int], None] = lambda passes: None,
+    on_progress: Callable[[int], None] = lambda passes: None,
 ) -> Components:
     """The d principal components of all images, on the device of the batches.
 
-    reduce: where each of several workers streams its share of the images, at least one, sums a float64 tensor
-    over all of them; each ends with the same components, those of all images. advance: told after each pass
-    how many are done. One seed, one result. Raises PreimageError for d above min(images - 1, pixels).
+    reduce: if several workers each stream their part of the images, at least one, sums a float64 tensor over
+    all workers; each ends with the same components, those of all images. on_progress: called after each pass
+    with the number of passes so far. The same seed gives the same result. Raises PreimageError for d above
+    min(images - 1, pixels).
     """
     mean, total, count = _mean(batches, reduce)
     require_possible(d, count, len(mean))
-    advance(1)
+    on_progress(1)
     space, block, captured, passes = _Space.empty(mean), _start(mean, d + SPARE, seed), 0.0, 1
     while True:
         product = reduce(_product(batches, mean, block)) / (count - 1)
         space = space.grown(block, product)
         passes += 1
-        advance(passes)
+        on_progress(passes)
         values, directions = space.best(d)
         before, captured = captured, values.sum().item()
         if captured - before <= TOLERANCE * captured:
@@ -122,7 +124,7 @@ class _Space:
         )
 
     def grown(self, block: Tensor, product: Tensor) -> "_Space":
-        """With a block (p, b) orthogonal to the basis, and the covariance's product with it (p, b)."""
+        """Add a block (p, b) orthogonal to the basis, given the covariance's product with it (p, b)."""
         across, own = self.basis.T @ product, block.T @ product
         inner = torch.cat(
             [torch.cat([self.inner, across], 1), torch.cat([across.T, (own + own.T) / 2], 1)], 0
@@ -130,12 +132,12 @@ class _Space:
         return _Space(torch.cat([self.basis, block], 1), inner)
 
     def best(self, d: int) -> tuple[Tensor, Tensor]:
-        """The largest variances (d,) of any d directions of this space, and those directions (p, d)."""
+        """The d largest variances (d,) in this space, and their directions (p, d)."""
         values, vectors = torch.linalg.eigh(self.inner)
         return values.flip(0)[:d], self.basis @ vectors.flip(1)[:, :d]
 
     def beyond(self, product: Tensor) -> Tensor:
-        """What of a product (p, b) lies outside of this space, as orthonormal columns, if anything does."""
+        """The part of a product (p, b) outside this space, as orthonormal columns; there may be none."""
         scale = product.norm(dim=0).max()
         block, sizes = torch.linalg.qr(self._outside(product))
         block = block[:, sizes.diagonal().abs() > NOISE * scale]
@@ -144,7 +146,7 @@ class _Space:
         ]  # a small remainder is not yet orthogonal to the basis
 
     def pruned(self, most: int) -> "_Space":
-        """Where there are more than `most` directions, the best half of so many; this space otherwise."""
+        """This space, or its `most // 2` best directions if it has more than `most`."""
         if self.basis.shape[1] <= most:
             return self
         values, directions = self.best(most // 2)
@@ -167,18 +169,18 @@ def _mean(batches: Batches, reduce: Callable[[Tensor], Tensor]) -> tuple[Tensor,
         )
         sums = found if sums is None else sums + found
     if sums is None:
-        raise PreimageError("no images: principal components need at least two")
+        raise PreimageError("principal components need at least two images but got none")
     sums = reduce(sums)
     count = round(sums[-1].item())
     mean = sums[:-2] / count
     spread = (sums[-2] - count * mean.square().sum()).item()
-    if spread < ROUNDING * sums[-2]:  # of images that are all the same
+    if spread < ROUNDING * sums[-2]:  # identical images
         spread = 0.0
     return mean.float(), spread / max(1, count - 1), count
 
 
 def _start(mean: Tensor, columns: int, seed: int) -> Tensor:
-    """Random orthonormal directions (p, columns) float64, the same on every device; all where p is less."""
+    """Random orthonormal directions (p, columns) float64, the same on every device; at most p of them."""
     random = torch.Generator().manual_seed(seed)
     noise = torch.randn(len(mean), min(columns, len(mean)), generator=random, dtype=torch.float64)
     return torch.linalg.qr(noise)[0].to(mean.device)

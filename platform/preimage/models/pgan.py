@@ -16,17 +16,17 @@ class PganConfig(Config):
     """A generator and a discriminator of codes, four fully connected layers each."""
 
     noise_dim: PositiveInt | None = None
-    """Components of the noise; no fewer than the code's, which it is without it."""
+    """Components of the noise; at least those of the code, which is the default."""
     width: PositiveInt = 256
     """Units of each hidden layer."""
 
     def noise_for(self, latent_dim: int) -> int:
-        """The noise's components for codes of so many. Raises PriorError where they are fewer."""
+        """The number of noise components for codes of this many. Raises PriorError if it is smaller."""
         noise = self.noise_dim or latent_dim
         if noise < latent_dim:
             raise PriorError(
-                f"model.noise_dim={noise} is smaller than the code, which has {latent_dim} components: what "
-                f"is made would lie on a surface of {noise} dimensions. Set {latent_dim} or more."
+                f"model.noise_dim={noise} is smaller than the code, which has {latent_dim} components: "
+                f"generated codes would lie on a surface of {noise} dimensions. Set {latent_dim} or more."
             )
         return noise
 
@@ -67,7 +67,7 @@ class CodeDiscriminator(nn.Module):
 def build_code_pair(
     noise_dim: int, latent_dim: int, width: int, seed: int
 ) -> tuple[CodeGenerator, CodeDiscriminator]:
-    """A pair with the weights that this seed gives, whatever ran before."""
+    """A pair with weights from this seed alone, whatever ran before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CodeGenerator(noise_dim, latent_dim, width), CodeDiscriminator(latent_dim, width)
@@ -75,9 +75,9 @@ def build_code_pair(
 
 @torch.no_grad()
 def folded(generator: CodeGenerator, mean: Tensor, scale: Tensor) -> Network:
-    """What a generator does in eval mode, as a prior of the codes mean + scale * (what it makes).
+    """A generator in eval mode, as a prior of the codes mean + scale * (its output).
 
-    Each BatchNorm is a fixed affine map then, and goes into the layer before it, in float64.
+    In eval mode each BatchNorm is a fixed affine map, which is folded into the layer before it, in float64.
     mean, scale: (d,).
     """
     weights, biases = [], []
@@ -105,4 +105,4 @@ def folded(generator: CodeGenerator, mean: Tensor, scale: Tensor) -> Network:
 
 
 DRAWS = 10_000
-"""Codes that a prior's spread is measured on."""
+"""Codes to measure a prior's spread on."""

@@ -23,12 +23,12 @@ class PriorCard(Config):
 
     @property
     def fingerprint(self) -> str:
-        """The identity of the distribution, not of its history."""
+        """Identifies the distribution, not its history."""
         return digest(canonical_json([self.kind, self.latent_dim, self.weights_sha256]).encode())
 
 
 def save_prior(prior: FittedPrior, folder: Folder, training: dict[str, Any]) -> PriorCard:
-    """Write a prior folder; config.json comes last, so that a folder that has one is whole."""
+    """Write a prior folder; config.json comes last, so a folder that has it is complete."""
     weights = packed(prior.tensors())
     card = PriorCard(
         kind=prior.name, latent_dim=prior.latent_dim, weights_sha256=digest(weights), training=training
@@ -39,7 +39,7 @@ def save_prior(prior: FittedPrior, folder: Folder, training: dict[str, Any]) -> 
 
 
 def read_prior_card(folder: Folder) -> PriorCard:
-    """What a prior folder says of itself. Raises PriorError where it does not hold one."""
+    """The card in a prior folder. Raises PriorError if the folder holds no prior."""
     card = read_config(folder, PriorCard, "prior", PriorError)
     if card.kind not in FITTED:
         raise PriorError(
@@ -50,15 +50,15 @@ def read_prior_card(folder: Folder) -> PriorCard:
 
 
 def load_fitted(folder: Folder) -> FittedPrior:
-    """A prior and its parameters, on the CPU. Raises PriorError where they are missing, altered or misfit."""
+    """A prior and its parameters, on the CPU. Raises PriorError if they are missing, altered or misfit."""
     card = read_prior_card(folder)
     tensors = read_tensors(folder, WEIGHTS, card.weights_sha256, PriorError)
     try:
         prior = FITTED[card.kind](tensors)
     except MISFIT as error:
-        raise PriorError(f"{folder.uri}/{WEIGHTS} is not of a {card.kind} prior: {error}") from error
+        raise PriorError(f"{folder.uri}/{WEIGHTS} does not hold a {card.kind} prior: {error}") from error
     if prior.latent_dim != card.latent_dim:
         raise PriorError(
-            f"{folder.uri}/{CONFIG} says {card.latent_dim} components, {WEIGHTS} has {prior.latent_dim}"
+            f"{folder.uri}/{CONFIG} says {card.latent_dim} components, but {WEIGHTS} has {prior.latent_dim}"
         )
     return prior

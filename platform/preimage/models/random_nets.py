@@ -1,4 +1,4 @@
-"""Generators of random weights, for which the theory of inversion is written."""
+"""Generators with random weights, which the theory of inversion is about."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,18 +18,18 @@ _ACTIVATIONS = {
     "tanh": nn.Tanh,
 }
 _CALIBRATION = 256
-"""Codes that a gain of "unit" is measured on."""
+"""Codes to calibrate a gain of "unit" on."""
 
 
 class RandomNet(nn.Module):
     """Codes (N, d) to images (N, C, H, W) by transposed convolutions without bias, each followed by the
     activation (partial-measurements, eq. 2).
 
-    channels: those of the code, d, of every feature map, and of the image: (2, 16, 1) in the paper's
+    channels: of the code, d, of every feature map, and of the image: (2, 16, 1) in the paper's
     section 4.2; kernel, stride: in pixels. weights: `normal`, N(0, 1); `theorem`, N(0, 1/(C_i l)) with l =
     kernel squared and C_i the layer's output channels (theorem 1); `uniform`, on [0, 1] (figure 4d).
-    gain: multiplies all weights; "unit" scales each layer so that what its activation is given has a mean
-    square of one over codes of N(0, I): with the theorem's weights it is small, and tanh is linear there.
+    gain: multiplies all weights; "unit" scales each layer so that its activation's inputs have a mean square
+    of one over codes of N(0, I): with the theorem's weights they are small, and tanh is linear there.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class RandomNet(nn.Module):
 
     @property
     def convolutions(self) -> list[nn.ConvTranspose2d]:
-        """The layers that have weights."""
+        """The layers with weights."""
         return [layer for layer in self.layers if isinstance(layer, nn.ConvTranspose2d)]
 
     def _scale(self, gain: float | Literal["unit"], random: torch.Generator) -> None:
@@ -71,9 +71,9 @@ class RandomNet(nn.Module):
 
 
 def expansivity(channels: Sequence[int], kernel: int) -> tuple[float, ...]:
-    """By how much each layer expands, as theorem 1 counts it: C_i l / (C_{i-1} log C_{i-1}).
+    """How much each layer expands, by theorem 1: C_i l / (C_{i-1} log C_{i-1}).
 
-    The theorem asks for every layer's to be above a constant that it does not give.
+    The theorem requires every layer to be above a constant that it does not state.
     """
     return tuple(
         after * kernel**2 / (before * log(before)) if before > 1 else inf
@@ -82,7 +82,7 @@ def expansivity(channels: Sequence[int], kernel: int) -> tuple[float, ...]:
 
 
 def _draw(law: WeightLaw, weight: Tensor, random: torch.Generator) -> Tensor:
-    """Weights (C_in, C_out, kernel, kernel) by their law."""
+    """Random weights (C_in, C_out, kernel, kernel) from a distribution."""
     if law == "uniform":
         return torch.rand(weight.shape, generator=random)
     std = weight[0].numel() ** -0.5 if law == "theorem" else 1.0

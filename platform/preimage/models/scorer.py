@@ -1,4 +1,4 @@
-"""The network that samples are scored through: a classifier of the platform's own, or Inception."""
+"""The network that scores samples: one of our own classifiers, or Inception."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,15 +18,15 @@ class Scorer:
     network: nn.Module
     """Images (n, C, H, W) uint8 to class logits (n, K) and features (n, F), both float32; in eval mode."""
     score: str
-    """What its score is called: `classifier_score` or `inception_score`."""
+    """The name of its score: `classifier_score` or `inception_score`."""
     distance: str
-    """What the distance of its features is called: `classifier_frechet_distance` or `fid`."""
+    """The name of its feature distance: `classifier_frechet_distance` or `fid`."""
     fingerprint: str
-    """The identity of what it computes."""
+    """Identifies what it computes."""
     about: dict[str, Any]
-    """What a table says of it."""
+    """Its description for tables."""
     classes: tuple[str, ...]
-    """Names of its classes, by number; empty where they have none."""
+    """Names of its classes, by number; empty if they have none."""
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,15 +36,15 @@ class Scorer:
 
 @dataclass(frozen=True)
 class ScorerSource:
-    """Where a scoring network comes from. It travels to workers, so it holds addresses."""
+    """Where a scoring network comes from. It is sent to workers, so it holds addresses."""
 
     classifier: Folder | None
-    """A classifier's folder; without one the network is Inception."""
+    """A classifier's folder; None for Inception."""
     weights: str | None = None
-    """Inception's weights, already on every machine; without it they are downloaded."""
+    """Inception's weights, already on every machine; None downloads them."""
 
     def open(self, device: torch.device) -> Scorer:
-        """Raises ClassifierError where classifier or weights are missing or not what they should be."""
+        """Raises ClassifierError if classifier or weights are missing or invalid."""
         if self.classifier:
             classifier, card = load_classifier(self.classifier)
             return Scorer(
@@ -69,7 +69,7 @@ class ScorerSource:
 
 
 class _OfBytes(nn.Module):
-    """A classifier that is given images as bytes."""
+    """A classifier of uint8 images."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()

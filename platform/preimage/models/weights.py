@@ -1,4 +1,4 @@
-"""Networks on disk: a card that says how to build one, and its weights in safetensors, known by their digest.
+"""Networks on disk: a card that says how to build one, and its weights in safetensors, checked by digest.
 Nothing is ever unpickled."""
 
 from collections.abc import Callable, Mapping
@@ -19,48 +19,48 @@ Network = TypeVar("Network", bound=nn.Module)
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 MISFIT = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
-"""What torch and Python raise for tensors, or sizes of a network, that cannot be."""
+"""What torch and Python raise for impossible tensors or network sizes."""
 
 
 def packed(tensors: Mapping[str, Tensor]) -> bytes:
-    """Tensors by name as a file's content; the same for the same values, wherever they were."""
+    """Named tensors as a file's content; equal values give equal bytes, whatever their device."""
     return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
 
 
 def read_tensors(
     folder: Folder, name: str, sha256: str | None, error: type[PreimageError]
 ) -> dict[str, Tensor]:
-    """What `packed` wrote to a folder under that name.
+    """Read what `packed` made from a folder's file.
 
-    Raises `error` where it is missing or altered, or holds a number that is not finite.
+    Raises `error` if the file is missing or altered, or holds a non-finite value.
     """
     data = folder.read(name) if folder.exists(name) else b""
     if digest(data) != sha256:
         raise error(
-            f"{folder.uri}/{name} is missing, cut short or altered: its SHA-256 is not the one in "
+            f"{folder.uri}/{name} is missing, truncated or altered: its SHA-256 does not match "
             f"{CONFIG}. Copy the folder again, or delete {CONFIG} in the run's folder and run its job again."
         )
     try:
         tensors = load(data)
-        strange = [key for key, each in tensors.items() if not each.isfinite().all()]
+        broken = [key for key, each in tensors.items() if not each.isfinite().all()]
     except (SafetensorError, *MISFIT) as caught:
         raise error(f"{folder.uri}/{name} does not fit {CONFIG}: {caught}") from caught
-    if strange:
+    if broken:
         raise error(
-            f"{folder.uri}/{name} holds a value that is not finite, in {strange[0]}: its training diverged"
+            f"{folder.uri}/{name} holds a value that is not finite, in {broken[0]}: its training run diverged"
         )
     return tensors
 
 
 def read_config(folder: Folder, card: type[Card], what: str, error: type[PreimageError]) -> Card:
-    """The card of a network's folder. Raises `error` where there is none that can be read.
+    """The card in a network's folder. Raises `error` if there is no readable one.
 
-    what: what a person calls the network.
+    what: the network's name in messages.
     """
     if not folder.exists(CONFIG):
         raise error(
             f"{folder.uri} is not a {what} folder: it has no {CONFIG}. "
-            "Give the folder a training left behind, or the training run's name."
+            "Give the folder that a training run left, or the run's name."
         )
     try:
         return card.model_validate(folder.read_json(CONFIG))
@@ -71,10 +71,10 @@ def read_config(folder: Folder, card: type[Card], what: str, error: type[Preimag
 def load_weights(
     build: Callable[[], Network], folder: Folder, sha256: str, error: type[PreimageError]
 ) -> Network:
-    """The network that `build` makes, with the weights of its folder, in eval mode.
+    """The network that `build` makes, with the folder's weights, in eval mode.
 
-    It takes no memory before the weights are known to be of its shapes: a card may claim any. Raises `error`
-    where they are missing or altered, or fit another shape.
+    Allocates memory only once the weights are known to have its shapes: a card may claim any size. Raises
+    `error` if they are missing or altered, or have the wrong shape.
     """
     tensors = read_tensors(folder, WEIGHTS, sha256, error)
     try:
@@ -88,11 +88,11 @@ def load_weights(
 
 
 def _require_same(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-    """Raises ValueError where some tensors are not of the names, shapes and types of others."""
+    """Raises ValueError unless both have the same names, shapes and dtypes."""
     mine, theirs = (
         {name: (tuple(each.shape), each.dtype) for name, each in of.items()} for of in (own, found)
     )
     wrong = [name for name in sorted(mine.keys() | theirs.keys()) if mine.get(name) != theirs.get(name)]
     if wrong:
         name = wrong[0]
-        raise ValueError(f"{name} should be {mine.get(name, 'absent')}, but is {theirs.get(name, 'absent')}")
+        raise ValueError(f"{name} should be {mine.get(name, 'absent')} but is {theirs.get(name, 'absent')}")

@@ -1,1 +1,1 @@
-"""Losses and the training steps built on them."""
+"""Loss functions."""

@@ -11,6 +11,6 @@ def denoising_loss(features: Tensor, denoised: Tensor) -> Tensor:
 def feature_loss(features: Tensor, denoised: Tensor) -> Tensor:
     """||h - r(h)||^2 / n, averaged over the batch: the first term of equation 4 with 1 / n of its weight.
 
-    features, denoised: (N, n), of generated images. The target `denoised` counts as a constant.
+    features, denoised: (N, n), of generated images. The target `denoised` is detached.
     """
     return (features - denoised.detach()).square().mean()

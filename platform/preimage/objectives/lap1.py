@@ -1,11 +1,11 @@
 """Lap1, the L1 distance between two images' Laplacian pyramids (glo, section 2; Ling and Okada 2006).
 
 The pyramid is Burt and Adelson's (1983): blur by the binomial 1-4-6-4-1 kernel, keep every other pixel, and
-note what the enlarged result does not show; then again. The last small image, the low-pass residual, is kept
-too: it alone holds the mean colour. Pixels beyond a border repeat the one at it: a constant stays constant.
+record what the enlarged result lacks; repeat. The last small image, the low-pass residual, is kept too: it
+alone holds the mean colour. Borders repeat their pixels, so that a constant stays constant.
 
-Blurring and halving is a small matrix from the left for the rows and one from the right for the columns, and
-so is enlarging: at 16 to 64 pixels a third to a tenth of the time of (depthwise) convolutions on a CPU.
+Blur-and-halve is a small matrix from the left for the rows and one from the right for the columns, and so is
+enlarging: at 16 to 64 pixels this takes a third to a tenth of the time of (depthwise) convolutions on a CPU.
 """
 
 from functools import cache
@@ -15,23 +15,25 @@ import torch
 from torch import Tensor
 
 SMALLEST = 4
-"""Unless told otherwise, the pyramid grows while its last image's shorter side is longer than this."""
+"""By default, the pyramid grows while its last image's shorter side is longer than this."""
 
 Weights = Literal["equal", "paper"]
 
 
 def lap1(images: Tensor, targets: Tensor, weights: Weights = "equal", levels: int | None = None) -> Tensor:
-    """One loss an image, (n,), of images and targets (n, C, H, W).
+    """One loss per image, (n,), of images and targets (n, C, H, W).
 
-    `equal`: each level's mean |difference|, summed over the levels, residual included: a level counts as much
-    as any other however few numbers it has. `paper`: the sums of |difference| with weights 2^-2j as printed,
-    j = 0 the finest; on noise that level has 93% of the loss. `levels` counts those above the residual:
-    without it 2 at 16 pixels, 4 at 64, 5 at 128.
+    `equal`: each level's mean |difference|, summed over the levels, residual included: all levels count
+    equally, whatever their size. `paper`: the sums of |difference| with weights 2^-2j as printed, j = 0 the
+    finest; on noise that level has 93% of the loss. `levels` counts those above the residual: by default 2
+    at 16 pixels, 4 at 64, 5 at 128.
     Raises ValueError for images and targets of different shapes, and for more levels than halvings.
     """
     if images.shape != targets.shape:
-        raise ValueError(f"images of shape {tuple(images.shape)}, targets of {tuple(targets.shape)}")
-    bands = pyramid(images - targets, levels)  # a pyramid is linear: the difference's is enough
+        raise ValueError(
+            f"targets must have the images' shape {tuple(images.shape)} but got {tuple(targets.shape)}"
+        )
+    bands = pyramid(images - targets, levels)  # the pyramid is linear: the difference's is enough
     if weights == "equal":
         return torch.stack([band.abs().flatten(1).mean(1) for band in bands]).sum(0)
     sums = [4.0**-j * band.abs().flatten(1).sum(1) for j, band in enumerate(bands)]
@@ -48,7 +50,7 @@ def pyramid(images: Tensor, levels: int | None = None) -> list[Tensor]:
     if levels is None:
         levels = max(0, -(-side // SMALLEST) - 1).bit_length()
     elif not 0 <= levels <= most:
-        raise ValueError(f"levels must be 0 to {most} for a side of {side} pixels, but is {levels}")
+        raise ValueError(f"levels must be 0 to {most} for a side of {side} pixels but got {levels}")
     bands = []
     for _ in range(levels):
         (shrink_rows, grow_rows), (shrink_columns, grow_columns) = (
@@ -64,7 +66,7 @@ def pyramid(images: Tensor, levels: int | None = None) -> list[Tensor]:
 def _matrices(length: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Blur and halve, (half, length), and enlarge, (length, half): Burt and Adelson's REDUCE and EXPAND."""
     half = (length + 1) // 2
-    with torch.inference_mode(False):  # kept for later calls, which may want gradients
+    with torch.inference_mode(False):  # cached for later calls, which may need gradients
         shrink, grow = torch.zeros(half, length), torch.zeros(length, half)
         for offset, weight in zip(range(-2, 3), (1, 4, 6, 4, 1), strict=True):
             for i in range(half):

@@ -1,1 +1,1 @@
-"""From a spec to results: what would run, where its inputs are, and running it."""
+"""From a spec to results: plan its steps, find their inputs, and run them."""

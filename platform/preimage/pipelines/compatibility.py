@@ -1,4 +1,4 @@
-"""Whether the products that a step is given fit each other, as far as is known before any work."""
+"""Check that a step's inputs fit each other, as far as that is known before any work."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ Inputs = Mapping[str, Input]
 
 
 def require_compatible(job: Job, inputs: Inputs, earlier: Earlier) -> None:
-    """Raise StoreError, ClassifierError, PriorError or GeneratorError where they do not."""
+    """Raise StoreError, ClassifierError, PriorError or GeneratorError if they do not fit."""
     _require_codes_of_generator(inputs, earlier)
     _require_classifier_of_images(job, inputs, earlier)
     _require_same_networks(job, inputs, earlier)
@@ -26,7 +26,7 @@ def require_compatible(job: Job, inputs: Inputs, earlier: Earlier) -> None:
 
 
 def generator_of(source: Input, earlier: Earlier) -> tuple[GeneratorConfig, DataConfig | None]:
-    """What a generator is, or will be, and the images it was trained on where that is known."""
+    """The config of a generator, made or planned, and the images it is trained on if they are known."""
     if source.step:
         maker = earlier[source.step]
         assert maker.job.made_generator
@@ -36,7 +36,7 @@ def generator_of(source: Input, earlier: Earlier) -> tuple[GeneratorConfig, Data
 
 
 def _require_codes_of_generator(inputs: Inputs, earlier: Earlier) -> None:
-    """Raise StoreError where a store is, or will be, another generator's."""
+    """Raise StoreError if a store, made or planned, holds codes of another generator."""
     generator, store = (inputs.get(key) for key in ("generator", "store"))
     if not generator or not store:
         return
@@ -48,14 +48,14 @@ def _require_codes_of_generator(inputs: Inputs, earlier: Earlier) -> None:
         own = used.folder if used else maker.run.product("generator")
         if own.uri != generator.folder.uri:
             raise StoreError(
-                f"the step {store.step} leaves codes of another generator: give it "
-                f"{generator.step or generator.folder.uri} as its generator, or give here the one that it has"
+                f"the step {store.step} makes codes of another generator: give it "
+                f"{generator.step or generator.folder.uri} as its generator, or give this step the one it has"
             )
 
 
 def _require_classifier_of_images(job: Job, inputs: Inputs, earlier: Earlier) -> None:
-    """Raise ClassifierError where a classifier is of images of another shape than the step's: those that it
-    is given itself, and those that its generators make."""
+    """Raise ClassifierError if a classifier expects images of another shape than those that the step is
+    given, or those that its generators make."""
     shapes = [(each.size, each.channels) for each in images_named(job).values()]
     for source in _of("generator", inputs):
         model, _ = generator_of(source, earlier)
@@ -67,7 +67,7 @@ def _require_classifier_of_images(job: Job, inputs: Inputs, earlier: Earlier) ->
 
 
 def _classified(source: Input, earlier: Earlier) -> tuple[int, int]:
-    """The (size, channels) of the images that a classifier is, or will be, of."""
+    """The (size, channels) of the images that a classifier, made or planned, expects."""
     if source.step:
         data = earlier[source.step].job.own_data
         assert data
@@ -76,15 +76,15 @@ def _classified(source: Input, earlier: Earlier) -> tuple[int, int]:
 
 
 def _require_same_networks(job: Job, inputs: Inputs, earlier: Earlier) -> None:
-    """Raise GeneratorError where a training run is to resume from a generator of another shape."""
+    """Raise GeneratorError if a training run would resume from a generator of another shape."""
     for source in _of("checkpoints", inputs):
         if source.step:
-            there = generator_of(source, earlier)[0]
+            saved = generator_of(source, earlier)[0]
         else:
-            there = read_card(source.folder.parent / "generator").generator
-        here = job.made_generator
-        assert here
-        before, after = (each.model_dump(exclude={"prior"}) for each in (there, here))
+            saved = read_card(source.folder.parent / "generator").generator
+        new = job.made_generator
+        assert new
+        before, after = (each.model_dump(exclude={"prior"}) for each in (saved, new))
         differences = [
             f"{key} {before.get(key)} there, {after.get(key)} here"
             for key in sorted(before.keys() | after.keys())
@@ -93,24 +93,24 @@ def _require_same_networks(job: Job, inputs: Inputs, earlier: Earlier) -> None:
         if differences:
             raise GeneratorError(
                 f"`resume_from` names a generator of another shape ({', '.join(differences)}): "
-                "give its model and data"
+                "use its model and data"
             )
 
 
 def _require_prior_of_codes(job: Job, inputs: Inputs, earlier: Earlier) -> None:
-    """Raise PriorError where a prior's codes have another dimension than the generator's."""
-    prior, here = inputs.get("prior"), job.made_generator
-    if prior and here:
+    """Raise PriorError if a prior's codes have another dimension than the generator's."""
+    prior, generator = inputs.get("prior"), job.made_generator
+    if prior and generator:
         dim = _latent_dim(prior, earlier)
-        if dim != here.latent_dim:
+        if dim != generator.latent_dim:
             raise PriorError(
-                f"the prior is one of codes of {dim} components, the generator's have {here.latent_dim}: fit "
-                f"one to a store of such codes, or set model.latent_dim={dim}"
+                f"the prior's codes have {dim} components but the generator's have {generator.latent_dim}: "
+                f"fit a prior to a store of such codes, or set model.latent_dim={dim}"
             )
 
 
 def _latent_dim(source: Input, earlier: Earlier) -> int:
-    """Components of the codes of a store or of a prior."""
+    """The dimension of the codes of a store or a prior."""
     if not source.step:
         return source.card.latent_dim
     maker = earlier[source.step]

@@ -1,4 +1,4 @@
-"""What the steps of a plan cost, as their jobs count it."""
+"""The cost of a plan's steps, as their jobs count it."""
 
 from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ def add(total: dict[str, int], more: dict[str, int], times: float = 1) -> None:
 
 
 def _images(plan: Plan, step: PlannedStep) -> int | None:
-    """The images of a step; where it has only a store, those of the step that makes it."""
+    """How many images a step has; if it has only a store, those of the step that makes the store."""
     if step.data is not None:
         return plan.catalog.count(step.data)
     earlier = {each.name: each for each in plan.steps}

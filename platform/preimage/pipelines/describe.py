@@ -1,4 +1,4 @@
-"""Plans of jobs and pipelines, and their outcomes, in words."""
+"""Describe plans of jobs and pipelines, and their outcomes, in words."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from preimage.specs.pipeline import Spec
 
 
 def describe(plan: Plan) -> Description:
-    """Of each step what would happen, with what, and at what cost."""
+    """For each step: what would happen, with which inputs, and at what cost."""
     sections = (
         Section(step.name, step.job.job, _what_happens(step), tuple(_facts(plan, step)))
         for step in plan.steps
@@ -25,7 +25,7 @@ def describe(plan: Plan) -> Description:
 
 
 def summarize(plan: Plan, outcome: Outcome) -> Summary:
-    """The metrics that each job shows first, the tables, the pictures, and what to try next."""
+    """The headline metrics of each job, the tables, the pictures, and what to try next."""
     return Summary(
         tuple(_headlines(plan)),
         tuple(_tables(plan)),
@@ -38,18 +38,18 @@ def _what_happens(step: PlannedStep) -> str:
     if step.state == "new":
         return "runs"
     if step.state == "skipped":
-        return "skipped: the rounds before did not lower what they are to lower"
-    begun = step.run.about()["created"]
+        return "skipped: the metric of the rounds before it no longer falls"
+    created = step.run.about()["created"]
     if step.state == "finished":
-        return f"skipped: an equal run, begun {begun}, is finished (--fresh repeats it)"
+        return f"skipped: an equal run, started {created}, is finished (--fresh repeats it)"
     saved = committed(step.run.product("checkpoints"))
     at = f", at {saved[-1].images:,} images" if saved else ""
-    return f"resumes a run begun {begun}{at}"
+    return f"resumes a run started {created}{at}"
 
 
 def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
     for key, each in step.inputs.items():
-        yield key, f"of the step {each.step}" if each.step else each.folder.uri
+        yield key, f"from the step {each.step}" if each.step else each.folder.uri
     if step.data:
         yield "images", _images(plan, step.data)
     if not step.is_done:
@@ -73,7 +73,7 @@ def _workers(step: PlannedStep) -> str:
     resources = step.job.resources
     if resources.backend == "local":
         return "this process"
-    gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU where there is one"}[resources.gpu]
+    gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU if there is one"}[resources.gpu]
     least = f"{resources.min_workers} to " if resources.needed < resources.workers else ""
     return f"{least}{resources.workers}, each with {resources.cpus_per_worker} CPU{gpu}, on Ray"
 
@@ -98,7 +98,7 @@ def _number(value: Any) -> str:
 
 
 def _tables(plan: Plan) -> Iterator[str]:
-    """The tables that steps wrote for people, each once however many steps are the same run."""
+    """The tables that the steps wrote; steps that are the same run have one table."""
     folders = {step.run.folder.uri: step.run.figures for step in plan.steps}
     for figures in folders.values():
         if figures.exists("table.md"):
@@ -111,19 +111,22 @@ def _products(outcome: Outcome) -> list[tuple[str, str]]:
 
 def _next(spec: Spec, outcome: Outcome) -> Iterator[tuple[str, str]]:
     local = spec.results == "results"
-    there = "" if local else f" results={spec.results}"
+    results = "" if local else f" results={spec.results}"
     if spec.tracking.here.uri == "local":
-        yield "preimage ui" + ("" if local else f" --results {spec.results}"), "the run in MLflow"
+        yield "preimage ui" + ("" if local else f" --results {spec.results}"), "see the run in MLflow"
     if store := outcome.products.get("store"):
-        yield f"preimage store show {store}", "what is in the latent store"
+        yield f"preimage store show {store}", "show what the latent store holds"
         yield f"preimage store verify {store}", "check every byte of it"
     if outcome.job == "train-gan":
-        yield f"preimage run jobs/invert.yaml generator={outcome.run}{there}", "the codes of its images"
+        yield (
+            f"preimage run jobs/invert.yaml generator={outcome.run}{results}",
+            "find the codes of its images",
+        )
     if outcome.job == "train-classifier":
         step = f"{{evaluate: {{job: evaluate, generators: {{GAN: RUN}}, classifier: {outcome.run}}}}}"
-        command = f"preimage run jobs/evaluate.yaml steps='{step}'{there}"
-        yield command, "how good a generator's samples of such images are"
+        command = f"preimage run jobs/evaluate.yaml steps='{step}'{results}"
+        yield command, "score a generator's samples of such images"
     if outcome.job == "invert":
-        yield f"preimage run jobs/pag.yaml store={outcome.run}{there}", "their prior agreement"
+        yield f"preimage run jobs/pag.yaml store={outcome.run}{results}", "measure their prior agreement"
     if outcome.job == "pipeline":
-        yield "preimage run jobs/dcgan.yaml --profile small", "a DCGAN on Fashion-MNIST"
+        yield "preimage run jobs/dcgan.yaml --profile small", "train a DCGAN on Fashion-MNIST"

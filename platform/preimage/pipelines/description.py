@@ -1,4 +1,4 @@
-"""What a person is told of a plan and of an outcome, as plain values: the command line only prints them."""
+"""Descriptions of plans and outcomes as plain values: the command line only prints them."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,9 +8,9 @@ class Section(NamedTuple):
     """Facts about one part of a plan."""
 
     title: str
-    """What the part is; empty where there is only one."""
+    """The name of the step or study."""
     kind: str
-    """The job that it does."""
+    """The kind of job."""
     state: str
     """What would happen."""
     facts: tuple[tuple[str, str], ...]
@@ -19,7 +19,7 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True)
 class Description:
-    """What a plan would do, with what, and at what cost."""
+    """What a plan would do, with which inputs, and at what cost."""
 
     sections: tuple[Section, ...]
     recorded: str
@@ -28,10 +28,10 @@ class Description:
 
 @dataclass(frozen=True)
 class Summary:
-    """What is worth seeing of an outcome."""
+    """What to show of an outcome."""
 
     metrics: tuple[tuple[str, str, str], ...]
-    """(step, metric, value), those that a job shows first."""
+    """(step, metric, value) of each job's headline metrics."""
     tables: tuple[str, ...]
     """Markdown."""
     files: tuple[tuple[str, str], ...]

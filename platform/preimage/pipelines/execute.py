@@ -1,4 +1,4 @@
-"""Run a plan: each step in its own folder, recorded by the tracker, skipped where it is done."""
+"""Run a plan: each step in its own folder, recorded by the tracker, skipped if it is done."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +25,10 @@ def execute(
     parent: Mirror | None = None,
     stop_early: StopRule | None = None,
 ) -> Outcome:
-    """Run what is not finished and return the outcome, a pipeline's or the single job's.
+    """Run what is not finished, and return the outcome of the pipeline or the single job.
 
-    parent: the tracker's run of the study that this is a trial of. stop_early: when a training run is given
-    up, as StoppedEarly. Raises PreimageError; what was made until then stays, and running the same plan again
+    parent: the tracker's run of the study, if this is a trial. stop_early: decides when a training run stops
+    and raises StoppedEarly. Raises PreimageError; results so far are kept, and running the same plan again
     resumes it."""
     tracker = open_tracker(plan.spec.tracking, plan.root)
     execution = _Execution(plan, tracker, display or Silent(), stop_early)
@@ -48,25 +48,25 @@ class _Execution:
         plan, mirror = self.plan, Mirror(self.plan.run, self.tracker, parent)
         outcome = plan.run.outcome() if plan.is_done else None
         if outcome:
-            self._steps(mirror)  # each says that it is finished, and tells the tracker what it missed
+            self._steps(mirror)  # each shows that it is finished, and sends the tracker what it missed
 
         def make() -> Outcome:
-            return _whole(plan, self._steps(mirror), mirror.notes.run_id)
+            return _pipeline_outcome(plan, self._steps(mirror), mirror.notes.run_id)
 
         return live(mirror, lambda: outcome, self._register_pipeline, make)
 
     def _steps(self, mirror: Mirror) -> dict[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
         for place in range(len(self.plan.steps)):
-            step = skip_rounds(self.plan).steps[place]  # as the steps before it came out
+            step = skip_rounds(self.plan).steps[place]  # depends on the outcomes of the steps before it
             if step.state == "skipped":
-                self._say(step, f"skipped, for {self._watched()} no longer falls")
+                self._say(step, f"skipped: {self._watched()} no longer falls")
             else:
                 outcomes[step.name] = self.step(step, mirror)
         return outcomes
 
     def step(self, step: PlannedStep, parent: Mirror | None) -> Outcome:
-        """A step's outcome: the one it has, or else the one it gets now, unless another process makes it."""
+        """The outcome of a step; run the step first, unless it or another process has finished it."""
         mirror, made = Mirror(step.run, self.tracker, parent), False
 
         def make() -> Outcome:
@@ -83,7 +83,7 @@ class _Execution:
 
         outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make)
         if not made:
-            self._say(step, f"finished already, {step.run.name}")
+            self._say(step, f"already finished, {step.run.name}")
         return outcome
 
     def _say(self, step: PlannedStep, text: str) -> None:
@@ -141,8 +141,8 @@ def _outcome(step: PlannedStep, result: Result, run_id: str | None) -> Outcome:
     )
 
 
-def _whole(plan: Plan, outcomes: dict[str, Outcome], run_id: str | None) -> Outcome:
-    """A pipeline's outcome: the metrics of all its steps, a later step's before an earlier one's."""
+def _pipeline_outcome(plan: Plan, outcomes: dict[str, Outcome], run_id: str | None) -> Outcome:
+    """A pipeline's outcome: what all steps made. Of equal names, the later step's counts."""
     parts = outcomes.values()
     return Outcome(
         job="pipeline",

@@ -1,4 +1,4 @@
-"""Find an earlier run, or what it left behind, by whatever a person would call it."""
+"""Find an earlier run, or one of its products, by any name that a user may give."""
 
 import re
 from collections.abc import Collection
@@ -21,18 +21,18 @@ class Input:
     product: str
     folder: Folder
     fingerprint: str
-    """Of the run that made it; of its content where no run is known."""
+    """Of the run that made it; of its content if no run is known."""
     step: str | None = None
     """The earlier step of the same pipeline that makes it."""
     card: Any = None
-    """What a product that is there says of itself, read when it was found."""
+    """The card of an existing product, read when it was found."""
 
 
 def find_product(name: str, product: str, runs: Folder) -> Input:
     """A product by its own folder, its run's folder or name, or its MLflow run id.
 
-    Raises SpecError where there is none, and the error of its kind, such as GeneratorError, where it is
-    damaged."""
+    Raises SpecError if there is none, and the product's own error, such as GeneratorError, if it is damaged.
+    """
     row, run = PRODUCTS[product], find_run(name, runs)
     folder = run.product(product) if run else Folder.at(name)
     keeps = not run or row.is_result or product in _makes(run)
@@ -57,15 +57,15 @@ def find_run(name: str, runs: Folder) -> RunFolder | None:
 
 
 def finished(run: RunFolder, makes: Collection[str]) -> Outcome | None:
-    """The outcome of a finished run that still has what it makes; None for one that is to be resumed.
-    Checkpoints may have been deleted: a finished training run does not begin again for them."""
+    """The outcome of a finished run that still has its products; None if the run has to resume.
+    Checkpoints may have been deleted: a finished training run does not restart for them."""
     outcome = run.outcome()
     results = [row for name, row in PRODUCTS.items() if name in makes and row.is_result]
     return outcome if outcome and all(row.is_whole(run.product(row.name)) for row in results) else None
 
 
 def _makes(run: RunFolder) -> Collection[str]:
-    """What a run's job leaves for others: every training run has checkpoints, few can be resumed from."""
+    """The products of a run's job. Every training run has checkpoints, but other runs can resume from few."""
     job = JOBS.get(run.about()["job"])
     return job.makes if job else ()
 
@@ -81,7 +81,7 @@ def _maker(folder: Folder) -> RunFolder | None:
 def _missing(name: str, product: str, run: RunFolder | None) -> str:
     title = PRODUCTS[product].title
     if run:
-        state = f"leaves no {title}" if run.outcome() else "is not finished: run it again to complete it"
+        state = f"has no {title}" if run.outcome() else "is not finished: run it again to complete it"
         return f"the run {run.name} {state}"
     return (
         f"no {title} {name!r}: it is neither an earlier step, nor a run under the results, "

@@ -1,5 +1,4 @@
-"""The life of a run, whether a step, a pipeline or a study makes it: locked, registered, recorded,
-finished."""
+"""The lifecycle of a run of a step, a pipeline or a study: locked, registered, recorded, finished."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -26,10 +25,10 @@ def live(
     register: Callable[[], None],
     make: Callable[[], Outcome],
 ) -> Outcome:
-    """The outcome that a run has, or else the one that it gets now; one process at a time makes it.
+    """The outcome of a run; make it first unless it is finished. One process at a time makes it.
 
-    finished: the run's outcome where nothing is left to do. register: say in the run's folder what it is.
-    make: do what is missing. Raises what it raises; what was made until then stays.
+    finished: returns the outcome if nothing is left to do. register: describes the run in its folder. make:
+    does what is missing. Raises what `make` raises; results so far are kept.
     """
     outcome = finished()
     if not outcome:
@@ -45,7 +44,7 @@ def live(
 
 
 def register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> None:
-    """Say in a new run's folder what it is; its key tells it from every other run wherever it is recorded."""
+    """Describe a new run in its folder. Its key identifies it wherever it is recorded."""
     if run.folder.exists("run.json"):
         return
     write_spec(run, spec)
@@ -54,14 +53,14 @@ def register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> Non
 
 
 def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
-    """Keep the resolved spec, to be run again as it is."""
+    """Write the resolved spec, which can be run again as it is."""
     text = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True).encode()
     if not run.folder.exists("spec.yaml") or run.folder.read("spec.yaml") != text:
         run.folder.write("spec.yaml", text)
 
 
 def write_result(run: RunFolder, result: Result) -> dict[str, str]:
-    """Write a result's table and figures into the run's folder; their addresses, by name."""
+    """Write a result's table and figures to the run's folder. Returns their addresses by name."""
     files = dict(result.figures)
     if result.table:
         files = {"table.md": result.table.encode()} | files
@@ -71,18 +70,18 @@ def write_result(run: RunFolder, result: Result) -> dict[str, str]:
 
 
 def tell(call: Callable[..., object], *arguments: Any) -> None:
-    """Tell the tracker; if it does not answer, say so and go on: the next run of the spec tells it again."""
+    """Call the tracker. If it does not answer, warn and continue: the next run of the spec calls it again."""
     try:
         call(*arguments)
     except (TrackingError, StorageError) as error:
         log.warning(
-            "%s The run is not harmed; if this stays, run the same command again to record it.", error
+            "%s The run is not affected. If this persists, run the same command again to record it.", error
         )
 
 
 @contextmanager
 def _recorded(mirror: Mirror) -> Iterator[None]:
-    """The tracker's run, begun, and ended in the way its work ended, where that is not well."""
+    """Begin the tracker's run; if the work fails or is interrupted, end it with that status."""
     tell(mirror.begin)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Work out a spec's steps: each one's inputs, images, fingerprint and folder, and what is done already."""
+"""Plan a spec's steps: each one's inputs, images, fingerprint and folder, and what is already done."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,15 +17,15 @@ from preimage.runs.run_folder import RunFolder
 from preimage.specs.pipeline import Spec
 from preimage.storage.folder import Folder, canonical_json, digest
 
-_GONE = object()
+_REMOVED = object()
 
 
 def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -> Plan:
-    """Work out a spec's steps. Starts nothing and writes nothing.
+    """Plan a spec's steps. Starts nothing and writes nothing.
 
-    `fresh` plans new runs of everything, beside those that are there. catalog: of an earlier plan with the
-    same results, whose sources are not opened again. Raises SpecError, DataError, GeneratorError,
-    InversionError, StoreError, ClassifierError for what can be known to be missing or wrong."""
+    fresh: plan new runs of everything; earlier ones are kept. catalog: from an earlier plan with the same
+    results, so that its sources are not opened again. Raises SpecError, DataError, GeneratorError,
+    InversionError, StoreError or ClassifierError if something is missing or wrong."""
     root = Folder.at(spec.results)
     catalog = catalog or Catalog(root / "datasets")
     steps: dict[str, PlannedStep] = {}
@@ -40,21 +40,21 @@ def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -
     identity: list[Any] = [step.fingerprint for step in planned]
     if spec.rounds and spec.rounds.watched:
         identity.append([spec.rounds.watched, spec.rounds.metric])
-    whole = digest(canonical_json(identity).encode())
-    run = _run_folder(root / "runs", "pipeline", whole, fresh) if spec.is_pipeline else planned[0].run
-    return skip_rounds(Plan(spec, root, catalog, planned, whole, run, fresh))
+    fingerprint = digest(canonical_json(identity).encode())
+    run = _run_folder(root / "runs", "pipeline", fingerprint, fresh) if spec.is_pipeline else planned[0].run
+    return skip_rounds(Plan(spec, root, catalog, planned, fingerprint, run, fresh))
 
 
 def skip_rounds(plan: Plan) -> Plan:
-    """The plan without the rounds that finished runs show to be not worth while: the steps after them name
-    only what is made, and are the same runs as those of a pipeline of fewer rounds."""
+    """The plan without the rounds that finished runs show to bring no improvement. Later steps then name only
+    what is made, and are the same runs as in a pipeline of fewer rounds."""
     steps = {step.name: step for step in plan.steps}
-    gone = skipped(plan.spec.rounds, steps)
+    skip = skipped(plan.spec.rounds, steps)
     for name, step in steps.items():
-        if name in gone:
+        if name in skip:
             steps[name] = replace(step, state="skipped")
-        elif gone & {each.step for each in step.inputs.values()}:
-            job = without(step.job, gone)
+        elif skip & {each.step for each in step.inputs.values()}:
+            job = without(step.job, skip)
             earlier = {key: each for key, each in steps.items() if key != name}
             steps[name] = _plan_step(name, job, earlier, plan.root / "runs", plan.fresh, plan.catalog)
     return replace(plan, steps=tuple(steps.values()))
@@ -81,7 +81,7 @@ def _input(named: Reference, earlier: Earlier, runs: Folder) -> Input:
 def _data(job: Job, inputs: dict[str, Input], earlier: Earlier) -> DataConfig | None:
     """The images of a step: its own, or those that its generator was or will be trained on.
 
-    Raises GeneratorError where a generator makes none of their shape, and what `check_generator` raises.
+    Raises GeneratorError if a generator makes images of another shape, and what `check_generator` raises.
     """
     own = job.own_data
     if "generator" not in inputs:
@@ -95,8 +95,8 @@ def _data(job: Job, inputs: dict[str, Input], earlier: Earlier) -> DataConfig | 
 
 
 def _fingerprint(job: Job, inputs: dict[str, Input], data: DataConfig | None, catalog: Catalog) -> str:
-    """What decides a run's result: the job without execution choices, its inputs', and its images', which are
-    known by what they mean, not by how they are named."""
+    """Of what decides a run's result: the job without its resources, its inputs and its images. Inputs and
+    images count by their content, not by their names."""
     images = images_named(job)
     settings = _without(job.model_dump(mode="json", exclude={"resources"}), {*images, *inputs})
     identity: dict[str, Any] = {
@@ -108,20 +108,20 @@ def _fingerprint(job: Job, inputs: dict[str, Input], data: DataConfig | None, ca
     return digest(canonical_json(identity).encode())
 
 
-def _without(value: Any, gone: set[str], here: str = "") -> Any:
-    """Settings without what these dotted keys name; what held nothing else goes with it, and is _GONE."""
-    if here in gone:
-        return _GONE
+def _without(value: Any, keys: set[str], here: str = "") -> Any:
+    """Settings without these dotted keys. A container that held only these becomes _REMOVED."""
+    if here in keys:
+        return _REMOVED
     before = f"{here}." if here else ""
     if isinstance(value, dict):
-        parts = {key: _without(each, gone, f"{before}{key}") for key, each in value.items()}
-        kept = {key: each for key, each in parts.items() if each is not _GONE}
+        parts = {key: _without(each, keys, f"{before}{key}") for key, each in value.items()}
+        kept = {key: each for key, each in parts.items() if each is not _REMOVED}
     elif isinstance(value, list):
-        parts = [_without(each, gone, f"{before}{i}") for i, each in enumerate(value)]
-        kept = [each for each in parts if each is not _GONE]
+        parts = [_without(each, keys, f"{before}{i}") for i, each in enumerate(value)]
+        kept = [each for each in parts if each is not _REMOVED]
     else:
         return value
-    return _GONE if parts and not kept else kept
+    return _REMOVED if parts and not kept else kept
 
 
 def _run_folder(runs: Folder, kind: str, fingerprint: str, fresh: bool) -> RunFolder:

@@ -1,5 +1,4 @@
-"""What a job or pipeline would do, as a value: its steps, each with its place, and what was opened to find
-out."""
+"""The plan of a job or pipeline as a value: its steps with their run folders, and what was opened for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ State = Literal["finished", "begun", "new", "skipped"]
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A job with its place: two jobs of one fingerprint are the same run."""
+    """A job with its run folder. Two jobs of one fingerprint are the same run."""
 
     name: str
     job: Job
@@ -45,7 +44,7 @@ class Plan:
 
     spec: Spec
     root: Folder
-    """Of all results."""
+    """The folder of all results."""
     catalog: Catalog
     """The images of all steps, opened."""
     steps: tuple[PlannedStep, ...]

@@ -1,7 +1,9 @@
-"""What a spec would do, whether it is a job, a pipeline or a study: one protocol for whoever asks."""
+"""A plan that can be shown, submitted and executed, whether it is of a job, a pipeline or a study."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from preimage.pipelines.describe import describe, summarize
 from preimage.pipelines.description import Description, Summary
@@ -12,85 +14,41 @@ from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 
 
-class Planned(Protocol):
-    """A plan that can be shown, submitted and executed."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def root(self) -> Folder:
-        """Of all results."""
-        ...
-
-    @property
-    def run(self) -> RunFolder: ...
-    @property
-    def fingerprint(self) -> str: ...
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left to do."""
-        ...
-
-    @property
-    def needs_ray(self) -> bool:
-        """Whether something is left to do on Ray."""
-        ...
-
-    def resolved(self) -> dict[str, Any]:
-        """The whole spec as plain values, to be stored and loaded again."""
-        ...
-
-    def describe(self) -> Description:
-        """What would happen, with what, and at what cost. Starts nothing."""
-        ...
-
-    def execute(self, display: Display) -> Outcome:
-        """Do what is missing. Raises PreimageError; what was made until then stays."""
-        ...
-
-    def summarize(self, outcome: Outcome) -> Summary:
-        """What is worth seeing of the outcome."""
-        ...
-
-
 @dataclass(frozen=True)
-class PlannedPipeline:
-    """A job or a pipeline."""
+class Planned:
+    """What whoever shows, submits or runs a plan asks of it."""
 
-    plan: Plan
+    name: str
+    root: Folder
+    """The folder of all results."""
+    run: RunFolder
+    fingerprint: str
+    resolved: dict[str, Any]
+    """The whole spec as plain values, to be stored and loaded again."""
+    is_done: bool
+    """Whether nothing is left to do."""
+    needs_ray: bool
+    """Whether something is left to do on Ray."""
+    describe: Callable[[], Description]
+    """What would happen, with which inputs, and at what cost. Starts nothing."""
+    execute: Callable[[Display], Outcome]
+    """Run what is missing. Raises PreimageError; results so far are kept."""
+    summarize: Callable[[Outcome], Summary]
+    """What to show of the outcome."""
 
-    @property
-    def name(self) -> str:
-        return self.plan.spec.name
 
-    @property
-    def root(self) -> Folder:
-        return self.plan.root
-
-    @property
-    def run(self) -> RunFolder:
-        return self.plan.run
-
-    @property
-    def fingerprint(self) -> str:
-        return self.plan.fingerprint
-
-    @property
-    def is_done(self) -> bool:
-        return self.plan.is_done
-
-    @property
-    def needs_ray(self) -> bool:
-        return any(step.job.resources.backend == "ray" and not step.is_done for step in self.plan.steps)
-
-    def resolved(self) -> dict[str, Any]:
-        return self.plan.spec.resolved()
-
-    def describe(self) -> Description:
-        return describe(self.plan)
-
-    def execute(self, display: Display) -> Outcome:
-        return execute(self.plan, display)
-
-    def summarize(self, outcome: Outcome) -> Summary:
-        return summarize(self.plan, outcome)
+def planned_pipeline(plan: Plan) -> Planned:
+    """The plan of a job or a pipeline."""
+    left = [step for step in plan.steps if not step.is_done]
+    return Planned(
+        name=plan.spec.name,
+        root=plan.root,
+        run=plan.run,
+        fingerprint=plan.fingerprint,
+        resolved=plan.spec.resolved(),
+        is_done=plan.is_done,
+        needs_ray=any(step.job.resources.backend == "ray" for step in left),
+        describe=partial(describe, plan),
+        execute=partial(execute, plan),
+        summarize=partial(summarize, plan),
+    )

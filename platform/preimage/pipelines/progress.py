@@ -1,4 +1,4 @@
-"""What a person sees while work goes on: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of running work: bars on a terminal, a line now and then elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,14 +19,14 @@ from rich.progress import (
 OnProgress = Callable[[int, int], None]
 
 QUIET_EVERY = 10.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines if there is no terminal."""
 
 
 class Display(Protocol):
-    """Shows tasks to a person, one after another."""
+    """Shows tasks to the user, one after another."""
 
     def task(self, name: str) -> OnProgress:
-        """Begin a task; what comes back is told how many images are done, and of how many."""
+        """Begin a task. Call the returned function with the number of images done and the total."""
         ...
 
     def say(self, text: str) -> None: ...
@@ -60,7 +60,7 @@ class Lines:
             first = done if first is None else first
             if total and done > first and (done >= total or now - shown >= QUIET_EVERY):
                 rate = (done - first) / (now - begin)
-                speed = f", {rate:,.0f} images/s" if rate >= 1 else ""  # trials come slower than images
+                speed = f", {rate:,.0f} images/s" if rate >= 1 else ""  # trials are slower than images
                 self.console.print(f"  {name}: {done:,} of {total:,} ({done / total:.0%}){speed}")
                 shown = now
 
@@ -81,7 +81,7 @@ class Bars:
 
         def advance(done: int, total: int) -> None:
             nonlocal task
-            if task is None:  # no bar for what turns out to be done already
+            if task is None:  # no bar for a task that is already done
                 task = self.progress.add_task(f"  {name}", total=total)
             self.progress.update(task, completed=min(done, total))
 

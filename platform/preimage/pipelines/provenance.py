@@ -1,4 +1,4 @@
-"""What a run was made with: the commit, the versions, the submission."""
+"""What a run is made with: the commit, the versions, the submission."""
 
 import platform
 import subprocess
@@ -13,7 +13,7 @@ PACKAGES = ("torch", "ray", "mlflow", "numpy", "pyarrow")
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide a result."""
+    """The versions that a result depends on."""
     own = {"python": platform.python_version(), "preimage": __version__}
     return own | {name: _version(name) for name in PACKAGES}
 
@@ -26,7 +26,7 @@ def _version(name: str) -> str:
 
 
 def submitted_as() -> dict[str, Any]:
-    """Of a run that a submission makes: its id, and the commit that its code was uploaded from."""
+    """The submission that makes this run, if any: its id and the commit of its code."""
     submission = submissions.current()
     if not submission:
         return {}
@@ -34,7 +34,7 @@ def submitted_as() -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """The commit of this package's checkout, marked where something is not committed; None outside one."""
+    """The commit of this package's checkout, with -dirty if something is uncommitted; None outside one."""
     here = Path(__file__).parent
     try:
         commit = _git(here, "rev-parse", "HEAD")

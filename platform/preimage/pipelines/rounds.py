@@ -1,4 +1,4 @@
-"""Which rounds of a pipeline are done: those before the metric that they are to lower no longer falls."""
+"""Which rounds of a pipeline run: those until their metric no longer falls."""
 
 from collections.abc import Set
 from itertools import pairwise
@@ -9,7 +9,7 @@ from preimage.specs.rounds import Rounds, with_names
 
 
 def skipped(rounds: Rounds | None, steps: Earlier) -> Set[str]:
-    """The steps of rounds that are not worth while, as far as finished runs tell."""
+    """The steps of the rounds to skip, as far as finished runs tell."""
     if not rounds or not rounds.watched:
         return frozenset()
     values = [_metric(steps[name], rounds.metric) for name in rounds.watched]
@@ -19,9 +19,9 @@ def skipped(rounds: Rounds | None, steps: Earlier) -> Set[str]:
     return frozenset()
 
 
-def without(job: Job, gone: Set[str]) -> Job:
-    """A job whose lists no longer name these steps."""
-    return with_names(job, dict.fromkeys(gone, ()))
+def without(job: Job, steps: Set[str]) -> Job:
+    """The job without these steps in its lists."""
+    return with_names(job, dict.fromkeys(steps, ()))
 
 
 def _metric(step: PlannedStep, name: str) -> float | None:

@@ -158,7 +158,7 @@ class RunFolder:
         return read_validated(self.folder, "progress.json", _Progress) if exists else None
 
     def about(self) -> dict[str, Any]:
-        """What run.json holds. Raises StorageError where it is missing or altered."""
+        """What run.json holds. Raises StorageError if it is missing or altered."""
         return read_validated(self.folder, "run.json", _About)
 
     def finish(self, outcome: Outcome) -> None:

@@ -1,1 +1,1 @@
-"""Typed specs: what a YAML file may say, how it is loaded, and its fingerprint."""
+"""Typed specs: what a YAML file may contain, and how it is loaded and checked."""

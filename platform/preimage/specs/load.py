@@ -1,4 +1,4 @@
-"""Load a spec: YAML, a profile and overrides in; typed, complete jobs out."""
+"""Load a spec: from YAML, a profile and overrides to typed, complete jobs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def load(path: Path, profile: str | None = None, changes: Sequence[str] = ()) ->
 
 
 def read(path: Path) -> str:
-    """A spec file's text. Raises SpecError where it cannot be read."""
+    """The text of a spec file. Raises SpecError if it cannot be read."""
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -40,9 +40,9 @@ def loads(
     changes: Sequence[str] = (),
     settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> Spec:
-    """Read a spec from its text; `origin` is what messages call it.
+    """Read a spec from its text; messages call it `origin`.
 
-    settings: more overrides, by dotted key, their values as they are: those of a study's trial.
+    settings: further overrides by dotted key, already typed: those of a study's trial.
     """
     document = parse(text, origin)
     require_no_secret(document, origin)
@@ -59,23 +59,22 @@ def loads(
 
 
 def require_no_secret(document: Document, origin: str) -> None:
-    """Raise SpecError, before a message repeats it, where an address in a spec carries a password or key."""
+    """Raise SpecError if an address in a spec carries a password or key, before any message repeats it."""
     if found := refusals(document.value):
         raise SpecError(report(origin, found, Places(document, document.value, None, {}, [])))
 
 
 def profile_of(document: Document, origin: str, profile: str | None) -> dict[str, Any]:
-    """The overrides of one of a spec's profiles; none without a name. Raises SpecError for an unknown one."""
+    """The overrides of a spec's profile; none without a name. Raises SpecError for an unknown profile."""
     profiles = document.value.get("profiles") or {}
     if not isinstance(profiles, dict) or not all(isinstance(each, dict) for each in profiles.values()):
-        raise SpecError(f"{origin}: profiles must be names, each with dotted keys and their values")
+        raise SpecError(f"{origin}: profiles must map names to dotted keys and their values")
     if profile is None:
         return {}
     if profile not in profiles:
         known = [str(each) for each in profiles]
-        raise SpecError(
-            f"{origin}: {profile!r}: {unknown(profile, known, 'profile') if known else 'it has no profiles'}"
-        )
+        problem = unknown(profile, known, "profile") if known else "the spec has no profiles"
+        raise SpecError(f"{origin}: {profile!r}: {problem}")
     return {str(key): value for key, value in profiles[profile].items()}
 
 
@@ -87,9 +86,9 @@ class Places:
     value: dict[str, Any]
     profile: str | None
     chosen: Mapping[str, Place]
-    """The profile's overrides by key: where each ends up."""
+    """The path of each of the profile's overrides, by key."""
     asked: Sequence[Place]
-    """Where each override of the command line ends up."""
+    """The path of each override on the command line."""
 
     def __call__(self, place: Place) -> str:
         places = [place, *self._default(place)]
@@ -105,7 +104,7 @@ class Places:
         return f"line {self.document.lines.get(place, 1)}"
 
     def _default(self, place: Place) -> list[Place]:
-        """Where a step's setting stands if it is a default of its job."""
+        """The path of a step's setting if it is one of its job's defaults."""
         before, body = ((), self.value) if place[:1] != ("trial",) else (("trial",), self.value.get("trial"))
         inner = place[len(before) :]
         if len(inner) < 3 or not isinstance(body, dict):
@@ -116,7 +115,7 @@ class Places:
 
 
 def within(place: Place, other: Place) -> bool:
-    """Whether one of two places is the other, or in it."""
+    """Whether one of two places is or contains the other."""
     return place[: len(other)] == other or other[: len(place)] == place
 
 

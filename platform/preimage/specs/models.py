@@ -1,4 +1,4 @@
-"""What a whole spec file may say: the keys around a job, a pipeline of jobs, a study of trials, and the JSON
+"""Models of a whole spec file: the keys around a job, a pipeline of jobs, a study of trials, and the JSON
 Schema of all three."""
 
 from collections.abc import Iterable
@@ -19,62 +19,62 @@ class SpecKeys(Config):
     """The keys of a whole spec file beside those of its job."""
 
     name: str | None = None
-    """What the run is called in MLflow; the spec's file name otherwise."""
+    """The run's name in MLflow; by default the spec's file name."""
     results: str = "results"
-    """Where everything goes: a folder, or any URI that pyarrow opens, such as s3://bucket/folder."""
+    """Where all results go: a folder, or any URI that pyarrow opens, such as s3://bucket/folder."""
     tracking: TrackingConfig = TrackingConfig()
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Named sets of overrides, chosen with --profile: dotted keys and their values."""
+    """Named sets of overrides, selected with --profile: dotted keys and their values."""
 
 
 class Pipeline(SpecKeys):
-    """An ordered set of named jobs; one names an earlier one where it needs its generator or its codes."""
+    """An ordered set of named jobs. A job names an earlier one to use its generator or its codes."""
 
     seed: int = Field(0, ge=0, lt=2**31)
-    """For every step without its own."""
+    """For every step that sets no seed."""
     resources: Resources = Resources()
-    """For every step; a step's own settings come before these."""
+    """For every step; a step's own settings override these."""
     data: DataConfig | None = None
-    """The images of every step that has to be given some, a training for one. A step's own come first; those
-    that name no source change these."""
+    """The images of every step that requires some, such as a training run. A step's own `data` replaces them;
+    without a `source` it changes single keys."""
     store: str | None = None
-    """The latent store of every step that has to be given one, and is not: a run's name or a folder."""
+    """The latent store of every step that requires one and names none: a run's name or a folder."""
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """By job, settings of every step that does it; a step's own come before these, key by key."""
+    """Settings for every step of a job, by job; a step's own settings override these, key by key."""
     steps: dict[str, Any]
     repeat: dict[str, Any] = Field(default_factory=dict)
-    """Steps to be done `rounds` times after these. A name that one of them gives means what was last made by
-    that name: in round 2 `train` is what round 1 made of it, which is called `train-1`."""
+    """Steps that run `rounds` times after `steps`. A step's name means its latest version: in round 2,
+    `train` is the result of round 1, `train-1`."""
     rounds: Annotated[int, Field(ge=1, le=1000)] = 1
-    """How often `repeat` is done."""
+    """How many times `repeat` runs."""
     repeat_while_improving: str | None = None
-    """STEP.METRIC, such as `pag.pag`: a round that did not lower it is the last."""
+    """STEP.METRIC, such as `pag.pag`: stop after the first round that does not lower it."""
     finally_: dict[str, Any] = Field(default_factory=dict, alias="finally")
-    """Steps after the last round. In a list a name means all that was made by it, from first to last."""
+    """Steps after the last round. In a list, a step's name means all its versions, from first to last."""
 
 
 class Study(SpecKeys):
-    """Many trials of one job or pipeline; a sampler chooses what differs between them."""
+    """Many trials of one job or pipeline; a sampler chooses the values that differ between them."""
 
     trial: dict[str, Any]
     """A job, or a pipeline of jobs, without the keys around it."""
     space: dict[str, Space] = Field(min_length=1)
-    """The keys that are varied, dotted as overrides are, and their values."""
+    """The keys to vary, dotted as in overrides, and their values."""
     objectives: dict[str, Direction] = Field(min_length=1)
-    """STEP.METRIC of a pipeline's outcome, METRIC of a single job's, and which of its values is the best. The
-    first ranks the trials."""
+    """STEP.METRIC of a pipeline's outcome, or METRIC of a single job's, and whether to minimize or maximize
+    it. The first objective ranks the trials."""
     sampler: SamplerConfig = SamplerConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     trials: PositiveInt | None = None
-    """How many in all. A grid has as many as it has points, and needs none said."""
+    """The total number of trials. A grid runs one trial per point and needs no number."""
     parallel: PositiveInt = 1
-    """Trials at once, at most. A sampler or scheduler that learns from results knows, for each trial, those
-    of all trials but the last so many before it: more at once is faster, and learns later."""
+    """The maximum number of trials at once. A sampler or scheduler that learns from results sees, for each
+    trial, those of all earlier trials but the last `parallel` - 1: more is faster, but learns later."""
 
 
 @cache
 def job_spec(kind: str) -> type[BaseModel]:
-    """The model of a whole spec file that is one job of this kind."""
+    """The model of a whole spec file with one job of this kind."""
     job = JOBS[kind]
     return create_model(
         job.__name__.removesuffix("Job") + "Spec", __base__=(job, SpecKeys), __doc__=job.__doc__
@@ -97,7 +97,7 @@ def schema() -> dict[str, Any]:
     spec: Any = (_any_of([*specs, pipeline, study]), ...)
     made = create_model("Spec", spec=spec).model_json_schema()
     choices = made["properties"]["spec"]["anyOf"]
-    for job in JOBS.values():  # a step may have its images and its store from the pipeline
+    for job in JOBS.values():  # a step may inherit its images and its store from the pipeline
         step = made["$defs"][job.__name__]
         step["required"] = [key for key in step.get("required", []) if key not in ("data", "store")]
     return {

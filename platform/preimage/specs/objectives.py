@@ -1,4 +1,4 @@
-"""What a study seeks in its trials, and what their training_runs record: known before anything runs."""
+"""What a study optimizes, and what its training runs record: known before anything runs."""
 
 from collections.abc import Iterable
 
@@ -34,7 +34,7 @@ def recorders(spec: Spec, metric: str) -> list[str]:
 
 
 def lowest_is_best(spec: Spec, metric: str) -> bool:
-    """Which of a recorded metric's values a training takes for the best."""
+    """Whether a training run takes the lowest value of a recorded metric as the best."""
     for config in training_runs(spec).values():
         if config.loop.select_by == metric:
             return config.loop.lowest_is_best
@@ -42,7 +42,7 @@ def lowest_is_best(spec: Spec, metric: str) -> bool:
 
 
 def reports_of(spec: Spec) -> list[str]:
-    """What a trial's outcome will say, as far as its jobs declare it.
+    """The metrics of a trial's outcome, as far as its jobs declare them.
 
     STEP.METRIC of a pipeline, METRIC of a single job.
     """
@@ -52,7 +52,8 @@ def reports_of(spec: Spec) -> list[str]:
 def _check_scheduler(metric: str, specs: list[Spec]) -> list[Mistake]:
     recorded = {name for spec in specs for each in training_runs(spec).values() for name in each.recorded()}
     if not recorded:
-        return [(("scheduler", "name"), "no step trains: there is nothing to stop early")]
+        problem = "no step trains, so there is nothing to stop early: use scheduler.name: none"
+        return [(("scheduler", "name"), problem)]
     if metric not in recorded:
         return [
             (
@@ -62,13 +63,13 @@ def _check_scheduler(metric: str, specs: list[Spec]) -> list[Mistake]:
         ]
     several = [names for spec in specs if len(names := recorders(spec, metric)) > 1]
     if several:
-        problem = f"{' and '.join(several[0])} record it: choose a metric that one step alone records"
+        problem = f"{' and '.join(several[0])} record it: choose a metric that only one step records"
         return [(("scheduler", "metric"), problem)]
     return []
 
 
 def _declared(spec: Spec) -> list[tuple[str, Metric]]:
-    """The metrics of all steps, by the name that the outcome of the whole has for them."""
+    """The metrics of all steps, by their names in the outcome of the whole spec."""
     return [
         (f"{step}.{metric.name}" if spec.is_pipeline else metric.name, metric)
         for step, job in spec.steps.items()
@@ -77,7 +78,7 @@ def _declared(spec: Spec) -> list[tuple[str, Metric]]:
 
 
 def _in_a_table(name: str, specs: list[Spec]) -> bool:
-    """Whether this may be a metric by a name that only a run knows."""
+    """Whether this may be a metric in a table, whose names only the run knows."""
     tables = (table for spec in specs for table, metric in _declared(spec) if metric.is_table)
     return any(name.startswith(f"{table}.") for table in tables)
 

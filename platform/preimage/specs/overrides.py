@@ -8,14 +8,14 @@ from preimage.specs.yaml_lines import parse_value
 from preimage.storage.credentials import refusal
 
 SECTIONS = ("steps", "repeat", "finally")
-"""Keys of a pipeline that hold steps, in the order that they run."""
+"""Keys of a pipeline that hold steps, in the order they run."""
 
 
 def parse_override(text: str) -> tuple[str, Any]:
     """`training.total_images=1000` as a dotted key and a typed value. Raises SpecError for any other form."""
     key, equals, value = text.partition("=")
-    if said := refusal(text):
-        raise SpecError(f"{'an override' if '://' in key else key.strip()}: {said}")
+    if problem := refusal(text):
+        raise SpecError(f"{'an override' if '://' in key else key.strip()}: {problem}")
     if not equals or not key.strip():
         raise SpecError(f"{text!r} is not an override; write key=value, such as training.total_images=1000")
     try:
@@ -25,7 +25,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def apply(spec: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """The spec with dotted keys set; a step's name may be written without the `steps.` before it."""
+    """The spec with dotted keys set; a key may omit the `steps.` before a step's name."""
     result = deepcopy(spec)
     for key, value in overrides.items():
         _set(result, list(path_of(result, key)), value)
@@ -33,17 +33,17 @@ def apply(spec: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Both mappings in one; where they differ, key by key, the one above."""
+    """Both mappings in one, key by key; where they differ, `above` wins."""
     merged = deepcopy(below)
     for key, value in above.items():
-        there = merged.get(key)
-        both = isinstance(there, dict) and isinstance(value, dict)
-        merged[key] = merge(there, value) if both else value  # pyright: ignore[reportArgumentType]
+        current = merged.get(key)
+        both = isinstance(current, dict) and isinstance(value, dict)
+        merged[key] = merge(current, value) if both else value  # pyright: ignore[reportArgumentType]
     return merged
 
 
 def path_of(spec: dict[str, Any], key: str) -> tuple[str, ...]:
-    """Where a dotted key of an override ends up in the spec."""
+    """The path in the spec that an override's dotted key means."""
     parts = tuple(key.split("."))
     for section in SECTIONS:
         steps = spec.get(section)
@@ -54,17 +54,17 @@ def path_of(spec: dict[str, Any], key: str) -> tuple[str, ...]:
 
 def _set(mapping: Any, parts: list[str], value: Any) -> None:
     for part in parts[:-1]:
-        key, there = _entry(mapping, part)
-        if not isinstance(there, dict | list):
-            there = mapping[key] = {}
-        mapping = there
+        key, current = _entry(mapping, part)
+        if not isinstance(current, dict | list):
+            current = mapping[key] = {}
+        mapping = current
     mapping[_entry(mapping, parts[-1])[0]] = value
 
 
 def _entry(mapping: Any, part: str) -> tuple[Any, Any]:
-    """The key of a mapping, or the place in a list, and what is there. Raises SpecError for another."""
+    """A mapping's key or a list's index, and the value at it. Raises SpecError for any other index."""
     if isinstance(mapping, dict):
         return part, mapping.get(part)
     if part in map(str, range(len(mapping))):
         return int(part), mapping[int(part)]
-    raise SpecError(f"{part!r} is no place in a list of {len(mapping)}: they are counted from 0")
+    raise SpecError(f"{part!r} is not an index of a list of {len(mapping)}: count from 0")

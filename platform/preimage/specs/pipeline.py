@@ -1,4 +1,4 @@
-"""Typed jobs out of plain values: one job, or the steps of a pipeline, whose rounds are written out."""
+"""Typed jobs from plain values: one job, or the steps of a pipeline with its rounds expanded."""
 
 import re
 from collections.abc import Mapping
@@ -17,26 +17,26 @@ from preimage.tracking.config import TrackingConfig
 
 STEP_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 INHERITED = ("seed", "resources", "data", "store")
-"""Keys of a pipeline that its steps take over unless they have their own."""
+"""Keys of a pipeline that its steps inherit unless they set their own."""
 GIVEN = ("data", "store")
-"""Those that only steps take over that have to be given them."""
+"""Of these, the keys that only the steps that require them inherit."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A spec that can be run: every setting known, every mistake excluded that the file alone can show."""
+    """A spec that can run: all settings are known, and the file alone shows no mistake."""
 
     name: str
     results: str
     tracking: TrackingConfig
     steps: dict[str, Job]
-    """Jobs in the order they run. A spec that is a single job has one, by the spec's name."""
+    """Jobs in the order they run. A spec of a single job has one, under the spec's name."""
     is_pipeline: bool
     rounds: Rounds | None = None
-    """Of a pipeline that repeats some of its steps."""
+    """The rounds of a pipeline that repeats some of its steps."""
 
     def resolved(self) -> dict[str, Any]:
-        """The whole spec as plain values, to be stored and loaded again."""
+        """The whole spec as plain values, to store and load again."""
         head = {"name": self.name, "results": self.results, "tracking": self.tracking.model_dump(mode="json")}
         if self.rounds:
             return head | self.rounds.written
@@ -45,30 +45,29 @@ class Spec:
 
 
 def build(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]:
-    """The spec that plain values mean, or every mistake in them. `name`: without one of its own."""
-    has_jobs = "job" not in value or isinstance(value.get("steps"), dict)  # a job may have steps of its own
+    """The spec that plain values describe, or every mistake in them. `name`: used if the spec has none."""
+    has_jobs = "job" not in value or isinstance(value.get("steps"), dict)  # some jobs have a key `steps`
     if "steps" in value and has_jobs:
         return _build_pipeline(value, name)
     config, mistakes = _check_job(value, (), whole=True)
     if config is None:
         return None, mistakes
     name = config.name or name
-    keys = {key: getattr(config, key) for key in ("results", "tracking")}
     job = JOBS[config.job].model_validate(config.model_dump(exclude=set(SpecKeys.model_fields)))
-    return Spec(name, steps={name: job}, is_pipeline=False, **keys), []
+    return Spec(name, config.results, config.tracking, {name: job}, is_pipeline=False), []
 
 
 def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]:
     jobs_in = {key: value[key] for key in overrides.SECTIONS if key in value}
     head, mistakes = check(Pipeline, value | {key: {} for key in jobs_in})
     wrong = [
-        ((section,), "must be step names, each with a job")
+        ((section,), "must map step names to jobs")
         for section, steps in jobs_in.items()
         if not isinstance(steps, dict) or not steps
     ]
     if wrong:
         return None, mistakes + wrong
-    if not isinstance(head, Pipeline):  # the steps' own mistakes are told too
+    if not isinstance(head, Pipeline):  # report the steps' own mistakes too
         head = Pipeline.model_validate({"steps": {}})
     mistakes += _check_defaults(head.defaults)
     inherited = {key: value[key] for key in INHERITED if key in value}
@@ -77,7 +76,7 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
     mistakes += [
         (
             (each.section, each.step),
-            f"its round {each.round} would be the step {each.name!r}: rename one of them",
+            f"round {each.round} of it is named {each.name!r}, like another step: rename one of them",
         )
         for each in order
         if names.count(each.name) > 1
@@ -104,7 +103,8 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
 
 def _step(step: str, body: Any, place: Place) -> tuple[Any, list[Mistake]]:
     named = STEP_NAME.fullmatch(str(step))
-    wrong = [] if named else [(place, "a step's name is lower-case letters, digits, - and _")]
+    rule = "a step name must be lower-case letters, digits, - and _, and start with a letter"
+    wrong = [] if named else [(place, rule)]
     job, mistakes = _check_job(body, place)
     return job, [*wrong, *mistakes]
 
@@ -115,13 +115,13 @@ def _check_defaults(defaults: Mapping[str, Any]) -> list[Mistake]:
         if kind not in JOBS:
             mistakes.append((("defaults", kind), unknown(str(kind), list(JOBS), "job")))
         elif "job" in settings:
-            mistakes.append((("defaults", kind, "job"), "a step says its job itself: remove it here"))
+            mistakes.append((("defaults", kind, "job"), "defaults cannot set job: each step names its own"))
     return mistakes
 
 
 def _inherit(body: Any, inherited: dict[str, Any], defaults: dict[str, Any]) -> Any:
-    """A step with what the pipeline says for all, with its images and its store where the step must be given
-    them, and with the defaults of its job."""
+    """A step with the pipeline's settings for all steps, its images and store if the step requires them, and
+    the defaults of its job."""
     if not isinstance(body, dict):
         return body
     body = overrides.merge(defaults.get(str(body.get("job"))) or {}, body)

@@ -1,4 +1,4 @@
-"""Pipelines that repeat steps: the rounds written out, and what a name means in each."""
+"""Pipelines that repeat steps: their rounds expanded, and what a step's name means in each round."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from preimage.specs.validation import Mistake, unknown
 
 @dataclass(frozen=True)
 class Round:
-    """What one step of a pipeline was written out to."""
+    """One step of a pipeline, in one round."""
 
     name: str
-    """Its name in the pipeline: in round 2 of `repeat` it is <step>-2."""
+    """Its name in the expanded pipeline: <step>-2 in round 2 of `repeat`."""
     section: str
     step: str
     body: Any
@@ -27,17 +27,17 @@ class Rounds:
     """The rounds of a pipeline."""
 
     steps: tuple[tuple[str, ...], ...]
-    """The names of the steps of each round."""
+    """The names of the steps in each round."""
     watched: tuple[str, ...]
-    """The step whose metric says whether another round is worth while: what it is called before the first
-    round, and in each; none where all rounds are done."""
+    """The step whose metric decides whether another round runs: its name before the first round, and in each
+    round. Empty if all rounds run."""
     metric: str
     written: dict[str, Any]
-    """The pipeline's own keys, as plain values, before the rounds were written out."""
+    """The pipeline's own keys as plain values, before the rounds are expanded."""
 
 
 def written_out(sections: Mapping[str, Mapping[str, Any]], rounds: int) -> Iterator[Round]:
-    """All steps in the order that they run."""
+    """All steps, rounds expanded, in the order they run."""
     for section, steps in sections.items():
         times = range(1, rounds + 1) if section == "repeat" else (0,)
         for number in times:
@@ -46,10 +46,9 @@ def written_out(sections: Mapping[str, Mapping[str, Any]], rounds: int) -> Itera
 
 
 def redirected(job: Job, versions: Mapping[str, Sequence[str]], section: str) -> Job:
-    """A job whose names of earlier steps mean what was last made by them.
+    """A job whose references to earlier steps mean the latest round of those steps.
 
-    versions: the names of what was made so far, by step. In `finally` a name in a list stands for all of
-    them.
+    versions: the expanded names so far, by step. In `finally` a name in a list stands for all of them.
     """
     if section == "steps":
         return job
@@ -59,9 +58,9 @@ def redirected(job: Job, versions: Mapping[str, Sequence[str]], section: str) ->
 
 
 def with_names(job: Job, names: Mapping[str, Sequence[str]]) -> Job:
-    """A job that names other steps: in a list all of those that stand for a name, elsewhere the last."""
+    """A job with other names for its steps: in a list all new names of a step, elsewhere the last."""
     values: Any = job.model_dump(mode="json")
-    for key, name in reversed(references(job).items()):  # from the end: a list's places stay where they are
+    for key, name in reversed(references(job).items()):  # from the end, so that list indices stay valid
         if name in names:
             *path, last = key.split(".")
             holder = values
@@ -81,15 +80,17 @@ def rounds_of(
     plain: dict[str, dict[str, Any]],
     jobs: Mapping[str, Job],
 ) -> tuple[Rounds | None, list[Mistake]]:
-    """The rounds of a pipeline that repeats steps, and what is wrong with how it says that.
+    """The rounds of a pipeline that repeats steps, and the mistakes in them.
 
-    plain: its steps by section, as they were before the rounds were written out.
+    plain: its steps by section, before the rounds are expanded.
     """
     repeated = [each.step for each in order if each.round == 1]
     wrong: list[Mistake] = []
-    for key in ("rounds", "repeat_while_improving"):
-        if not repeated and key in head.model_fields_set and getattr(head, key) not in (1, None):
-            wrong.append(((key,), "nothing is repeated: put steps under `repeat`"))
+    asked = {"rounds": head.rounds > 1, "repeat_while_improving": head.repeat_while_improving is not None}
+    if not repeated:
+        wrong = [
+            ((key,), "no step repeats: put steps under `repeat`") for key, given in asked.items() if given
+        ]
     if wrong or not repeated:
         return None, wrong
     step, _, metric = (head.repeat_while_improving or "").partition(".")
@@ -103,19 +104,19 @@ def rounds_of(
             wrong.append(
                 (
                     ("repeat_while_improving",),
-                    f"the first {step} is made in a round: put one under `steps` too",
+                    f"{step} must also run before the first round: put one under `steps` too",
                 )
             )
         if metric not in known:
             wrong.append(
-                (("repeat_while_improving",), f"{metric!r}: {unknown(metric, known, 'metric of it')}")
+                (("repeat_while_improving",), f"{metric!r}: {unknown(metric, known, f'metric of {step}')}")
             )
         last = {each.name for each in order if each.round}
         for each in order:
             if each.section == "finally" and each.name in jobs:
                 for key, name in references(jobs[each.name]).items():
                     if name in last and not key.split(".")[-1].isdigit():
-                        what = "which round is the last is known only when it is done: name it in a list"
+                        what = "the last round is known only when it is done: name the step in a list"
                         wrong.append((("finally", each.step, *key.split(".")), what))
     steps = tuple(
         tuple(each.name for each in order if each.round == number) for number in range(1, head.rounds + 1)

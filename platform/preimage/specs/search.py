@@ -1,4 +1,4 @@
-"""The settings of a study: what is varied, who chooses, and what is given up early."""
+"""The settings of a study: the search space, the sampler, and the scheduler that stops trials early."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,9 +8,9 @@ from preimage.config import Config, PositiveInt
 
 Direction = Literal["minimize", "maximize"]
 BEST_VALUE: dict[Direction, str] = {"minimize": "lowest", "maximize": "highest"}
-"""The value that each direction calls the best, in words."""
+"""The best value of each direction, in words."""
 Value = bool | int | float | str | None
-"""What a key of a space may be given, as YAML writes it."""
+"""A value of a key of a space, as YAML writes it."""
 
 
 class Space(Config):
@@ -21,15 +21,15 @@ class Space(Config):
     choice: tuple[Any, ...] | None = None
     """One of these."""
     integer: tuple[int, int] | None = Field(None, alias="int")
-    """A whole number from the first to the last, both included."""
+    """An integer from the first to the last, both included."""
     uniform: tuple[float, float] | None = None
     """A number between the two."""
     log_uniform: tuple[float, float] | None = Field(None, alias="log-uniform")
-    """A number between the two, its logarithm uniform."""
+    """A number between the two, drawn with a uniform logarithm."""
     log: bool = False
-    """With `int`: small numbers are tried as often as large ones."""
+    """With `int`: draw on a log scale, so small numbers are as frequent as large ones."""
     when: dict[str, Any] = Field(default_factory=dict)
-    """Only where these other keys of the space have this value, or one of this list."""
+    """Use the key only if these other keys of the space have this value, or one of this list."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Space":
@@ -37,15 +37,15 @@ class Space(Config):
         if len(given) != 1:
             raise ValueError("needs exactly one of choice, int, uniform, log-uniform")
         if self.log and not self.integer:
-            raise ValueError("log goes with int: write log-uniform for numbers that are not whole")
+            raise ValueError("log requires int: write log-uniform for real numbers")
         return self
 
     @model_validator(mode="after")
-    def _values_there(self) -> "Space":
+    def _choices_distinct(self) -> "Space":
         if self.choice is not None and not self.choice:
-            raise ValueError("choice needs one value at least")
+            raise ValueError("choice needs at least one value")
         if self.choice is not None and any(each in self.choice[:i] for i, each in enumerate(self.choice)):
-            raise ValueError(f"choice has a value twice: {list(self.choice)}")
+            raise ValueError(f"the values of choice must differ but got {list(self.choice)}")
         return self
 
     @model_validator(mode="after")
@@ -65,7 +65,7 @@ class Space(Config):
 
     @property
     def first(self) -> Any:
-        """One value that stands for all: the first choice, or the lower bound."""
+        """A representative value: the first choice, or the lower bound."""
         return self.choice[0] if self.choice else (self.bounds or (None,))[0]
 
     def _kinds(self) -> dict[str, Any]:
@@ -82,34 +82,34 @@ class Space(Config):
 
 
 class SamplerConfig(Config):
-    """Who chooses the parameters of the next trial."""
+    """How the parameters of the next trial are chosen."""
 
     name: Literal["grid", "random", "tpe", "cma-es"] = "tpe"
-    """tpe: Bergstra et al. 2011; cma-es: Hansen 2016; both as Optuna has them."""
+    """tpe: Bergstra et al. 2011; cma-es: Hansen 2016; both as in Optuna."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     n_startup_trials: PositiveInt = 10
-    """Trials drawn at random before tpe and cma-es learn from results."""
+    """Random trials before tpe and cma-es start to learn from results."""
 
 
 class SchedulerConfig(Config):
-    """Which trials are given up before their end, by a metric that their training records."""
+    """Which trials stop early, by a metric that their training run records."""
 
     name: Literal["none", "asha", "median"] = "none"
-    """asha: successive halving, each rung `factor` times the one before (Li et al. 2020); median: worse than
-    the median of the trials before, at the same number of images."""
+    """asha: successive halving, each rung `reduction_factor` times the one before (Li et al. 2020); median:
+    stop a trial that is worse than the median of earlier trials at the same number of images."""
     metric: str | None = None
-    """A metric that the trial's training records."""
+    """A metric that the trial's training run records."""
     min_resource: PositiveInt | None = None
-    """Images seen at the first rung of asha; before that many, median gives up nothing."""
+    """Images seen at the first rung of asha; median stops no trial before that."""
     reduction_factor: Annotated[int, Field(ge=2)] = 3
-    """asha: one trial in so many goes on from each rung."""
+    """asha: one trial in this many continues past each rung."""
     n_startup_trials: PositiveInt = 3
-    """median: trials that must be there to compare with."""
+    """median: the number of earlier trials required for a comparison."""
 
     @model_validator(mode="after")
     def _complete(self) -> "SchedulerConfig":
         if self.name != "none" and (self.metric is None or self.min_resource is None):
             raise ValueError(
-                f"{self.name} needs `metric` (one that the training records) and `first` (images)"
+                f"{self.name} needs `metric` (one that the training run records) and `min_resource` (images)"
             )
         return self

@@ -1,4 +1,4 @@
-"""Points of a space: which keys have a value, given the others, and the points that show all there is."""
+"""Points of a search space: which keys have a value, given the others, and points that cover the space."""
 
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -8,32 +8,32 @@ from preimage.specs.search import Space
 
 Spaces = Mapping[str, Space]
 Point = dict[str, Any]
-"""Values by dotted key, in the order of the space; a key whose condition does not hold has none."""
+"""Values by dotted key, in the order of the space; a key whose condition fails has none."""
 
 
 def allowed(condition: Any) -> list[Any]:
-    """The values of another key under which a condition holds: one, or one of a list."""
+    """The values of another key that satisfy a condition: a single value, or those of a list."""
     return list(condition) if isinstance(condition, list | tuple) else [condition]
 
 
 def ordered(space: Spaces) -> list[str]:
-    """The keys, each after those that its condition names; otherwise as the space has them.
+    """The keys, each after those that its condition names; otherwise in the order of the space.
 
-    Raises ValueError where conditions go in a circle.
+    Raises ValueError if conditions form a cycle.
     """
     done: list[str] = []
     waiting = list(space)
     while waiting:
         key = next((each for each in waiting if all(other in done for other in space[each].when)), None)
         if key is None:
-            raise ValueError(f"the conditions of {', '.join(waiting)} wait for each other")
+            raise ValueError(f"the conditions of {', '.join(waiting)} depend on each other")
         done.append(key)
         waiting.remove(key)
     return done
 
 
 def active(space: Spaces, key: str, point: Mapping[str, Any]) -> bool:
-    """Whether a key has a value at a point where all that it depends on is settled already."""
+    """Whether a key has a value at a point that already holds every key it depends on."""
     return all(
         other in point and point[other] in allowed(values) for other, values in space[key].when.items()
     )
@@ -45,7 +45,7 @@ def in_order(space: Spaces, point: Mapping[str, Any]) -> Point:
 
 
 def complete(space: Spaces, fixed: Mapping[str, Any]) -> Point:
-    """The point with these values, the first value for all other keys, and none where conditions fail."""
+    """The point with these values, and the first value of every other key whose condition holds."""
     point: Point = {}
     for key in ordered(space):
         if active(space, key, point):
@@ -54,31 +54,31 @@ def complete(space: Spaces, fixed: Mapping[str, Any]) -> Point:
 
 
 def required(space: Spaces, key: str) -> Point:
-    """Values of other keys under which this one has a value.
+    """Values of other keys for which this key has a value.
 
-    Raises ValueError where its conditions contradict each other.
+    Raises ValueError if its conditions contradict each other.
     """
     needed: dict[str, list[Any]] = {}
     waiting = [key]
     while waiting:
         for other, values in space[waiting.pop()].when.items():
             before = needed.get(other)
-            here = [
+            possible = [
                 each
                 for each in _values(space[other], allowed(values))
                 if before in (None, []) or each in before
             ]
-            if not here:
-                raise ValueError(f"no value of {other} fulfils it")
-            needed[other] = here
+            if not possible:
+                raise ValueError(f"no value of {other} satisfies it")
+            needed[other] = possible
             waiting.append(other)
     return {other: values[0] for other, values in needed.items()}
 
 
 def variants(space: Spaces) -> Iterator[tuple[str, Point]]:
-    """Every choice, and both bounds and what is between them, of each key alone: (key, point).
+    """Every choice, or both bounds and a value between them, of each key alone: (key, point).
 
-    All other keys are at their first value.
+    All other keys have their first value.
     """
     for key, each in space.items():
         for value in each.choice or (*(each.bounds or ()), *_between(each)):
@@ -86,9 +86,9 @@ def variants(space: Spaces) -> Iterator[tuple[str, Point]]:
 
 
 def grid_size(space: Spaces) -> int:
-    """How many points a grid has, whether or not their conditions hold.
+    """How many points a grid has if conditions are ignored.
 
-    Raises ValueError at a continuous key.
+    Raises ValueError for a continuous key.
     """
     size = 1
     for key, each in space.items():
@@ -97,7 +97,7 @@ def grid_size(space: Spaces) -> int:
 
 
 def grid_values(key: str, space: Space) -> list[Any] | range:
-    """What a grid has for one key. Raises ValueError where that is not countable."""
+    """A grid's values of one key. Raises ValueError for a continuous key."""
     if space.choice:
         return list(space.choice)
     if space.integer:
@@ -106,7 +106,7 @@ def grid_values(key: str, space: Space) -> list[Any] | range:
 
 
 def grid_points(space: Spaces) -> list[Point]:
-    """Every point of a grid once: values that no condition lets count make no points of their own."""
+    """Every distinct point of a grid: values of keys whose condition fails add no points."""
     keys = ordered(space)
     values = [grid_values(key, space[key]) for key in keys]
     points: list[Point] = []
@@ -120,7 +120,7 @@ def grid_points(space: Spaces) -> list[Point]:
 
 
 def settle(space: Spaces, chosen: Mapping[str, Any]) -> Point:
-    """A value for every key as the point that it means: without those whose condition does not hold."""
+    """The point of a value for every key: without the keys whose condition fails."""
     point: Point = {}
     for key in ordered(space):
         if active(space, key, point):
@@ -129,7 +129,7 @@ def settle(space: Spaces, chosen: Mapping[str, Any]) -> Point:
 
 
 def _between(space: Space) -> list[float]:
-    """A number of a continuous space that is not whole, unlike its bounds perhaps."""
+    """A fractional number within a continuous space, whose bounds may both be whole."""
     if space.bounds is None or space.integer:
         return []
     low, high = space.bounds
@@ -137,7 +137,7 @@ def _between(space: Space) -> list[float]:
 
 
 def _values(space: Space, wanted: list[Any]) -> list[Any]:
-    """Those of some values that a space has."""
+    """Those of the wanted values that are in the space."""
     if space.choice is not None:
         return [each for each in wanted if each in space.choice]
     low, high = space.bounds or (0, 0)

@@ -1,4 +1,4 @@
-"""Specs of studies: a trial's body, the space it is varied over, and what is sought."""
+"""Specs of studies: a trial's body, the search space, and the objectives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from preimage.tracking.config import TrackingConfig
 
 @dataclass(frozen=True)
 class StudySpec:
-    """A study that can be run: every mistake excluded that the file alone can show."""
+    """A study that can run: the file alone shows no mistake."""
 
     name: str
     results: str
@@ -30,14 +30,14 @@ class StudySpec:
     """The body of a job or pipeline, as a spec file has it."""
     space: dict[str, Space]
     objectives: dict[str, Direction]
-    """In the order of the spec: the first ranks."""
+    """In the order of the spec: the first ranks the trials."""
     sampler: SamplerConfig
     scheduler: SchedulerConfig
     trials: int
     parallel: int
 
     def resolved(self) -> dict[str, Any]:
-        """The whole spec as plain values, to be stored and loaded again."""
+        """The whole spec as plain values, to store and load again."""
         return {
             "name": self.name,
             "results": self.results,
@@ -53,11 +53,11 @@ class StudySpec:
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether what happens in a trial depends on the results of trials before it."""
+        """Whether a trial depends on the results of earlier trials."""
         return self.sampler.name in ("tpe", "cma-es") or self.scheduler.name != "none"
 
     def spec_of(self, params: Mapping[str, Any], name: str) -> Spec:
-        """The spec of one trial. Raises SpecError where these values do not go together."""
+        """The spec of one trial. Raises SpecError if these values do not go together."""
         head = {"results": self.results, "tracking": self.tracking.model_dump(mode="json")}
         spec, mistakes = build(body_of(self.trial, params) | head, name)
         if mistakes or not spec:
@@ -67,7 +67,7 @@ class StudySpec:
 
 
 def is_study(text: str, origin: str) -> bool:
-    """Whether a spec's text is a study's. Raises SpecError where it is not YAML."""
+    """Whether a spec's text describes a study. Raises SpecError if it is not YAML."""
     return "space" in parse(text, origin).value
 
 
@@ -79,7 +79,7 @@ def load_study(path: Path, profile: str | None = None, changes: Sequence[str] = 
 def loads_study(
     text: str, origin: str, name: str, profile: str | None = None, changes: Sequence[str] = ()
 ) -> StudySpec:
-    """Read a study from its text; `origin` is what messages call it."""
+    """Read a study from its text; messages call it `origin`."""
     document = parse(text, origin)
     require_no_secret(document, origin)
     chosen = profile_of(document, origin, profile)
@@ -96,16 +96,22 @@ def loads_study(
             document, value, profile, {key: paths[key] for key in chosen}, [paths[key] for key in asked]
         )
         raise SpecError(report(origin, mistakes, places))
-    keys = {
-        key: getattr(study, key)
-        for key in ("trial", "space", "objectives", "sampler", "scheduler", "parallel")
-    }
-    trials = len(grid_points(study.space)) if study.sampler.name == "grid" else study.trials or 0
-    return StudySpec(study.name or name, study.results, study.tracking, trials=trials, **keys)
+    return StudySpec(
+        name=study.name or name,
+        results=study.results,
+        tracking=study.tracking,
+        trial=study.trial,
+        space=study.space,
+        objectives=study.objectives,
+        sampler=study.sampler,
+        scheduler=study.scheduler,
+        trials=len(grid_points(study.space)) if study.sampler.name == "grid" else study.trials or 0,
+        parallel=study.parallel,
+    )
 
 
 def _change(value: dict[str, Any], key: str, part: Any) -> tuple[dict[str, Any], Place]:
-    """The study with one override, and where that ended up. Keys of a space and of objectives have dots."""
+    """The study with one override, and the override's path. Keys of `space` and `objectives` contain dots."""
     head, _, rest = key.partition(".")
     inner = value.get(head)
     if head == "trial" and rest and isinstance(inner, dict):

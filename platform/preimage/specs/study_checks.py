@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a study before anything runs."""
+"""The mistakes in a study that can be found before anything runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,14 +28,14 @@ AROUND = frozenset(SpecKeys.model_fields)
 
 
 def body_of(trial: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's body with these values. Raises SpecError where one of them has no place there."""
+    """A trial's body with these values. Raises SpecError if it has no place for one of them."""
     return overrides.apply(dict(trial), dict(params))
 
 
 def check_study(study: Study) -> list[Mistake]:
-    """Every mistake beyond those of single keys."""
+    """Every mistake that involves more than a single key."""
     mistakes: list[Mistake] = [
-        (("trial", key), "stands beside `trial`, not in it") for key in study.trial if key in AROUND
+        (("trial", key), "belongs beside `trial`, not in it") for key in study.trial if key in AROUND
     ]
     mistakes += _check_keys(study.trial, study.space) + _check_conditions(study.space)
     mistakes += _check_sampler(study)
@@ -50,14 +50,14 @@ def check_study(study: Study) -> list[Mistake]:
 
 
 def _check_keys(trial: dict[str, Any], space: Mapping[str, Space]) -> list[Mistake]:
-    """Keys that no trial can have, as far as their first part shows it."""
+    """Keys that no trial can have, as far as their first part shows."""
     mistakes: list[Mistake] = []
     steps = [name for key in overrides.SECTIONS if isinstance(trial.get(key), dict) for name in trial[key]]
     known = [*steps, *(set(keys_of(Pipeline)) - AROUND)] if steps and "job" not in trial else None
     for key in space:
         parts = key.split(".")
         if "resources" in parts or parts[0] in AROUND:
-            why = "decides no result: a study varies what does"
+            why = "has no effect on results: vary a key that does"
             mistakes.append((("space", key), why))
         elif known and parts[0] not in known:
             mistakes.append((("space", key), unknown(parts[0], known, "step or key")))
@@ -73,7 +73,7 @@ def _check_conditions(space: Mapping[str, Space]) -> list[Mistake]:
                 mistakes.append((("space", key, "when", other), problem))
             else:
                 mistakes += [
-                    (("space", key, "when", other), f"{other} never is {value!r}")
+                    (("space", key, "when", other), f"{other} is never {value!r}")
                     for value in allowed(values)
                     if not _has(space[other], value)
                 ]
@@ -104,23 +104,22 @@ def _check_sampler(study: Study) -> list[Mistake]:
     if name == "grid":
         mistakes += _check_grid(study)
     elif study.trials is None:
-        mistakes.append((("trials",), f"is required: how many trials {name} may choose"))
+        mistakes.append((("trials",), f"is required: the number of trials that {name} may sample"))
     if name == "cma-es":
         for key, each in space.items():
             if each.choice is not None:
                 mistakes.append(
-                    (("space", key), "cma-es has numbers only, no choices: use sampler.name: tpe")
+                    (("space", key), "cma-es samples numbers, not choices: use sampler.name: tpe")
                 )
             elif each.when:
-                mistakes.append((("space", key, "when"), "cma-es knows no conditions: use sampler.name: tpe"))
+                mistakes.append((("space", key, "when"), "cma-es has no conditions: use sampler.name: tpe"))
         if len(space) < 2:
-            mistakes.append((("space",), "cma-es needs two keys or more: use sampler.name: tpe"))
+            mistakes.append((("space",), "cma-es needs at least two keys: use sampler.name: tpe"))
         if len(study.objectives) > 1:
-            mistakes.append((("objectives",), "cma-es seeks one objective only: use sampler.name: tpe"))
+            mistakes.append((("objectives",), "cma-es optimizes one objective only: use sampler.name: tpe"))
     if study.scheduler.name != "none" and len(study.objectives) > 1:
-        problem = (
-            f"{study.scheduler.name} compares trials by one metric, but {len(study.objectives)} are sought: "
-        )
+        count = len(study.objectives)
+        problem = f"{study.scheduler.name} compares trials by one metric but got {count} objectives: "
         mistakes.append((("scheduler", "name"), problem + "use scheduler.name: none, or one objective"))
     return mistakes
 
@@ -131,34 +130,32 @@ def _check_grid(study: Study) -> list[Mistake]:
         return [
             (
                 ("space", key),
-                "a grid has no points in a continuous space: use choice, or sampler.name: random",
+                "a grid cannot cover a continuous key: use choice, or sampler.name: random",
             )
             for key in continuous
         ]
     size = grid_size(study.space)
     if size > LARGEST_GRID:
-        problem = (
-            f"a grid of {size:,} trials is too large to be meant; sampler.name: random takes some of them"
-        )
+        problem = f"a grid cannot exceed {LARGEST_GRID:,} trials but has {size:,}: use sampler.name: random"
         return [(("space",), problem)]
     if not _check_conditions(study.space) and study.trials not in (
         None,
         size := len(grid_points(study.space)),
     ):
-        return [(("trials",), f"the grid has {size} points: write trials: {size}, or leave it out")]
+        return [(("trials",), f"the grid has {size} points: write trials: {size}, or remove it")]
     return []
 
 
 def _build_variants(
     trial: dict[str, Any], space: Mapping[str, Space]
 ) -> tuple[list[tuple[str, Spec]], list[Mistake]]:
-    """The trial's spec at every choice and bound, by the key that is varied; or what is wrong there."""
+    """The trial's spec at every choice and bound, by the varied key; or the mistakes there."""
     specs: list[tuple[str, Spec]] = []
     mistakes: dict[tuple[Place, str], None] = {}
     base = complete(space, {})
     for mistake in _mistakes_at(trial, base, None):
         mistakes[mistake] = None
-    if any(place[0] == "trial" for place, _ in mistakes):  # the body's own, wherever in the space
+    if any(place[0] == "trial" for place, _ in mistakes):  # mistakes of the body, at any point
         return [], list(mistakes)
     for key, point in variants(space):
         wrong = _mistakes_at(trial, point, key)
@@ -171,7 +168,7 @@ def _build_variants(
 
 
 def _mistakes_at(trial: dict[str, Any], point: Point, varied: str | None) -> list[Mistake]:
-    """What is wrong with a trial at one point, each at the key of the space that brought it."""
+    """The mistakes in a trial at one point, each at the key of the space that causes it."""
     try:
         body = body_of(trial, point)
     except SpecError as error:
@@ -193,7 +190,7 @@ def _at_key(trial: dict[str, Any], point: Point, place: Place, problem: str, var
 
 
 def _as_default(trial: dict[str, Any], place: Place) -> list[Place]:
-    """Where a step's setting stands if the space has it as a default of its job."""
+    """The path of a step's setting if the space varies it as a default of its job."""
     steps = trial.get("steps")
     step = steps.get(place[1]) if isinstance(steps, dict) and len(place) > 2 else None
     return [("defaults", str(step.get("job")), *place[2:])] if isinstance(step, dict) else []
@@ -204,7 +201,7 @@ def _check_effect(specs: list[tuple[str, Spec]], space: Mapping[str, Space]) -> 
     for key in space:
         made = [_identity(spec) for name, spec in specs if name == key]
         if len(made) > 1 and all(each == made[0] for each in made):
-            why = "no value of it changes anything: a step's own setting comes before it"
+            why = "none of its values has an effect: a step's own setting overrides them"
             mistakes.append((("space", key), why))
     return mistakes
 

@@ -1,4 +1,4 @@
-"""All mistakes of a spec in one report: where, what rule, what value, what to write instead."""
+"""All mistakes of a spec in one report: the place, the rule, the value, and what to write instead."""
 
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -11,7 +11,7 @@ Mistake = tuple[Path, str]
 
 
 def check(config: type[BaseModel], value: Any, at: Path = ()) -> tuple[BaseModel | None, list[Mistake]]:
-    """Validate a value; the config, or else every mistake with its place in the spec."""
+    """Validate a value: the config, or every mistake with its place in the spec."""
     try:
         return config.model_validate(value), []
     except ValidationError as error:
@@ -19,9 +19,9 @@ def check(config: type[BaseModel], value: Any, at: Path = ()) -> tuple[BaseModel
 
 
 def unknown(key: str, known: list[str], what: str = "key") -> str:
-    """What to say of a name that does not exist: the nearest one that does."""
+    """The message for an unknown name, with the nearest known one."""
     near = get_close_matches(str(key), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(sorted(known))}"
+    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(sorted(known))}"
     return f"no such {what}; {hint}"
 
 
@@ -37,7 +37,7 @@ def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return "is required"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    whole = isinstance(error["input"], dict | list)  # then the message itself names what is wrong in it
+    whole = isinstance(error["input"], dict | list)  # the message itself names the wrong part
     return message if whole and error["type"] == "value_error" else f"{message}, but got {error['input']!r}"
 
 
@@ -45,7 +45,7 @@ def _model_at(config: type[BaseModel], path: Path) -> type[BaseModel] | None:
     model: type[BaseModel] | None = config
     for part in path:
         field = model.model_fields.get(str(part)) if model else None
-        model = _model_in(field.annotation) if field else model  # a key of a table of models, or a place
+        model = _model_in(field.annotation) if field else model  # a key of a dict of models, or a list index
     return model
 
 

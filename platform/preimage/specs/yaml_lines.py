@@ -1,4 +1,4 @@
-"""YAML with the line of every key, and no key twice."""
+"""YAML with the line of every key, and without duplicate keys."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,50 +10,50 @@ from preimage.errors import SpecError
 Path = tuple[str | int, ...]
 
 LARGEST = 100_000
-"""Keys and values of one document. A few lines of aliases of aliases stand for more than any memory holds."""
+"""Keys and values in one document. A few lines of nested aliases can expand beyond any memory."""
 DEEPEST = 50
-"""Mappings and lists in each other; an alias of what it stands in has no end."""
+"""Nesting depth of mappings and lists. An alias of its own parent never ends."""
 LONGEST = 300
-"""Characters of a whole number; Python refuses to print one of thousands of digits."""
+"""Characters of an integer. Python refuses to print one of thousands of digits."""
 
 _MISREAD = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError)
-"""What PyYAML raises for a value that is not of the kind that its tag says."""
+"""What PyYAML raises for a value that does not match its tag."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed YAML file: its value, and where each part of it stands."""
+    """A parsed YAML file: its value, and the line of each part."""
 
     value: dict[str, Any]
     lines: dict[Path, int]
 
 
 def parse(text: str, name: str) -> Document:
-    """Read a YAML mapping. Raises SpecError where it is not YAML, not a mapping, or has a key twice."""
-    value, lines, twice = _read(text, name)
+    """Read a YAML mapping. Raises SpecError if it is not YAML, not a mapping, or has duplicate keys."""
+    value, lines, duplicates = _read(text, name)
     if not isinstance(value, dict):
-        raise SpecError(f"{name}: a spec is a mapping of keys to values, such as `job: train-gan`")
-    if strange := [key for key in value if not isinstance(key, str)]:
-        raise SpecError(f"{name}: the keys of a spec are names, but one is {strange[0]!r}")
-    if twice:
-        raise SpecError(f"{name}: " + "; ".join(twice))
+        raise SpecError(f"{name}: a spec must be a mapping of keys to values, such as `job: train-gan`")
+    if wrong := [key for key in value if not isinstance(key, str)]:
+        raise SpecError(f"{name}: the keys of a spec must be names but got {wrong[0]!r}")
+    if duplicates:
+        raise SpecError(f"{name}: " + "; ".join(duplicates))
     return Document(value, lines)
 
 
 def parse_value(text: str, name: str) -> Any:
-    """One YAML value. Raises SpecError where it is not YAML."""
+    """One YAML value. Raises SpecError if it is not YAML."""
     return _read(text, name)[0]
 
 
 def _read(text: str, name: str) -> tuple[Any, dict[Path, int], list[str]]:
-    """A value, the line of each part of it, and what is said of keys that stand twice."""
+    """A value, the line of each of its parts, and a message for each duplicate key."""
     lines: dict[Path, int] = {}
-    twice: list[str] = []
+    duplicates: list[str] = []
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
-            _walk(node, (), lines, twice)  # first: what is too large is not built
-        return yaml.safe_load(text), lines, twice
+            _walk(node, (), lines, duplicates)  # first, so that nothing too large is built
+        return yaml.safe_load(text), lines, duplicates
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise SpecError(f"{name}, line {line}: this is not YAML: {error.problem}") from error
@@ -61,23 +61,23 @@ def _read(text: str, name: str) -> tuple[Any, dict[Path, int], list[str]]:
         raise SpecError(f"{name}: this is not YAML: {error}") from error
 
 
-def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], twice: list[str]) -> None:
+def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], duplicates: list[str]) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
     if len(path) > DEEPEST or len(lines) > LARGEST:
-        raise ValueError(f"more than {LARGEST:,} values, or more than {DEEPEST} in each other")
+        raise ValueError(f"more than {LARGEST:,} values, or nested more than {DEEPEST} deep")
     if node.tag.endswith(":int") and len(node.value) > LONGEST:
-        raise ValueError(f"line {node.start_mark.line + 1} has a number of {len(node.value):,} digits")
+        raise ValueError(f"line {node.start_mark.line + 1}: a number has {len(node.value):,} digits")
     if isinstance(node, yaml.MappingNode):
         for key, child in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise ValueError(f"a key is one word, but that of line {line} is a list or a mapping")
-            here = (*path, key.value)
-            if here in lines:
-                twice.append(f"line {line}: the key {key.value!r} stands already in line {lines[here]}")
+                raise ValueError(f"line {line}: a key must be one word, not a list or a mapping")
+            place = (*path, key.value)
+            if place in lines:
+                duplicates.append(f"line {line}: duplicate key {key.value!r}, first in line {lines[place]}")
                 continue
-            lines[here] = line
-            _walk(child, here, lines, twice)
+            lines[place] = line
+            _walk(child, place, lines, duplicates)
     elif isinstance(node, yaml.SequenceNode):
         for i, child in enumerate(node.value):
-            _walk(child, (*path, i), lines, twice)
+            _walk(child, (*path, i), lines, duplicates)

@@ -1,1 +1,1 @@
-"""Folders on any filesystem, and what keeps them whole."""
+"""Folders on any filesystem, with locks, validated JSON and credential checks."""

@@ -42,12 +42,14 @@ class Folder:
     path: str
 
     @classmethod
-    def at(cls, uri: str | Path) -> "Folder":
-        """Open a local path or a URI.
+    def at(cls, address: "str | Path | Folder") -> "Folder":
+        """Open a local path or a URI; a folder that is open already stays as it is.
 
         Raises StorageError if the filesystem is unknown or unreachable, or the URI carries a password.
         """
-        text = str(uri)
+        if isinstance(address, Folder):
+            return address
+        text = str(address)
         if message := refusal(text):
             raise StorageError(message)
         try:
@@ -102,7 +104,7 @@ class Folder:
         return sorted(name for name in files if not name.startswith("."))
 
     def size(self, name: str) -> int:
-        """A file's size in bytes. Raises StorageError where it is missing."""
+        """A file's size in bytes. Raises StorageError if it is missing."""
         info = self._info(name)
         if info.type != fs.FileType.File:
             raise StorageError(f"{self.uri}/{name} is missing")
@@ -113,7 +115,7 @@ class Folder:
         return (self._info(name).mtime_ns or 0) // 1_000_000
 
     def read(self, name: str) -> bytes:
-        """A file's bytes. Raises StorageError where it cannot be read."""
+        """A file's bytes. Raises StorageError if it cannot be read."""
         try:
             with self.filesystem.open_input_stream(f"{self.path}/{name}", compression=None) as stream:
                 return stream.read()
@@ -121,7 +123,7 @@ class Folder:
             raise StorageError(f"cannot read {self.uri}/{name}: {error}") from error
 
     def read_json(self, name: str) -> Any:
-        """A JSON file's value. Raises StorageError where it is missing or not JSON."""
+        """A JSON file's value. Raises StorageError if it is missing or not JSON."""
         try:
             return json.loads(self.read(name))
         except (ValueError, RecursionError) as error:

@@ -12,7 +12,7 @@ def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
     """The fingerprints of the dataset and of the products that a run made, or else used. Several of a kind
     are joined under a plural name, such as `generators`.
 
-    Raises GeneratorError, StoreError, ClassifierError, PriorError where one of them is damaged.
+    Raises GeneratorError, StoreError, ClassifierError, PriorError if one of them is damaged.
     """
     known = run.about()
     found: dict[str, str] = {}
@@ -31,7 +31,7 @@ def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
 
 
 def _cards(product: Product, known: dict[str, Any], outcome: Outcome) -> list[Card]:
-    """The cards of this kind of product: the one that the run made, or else those it used. Skips missing ones."""
+    """The cards of this kind of product: the one that the run made, or else those it used, if they exist."""
     if not product.is_result:
         return []
     made = outcome.products.get(product.name)

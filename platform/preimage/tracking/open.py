@@ -7,7 +7,7 @@ from preimage.tracking.tracker import JsonLines, NoTracker, Tracker
 
 
 def open_tracker(config: TrackingConfig, root: Folder) -> Tracker:
-    """The tracker that a spec names. Raises TrackingError where it does not answer."""
+    """The tracker that a spec names. Raises TrackingError if it does not answer."""
     config = config.here
     if config.uri == "none":
         return NoTracker()

@@ -1,4 +1,4 @@
-"""What a method brings to the loop: its networks, and one step on a batch."""
+"""What a training method implements: its networks, and one step on a batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,19 +15,20 @@ from preimage.work.reproducible import seed_of
 
 @dataclass(frozen=True)
 class AlgorithmContext:
-    """What an algorithm is built for: this worker, its own images, the settings of the loop, and the seed."""
+    """What an algorithm is built from: this worker, its own images, the loop's settings, and the seed."""
 
     worker: Worker
     images: Any
-    """This worker's share of the examples: images, or the codes of a latent store."""
+    """This worker's shard of the examples: images, or the codes of a latent store."""
     loop: LoopConfig
     seed: int
-    """The run's seed, equal on every worker."""
+    """The run's seed, the same on every worker."""
 
     def random(self, *purpose: int) -> torch.Generator:
         """A random stream on the device, the same on every worker and in every run with this seed.
 
-        Draw for the whole batch and take `worker.part` of it: a step is then the same on any number of them.
+        Draw for the whole batch and take `worker.part` of it: a step is then the same on any number of
+        workers.
         """
         return torch.Generator(self.worker.device).manual_seed(seed_of(self.seed, *purpose))
 
@@ -39,40 +40,40 @@ class OwnCodes:
     z: Tensor
     """(n, d) float32, in the order of the worker's rows."""
     learned: bool
-    """Whether they were learned one by one, an update each time their image was seen; else computed."""
+    """Whether each was learned, with an update whenever its image was seen; else they were computed."""
 
 
 class Algorithm(Protocol):
-    """A method in training. It owns its networks, optimisers and step; the loop owns the rest."""
+    """A training method. It owns its networks, optimisers and step; the loop owns the rest."""
 
     def begin(self) -> None:
-        """What is done once, before the first step, and never when a training goes on."""
+        """Called once, before the first step; not when a training run resumes."""
         ...
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
-        """One update. `rows` (n,) says which of the worker's images `images` (n, C, H, W) in [-1, 1] are.
+        """One update. images: (n, C, H, W) in [-1, 1]; rows: (n,), their row numbers in the worker's shard.
 
-        Returns scalars to record. Raises NonFiniteError, on every worker, before an update that would be
-        made with a loss or gradient that is not finite.
+        Returns scalars to record. Raises NonFiniteError, on every worker, before an update with a
+        non-finite loss or gradient.
         """
         ...
 
     def replicated_state(self) -> dict[str, Any]:
-        """What is equal on every worker: networks, optimisers, random streams."""
+        """The state that is the same on every worker: networks, optimisers, random streams."""
         ...
 
     def load_replicated_state(self, state: dict[str, Any]) -> None: ...
 
     def sharded_state(self) -> dict[str, Any]:
-        """What is this worker's alone: tensors of a row for each of its images, in their order."""
+        """This worker's own state: tensors with one row for each of its images, in their order."""
         ...
 
     def load_sharded_state(self, state: dict[str, Any]) -> None:
-        """Take the rows of this worker's images; another number of workers may have saved them."""
+        """Load the rows of this worker's images; a different number of workers may have saved them."""
         ...
 
     def samples(self, count: int) -> Tensor | None:
-        """Images (count, C, H, W) of codes that are the same each time, in eval mode; None without any."""
+        """Images (count, C, H, W) of the same codes every time, in eval mode; None if there are none."""
         ...
 
 
@@ -85,16 +86,16 @@ class GeneratorAlgorithm(Algorithm, Protocol):
         ...
 
     def codes(self) -> OwnCodes | None:
-        """The codes of the worker's images, where the method gives any."""
+        """The codes of the worker's images, if the method has any."""
         ...
 
 
 def rows_of_share(
     states: Sequence[dict[str, Any]], edges: Sequence[int], start: int, stop: int
 ) -> dict[str, Tensor]:
-    """The rows `start` to `stop` of what the workers of a checkpoint saved by rank.
+    """Rows `start` to `stop` of the sharded states that a checkpoint's workers saved.
 
-    states: by rank, read only where needed. edges: where the share of each began, the end being the last.
+    states: by rank, read only if needed. edges: where each rank's shard began, and the end.
     """
     parts: dict[str, list[Tensor]] = {}
     for rank, (begin, end) in enumerate(pairwise(edges)):

@@ -19,7 +19,7 @@ METRICS = ("loss", "code_norm")
 """What a step records: the mean squared error per pixel, and the mean norm of the batch's codes."""
 
 CHUNK, ENOUGH = 256, 4096
-"""Images encoded at a time, and how many are enough to fit a Gaussian for a grid of samples."""
+"""Images to encode at a time, and how many suffice to fit a Gaussian for a grid of samples."""
 
 
 class AutoencoderAlgorithm:
@@ -32,7 +32,7 @@ class AutoencoderAlgorithm:
         self.networks = Networks(context, pair, optimizer)
 
     def begin(self) -> None:
-        """Nothing: its weights follow from the seed."""
+        """Nothing to do: the weights come from the seed."""
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         """One step of encoder and decoder on the mean squared error per pixel."""
@@ -54,10 +54,10 @@ class AutoencoderAlgorithm:
         return {}
 
     def load_sharded_state(self, state: dict[str, Any]) -> None:
-        """There is none."""
+        """Nothing to do: there is no sharded state."""
 
     def samples(self, count: int) -> Tensor:
-        """Of the Gaussian that fits the codes of some of this worker's images."""
+        """Samples of the Gaussian fitted to the codes of some of this worker's images."""
         codes = self._encode(self.pixels[:ENOUGH])
         prior = Gaussian.fit(Moments.empty(codes.shape[1]).update(codes))
         return fixed_samples(self.generator, prior, self.seed, count)

@@ -1,4 +1,4 @@
-"""Batches that do not depend on the number of workers: shuffled anew each epoch, known for any step."""
+"""Batches that do not depend on the number of workers: reshuffled each epoch, known for any step."""
 
 import torch
 from torch import Tensor
@@ -8,16 +8,16 @@ from preimage.work.reproducible import seed_of
 
 
 class Batches:
-    """Which of a worker's own rows each step takes.
+    """Which of a worker's own rows each step uses.
 
     Row k of every batch comes from lane k, the k-th of `batch` equal ranges of the dataset, which is stored
-    in a fixed shuffle. A worker's share of the rows is the lanes of its part of the batch, so the batch of a
-    step holds the same images whether one worker computes it or many. Each lane has an order of its own, a
-    new one each epoch, that follows from seed, lane and epoch alone.
+    in a fixed shuffle. A worker's shard is the lanes of its part of the batch, so a step's batch holds the
+    same images whether one worker computes it or many. Each lane has its own order, a new one each epoch,
+    that depends only on seed, lane and epoch.
     """
 
     def __init__(self, count: int, batch: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
-        """count: images in the dataset. Raises DataError where they do not fill one batch."""
+        """count: images in the dataset. Raises DataError if they do not fill one batch."""
         require_batch(count, batch)
         first, last = part_of(batch, rank, world_size)
         edges = lanes(count, batch)[first : last + 1]
@@ -28,7 +28,7 @@ class Batches:
         self.orders = torch.zeros(len(self.lengths), int(self.lengths.max()), dtype=torch.int64)
 
     def at(self, step: int) -> Tensor:
-        """The worker's part of the batch of a step, (n,) int64 row numbers of its share."""
+        """The worker's part of a step's batch, (n,) int64 row numbers in its shard."""
         epochs, places = step // self.lengths, step % self.lengths
         for lane in (epochs != self.epochs).nonzero().squeeze(1).tolist():
             self._shuffle(lane, int(epochs[lane]))
@@ -42,24 +42,24 @@ class Batches:
 
 
 def require_batch(count: int | None, batch: int) -> None:
-    """Raise DataError where so many images, if that is known, do not fill one batch."""
+    """Raise DataError if `count` images (None: unknown) do not fill one batch."""
     if count is not None and count < batch:
         raise DataError(
-            f"{count} images do not fill a batch of {batch}: set training.batch_size to {count} at most"
+            f"{count} images do not fill a batch of {batch}: set training.batch_size to at most {count}"
         )
 
 
 def part_of(batch: int, rank: int, world_size: int) -> tuple[int, int]:
-    """Which rows of a batch are a worker's: from the first up to the second. Parts differ by one at most."""
+    """A worker's rows of a batch, as (first, end). Parts differ in size by at most one."""
     return rank * batch // world_size, (rank + 1) * batch // world_size
 
 
 def shares(count: int, batch: int, world_size: int) -> list[int]:
-    """Where each worker's share of so many rows begins, the end being the last: that of its lanes."""
+    """Where each worker's shard of `count` rows, the rows of its lanes, begins; and the end."""
     starts = [part_of(batch, rank, world_size)[0] for rank in range(world_size)]
     return lanes(count, batch)[[*starts, batch]].tolist()
 
 
 def lanes(count: int, batch: int) -> Tensor:
-    """Where each of `batch` lanes of so many rows begins, (batch + 1,) int64, the end being the last."""
+    """Where each of `batch` lanes of `count` rows begins, and the end: (batch + 1,) int64."""
     return torch.arange(batch + 1) * count // batch

@@ -1,4 +1,4 @@
-"""BatchNorm over the images of all workers: a step is the same step whatever their number."""
+"""BatchNorm over the images of all workers, so that a step does not depend on their number."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from preimage.training.precision import upcast
 
 
 class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """BatchNorm1d and 2d whose mean and variance in training are those of the batch of all workers together.
+    """BatchNorm1d and 2d whose mean and variance in training are those of all workers' batch.
 
-    torch.nn.SyncBatchNorm does this on GPUs only. The running statistics are then equal on all workers too.
+    torch.nn.SyncBatchNorm does this on GPUs only. The running statistics are also equal on all workers.
     """
 
     share: float
-    """How much of every batch is this worker's."""
+    """This worker's fraction of every batch."""
 
     def _check_input_dim(self, input: Tensor) -> None:
-        """Features (N, C) and maps (N, C, H, W) alike."""
+        """Accepts features (N, C) and maps (N, C, H, W)."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
@@ -38,9 +38,9 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
 
 def synchronise(network: nn.Module, share: float) -> None:
-    """Replace every BatchNorm inside a network by one over all workers; weights and names stay.
+    """Replace every BatchNorm in a network with one over all workers; weights and names stay.
 
-    share: how much of every batch is this worker's; with all workers' it makes one.
+    share: this worker's fraction of every batch; those of all workers sum to 1.
     """
     for module in list(network.modules()):
         for name, child in module.named_children():
@@ -52,7 +52,7 @@ def synchronise(network: nn.Module, share: float) -> None:
 
 
 class _Normalise(torch.autograd.Function):
-    """One small all-reduce forward, of means and mean squares, and one backward, of the gradients' sums."""
+    """One small all-reduce forward, of means and mean squares, and one backward, of gradient sums."""
 
     @staticmethod
     def forward(
@@ -76,7 +76,7 @@ class _Normalise(torch.autograd.Function):
         images, weight, mean, variance = ctx.saved_tensors
         full = upcast(images)
         scale = (variance + ctx.eps).rsqrt()
-        slope, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(  # as if they were constants
+        slope, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(  # with constant statistics
             upcast(gradients[0]),
             full,
             weight,
@@ -94,12 +94,12 @@ class _Normalise(torch.autograd.Function):
         wide = (1, -1, *[1] * (images.ndim - 2))
         slope.addcmul_(full, by_image.view(wide)).add_(
             offset.view(wide)
-        )  # and now that they follow from the images
+        )  # plus the statistics' own dependence on the images
         return slope.to(images.dtype), to_weight, to_bias, None, None
 
 
 def _count(images: Tensor, share: float) -> int:
-    """Values of a channel (N, C, ...) over all workers."""
+    """Values per channel (N, C, ...) over all workers."""
     return round(images.numel() // images.shape[1] / share)
 
 

@@ -1,4 +1,4 @@
-"""A classifier as an algorithm, and what its training leaves."""
+"""A classifier as an algorithm, and the export of its training run."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,24 +21,24 @@ from preimage.training.training import Training
 from preimage.training.worker import Worker
 
 METRICS = ("loss", "training_accuracy")
-"""What a step records of its batch: the mean cross-entropy, and the share of images whose class is told."""
+"""What a step records of its batch: the mean cross-entropy, and the fraction classified correctly."""
 
 CONFUSION = "confusion.json"
-"""In the classifier folder: {counts: K x K}, held-out images by their class and the class they were told."""
+"""In the classifier folder: {counts: K x K}, held-out images by true and predicted class."""
 
 FLIPS = 1
-"""What the mirroring of a step's images is drawn for."""
+"""The random stream of a step's mirrored images."""
 
 AVERAGED = 8
-"""Weights are averaged over the steps, mostly over the last ninth of however many there are: the eta of
-polynomial-decay averaging (Shamir and Zhang 2013). It makes up for the learning rate, which does not fall."""
+"""The eta of polynomial-decay averaging (Shamir and Zhang 2013): weights are averaged over the steps, mostly
+over the last ninth. It makes up for the learning rate, which does not fall."""
 
 CHUNK = 500
-"""Images classified at a time."""
+"""Images to classify at a time."""
 
 
 class ClassifierAlgorithm:
-    """A classifier, one step on the cross-entropy of each batch; what comes of it is the steps' average."""
+    """A classifier, one step on the cross-entropy of each batch; the result is the steps' average."""
 
     def __init__(
         self,
@@ -47,14 +47,16 @@ class ClassifierAlgorithm:
         optimizer: OptimizerConfig,
         flip: bool = False,
     ) -> None:
-        """flip: whether images are mirrored, left to right, at random.
+        """flip: mirror images left to right at random.
 
-        Raises DataError where an image has no label, or one beyond the classifier's classes.
+        Raises DataError if an image has no label, or one beyond the classifier's classes.
         """
         labels = context.images.labels.long()
-        require_labels(labels, "the training's")
+        require_labels(labels, "the training set")
         if int(labels.max()) >= config.classes:
-            raise DataError(f"label {int(labels.max())} is beyond the classifier's {config.classes} classes")
+            raise DataError(
+                f"labels must be below {config.classes}, the number of classes, but got {int(labels.max())}"
+            )
         self.worker, self.flip = context.worker, flip
         self.labels = labels.to(self.worker.device)
         self.random = context.random(FLIPS)
@@ -63,7 +65,7 @@ class ClassifierAlgorithm:
         self.networks = Networks(context, {"classifier": self.classifier}, optimizer)
 
     def begin(self) -> None:
-        """Nothing: its weights follow from the seed."""
+        """Nothing to do: the weights come from the seed."""
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         """One step on the mean cross-entropy."""
@@ -75,13 +77,13 @@ class ClassifierAlgorithm:
         loss = cross_entropy(logits, labels)
         self.networks.backward(loss, self.networks.unwrapped)
         self.networks.step(self.networks.unwrapped, number, {"loss": loss})
-        self._take_in(number)
-        right = (logits.detach().argmax(1) == labels).float().mean()
-        return dict(zip(METRICS, (loss.detach(), right), strict=True))
+        self._update_average(number)
+        accuracy = (logits.detach().argmax(1) == labels).float().mean()
+        return dict(zip(METRICS, (loss.detach(), accuracy), strict=True))
 
     @torch.no_grad()
-    def _take_in(self, number: int) -> None:
-        """Move the average towards the weights and running statistics after so many steps."""
+    def _update_average(self, number: int) -> None:
+        """Move the average towards the weights and running statistics after step `number`."""
         weight = (AVERAGED + 1) / (AVERAGED + 1 + number)
         now = self.classifier.state_dict()
         for name, mean in self.average.state_dict().items():
@@ -108,23 +110,23 @@ class ClassifierAlgorithm:
         return {}
 
     def load_sharded_state(self, state: dict[str, Any]) -> None:
-        """There is none."""
+        """Nothing to do: there is no sharded state."""
 
     def samples(self, count: int) -> None:
-        """A classifier has none."""
+        """None: a classifier makes no images."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Images that a classifier is not trained on. It travels to workers, so it holds an address."""
+    """Images that a classifier is not trained on. It is sent to workers, so it holds an address."""
 
     dataset: Folder
     first: int
-    """The rows of the dataset from here on."""
+    """The first held-out row of the dataset."""
     name: str
-    """What a person would call them."""
+    """Their readable name."""
     classes: tuple[str, ...]
-    """Names by label, equal to the training's."""
+    """Names by label, the same as in training."""
 
 
 def export_classifier(
@@ -138,7 +140,7 @@ def export_classifier(
 ) -> None:
     """Write the classifier folder, with its accuracy on held-out images.
 
-    Each worker classifies some of them; the pieces are the same for any number of workers.
+    Each worker classifies some of them, in the same chunks for any number of workers.
     """
     own = worker.run_or_fail_together(lambda: confusion(algorithm.average, held_out, worker))
     counts = worker.sum(own.to(worker.device)).cpu()
@@ -160,7 +162,7 @@ def export_classifier(
 
 @torch.no_grad()
 def confusion(classifier: Classifier, held_out: HeldOut, worker: Worker) -> Tensor:
-    """A worker's part of the held-out images, counted by class and told class: (K, K) int64, on the CPU."""
+    """Count a worker's part of the held-out images by true and predicted class: (K, K) int64, on the CPU."""
     dataset = Dataset.open(held_out.dataset)
     starts = range(held_out.first, dataset.count, CHUNK)[worker.rank :: worker.world_size]
     classes = classifier.config.classes
@@ -169,21 +171,21 @@ def confusion(classifier: Classifier, held_out: HeldOut, worker: Worker) -> Tens
     classifier.eval()
     for start in starts:
         some = dataset.read(start, min(start + CHUNK, dataset.count))
-        told = classifier(to_float(some.pixels.to(worker.device))).argmax(1).cpu()
-        counts += torch.bincount(some.labels.long() * classes + told, minlength=classes * classes)
+        predicted = classifier(to_float(some.pixels.to(worker.device))).argmax(1).cpu()
+        counts += torch.bincount(some.labels.long() * classes + predicted, minlength=classes * classes)
     classifier.train(training)
     return counts.reshape(classes, classes)
 
 
 def accuracy_of(confusion: Tensor) -> float:
-    """The share of images (K, K) on the diagonal."""
+    """The fraction of images on the diagonal of (K, K)."""
     return (confusion.diagonal().sum() / confusion.sum()).item()
 
 
 def read_confusion(folder: Folder) -> Tensor:
-    """(K, K) int64, of a classifier folder that `export_classifier` wrote."""
+    """(K, K) int64, from a classifier folder that `export_classifier` wrote."""
     return torch.tensor(folder.read_json(CONFUSION)["counts"])
 
 
 def _nothing() -> None:
-    """What the other workers do meanwhile."""
+    """What the other workers do."""

@@ -1,4 +1,4 @@
-"""The codes of a latent store as what a training learns from: standardised, held-out ones left out."""
+"""The codes of a latent store as training examples: standardised, without held-out ones."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,13 +30,13 @@ class CodeRows(NamedTuple):
         return self._replace(z=self.z.to(device))
 
     def batch(self, rows: Tensor, device: torch.device) -> Tensor:
-        """Of rows (n,), the codes (n, d)."""
+        """Codes (n, d); rows: (n,)."""
         return self.z[rows.to(self.z.device)].to(device)
 
 
 @dataclass(frozen=True, eq=False)
 class CodeSet:
-    """The codes that a prior is fitted to, in the order of the store: they stream, a worker keeps its own."""
+    """The codes that a prior is fitted to, in store order. They are streamed; a worker keeps its own."""
 
     store: Store
     held_out: float
@@ -46,22 +46,25 @@ class CodeSet:
 
     @classmethod
     def open(cls, folder: Folder, held_out: float) -> "CodeSet":
-        """Of images that are not held out and did not diverge. Raises StoreError where they are too few."""
+        """The codes of images that are not held out and did not diverge. Raises StoreError if too few."""
         store = Store.open(folder)
         moments = Moments.empty(store.latent_dim)
         for codes in store.batches(("z", "loss")):
             moments = moments.update(codes.z[_kept(codes, held_out)])
         if moments.count < 2:
-            raise StoreError(f"{folder.uri} holds {moments.count} codes to learn from: invert more images")
+            raise StoreError(
+                f"{folder.uri} must hold at least 2 codes to learn from but has {moments.count}: invert more "
+                "images"
+            )
         scale = moments.covariance.diagonal().sqrt()
         if not (scale > 0).all():
             raise StoreError(
-                f"{folder.uri}: some components of the codes never change: no prior can be learned"
+                f"{folder.uri}: some components of the codes are constant, so no prior can be learned"
             )
         return cls(store, held_out, moments.count, moments.mean, scale)
 
     def read(self, start: int, stop: int) -> CodeRows:
-        """The codes from `start` up to `stop`: a worker's share."""
+        """The codes from `start` up to `stop`: a worker's shard."""
         ids, found, place = [], [], 0
         for codes in self.store.batches(("z", "loss")):
             kept = _kept(codes, self.held_out).nonzero().squeeze(1)
@@ -73,5 +76,5 @@ class CodeSet:
 
 
 def _kept(codes: Codes, held_out: float) -> Tensor:
-    """Which rows are learned from, (n,) bool."""
+    """Which rows to learn from, (n,) bool."""
     return ~codes.diverged & ~is_held_out(codes.image_id, held_out)

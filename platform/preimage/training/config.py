@@ -1,4 +1,4 @@
-"""The settings every training shares."""
+"""The settings that every training run shares."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerConfig(Config):
-    """One optimiser, for every network of the job."""
+    """The optimiser, the same for every network of the job."""
 
     name: Literal["adam", "rmsprop", "sgd"] = "adam"
     lr: PositiveFloat = 2e-4
@@ -35,27 +35,27 @@ class OptimizerConfig(Config):
 
 
 class LoopConfig(Config):
-    """How long to train and what to leave behind on the way. Everything is counted in images seen."""
+    """How long to train, and what to save on the way. Everything is counted in images seen."""
 
     total_images: PositiveInt = 1_000_000
-    """Training images seen in all; rounded up to whole batches."""
+    """Total training images seen, rounded up to whole batches."""
     batch_size: Annotated[int, Field(ge=2)] = 100
-    """Images of one step over all workers together."""
+    """Images per step, over all workers together."""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16 computes convolutions in bfloat16 by autocast; weights and optimisers stay float32."""
     compile: bool = False
     """Compile the networks (torch.compile) at the first step of every start."""
     log_every: PositiveInt = 10_000
-    """Metrics are averaged and recorded after so many images."""
+    """Average and record metrics after every this many images."""
     sample_every: PositiveInt = 100_000
-    """A grid of samples, always of the same codes, is drawn after so many images."""
+    """Draw a grid of samples, always of the same codes, after every this many images."""
     checkpoint_every: PositiveInt = 100_000
-    """Everything is saved after so many images: the most that a killed worker loses."""
+    """Save a checkpoint after every this many images: the most that a killed worker loses."""
     select_by: str | None = None
-    """A recorded metric: the checkpoint with its best value is kept too, and becomes the generator."""
+    """A recorded metric. The checkpoint with its best value is kept too, and becomes the generator."""
     mode: Literal["min", "max"] | None = None
-    """Which of its values is the best; without it the highest of scores, entropy and accuracy, the lowest of
-    all other metrics."""
+    """Whether its lowest or its highest value is the best; by default the highest for scores, entropy and
+    accuracy, the lowest for all other metrics."""
 
     @property
     def lowest_is_best(self) -> bool:

@@ -21,36 +21,37 @@ from preimage.training.precision import upcast
 from preimage.work.reproducible import seed_of
 
 METRICS = ("denoising_error", "feature_gap")
-"""What a step records beside a GAN's: ||h - r(C(h))||^2 / n of real, ||h - r(h)||^2 / n of made images."""
+"""What a step records beside a GAN's metrics: ||h - r(C(h))||^2 / n of real images, and ||h - r(h)||^2 / n of
+generated ones."""
 
 NOISE, WEIGHTS = 4, 5
-"""What the corruption and the denoiser's first weights are drawn for; 1 to 3 are codes."""
+"""The random streams of the corruption and of the denoiser's initial weights; 1 to 3 are codes."""
 
 
 class DenoiserConfig(Config):
-    """The denoiser of the discriminator's features, and how much it counts for the generator."""
+    """The denoiser of the discriminator's features, and its weight in the generator's loss."""
 
     layer: PositiveInt | None = None
     """The discriminator's layer whose features it models, counted from the image; the last by default."""
     pool: PositiveInt = 1
-    """Side of the squares that the layer's maps are averaged over first: fewer features to denoise."""
+    """Side of the squares over which the layer's maps are averaged first: fewer features to denoise."""
     depth: PositiveInt = 10
     """Hidden layers."""
     width: PositiveInt | None = None
-    """Units of each; no fewer than features. Without it as many."""
+    """Units of each hidden layer; at least the number of features, which is the default."""
     noise: PositiveFloat = 1.0
     """Standard deviation of the Gaussian noise that corrupts the features of real images."""
     lambda_denoise: Annotated[float, Field(ge=0)] = 0.03
-    """Weight of the generator's distance to its denoised features, squared and averaged over the features:
-    the paper's 0.03 / n_h on their sum."""
+    """Weight of the squared distance from generated features to their denoised values, averaged over the
+    features: the paper's 0.03 / n_h on their sum."""
     lambda_adversarial: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the generator's usual loss."""
 
     def shape(self, model: DcganConfig) -> tuple[int, int, int]:
-        """The layer, its features, and the denoiser's width, for such a model's discriminator.
+        """The layer, its number of features, and the denoiser's width, for this model's discriminator.
 
-        Raises PreimageError for a layer that it has not, squares that do not fill its maps, and a denoiser
-        narrower than its input.
+        Raises PreimageError for a layer that does not exist, squares that do not tile its maps, and a
+        denoiser narrower than its input.
         """
         shapes = layer_shapes(model)
         layer = self.layer or len(shapes)
@@ -73,7 +74,7 @@ class DenoiserConfig(Config):
             smaller = f", denoiser.pool={fits[0]}" if fits else ""
             raise PreimageError(
                 f"denoiser.width={width} is narrower than its input of {features:,} features, which it could "
-                f"not give back: set denoiser.width={features} or more{smaller}, or a smaller "
+                f"not reconstruct: set denoiser.width={features} or more{smaller}, or a smaller "
                 "model.base_channels"
             )
         return layer, features, width
@@ -82,7 +83,7 @@ class DenoiserConfig(Config):
 class DfmAlgorithm(GanAlgorithm):
     """A generator, a discriminator and, unless switched off, a denoiser of the discriminator's features.
 
-    Every gradient is taken with all networks as they were before the step; then all of them step (section 5).
+    Every gradient is computed with all networks as they were before the step; then all step (section 5).
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class DfmAlgorithm(GanAlgorithm):
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         """One update of all networks. The discriminator sees the generated images once: that pass gives its
-        own gradient, and then, without that of its weights, the generator's."""
+        own gradient and then, without its weights' gradient, the generator's."""
         networks = self.networks
         codes = self.draw_codes(len(images))
         with networks.autocast():
@@ -130,7 +131,7 @@ class DfmAlgorithm(GanAlgorithm):
         return metrics_of(loss_d, adversarial, real_logits, fake_logits) | more
 
     def _discriminate(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N,), and the features (N, n) that the denoiser models; without one, none."""
+        """Logits (N,), and the features (N, n) that the denoiser models; without a denoiser, no features."""
         if not self.denoiser:
             logits = self.networks["discriminator"](images)
             return upcast(logits), logits
@@ -139,7 +140,7 @@ class DfmAlgorithm(GanAlgorithm):
         return upcast(logits), features
 
     def _denoising_loss(self, features: Tensor, sigma: float) -> Tensor:
-        """Of the features (N, n) of this worker's real images, corrupted by N(0, sigma^2)."""
+        """The loss on the features (N, n) of this worker's real images, corrupted by N(0, sigma^2)."""
         shape = (self.networks.whole(len(features)), features.shape[1])
         noise = torch.randn(shape, generator=self.noise, device=self.noise.device) * sigma
         with self.networks.autocast():
@@ -148,7 +149,7 @@ class DfmAlgorithm(GanAlgorithm):
 
     @torch.no_grad()
     def _denoised(self, features: Tensor) -> Tensor:
-        """The generator's targets (N, n), normalised by the statistics of generated images alone."""
+        """The generator's targets (N, n), normalised by the statistics of generated images only."""
         with self.networks.autocast():
             return upcast(self.networks.unwrapped["denoiser"](features))
 

@@ -1,4 +1,4 @@
-"""What a training learns from, row by row: images, or codes of them."""
+"""Training examples, row by row: images, or their codes."""
 
 from typing import Any, Protocol
 
@@ -15,20 +15,20 @@ class Shard(Protocol):
         ...
 
     def on(self, device: torch.device) -> Any:
-        """The same rows, what is large of them on that device."""
+        """The same rows, with the large tensors on that device."""
         ...
 
     def batch(self, rows: Tensor, device: torch.device) -> Tensor:
-        """What a step is given of rows (n,): (n, ...) float32 on the device."""
+        """A step's inputs for rows (n,): (n, ...) float32 on the device."""
         ...
 
 
 class Examples(Protocol):
-    """All rows, as they are stored."""
+    """All rows, as stored."""
 
     @property
     def count(self) -> int: ...
 
     def read(self, start: int, stop: int) -> Any:
-        """The rows from `start` up to `stop`: a worker's share."""
+        """The rows from `start` up to `stop`: a worker's shard."""
         ...

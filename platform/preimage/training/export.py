@@ -1,4 +1,4 @@
-"""What a finished training leaves: the generator, and the codes of the images where it has them."""
+"""The export of a finished training run: the generator, and the images' codes if it has them."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -34,11 +34,11 @@ def export_generator(
     images: Images,
     seen: int,
 ) -> None:
-    """Write the generator folder, its prior fitted to the codes where that is how it has one, and the store.
+    """Write the generator folder, with a prior fitted to the codes if its config says so, and the store.
 
-    images: this worker's, of the dataset. seen: images that it was trained on, repetitions counted.
-    Every worker calls it and writes the codes of its own images. The store has a part for each lane of the
-    batch, so it is the same store for any number of workers, and a killed delivery goes on.
+    images: this worker's part of the dataset. seen: images trained on, counting repetitions.
+    Every worker calls this and writes the codes of its own images. The store has a part for each lane of the
+    batch, so it is the same for any number of workers, and a killed export resumes.
     """
     codes, run = algorithm.codes(), training.run
     folder, store = run.product("generator"), run.product("store")
@@ -51,7 +51,7 @@ def export_generator(
         return
     about = _about(worker.broadcast(card), run, dataset, history)
     batch = training.loop.batch_size
-    worker.run_or_fail_together(  # the first writes the plan, which the others then find
+    worker.run_or_fail_together(  # the main worker writes the plan, which the others then find
         lambda: StoreWriter(store, about, batch, dataset.count) if worker.is_main else None
     )
     writer = worker.run_or_fail_together(lambda: StoreWriter(store, about, batch, dataset.count))
@@ -61,7 +61,7 @@ def export_generator(
 
 
 def _fit(worker: Worker, algorithm: GeneratorAlgorithm, codes: OwnCodes | None) -> FittedPrior | None:
-    """The prior of a generator whose config says that it is fitted: to all workers' codes, or before."""
+    """The prior of a generator whose config says it is fitted: to all workers' codes, or beforehand."""
     config: Any = algorithm.generator.config
     if not codes:
         return algorithm.prior if config.prior == "fitted" else None  # pyright: ignore[reportAttributeAccessIssue]
@@ -84,7 +84,7 @@ def _about(card: GeneratorCard, run: RunFolder, dataset: Dataset, history: dict[
 def _write(
     writer: StoreWriter, worker: Worker, generator: nn.Module, images: Images, codes: OwnCodes, steps: int
 ) -> None:
-    """The parts that are missing of this worker's: those of its lanes."""
+    """Write this worker's missing parts: those of its lanes."""
     missing = set(range(writer.plan.parts)) - writer.done()
     first, last = part_of(writer.plan.parts, worker.rank, worker.world_size)
     edges = lanes(writer.plan.count, writer.plan.parts)[first : last + 1].tolist()
@@ -109,7 +109,7 @@ def _write(
 
 @torch.no_grad()
 def errors(generator: nn.Module, z: Tensor, pixels: Tensor) -> Iterator[Tensor]:
-    """The squared error per pixel (n,) of each image, (N, C, H, W) uint8, as its code (N, d) gives it."""
+    """Squared errors per pixel (n,) of images (N, C, H, W) uint8, as reconstructed from codes (N, d)."""
     for some, real in zip(z.split(CHUNK), pixels.split(CHUNK), strict=True):
         wanted = to_float(real.to(some.device))
         yield (generator(some) - wanted).square().flatten(1).mean(1)

@@ -1,4 +1,4 @@
-"""Run a training to its end: on Ray Train, or in this process."""
+"""Execute a training run: on Ray Train, or in this process."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,64 +13,64 @@ from preimage.training.training import Training
 from preimage.training.worker import Worker
 from preimage.work.reproducible import prepare_process
 
-SEEN_EVERY = 0.5
-"""Seconds between two looks at how far the workers are."""
+POLL_S = 0.5
+"""Seconds between two reads of the workers' progress."""
 
 
 def check_batch(loop: LoopConfig, resources: Resources) -> None:
-    """Raise PreimageError where a worker would have no image of a batch."""
+    """Raise PreimageError if a worker would have no image of a batch."""
     if loop.batch_size < resources.workers:
         raise PreimageError(
-            f"{resources.workers} workers cannot share a batch of {loop.batch_size} images: each needs one. "
-            "Set resources.workers lower, or training.batch_size higher."
+            f"{resources.workers} workers cannot share a batch of {loop.batch_size} images: each needs at "
+            "least one. Lower resources.workers, or raise training.batch_size."
         )
 
 
-def fit(training: Training, resources: Resources, advance: Callable[[int, int], None]) -> None:
-    """Train, resuming from the run's newest checkpoint; a worker that dies is replaced.
+def fit(training: Training, resources: Resources, on_progress: Callable[[int, int], None]) -> None:
+    """Train, resuming from the run's newest checkpoint; replaces workers that die.
 
-    `advance` is told how many images have been seen, and of how many.
-    Raises NonFiniteError, CheckpointError, DataError; PreimageError where workers keep dying.
+    on_progress: called with the images seen, and the total.
+    Raises NonFiniteError, CheckpointError, DataError; PreimageError if workers keep dying.
     """
     check_batch(training.loop, resources)
     training.run.forget_progress()
-    advance(0, training.loop.total_images)
-    with _watching(training.run, advance):
+    on_progress(0, training.loop.total_images)
+    with _watching(training.run, on_progress):
         if resources.backend == "local":
             _fit_here(training, resources)
         else:
             from preimage.training.on_ray import fit_on_ray  # Ray is not needed otherwise
 
             fit_on_ray(training, resources)
-    advance(training.loop.total_images, training.loop.total_images)
+    on_progress(training.loop.total_images, training.loop.total_images)
 
 
 def _fit_here(training: Training, resources: Resources) -> None:
     if resources.workers > 1:
         raise PreimageError(
-            "resources.backend=local is one process: set resources.workers=1, or backend=ray."
+            "resources.backend=local runs one process: set resources.workers=1, or backend=ray."
         )
     prepare_process(resources.cpus_per_worker)
     train(Worker.of_process_group(), training)
 
 
 @contextmanager
-def _watching(run: RunFolder, advance: Callable[[int, int], None]) -> Iterator[None]:
-    """Show how far the workers are, wherever they are, from what the first of them writes down."""
-    over = threading.Event()
+def _watching(run: RunFolder, on_progress: Callable[[int, int], None]) -> Iterator[None]:
+    """Report the workers' progress, wherever they are, from what the main worker writes."""
+    stopped = threading.Event()
 
     def look() -> None:
-        while not over.wait(SEEN_EVERY):
+        while not stopped.wait(POLL_S):
             try:
                 if state := run.progress():
-                    advance(min(state["done"], state["total"] - 1), state["total"])
+                    on_progress(min(state["done"], state["total"] - 1), state["total"])
             except StorageError:
-                continue  # out of reach for a moment; the work itself says so if it stays
+                continue  # unreachable for a moment; if it lasts, the work itself reports it
 
     thread = threading.Thread(target=look, name="progress", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         thread.join(timeout=10)

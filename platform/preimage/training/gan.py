@@ -24,16 +24,16 @@ METRICS = ("discriminator_loss", "generator_loss", "real_probability", "generate
 """What a step records: both losses, and the discriminator's mean D(x) and D(G(z))."""
 
 CODES = 1
-"""What the codes of a step are drawn for."""
+"""The random stream of a step's codes."""
 
 
 @dataclass(frozen=True)
 class InitFrom:
-    """Where a GAN goes on from, and where its codes come from, unless it begins at its seed and its config.
-    It travels to workers."""
+    """Where a GAN's initial networks and its prior come from, if not from its seed and config. It is sent to
+    workers."""
 
     resume_from: Folder | None = None
-    """The checkpoints of an earlier GAN, whose networks and optimisers these go on from."""
+    """The checkpoints of an earlier GAN run, whose networks and optimisers this run continues."""
     prior: Folder | None = None
     """A fitted prior."""
 
@@ -42,7 +42,7 @@ FROM_SCRATCH = InitFrom()
 
 
 class GanPair:
-    """A generator and a discriminator, one step of each a batch: of images, or of anything else."""
+    """A generator and a discriminator of images, or of anything else: one step of each per batch."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class GanPair:
         optimizer: OptimizerConfig,
         others: Mapping[str, nn.Module] = MappingProxyType({}),
     ) -> None:
-        """prior: of what the generator is given. others: more networks that learn."""
+        """prior: of the generator's inputs. others: more networks to train."""
         self.worker, self.seed, self.prior = context.worker, context.seed, prior
         self.random = context.random(CODES)
         self.generator, self.discriminator = pair
@@ -60,10 +60,10 @@ class GanPair:
         self.networks = Networks(context, unwrapped | dict(others), optimizer)
 
     def begin(self) -> None:
-        """Nothing: its weights follow from the seed."""
+        """Nothing to do: the weights come from the seed."""
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
-        """The discriminator's update, then the generator's, on one and the same batch of generated images."""
+        """Update the discriminator, then the generator, on the same batch of generated images."""
         codes = self.draw_codes(len(images))
         with self.networks.autocast():
             generated = self.networks["generator"](codes)
@@ -97,7 +97,7 @@ class GanPair:
         return {}
 
     def load_sharded_state(self, state: dict[str, Any]) -> None:
-        """There is none."""
+        """Nothing to do: there is no sharded state."""
 
     def samples(self, count: int) -> Tensor | None:
         return fixed_samples(self.generator, self.prior, self.seed, count)
@@ -114,26 +114,26 @@ class GanAlgorithm(GanPair):
         origin: InitFrom = FROM_SCRATCH,
         others: Mapping[str, nn.Module] = MappingProxyType({}),
     ) -> None:
-        """Raises PriorError where a fitted prior's codes have another dimension than the generator's."""
+        """Raises PriorError if a fitted prior's codes have another dimension than the generator's."""
         self.resume_from = origin.resume_from
         prior = _fitted(origin.prior, model) if origin.prior else make_prior(model.prior, model.latent_dim)
         super().__init__(context, build_pair(model, context.seed), prior, optimizer, others)
 
     def begin(self) -> None:
-        """Nothing where its weights follow from the seed. Raises CheckpointError for a start without any."""
+        """Load pretrained networks, if any; else the weights come from the seed. Raises CheckpointError."""
         if self.resume_from:
             self.networks.load_pretrained(result_of(self.resume_from))
 
     def codes(self) -> None:
-        """A GAN has none: they are found by inversion."""
+        """None: inversion finds a GAN's codes."""
 
 
 def _fitted(folder: Folder, model: DcganConfig) -> Prior:
     prior = load_fitted(folder)
     if prior.latent_dim != model.latent_dim:
         raise PriorError(
-            f"{folder.uri} is a prior of codes of {prior.latent_dim} components, the generator's have "
-            f"{model.latent_dim}: fit one to a store of this generator's codes"
+            f"the prior must be for codes of {model.latent_dim} components, as the generator's, but "
+            f"{folder.uri} is for {prior.latent_dim}: fit one to a store of this generator's codes"
         )
     return prior
 

@@ -1,4 +1,4 @@
-"""GLO as an algorithm: a generator and one code an image, both learned by descent on the reconstructions
+"""GLO as an algorithm: a generator and one code per image, both learned by descent on the reconstruction loss
 (Bojanowski et al. 2018; glo, section 2)."""
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ METRICS = ("loss", "code_norm")
 """What a step records: the mean loss of an image, and the mean norm of the batch's codes."""
 
 CHUNK = 1024
-"""Images at a time while principal components are computed."""
+"""Images at a time for principal components."""
 
 
 LossName = Literal["l2", "lap1"]
@@ -35,14 +35,14 @@ class CodesConfig(Config):
     """How the codes are learned."""
 
     init: Literal["pca", "random"] = "pca"
-    """Where the codes begin: at the images' principal components, or at N(0, I / d)."""
+    """Initial codes: the images' principal components, or draws from N(0, I / d)."""
     lr: PositiveFloat = 0.1
     """Learning rate of a code, on its own image's loss."""
 
 
 class GloAlgorithm:
     """The codes are rows of a table beside this worker's images, on its device, and never leave it: only the
-    generator's gradient is averaged over workers, and a step touches the batch's rows alone."""
+    generator's gradient is averaged over workers, and a step changes only the batch's rows."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class GloAlgorithm:
         codes: CodesConfig,
         optimizer: OptimizerConfig,
     ) -> None:
-        """loss: `l2`, the squared error's mean over pixels, or `lap1`, the Laplacian pyramids' distance."""
+        """loss: `l2`, the mean squared error over pixels, or `lap1`, the distance of Laplacian pyramids."""
         self.worker, self.images, self.seed = context.worker, context.images, context.seed
         self.loss, self.config = loss, codes
         self.generator, _ = build_pair(model, context.seed)
@@ -61,11 +61,11 @@ class GloAlgorithm:
         self.table = torch.zeros(count, model.latent_dim, device=self.worker.device)
 
     def begin(self) -> None:
-        """Where the codes start: at what PCA says of the images, or at random.
+        """Set the initial codes: the images' PCA scores, or random.
 
-        PCA's scores of images in [-1, 1] have norms of ten and more, and projected they would all lie on the
+        PCA's scores of images in [-1, 1] have norms of ten and more, and would all be projected onto the
         sphere: they are divided by the root of their mean squared norm. Random codes are drawn from
-        N(0, I / d). Either way their mean squared norm is 1 before they are projected onto the ball.
+        N(0, I / d). Either way their mean squared norm is 1 before the projection onto the ball.
         """
         d = self.table.shape[1]
         if self.config.init == "pca":
@@ -77,15 +77,15 @@ class GloAlgorithm:
         self.table.copy_(project(codes))
 
     def _batches(self) -> Iterator[Tensor]:
-        """This worker's images, some at a time."""
+        """This worker's images, in batches."""
         for some in self.images.pixels.split(CHUNK):
             yield to_float(some.to(self.worker.device))
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         """One step of both, from one gradient (glo, eq. 1).
 
-        The generator descends on the mean loss over the batch of all workers, each code on its own image's
-        loss: its step does not depend on how many images share the batch. Then codes are projected.
+        The generator descends on the mean loss over all workers' batch, each code on its own image's loss:
+        its step does not depend on the batch size. Then the codes are projected.
         """
         codes = self.table[rows].requires_grad_()
         with self.networks.autocast():
@@ -94,7 +94,7 @@ class GloAlgorithm:
         self.networks.backward(loss.mean(), ["generator"])
         assert codes.grad is not None
         each = len(rows) / self.networks.weight
-        slope = codes.grad * each  # of each image's own loss, not of the mean
+        slope = codes.grad * each  # the gradient of each image's own loss, not of the mean
         mean, moved = loss.detach().mean(), codes.detach() - self.config.lr * slope
         self.networks.step(["generator"], number, {"loss": mean, "codes' step": moved.norm()})
         moved = project(moved)
@@ -102,7 +102,7 @@ class GloAlgorithm:
         return {"loss": mean, "code_norm": moved.norm(dim=1).mean()}
 
     def _loss(self, made: Tensor, images: Tensor) -> Tensor:
-        """One loss an image, (n,)."""
+        """One loss per image, (n,)."""
         if self.loss == "l2":
             return (made - images).square().flatten(1).mean(1)
         return lap1(made, images)
@@ -120,7 +120,7 @@ class GloAlgorithm:
         self.table.copy_(state["codes"])
 
     def samples(self, count: int) -> Tensor:
-        """Of the Gaussian that fits this worker's codes now (glo, section 3.3.2)."""
+        """Samples of the Gaussian fitted to this worker's current codes (glo, section 3.3.2)."""
         prior = Gaussian.fit(Moments.empty(self.table.shape[1]).update(self.table), "ball")
         return fixed_samples(self.generator, prior, self.seed, count)
 

@@ -1,4 +1,4 @@
-"""The classes of a dataset's images: what a classifier is trained on, and held to."""
+"""The classes of a dataset's images: what a classifier is trained and tested on."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,13 @@ from preimage.data.dataset import Dataset
 from preimage.errors import DataError
 
 PIECE = 8192
-"""Images read at a time."""
+"""Images to read at a time."""
 
 NAMED = 5  # classes in a message
 
 
 def labels_of(dataset: Dataset, first: int = 0) -> Tensor:
-    """The classes (n,) int64 of a dataset's images from `first` on. Raises DataError where one has none."""
+    """The classes (n,) int64 of a dataset's images from `first` on. Raises DataError if one has none."""
     pieces = (
         dataset.read(begin, min(begin + PIECE, dataset.count)).labels
         for begin in range(first, dataset.count, PIECE)
@@ -24,43 +24,43 @@ def labels_of(dataset: Dataset, first: int = 0) -> Tensor:
 
 
 def require_labels(labels: Tensor, what: str) -> None:
-    """Raise DataError where an image has no class."""
-    without = int((labels < 0).sum())
-    if without:
+    """Raise DataError if an image has no class."""
+    unlabelled = int((labels < 0).sum())
+    if unlabelled:
         raise DataError(
-            f"{without:,} of {len(labels):,} images of {what} have no label, and a classifier learns from "
-            "labels: name a source with classes (preimage data list), or a folder of images with a folder "
+            f"a classifier learns from labels, but {unlabelled:,} of {len(labels):,} images of {what} have "
+            "none: name a source with classes (preimage data list), or a folder of images with a folder "
             "for each class"
         )
 
 
 def classes_of(dataset: Dataset, labels: Tensor) -> list[str]:
-    """Names of a dataset's classes, by label. Raises DataError where there is one alone."""
+    """Names of a dataset's classes, by label. Raises DataError if there is only one."""
     names = dataset.classes or [str(label) for label in range(int(labels.max()) + 1)]
     if len(names) < 2:
         raise DataError(
-            f"all images of {dataset.config.source} are of one class, {names[0]!r}: there is "
-            "nothing to tell apart"
+            f"a classifier needs at least two classes, but all images of {dataset.config.source} are of "
+            f"class {names[0]!r}"
         )
     return names
 
 
 def require_known(held_out: Tensor, names: list[str], trained: Tensor, own: list[str]) -> None:
-    """Raise DataError where held-out images are of a class that the classifier cannot know.
+    """Raise DataError if held-out images have a class that the classifier cannot know.
 
-    held_out, trained: labels of both sets. names, own: names by label of each.
+    held_out, trained: the labels of both sets. names, own: their class names by label.
     """
     known = {own[label] for label in trained.unique().tolist()}
-    strange = [names[label] for label in held_out.unique().tolist() if names[label] not in known]
-    if strange:
+    unknown = [names[label] for label in held_out.unique().tolist() if names[label] not in known]
+    if unknown:
         raise DataError(
-            f"there are more classes than the classifier knows: no training image is of "
-            f"{_some(strange)}, but held-out images are. Train on more images "
-            "(data.max_images), or name other held-out ones with test"
+            f"held-out images have classes that the classifier does not know: no training image is of "
+            f"{_some(unknown)}. Train on more images (data.max_images), or name other held-out images "
+            "with test"
         )
     if names != own:
         raise DataError(
-            "the held-out images' classes are numbered otherwise than the training's "
+            "the held-out images' class numbers differ from the training images' "
             f"({_some(names)}; {_some(own)}): make them train/ and test/ of one folder"
         )
 

@@ -1,5 +1,5 @@
-"""The loop: batches in, metrics, samples and checkpoints out. It runs the same on Ray and in this process,
-on one worker or many."""
+"""The training loop: batches in; metrics, samples and checkpoints out. It runs the same on Ray and in this
+process, on one worker or many."""
 
 import os
 import time
@@ -21,10 +21,10 @@ GRID = 64
 
 
 def train(worker: Worker, training: Training) -> None:
-    """Train to the end, from the newest checkpoint where there is one.
+    """Train to the end, from the newest checkpoint if there is one.
 
-    Leaves checkpoints, records of metrics and grids of samples in the run's folder, at the end the generator,
-    and a latent store where the method gives codes. Raises NonFiniteError, CheckpointError, DataError.
+    Writes checkpoints, metrics and sample grids to the run's folder, and at the end what `training.export`
+    writes, such as the generator. Raises NonFiniteError, CheckpointError, DataError.
     """
     dataset, images, first = worker.run_or_fail_together(lambda: _open(worker, training))
     context = AlgorithmContext(worker, images, training.loop, training.seed)
@@ -33,7 +33,7 @@ def train(worker: Worker, training: Training) -> None:
     if training.evaluation:
         loop.evaluator = training.evaluation.evaluator(worker, images, first, training.seed)
     found = checkpoints.newest(training.run.product("checkpoints")) if worker.is_main else None
-    found = worker.broadcast(found)  # the first worker chooses for all
+    found = worker.broadcast(found)  # the main worker chooses for all
     if found:
         worker.run_or_fail_together(lambda: loop.resume(found))
     else:
@@ -46,12 +46,12 @@ def train(worker: Worker, training: Training) -> None:
 
 
 class Loop:
-    """The state of a training between two steps."""
+    """The state of a training run between two steps."""
 
     def __init__(
         self, worker: Worker, training: Training, algorithm: Algorithm, images: Shard, count: int
     ) -> None:
-        """count: images of the dataset, of which `images` are this worker's. Raises DataError."""
+        """count: images in the dataset, of which `images` is this worker's shard. Raises DataError."""
         self.worker, self.algorithm, self.images, self.count = worker, algorithm, images, count
         self.config, self.run_folder, self.identity = training.loop, training.run, training.identity
         self.seen = 0
@@ -89,7 +89,7 @@ class Loop:
             self._show_progress()
 
     def _passed(self, every: int) -> bool:
-        """Whether the last step reached or crossed a multiple of so many images."""
+        """Whether the last step reached or crossed a multiple of `every` images."""
         return self.seen // every > (self.seen - self.config.batch_size) // every
 
     def _record(self) -> None:
@@ -107,14 +107,14 @@ class Loop:
         self._stop_early(metrics)
 
     def _stop_early(self, metrics: dict[str, float]) -> None:
-        """Raise StoppedEarly, on every worker, where the rule says so."""
+        """Raise StoppedEarly, on every worker, if the rule says so."""
         if self.rule:
             reason = self.worker.broadcast(self.rule(self.seen, metrics) if self.worker.is_main else None)
             if reason:
                 raise StoppedEarly(reason)
 
     def _mean_sums(self) -> dict[str, Tensor]:
-        """Of the metrics since the last record, over the workers."""
+        """The metrics' sums since the last record, averaged over the workers."""
         if not self.sums:
             return {}
         own = torch.stack([value.float() for value in self.sums.values()])
@@ -133,7 +133,7 @@ class Loop:
         )
 
     def _checkpoint(self) -> None:
-        scores = self._evaluator()
+        scores = self._evaluate()
         score = scores.get(self.config.select_by or "", self._score())
         meta = {"images": self.seen, "config": self.identity, "score": score}
         self.sums = self._mean_sums()
@@ -149,8 +149,8 @@ class Loop:
             checkpoints.prune(folder, self.config.lowest_is_best)
             self._show_progress()
 
-    def _evaluator(self) -> dict[str, float]:
-        """The scores of samples, recorded, where the training asks for them."""
+    def _evaluate(self) -> dict[str, float]:
+        """Score and record samples, if the training run has an evaluator."""
         if not self.evaluator:
             return {}
         scores = self.evaluator.score(self.algorithm)
@@ -160,13 +160,13 @@ class Loop:
         return scores
 
     def _score(self) -> float | None:
-        """The chosen metric, averaged over the records since the last checkpoint."""
+        """The `select_by` metric, averaged over the records since the last checkpoint."""
         score = self.score_sum / self.score_count if self.score_count else None
         self.score_sum, self.score_count = 0.0, 0
         return score if score is not None and score == score else None
 
     def resume(self, found: checkpoints.Checkpoint) -> None:
-        """Take up a checkpoint. Raises CheckpointError where the config is another."""
+        """Load a checkpoint. Raises CheckpointError if its config differs."""
         checkpoints.require_same(found, self.identity)
         shared = found.shared()
         self.algorithm.load_replicated_state(shared["algorithm"])
@@ -183,19 +183,19 @@ class Loop:
         torch.set_rng_state(shared["random"])
 
     def chosen(self) -> checkpoints.Checkpoint:
-        """The checkpoint that becomes the result: the best by the chosen metric, or the newest.
+        """The checkpoint that becomes the result: the best by `select_by`, or the newest.
 
-        Raises CheckpointError where none is whole.
+        Raises CheckpointError if none is complete.
         """
         folder = self.run_folder.product("checkpoints")
         best = checkpoints.best(folder, self.config.lowest_is_best) if self.config.select_by else None
         if found := best or checkpoints.newest(folder):
             return found
-        raise CheckpointError(f"{folder.uri} holds no whole checkpoint; run the same command again")
+        raise CheckpointError(f"{folder.uri} holds no complete checkpoint; run the same command again")
 
 
 class Clock:
-    """Images a second since the loop began here, and when the next sign of life is due."""
+    """Images per second since this loop started, and when to write progress next."""
 
     def __init__(self, seen: int = 0, every: float = 1.0) -> None:
         self.seen, self.every = seen, every
@@ -210,23 +210,23 @@ class Clock:
         return True
 
     def rate(self, seen: int) -> float:
-        """Since the loop began here."""
+        """Images per second since this loop started."""
         return (seen - self.seen) / max(time.monotonic() - self.start, 1e-9)
 
     def lap(self, seen: int) -> float:
-        """Since the last lap."""
+        """Images per second since the last lap."""
         before, self.last = self.last, (seen, time.monotonic())
         return (seen - before[0]) / max(self.last[1] - before[1], 1e-9)
 
 
 def _open(worker: Worker, training: Training) -> tuple[Examples, Shard, int]:
-    """All examples, this worker's of them, and where these begin. Raises DataError."""
+    """All examples, this worker's shard, and the row where it begins. Raises DataError."""
     examples = training.open(training.dataset)
     require_batch(examples.count, training.loop.batch_size)
     edges = shares(examples.count, training.loop.batch_size, worker.world_size)
-    share = examples.read(edges[worker.rank], edges[worker.rank + 1])
+    shard = examples.read(edges[worker.rank], edges[worker.rank + 1])
     return (
         examples,
-        share.on(worker.device) if training.data_device == "device" else share,
+        shard.on(worker.device) if training.data_device == "device" else shard,
         edges[worker.rank],
     )

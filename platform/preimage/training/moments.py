@@ -7,7 +7,7 @@ from preimage.training.worker import Worker
 
 
 def over_workers(worker: Worker, own: Moments) -> Moments:
-    """Of what all workers have together, on each of them."""
+    """The moments of all workers' codes together, on each worker."""
     count = torch.tensor(float(own.count), dtype=torch.float64)
     parts = (worker.sum(each.to(worker.device)).cpu() for each in (count, own.total, own.gram))
     count, total, gram = parts

@@ -12,9 +12,9 @@ def check_finite(
 ) -> None:
     """Raise NonFiniteError on every worker if a scalar or gradient of any worker is not finite.
 
-    losses: scalars by what a person would call them, "discriminator's loss".
+    losses: scalars by readable names, such as "discriminator's loss".
 
-    One reduction and one look from the host a call; the tensor at fault is searched for only then.
+    Costs one reduction and one host sync per call; searches for the tensor at fault only after a failure.
     """
     gradients = [p.grad for network in networks.values() for p in network.parameters() if p.grad is not None]
     total = torch.nn.utils.get_total_norm(gradients) + sum(loss.detach() for loss in losses.values())
@@ -23,7 +23,7 @@ def check_finite(
     blame = [blamed for blamed in worker.gather(_first_non_finite(losses, networks)) if blamed]
     culprit = blame[0] if blame else "the sum of the gradients"
     raise NonFiniteError(
-        f"{culprit} is not finite at step {step}. The update was not made and the last good checkpoint "
+        f"{culprit} is not finite at step {step}. The update was skipped and the last good checkpoint "
         "is kept. Try a lower learning rate, or precision=float32 if this was bf16."
     )
 

@@ -1,4 +1,4 @@
-"""An algorithm's networks and optimisers: parallel over the workers, updated with care, saved as one."""
+"""An algorithm's networks and optimisers: parallel over workers, checked before updates, saved together."""
 
 import os
 import shutil
@@ -16,12 +16,12 @@ from preimage.training.nan_check import check_finite
 from preimage.work.reproducible import seed_of
 
 SAMPLES = 2
-"""What the codes of sample grids are drawn for; learners use 1 for those of their steps."""
+"""The random stream of sample grids' codes; algorithms use 1 for their steps."""
 
 
 class Networks:
-    """Networks by name, each with an optimiser of its own. `unwrapped` are the modules that are saved;
-    `networks[name]` is what a step calls: its gradients are averaged over the workers."""
+    """Networks by name, each with its own optimiser. `unwrapped` holds the modules to save; a step calls
+    `networks[name]`, whose gradients are averaged over the workers."""
 
     def __init__(
         self, context: AlgorithmContext, unwrapped: Mapping[str, nn.Module], optimizer: OptimizerConfig
@@ -44,15 +44,15 @@ class Networks:
         return self.parallel[name]
 
     def autocast(self) -> torch.autocast:
-        """The precision that forward passes are made in."""
+        """The precision of forward passes."""
         return torch.autocast(self.worker.device.type, torch.bfloat16, enabled=self.loop.precision == "bf16")
 
     def whole(self, count: int) -> int:
-        """Images of all workers together, where this one has so many."""
+        """The size of the whole batch, given this worker's part of it."""
         return round(count * self.worker.world_size / self.weight)
 
     def backward(self, loss: Tensor, names: Iterable[str], **how: Any) -> None:
-        """The gradient of a loss, a mean over this worker's images, in place of what these networks had.
+        """Replace these networks' gradients with those of a loss, a mean over this worker's images.
 
         how: as for `Tensor.backward`.
         """
@@ -65,7 +65,7 @@ class Networks:
         return torch.autograd.grad(self._weighted(loss), at)[0]
 
     def backward_from(self, output: Tensor, slope: Tensor, name: str) -> None:
-        """The gradient of a network, in place of what it had, from a loss's slope at its output."""
+        """Replace a network's gradients, given a loss's gradient at its output."""
         self.optimizers[name].zero_grad()
         output.backward(slope)
 
@@ -73,10 +73,10 @@ class Networks:
         return loss if self.weight == 1 else loss * self.weight
 
     def step(self, names: Iterable[str], number: int, finite: dict[str, Tensor]) -> None:
-        """Update these networks by their gradients.
+        """Update these networks with their gradients.
 
-        Raises NonFiniteError on all workers, before any update, where a gradient or one of the scalars
-        `finite` (losses by their names) is not finite on any of them.
+        Raises NonFiniteError on all workers, before any update, if a gradient or one of the scalars in
+        `finite` (losses by name) is not finite on any of them.
         """
         names = list(names)
         check_finite(self.worker, number, finite, {name: self.unwrapped[name] for name in names})
@@ -93,9 +93,9 @@ class Networks:
             self.optimizers[name].load_state_dict(state[f"{name}_optimizer"])
 
     def load_pretrained(self, state: dict[str, Any]) -> None:
-        """The networks and optimisers of these names in another algorithm's state; the others stay.
+        """Load the networks and optimisers of the same names from another algorithm's state; keep the others.
 
-        Raises CheckpointError where it lacks generator or discriminator, or theirs have other shapes.
+        Raises CheckpointError if it lacks generator or discriminator, or theirs have other shapes.
         """
         known = {name: network for name, network in self.unwrapped.items() if name in state}
         try:
@@ -106,12 +106,12 @@ class Networks:
                 self.optimizers[name].load_state_dict(state[f"{name}_optimizer"])
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(
-                f"the run named by `start` is of other networks, and cannot be gone on from: {error}"
+                f"the run in resume_from has other networks, so training cannot continue from it: {error}"
             ) from error
 
 
 def _require_compiler() -> None:
-    """Raise PreimageError where torch.compile would find no compiler for this processor."""
+    """Raise PreimageError if torch.compile would find no compiler for this CPU."""
     if not any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++"))):
         raise PreimageError(
             "training.compile=true needs a C++ compiler on every worker without a GPU, and there is none: "
@@ -121,7 +121,7 @@ def _require_compiler() -> None:
 
 @torch.no_grad()
 def fixed_samples(generator: nn.Module, prior: Prior, seed: int, count: int) -> Tensor:
-    """Images (count, C, H, W) of a generator in eval mode: of the same draws every time for one seed."""
+    """Images (count, C, H, W) of a generator in eval mode; the same seed always gives the same draws."""
     device = next(generator.parameters()).device
     codes = prior.sample(count, torch.Generator().manual_seed(seed_of(seed, SAMPLES)))
     training = generator.training

@@ -1,8 +1,8 @@
 """The loop on Ray Train's workers.
 
 Ray Train places the workers, joins them in a process group and replaces them when they die; an elastic
-training begins again with as many as there is room for. Checkpoints are our own (see `checkpoints`): they
-are the same files without Ray and for any number of workers, and none of Ray's state has to survive a crash.
+training run restarts with as many as fit. Checkpoints are our own (see `checkpoints`): they are the same
+files without Ray and for any number of workers, and none of Ray's state has to survive a crash.
 """
 
 import logging
@@ -32,17 +32,17 @@ from preimage.work.reproducible import prepare_process
 FAILURE = "failure.json"
 
 SILENCE_S = 1200
-"""How long workers wait for one of them in one operation before they give it up as stuck, and begin again."""
+"""How long workers wait for each other in one operation before they count as stuck and restart."""
 
 GROW_EVERY_S = 30.0
-"""How often an elastic training looks for room for more workers. Ray's own view is up to 20 s old."""
+"""How often an elastic training run looks for room for more workers. Ray's own view is up to 20 s old."""
 
 GROUP_START, REGROUP_S = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", 15
-"""How long an elastic training waits for room that Ray thought there was, before it looks again."""
+"""How long an elastic training run waits for room that Ray reported, before it looks again."""
 
 
 def fit_on_ray(training: Training, resources: Resources) -> None:
-    """Train on `resources.workers` Ray workers, or from `min_workers` on. Raises what `train` raises."""
+    """Train on `resources.workers` Ray workers, or at least `min_workers`. Raises what `train` raises."""
     use_gpu = require(resources)
     run = training.run.folder
     run.remove(FAILURE)
@@ -70,8 +70,8 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
     except (ray.train.TrainingFailedError, RayActorError) as error:
         kind = StorageError if "StorageError: " in str(error) else PreimageError
         raise kind(
-            f"training failed after {resources.max_failures} resumptions: {_last_line(error)}. "
-            "What was saved is kept: run the same command again to go on from there."
+            f"training failed after {resources.max_failures} restarts: {_last_line(error)}. "
+            "Checkpoints are kept: run the same command again to resume."
         ) from error
     _raise_failure(training)
     (run / "ray").delete()
@@ -79,7 +79,7 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
 
 @contextmanager
 def _ctrl_c_stays_ours() -> Iterator[None]:
-    """Ray Train takes SIGINT over, for good, and turns it into SystemExit once its workers are stopped."""
+    """Undo Ray Train's permanent SIGINT handler, which raises SystemExit once its workers are stopped."""
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT)
     try:
@@ -93,7 +93,7 @@ def _ctrl_c_stays_ours() -> Iterator[None]:
 
 @contextmanager
 def _regrouping_soon(elastic: bool) -> Iterator[None]:
-    """Ray takes this from the environment alone: a group of fixed size may as well wait longer."""
+    """Ray reads this only from the environment. Only elastic runs set it: a fixed group can wait longer."""
     before = os.environ.get(GROUP_START)
     if elastic:
         os.environ[GROUP_START] = str(REGROUP_S)
@@ -106,14 +106,14 @@ def _regrouping_soon(elastic: bool) -> Iterator[None]:
 
 
 def _work(config: dict[str, Any]) -> None:
-    """One Ray worker. A mistake the user can fix is written down, not retried: it would only come back."""
+    """One Ray worker. Writes a failure that the user can fix to a file instead of letting Ray retry it."""
     logging.getLogger("preimage").setLevel(logging.INFO)
     training: Training = config["training"]
     prepare_process(config["cpus"])
     try:
         train(Worker.of_process_group(), training)
     except StorageError:
-        raise  # one worker's alone, and a disk may have room again when Ray Train retries
+        raise  # affects one worker alone, and the disk may have room again when Ray Train retries
     except PreimageError as error:  # raised by all workers alike
         training.run.folder.write_json(FAILURE, plain(error))
 
@@ -124,6 +124,6 @@ def _raise_failure(training: Training) -> None:
 
 
 def _last_line(error: Exception) -> str:
-    """What a worker raised, without the traceback and the class before it."""
+    """A worker's error message, without the traceback and the class name."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return re.sub(r"^[\w.]+(Error|Exception): ", "", lines[-1]).rstrip(".") if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""PGAN as an algorithm: a second GAN, whose images are codes (flexible-priors, section 3)."""
+"""PGAN as an algorithm: a second GAN, which generates codes (flexible-priors, section 3)."""
 
 from dataclasses import dataclass
 
@@ -23,11 +23,11 @@ from preimage.training.worker import Worker
 from preimage.work.reproducible import seed_of
 
 SCORE = "energy_distance"
-"""What is recorded at every checkpoint: the distance of its codes to held-out ones."""
+"""Recorded at every checkpoint: the distance of its codes from held-out ones."""
 
 
 class PganAlgorithm(GanPair):
-    """A generator that makes standardised codes of noise, and a discriminator of them."""
+    """A generator from noise to standardised codes, and a discriminator of codes."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class PganAlgorithm(GanPair):
         optimizer: OptimizerConfig,
         images: Folder | None = None,
     ) -> None:
-        """images: the generator whose codes they are, for samples to look at.
+        """images: the generator that the codes belong to, for sample grids.
 
         Raises GeneratorError, PriorError.
         """
@@ -49,21 +49,21 @@ class PganAlgorithm(GanPair):
         self.images = load_generator(images)[0].to(self.worker.device) if images else None
 
     def begin(self) -> None:
-        """Nothing: its weights follow from the seed."""
+        """Nothing to do: the weights come from the seed."""
 
     def as_prior(self) -> Network:
-        """The distribution of codes that its generator is now, in eval mode."""
+        """The current generator, in eval mode, as a distribution of codes."""
         return folded(self.generator, self.mean, self.scale)  # pyright: ignore[reportArgumentType]
 
     def samples(self, count: int) -> Tensor | None:
-        """Images (count, C, H, W) of the codes that it makes, where their generator is known."""
+        """Images (count, C, H, W) of generated codes, if the codes' generator is known."""
         return fixed_samples(self.images, self.as_prior(), self.seed, count) if self.images else None
 
 
 def export_prior(
     worker: Worker, algorithm: PganAlgorithm, training: Training, codes: CodeSet, rows: CodeRows, seen: int
 ) -> None:
-    """Write the prior folder. seen: codes that the algorithm was trained on, repetitions counted."""
+    """Write the prior folder. seen: codes trained on, counting repetitions."""
     history = training.history | {"codes_seen": seen}
     worker.run_or_fail_together(
         lambda: (
@@ -76,8 +76,7 @@ def export_prior(
 
 @dataclass(frozen=True, eq=False)
 class CodeEvaluation:
-    """How far an algorithm's codes are from some that it does not learn from, (m, d). It travels to
-    workers."""
+    """Makes each worker's CodeEvaluator from held-out codes (m, d). It is sent to workers."""
 
     unseen: Tensor
 
@@ -87,7 +86,7 @@ class CodeEvaluation:
 
 @dataclass(frozen=True, eq=False)
 class CodeEvaluator:
-    """Scores an algorithm's codes, of the same noise each time, against held-out ones (m, d)."""
+    """Scores an algorithm's codes against held-out ones (m, d), with the same noise every time."""
 
     unseen: Tensor
     seed: int

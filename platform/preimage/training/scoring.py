@@ -1,4 +1,4 @@
-"""Scores of a generator's samples while it trains."""
+"""Score a generator's samples at every checkpoint of its training run."""
 
 from __future__ import annotations
 
@@ -22,51 +22,52 @@ SCORES = {
     "classifier": ("classifier_score", "classifier_frechet_distance", "class_entropy"),
     "inception": ("inception_score", "fid", "class_entropy"),
 }
-"""What is recorded, by the kind of network."""
+"""The recorded metrics, by kind of scoring network."""
 
 DRAWN = 3
-"""What the codes of scored samples are drawn for; learners use 1 and 2."""
+"""The random stream of scored samples' codes; algorithms use 1 and 2."""
 
 BATCH = 64
-"""Images made and scored at a time."""
+"""Images to generate and score at a time."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """What samples are scored through, and how many. It travels to workers."""
+    """An Evaluation of generators: the scoring network, and how many samples to score. It is sent to workers
+    and makes each worker's Evaluator there."""
 
     source: ScorerSource
     images: int
-    """Samples of every score, and real images that they are compared with."""
+    """Samples per score, and real images to compare them with."""
 
     def evaluator(self, worker: Worker, images: Images, first: int, seed: int) -> Evaluator:
         return Evaluator(worker, self, images, first, seed)
 
 
 class Evaluator:
-    """Scores samples of the same codes each time, each worker its part of them.
+    """A CheckpointEvaluator of generators: scores samples of the same codes every time, each worker its part.
 
-    images: the worker's share, which begins at row `first` of a dataset whose first images are the real ones.
-    Raises ClassifierError where the scoring network cannot be opened.
+    images: the worker's shard, which begins at row `first` of the dataset; the dataset's first images are the
+    real ones. Raises ClassifierError if the scoring network cannot be opened.
     """
 
     def __init__(self, worker: Worker, scoring: Scoring, images: Images, first: int, seed: int) -> None:
         self.worker, self.count, self.seed = worker, scoring.images, seed
         self.scorer = worker.run_or_fail_together(lambda: scoring.source.open(worker.device))
         real = images.pixels[: max(0, scoring.images - first)]
-        seen = real if len(real) else images.pixels[:1]  # one, to know how many features there are
+        seen = real if len(real) else images.pixels[:1]  # one image, to learn the number of features
         some = [self.scorer(pixels.to(worker.device)) for pixels in seen.split(BATCH)]
         features = torch.cat([each for _, each in some])[: len(real)]
         self.real = over_workers(worker, Moments.empty(features.shape[1]).update(features))
 
     def score(self, algorithm: Any) -> dict[str, float]:
-        """Of an algorithm's generator, with codes of its prior."""
+        """Score an algorithm's generator, with codes of its prior."""
         return self.of(algorithm.generator, algorithm.prior)
 
     def of(self, generator: nn.Module, prior: Prior) -> dict[str, float]:
-        """The score of all samples as one split, the distance to real images, the entropy of classes in nats.
+        """Score all samples as one split: the score, the distance to real images, the class entropy in nats.
 
-        generator: on the worker's device; it is used in eval mode and left as it was.
+        generator: on the worker's device; used in eval mode, then restored.
         """
         random = torch.Generator(self.worker.device).manual_seed(seed_of(self.seed, DRAWN))
         codes = self.worker.part(prior.sample(self.count, random))

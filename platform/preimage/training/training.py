@@ -1,4 +1,4 @@
-"""What a worker is told of a training."""
+"""What a worker needs to know about a training run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,45 +13,47 @@ from preimage.training.examples import Examples
 from preimage.training.worker import Worker
 
 StopRule = Callable[[int, Mapping[str, float]], str | None]
-"""(images seen, the metrics recorded there): why to stop, None to go on."""
+"""(images seen, the metrics recorded there): why to stop, or None to continue."""
 
 
 class CheckpointEvaluator(Protocol):
-    """Measures what an algorithm makes, at every checkpoint."""
+    """One worker's evaluator, which scores an algorithm's output at every checkpoint."""
 
-    def score(self, algorithm: Any) -> dict[str, float]: ...
+    def score(self, algorithm: Any) -> dict[str, float]:
+        """The metrics to record. Every worker calls this; the result is the same on all."""
+        ...
 
 
 class Evaluation(Protocol):
-    """How samples are scored; it travels to workers."""
+    """How to score an algorithm's output. It is sent to workers, where it makes their evaluators."""
 
     def evaluator(self, worker: Worker, images: Any, first: int, seed: int) -> CheckpointEvaluator:
-        """images: the worker's share, from row `first` on. Every worker calls it, and then `score`."""
+        """images: the worker's shard, which begins at row `first`. Every worker calls this, then `score`."""
         ...
 
 
 Export = Callable[..., None]
-"""(worker, algorithm, training, dataset, images, seen): write what a finished training leaves."""
+"""(worker, algorithm, training, dataset, images, seen): write what a finished training run leaves."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """Everything a worker is told. It travels to Ray workers, so it holds addresses, not open things."""
+    """Everything a worker needs. It is sent to Ray workers, so it holds addresses, not open resources."""
 
     run: RunFolder
     dataset: Folder
-    """Where the examples are: prepared images, or what `open` opens."""
+    """The examples' folder: prepared images, or whatever `open` reads."""
     loop: LoopConfig
     build: Callable[[AlgorithmContext], Algorithm]
     identity: dict[str, Any]
-    """The config as far as it decides the result; a resume must agree with it."""
+    """The part of the config that determines the result; a resumed run must match it."""
     seed: int
     export: Export
     data_device: Literal["device", "host"] = "device"
     open: Callable[[Folder], Examples] = Dataset.open
     evaluation: Evaluation | None = None
-    """How samples are scored at every checkpoint, where they are."""
+    """How to score samples at every checkpoint, if at all."""
     stop_early: StopRule | None = None
-    """Asked at every record by the first worker; it travels to workers like the rest."""
+    """Called by the main worker at every record; sent to workers like the rest."""
     history: dict[str, Any] = field(default_factory=dict)
-    """What the generator folder will say of its origin: the job, its fingerprint, the images' config."""
+    """Provenance for the generator folder: the job, its fingerprint, the images' config."""

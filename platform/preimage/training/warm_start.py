@@ -1,4 +1,4 @@
-"""Where a training goes on from an earlier one that is finished."""
+"""Continue training from an earlier, finished run."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from preimage.storage.folder import Folder
 
 
 def result_of(folder: Folder) -> dict[str, Any]:
-    """The algorithm's state in the checkpoint of a run that became its generator: the best, or the last.
+    """The algorithm's state in the checkpoint that became a run's generator: the best, or the last.
 
-    folder: the run's checkpoints. Raises CheckpointError where that one is gone or damaged.
+    folder: the run's checkpoints. Raises CheckpointError if that one is missing or damaged.
     """
     seen = read_card(folder.parent / "generator").training["images_seen"]
     for checkpoint in committed(folder):
@@ -19,5 +19,5 @@ def result_of(folder: Folder) -> dict[str, Any]:
             return checkpoint.shared()["algorithm"]
     raise CheckpointError(
         f"{folder.uri} no longer holds the checkpoint of {seen:,} images that became the generator: "
-        "train it again (preimage run --fresh)"
+        "run that training again (preimage run --fresh)"
     )

@@ -1,4 +1,4 @@
-"""One worker of a training: its rank, its device, and how the workers agree."""
+"""One worker of a training run: its rank, its device, and its communication with the others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Worker:
-    """A member of a process group, or the only one. Torch alone: Ray only starts it."""
+    """A member of a process group, or the only worker. Uses torch alone: Ray only starts it."""
 
     rank: int = 0
     world_size: int = 1
@@ -27,7 +27,7 @@ class Worker:
 
     @classmethod
     def of_process_group(cls) -> "Worker":
-        """This process's worker, in the process group that was set up for it (by Ray Train or torchrun)."""
+        """This process's worker, in the process group set up by Ray Train or torchrun."""
         cuda = torch.cuda.is_available()
         device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
         if not dist.is_initialized():
@@ -39,11 +39,11 @@ class Worker:
         return self.rank == 0
 
     def parallel(self, network: nn.Module, batch: int, compiled: bool = False) -> nn.Module:
-        """The network on this device, its gradients averaged and its BatchNorms joined over the workers.
+        """The network on this device, with gradients averaged and BatchNorms synchronised over the workers.
 
-        What it computes is then the same for any number of workers, where each multiplies its losses by its
-        weight. batch: images of all workers together. Running statistics are not broadcast: they are
-        equal, and it would change tensors that an earlier forward of the same step still needs.
+        The result is then the same for any number of workers, if each multiplies its losses by its weight.
+        batch: images of all workers together. Running statistics are not broadcast: they are already equal,
+        and a broadcast would change tensors that an earlier forward pass of the same step still needs.
         """
         network = network.to(self.device)
         if self.world_size > 1:
@@ -53,16 +53,16 @@ class Worker:
         return torch.compile(network) if compiled else network  # pyright: ignore[reportReturnType]
 
     def part(self, batch: Tensor) -> Tensor:
-        """This worker's rows of something that was drawn for the whole batch."""
+        """This worker's rows of a tensor for the whole batch."""
         first, last = part_of(len(batch), self.rank, self.world_size)
         return batch[first:last]
 
     def share(self, batch: int) -> float:
-        """How much of a batch is this worker's: 1 / world_size, or nearly where that does not divide it."""
+        """This worker's fraction of a batch: 1 / world_size, or nearly if that does not divide it."""
         return self.weight(batch) / self.world_size
 
     def weight(self, batch: int) -> float:
-        """What this worker's mean over its part of a batch counts in a mean over workers: one, or nearly."""
+        """The weight of this worker's mean over its part of a batch in a mean over workers: about one."""
         first, last = part_of(batch, self.rank, self.world_size)
         return (last - first) * self.world_size / batch
 
@@ -75,9 +75,9 @@ class Worker:
         return values
 
     def run_or_fail_together(self, prepare: Callable[[], Value]) -> Value:
-        """Do something that may fail on one worker only; then it fails on all, and none waits for ever.
+        """Do something that may fail on one worker. It then fails on all, so that none waits forever.
 
-        Raises the first worker's PreimageError that there is.
+        Raises the PreimageError of the first worker that failed.
         """
         result, error = None, None
         try:
@@ -100,11 +100,11 @@ class Worker:
         return values
 
     def mean(self, values: Tensor, batch: int) -> Tensor:
-        """Means over a whole batch, of each worker's means over its own part."""
+        """The mean over a whole batch, from each worker's mean over its own part."""
         return self.sum(values * self.share(batch))
 
     def any_rank(self, flag: Tensor) -> bool:
-        """Whether the flag, a scalar, is up on any worker."""
+        """Whether the flag, a scalar, is set on any worker."""
         if self.world_size > 1:
             dist.all_reduce(flag, op=dist.ReduceOp.MAX)
         return bool(flag.item())

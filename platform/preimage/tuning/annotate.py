@@ -1,4 +1,4 @@
-"""A person's pick, from the command to the study's report and the tracker."""
+"""Record the user's visual choice of the best and worst trial, in the study's report and the tracker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,13 +17,13 @@ from preimage.tuning.records import TrialRecord, read_records
 from preimage.tuning.report import report
 
 TAG = "preimage.pick"
-TOLD = "picks-told.json"
-"""What trials were last tagged with, by number."""
+TAGGED = "picks-told.json"
+"""The tags that trials got last, by number."""
 
 
 @dataclass(frozen=True)
 class FoundStudy:
-    """A study's run folder, and what is in it."""
+    """A study's run folder and its contents."""
 
     spec: StudySpec
     run: RunFolder
@@ -31,20 +31,20 @@ class FoundStudy:
 
     @property
     def root(self) -> Folder:
-        """Of all results."""
+        """The folder of all results."""
         return Folder(self.run.folder.filesystem, self.run.folder.path.rsplit("/", 2)[0])
 
 
 def find_study(name: str) -> FoundStudy:
     """A study by its name under the results, its folder or its MLflow run id.
 
-    Raises SpecError where there is none, StorageError where its records are altered.
+    Raises SpecError if there is none, StorageError if its records are altered.
     """
     run = find_run(name, Folder.at("results") / "runs")
     if not run:
         raise SpecError(
-            f"{name!r} is not a study under results/ (elsewhere, give its folder): `preimage run STUDY.yaml` "
-            "names it, study-..."
+            f"{name!r} is not a study under results/ (if it is elsewhere, give its folder). `preimage run "
+            "STUDY.yaml` prints its name, study-..."
         )
     about = run.about()
     if about["job"] != "study":
@@ -57,7 +57,7 @@ def find_study(name: str) -> FoundStudy:
 
 
 def pick(study: FoundStudy, name: PickName, trial: int, note: str | None) -> Result:
-    """Keep a pick, and make the study's report again. Raises SpecError for a trial that cannot be picked."""
+    """Record a pick, and update the study's report. Raises SpecError if the trial cannot be picked."""
     picks = add_pick(study.run.folder, study.records, name, trial, note)
     result = report(study.spec, study.records, picks)
     figures = write_result(study.run, result)
@@ -67,9 +67,9 @@ def pick(study: FoundStudy, name: PickName, trial: int, note: str | None) -> Res
 
 
 def tell(study: FoundStudy, result: Result) -> None:
-    """The tracker's runs of trials get the tag preimage.pick, the study's run its new table and figures.
+    """Tag the trials' runs in the tracker with preimage.pick, and send the study's new table and figures.
 
-    Raises TrackingError where the tracker does not answer; it may be called again.
+    Raises TrackingError if the tracker does not answer; it may be called again.
     """
     folder, tracker = study.run.folder, open_tracker(study.spec.tracking, study.root)
     picks = read_picks(folder)
@@ -81,17 +81,17 @@ def tell(study: FoundStudy, result: Result) -> None:
 
 
 def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) -> None:
-    """Also those that are no longer picked: a tracker's tag is emptied, not removed."""
+    """Tag the picked trials, and empty the tags of those no longer picked: tags cannot be removed."""
     folder = study.run.folder
-    told: dict[str, str] = folder.read_json(TOLD) if folder.exists(TOLD) else {}
+    tagged: dict[str, str] = folder.read_json(TAGGED) if folder.exists(TAGGED) else {}
     for record in study.records:
         number = str(record.number)
         run_id = _tracked(Folder.at(record.folder)) if record.folder else None
-        if run_id and (number in picked or number in told):
+        if run_id and (number in picked or number in tagged):
             tracker.tags(run_id, {TAG: picked.get(number, "")})
-    folder.write_json(TOLD, picked)
+    folder.write_json(TAGGED, picked)
 
 
 def _tracked(folder: Folder) -> str | None:
-    """The tracker's run of a run folder; None where it was never recorded."""
+    """The tracker's id of a run; None if it was never recorded."""
     return RunFolder(folder).about().get("mlflow_run_id") if folder.exists("run.json") else None

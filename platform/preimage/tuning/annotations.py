@@ -1,4 +1,4 @@
-"""A person's choice of the best and the worst trial: <study run>/picks.json."""
+"""The user's visual choice of a study's best and worst trial: <study run>/picks.json."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,7 +16,7 @@ PickName = Literal["best", "worst"]
 
 
 class Pick(Config):
-    """What a person saw in the samples."""
+    """One visual choice, made by looking at the samples."""
 
     name: PickName
     trial: int
@@ -27,9 +27,9 @@ class Pick(Config):
 
 
 def read_picks(study: Folder) -> list[Pick]:
-    """The picks of a study's run folder: one of each name at most.
+    """The picks of a study's run folder: at most one of each name.
 
-    Raises StorageError where the file was altered.
+    Raises StorageError if the file was altered.
     """
     if not study.exists(FILE):
         return []
@@ -37,23 +37,23 @@ def read_picks(study: Folder) -> list[Pick]:
         return [Pick.model_validate(each) for each in study.read_json(FILE)]
     except (ValidationError, TypeError) as error:
         raise StorageError(
-            f"{study.uri}/{FILE} does not hold picks: it was altered. Remove it, and pick again."
+            f"{study.uri}/{FILE} does not hold picks: it was altered. Remove it and pick again."
         ) from error
 
 
 def add_pick(
     study: Folder, records: Sequence[TrialRecord], name: PickName, trial: int, note: str | None
 ) -> list[Pick]:
-    """Keep a pick in the place of an earlier one of that name; all picks.
+    """Record a pick, which replaces an earlier one of that name. Returns all picks.
 
-    Raises SpecError for a trial that is not there or has no samples, or is picked as the other already.
+    Raises SpecError if the trial does not exist, is not complete, or is already the other pick.
     """
     _require_pickable(records, trial)
     others = [each for each in read_picks(study) if each.name != name]
     if any(each.trial == trial for each in others):
         raise SpecError(
-            f"trial {trial} is picked as {others[0].name} already: it cannot be {name} too. "
-            f"Pick another as {others[0].name} first."
+            f"trial {trial} is already picked as {others[0].name}, so it cannot be {name} too. "
+            f"Pick another trial as {others[0].name} first."
         )
     picks = sorted(
         [*others, Pick(name=name, trial=trial, time=now(), user=user(), note=note)],
@@ -66,9 +66,9 @@ def add_pick(
 def _require_pickable(records: Sequence[TrialRecord], trial: int) -> None:
     found = next((each for each in records if each.number == trial), None)
     complete = [each.number for each in records if each.state == "complete"]
-    there = f"pick one of {', '.join(map(str, complete))}" if complete else "none is complete yet"
+    choice = f"pick one of {', '.join(map(str, complete))}" if complete else "no trial is complete yet"
     if not found:
-        raise SpecError(f"the study has no trial {trial} that is over: {there}")
+        raise SpecError(f"the study has no trial {trial} that has ended: {choice}")
     if found.state != "complete":
         ended = "failed" if found.state == "failed" else "was stopped early"
-        raise SpecError(f"trial {trial} {ended}, so it is not ranked and cannot be picked: {there}")
+        raise SpecError(f"trial {trial} {ended}, so it is not ranked and cannot be picked: {choice}")

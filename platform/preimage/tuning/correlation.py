@@ -1,4 +1,4 @@
-"""Whether two objectives order the trials of a study alike (flexible-priors, section 4.3)."""
+"""Whether two objectives rank a study's trials alike (flexible-priors, section 4.3)."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ import numpy as np
 from scipy import stats
 
 RESAMPLES = 9_999
-"""Of the bootstrap."""
+"""Samples of the bootstrap."""
 ORDERS = 9_999
-"""Of the permutation test; all there are where these are no more, so up to seven trials."""
+"""Permutations of the permutation test; it takes all of them for up to seven trials."""
 FEWEST = 3
-"""Trials that a correlation needs; two are ordered alike or not, and nothing more."""
+"""Trials that a correlation needs: of two, it could only be +1 or -1."""
 
 
 @dataclass(frozen=True)
 class Correlation:
     """The rank correlation of two objectives over the trials that have both.
 
-    Directions are aligned: +1 where both order the trials alike, the best first; -1 where one's best is the
-    other's worst.
+    Directions are aligned: +1 if both rank the trials alike, best first; -1 if one's best is the other's
+    worst.
     """
 
     count: int
@@ -28,24 +28,24 @@ class Correlation:
     high: float
     """Its 95% interval: percentiles over bootstrap samples of the trials."""
     p: float
-    """How often trials that are ordered by chance have a rho as far from 0."""
+    """How often randomly ordered trials have a rho as far from 0."""
     tau: float
     """Kendall's, tau-b."""
 
     @property
     def agrees(self) -> bool | None:
-        """Whether they order alike, or oppositely; None where the interval has 0 in it."""
+        """Whether they rank alike (True) or oppositely (False); None if the interval contains 0."""
         return None if self.low <= 0 <= self.high else self.rho > 0
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> Correlation | None:
-    """Of two objectives (n,) each, the higher the better. None where there is no order to compare: under
-    three trials that have both, or an objective that is the same for all of them.
+    """Correlate two objectives, (n,) each, higher is better. None if there is no order to compare: fewer
+    than three trials have both, or an objective is the same for all of them.
 
     The same trials in the same order give the same interval and p.
     """
-    there = np.isfinite(first) & np.isfinite(second)
-    a, b = (stats.rankdata(each[there]) for each in (first, second))  # monotone maps change nothing
+    finite = np.isfinite(first) & np.isfinite(second)
+    a, b = (stats.rankdata(each[finite]) for each in (first, second))  # monotone maps change nothing
     if len(a) < FEWEST or a.min() == a.max() or b.min() == b.max():
         return None
     low, high = _interval(a, b)
@@ -60,14 +60,14 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> Correlation | Non
 
 
 def _pearson(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Of ranks, along an axis: Spearman's rho. 0 where all of one are the same."""
+    """Pearson's correlation along an axis; of ranks, it is Spearman's rho. 0 if one is constant."""
     x, y = x - x.mean(axis, keepdims=True), y - y.mean(axis, keepdims=True)
     scale = np.sqrt((x**2).sum(axis) * (y**2).sum(axis))
     return np.divide((x * y).sum(axis), scale, out=np.zeros_like(scale), where=scale > 0)
 
 
 def _interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    def rho(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:  # of trials drawn anew, so ranked anew
+    def rho(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:  # resampled trials get new ranks
         return _pearson(stats.rankdata(x, axis=axis), stats.rankdata(y, axis=axis), axis)
 
     found = stats.bootstrap(
@@ -76,7 +76,7 @@ def _interval(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
         paired=True,
         vectorized=True,
         n_resamples=RESAMPLES,
-        method="percentile",  # others divide by a spread that is 0 where all trials are ordered alike
+        method="percentile",  # others divide by a spread that is 0 if all trials are ranked alike
         rng=np.random.default_rng(0),
     )
     return float(found.confidence_interval.low), float(found.confidence_interval.high)

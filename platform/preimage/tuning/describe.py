@@ -1,4 +1,4 @@
-"""Plans of studies, and their outcomes, in words."""
+"""Describe plans of studies, and their outcomes, in words."""
 
 from collections.abc import Iterator
 
@@ -9,9 +9,9 @@ from preimage.tuning.plan import StudyPlan
 
 
 def describe(plan: StudyPlan) -> Description:
-    """The trials and what they share, what that costs, and where it goes."""
+    """The trials, what they share and cost, and where the results are."""
     found = estimate(plan)
-    state = f"{plan.spec.trials} trials, of which {found.over} are over; at most {found.at_once} at once"
+    state = f"{plan.spec.trials} trials, {found.ended} already ended; at most {found.at_once} at once"
     section = Section(plan.spec.name, "study", state, tuple(_facts(plan, found)))
     tracking = plan.spec.tracking
     return Description((section,), f"{tracking.here.uri}, experiment {tracking.experiment}")
@@ -31,7 +31,7 @@ def _facts(plan: StudyPlan, found: Estimate) -> Iterator[tuple[str, str]]:
     if found.shared:
         yield "shared", f"{', '.join(found.shared)}: run once, before the trials"
     if found.impossible:
-        yield "but", f"at {found.impossible} points of the space no trial can be run: it would fail"
+        yield "warning", f"trials at {found.impossible} points of the space would fail"
     yield "costs", _costs(plan, found)
     if found.hours is not None and found.rate is not None:
         yield "time", _time(found, found.hours, found.rate)
@@ -40,24 +40,24 @@ def _facts(plan: StudyPlan, found: Estimate) -> Iterator[tuple[str, str]]:
 
 def _costs(plan: StudyPlan, found: Estimate) -> str:
     counts = ", ".join(f"{value:,} {name}" for name, value in found.counts.items()) or "little"
-    mean = f", by the mean of {found.drawn} random points" if found.drawn else ""
+    mean = f", estimated from {found.drawn} random points" if found.drawn else ""
     name = plan.spec.scheduler.name
-    less = f"; less what {name} stops early" if name != "none" and found.counts else ""
-    return f"{counts}: all that is not finished{mean}{less}"
+    less = f"; less if {name} stops trials early" if name != "none" and found.counts else ""
+    return f"{counts} (unfinished work{mean}{less})"
 
 
 def _time(found: Estimate, hours: float, rate: float) -> str:
     return (
-        f"about {rounded(hours)} for generator evaluations alone, at the {rate:,.0f} a second that this "
-        f"machine does of the first point's generator now, {found.at_once} at once"
+        f"about {rounded(hours)} for generator evaluations alone, with {found.at_once} trials at once: this "
+        f"machine now does {rate:,.0f} a second of the first point's generator"
     )
 
 
 def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
     local = plan.spec.results == "results"
     if plan.spec.tracking.here.uri == "local":
-        yield "preimage ui" + ("" if local else f" --results {plan.spec.results}"), "the trials in MLflow"
+        yield "preimage ui" + ("" if local else f" --results {plan.spec.results}"), "see the trials in MLflow"
     name = plan.run.name if local else plan.run.folder.uri
-    yield f"preimage study pick {name} TRIAL best", "say which trial's samples look best"
+    yield f"preimage study pick {name} TRIAL best", "record which trial's samples look best to you"
     if plan.run.folder.is_local:
         yield f"optuna-dashboard {plan.run.folder.uri}/optuna.log", "if you have optuna-dashboard"

@@ -1,4 +1,4 @@
-"""What a study would cost, before it runs."""
+"""Estimate the cost of a study before it runs."""
 
 import os
 import time
@@ -22,7 +22,7 @@ from preimage.tuning.searcher import Searcher
 from preimage.tuning.trial import plan_trial
 
 DRAWN = 32
-"""Random points that stand for those that a sampler will choose."""
+"""Random points that stand in for the points that a sampler will choose."""
 EVALUATIONS = ("generator evaluations", "generator evaluations at most")
 BATCH = 64
 SECONDS = 0.5
@@ -31,21 +31,21 @@ SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Estimate:
-    """What `preimage plan` says of a study."""
+    """What `preimage plan` says about a study."""
 
-    over: int
-    """Trials that are over."""
+    ended: int
+    """Trials that have ended."""
     at_once: int
     shared: tuple[str, ...]
-    """Steps that all trials share and that are not finished."""
+    """Unfinished steps that all trials share."""
     counts: dict[str, int]
-    """Summed over what is not finished."""
+    """Cost by name, summed over what is not finished."""
     drawn: int
-    """Random points whose mean the counts are; 0 where they are of the very trials."""
+    """Random points that the counts are estimated from; 0 if they are exact."""
     impossible: int
-    """Points among these that no trial can be run at."""
+    """Points at which no trial can run."""
     rate: float | None
-    """Generator evaluations a second here and now; None where no generator is known yet."""
+    """Generator evaluations a second on this machine now; None if no generator is known yet."""
 
     @property
     def hours(self) -> float | None:
@@ -55,17 +55,17 @@ class Estimate:
 
 def estimate(plan: StudyPlan) -> Estimate:
     """Count what is not finished yet, and time the generator. Starts nothing and writes nothing."""
-    over = {each.number for each in read_records(plan.run.folder) if each.number < plan.spec.trials}
-    missing = plan.spec.trials - len(over)
+    ended = {each.number for each in read_records(plan.run.folder) if each.number < plan.spec.trials}
+    missing = plan.spec.trials - len(ended)
     shared = [step for step in shared_steps(plan) if not step.is_done] if missing else []
     counts = cost_of(plan.base, shared)
     grid = plan.spec.sampler.name == "grid"
     points = _points(plan)
-    asked = [point for number, point in enumerate(points) if not grid or number not in over]
+    asked = [point for number, point in enumerate(points) if not grid or number not in ended]
     trials, impossible = _cost(plan, asked, {step.run.name for step in shared}) if missing else ({}, 0)
     add(counts, trials, 1 if grid else missing / max(1, len(asked)))
     return Estimate(
-        over=len(over),
+        ended=len(ended),
         at_once=_at_once(plan, missing),
         shared=tuple(step.name for step in shared),
         counts=counts,
@@ -76,7 +76,7 @@ def estimate(plan: StudyPlan) -> Estimate:
 
 
 def _points(plan: StudyPlan) -> list[Point]:
-    """The grid's, or as many random ones as stand for what a sampler will choose."""
+    """The points of the grid, or random points that stand in for a sampler's."""
     spec = plan.spec
     if spec.sampler.name != "grid":
         sampler = SamplerConfig(name="random", seed=spec.sampler.seed)
@@ -104,7 +104,7 @@ def _cost(plan: StudyPlan, points: Iterable[Point], counted: set[str]) -> tuple[
 
 
 def _at_once(plan: StudyPlan, missing: int) -> int:
-    """How many trials there is room for: in this process one; on Ray here as many as cores allow."""
+    """How many trials fit at once: one in this process; on this machine's Ray as many as the cores allow."""
     if not plan.on_ray:
         return 1
     most = min(plan.spec.parallel, max(1, missing))
@@ -116,7 +116,7 @@ def _at_once(plan: StudyPlan, missing: int) -> int:
 
 
 def _rate(plan: StudyPlan) -> float | None:
-    """Evaluations a second of the generator of the first point: one image forward or backward is one."""
+    """Evaluations a second of the first point's generator: one image forward or backward is one."""
     config = _generator(plan.base)
     if config is None:
         return None
@@ -149,7 +149,7 @@ def _timed(generator: nn.Module, latent_dim: int) -> float:
 
 
 def rounded(hours: float) -> str:
-    """A time as a person says it."""
+    """A duration in round words."""
     if hours >= 1.5:
         return f"{hours:.0f} hours" if hours >= 10 else f"{hours:.1f} hours"
     return f"{ceil(hours * 60)} minutes" if hours > 1 / 60 else f"{ceil(hours * 3600)} seconds"

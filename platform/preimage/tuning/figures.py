@@ -1,4 +1,4 @@
-"""What is seen of a study: the samples of its trials side by side, and its objectives against each other."""
+"""Figures of a study: the samples of its trials side by side, and its objectives against each other."""
 
 import io
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ PANEL = 3.0
 """Width of a grid of samples in inches."""
 BEST, FRONT, OTHER = "#1b7837", "#c25700", "#5b7f9f"
 WIDE_RANGE = 8.0
-"""An axis whose largest value is so many times its smallest is logarithmic."""
+"""An axis is logarithmic if its largest value is more than this many times its smallest."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One trial's grid of samples as a PNG, and what stands above it."""
+    """One trial's grid of samples as a PNG, and the text above it."""
 
     title: str
     note: str
     samples: bytes | None
-    """None where there is no grid."""
+    """None if there is no grid."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """An objective's name, what is best of it, and its values (n,) over trials."""
+    """An objective's name, its direction, and its values (n,) over trials."""
 
     name: str
     direction: Direction
@@ -45,16 +45,16 @@ class Scatter:
     x: Axis
     y: Axis
     numbers: Sequence[int]
-    """Of the trials."""
+    """The numbers of the trials."""
     best: int
-    """The place in `numbers` of the trial that ranks first."""
+    """The index in `numbers` of the trial that ranks first."""
     front: Sequence[bool]
     """Which trials no other beats in all objectives."""
     caption: str
 
 
 def best_worst_png(pairs: Sequence[tuple[str, Panel, Panel]]) -> bytes:
-    """Lines of two grids, the best and the worst by what the line's label says; flexible-priors, figure 4."""
+    """Rows of two grids, the best and the worst by the row's label; flexible-priors, figure 4."""
     figure = new_figure(2 * PANEL * 1.25 + 0.5, (PANEL * 1.25 + 0.6) * len(pairs) + 0.3, dpi=150)
     grid = figure.subplots(len(pairs), 2, squeeze=False)
     for line, (label, best, worst) in zip(grid, pairs, strict=True):
@@ -66,7 +66,7 @@ def best_worst_png(pairs: Sequence[tuple[str, Panel, Panel]]) -> bytes:
 
 
 def gallery_png(panels: Sequence[Panel], columns: int) -> bytes:
-    """Every trial's samples, row by row, the first in rank first."""
+    """Every trial's samples, row by row, by rank."""
     columns = min(columns, len(panels))
     lines = -(-len(panels) // columns)
     figure = new_figure(PANEL * columns, (PANEL + 0.6) * lines, dpi=150)
@@ -102,7 +102,7 @@ def scatter_png(scatters: Sequence[Scatter]) -> bytes:
         axes.set_axis_off()
     for axes, each in zip(places, scatters, strict=False):
         _scatter(axes, each)
-    figure.draw_without_rendering()  # settles where every point is
+    figure.draw_without_rendering()  # fixes where every point is
     for axes, each in zip(places, scatters, strict=False):
         _number(axes, each)
     return figure_png(figure)
@@ -130,7 +130,7 @@ def _scatter(axes: Axes, each: Scatter) -> None:
 
 
 def _number(axes: Axes, each: Scatter) -> None:
-    """Write each trial's number beside its point, where it covers neither a point nor another number."""
+    """Write each trial's number beside its point, where it covers no point and no other number."""
     points = axes.transData.transform(np.column_stack([each.x.values, each.y.values]))
     unit = axes.get_figure(root=True).dpi / 72  # pyright: ignore[reportOptionalMemberAccess]
     angles = np.deg2rad([45, 0, 135, 180, 315, 225, 90, 270])

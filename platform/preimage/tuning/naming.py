@@ -1,4 +1,4 @@
-"""Keys, values and numbers as people read them."""
+"""Keys, values and numbers in readable form."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from preimage.storage.folder import canonical_json
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
-    """Dotted keys without what tells none of them apart: as few of their last parts as are unique."""
+    """Dotted keys, shortened to as few last parts as keep them unique."""
     parts = {key: key.split(".") for key in keys}
     names = {}
     for key, own in parts.items():

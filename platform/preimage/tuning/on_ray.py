@@ -1,7 +1,7 @@
 """The trials of a study on Ray Tune.
 
 Tune places the trials, keeps its workers from one trial to the next and replaces those that die. It keeps no
-state that matters: who is next is ours to say (`waiting`), and what a trial found is in its record.
+state that matters: our `Queue` decides which trial is next, and each trial's result is in its record.
 """
 
 import json
@@ -19,32 +19,32 @@ from ray.tune.search import Searcher
 from preimage.cluster.connect import require
 from preimage.cluster.locks import hold_locks
 from preimage.config import Resources
-from preimage.errors import StorageError
+from preimage.errors import PreimageError, StorageError, error_of, plain
 from preimage.tuning.plan import StudyPlan
 from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from preimage.tuning.trial import StudyRun, failed, run_trial
 
 OnTrialEnd = Callable[[TrialRecord], None]
-_ROOM = "Make room, then run the same command again: what was made is kept."
+_ROOM = "Free some space, then run the same command again: results so far are kept."
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C stays ours: Tune would wait for its trials
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C must end us at once: Tune would wait for its trials
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
 }
 DRIVER: dict[str, float] = {"memory": 1}
-"""What a trial takes whose steps start workers of their own: a byte. Ray refuses nothing at all, and any part
-of a core would be missing for the workers where these need every core there is."""
+"""What a trial takes if its steps start their own workers: one byte of memory. Ray refuses an empty request,
+and a part of a core would be missing for workers that need every core."""
 
 
 def run_on_ray(plan: StudyPlan, queue: Queue, on_trial_end: OnTrialEnd) -> None:
-    """Run the trials that are missing; `on_trial_end` is told of each.
+    """Run the missing trials, and call `on_trial_end` with each record.
 
-    Raises PreimageError where the cluster can never hold a trial, StorageError where a record is unreadable
-    or the results cannot be written.
+    Raises PreimageError if the cluster can never hold a trial, StorageError if a record is unreadable or the
+    results cannot be written.
     """
     if not queue.missing:
         return
@@ -70,24 +70,24 @@ def run_on_ray(plan: StudyPlan, queue: Queue, on_trial_end: OnTrialEnd) -> None:
         try:
             tuner.fit()
         except OSError as error:
-            raise StorageError(f"Ray cannot write in {folder.uri}/ray: {error}. {_ROOM}") from error
-    if searcher.refused:
-        raise StorageError(searcher.refused)
+            raise StorageError(f"Ray cannot write to {folder.uri}/ray: {error}. {_ROOM}") from error
+    if searcher.storage_error:
+        raise StorageError(searcher.storage_error)
     (folder / "ray").delete()
 
 
 def bundle(needs: list[Resources], in_process: bool) -> dict[str, float]:
-    """What Ray sets aside for one trial. Raises PreimageError where the cluster never has it."""
+    """What Ray reserves for one trial. Raises PreimageError if the cluster can never hold it."""
     if not in_process:
         return DRIVER
-    gpus = [require(each) for each in needs]  # each is asked: one that can never be held says so
+    gpus = [require(each) for each in needs]  # each is checked: one that can never be held raises
     return {"CPU": float(max(each.cpus_per_worker for each in needs))} | ({"GPU": 1.0} if any(gpus) else {})
 
 
 def room_for(needs: list[Resources], in_process: bool) -> int:
-    """How many trials at once find room for their workers, so that none waits with half of them.
+    """How many trials fit at once with all their workers, so that none waits with half of them.
 
-    A trial that is one process is given its place by Ray alone, also on a cluster that grows.
+    Ray alone places trials of one process, also on a cluster that grows.
     """
     if in_process:
         return 2**31
@@ -98,17 +98,17 @@ def room_for(needs: list[Resources], in_process: bool) -> int:
 
 
 class _Searcher(Searcher):
-    """Hands the trials of our queue to Tune."""
+    """Gives Tune the trials of our queue."""
 
     def __init__(self, queue: Queue, on_trial_end: OnTrialEnd) -> None:
         super().__init__()
         self.queue, self.on_trial_end = queue, on_trial_end
         self.numbers: dict[str, tuple[int, Mapping[str, Any]]] = {}
-        self.refused: str | None = None
-        """What the storage said that would take no more: no further trial is begun."""
+        self.storage_error: str | None = None
+        """Why results cannot be written; then no further trial starts."""
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
-        if self.refused:
+        if self.storage_error:
             return Searcher.FINISHED
         if (ready := self.queue.next()) is None:
             return None
@@ -120,27 +120,27 @@ class _Searcher(Searcher):
     ) -> None:
         number, params = self.numbers[trial_id]
         if result and "refused" in result:
-            self.refused = result["refused"]
+            self.storage_error = result["refused"]
             return
         if error or not result or "record" not in result:
-            record = self._left(number) or self._died(number, params)
+            record = self._written(number) or self._died(number, params)
         else:
             record = TrialRecord.model_validate_json(result["record"])
         self.on_trial_end(record)
 
-    def _left(self, number: int) -> TrialRecord | None:
-        """The record of a trial whose process died after it had kept it."""
+    def _written(self, number: int) -> TrialRecord | None:
+        """The record of a trial whose process died after writing it."""
         records = read_records(self.queue.study.run.folder)
         return next((each for each in records if each.number == number and each.state != "failed"), None)
 
     def _died(self, number: int, params: Mapping[str, Any]) -> TrialRecord:
-        why = "the process of this trial died, again and again, perhaps for want of memory"
+        why = "the process of this trial died again and again, perhaps for lack of memory"
         record = failed(number, params, f"{why}: lower `parallel`, or raise resources.max_failures")
         write_record(self.queue.study.run.folder, record)
         return record
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune keeps its searcher to restore it, which is never done."""
+        """Nothing: Tune saves its searcher to restore it, which we never do."""
         return {}
 
     def save(self, checkpoint_path: str) -> None: ...
@@ -149,33 +149,33 @@ class _Searcher(Searcher):
 
 
 def _work(config: dict[str, Any], study: StudyRun) -> None:
-    """One trial, in a worker of Tune's."""
+    """Run one trial, in one of Tune's workers."""
     number, params = config["number"], json.loads(config["params"])
-    try:
-        record = _record(study, number, params) if study.in_process else _record_apart(study, number, params)
-    except StorageError as error:
-        said = getattr(error, "cause", error)  # of one that came through Ray, the text has a traceback in it
-        tune.report({"refused": str(said), "done": True})
-        return
-    tune.report({"record": record, "done": True} | dict(TrialRecord.model_validate_json(record).values))
+    attempt = _attempt if study.in_process else _attempt_apart
+    tune.report(attempt(study, number, params) | {"done": True})
 
 
-def _record(study: StudyRun, number: int, params: Mapping[str, Any]) -> str:
+def _attempt(study: StudyRun, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The trial's record and values, or the error of a storage that takes no more."""
     logging.getLogger("preimage").setLevel(logging.INFO)
     hold_locks()
-    return run_trial(study, number, params).model_dump_json()
+    try:
+        record = run_trial(study, number, params)
+    except StorageError as error:
+        return {"error": json.dumps(plain(error))}
+    return {"record": record.model_dump_json()} | dict(record.values)
 
 
-def _record_apart(study: StudyRun, number: int, params: Mapping[str, Any]) -> str:
-    """A trial that starts workers, in a process of its own: what is started in Tune's would have to fit into
-    Tune's place for it, and wait for ever."""
-    apart = ray.remote(_record).options(num_cpus=0, scheduling_strategy="DEFAULT", max_retries=0)
+def _attempt_apart(study: StudyRun, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a trial that starts workers in its own process: in Tune's process they would have to fit into the
+    trial's reservation, and wait forever."""
+    apart = ray.remote(_attempt).options(num_cpus=0, scheduling_strategy="DEFAULT", max_retries=0)
     return ray.get(apart.remote(study, number, params))
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Tune's own reports; ours say what trials found."""
+    """Silence Tune's own reports; ours show the results of trials."""
     loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray.air")]
     before, levels = dict(os.environ), [each.level for each in loggers]
     os.environ.update(QUIET)

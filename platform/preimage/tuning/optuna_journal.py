@@ -1,5 +1,5 @@
-"""Optuna's own file of a study, for optuna-dashboard and whoever knows Optuna. It is made from the records: a
-study goes on without it, and never reads it."""
+"""Optuna's own file of a study, for optuna-dashboard and other Optuna tools. It is made from the records; a
+study never reads it."""
 
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -18,30 +18,30 @@ FILE = "optuna.log"
 
 
 class Journal:
-    """<study run>/optuna.log. Where the results are not on this machine, it is written at the end alone."""
+    """<study run>/optuna.log. If the results are not on this machine, it is written only at the end."""
 
     def __init__(self, spec: StudySpec, run: RunFolder) -> None:
         self.spec, self.run = spec, run
         self._study: optuna.Study | None = None
 
     def begin(self, records: Iterable[TrialRecord]) -> None:
-        """Write it anew, with the trials that are over."""
+        """Write it again, with the trials that have ended."""
         if self.run.folder.is_local:
             self._study = self._write(self.run.folder.local / FILE, records)
 
     def add(self, record: TrialRecord) -> None:
-        """Another trial is over."""
+        """Add a trial that has ended."""
         if self._study is not None:
             with quiet():
                 self._study.add_trial(frozen(self.spec, record))
 
     def end(self, records: Sequence[TrialRecord]) -> None:
-        """Write it anew, in the order of the trials' numbers: Optuna's are then the study's."""
+        """Write it again, in the order of the trials' numbers, so that Optuna's numbers are the study's."""
         if self.run.folder.is_local:
             self.begin(records)
             return
-        with tempfile.TemporaryDirectory() as there:
-            path = Path(there) / FILE
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / FILE
             self._write(path, records)
             self.run.folder.write(FILE, path.read_bytes())
 
@@ -61,7 +61,7 @@ class Journal:
 
 
 def frozen(spec: StudySpec, record: TrialRecord) -> "optuna.trial.FrozenTrial":
-    """A record as Optuna's trial."""
+    """A record as an Optuna trial."""
     from optuna.trial import TrialState, create_trial
 
     states = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}

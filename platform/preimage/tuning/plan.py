@@ -1,4 +1,4 @@
-"""What a study would do: its place, and what its trials have in common."""
+"""The plan of a study: its run folder, and what its trials have in common."""
 
 import logging
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """A study with its place: two of one fingerprint are the same study."""
+    """A study with its run folder. Two of one fingerprint are the same study."""
 
     spec: StudySpec
     root: Folder
     fingerprint: str
     run: RunFolder
     base: Plan
-    """Of a trial with every key at its first value."""
+    """The plan of a trial with every key at its first value."""
 
     @property
     def on_ray(self) -> bool:
@@ -40,35 +40,35 @@ class StudyPlan:
 
     @property
     def in_process(self) -> bool:
-        """Whether each trial is one process: so it is unless a step of it asks for several workers."""
+        """Whether each trial is one process, as it is unless a step asks for several workers."""
         return all(step.job.resources.workers == 1 for step in self.base.steps)
 
     @property
     def negate_metric(self) -> bool:
-        """Whether the scheduler's metric has its best value where the first objective has its worst."""
+        """Whether the scheduler's metric and the first objective have opposite directions."""
         metric = self.spec.scheduler.metric
         if self.spec.scheduler.name == "none" or not metric:
             return False
-        sought = next(iter(self.spec.objectives.values()))
-        return lowest_is_best(self.base.spec, metric) != (sought == "minimize")
+        direction = next(iter(self.spec.objectives.values()))
+        return lowest_is_best(self.base.spec, metric) != (direction == "minimize")
 
     @property
     def study(self) -> StudyRun:
-        here = replace(self.spec, tracking=self.spec.tracking.here)  # trials may be where it means another
-        return StudyRun(here, self.run, self.in_process)
+        spec = replace(self.spec, tracking=self.spec.tracking.here)  # on a trial's machine it may differ
+        return StudyRun(spec, self.run, self.in_process)
 
     def records(self, retry_failed: bool = False) -> list[TrialRecord]:
-        """The records of trials that are not to be run, again or at all."""
+        """The records of trials that need not run (again)."""
         records = [each for each in read_records(self.run.folder) if each.number < self.spec.trials]
         return [each for each in records if not (retry_failed and each.state == "failed")]
 
     def missing(self, retry_failed: bool = False) -> int:
-        """How many trials are to be run."""
+        """How many trials have to run."""
         return self.spec.trials - len(self.records(retry_failed))
 
 
 def plan_study(spec: StudySpec) -> StudyPlan:
-    """Work out a study's place. Starts nothing and writes nothing.
+    """Plan a study. Starts nothing and writes nothing.
 
     Raises what `make_plan` raises for a trial with every key at its first value.
     """
@@ -97,7 +97,7 @@ def images_wanted(plan: StudyPlan) -> Iterator[tuple[DataConfig, PlannedStep]]:
 
 
 def _variants(plan: StudyPlan) -> list[Plan]:
-    """Trials with each key varied alone, as far as they are possible."""
+    """Plans of trials that vary one key each, as far as they are possible."""
     plans = [plan.base]
     for key, point in variants(plan.spec.space):
         try:
@@ -109,7 +109,7 @@ def _variants(plan: StudyPlan) -> list[Plan]:
 
 
 def _identity(spec: StudySpec, base: Plan) -> dict[str, Any]:
-    """What decides the results of a study. The number of trials does not: one that is raised goes on."""
+    """What decides a study's results. The number of trials does not: a study with more trials resumes."""
     body = body_of(spec.trial, {})
     return {
         "trial": base.fingerprint,
@@ -123,7 +123,7 @@ def _identity(spec: StudySpec, base: Plan) -> dict[str, Any]:
 
 
 def _at(body: Any, key: str) -> Any:
-    """What a trial's body says where the space has a key: it counts where that key has no value."""
+    """A trial's own value of a key of the space: it applies when the key has no value."""
     for part in path_of(body, key):
         body = body.get(part) if isinstance(body, dict) else None
     return body

@@ -1,4 +1,4 @@
-"""Optuna's own pictures of a study."""
+"""Optuna's own figures of a study."""
 
 import io
 import warnings
@@ -23,13 +23,13 @@ from preimage.tuning.searcher import directions, distribution, quiet, to_optuna
 
 STATES = {"complete": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
 FEWEST = 2
-"""Complete trials that a picture of parameters needs."""
+"""Complete trials that a figure of parameters needs."""
 
 
 def optuna_plots(spec: StudySpec, records: Sequence[TrialRecord]) -> tuple[dict[str, bytes], list[str]]:
-    """PNGs by file name, and for each that cannot be drawn a sentence that says why.
+    """PNGs by file name, and a sentence for each figure that cannot be drawn, which says why.
 
-    With several objectives each has its own, under its name.
+    With several objectives, each has its own figures, under its name.
     """
     study, objectives = _study(spec, records), spec.objectives
     titles = short_names(objectives)
@@ -72,7 +72,7 @@ def _kinds(study: optuna.Study, direction: Direction, what: dict[str, Any]) -> d
 
 
 def _curves(study: optuna.Study, metric: str) -> Axes:
-    """What the scheduler saw of every trial, those that it gave up shorter than the others."""
+    """The scheduler's metric of every trial; those that it stopped early have shorter curves."""
     axes = visual.plot_intermediate_values(study)
     axes.set(title=f"{metric} while training", xlabel="images seen", ylabel=metric)
     axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -82,13 +82,13 @@ def _curves(study: optuna.Study, metric: str) -> Axes:
 
 
 def _cannot(name: str, done: Sequence[FrozenTrial], place: int) -> str | None:
-    """Why a picture cannot be drawn; None where it can."""
+    """Why a figure cannot be drawn; None if it can."""
     if not done:
         return "no trial is complete"
     if name == "history":
         return None
     if len(done) < FEWEST:
-        return "one complete trial shows nothing of the parameters"
+        return "one complete trial says nothing about the parameters"
     shared = set.intersection(*(set(each.params) for each in done))
     if name == "importances":
         if not shared:
@@ -96,7 +96,7 @@ def _cannot(name: str, done: Sequence[FrozenTrial], place: int) -> str | None:
         if len({each.values[place] for each in done}) == 1:
             return "the objective is the same for all trials"
         if all(len({repr(each.params[key]) for each in done}) == 1 for key in shared):
-            return "no parameter that every trial has differs between them"
+            return "every parameter that all trials have is the same for all of them"
     return None
 
 
@@ -105,7 +105,7 @@ def _value_at(place: int) -> Callable[[FrozenTrial], float]:
 
 
 def _study(spec: StudySpec, records: Sequence[TrialRecord]) -> optuna.Study:
-    """The trials as Optuna knows them, in memory, with names that fit into a picture."""
+    """The trials as Optuna knows them, in memory, with names that fit into a figure."""
     names, space = short_names(spec.space), spec.space
     with quiet():
         study = optuna.create_study(directions=directions(spec))  # pyright: ignore[reportArgumentType]
@@ -124,7 +124,7 @@ def _study(spec: StudySpec, records: Sequence[TrialRecord]) -> optuna.Study:
 
 
 def _drawn(draw: Callable[[], Any]) -> bytes:
-    """What Optuna draws, as a file's content."""
+    """Optuna's figure as the bytes of a PNG."""
     with _drawing(), quiet():
         drawn = draw()
         axes: Axes = np.ravel(np.asarray(drawn, dtype=object))[0]
@@ -137,7 +137,7 @@ def _drawn(draw: Callable[[], Any]) -> bytes:
 
 
 def _tidy(figure: Figure) -> None:
-    """Logarithmic axes whose numbers do not stand on each other; panels beside each other wide enough."""
+    """Keep numbers on logarithmic axes from overlapping, and panels beside each other wide enough."""
     beside = [axes for axes in figure.axes if axes.get_subplotspec() and axes.get_xlabel()]
     if len(beside) > 1:
         figure.set_size_inches(max(figure.get_figwidth(), 3.0 * len(beside)), figure.get_figheight())
@@ -154,7 +154,7 @@ def _tidy(figure: Figure) -> None:
 
 @contextmanager
 def _drawing() -> Iterator[None]:
-    """Optuna draws through pyplot and changes its style: neither a window nor the style stays."""
+    """Restore pyplot: Optuna draws through it, changes its style and leaves figures open."""
     before = plt.get_backend()
     plt.switch_backend("agg")
     try:

@@ -1,4 +1,4 @@
-"""What a person sees of a study while it runs."""
+"""Progress of a running study."""
 
 from rich.markup import escape
 
@@ -9,22 +9,22 @@ from preimage.tuning.records import TrialRecord
 
 
 class Progress:
-    """Says of every trial how it ended, how many are over, and which is the best so far."""
+    """Shows how each trial ended, how many have ended, and which is the best so far."""
 
     def __init__(self, spec: StudySpec, queue: Queue, display: Display) -> None:
         self.spec, self.queue, self.display = spec, queue, display
         self.name, self.direction = next(iter(spec.objectives.items()))
         if len(queue.records):
-            display.say(f"{len(queue.records)} of {spec.trials} trials are over already")
+            display.say(f"{len(queue.records)} of {spec.trials} trials have already ended")
         self.on_progress = display.task("trials")
         self.on_progress(len(queue.records), spec.trials)
 
     def __call__(self, record: TrialRecord) -> None:
-        over = len(self.queue.records)
+        ended = len(self.queue.records)
         self.display.say(
-            f"trial {record.number}: {self._ended(record)} ({over} of {self.spec.trials}{self._best()})"
+            f"trial {record.number}: {self._ended(record)} ({ended} of {self.spec.trials}{self._best()})"
         )
-        self.on_progress(over, self.spec.trials)
+        self.on_progress(ended, self.spec.trials)
 
     def _ended(self, record: TrialRecord) -> str:
         if record.state == "complete":

@@ -1,8 +1,8 @@
-"""Which trials are given up early: what Optuna's pruners decide, as functions of curves alone.
+"""Which trials stop early: what Optuna's pruners decide, as functions of curves alone.
 
-A trial is compared with trials that were over when it began (see `searcher`), so that what happens to it does
-not depend on how fast others are. The rules are those of optuna.pruners.SuccessiveHalvingPruner and
-MedianPruner; these themselves need their study at hand, which a worker on another machine has not.
+A trial is compared with trials that had ended when it began (see `searcher`), so that its result does not
+depend on how fast others are. The rules are those of optuna.pruners.SuccessiveHalvingPruner and MedianPruner.
+Optuna's own classes need their study at hand, which a worker on another machine does not have.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Others:
 
 @dataclass(frozen=True)
 class Rule:
-    """When a trial is given up."""
+    """When a trial stops early."""
 
     config: SchedulerConfig
     lowest: bool
@@ -41,23 +41,23 @@ class Rule:
     others: Others
 
     def reason(self, curve: Curve) -> str | None:
-        """Why a trial with this curve stops at its last point; None where it goes on."""
+        """Why a trial with this curve stops at its last point; None if it continues."""
         if not curve or self.config.name == "none" or self.config.min_resource is None:
             return None
         return self._asha(curve) if self.config.name == "asha" else self._median(curve)
 
     def cut(self, curve: Curve) -> tuple[Curve, str | None]:
-        """A curve as far as a trial would have gone, and why it would have stopped there."""
+        """A curve up to where the trial would have stopped, and why; None if it would not."""
         for i in range(1, len(curve) + 1):
             if reason := self.reason(curve[:i]):
                 return curve[:i], reason
         return curve, None
 
     def _asha(self, curve: Curve) -> str | None:
-        """The trial stops at a rung where it is not in the best 1/factor of those that came there.
+        """The trial stops at a rung if it is not in the best 1/reduction_factor of those that reached it.
 
-        Where one record passes several rungs, a trial that stopped counts at all of them, which differs from
-        Optuna, where it counts until the rung it stopped at: record more often than rungs follow each other.
+        If one record passes several rungs, a trial that stopped counts at all of them. In Optuna it counts
+        only up to the rung where it stopped. To avoid the difference, record more often than rungs follow.
         """
         images, value = curve[-1]
         for rung in self._rungs(images):
@@ -85,7 +85,7 @@ class Rule:
         return rungs
 
     def _median(self, curve: Curve) -> str | None:
-        """The trial stops where its best value so far is worse than the median of the others there."""
+        """The trial stops if its best value so far is worse than the median of the others at that point."""
         images = curve[-1][0]
         if len(self.others.complete) < max(1, self.config.n_startup_trials) or images < (
             self.config.min_resource or 0
@@ -94,13 +94,13 @@ class Rule:
         values = [value for _, value in curve if not isnan(value)]
         if not values:
             return f"{self.config.metric} is not a number at {images:,} images"
-        there = [found for each in self.others.complete if (found := _by(each, images)) is not None]
+        others = [found for each in self.others.complete if (found := _by(each, images)) is not None]
         best = min(values) if self.lowest else max(values)
-        if not there or not self._worse(best, median(there)):
+        if not others or not self._worse(best, median(others)):
             return None
         return (
-            f"{self.config.metric} {best:.4g} at best until {images:,} images: worse than "
-            f"{median(there):.4g}, the median of {len(there)} trials there"
+            f"{self.config.metric} {best:.4g} at best up to {images:,} images: worse than "
+            f"{median(others):.4g}, the median of {len(others)} trials at this point"
         )
 
     def _worse(self, value: float, other: float) -> bool:
@@ -108,29 +108,29 @@ class Rule:
 
 
 def _at_rung(curve: Curve, rung: int) -> float | None:
-    """The first value at or after so many images; None where there is none, or it is not a number."""
+    """The first value at or after so many images; None if there is none, or if it is not a number."""
     value = next((value for images, value in curve if images >= rung), None)
     return None if value is None or isnan(value) else value
 
 
 def _by(curve: Curve, images: int) -> float | None:
-    """The last value until so many images, of a curve that goes as far: batches of other sizes are recorded
-    at other images. None where there is none, or it is not a number."""
-    goes_on = curve and curve[-1][0] >= images
-    value = next((value for seen, value in reversed(curve) if seen <= images), None) if goes_on else None
+    """The last value up to so many images, of a curve that reaches them: batches of other sizes are recorded
+    at other counts. None if there is none, or if it is not a number."""
+    reaches = curve and curve[-1][0] >= images
+    value = next((value for seen, value in reversed(curve) if seen <= images), None) if reaches else None
     return None if value is None or isnan(value) else value
 
 
 @dataclass
 class StopTraining:
-    """A rule as a training asks it (training.StopRule). It travels to workers.
+    """A rule as a training run calls it (training.StopRule). It is sent to workers.
 
-    A training that was interrupted has records from before: they count, so that it stops where it would have.
+    A resumed training run has earlier records: they count, so that it stops where it would have.
     """
 
     rule: Rule
     run: RunFolder
-    """The training's own folder."""
+    """The training run's own folder."""
     seen: dict[int, float] | None = field(default=None)
 
     def __call__(self, images: int, metrics: Mapping[str, float]) -> str | None:
@@ -140,5 +140,5 @@ class StopTraining:
         if self.seen is None:
             self.seen = dict(self.run.curve(metric))
         value = self.seen.setdefault(images, metrics[metric])
-        earlier = sorted((each, there) for each, there in self.seen.items() if each < images)
+        earlier = sorted(point for point in self.seen.items() if point[0] < images)
         return self.rule.reason([*earlier, (images, value)])

@@ -12,9 +12,9 @@ from preimage.tuning.trial import StudyRun, plan_trial
 
 
 class Queue:
-    """The trials of a study that are waiting, running and over.
+    """The trials of a study that wait, run, and have ended.
 
-    Two trials never work on the same unfinished step at once: one of them waits, and finds it finished.
+    Two trials never work on the same unfinished step at once: one waits, and then finds it finished.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Queue:
         most: int,
         catalog: Catalog | None = None,
     ) -> None:
-        """most: trials that run at once. catalog: of the study's images."""
+        """most: how many trials may run at once. catalog: of the study's images."""
         self.study, self.searcher, self.most, self.catalog = study, searcher, most, catalog
         self.records = {each.number: each for each in records}
         self.waiting: dict[int, Point] = {}
@@ -35,11 +35,11 @@ class Queue:
 
     @property
     def missing(self) -> int:
-        """Trials that are not over."""
+        """How many trials have not ended."""
         return self.study.spec.trials - len(self.records)
 
     def next(self) -> tuple[int, Point] | None:
-        """A trial that may start now, which then counts as running; None where none may."""
+        """A trial that may start now, which then counts as running; None if none may."""
         if len(self.running) >= self.most:
             return None
         for number, point in self.waiting.items():
@@ -55,14 +55,14 @@ class Queue:
         return None
 
     def done(self, record: TrialRecord) -> None:
-        """A running trial is over."""
+        """Record that a running trial has ended."""
         del self.running[record.number]
         self.records[record.number] = record
         self._blocked.clear()
         self._refill()
 
     def _refill(self) -> None:
-        """Ask for all trials that may be asked for."""
+        """Ask the sampler for all trials that it can choose now."""
         while (point := self.searcher.ask(self.records)) is not None:
             number = len(self.searcher.asked) - 1
             if number not in self.records:
@@ -73,7 +73,7 @@ class Queue:
         try:
             return unfinished(plan_trial(self.study, number, point, self.catalog))
         except PreimageError:
-            return set()  # the trial says so itself, in its record
+            return set()  # the trial reports this itself, in its record
 
 
 def unfinished(plan: Plan) -> set[str]:

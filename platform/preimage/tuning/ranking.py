@@ -1,4 +1,4 @@
-"""The trials of a study in order, the best first, and those that no other beats."""
+"""Rank a study's trials, and find those on the Pareto front."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from preimage.tuning.records import TrialRecord
 
 @dataclass(frozen=True)
 class Ranking:
-    """Trials by the first objective; those that ended without values, by number, after them."""
+    """Trials ordered by the first objective; trials that ended without values follow, by number."""
 
     objectives: Mapping[str, Direction]
     complete: tuple[TrialRecord, ...]
@@ -21,7 +21,7 @@ class Ranking:
     others: tuple[TrialRecord, ...]
     """Stopped and failed."""
     front: frozenset[int]
-    """Numbers of the trials that no other is as good as in all objectives and better in one."""
+    """The Pareto front: numbers of the trials that no other matches in all objectives and beats in one."""
 
     @property
     def total(self) -> int:
@@ -29,7 +29,7 @@ class Ranking:
 
     @property
     def first(self) -> str:
-        """The objective that ranks."""
+        """The objective that decides the order."""
         return next(iter(self.objectives))
 
     def values(self, objective: str) -> np.ndarray:
@@ -37,7 +37,7 @@ class Ranking:
         return np.array([each.values[objective] for each in self.complete])
 
     def goodness(self, objective: str) -> np.ndarray:
-        """The same, the higher the better."""
+        """The same, higher is better."""
         return self.values(objective) * (1 if self.objectives[objective] == "maximize" else -1)
 
     def rank(self, number: int, objective: str | None = None) -> int:
@@ -48,7 +48,7 @@ class Ranking:
 
 
 def rank(records: Sequence[TrialRecord], objectives: Mapping[str, Direction]) -> Ranking:
-    """Order the trials. Of equal ones the earlier comes first; a value that is not a number comes last."""
+    """Rank the trials. Of equal ones the earlier comes first; a value that is not a number comes last."""
     first, direction = next(iter(objectives.items()))
     sign = 1 if direction == "minimize" else -1
 
@@ -72,6 +72,6 @@ def _front(complete: Sequence[TrialRecord], objectives: Mapping[str, Direction])
 
 
 def correlations(ranking: Ranking) -> dict[tuple[str, str], Correlation | None]:
-    """The rank correlation of every two objectives over the complete trials; None where there is none."""
+    """The rank correlation of every two objectives over the complete trials; None if there is none."""
     pairs = combinations(ranking.objectives, 2)
     return {(a, b): rank_correlation(ranking.goodness(a), ranking.goodness(b)) for a, b in pairs}

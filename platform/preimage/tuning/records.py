@@ -1,4 +1,4 @@
-"""What is kept of every trial: <study run>/trials/NNNN.json, written whole when the trial is over."""
+"""The record of each trial: <study run>/trials/NNNN.json, written in one go when the trial ends."""
 
 from typing import Any, Literal
 
@@ -12,31 +12,31 @@ State = Literal["complete", "failed", "stopped"]
 
 
 class TrialRecord(Config):
-    """One trial that is over."""
+    """One trial that has ended."""
 
     number: int
     params: dict[str, Any]
     """The values of the space's keys that this trial has, by dotted key."""
     state: State
-    """stopped: given up by the study's scheduler."""
+    """stopped: stopped early by the study's scheduler."""
     values: dict[str, float] = Field(default_factory=dict)
     """The objectives by name; empty unless complete."""
     intermediate: tuple[tuple[int, float], ...] = ()
-    """(images seen, the scheduler's metric), where there is a scheduler."""
+    """(images seen, the scheduler's metric), if there is a scheduler."""
     metrics: dict[str, float] = Field(default_factory=dict)
     """Every number of the outcome: STEP.METRIC in a pipeline, METRIC in a single job."""
     error: str | None = None
     """Why it failed or was stopped."""
     traceback: str | None = None
-    """Of a failure that nobody foresaw."""
+    """Of an unexpected failure."""
     run: str | None = None
     """The name of the trial's run folder."""
     folder: str | None = None
     samples: str | None = None
-    """The address of samples.png of the last step that gives a generator."""
+    """The address of samples.png of the last step that makes a generator."""
     seconds: float = 0.0
     cost: dict[str, int] = Field(default_factory=dict)
-    """What it would cost to run it whole, as `preimage plan` counts."""
+    """The cost of a full run of it, as `preimage plan` counts."""
 
 
 def trials_of(study: Folder) -> Folder:
@@ -45,14 +45,14 @@ def trials_of(study: Folder) -> Folder:
 
 
 def write_record(study: Folder, record: TrialRecord) -> None:
-    """Keep a record; one of the same trial is replaced."""
+    """Write a record, which replaces an earlier one of the same trial."""
     trials_of(study).write_json(f"{record.number:04d}.json", record.model_dump(mode="json"))
 
 
 def read_records(study: Folder) -> list[TrialRecord]:
     """The records of a study's run folder, in the order of their numbers.
 
-    Raises StorageError where one is not a record.
+    Raises StorageError if one is not valid.
     """
     folder = trials_of(study)
     return [_read(folder, name) for name in folder.names() if name.endswith(".json")]
@@ -64,5 +64,5 @@ def _read(folder: Folder, name: str) -> TrialRecord:
     except ValidationError as error:
         raise StorageError(
             f"{folder.uri}/{name} is not the record of a trial ({error.error_count()} mistakes): it was "
-            "altered, or is of another version. Remove it, and the same command runs that trial again."
+            "altered, or another version wrote it. Remove it, then run the same command to repeat the trial."
         ) from error

@@ -1,4 +1,4 @@
-"""What a study found: one table, its samples side by side, its objectives against each other."""
+"""The report of a study: a table, its samples side by side, its objectives against each other."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,18 +18,18 @@ from preimage.tuning.records import TrialRecord
 from preimage.tuning.table import Correlations, table, values_text
 
 SHOWN = 64
-"""Trials in the gallery; of more, the first and the last in rank."""
+"""Most trials in the gallery; of more, it shows the first and the last in rank."""
 LAST = 16
-"""So many of them are the last ones."""
+"""How many of these are the last ones."""
 ACROSS = 4
-"""Trials in a line of the gallery, and twice as many where there are more than four lines of them."""
+"""Trials in a row of the gallery, and twice as many if there were more than four rows."""
 
 
 def report(spec: StudySpec, records: Sequence[TrialRecord], picks: Sequence[Pick]) -> Result:
-    """Rank the trials; a table and pictures of them.
+    """Rank the trials, and make a table and figures of them.
 
-    May be called at any time, with the trials that are over. A picture that cannot be drawn is named in the
-    table, with why.
+    May be called at any time, with the trials that have ended. The table names each figure that cannot be
+    drawn, and says why.
     """
     from preimage.tuning.plots import optuna_plots  # Optuna: half a second
 
@@ -77,10 +77,10 @@ def _samples(ranking: Ranking, spec: StudySpec, picks: Sequence[Pick]) -> tuple[
     remarks = []
     if len(shown) < len(order):
         remarks.append(
-            f"gallery.png has the first {SHOWN - LAST} and the last {LAST} of {len(order)} trials."
+            f"gallery.png shows the first {SHOWN - LAST} and the last {LAST} of {len(order)} trials."
         )
     if len(order) < 2:
-        return pictures, [*remarks, "No best-worst.png: one complete trial is both."]
+        return pictures, [*remarks, "No best-worst.png: the only complete trial is both."]
     pictures["best-worst.png"] = best_worst_png(_best_worst(ranking, picks, panels))
     return pictures, remarks
 
@@ -106,31 +106,31 @@ def _panel(ranking: Ranking, record: TrialRecord, spec: StudySpec, samples: byte
 
 
 def _grid(record: TrialRecord) -> bytes | None:
-    """The trial's grid of samples; None where there is none, or it is gone."""
+    """The trial's grid of samples; None if there is none, or if it was removed."""
     if not record.samples:
         return None
     place, _, name = record.samples.rpartition("/")
     folder = Folder.at(place)
     try:
         return folder.read(name) if folder.exists(name) else None
-    except StorageError:  # its results are elsewhere, or were removed: the table says what was found
+    except StorageError:  # its results are elsewhere, or were removed: the table has its values
         return None
 
 
 def _scatters(ranking: Ranking, found: Correlations) -> list[Scatter]:
-    """A scatter for each two objectives with two trials at least that have both."""
+    """A scatter for each two objectives that at least two trials have."""
     titles = short_names(ranking.objectives)
     scatters = []
     for (a, b), correlation in found.items():
         x, y = ranking.values(a), ranking.values(b)
-        there = np.isfinite(x) & np.isfinite(y)
-        if there.sum() < 2:
+        finite = np.isfinite(x) & np.isfinite(y)
+        if finite.sum() < 2:
             continue
-        trials = [each for each, here in zip(ranking.complete, there, strict=True) if here]
+        trials = [each for each, has_both in zip(ranking.complete, finite, strict=True) if has_both]
         scatters.append(
             Scatter(
-                x=Axis(titles[a], ranking.objectives[a], x[there]),
-                y=Axis(titles[b], ranking.objectives[b], y[there]),
+                x=Axis(titles[a], ranking.objectives[a], x[finite]),
+                y=Axis(titles[b], ranking.objectives[b], y[finite]),
                 numbers=[each.number for each in trials],
                 best=0,
                 front=[each.number in ranking.front for each in trials],
@@ -145,5 +145,5 @@ def _caption(found: Correlation | None) -> str:
         return "no rank correlation"
     return (
         f"Spearman's rho {found.rho:+.2f} (95% interval {found.low:+.2f} to {found.high:+.2f}, "
-        f"p = {found.p:.2g})\nKendall's tau {found.tau:+.2f}; +1: both put all {found.count} in one order"
+        f"p = {found.p:.2g})\nKendall's tau {found.tau:+.2f}; +1: both rank all {found.count} alike"
     )

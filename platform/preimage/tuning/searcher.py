@@ -1,9 +1,9 @@
-"""Who chooses the parameters of each trial: Optuna's samplers, replayed from the results.
+"""Choose the parameters of each trial: Optuna's samplers, replayed from the results.
 
-A sampler's state is never stored. What trial n is asked for follows from the spec and the results of trials
-0 to n - parallel alone, told in their order: it depends neither on which trial happened to end first, nor on
-how often the study was interrupted. A resumed study asks and tells all that again, which takes no time beside
-a trial, and goes on with exactly what was missing.
+A sampler's state is never stored. The parameters of trial n follow only from the spec and the results of
+trials 0 to n - parallel, told to the sampler in their order. They depend neither on which trial ended first,
+nor on how often the study was interrupted. A resumed study replays every ask and tell, which takes no time
+compared to a trial, and resumes with exactly what was missing.
 """
 
 import json
@@ -26,13 +26,13 @@ log = logging.getLogger(__name__)
 
 
 class Searcher:
-    """Asks for trials in the order of their numbers; `tell` is called for each before it can be known."""
+    """Asks for trials in the order of their numbers, and tells the sampler all results that each may know."""
 
     def __init__(self, spec: "StudySpec", negate_metric: bool = False) -> None:
-        """negate_metric: whether the scheduler's metric is best where the first objective is worst."""
+        """negate_metric: whether the scheduler's metric and the first objective have opposite directions."""
         self.spec, self.negate_metric = spec, negate_metric
         self.asked: list[Point] = []
-        self.told = 0
+        self.n_told = 0
         self._grid = _grid(spec) if spec.sampler.name == "grid" else None
         self._study = None if self._grid else _study(spec)
         self._trials: list[optuna.Trial] = []
@@ -45,8 +45,8 @@ class Searcher:
         point = self._grid[number] if self._grid else self._ask(number, records)
         if (record := records.get(number)) and record.params != point:
             log.warning(
-                "trial %d ran with %s, but the sampler asks for %s now, as another version of Optuna may: "
-                "what ran counts, and trials from here on may differ from those of an undisturbed study.",
+                "trial %d ran with %s, but the sampler now asks for %s, perhaps because Optuna's version "
+                "changed. The trial counts as it ran; later ones may differ from an uninterrupted study's.",
                 number,
                 record.params,
                 point,
@@ -56,14 +56,14 @@ class Searcher:
         return point
 
     def may_ask(self, number: int, records: Mapping[int, TrialRecord]) -> bool:
-        """Whether all results are there that decide trial `number`."""
+        """Whether all results that decide trial `number` are known."""
         return not self.spec.is_adaptive or all(each in records for each in visible_trials(self.spec, number))
 
     def _ask(self, number: int, records: Mapping[int, TrialRecord]) -> Point:
         for each in visible_trials(self.spec, number):
-            if each >= self.told:
+            if each >= self.n_told:
                 self._tell(records[each])
-                self.told = each + 1
+                self.n_told = each + 1
         with quiet():
             trial = self._study.ask()  # pyright: ignore[reportOptionalMemberAccess]
             self._trials.append(trial)
@@ -112,7 +112,7 @@ def _value(trial: "optuna.Trial", key: str, space: Space) -> Any:
 
 
 def distribution(space: Space) -> "BaseDistribution":
-    """A key's space as Optuna has it."""
+    """A key's space as Optuna's distribution."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if space.choice is not None:
@@ -124,25 +124,25 @@ def distribution(space: Space) -> "BaseDistribution":
 
 
 def to_optuna(space: Space, value: Any) -> Any:
-    """A value as Optuna keeps it: choices that are lists or mappings are JSON text there."""
+    """A value as Optuna stores it: choices that are lists or mappings become JSON text."""
     compound = space.choice is not None and isinstance(value, list | tuple | dict)
     return json.dumps(value) if compound else value
 
 
 def from_optuna(space: Space, value: Any) -> Any:
-    """The other way round."""
+    """The inverse of `to_optuna`."""
     if space.choice is None:
         return value
     return next(each for each in space.choice if to_optuna(space, each) == value)
 
 
 def directions(spec: "StudySpec") -> list[Literal["minimize", "maximize"]]:
-    """Of the objectives, in Optuna's words."""
+    """The directions of the objectives, in Optuna's words."""
     return list(spec.objectives.values())
 
 
 def quiet() -> warnings.catch_warnings:
-    """Optuna without its warnings of experimental parts: what we use of it is fixed by our tests."""
+    """Silence Optuna's warnings about experimental features: our tests pin what we use."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -169,8 +169,8 @@ def _sampler(config: SamplerConfig, parallel: int) -> "optuna.samplers.BaseSampl
 
 
 def _grid(spec: "StudySpec") -> list[Point]:
-    """The points of Optuna's grid in the order in which it asks for them, shuffled by the seed; those that
-    conditions make the same once."""
+    """The points of Optuna's grid in its order, shuffled by the seed. Points that conditions make equal come
+    once."""
     import optuna
 
     space = spec.space

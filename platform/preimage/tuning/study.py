@@ -1,5 +1,5 @@
-"""A study from its plan to its outcome: what all trials share, then the trials that are missing, then the
-report. Its run folder holds all that a resumed study needs; see `searcher` for why nothing else is."""
+"""Run a study: what all trials share, then the missing trials, then the report. Its run folder holds all that
+a resumed study needs; `searcher` says why that is enough."""
 
 import logging
 from collections.abc import Callable
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 
 def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: bool = False) -> Outcome:
-    """Run the trials that are missing, and report on all.
+    """Run the missing trials, and report on all.
 
-    Raises PreimageError where no trial succeeded, or where what all of them share fails. What was made until
-    then stays, and running the same study again resumes it.
+    Raises PreimageError if no trial is complete, or if what all of them share fails. Results so far are kept,
+    and running the same study again resumes it.
     """
     display = display or Silent()
     mirror = Mirror(plan.run, open_tracker(plan.spec.tracking, plan.root))
@@ -39,20 +39,20 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
     def make() -> Outcome:
         records = _run_trials(plan, plan.records(retry_failed), display, mirror)
         outcome = _outcome(plan, records, mirror.notes.run_id)
-        tell(_tell_missed, plan, records, mirror)
+        tell(_record_missed, plan, records, mirror)
         return outcome
 
     if finished():
         records = plan.records(retry_failed)
         display.say(
-            f"[bold]{plan.spec.name}[/bold]: all {len(records)} trials are over already, {plan.run.name}"
+            f"[bold]{plan.spec.name}[/bold]: all {len(records)} trials have already ended, {plan.run.name}"
         )
-        tell(_tell_missed, plan, records, mirror)
+        tell(_record_missed, plan, records, mirror)
     return live(mirror, finished, lambda: register_study(plan), make)
 
 
 def register_study(plan: StudyPlan) -> None:
-    """Say in the run's folder what it is. More trials than before, or more at once, are the same study."""
+    """Describe the study in its run folder, again if it now has more trials or more at once."""
     about = {"job": "study", "name": plan.spec.name, "fingerprint": plan.fingerprint}
     register(plan.run, about, plan.spec.resolved())
     write_spec(plan.run, plan.spec.resolved())
@@ -67,7 +67,7 @@ def prepare_images(plan: StudyPlan, display: Display) -> None:
 def _run_trials(
     plan: StudyPlan, records: list[TrialRecord], display: Display, mirror: Mirror
 ) -> list[TrialRecord]:
-    """Run what is missing; all records, in the order of their numbers."""
+    """Run what is missing. Returns all records, in the order of their numbers."""
     prepare_images(plan, display)
     _run_shared(plan, display, mirror)
     searcher = Searcher(plan.spec, negate_metric=plan.negate_metric)
@@ -82,7 +82,7 @@ def _run_trials(
         progress(record)
 
     if plan.on_ray:
-        from preimage.tuning.on_ray import run_on_ray  # Ray is not needed otherwise
+        from preimage.tuning.on_ray import run_on_ray  # imported only if it is needed
 
         run_on_ray(plan, queue, on_trial_end)
     else:
@@ -105,8 +105,8 @@ def _run_shared(plan: StudyPlan, display: Display, mirror: Mirror) -> None:
             execute(plan.base.alone(step), display, parent=mirror)
 
 
-def _tell_missed(plan: StudyPlan, records: list[TrialRecord], mirror: Mirror) -> None:
-    """Tell the tracker of trials that ended while it was away."""
+def _record_missed(plan: StudyPlan, records: list[TrialRecord], mirror: Mirror) -> None:
+    """Record trials in the tracker that ended while it did not answer."""
     for record in records:
         if record.state != "complete" or not record.run:
             continue
@@ -119,7 +119,7 @@ def _tell_missed(plan: StudyPlan, records: list[TrialRecord], mirror: Mirror) ->
 
 
 def _outcome(plan: StudyPlan, records: list[TrialRecord], run_id: str | None) -> Outcome:
-    """Write the report. Raises PreimageError where no trial is complete."""
+    """Write the report. Raises PreimageError if no trial is complete."""
     result = _report(plan, records)
     figures = write_result(plan.run, result)
     _require_one(records)
@@ -136,7 +136,7 @@ def _outcome(plan: StudyPlan, records: list[TrialRecord], run_id: str | None) ->
 
 
 def _report(plan: StudyPlan, records: list[TrialRecord]) -> Result:
-    from preimage.tuning.report import report  # with what it draws, a second to import
+    from preimage.tuning.report import report  # imports what draws, which takes a second
 
     return report(plan.spec, records, read_picks(plan.run.folder))
 
@@ -146,6 +146,6 @@ def _require_one(records: list[TrialRecord]) -> None:
         return
     first = next((each for each in records if each.state == "failed"), records[0])
     raise PreimageError(
-        f"none of {len(records)} trials came to its end. The first that failed, trial {first.number}, said: "
+        f"none of {len(records)} trials is complete. The first that failed is trial {first.number}: "
         f"{first.error}. Change the spec, or run the same command with --retry-failed."
     )

@@ -1,4 +1,4 @@
-"""The table of a study: its trials in order, how its objectives agree, and what a person picked."""
+"""The table of a study: its ranked trials, how its objectives agree, and the user's picks."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ def table(
     picks: Sequence[Pick] = (),
     remarks: Sequence[str] = (),
 ) -> str:
-    """Markdown. keys: of the space. remarks: what a reader has to know beside."""
+    """The report as Markdown. keys: of the space. remarks: what else a reader has to know."""
     parts = [
         _head(ranking),
         _ranked(ranking, keys, picks) if ranking.complete else "",
@@ -38,16 +38,16 @@ def _head(ranking: Ranking) -> str:
     counts = {"complete": len(ranking.complete)}
     for state in ("stopped", "failed"):
         counts[state] = sum(each.state == state for each in ranking.others)
-    said = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "complete")
+    counted = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state == "complete")
     order = f"ranked by {ranking.first}, {BEST_VALUE[ranking.objectives[ranking.first]]} first"
-    return f"{ranking.total} trial{'s' * (ranking.total != 1)}: {said}; {order}."
+    return f"{ranking.total} trial{'s' * (ranking.total != 1)}: {counted}; {order}."
 
 
 def _ranked(ranking: Ranking, keys: Sequence[str], picks: Sequence[Pick]) -> str:
     names, titles = short_names(keys), short_names(ranking.objectives)
     several = len(ranking.objectives) > 1
-    sought = [f"{titles[each]} ({BEST_VALUE[way]})" for each, way in ranking.objectives.items()]
-    head = ["rank", "trial", *(names[key] for key in keys), *sought, "remarks", "run"]
+    columns = [f"{titles[each]} ({BEST_VALUE[way]})" for each, way in ranking.objectives.items()]
+    head = ["rank", "trial", *(names[key] for key in keys), *columns, "remarks", "run"]
     rows = [head]
     for each in ranking.complete:
         marks = ["Pareto front"] if several and each.number in ranking.front else []
@@ -59,7 +59,7 @@ def _ranked(ranking: Ranking, keys: Sequence[str], picks: Sequence[Pick]) -> str
 
 
 def _without_empty(rows: list[list[str]]) -> list[list[str]]:
-    """Without columns in which no trial has anything."""
+    """Drop the columns in which no trial has anything."""
     kept = [i for i in range(len(rows[0])) if any(row[i] != "-" for row in rows[1:])]
     return [[row[i] for i in kept] for row in rows]
 
@@ -78,25 +78,25 @@ def _others(ranking: Ranking, keys: Sequence[str]) -> str:
 
 
 def _cell(text: str) -> str:
-    """In one line, and without what would end the cell of a Markdown table."""
+    """The text on one line, with the bars escaped that would end a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def correlation_text(ranking: Ranking, pair: tuple[str, str], found: Correlation | None) -> str:
-    """In words, whether two objectives order the trials alike."""
+    """Say whether two objectives rank the trials alike."""
     first, second = (f"{name} ({BEST_VALUE[ranking.objectives[name]]} is best)" for name in pair)
     if found is None:
         count = len(ranking.complete)
         why = (
             f"{count} complete trial{'s have' if count != 1 else ' has'} no order to compare"
             if count < FEWEST
-            else "one of them is the same for all complete trials, or not a number for nearly all"
+            else "one of them is the same for all complete trials, or not a number for nearly all of them"
         )
         return f"Between {first} and {second} there is no rank correlation: {why}."
     verdict = {
-        True: "order the trials alike",
-        False: "order the trials oppositely: what one calls better, the other calls worse",
-        None: "are not shown to order the trials alike, nor oppositely: the interval has 0 in it",
+        True: "rank the trials alike",
+        False: "rank the trials oppositely: what one calls better, the other calls worse",
+        None: "are not shown to rank the trials alike or oppositely: the interval contains 0",
     }[found.agrees]
     return (
         f"**{first} and {second} {verdict}.** Over {found.count} complete trials, directions aligned, "
@@ -106,19 +106,19 @@ def correlation_text(ranking: Ranking, pair: tuple[str, str], found: Correlation
 
 
 def _as_they_are(ranking: Ranking, pair: tuple[str, str], found: Correlation) -> str:
-    """What someone who correlates the columns of the table will see."""
+    """The rho of the table's own columns, if that differs."""
     if len({ranking.objectives[name] for name in pair}) == 1:
         return ""
-    return f"; rho is {-found.rho:+.2f} between the numbers as they stand, of which one is best at its lowest"
+    return f"; rho is {-found.rho:+.2f} between the table's columns, one of which is best at its lowest"
 
 
 def _explained(found: Correlations) -> str:
     if not any(found.values()):
         return ""
     return (
-        "A correlation of +1 means that two objectives put the trials in the same order, each the best "
-        "first, whether that is the lowest or the highest; -1 that one's best is the other's worst. The "
-        "interval is of bootstrap samples of the trials; p is of a permutation test."
+        "A correlation of +1 means that two objectives rank the trials in the same order, best first, "
+        "whether the lowest or the highest is best; -1 means that one's best is the other's worst. The "
+        "interval is from bootstrap samples of the trials; p is from a permutation test."
     )
 
 
@@ -136,17 +136,17 @@ def _picked(ranking: Ranking, pick: Pick) -> str:
 
 
 def _order_of_picks(ranking: Ranking, picks: Sequence[Pick]) -> str:
-    """Whether each objective puts the picked best before the picked worst."""
+    """Whether each objective ranks the picked best before the picked worst."""
     trial = {pick.name: pick.trial for pick in picks}
     numbers = [each.number for each in ranking.complete]
     if len(trial) < 2 or not all(each in numbers for each in trial.values()):
         return ""
-    said = []
+    verdicts = []
     for name, title in short_names(ranking.objectives).items():
         best, worst = (ranking.rank(trial[each], name) for each in ("best", "worst"))
         before = "before" if best < worst else "after" if best > worst else "level with"
-        said.append(f"{title} puts the best {before} the worst")
-    return f"Of these two, {', '.join(said)}."
+        verdicts.append(f"{title} ranks the best {before} the worst")
+    return f"Of these two, {', '.join(verdicts)}."
 
 
 def values_text(record: TrialRecord, ranking: Ranking) -> str:

@@ -30,12 +30,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A study with its run folder. It travels to Ray workers."""
+    """A study with its run folder. It is sent to Ray workers."""
 
     spec: StudySpec
     run: RunFolder
     in_process: bool = True
-    """Whether a trial is done in one process, wherever that is; its steps' own resources count otherwise."""
+    """Whether a trial runs in one process; otherwise its steps' own resources count."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class TrialResult:
 def plan_trial(
     study: StudyRun, number: int, params: Mapping[str, Any], catalog: Catalog | None = None
 ) -> Plan:
-    """What a trial would do. catalog: of the study's images, already opened in this process.
+    """Plan a trial. catalog: of the study's images, already opened in this process.
 
-    Raises PreimageError where that is impossible.
+    Raises PreimageError if the trial cannot run.
     """
     spec = study.spec.spec_of(params, f"{study.spec.name}-{number:04d}")
     return make_plan(_in_process(spec) if study.in_process else spec, catalog=catalog)
@@ -63,10 +63,10 @@ def plan_trial(
 def run_trial(
     study: StudyRun, number: int, params: Mapping[str, Any], catalog: Catalog | None = None
 ) -> TrialRecord:
-    """Run a trial, or resume it where it was interrupted, and keep its record.
+    """Run a trial, or resume it, and write its record.
 
-    Nothing that a trial does wrong is raised: it is in the record. Raises StorageError where its results, or
-    the record, cannot be written: a full disk is no fault of the trial's, which is still to be run.
+    A trial's own failure is not raised: it is in the record. Raises StorageError if the results or the record
+    cannot be written: a full disk is not the trial's failure, and the trial still has to run.
     """
     begin, plan, rule = time.monotonic(), None, None
     try:
@@ -79,7 +79,7 @@ def run_trial(
         raise
     except PreimageError as error:
         found = TrialResult("failed", {}, {}, str(error))
-    except Exception as error:  # anything else is a defect of ours, and the other trials go on
+    except Exception as error:  # anything else is our defect; the other trials continue
         found = TrialResult("failed", {}, {}, f"{type(error).__name__}: {error}", traceback.format_exc())
     record = TrialRecord(
         number=number,
@@ -101,12 +101,12 @@ def run_trial(
 
 
 def failed(number: int, params: Mapping[str, Any], error: str) -> TrialRecord:
-    """The record of a trial that could not even say itself why it failed."""
+    """The record of a trial that failed before it could write one itself."""
     return TrialRecord(number=number, params=dict(params), state="failed", error=error)
 
 
 def stop_rule(study: StudyRun, number: int, plan: Plan) -> StopTraining | None:
-    """When the trial's training is given up; None where the study gives none up."""
+    """When the trial's training run stops early; None if the study stops none."""
     config = study.spec.scheduler
     steps = recorders(plan.spec, config.metric) if config.name != "none" and config.metric else []
     if not steps or not config.metric:
@@ -132,11 +132,11 @@ def _run(study: StudyRun, plan: Plan, rule: StopTraining | None) -> TrialResult:
 
 
 def _open_tracker(study: StudyRun, plan: Plan) -> Tracker | None:
-    """The tracker answered when the study began: one that has gone since must not fail a trial."""
+    """The tracker; None if it does not answer. It did when the study began, so the trial must not fail."""
     try:
         return open_tracker(study.spec.tracking, plan.root)
     except TrackingError as error:
-        log.warning("%s %s will be recorded when the study is over.", error, plan.spec.name)
+        log.warning("%s %s will be recorded when the study ends.", error, plan.spec.name)
         return None
 
 
@@ -150,14 +150,14 @@ def _in_process(spec: Spec) -> Spec:
 
 
 def _stopped_before(rule: StopTraining | None) -> TrialResult | None:
-    """A training that went further once, in an interrupted attempt or for another study, is not run again."""
+    """The result if the training run already went further, in an interrupted attempt or another study."""
     if rule and (reason := rule.rule.cut(_whole_curve(rule))[1]):
         return TrialResult("stopped", {}, {}, reason)
     return None
 
 
 def _curve(rule: StopTraining | None) -> Curve:
-    """The scheduler's metric, as far as the trial goes."""
+    """The scheduler's metric, up to where the trial stops."""
     return rule.rule.cut(_whole_curve(rule))[0] if rule else ()
 
 
@@ -166,11 +166,11 @@ def _whole_curve(rule: StopTraining) -> Curve:
 
 
 def _found(spec: StudySpec, plan: Plan, outcome: Outcome) -> TrialResult:
-    """What a trial came out as; failed where an objective is missing or not a finite number."""
+    """The result of a trial; failed if an objective is missing or is not a finite number."""
     parts = {name: each["metrics"] for name, each in (outcome.steps or {}).items()}
     metrics = numbers(parts if plan.spec.is_pipeline else outcome.metrics)
     if missing := [name for name in spec.objectives if name not in metrics]:
-        return TrialResult("failed", {}, metrics, f"its outcome says nothing of {', '.join(missing)}")
+        return TrialResult("failed", {}, metrics, f"its outcome has no {', '.join(missing)}")
     values = {name: metrics[name] for name in spec.objectives}
     if wrong := [f"{name} is {value}" for name, value in values.items() if not isfinite(value)]:
         return TrialResult("failed", {}, metrics, f"{', '.join(wrong)}: not a number that can be ranked")
@@ -185,7 +185,7 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _samples(plan: Plan) -> str | None:
-    """The last generator's samples; of a training that did not come to its end, the newest grid."""
+    """The last generator's samples; the newest grid of a training run that did not finish."""
     for step in reversed(plan.steps):
         if "generator" in step.job.makes:
             if step.run.figures.exists("samples.png"):
@@ -196,7 +196,7 @@ def _samples(plan: Plan) -> str | None:
 
 
 def _show_pictures(plan: Plan, outcome: Outcome, tracker: Tracker) -> None:
-    """A trial that is a pipeline shows its last samples and scores itself, not only in its steps."""
+    """Copy a pipeline trial's last samples and scores from its steps to the trial's own run."""
     run_id = outcome.mlflow_run_id
     if not plan.spec.is_pipeline or not run_id:
         return
@@ -208,11 +208,11 @@ def _show_pictures(plan: Plan, outcome: Outcome, tracker: Tracker) -> None:
                     plan.run.figures.write(name, picture)
                     tracker.file(run_id, "figures", name, picture)
     except TrackingError as error:
-        log.warning("%s %s lacks pictures there; they are in its folder.", error, plan.spec.name)
+        log.warning("%s The tracker lacks figures of %s; they are in its folder.", error, plan.spec.name)
 
 
 def _shown(plan: Plan) -> list[PlannedStep]:
-    """The last step with a generator, and the last that scores."""
+    """The last step that makes a generator, and the last that evaluates one."""
     makers = [step for step in plan.steps if "generator" in step.job.makes]
     scores = [step for step in plan.steps if step.job.job == "evaluate"]
     return [*makers[-1:], *scores[-1:]]

@@ -13,13 +13,13 @@ from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.errors import InversionError
 from preimage.figures.grids import stacks_png
-from preimage.figures.plots import convergence_png
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.dataset import InversionTask, Inverter, PartDone, part_rows
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for
+from preimage.jobs.invert.figures import convergence_png
 from preimage.jobs.references import GeneratorRef
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.statistics import store_moments
@@ -31,11 +31,11 @@ from preimage.work.pieces import run_pieces
 log = logging.getLogger(__name__)
 
 STUCK = 1e-3
-"""Root mean square of a code's components below which a search from near zero (1e-4) has gone nowhere."""
+"""A search from near zero (1e-4) has not moved if the codes' root mean square stays below this."""
 SHOWN = 32
 """Images in the grid of reconstructions."""
 COUNTS = ("generator_evaluations", "diverged")
-"""Recorded as they grow; a job that resumes goes on counting."""
+"""Recorded as they grow; a resumed job continues the count."""
 
 
 class InvertJob(Job):
@@ -47,7 +47,7 @@ class InvertJob(Job):
     generator: GeneratorRef
     """An earlier step, a run's name or a generator folder."""
     data: DataConfig | None = None
-    """The images; without it those that the generator was trained on."""
+    """The images; by default those that the generator was trained on."""
     inversion: InversionConfig = InversionConfig()
 
     @property
@@ -55,10 +55,10 @@ class InvertJob(Job):
         return self.data
 
     def metrics(self) -> Metrics:
-        """Of the images that did not diverge; `converged` is a share of all.
+        """Metrics of the images that did not diverge; `converged` is a share of all images.
 
-        `generator_evaluations` counts what the workers reported: passes of all images, and what making each
-        worker ready took; not parts that were finished unseen while a killed job ended.
+        `generator_evaluations` counts what the workers reported: the passes of all images, and the setup of
+        each worker. It misses parts that finished unseen while a killed job ended.
         """
         return (
             *headline(
@@ -74,8 +74,9 @@ class InvertJob(Job):
     def cost(self, images: int | None) -> dict[str, int]:
         """Steps, and generator evaluations: one image through the generator, forward or backward, is one.
 
-        A step is two, but up to 2 + d for levenberg-marquardt, whose d is not known here. What making a
-        worker ready takes is not counted: no more than some thousands."""
+        A step is two, but up to 2 + d for levenberg-marquardt, whose d is not known here. The setup of each
+        worker is not counted: a few thousand at most.
+        """
         each = self.inversion.steps * (1 + self.inversion.restarts + self.inversion.restart_negative)
         if images is None:
             return {"steps per image at most": each}
@@ -84,9 +85,9 @@ class InvertJob(Job):
         return {"images": images, "generator evaluations at most": 2 * images * each}
 
     def run(self, context: Context) -> Result:
-        """Invert what is not in the store yet, and finish the store.
+        """Invert the images that are not in the store yet, and finish the store.
 
-        Raises InversionError where every image diverged.
+        Raises InversionError if every image diverged.
         """
         card = read_card(context.inputs["generator"])
         self.check_generator(card.generator)
@@ -115,7 +116,7 @@ class InvertJob(Job):
 
 
 class _Tally:
-    """Counts the images done and what they took, and records the speed over them."""
+    """Counts the finished images and their cost, and records the speed over them."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -123,7 +124,7 @@ class _Tally:
         self.counts = {name: _latest(context, name) for name in COUNTS}
 
     def add(self, images: int, done: PartDone | None) -> None:
-        """Of a part of so many images, what it took; None of one that an earlier attempt left."""
+        """Add a part of this many images and its cost; None if an earlier attempt finished it."""
         self.images += images
         if done:
             self.steps += done["steps"]
@@ -137,7 +138,7 @@ class _Tally:
 
 
 def _latest(context: Context, name: str) -> int:
-    """What an earlier attempt had counted."""
+    """The count of earlier attempts."""
     return int(max((value for _, value in context.run.curve(name)), default=0))
 
 
@@ -188,18 +189,18 @@ def _conclude(
         "converged": converged.double().mean().item(),
         "steps_per_image": steps[counted].double().mean().item(),
     }
-    metrics |= tally | {"diverged": int((~counted).sum())}  # some may have diverged in an earlier attempt
+    metrics |= tally | {"diverged": int((~counted).sum())}  # includes images of earlier attempts
     return Result(metrics, figures)
 
 
 def _warn_of_codes_that_never_moved(job: InvertJob, store: Store) -> None:
-    """A generator may be flat around zero; codes that are still there say nothing of its images."""
+    """A generator may be flat around zero; codes that stay there say nothing about its images."""
     moments = store_moments(store)
     size = (moments.gram.trace() / (moments.count * store.latent_dim)).sqrt().item()
     if job.inversion.init_codes == "small-normal" and size < STUCK:
         log.warning(
             "the codes are still near zero, where their search began (root mean square %.1e): the generator "
-            "hardly changes there, and they say nothing of its images. "
+            "is almost constant there, so they say nothing about its images. "
             "Search with inversion.init_codes=prior.",
             size,
         )
@@ -207,8 +208,8 @@ def _warn_of_codes_that_never_moved(job: InvertJob, store: Store) -> None:
 
 @torch.no_grad()
 def _reconstructions(context: Context, dataset: Dataset, measurement: Measurement, store: Store) -> bytes:
-    """The first images of the dataset, each above what its code gives, and above what was seen of it where
-    that was not all; a pixel that is not a number is grey."""
+    """The first images of the dataset, each above its reconstruction, and above its observed part if that was
+    not all of it; NaN pixels are grey."""
     images = dataset.read(0, min(SHOWN, dataset.count))
     codes = store.head(len(images.image_id))
     generator, _ = load_generator(context.inputs["generator"])
@@ -219,5 +220,5 @@ def _reconstructions(context: Context, dataset: Dataset, measurement: Measuremen
 
 
 def _seen(measurement: Measurement, images: Tensor, ids: Tensor) -> Tensor:
-    """What was seen of images (n, C, H, W), in their own size."""
+    """The observed part of images (n, C, H, W), at their own size."""
     return F.interpolate(measurement.observe(images, ids), images.shape[2:])

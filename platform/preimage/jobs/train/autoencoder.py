@@ -26,8 +26,7 @@ class TrainAutoencoderJob(TrainGeneratorJob):
         return metrics_with_codes(self.recorded())
 
     def run(self, context: Context) -> Result:
-        """Train to the end; leave the decoder as a generator, the encoder's codes as a store, and
-        pictures."""
+        """Train to the end; leave the decoder as a generator, the encoder's codes as a store, and figures."""
         dataset = train_on_images(self, context, partial(_build, self))
         metrics, samples = summary(self, context)
         more, figures = describe_codes(context, dataset, "squared error per pixel")

@@ -1,4 +1,4 @@
-"""What every training job has in common: its settings, running it, and what is reported of it."""
+"""What all training jobs share: settings, the run itself, and its metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,19 +42,19 @@ class TrainJob(Job):
     training: LoopConfig = LoopConfig()
 
     def recorded(self) -> tuple[str, ...]:
-        """The metrics that the run records, by any of which its result may be selected."""
+        """The metrics that the run records; `select_by` may name any of them."""
         return self.RECORDED
 
     @property
     def loop(self) -> LoopConfig:
-        """The loop's settings, complete."""
+        """The loop's complete settings."""
         return self.training
 
     def check(self, catalog: Catalog) -> None:
         check_batch(self.training, self.resources)
 
     @model_validator(mode="after")
-    def _selected_by_a_metric_that_is_recorded(self) -> "TrainJob":
+    def _select_by_is_recorded(self) -> "TrainJob":
         if self.training.select_by is not None and self.training.select_by not in self.recorded():
             raise ValueError(
                 f"training.select_by must be one of {', '.join(self.recorded())}, "
@@ -77,11 +77,11 @@ class TrainOnImagesJob(TrainJob):
         require_batch(catalog.count(self.data), self.training.batch_size)
 
     def cost(self, images: int | None) -> dict[str, int]:
-        """Whole batches."""
+        """Steps and images seen, in whole batches."""
         return steps_of(self)
 
     @model_validator(mode="after")
-    def _size_that_a_dcgan_has(self) -> "TrainOnImagesJob":
+    def _size_fits_dcgan(self) -> "TrainOnImagesJob":
         require_size_of_a_dcgan(self.data)
         return self
 
@@ -90,7 +90,7 @@ class TrainGeneratorJob(TrainOnImagesJob):
     """The keys of every training run of a DCGAN's generator."""
 
     PRIOR: ClassVar[PriorName] = "normal"
-    """Where the generator's codes are drawn from, unless the model says it."""
+    """The prior of the generator's codes, unless the model names one."""
 
     model: ModelConfig = ModelConfig()
 
@@ -106,25 +106,25 @@ class TrainGeneratorJob(TrainOnImagesJob):
 
 
 def require_size_of_a_dcgan(data: DataConfig) -> None:
-    """Raise ValueError for images that a DCGAN does not make."""
+    """Raise ValueError for an image size that a DCGAN cannot make."""
     if data.size not in FIRST_SIDE:
         sizes = ", ".join(map(str, FIRST_SIDE))
         raise ValueError(f"data.size must be one of {sizes} for a DCGAN's convolutions, but is {data.size}")
 
 
 def steps_of(job: TrainJob) -> dict[str, int]:
-    """What a training run takes, in whole batches."""
+    """The images seen and the steps of a training run, in whole batches."""
     steps = -(-job.training.total_images // job.training.batch_size)
     return {"images seen": steps * job.training.batch_size, "steps": steps}
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a training run learns from."""
+    """What a training run learns from: images or codes."""
 
     folder: Folder
     about: dict[str, Any]
-    """What the product's card will say of it; its fingerprints decide the result."""
+    """What the product's card records of it; its fingerprints determine the result."""
     open: Callable[[Folder], Examples] = Dataset.open
 
 
@@ -135,9 +135,9 @@ def train_on_images(
     export: Export = export_generator,
     evaluation: Evaluation | None = None,
 ) -> Dataset:
-    """Train to the end, on the images returned, and leave what `export` writes.
+    """Train to the end on the job's images, leave what `export` writes, and return the images.
 
-    Without it that is the generator, and a store where there are codes.
+    By default `export` writes the generator, and a store if the algorithm has codes.
     evaluation: how samples are scored at every checkpoint.
     """
     dataset = context.dataset(job.data)
@@ -155,7 +155,7 @@ def train(
     evaluation: Evaluation | None = None,
 ) -> None:
     """Train to the end, and leave what `export` writes."""
-    inputs = {key.split(".")[0] for key in references(job)}  # an input may be named in more ways than one
+    inputs = {key.split(".")[0] for key in references(job)}  # several names may mean one input
     identity = job.model_dump(mode="json", exclude={"resources", *inputs})
     training = Training(
         run=context.run,
@@ -184,13 +184,13 @@ def summary(job: TrainGeneratorJob, context: Context) -> tuple[dict[str, Any], b
 
 
 def curves_of(job: TrainJob, context: Context) -> dict[str, list[tuple[int, float]]]:
-    """What the run recorded, over images seen."""
+    """The recorded metrics, over images seen."""
     return {name: context.run.curve(name) for name in job.recorded()}
 
 
 def records_at(job: TrainJob, context: Context, images: int) -> dict[str, float]:
-    """What was recorded when the result had seen so many images, or next: the best checkpoint may be an early
-    one, and even come before the first record."""
+    """The metrics last recorded when the result had seen this many images. The best checkpoint may come
+    before the first record; then the first record counts."""
     return {
         name: next((value for seen, value in reversed(curve) if seen <= images), curve[0][1])
         for name, curve in curves_of(job, context).items()
@@ -198,6 +198,6 @@ def records_at(job: TrainJob, context: Context, images: int) -> dict[str, float]
 
 
 def pace(context: Context, images_seen: int) -> dict[str, float]:
-    """How many images the result has seen, and how many a second."""
+    """How many images the result has seen, and how many per second."""
     speed = median(rate for _, rate in context.run.curve("images_per_second"))
     return {"images_seen": images_seen, "images_per_second": speed}

@@ -1,4 +1,4 @@
-"""train-classifier: a classifier on a dataset's labels, through which samples of such images are scored."""
+"""train-classifier: a classifier on a dataset's labels, to score samples of such images."""
 
 from functools import partial
 from typing import Annotated, ClassVar, Literal
@@ -41,26 +41,26 @@ class ClassifierModelConfig(Config):
 
 
 class TrainClassifierJob(TrainOnImagesJob):
-    """Train a classifier on a dataset's labels, to score samples by."""
+    """Train a classifier on a dataset's labels, to score samples with."""
 
     makes: ClassVar[frozenset[str]] = frozenset({"classifier"})
     RECORDED: ClassVar[tuple[str, ...]] = METRICS
 
     job: Literal["train-classifier"] = "train-classifier"
     test: DataConfig | None = None
-    """Held-out images; the accuracy is the share of them that is classified rightly. Otherwise the test split
-    of `data`, or, where that has none, as digits, the images beyond data.max_images."""
+    """Held-out images; the accuracy is the share of them that is classified correctly. By default the test
+    split of `data`, or the images beyond data.max_images if `data` has none, as for digits."""
     model: ClassifierModelConfig = ClassifierModelConfig()
     optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-3, beta1=0.9)
     flip: bool = False
-    """Mirror training images, left to right, at random: for photographs and clothes, not for digits."""
+    """Flip training images left to right at random: for photographs and clothes, not for digits."""
 
     @model_validator(mode="after")
-    def _held_out_images_of_the_same_shape(self) -> "TrainClassifierJob":
+    def _test_has_same_shape(self) -> "TrainClassifierJob":
         data, test = self.data, self.test or self.data
         if (data.size, data.channels) != (test.size, test.channels):
             raise ValueError(
-                f"test must be of data's shape, size={data.size} channels={data.channels}, but has "
+                f"test must have data's shape, size={data.size} channels={data.channels}, but has "
                 f"size={test.size} channels={test.channels}"
             )
         return self
@@ -77,10 +77,10 @@ class TrainClassifierJob(TrainOnImagesJob):
             _require_unseen(self, test, count)
 
     def run(self, context: Context) -> Result:
-        """Train to the end; leave the classifier, and how it confuses the classes of held-out images.
+        """Train to the end; leave the classifier and its confusion matrix on held-out images.
 
-        Raises DataError where images have no labels, or held-out images are of classes without training
-        images."""
+        Raises DataError if images have no labels, or a class of held-out images has no training images.
+        """
         test = context.dataset(self.test or held_out(self.data, context.catalog))
         names, unseen = _labelled(self, context.dataset(self.data), test)
         shape = {"image_size": self.data.size, "channels": self.data.channels, "classes": len(names)}
@@ -104,7 +104,7 @@ def _result(job: TrainClassifierJob, context: Context, names: list[str]) -> Resu
 
 
 def _labelled(job: TrainClassifierJob, dataset: Dataset, test: Dataset) -> tuple[list[str], HeldOut]:
-    """Names of the classes, and the held-out images."""
+    """The names of the classes, and the held-out images."""
     first = _require_unseen(job, test.config, test.count)
     labels = labels_of(dataset)
     names = classes_of(dataset, labels)
@@ -116,21 +116,21 @@ def _labelled(job: TrainClassifierJob, dataset: Dataset, test: Dataset) -> tuple
 
 
 def _require_unseen(job: TrainClassifierJob, test: DataConfig, count: int) -> int:
-    """How many of the first of so many images are trained on. Raises DataError where that leaves none."""
+    """How many of the `count` test images, from the first, are trained on. Raises DataError if all are."""
     data = job.data
     seen = seen_of(data, test, count)
     if seen < count:
         return seen
-    remedy = "name others with test" if job.test else "set data.max_images to fewer, or name others with test"
+    remedy = "name others with test" if job.test else "lower data.max_images, or name others with test"
     why = "" if job.test else f" ({data.source} has no test split)"
     raise DataError(
-        f"no image is left to measure the accuracy on{why}: all {count:,} of {test.source} {test.split} are "
-        f"trained on. So {remedy}"
+        f"no image is left to measure the accuracy on{why}: training uses all {count:,} of {test.source} "
+        f"{test.split}. So {remedy}"
     )
 
 
 def _require_classes(data: DataConfig, catalog: Catalog) -> None:
-    """Raise DataError for a source that is known to have no classes, before any of it is prepared."""
+    """Raise DataError for a source that is known to have no classes, before its images are prepared."""
     if data.split == "unlabeled":
         raise DataError("unlabeled images have no classes: train on data.split=train")
     known = data.path is not None or data.source == "digits"

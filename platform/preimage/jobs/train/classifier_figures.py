@@ -1,16 +1,17 @@
-"""How well a classifier tells classes apart, and how it came to that."""
+"""A classifier's confusion matrix and its learning curves."""
 
 from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
-from preimage.figures.plots import figure_png, new_figure, over_images
+from preimage.figures.plots import figure_png, new_figure
+from preimage.jobs.train.figures import over_images
 
 LEGIBLE = 20
-"""Up to so many classes the numbers are written into the matrix; up to three times as many are named."""
+"""Up to this many classes the matrix shows numbers; up to three times as many it shows class names."""
 
 
 def confusion_png(counts: Tensor, names: list[str], held_out: str) -> bytes:
-    """Images (K, K) by their class, downwards, and the class they were told, as shares of their class."""
+    """Counts of images (K, K) by true class (rows) and predicted class (columns), as shares of each row."""
     classes = len(names)
     shares = counts.double() / counts.sum(1, keepdim=True).clamp_min(1)
     side = min(4.0 + 0.42 * classes, 12.0)
@@ -27,8 +28,8 @@ def confusion_png(counts: Tensor, names: list[str], held_out: str) -> bytes:
                 text = str(round(100 * share) or "·")
                 axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     right = counts.diagonal().sum().item() / max(1, counts.sum().item())
-    axes.set(xlabel="class it was told", ylabel="class of the image")
-    axes.set_title(f"{right:.1%} right of {held_out}", fontsize=10)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_title(f"{right:.1%} of {held_out} correct", fontsize=10)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(picture, ax=axes, shrink=0.7, format=PercentFormatter(1))

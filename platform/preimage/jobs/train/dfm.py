@@ -1,4 +1,4 @@
-"""train-dfm: a GAN whose generator is also drawn to denoised features (denoising-feature-matching)."""
+"""train-dfm: a GAN whose generator also matches denoised features (denoising-feature-matching)."""
 
 from functools import partial
 from typing import Annotated, Literal
@@ -20,15 +20,15 @@ def _unless_off(given: object) -> object:
 
 
 class TrainDfmJob(GanJob):
-    """Train a DCGAN with denoising feature matching; `denoiser: null` trains the same DCGAN without.
+    """Train a DCGAN with denoising feature matching; `denoiser: null` trains the same DCGAN without it.
 
-    All gradients are taken before any network steps, unlike in train-gan, whose generator learns from the
-    discriminator as it is after its step.
+    All gradients are taken before any network steps. In train-gan, by contrast, the generator learns from the
+    discriminator after its step.
     """
 
     job: Literal["train-dfm"] = "train-dfm"
     denoiser: Annotated[DenoiserConfig | None, BeforeValidator(_unless_off)] = DenoiserConfig()
-    """`null` or `off` switches it off."""
+    """`null` or `off` disables it."""
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4)
 
     def recorded(self) -> tuple[str, ...]:

@@ -4,10 +4,10 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from preimage.data.catalog import Catalog
-from preimage.figures.plots import curves_png, losses_png
 from preimage.jobs.base import Context, Metrics, Result, headline, others
 from preimage.jobs.references import CheckpointsRef, PriorRef
 from preimage.jobs.train.base import PACE, TrainGeneratorJob, curves_of, summary, train_on_images
+from preimage.jobs.train.figures import curves_png, losses_png
 from preimage.jobs.train.scoring import ScoringConfig, scoring_of
 from preimage.models.config import DcganConfig, GanModelConfig
 from preimage.models.inception import require_weights
@@ -24,11 +24,11 @@ class GanJob(TrainGeneratorJob):
 
     model: GanModelConfig = GanModelConfig()
     resume_from: CheckpointsRef | None = None
-    """Go on from the networks and optimisers of a finished GAN: an earlier step, a run's name or folder."""
+    """Resume from the networks and optimisers of a finished GAN: an earlier step, a run's name or folder."""
     prior: PriorRef | None = None
     """Draw codes from a fitted prior instead of model.prior: an earlier step, a run's name or its folder."""
     score: ScoringConfig | None = None
-    """Score samples at every checkpoint; the best of them becomes the generator, unless training.select_by
+    """Score samples at every checkpoint. The best checkpoint becomes the generator, unless training.select_by
     names another metric."""
 
     @property
@@ -41,7 +41,7 @@ class GanJob(TrainGeneratorJob):
 
     @property
     def loop(self) -> LoopConfig:
-        """The loop's settings, the score selecting the result where nothing else does."""
+        """The loop's complete settings: the score selects the result if nothing else does."""
         if not self.score or self.training.select_by:
             return self.training
         return self.training.model_copy(update={"select_by": self.score.recorded[0], "mode": None})
@@ -53,7 +53,7 @@ class GanJob(TrainGeneratorJob):
 
     @property
     def _shown(self) -> tuple[str, ...]:
-        """What is shown first of what is recorded, before the score."""
+        """The recorded metrics to show first, before the score."""
         return ("generator_loss", "discriminator_loss")
 
     def check(self, catalog: Catalog) -> None:
@@ -62,7 +62,7 @@ class GanJob(TrainGeneratorJob):
             require_weights(self.score.weights)
 
     def cost(self, images: int | None) -> dict[str, int]:
-        """What the training run costs, and scoring at its checkpoints."""
+        """The cost of the training run, and of scoring at its checkpoints."""
         counts = super().cost(images)
         if not self.score:
             return counts
@@ -99,7 +99,7 @@ def train_gan(job: GanJob, context: Context, build: partial[Algorithm]) -> Resul
 
 
 def init_from(context: Context) -> InitFrom:
-    """What the workers are told of earlier runs."""
+    """The products of earlier runs that the workers start from."""
     return InitFrom(context.inputs.get("resume_from"), context.inputs.get("prior"))
 
 

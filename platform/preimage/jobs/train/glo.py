@@ -38,7 +38,7 @@ class TrainGloJob(TrainGeneratorJob):
             require_possible(self.model.latent_dim, catalog.count(self.data), pixels)
 
     def run(self, context: Context) -> Result:
-        """Train to the end; leave the generator, the codes as a latent store, and pictures of both."""
+        """Train to the end; leave the generator, the codes as a latent store, and figures of both."""
         dataset = train_on_images(self, context, partial(_build, self))
         metrics, samples = summary(self, context)
         more, figures = describe_codes(context, dataset, self.loss)

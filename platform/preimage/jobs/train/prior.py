@@ -7,12 +7,12 @@ from pydantic import Field
 from torch import Tensor
 
 from preimage.errors import StoreError
-from preimage.figures.plots import curves_png, losses_png
 from preimage.jobs.base import Context, Metrics, Result, headline, others
 from preimage.jobs.compatibility import require_codes_of
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes
 from preimage.jobs.train.base import Source, TrainJob, curves_of, records_at, steps_of, train
+from preimage.jobs.train.figures import curves_png, losses_png
 from preimage.latents.held_out import Split
 from preimage.latents.priors import Normal
 from preimage.latents.store import Store
@@ -28,7 +28,7 @@ from preimage.training.gan import METRICS
 from preimage.training.pgan import SCORE, CodeEvaluation, PganAlgorithm, export_prior
 
 COMPARED = 2000
-"""Held-out codes that a prior is compared with at most, and as many drawn ones."""
+"""The maximum number of held-out codes to compare a prior with, and of codes drawn from it."""
 
 
 class TrainPriorJob(TrainJob):
@@ -41,20 +41,20 @@ class TrainPriorJob(TrainJob):
     store: StoreRef
     """The codes: an earlier step, a run's name or a latent store's folder."""
     generator: GeneratorRef | None = None
-    """The generator whose codes they are; grids of samples are then drawn through it."""
+    """The generator of these codes. If given, grids of samples are drawn through it."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """The share of the codes that is not learned from, and that the prior is compared with."""
+    """The share of the codes that is held out of training, to compare the prior with."""
     model: PganConfig = PganConfig()
     optimizer: OptimizerConfig = OptimizerConfig(name="rmsprop", lr=3e-4)
     training: LoopConfig = LoopConfig(
         total_images=500_000, batch_size=100, log_every=10_000, sample_every=100_000, checkpoint_every=50_000
     )
-    """Codes count as images. At every checkpoint the distance to held-out codes is measured, and the nearest
-    becomes the prior, unless `select_by` names another metric."""
+    """Codes count as images. Every checkpoint's distance to held-out codes is measured; the closest becomes
+    the prior, unless `select_by` names another metric."""
 
     @property
     def loop(self) -> LoopConfig:
-        """The loop's settings, complete."""
+        """The loop's complete settings."""
         return self.training.model_copy(update={"select_by": self.training.select_by or SCORE})
 
     def metrics(self) -> Metrics:
@@ -65,12 +65,12 @@ class TrainPriorJob(TrainJob):
         self.model.noise_for(latent_dim)
 
     def cost(self, images: int | None) -> dict[str, int]:
-        """Whole batches."""
+        """Steps and codes seen, in whole batches."""
         counts = steps_of(self)
         return {"codes seen": counts["images seen"], "steps": counts["steps"]}
 
     def run(self, context: Context) -> Result:
-        """Train to the end; leave the prior, and how far its codes are from held-out ones.
+        """Train to the end; leave the prior, and measure the distance of its codes to held-out ones.
 
         Raises StoreError for a store of another generator, PriorError for noise smaller than the code.
         """
@@ -81,8 +81,8 @@ class TrainPriorJob(TrainJob):
         unseen = split.some(COMPARED, held_out=True)
         if len(unseen) < 2:
             raise StoreError(
-                f"held_out={self.held_out} holds {len(unseen)} of {store.count:,} codes out, and the prior "
-                "is selected by how near it comes to those: hold out more, or invert more images"
+                f"held_out={self.held_out} holds out {len(unseen)} of {store.count:,} codes, but selecting "
+                "the prior needs at least 2: raise held_out, or invert more images"
             )
         about = {"store": store.fingerprint, "generator": store.about.generator.fingerprint}
         open_codes = partial(CodeSet.open, held_out=self.held_out)
@@ -99,7 +99,7 @@ class TrainPriorJob(TrainJob):
 
 
 def _beside(job: TrainPriorJob, split: Split, unseen: Tensor) -> dict[str, float]:
-    """From the same held-out codes: of N(0, I), and of codes that were learned from, which is the floor."""
+    """Distances to the same held-out codes: of N(0, I), and of training codes, which is the floor."""
     sets = {
         "normal": draw_codes(Normal(unseen.shape[1]), len(unseen), job.seed),
         "training": split.some(len(unseen), held_out=False),

@@ -1,4 +1,4 @@
-"""What is reported of a training run that gave every image a code."""
+"""The metrics of a training run that gives every image a code."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,9 +8,9 @@ import torch
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.figures.grids import stacks_png
-from preimage.figures.plots import loss_png
 from preimage.jobs.base import Context, Metrics, headline, others
 from preimage.jobs.train.base import PACE
+from preimage.jobs.train.figures import loss_png
 from preimage.latents.store import Store
 from preimage.models.generator_folder import load_generator
 
@@ -19,7 +19,7 @@ SHOWN = 32
 
 
 def metrics_with_codes(recorded: Sequence[str]) -> Metrics:
-    """Of a run that records these, the loss among them, and leaves a store."""
+    """The metrics of a run that records these, including the loss, and leaves a store."""
     more = [name for name in recorded if name != "loss"]
     return (
         *headline(*PACE, "loss", "reconstruction_error"),
@@ -28,7 +28,7 @@ def metrics_with_codes(recorded: Sequence[str]) -> Metrics:
 
 
 def describe_codes(context: Context, dataset: Dataset, loss: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """How well the codes of the run's store reconstruct their images, and two pictures; `loss`: its name."""
+    """How well the codes of the run's store reconstruct their images, and two figures. `loss`: its name."""
     store = Store.open(context.run.product("store"))
     losses = torch.cat([codes.loss for codes in store.batches(["loss"])])
     generator, _ = load_generator(context.run.product("generator"))

@@ -1,4 +1,4 @@
-"""What samples are scored through: the keys of it, wherever a job scores samples."""
+"""The network that scores samples during a training run, and its keys in a spec."""
 
 from typing import Annotated
 
@@ -18,11 +18,11 @@ class ScoringConfig(Config):
     """Scores of samples at every checkpoint of a training run."""
 
     classifier: ClassifierRef | None = None
-    """An earlier step, a run's name or a classifier's folder; without it the Inception network scores."""
+    """An earlier step, a run's name or a classifier's folder; by default the Inception network."""
     weights: str | None = None
-    """A file of Inception's weights, on every machine; without it they are downloaded."""
+    """A file of Inception's weights, present on every machine; by default they are downloaded."""
     images: Annotated[int, Field(ge=10)] = 5000
-    """Samples scored each time, and real images that they are compared with."""
+    """Samples scored each time, and as many real images to compare them with."""
 
     @model_validator(mode="after")
     def _one_network(self) -> "ScoringConfig":
@@ -32,12 +32,12 @@ class ScoringConfig(Config):
 
     @property
     def recorded(self) -> tuple[str, ...]:
-        """The metrics that scoring records, the score itself first."""
+        """The metrics that scoring records; the score itself is first."""
         return SCORES["classifier" if self.classifier else "inception"]
 
 
 def scoring_of(config: ScoringConfig, data: DataConfig, context: Context) -> Scoring:
-    """What the workers are told. Raises ClassifierError where images are of classes that it does not know."""
+    """How the workers score. Raises ClassifierError if images have classes unknown to the classifier."""
     classifier = context.inputs.get("score.classifier")
     if classifier:
         require_classes(read_classifier_card(classifier).classes, context.dataset(data))

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from preimage.figures.plots import spectrum_png
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
+from preimage.jobs.pag.figures import spectrum_png
 from preimage.jobs.references import PriorRef, StoreRef
 from preimage.latents.store import Store
 from preimage.metrics.pag import named_std, store_pag

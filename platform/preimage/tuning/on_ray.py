@@ -72,7 +72,7 @@ def run_on_ray(plan: StudyPlan, queue: Queue, on_trial_end: OnTrialEnd) -> None:
         except OSError as error:
             raise StorageError(f"Ray cannot write to {folder.uri}/ray: {error}. {_ROOM}") from error
     if searcher.storage_error:
-        raise StorageError(searcher.storage_error)
+        raise searcher.storage_error
     (folder / "ray").delete()
 
 
@@ -104,7 +104,7 @@ class _Searcher(Searcher):
         super().__init__()
         self.queue, self.on_trial_end = queue, on_trial_end
         self.numbers: dict[str, tuple[int, Mapping[str, Any]]] = {}
-        self.storage_error: str | None = None
+        self.storage_error: PreimageError | None = None
         """Why results cannot be written; then no further trial starts."""
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
@@ -119,8 +119,8 @@ class _Searcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         number, params = self.numbers[trial_id]
-        if result and "refused" in result:
-            self.storage_error = result["refused"]
+        if result and "error" in result:
+            self.storage_error = error_of(json.loads(result["error"]))
             return
         if error or not result or "record" not in result:
             record = self._written(number) or self._died(number, params)

@@ -149,7 +149,7 @@ def test_no_images_are_no_codes():
 
 
 def test_images_of_another_shape_are_refused():
-    with pytest.raises(ValueError, match=r"makes images of shape \(1, 4, 4\), these are \(1, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"makes images of shape \(1, 4, 4\), but these are \(1, 8, 8\)"):
         invert(Linear(), torch.zeros(2, 1, 8, 8), torch.zeros(2, 3))
     with pytest.raises(ValueError, match=r"2 images but codes of shape \(3, 3\)"):
         invert(Linear(), random_images(2), torch.zeros(3, 3))
@@ -233,7 +233,7 @@ def test_what_cannot_be_inverted_is_refused_before_any_step():
     bad[1, 0, 2, 2] = torch.nan
     with pytest.raises(InversionError, match="image 7 holds a value that is not finite"):
         invert(generator, bad, start, ids=torch.tensor([5, 7, 9]))
-    with pytest.raises(InversionError, match="the measurement is of 1 x 8 x 8"):
+    with pytest.raises(InversionError, match="the measurement is for 1 x 8 x 8"):
         invert(generator, images, start, measurement=make_measurement(MeasurementConfig(), (1, 8, 8)))
     with pytest.raises(InversionError, match="give init_codes, or the prior to draw them from"):
         invert(generator, images)

@@ -126,7 +126,7 @@ def test_a_generator_of_other_images_and_one_of_unknown_ones_are_refused(methods
     write_store(methods / "small" / "store", card, digits, torch.randn(200, 2), ids)
     small = asked(methods, "small")["methods"]
     with pytest.raises(
-        GeneratorError, match="small: the generator makes images of 1 x 8 x 8, the data is 1 x"
+        GeneratorError, match="small: the generator makes images of 1 x 8 x 8, but the data is 1 x"
     ):
         start(methods, digits, methods=places | small)
     with pytest.raises(GeneratorError, match=r"small: this generator does not say what it was trained on"):

@@ -23,7 +23,7 @@ def test_images_and_networks_that_do_not_belong_together_are_refused_before_anyt
     classifier(place / "letters", classes="abcdefghij")
     gan = (place / "gan").uri
     refused = {
-        r"small: the generator makes images of 1 x 8 x 8, the data is 1 x 16 x 16": {
+        r"small: the generator makes images of 1 x 8 x 8, but the data is 1 x 16 x 16": {
             "generators": {"DCGAN": gan, "small": (place / "small").uri}
         },
         r"unknown: this generator does not say what it was trained on": {

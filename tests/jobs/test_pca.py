@@ -148,12 +148,12 @@ def test_its_generator_can_be_inverted_in_the_same_pipeline(tmp_path):
 @pytest.mark.parametrize(
     ("data", "d", "message"),
     [
-        ({}, 200, "200 images of 256 pixels, channels counted, have at most 199"),
-        ({"max_images": None}, 257, "1797 images of 256 pixels, channels counted, have at most 256"),
+        ({}, 200, "200 images of 256 pixels, channels included, have at most 199"),
+        ({"max_images": None}, 257, "1797 images of 256 pixels, channels included, have at most 256"),
         (
             {"source": "cifar10", "max_images": None},
             257,
-            "images of 256 pixels, channels counted, have at most 256",
+            "images of 256 pixels, channels included, have at most 256",
         ),
         ({"source": "cifar10"}, 200, "have at most 199"),
         (

@@ -51,7 +51,7 @@ def test_classes_that_the_classifier_does_not_know_are_refused_before_training(t
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"score": {"weights": "missing.pth"}}, "weights=missing.pth is no file"),
+        ({"score": {"weights": "missing.pth"}}, "weights=missing.pth does not exist"),
         ({"denoiser": {"layer": 9}}, "step dfm: denoiser.layer=9, but the discriminator's layers are"),
         ({"denoiser": {"width": 9}}, "step dfm: denoiser.width=9 is narrower"),
     ],

@@ -209,7 +209,7 @@ def test_the_follower_says_once_that_the_tracker_is_away_and_once_that_it_is_bac
                 break
             follower._stop.wait(0.01)
     assert [each.message for each in caplog.records] == [
-        "away The run goes on; what is missing will be sent later.",
+        "away The run continues; what is missing will be sent later.",
         "the tracker is back; what it missed has been sent",
     ]
 

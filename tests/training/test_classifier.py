@@ -187,7 +187,7 @@ def test_some_images_are_mirrored_and_the_others_are_not(digits):
 
 def test_labels_that_a_classifier_cannot_learn_are_refused(digits):
     some = context(digits)
-    with pytest.raises(DataError, match="24 of 24 images of the training's have no label"):
+    with pytest.raises(DataError, match="24 of 24 images of the training set have none"):
         ClassifierAlgorithm(
             replace(some, images=some.images._replace(labels=torch.full((24,), -1))), CLASSIFIER, ADAM
         )
@@ -214,10 +214,10 @@ def test_held_out_classes_that_training_has_none_of_are_refused():
     both, all_three = torch.tensor([0, 1, 0]), torch.tensor([2, 1, 0])
     require_known(both, names, all_three, names)
     with pytest.raises(
-        DataError, match="more classes than the classifier knows: no training image is of zebra"
+        DataError, match="classes that the classifier does not know: no training image is of zebra"
     ):
         require_known(all_three, names, both, names)
     with pytest.raises(DataError, match="class numbers differ from the training images'"):
         require_known(torch.tensor([0]), ["dog"], both, names)
-    with pytest.raises(DataError, match="1 of 2 images of mine have no label"):
+    with pytest.raises(DataError, match="1 of 2 images of mine have none"):
         require_labels(torch.tensor([-1, 0]), "mine")

@@ -151,7 +151,7 @@ def test_no_images_are_no_codes():
 def test_images_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"makes images of shape \(1, 4, 4\), but these are \(1, 8, 8\)"):
         invert(Linear(), torch.zeros(2, 1, 8, 8), torch.zeros(2, 3))
-    with pytest.raises(ValueError, match=r"2 images but codes of shape \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"but init_codes of shape \(3, 3\)"):
         invert(Linear(), random_images(2), torch.zeros(3, 3))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import ray
 from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError
+from ray.util.annotations import RayDeprecationWarning
 
 from preimage.cluster.connect import require
 from preimage.config import Resources
@@ -36,16 +38,18 @@ def spread(work: Work, pieces: list[int], resources: Resources) -> Iterator[tupl
 def _wave(work: Work, pieces: list[int], resources: Resources, gpus: int) -> Iterator[tuple[int, Any]]:
     """The same, for at most WAVE pieces."""
     rows = ray.data.from_items([{"piece": piece} for piece in pieces], override_num_blocks=len(pieces))
-    answers = rows.map_batches(
-        _Actor,
-        fn_constructor_args=(work,),
-        batch_size=1,
-        compute=ActorPoolStrategy(size=min(resources.workers, len(pieces))),
-        num_cpus=resources.cpus_per_worker,
-        num_gpus=gpus,
-        max_restarts=-1,  # these two have no other way in until Ray 2.64, which takes this one away
-        max_task_retries=resources.max_failures,
-    )
+    with warnings.catch_warnings():
+        # max_task_retries has no other way in until Ray 2.64, which takes this one away.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        answers = rows.map_batches(
+            _Actor,
+            fn_constructor_args=(work,),
+            batch_size=1,
+            compute=ActorPoolStrategy(size=min(resources.workers, len(pieces))),
+            num_cpus=resources.cpus_per_worker,
+            num_gpus=gpus,
+            max_task_retries=resources.max_failures,
+        )
     # Closed explicitly: after an exception the iteration would continue in its own thread for as long as
     # anything holds the exception, and a thread that calls Ray while Ray shuts down kills the process.
     with _dying(resources), closing(iter(answers.iter_batches(batch_size=1))) as batches:  # pyright: ignore

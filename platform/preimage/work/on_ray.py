@@ -2,15 +2,14 @@
 
 import json
 import logging
-import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
 import ray
 from ray.data import ActorPoolStrategy, DataContext
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayActorError
-from ray.util.annotations import RayDeprecationWarning
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from preimage.cluster.connect import require
 from preimage.config import Resources
@@ -27,32 +26,32 @@ def spread(work: Work, pieces: list[int], resources: Resources) -> Iterator[tupl
 
     `work` is pickled once per actor; what it returns must be JSON. A piece whose worker or node dies is
     retried elsewhere, up to `resources.max_failures` times. Raises the PreimageError that `work` raised, and
-    PreimageError if the cluster can never hold the workers, or they keep dying.
+    PreimageError if the cluster can never hold the workers, or one piece keeps killing them.
     """
     gpus = 1 if require(resources) else 0
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    starts = ray.remote(_Starts).options(num_cpus=0, scheduling_strategy=here).remote()
     with _quiet():
         for first in range(0, len(pieces), WAVE):
-            yield from _wave(work, pieces[first : first + WAVE], resources, gpus)
+            yield from _wave(work, pieces[first : first + WAVE], resources, gpus, starts)
 
 
-def _wave(work: Work, pieces: list[int], resources: Resources, gpus: int) -> Iterator[tuple[int, Any]]:
+def _wave(
+    work: Work, pieces: list[int], resources: Resources, gpus: int, starts: Any
+) -> Iterator[tuple[int, Any]]:
     """The same, for at most WAVE pieces."""
     rows = ray.data.from_items([{"piece": piece} for piece in pieces], override_num_blocks=len(pieces))
-    with warnings.catch_warnings():
-        # max_task_retries has no other way in until Ray 2.64, which takes this one away.
-        warnings.simplefilter("ignore", RayDeprecationWarning)
-        answers = rows.map_batches(
-            _Actor,
-            fn_constructor_args=(work,),
-            batch_size=1,
-            compute=ActorPoolStrategy(size=min(resources.workers, len(pieces))),
-            num_cpus=resources.cpus_per_worker,
-            num_gpus=gpus,
-            max_task_retries=resources.max_failures,
-        )
+    answers = rows.map_batches(
+        _Actor,
+        fn_constructor_args=(work, starts, resources.max_failures),
+        batch_size=1,
+        compute=ActorPoolStrategy(size=min(resources.workers, len(pieces))),
+        num_cpus=resources.cpus_per_worker,
+        num_gpus=gpus,
+    )
     # Closed explicitly: after an exception the iteration would continue in its own thread for as long as
     # anything holds the exception, and a thread that calls Ray while Ray shuts down kills the process.
-    with _dying(resources), closing(iter(answers.iter_batches(batch_size=1))) as batches:  # pyright: ignore
+    with closing(iter(answers.iter_batches(batch_size=1))) as batches:  # pyright: ignore
         for batch in batches:
             answer = json.loads(batch["answer"][0])
             if "error" in answer:
@@ -60,32 +59,44 @@ def _wave(work: Work, pieces: list[int], resources: Resources, gpus: int) -> Ite
             yield answer["piece"], answer["result"]
 
 
-@contextmanager
-def _dying(resources: Resources) -> Iterator[None]:
-    """Report workers that keep dying at one piece as one message."""
-    try:
-        yield
-    except (NodeDiedError, OutOfMemoryError, RayActorError) as error:
-        raise PreimageError(
-            f"a worker died {resources.max_failures + 1} times at the same piece of work, perhaps out of "
-            "memory. Finished work is kept: run the same command again with fewer resources.workers."
-        ) from error
+class _Starts:
+    """Counts how often each piece was started. It lives on the driver's node, and so as long as the driver.
+
+    Ray's own limit counts attempts, not deaths: while a node is going down, each attempt to reach it fails
+    at once, and a few are spent before Ray knows. So Ray retries without limit, and this sets the limit.
+    """
+
+    def __init__(self) -> None:
+        self._starts: Counter[int] = Counter()
+
+    def count(self, piece: int) -> int:
+        self._starts[piece] += 1
+        return self._starts[piece]
 
 
 class _Actor:
     """A Ray Data worker. A failure that the user can fix travels as data, without Ray's traceback."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, work: Work, starts: Any, max_failures: int) -> None:
+        self._work, self._starts, self._max_failures = work, starts, max_failures
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         return {"answer": [json.dumps(self._answer(int(piece))) for piece in batch["piece"]]}
 
     def _answer(self, piece: int) -> dict[str, Any]:
         try:
+            self._give_up_on_a_killer(piece)
             return {"piece": piece, "result": self._work(piece)}
         except PreimageError as error:
             return {"piece": piece, "error": plain(error)}
+
+    def _give_up_on_a_killer(self, piece: int) -> None:
+        deaths = ray.get(self._starts.count.remote(piece)) - 1
+        if deaths > self._max_failures:
+            raise PreimageError(
+                f"a worker died {deaths} times at the same piece of work, perhaps out of memory. "
+                "Finished work is kept: run the same command again with fewer resources.workers."
+            )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import ray
 from ray.data import ActorPoolStrategy, DataContext
@@ -91,7 +91,7 @@ class _Actor:
             return {"piece": piece, "error": plain(error)}
 
     def _give_up_on_a_killer(self, piece: int) -> None:
-        deaths = ray.get(self._starts.count.remote(piece)) - 1
+        deaths = cast(int, ray.get(self._starts.count.remote(piece))) - 1
         if deaths > self._max_failures:
             raise PreimageError(
                 f"a worker died {deaths} times at the same piece of work, perhaps out of memory. "

@@ -38,6 +38,13 @@ def test_the_two_latest_and_the_best_are_kept(folder):
     assert checkpoints.best(folder, lowest=False).images == 50
 
 
+@pytest.mark.parametrize("lowest", [True, False])
+def test_a_score_of_nan_is_never_the_best(folder, lowest):
+    for images, score in ((10, float("nan")), (20, 0.0), (30, float("nan"))):
+        save(folder, images, score)
+    assert checkpoints.best(folder, lowest).images == 20
+
+
 def test_an_altered_file_is_never_loaded(folder):
     save(folder, 10)
     found = checkpoints.newest(folder)

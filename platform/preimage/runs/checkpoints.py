@@ -7,6 +7,7 @@ their digests and is written last: a folder without it does not count.
 
 import io
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
@@ -145,9 +146,14 @@ def newest(folder: Folder) -> Checkpoint | None:
 
 def best(folder: Folder, lowest: bool) -> Checkpoint | None:
     """The checkpoint with the best score; one without a score, or with NaN for it, never counts."""
-    scored = [each for each in committed(folder) if each.meta.get("score") is not None]
+    scored = [each for each in committed(folder) if _has_score(each)]
     pick = min if lowest else max
     return pick(scored, key=lambda each: each.meta["score"], default=None)
+
+
+def _has_score(checkpoint: Checkpoint) -> bool:
+    score = checkpoint.meta.get("score")
+    return score is not None and not math.isnan(score)
 
 
 def prune(folder: Folder, lowest: bool) -> None:

@@ -68,7 +68,7 @@ def preimage(head: Host, arguments: str, check: bool = True) -> str:
 
 def test_a_job_waits_for_the_node_that_it_needs_and_ends_on_it(head):
     said = preimage(head, "run spec.yaml")
-    assert "waiting for nodes: 2 CPUs wanted, 0 CPUs there" in said
+    assert "waiting for nodes: need 2 CPUs, have 0 CPUs" in said
     assert list(head.path(SHARED).glob("results/runs/train-gan-*/outcome.json"))
 
 

@@ -130,7 +130,7 @@ def test_the_table_says_by_what_and_among_how_many(place, digits):
     assert "in the paper" not in text
     lines = text.splitlines()
     assert lines[0].startswith("Samples scored beside 120 images of digits train, 1 x 16 x 16")
-    head = next(i for i, line in enumerate(lines) if line.startswith("| share of images | DCGAN | two |"))
+    head = next(i for i, line in enumerate(lines) if line.startswith("| fraction of images | DCGAN | two |"))
     rows = [line.strip("| ").split(" | ") for line in lines[head + 2 : head + 12]]
     assert [row[0] for row in rows] == TEN
     for column in zip(*(row[1:] for row in rows), strict=True):

@@ -63,7 +63,7 @@ class MeasurementConfig(Config):
     @model_validator(mode="after")
     def _rate_fits_mask(self) -> "MeasurementConfig":
         if self.mask == "random" and self.rate is None:
-            raise ValueError("mask=random needs a rate, the share of observed pixels, such as 0.5")
+            raise ValueError("mask=random needs a rate, the fraction of observed pixels, such as 0.5")
         if self.mask not in ("random", *HALVES) and self.rate is not None:
             raise ValueError(f"rate applies to mask=random and halves only, not to {self.mask!r}: remove it")
         if self.mask in NAMED and self.mask_sha256 is not None:
@@ -161,7 +161,7 @@ def _count(rate: float | None, whole: int) -> int:
 
 
 def _half(config: MeasurementConfig, side: tuple[int, int]) -> Tensor:
-    """(h, w) bool: a half from that side, or the share that the rate gives."""
+    """(h, w) bool: a half from that side, or the fraction that the rate gives."""
     dim = 0 if config.mask in ("top", "bottom") else 1
     seen, count = torch.zeros(side, dtype=torch.bool), _count(config.rate, side[dim])
     first = 0 if config.mask in ("top", "left") else side[dim] - count

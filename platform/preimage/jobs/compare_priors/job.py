@@ -46,7 +46,7 @@ class ComparePriorsJob(Job):
     """Names for the table, each with the step, run or folder that leaves a fitted prior. `normal` and
     `uniform` are the fixed priors of these names, never a step or a run."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """The share of the images, chosen by image_id alone; every prior must have held out as much, or more."""
+    """The fraction of the images, chosen by image_id alone. Every prior must have held out that much."""
     draws: Annotated[int, Field(ge=2)] = 5000
     """Held-out codes to compare with, at most; as many codes are drawn from each prior."""
     repeats: PositiveInt = 5

@@ -37,9 +37,9 @@ def image_lines_png(lines: Sequence[tuple[str, Tensor]]) -> bytes:
 
 
 def explained_png(curves: Mapping[str, Tensor]) -> bytes:
-    """The share of the codes' variance by the number of directions used; glo, figure 2.
+    """The fraction of the codes' variance by the number of directions used; glo, figure 2.
 
-    curves: for each method (d,), the share in its first k directions. Dotted: d equal directions.
+    curves: for each method (d,), the fraction in its first k directions. Dotted: d equal directions.
     """
     figure = new_figure(6.4, 4.2)
     axes = figure.subplots()

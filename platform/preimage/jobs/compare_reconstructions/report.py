@@ -27,7 +27,7 @@ PAIR = frozenset({"GLO (L2)", "PCA"})
 """The two methods that `glo_beats_pca` compares."""
 
 MOST = 0.9
-"""The table counts the directions that hold this share of the codes' variance."""
+"""The table counts the directions that hold this fraction of the codes' variance."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class MethodRow:
     latent_dim: int
     found: Reconstruction
     explained: Tensor
-    """(d,): the share of the codes' variance in their first k principal directions."""
+    """(d,): the fraction of the codes' variance in their first k principal directions."""
 
     @property
     def directions(self) -> int:

@@ -96,7 +96,7 @@ def draw(
 
 
 def _class_shares(report: EvaluateReport, reference: str) -> dict[str, Tensor]:
-    """(K,) shares of images by class, of the reference images and of each name."""
+    """(K,) fractions of images by class, of the reference images and of each name."""
     lines = {reference: [report.real[reference]]} | dict(report.runs)
     counts = {name: torch.stack([each.histogram for each in runs]).sum(0) for name, runs in lines.items()}
     return {name: each / each.sum() for name, each in counts.items()}

@@ -75,7 +75,7 @@ def classes_png(shares: Mapping[str, Tensor], classes: Sequence[str]) -> bytes:
     if max(map(len, classes), default=1) > 3:
         for label in axes.get_xticklabels():
             label.set(rotation=35, ha="right", rotation_mode="anchor")
-    _finish(axes, "share of images", "Most likely classes")
+    _finish(axes, "fraction of images", "Most likely classes")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     return figure_png(figure)
@@ -89,12 +89,12 @@ def _ordered_png(shares: Mapping[str, Tensor]) -> bytes:
         held = ordered[ordered > 0].numpy()
         axes.plot(np.arange(1, len(held) + 1), held, label=name, color=_colour(i))
     axes.set(xlabel="classes, the most frequent first", yscale="log")
-    _finish(axes, "share of images", "Most likely classes")
+    _finish(axes, "fraction of images", "Most likely classes")
     return figure_png(figure)
 
 
 def distances_png(distances: Mapping[str, Tensor], threshold: float) -> bytes:
-    """The share of images nearer to another of their set than a distance, and where near-duplicates begin.
+    """The fraction of images nearer to another of their set than a distance, and where near-duplicates begin.
 
     distances: (n,) to the nearest other image, by name of the set.
     """
@@ -107,7 +107,7 @@ def distances_png(distances: Mapping[str, Tensor], threshold: float) -> bytes:
     axes.set_xlim(left=0)
     axes.set_ylim(0, 1)
     axes.set_xlabel("distance to the nearest other image, at 8 x 8 pixels")
-    _finish(axes, "share of images nearer than that", "How near images are to each other")
+    _finish(axes, "fraction of images nearer than that", "How near images are to each other")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     return figure_png(figure)
 

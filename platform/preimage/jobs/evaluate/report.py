@@ -41,7 +41,7 @@ class SetMetrics:
     nearest: Nearest
     """The nearest other one of each of the first images' thumbnails."""
     near_duplicates: float
-    """The share of near-duplicates among these."""
+    """The fraction of near-duplicates among these."""
 
     @property
     def entropy(self) -> float:
@@ -70,7 +70,7 @@ class EvaluateReport:
 
     @property
     def most_collapsed(self) -> tuple[str, int]:
-        """The name and the index of the generator with the largest share of near-duplicates."""
+        """The name and the index of the generator with the largest fraction of near-duplicates."""
         shares = {
             (name, i): each.near_duplicates for name, runs in self.runs.items() for i, each in enumerate(runs)
         }
@@ -160,7 +160,7 @@ class EvaluateReport:
         return f"{weights}: not the published file, so these metrics do not compare with published ones"
 
     def _classes(self) -> str:
-        """The share of each line's images that each class has."""
+        """The fraction of each line's images that each class has."""
         names = self.scorer.classes
         if not 0 < len(names) <= MAX_LISTED_CLASSES:
             return ""
@@ -169,7 +169,7 @@ class EvaluateReport:
         for name, runs in lines.items():
             counts = sum((each.histogram for each in runs[1:]), runs[0].histogram)
             shares[name] = (counts / counts.sum()).tolist()
-        rows = [["share of images", *shares]]
+        rows = [["fraction of images", *shares]]
         rows += [[each, *(f"{share[k]:.1%}" for share in shares.values())] for k, each in enumerate(names)]
         return markdown(rows)
 
@@ -184,9 +184,9 @@ class EvaluateReport:
             "It grows with the images per split, so compare lines of as many; that of test images is the "
             f"ceiling. {_title(self.scorer.distance)}: Frechet distance of features to those of the "
             "training images, lower is better; it falls with the number of images. Effective classes: exp of "
-            "the entropy of the most likely classes. Near-duplicates: the share of images nearer to another "
-            "of their set, at 8 x 8 pixels, than 99% of as many training images are to theirs; among the "
-            f"first {looked_at:,}."
+            "the entropy of the most likely classes. Near-duplicates: the fraction of images nearer to "
+            "another of their set, at 8 x 8 pixels, than 99% of as many training images are to theirs; among "
+            f"the first {looked_at:,}."
         )
 
 

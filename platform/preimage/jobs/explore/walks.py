@@ -36,7 +36,7 @@ class Choice(Config):
     @model_validator(mode="after")
     def _one_of_the_two(self) -> "Choice":
         if (self.label is None) == (not self.ids):
-            raise ValueError("give a label or ids, one of the two")
+            raise ValueError("give either label or ids, not both")
         return self
 
     @property

@@ -35,7 +35,7 @@ class FitPriorJob(Job):
     components: PositiveInt | None = None
     """Gaussians of a mixture."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """The share of the images whose codes are kept from the fit, chosen by image_id alone."""
+    """The fraction of the images whose codes are kept from the fit, chosen by image_id alone."""
     max_iterations: PositiveInt = 200
     """EM iterations that fit a mixture, at most. Each is one pass over the codes."""
     tolerance: PositiveFloat = 1e-3

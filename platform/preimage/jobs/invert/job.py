@@ -55,7 +55,7 @@ class InvertJob(Job):
         return self.data
 
     def metrics(self) -> Metrics:
-        """Metrics of the images that did not diverge; `converged` is a share of all images.
+        """Metrics of the images that did not diverge; `converged` is a fraction of all images.
 
         `generator_evaluations` counts what the workers reported: the passes of all images, and the setup of
         each worker. It misses parts that finished unseen while a killed job ended.

@@ -18,9 +18,9 @@ from preimage.work.trials import Results
 RECOVERED = 1e-4
 """A code is recovered where its squared error, averaged over components, is below this (precise-recovery)."""
 SAME_IMAGE = 1e-6
-"""A residual below this share of an image's mean square counts as none."""
+"""A residual below this fraction of an image's mean square counts as none."""
 FULL_RANK = 1e-6
-"""A Jacobian has full rank where its smallest singular value is above this share of the largest."""
+"""A Jacobian has full rank where its smallest singular value is above this fraction of the largest."""
 
 
 class SweepConfig(Config):

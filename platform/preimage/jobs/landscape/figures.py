@@ -72,7 +72,7 @@ def _map(axes: Axes, landscape: Landscape, height: np.ndarray, x: np.ndarray, y:
 
 
 def expansivity_png(cells: list[Cell], latent_dim: int) -> bytes:
-    """The share of codes recovered, by both layers' channels and by the last layer's expansivity."""
+    """The fraction of codes recovered, by both layers' channels and by the last layer's expansivity."""
     figure = new_figure(11, 4.4)
     left, right = figure.subplots(1, 2)
     rows = [list(row) for _, row in groupby(cells, key=lambda cell: cell.first)]
@@ -84,7 +84,7 @@ def expansivity_png(cells: list[Cell], latent_dim: int) -> bytes:
         right.plot(ratios, _shares(row, "recovered"), ":", color=colour)
     right.axvline(1, color="grey", linewidth=0.8)
     right.set(xscale="log", xlabel="expansivity of the second layer, C₂ℓ / (C₁ log C₁)")
-    right.set(ylabel="share of codes recovered", ylim=(-0.03, 1.03))
+    right.set(ylabel="fraction of codes recovered", ylim=(-0.03, 1.03))
     right.spines[["top", "right"]].set_visible(False)
     right.legend(frameon=False, title="expansivity of the first layer\n(dotted: without −ẑ)", fontsize=9)
     return figure_png(figure)

@@ -35,13 +35,13 @@ NEAR = 0.1
 """A descent that ends nearer than this to z* has reached it. An end counts as a minimum, not a place on a
 slope, where it is lower than all of a circle of this radius around it. Two minima this near count as one."""
 FLAT = 1e-3
-"""Where J is below this share of its mean over the window it counts as flat."""
+"""Where J is below this fraction of its mean over the window it counts as flat."""
 DONE = 1e-10
-"""A descent is over where J is below this share of its mean over the window."""
+"""A descent is over where J is below this fraction of its mean over the window."""
 PATH = 100
 """Codes of a path that are kept."""
 SAME_IMAGE = 1e-6
-"""Where J is below this share of its mean over the window the residual counts as none."""
+"""Where J is below this fraction of its mean over the window the residual counts as none."""
 
 
 class LandscapeJob(Job):
@@ -73,7 +73,7 @@ class LandscapeJob(Job):
     sweep: SweepConfig = SweepConfig()
 
     def metrics(self) -> Metrics:
-        """`summary` of each kind of net, and the share of codes recovered by each pair of channels."""
+        """`summary` of each kind of net, and the fraction of codes recovered by each pair of channels."""
         first = (
             "reached_relu",
             "reached_negative_relu",

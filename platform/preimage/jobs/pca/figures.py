@@ -1,4 +1,4 @@
-"""Principal components, as images and as shares of the variance."""
+"""Principal components, as images and as fractions of the variance."""
 
 import torch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -18,7 +18,7 @@ def components_png(mean: Tensor, components: Tensor) -> bytes:
 
 
 def explained_png(shares: Tensor) -> bytes:
-    """The share of the variance that the first components explain: shares (d,) in [0, 1] by their number."""
+    """The fraction of the variance that the first components explain: `shares` (d,), by their number."""
     figure = new_figure(6, 4)
     axes = figure.subplots()
     axes.plot(range(1, len(shares) + 1), shares.numpy(), "o-", markersize=3)
@@ -29,7 +29,7 @@ def explained_png(shares: Tensor) -> bytes:
         textcoords="offset points",
         ha="right",
     )
-    axes.set(xlabel="components", ylabel="share of the variance explained", title="Principal components")
+    axes.set(xlabel="components", ylabel="fraction of the variance explained", title="Principal components")
     axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter(PercentFormatter(1))

@@ -60,7 +60,7 @@ class PcaJob(Job):
         )
 
     def metrics(self) -> Metrics:
-        """`explained` is the share of the images' variance that the components hold."""
+        """`explained` is the fraction of the images' variance that the components hold."""
         shown = headline("images", "latent_dim", "reconstruction_error", "explained")
         return (*shown, *others("passes"))
 
@@ -203,7 +203,7 @@ def _conclude(
 
 
 def _explained(prior: Gaussian, total: float) -> Tensor:
-    """(d,) float64: the share of the images' variance in the first component, the first two, and so on."""
+    """(d,) float64: the fraction of the images' variance in the first component, the first two, and so on."""
     shares = prior.root.double().diagonal().square().cumsum(0)
     return shares / total if total else torch.ones_like(shares)
 

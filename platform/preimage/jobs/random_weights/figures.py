@@ -30,7 +30,7 @@ class Reconstructions:
         return float(self.loss[:, self.steps.index(step)].mean())
 
     def explained(self, step: int) -> float:
-        """The share of the images' variance that the reconstruction explains after a step."""
+        """The fraction of the images' variance that the reconstruction explains after a step."""
         return 1 - self.after(step) / float(self.variance.mean())
 
 

@@ -96,7 +96,7 @@ class RandomWeightsJob(Job):
         )
 
     def metrics(self) -> Metrics:
-        """For each dataset and number of components: the mean loss after each step, and the share of the
+        """For each dataset and number of components: the mean loss after each step, and the fraction of the
         images' variance explained after the last one."""
         losses = [
             f"loss_{name}_{latent_dim}_after_{step}"

@@ -11,7 +11,7 @@ COLOURS = {"none": "tab:blue", "clip": "tab:orange", "stochastic-clip": "tab:gre
 
 
 def success_png(found: Mapping[str, RecoveredCodes], paper: Mapping[str, Mapping[float, float]]) -> bytes:
-    """The share recovered by threshold: a line for each technique, dashed the paper's (table 1)."""
+    """The fraction recovered by threshold: a line for each technique, dashed the paper's (table 1)."""
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for name, each in found.items():

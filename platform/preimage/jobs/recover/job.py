@@ -98,7 +98,7 @@ class RecoverJob(Job):
         return self
 
     def metrics(self) -> Metrics:
-        """The share of codes recovered at the first threshold, and the generator evaluations a code.
+        """The fraction of codes recovered at the first threshold, and the generator evaluations a code.
 
         Beside them `success` at every threshold, errors of codes (without noise, and by its variance), and of
         unseen images the distances between the codes found for one image.

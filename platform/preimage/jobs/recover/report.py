@@ -34,7 +34,7 @@ class RecoveredCodes:
     """How searches for known codes ended. One that diverged recovers no code and is skipped in the errors."""
 
     success: Mapping[float, float]
-    """By threshold, the share of codes whose squared error, averaged over components, is below it."""
+    """By threshold, the fraction of codes whose squared error, averaged over components, is below it."""
     error: float
     """The mean of these errors."""
     median: float

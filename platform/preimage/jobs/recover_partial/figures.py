@@ -27,7 +27,7 @@ def completions_png(columns: Mapping[str, Completion]) -> bytes:
 
 
 def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> bytes:
-    """The share of `count` codes recovered by the share of the image seen: a line a way of sampling."""
+    """The fraction of `count` codes recovered by the fraction of the image seen: a line a way of sampling."""
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for name, points in curves.items():
@@ -47,7 +47,7 @@ def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> b
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylim(-0.03, 1.03)
-    axes.set(xlabel="share of the image seen", ylabel=f"codes recovered (of {count:,})")
+    axes.set(xlabel="fraction of the image seen", ylabel=f"codes recovered (of {count:,})")
     axes.set_title("Recovery by sampling rate")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

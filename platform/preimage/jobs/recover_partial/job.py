@@ -48,8 +48,8 @@ class RecoverPartialJob(Job):
     )
     """The measurements whose completed images are shown."""
     rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = RATES
-    """Shares of the image seen for the phase transition: random pixels, and a part from each side. Of rates
-    that show equally many pixels or lines only the lowest is tried; a rate that shows no pixel is skipped."""
+    """Fractions of the image seen for the phase transition: random pixels, and a part from each side. Of
+    rates that show equally many pixels or lines only the lowest is tried. One that shows none is skipped."""
     threshold: PositiveFloat = 1e-4
     """A code is recovered where its squared error, averaged over its components, is below the threshold."""
 
@@ -63,10 +63,10 @@ class RecoverPartialJob(Job):
         return self
 
     def metrics(self) -> Metrics:
-        """The share of codes recovered and the error of hidden pixels, by mask.
+        """The fraction of codes recovered and the error of hidden pixels, by mask.
 
-        Beside them, by way of sampling, the share of the image that recovers half of the codes (None where no
-        share does) and the codes recovered by share seen; and by layer how normal its weights are.
+        Beside them, by way of sampling, the fraction of the image that recovers half of the codes (None if no
+        fraction does) and the codes recovered by fraction seen; and by layer how normal its weights are.
         """
         names = [name_of(each) for each in self.masks]
         return (
@@ -129,7 +129,7 @@ class RecoverPartialJob(Job):
 
 
 def sweep_rates(rates: tuple[float, ...], side: int) -> dict[str, dict[float, MeasurementConfig]]:
-    """Measurements of images of this side, by way of sampling and by the share of the image seen."""
+    """Measurements of images of this side, by way of sampling and by the fraction of the image seen."""
     swept: dict[str, dict[float, MeasurementConfig]] = {family: {} for family in FAMILIES}
     for family, by_share in swept.items():
         whole = side * side if family == "random" else side

@@ -18,7 +18,7 @@ class MeasurementResult:
     """What one measurement gave."""
 
     recovered: float
-    """The share of codes recovered."""
+    """The fraction of codes recovered."""
     z_error: float
     """The squared error of a code, averaged over its components: the median over images."""
     hidden_error: float
@@ -36,7 +36,7 @@ class RecoverPartialReport:
     threshold: float
     masks: Mapping[str, MeasurementResult]
     rates: Mapping[str, Mapping[float, float]]
-    """The share recovered, by way of sampling and share of the image seen."""
+    """The fraction recovered, by way of sampling and fraction of the image seen."""
     fits: Mapping[str, Normality]
     """By layer of the generator."""
     diverged: int
@@ -63,8 +63,8 @@ class RecoverPartialReport:
             f"{self.images} codes drawn from the prior. Recovered: the squared error of the code, averaged "
             f"over its components, is below {self.threshold:g}.",
             self._by_mask(),
-            "Recovered by share of the image seen. The paper: a phase transition for every way of sampling, "
-            "at a lower rate for dispersed ones.",
+            "Recovered by fraction of the image seen. The paper: a phase transition for every way of "
+            "sampling, at a lower rate for dispersed ones.",
             self._by_rate(),
             "Weights by layer. The paper: roughly normal with mean zero. Normal draws stay below the KS "
             "bound in 95% of cases; training began with normal weights, so this shows what it made of them.",
@@ -102,8 +102,8 @@ class RecoverPartialReport:
 
 
 def half_recovered(line: Mapping[float, float]) -> float | None:
-    """The share of the image at which recovery first reaches one half, with straight lines between the shares
-    tried; None where it never does."""
+    """The fraction of the image at which recovery first reaches one half, with straight lines between the
+    fractions tried; None if it never does."""
     points = sorted(line.items())
     if points and points[0][1] >= 0.5:
         return points[0][0]

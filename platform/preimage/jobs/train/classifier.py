@@ -48,7 +48,7 @@ class TrainClassifierJob(TrainOnImagesJob):
 
     job: Literal["train-classifier"] = "train-classifier"
     test: DataConfig | None = None
-    """Held-out images; the accuracy is the share of them that is classified correctly. By default the test
+    """Held-out images; the accuracy is the fraction of them that is classified correctly. By default the test
     split of `data`, or the images beyond data.max_images if `data` has none, as for digits."""
     model: ClassifierModelConfig = ClassifierModelConfig()
     optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-3, beta1=0.9)

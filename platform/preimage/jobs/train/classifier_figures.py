@@ -11,7 +11,7 @@ LEGIBLE = 20
 
 
 def confusion_png(counts: Tensor, names: list[str], held_out: str) -> bytes:
-    """Counts of images (K, K) by true class (rows) and predicted class (columns), as shares of each row."""
+    """Counts of images (K, K) by true class (rows) and predicted class (columns), as fractions of a row."""
     classes = len(names)
     shares = counts.double() / counts.sum(1, keepdim=True).clamp_min(1)
     side = min(4.0 + 0.42 * classes, 12.0)
@@ -34,7 +34,7 @@ def confusion_png(counts: Tensor, names: list[str], held_out: str) -> bytes:
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(picture, ax=axes, shrink=0.7, format=PercentFormatter(1))
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    bar.set_label("share of the class's images")
+    bar.set_label("fraction of the class's images")
     return figure_png(figure)
 
 

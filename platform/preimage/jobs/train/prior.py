@@ -43,7 +43,7 @@ class TrainPriorJob(TrainJob):
     generator: GeneratorRef | None = None
     """The generator of these codes. If given, grids of samples are drawn through it."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """The share of the codes that is held out of training, to compare the prior with."""
+    """The fraction of the codes that is held out of training, to compare the prior with."""
     model: PganConfig = PganConfig()
     optimizer: OptimizerConfig = OptimizerConfig(name="rmsprop", lr=3e-4)
     training: LoopConfig = LoopConfig(

@@ -113,7 +113,7 @@ def _gaps(trials: int, parallel: int, workers: int = 1) -> list[float]:
                 "resources": {"gpu": False, "workers": workers},
             },
             "space": {"optimizer.lr": {"log-uniform": [1e-5, 1e-3]}},
-            "objectives": {"generator_loss": "lowest"},
+            "objectives": {"generator_loss": "minimize"},
             "sampler": {"name": "random"},
             "trials": trials,
             "parallel": parallel,

@@ -46,7 +46,7 @@ class ComparePriorsJob(Job):
     """Names for the table, each with the step, run or folder that leaves a fitted prior. `normal` and
     `uniform` are the fixed priors of these names, never a step or a run."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """The fraction of the images, chosen by image_id alone. Every prior must have held out that much."""
+    """The fraction of the images, chosen by image_id alone; each prior held out that much or more."""
     draws: Annotated[int, Field(ge=2)] = 5000
     """Held-out codes to compare with, at most; as many codes are drawn from each prior."""
     repeats: PositiveInt = 5

@@ -85,12 +85,12 @@ class _Actor:
 
     def _answer(self, piece: int) -> dict[str, Any]:
         try:
-            self._give_up_on_a_killer(piece)
+            self._check_deaths(piece)
             return {"piece": piece, "result": self._work(piece)}
         except PreimageError as error:
             return {"piece": piece, "error": plain(error)}
 
-    def _give_up_on_a_killer(self, piece: int) -> None:
+    def _check_deaths(self, piece: int) -> None:
         deaths = cast(int, ray.get(self._starts.count.remote(piece))) - 1
         if deaths > self._max_failures:
             raise PreimageError(

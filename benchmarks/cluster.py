@@ -11,6 +11,7 @@ from statistics import mean, median
 from typing import Any
 
 import psutil
+import torch
 from torch import Tensor
 
 from preimage.cluster.connect import QUIET, connect
@@ -167,9 +168,9 @@ class Timed:
     def __init__(self, task: InversionTask) -> None:
         self.inverter = Inverter(task)
 
-    def __call__(self, part: int) -> dict[str, Any]:
+    def __call__(self, part: int, device: torch.device) -> dict[str, Any]:
         begin = time.process_time()
-        done = self.inverter(part)
+        done = self.inverter(part, device)
         return {**done, "cpu": time.process_time() - begin, "pid": os.getpid()}
 
 

@@ -206,7 +206,7 @@ def _first_answer() -> float:
 
 
 class _Nothing:
-    def __call__(self, piece: int) -> int:
+    def __call__(self, piece: int, device: torch.device) -> int:
         return piece
 
 

@@ -70,9 +70,9 @@ class InTurn:
     def __init__(self, task: InversionTask, address: str) -> None:
         self.inverter, self.bare = Inverter(task), Bare(address)
 
-    def __call__(self, part: int) -> dict[str, Any]:
+    def __call__(self, part: int, device: torch.device) -> dict[str, Any]:
         begin = time.perf_counter()
-        done: PartDone = self.inverter(part)
+        done: PartDone = self.inverter(part, device)
         asked = time.perf_counter()
         bare = self.bare(part)
         return {**done, "begin": begin, "asked": time.perf_counter() - asked, "bare": bare}

@@ -54,8 +54,8 @@ def step(place, **settings):
 def count_scored(monkeypatch):
     seen, call = [], PieceScorer.__call__
 
-    def watched(self, piece):
-        call(self, piece)
+    def watched(self, piece, device):
+        call(self, piece, device)
         seen.append(piece)
 
     monkeypatch.setattr(PieceScorer, "__call__", watched)

@@ -139,7 +139,7 @@ def _enter(rank, workers, work, arguments, parent):
     rendezvous = Path(tempfile.gettempdir()) / f"preimage-two-workers-{parent}"
     dist.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=workers)
     try:
-        work(Worker.of_process_group(), *arguments)
+        work(Worker.of_process_group(torch.device("cpu")), *arguments)
         dist.barrier()
     finally:
         dist.destroy_process_group()

@@ -1,8 +1,17 @@
 """The base class of every config, and the settings for where and how fast a job runs, not what it does."""
 
-from typing import Annotated, Literal
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from preimage.errors import PreimageError
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
 
 
 class Config(BaseModel):
@@ -27,7 +36,8 @@ class Resources(Config):
     cpus_per_worker: PositiveInt = 1
     """CPU cores of each worker, and so its torch threads."""
     gpu: bool | Literal["auto"] = "auto"
-    """One GPU per worker; `auto` takes one if the cluster has enough."""
+    """One GPU per worker. `auto`: if the cluster has one for every worker, otherwise the CPU. Only CUDA GPUs
+    count: on a Mac the CPU is used."""
     data_device: Literal["device", "host"] = "device"
     """Where a training worker keeps its images, as bytes: on its GPU, or on the host if they do not fit."""
     max_failures: Annotated[int, Field(ge=0)] = 3
@@ -38,6 +48,30 @@ class Resources(Config):
         """The number of workers required to start."""
         return self.min_workers or self.workers
 
+    def device(self) -> "torch.device":
+        """Where this process computes: its CUDA GPU, or the CPU if `gpu` is false or there is none.
+
+        Raises PreimageError if a GPU is required of this process and there is none.
+        """
+        import torch  # the command line reads this module before it needs torch
+
+        if self.gpu is False:
+            return torch.device("cpu")
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        if self.gpu is True and self.backend == "local":
+            raise PreimageError(
+                "resources.gpu=true, but this process sees no CUDA GPU: with resources.gpu=auto it would use "
+                "the CPU"
+            )
+        if torch.backends.mps.is_available():
+            _say_apple_gpu_is_unused()
+        return torch.device("cpu")
+
+    def placed(self, gpu: bool | Literal["auto"]) -> "Resources":
+        """What one worker has, in its own process. gpu: whether it got one."""
+        return self.model_copy(update={"backend": "local", "workers": 1, "min_workers": None, "gpu": gpu})
+
     @model_validator(mode="after")
     def _min_not_above_max(self) -> "Resources":
         if self.needed > self.workers:
@@ -46,3 +80,8 @@ class Resources(Config):
                 "lower min_workers or raise workers"
             )
         return self
+
+
+@cache
+def _say_apple_gpu_is_unused() -> None:
+    log.warning("Apple's GPU is not used: this runs on the CPU. Only CUDA GPUs are supported.")

@@ -131,10 +131,10 @@ def test_evaluations_count_making_ready_and_go_on_counting(tmp_path, monkeypatch
     }
     plan, call = planned(tmp_path, steps), Inverter.__call__
 
-    def stop_at_the_fifth(self, part):
+    def stop_at_the_fifth(self, part, device):
         if part == 5:
             raise KeyboardInterrupt
-        return call(self, part)
+        return call(self, part, device)
 
     monkeypatch.setattr(Inverter, "__call__", stop_at_the_fifth)
     with pytest.raises(KeyboardInterrupt):

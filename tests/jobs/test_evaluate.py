@@ -22,7 +22,7 @@ from preimage.models.classifier import load_classifier, read_classifier_card, sa
 from preimage.models.generator_folder import load_generator, read_card
 from preimage.pipelines.execute import execute
 from preimage.tracking.lineage import fingerprints
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 
 FIGURES = ("samples.png", "classes.png", "duplicates.png", "pairs.png")
 
@@ -53,7 +53,7 @@ def pieces(place):
 def samples(place, name, counts=(50, 50, 20), seed=7):
     """The samples that a job scores, by hand."""
     generator, _ = load_generator(place / name)
-    randoms = [torch.Generator().manual_seed(seed_of(seed, 4, i)) for i in range(len(counts))]
+    randoms = [Stream.EVALUATED_CODES.generator(seed, i) for i in range(len(counts))]
     codes = [
         torch.randn(n, generator.config.latent_dim, generator=g) for n, g in zip(counts, randoms, strict=True)
     ]

@@ -140,7 +140,7 @@ def test_images_come_in_the_order_they_are_asked_for(digits):
 def test_a_trial_finds_draws_that_agree_with_what_is_seen(generator, card, folder, digits):
     work = DrawConditionally(folder / "generator", Gaussian(torch.zeros(DIM), torch.eye(DIM)), config())
     image = to_float(digits.read(0, 1).pixels)[0]
-    found = work((7, image))
+    found = work((7, image), torch.device("cpu"))
     assert {name: tuple(each.shape) for name, each in found.items()} == {
         "z": (3, DIM), "relative_error": (3,), "diverged": (3,), "spread": (1,), "unconditional": (1,),
     }  # fmt: skip

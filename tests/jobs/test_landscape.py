@@ -17,6 +17,8 @@ from preimage.models.random_nets import RandomNet
 from preimage.runs.run_folder import RunFolder
 from preimage.work.reproducible import prepare_process
 
+CPU = torch.device("cpu")
+
 TINY = LandscapeJob(
     grid=41,
     starts=3,
@@ -101,7 +103,7 @@ def test_through_wide_relu_layers_the_cost_has_a_dip_at_minus_one_over_pi():
 @pytest.fixture(scope="module")
 def explored():
     prepare_process(1)  # as a worker does: nets this small are slower on two threads
-    return {kind: explore(TINY, (kind, 1)) for kind in KINDS}
+    return {kind: explore(TINY, (kind, 1), CPU) for kind in KINDS}
 
 
 def test_descents_reach_the_code_where_weights_have_mean_zero(explored):
@@ -121,7 +123,7 @@ def test_the_counter_example_has_a_flat_minimum(explored):
 
 def test_the_counter_examples_minimum_is_flat_for_such_codes_alone():
     bright = LandscapeJob(**(TINY.model_dump() | {"code": (1.0, 1.0)}))
-    results = explore(bright, ("counter_example", 0))
+    results = explore(bright, ("counter_example", 0), CPU)
     assert results["curvatures"][0] > 0
     assert results["flat_area"] < 0.2
 
@@ -134,7 +136,7 @@ def test_paths_begin_at_the_lattice_and_end_where_the_descent_does(explored):
 
 
 def test_codes_are_recovered_through_expansive_layers_and_not_through_narrow_ones():
-    wide, narrow = (recover_codes(TINY.sweep, 0, channels) for channels in ((16, 16), (1, 8)))
+    wide, narrow = (recover_codes(TINY.sweep, 0, channels, CPU) for channels in ((16, 16), (1, 8)))
     assert wide["recovered_negative"].float().mean() > 0.9
     assert wide["full_rank"].all()
     assert not narrow["recovered_negative"].any()

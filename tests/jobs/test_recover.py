@@ -33,6 +33,8 @@ from preimage.models.generator_folder import save_generator
 from preimage.runs.run_folder import RunFolder
 from tiny import MODEL
 
+CPU = torch.device("cpu")
+
 DIGITS = DataConfig(source="digits", size=16, channels=1, max_images=1700)
 QUICK = {"solver": "levenberg-marquardt", "steps": 15, "init_codes": "prior", "restarts": 2}
 TINY = {
@@ -125,8 +127,8 @@ def test_the_chunks_are_every_search_once():
 
 def test_a_chunk_finds_the_codes_of_its_rows_however_many_they_are(generator, digits, uniform_generator):
     work = CodeSearch(generator, digits.folder, config())
-    whole = work(SearchChunk("codes", "none", range(4)))
-    part = work(SearchChunk("codes", "none", range(2, 4)))
+    whole = work(SearchChunk("codes", "none", range(4)), CPU)
+    part = work(SearchChunk("codes", "none", range(2, 4)), CPU)
     assert torch.allclose(whole["z"][2:], part["z"], atol=1e-5)
     assert "kept_z" not in part
     codes = draw_codes(Uniform(4), 4, seed=0)
@@ -141,7 +143,7 @@ def test_a_chunk_finds_the_codes_of_its_rows_however_many_they_are(generator, di
 
 def test_searches_for_one_unseen_image_start_from_codes_of_their_own(generator, digits):
     still = config(inversion=QUICK | {"steps": 1}, shown=())
-    each = CodeSearch(generator, digits.folder, still)(SearchChunk("unseen", "clip", range(4)))
+    each = CodeSearch(generator, digits.folder, still)(SearchChunk("unseen", "clip", range(4)), CPU)
     assert torch.pdist(each["z"]).min() > 0.1
     assert each["z"].abs().max() <= 1
 
@@ -150,7 +152,7 @@ def test_noise_moves_the_code_that_is_found(generator, digits):
     work = CodeSearch(generator, digits.folder, config())
     codes = draw_codes(Uniform(4), 3, seed=0)
     errors = [
-        (work(SearchChunk(f"noise{noise}", "none", range(3), noise))["z"] - codes).square().mean()
+        (work(SearchChunk(f"noise{noise}", "none", range(3), noise), CPU)["z"] - codes).square().mean()
         for noise in (1e-6, 1e-3)
     ]
     assert errors[0] < errors[1]

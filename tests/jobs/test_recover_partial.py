@@ -27,6 +27,8 @@ from preimage.metrics.normality import Normality
 from preimage.models.generator_folder import save_generator
 from preimage.runs.run_folder import RunFolder
 
+CPU = torch.device("cpu")
+
 INVERSION = {"solver": "adam", "lr": 0.1, "steps": 400, "patience": None, "init_codes": "prior"}
 
 
@@ -94,8 +96,8 @@ def test_an_image_that_diverged_is_not_recovered_and_spoils_no_metric():
 
 def test_a_trial_measures_the_errors_of_what_it_found(generator, tiny_generator):
     trial = PartialRecovery(generator, config().inversion, 4, seed=3)
-    found = trial(MeasurementConfig(mask="top"))
-    again = trial(MeasurementConfig(mask="top"))
+    found = trial(MeasurementConfig(mask="top"), CPU)
+    again = trial(MeasurementConfig(mask="top"), CPU)
     assert all(torch.equal(found[name], again[name]) for name in found)
     shown = trial.completion(MeasurementConfig(mask="top"), found["z"])
     with torch.no_grad():
@@ -110,7 +112,7 @@ def test_a_trial_measures_the_errors_of_what_it_found(generator, tiny_generator)
 
 def test_where_all_is_seen_no_error_is_hidden(generator):
     trial = PartialRecovery(generator, config(inversion=INVERSION | {"steps": 2}).inversion, 2, seed=0)
-    assert trial(MeasurementConfig())["hidden_error"].isnan().all()
+    assert trial(MeasurementConfig(), CPU)["hidden_error"].isnan().all()
 
 
 def test_a_job_gives_figures_a_table_and_metrics(folder, generator):

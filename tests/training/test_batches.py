@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from preimage.errors import DataError
 from preimage.training.batches import Batches, shares
 from preimage.training.worker import Worker
-from preimage.work.reproducible import seed_of
 
 sizes = st.integers(1, 12).flatmap(lambda batch: st.tuples(st.integers(batch, 60), st.just(batch)))
 
@@ -70,8 +69,3 @@ def test_too_few_images_for_a_batch_are_refused():
         DataError, match=r"49 images do not fill a batch of 50: set training.batch_size to at most 49"
     ):
         Batches(49, 50, seed=0)
-
-
-@given(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=4))
-def test_a_seed_is_one_torch_takes(parts):
-    torch.Generator().manual_seed(seed_of(*parts))

@@ -7,9 +7,9 @@ from preimage.latents.priors import make_prior
 from preimage.objectives.gan import discriminator_loss, generator_loss
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.gan import CODES, GanAlgorithm
+from preimage.training.gan import GanAlgorithm
 from preimage.training.worker import Worker
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 from tiny import LOOP, MODEL
 
 
@@ -36,7 +36,7 @@ def test_a_step_is_the_textbooks_in_float64(digits):
         network.double()
     generator, discriminator = copy.deepcopy((algorithm.generator, algorithm.discriminator))
     real = torch.rand(16, 1, 16, 16, dtype=torch.float64) * 2 - 1
-    random = torch.Generator().manual_seed(seed_of(3, CODES))
+    random = Stream.TRAINING_CODES.generator(3)
     codes = make_prior("normal", 4).sample(16, random).double()
     algorithm.prior = _Fixed(codes)
     algorithm.step(torch.arange(16), real, 0)

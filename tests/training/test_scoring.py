@@ -13,9 +13,9 @@ from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.scorer import ScorerSource
 from preimage.runs import checkpoints
 from preimage.training.loop import train
-from preimage.training.scoring import DRAWN, SCORES, Scoring
+from preimage.training.scoring import SCORES, Scoring
 from preimage.training.worker import Worker
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 from two_workers import gan, many, train_all
 
 NAMES = SCORES["classifier"]
@@ -52,7 +52,7 @@ def test_the_scores_are_those_of_the_generators_samples_and_the_first_images(mak
     training = make_training()
     train(Worker(), replace(training, evaluation=scoring))
     generator, card = load_generator(training.run.product("generator"))
-    random = torch.Generator().manual_seed(seed_of(training.seed, DRAWN))
+    random = Stream.SCORED_CODES.generator(training.seed)
     codes = load_prior(training.run.product("generator"), card).sample(SAMPLES, random)
     scorer = scoring.source.open(torch.device("cpu"))
     with torch.no_grad():

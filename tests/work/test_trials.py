@@ -23,7 +23,7 @@ def context(folder, progress=lambda task: lambda done, total: None, **resources)
     return Context(RunFolder(folder), Catalog(folder / "datasets"), "", settings, progress=progress)
 
 
-def square(calls, number):
+def square(calls, number, device):
     calls.append(number)
     return {"square": torch.tensor(float(number**2)), "row": torch.arange(number)}
 
@@ -47,7 +47,7 @@ def test_each_trial_gives_its_tensors_by_its_name_in_the_order_asked_for(folder)
 
 def test_tensors_that_share_memory_or_are_views_are_kept_as_they_are(folder):
     table = torch.arange(6.0).view(2, 3).requires_grad_()
-    results = context(folder).run_trials({"a": table}, lambda t: {"whole": t, "turned": t.T}, "")
+    results = context(folder).run_trials({"a": table}, lambda t, device: {"whole": t, "turned": t.T}, "")
     assert torch.equal(results["a"]["turned"], table.T)
     assert torch.equal(results["a"]["whole"], table)
 
@@ -69,7 +69,7 @@ def test_a_file_that_was_cut_short_is_made_again(folder):
     assert again == [3]
 
 
-def fails_at_three(number):
+def fails_at_three(number, device):
     if number == 3:
         raise DataError("three is no number. Give another.")
     return {"square": torch.tensor(float(number**2))}
@@ -83,7 +83,7 @@ def test_a_failure_keeps_what_was_done_before_it(folder):
 
 @pytest.mark.ray
 def test_on_ray_the_same_results_and_a_failure_is_one_message(ray, folder):
-    def work(number):  # nested, so that it travels by value: workers cannot import a test
+    def work(number, device):  # nested, so that it travels by value: workers cannot import a test
         if number == 3:
             raise DataError("three is no number. Give another.")
         return {"square": torch.tensor(float(number**2)), "threads": torch.tensor(torch.get_num_threads())}
@@ -99,7 +99,7 @@ def test_on_ray_the_same_results_and_a_failure_is_one_message(ray, folder):
 
 @pytest.mark.ray
 def test_a_trial_whose_worker_is_killed_is_done_again(ray, folder):
-    def work(number):
+    def work(number, device):
         marks = folder / "marks"
         again = marks.exists(str(number))
         marks.write(str(number), str(os.getpid()).encode())
@@ -123,7 +123,7 @@ def test_a_trial_whose_worker_is_killed_is_done_again(ray, folder):
 
 @pytest.mark.ray
 def test_workers_that_keep_dying_are_one_message(ray, folder):
-    def work(number):
+    def work(number, device):
         os.kill(os.getpid(), signal.SIGKILL)
 
     stubborn = context(folder, backend="ray", workers=2, max_failures=1)

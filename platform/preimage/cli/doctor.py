@@ -57,8 +57,10 @@ def _package(name: str) -> Finding:
 def _gpu() -> Finding:
     import torch
 
+    if torch.backends.mps.is_available():
+        return Finding("GPU", "Apple's, which is not used: everything runs on the CPU")
     if not torch.cuda.is_available():
-        return Finding("GPU", "none; everything runs on CPUs")
+        return Finding("GPU", "none; everything runs on the CPU")
     return Finding("GPU", ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())))
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from preimage.config import Resources
 from preimage.errors import PreimageError
 
+log = logging.getLogger(__name__)
+
 QUIET = {
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -104,8 +106,10 @@ def _stderr_closed() -> Iterator[None]:
         os.close(nowhere)
 
 
-def require(resources: Resources) -> bool:
-    """Whether each worker gets a GPU. If the cluster's autoscaler can add missing nodes, wait for them.
+def require(resources: Resources) -> Resources:
+    """What each worker gets: with a GPU, or without.
+
+    If the cluster's autoscaler can add missing nodes, this waits for them.
 
     Raises PreimageError if the cluster can never hold the workers.
     """
@@ -115,14 +119,20 @@ def require(resources: Resources) -> bool:
     gpus, cpus = has.get("GPU", 0), has.get("CPU", 0)
     use_gpu = gpus >= resources.needed if resources.gpu == "auto" else resources.gpu
     if cpus >= resources.needed * resources.cpus_per_worker and (gpus >= resources.needed or not use_gpu):
-        return use_gpu
+        if resources.gpu == "auto" and 0 < gpus < resources.needed:
+            log.warning(
+                "the cluster has %g GPUs for %d workers: all of them use the CPU. With at most %g workers "
+                "(resources.workers) each would have one.",
+                *(gpus, resources.needed, gpus),
+            )
+        return resources.placed(use_gpu)
     if os.environ.get("RAY_ADDRESS", "local") != "local":
         from preimage.cluster.autoscaling import wait_for_nodes
 
         for gpu in (True, False) if resources.gpu == "auto" else (resources.gpu,):
             bundle = {"CPU": resources.cpus_per_worker} | ({"GPU": 1} if gpu else {})
             if wait_for_nodes(bundle, resources.needed):
-                return gpu
+                return resources.placed(gpu)
     if use_gpu and gpus < resources.needed:
         raise PreimageError(_too_many(resources, f"{resources.needed} GPUs", f"{gpus:g}"))
     raise PreimageError(

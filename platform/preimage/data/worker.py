@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from preimage.data.config import DataConfig
 from preimage.data.shards import Record, ShardPlan, read_record, write_shard
 from preimage.data.sources import Source, open_located
@@ -30,7 +32,7 @@ class ShardWriter:
             )
         return source
 
-    def __call__(self, piece: int) -> Record:
+    def __call__(self, piece: int, device: torch.device) -> Record:
         self._source = self._source or self._open()
         return write_shard(self._source, self._config, self._plan, piece, self._folder)
 

@@ -36,14 +36,10 @@ from torch import Tensor, nn
 
 from preimage.errors import InversionError
 from preimage.inversion.config import InversionConfig
-from preimage.inversion.counter_rng import normal
 from preimage.inversion.engine import OnProgress, invert
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Gaussian, Normal, Support
-from preimage.work.reproducible import seed_of
-
-_DRAWS = 4
-"""The random stream of draws; measurements use 1 and 2, solvers 3."""
+from preimage.work.random_streams import Stream, normal
 
 
 class FromNoise(nn.Module):
@@ -95,7 +91,7 @@ def conditional(
     require_own_starts(config)
     ids = torch.arange(len(images)) if ids is None else ids.cpu()
     dim, device = prior.latent_dim, next(generator.parameters()).device
-    noise = normal(seed_of(seed, _DRAWS), ids, 0, draws * dim).view(-1, dim)
+    noise = normal(Stream.CONDITIONAL_CODES.seed(seed), ids, 0, draws * dim).view(-1, dim)
     found = invert(
         FromNoise(generator, prior),
         images.repeat_interleave(draws, 0),

@@ -20,7 +20,6 @@ from preimage.latents.schema import Codes
 from preimage.latents.store import StoreWriter
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.storage.folder import Folder
-from preimage.work.reproducible import prepare_process
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,6 @@ class InversionTask:
     seed: int
     rows: int
     """Images per part; the last part has the rest."""
-    cpus: int = 1
 
 
 class PartDone(TypedDict):
@@ -61,11 +59,11 @@ class Inverter:
         self.task = task
         self._open: _Opened | None = None
 
-    def __call__(self, piece: int) -> PartDone:
+    def __call__(self, piece: int, device: torch.device) -> PartDone:
         """Invert a part's images and write their codes."""
         setup = 0
         if not self._open:
-            self._open = _Opened(self.task)
+            self._open = _Opened(self.task, device)
             setup = self._open.engine.passes
         opened, begin = self._open, time.perf_counter()
         first = piece * self.task.rows
@@ -93,9 +91,7 @@ class Inverter:
 
 
 class _Opened:
-    def __init__(self, task: InversionTask) -> None:
-        prepare_process(task.cpus)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, task: InversionTask, device: torch.device) -> None:
         generator, card = load_generator(task.generator)
         prior = load_prior(task.generator, card)
         self.engine = Engine(generator, task.config, prior, seed=task.seed, device=device)

@@ -21,10 +21,8 @@ from preimage.inversion.optimize_for_inference import freeze
 from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.solvers import Descent, Solver
 from preimage.latents.priors import Normal, Prior
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 
-REDRAWS = 3
-"""The random stream of redraws; measurements use 1 and 2."""
 EDGE = 1 - 1e-6
 """A component this far out has been clipped."""
 
@@ -248,7 +246,7 @@ class Engine:
         again = finished & edge.any(1) & (batch.best_loss > self.config.tolerance) & ~batch.diverged
         again &= batch.rows.taken + 1 < self.config.steps
         finished &= ~again
-        seed = seed_of(self.seed, REDRAWS)
+        seed = Stream.REDRAWS.seed(self.seed)
         z = redrawn(batch.state["z"], edge & again[:, None], seed, batch.rows.ids, batch.rows.counter)
         return torch.where(again[:, None], z, torch.nan) if again.any() else None
 
@@ -287,7 +285,7 @@ def _rank(found: Inversion) -> Tensor:
 def _solver(config: InversionConfig, seed: int, whitening: Tensor | None) -> Solver:
     searches = config.solver in SEARCHES
     name = "clip" if searches and config.constraint == "stochastic-clip" else config.constraint
-    constrain = make_constraint(name, seed_of(seed, REDRAWS))
+    constrain = make_constraint(name, Stream.REDRAWS.seed(seed))
     if config.solver == "levenberg-marquardt":
         return LevenbergMarquardt(constrain, box=name == "clip")
     if config.solver == "lbfgs":

@@ -10,7 +10,7 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.jacobian import jacobian
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Prior
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 
 NEAR_ZERO = 1e-4
 """Standard deviation of codes that start near zero (flexible-priors, section E)."""
@@ -44,7 +44,7 @@ def fit_regression(
 
     Raises InversionError if most of them are not finite.
     """
-    codes = prior.sample(PAIRS, torch.Generator().manual_seed(seed_of(seed, 1))).to(device)
+    codes = prior.sample(PAIRS, Stream.REGRESSION.generator(seed)).to(device)
     with torch.no_grad():
         images = torch.cat([network(some) for some in codes.split(256)])
     ids = torch.arange(-PAIRS, 0, device=device)  # ids that no image has, so masks and noise are their own
@@ -64,7 +64,7 @@ def measure_whitening(network: nn.Module, prior: Prior, seed: int, device: torch
     In coordinates u with z = whitening u the loss is about equally steep in all directions. Costs PROBES
     Jacobians.
     """
-    codes = prior.sample(PROBES, torch.Generator().manual_seed(seed_of(seed, 2))).to(device)
+    codes = prior.sample(PROBES, Stream.WHITENING.generator(seed)).to(device)
     square = torch.zeros(prior.latent_dim, prior.latent_dim, device=device)
     for some in codes.split(4):
         slopes = jacobian(network, some)[1].flatten(2)
@@ -111,9 +111,9 @@ def init_codes_of(
         assert seen is not None
         found = regression(seen)
         return found.clamp(-1, 1) if prior.support == "box" else found
-    random, rows = torch.Generator(), []
+    rows = []
     for each in ids.tolist():
-        random.manual_seed(seed_of(seed, each, restart))
+        random = Stream.INIT_CODES.generator(seed, each, restart)
         if config.init_codes == "small-normal" and restart == 0:
             rows.append(torch.randn(1, prior.latent_dim, generator=random) * NEAR_ZERO)
         else:

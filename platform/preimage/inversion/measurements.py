@@ -17,15 +17,12 @@ from torch import Tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import InversionError, StorageError
-from preimage.inversion import counter_rng as draws
 from preimage.storage.folder import Folder, digest
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream, normal, uniform
 
 Half = Literal["top", "bottom", "left", "right"]
 HALVES: tuple[Half, ...] = get_args(Half)
 NAMED = ("all", "random", *HALVES)
-
-_MASK, _NOISE = 1, 2  # random streams, distinct from each other and from the solvers'
 
 
 class MeasurementConfig(Config):
@@ -117,7 +114,7 @@ class Measurement:
         observed = self.reduce(images)
         if self.config.noise:
             count = observed[0].numel() if len(observed) else 0
-            noise = draws.normal(seed_of(self.seed, _NOISE), ids, 0, count).view(observed.shape)
+            noise = normal(Stream.MEASUREMENT_NOISE.seed(self.seed), ids, 0, count).view(observed.shape)
             observed = observed + self.config.noise**0.5 * noise
         seen = self._seen(ids)
         return observed if seen is None else torch.where(seen, observed, 0.0)
@@ -130,7 +127,7 @@ class Measurement:
 
     def _random(self, ids: Tensor) -> Tensor:
         _, height, width = self.reduced
-        drawn = draws.uniform(seed_of(self.seed, _MASK), ids, 0, height * width)
+        drawn = uniform(Stream.MASKS.seed(self.seed), ids, 0, height * width)
         chosen = drawn.argsort(dim=1, stable=True)[:, : _count(self.config.rate, height * width)]
         seen = torch.zeros_like(drawn, dtype=torch.bool).scatter_(1, chosen, True)
         return seen.view(len(ids), 1, height, width)

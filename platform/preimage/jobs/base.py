@@ -1,9 +1,10 @@
 """What a job is: the keys of its spec, the products it takes and makes, and how it runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+import torch
 from pydantic import Field
 
 from preimage.config import Config, Resources
@@ -114,12 +115,16 @@ class Context:
     stop_early: StopRule | None = None
     """When to stop a training run early, as in a trial of a study."""
 
+    def on_cpu(self) -> "Context":
+        """The same for work that no GPU would speed up: none is reserved for it."""
+        return replace(self, resources=self.resources.model_copy(update={"gpu": False}))
+
     def dataset(self, config: DataConfig) -> Dataset:
         """The prepared images; this prepares them if needed. Raises DataError."""
         return self.catalog.prepare(config, self.resources, self.progress("preparing images"))
 
     def run_trials(
-        self, trials: Mapping[str, T], work: Callable[[T], Results], task: str
+        self, trials: Mapping[str, T], work: Callable[[T, torch.device], Results], task: str
     ) -> dict[str, Results]:
         """The results of independent trials, by name: see `preimage.work.trials`."""
         folder = self.run.folder / "trials"

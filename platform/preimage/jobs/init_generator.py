@@ -15,7 +15,6 @@ from preimage.models.dcgan import parameters_of
 from preimage.models.generator_folder import save_generator
 from preimage.training.loop import GRID
 from preimage.training.networks import fixed_samples
-from preimage.work.reproducible import prepare_process
 
 
 class InitGeneratorJob(Job):
@@ -58,7 +57,6 @@ class InitGeneratorJob(Job):
         ones, mean 0 and variance 1, the images would be nearly constant. Here each BatchNorm takes the
         statistics of its own inputs for codes drawn from the prior (`random_weights.untrained`).
         """
-        prepare_process(self.resources.cpus_per_worker)
         dataset = context.dataset(self.data)
         generator = untrained(self.made_generator, self.seed)
         history = {

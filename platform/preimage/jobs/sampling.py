@@ -6,14 +6,7 @@ from torch import Tensor, nn
 from preimage.latents.priors import Prior
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.storage.folder import Folder
-from preimage.work.reproducible import seed_of
-
-_CODES = (0, 0, 0)  # a random stream other than those of initial codes, masks and noise
-
-
-def this_device() -> torch.device:
-    """The GPU of this process, or the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+from preimage.work.random_streams import Stream
 
 
 def open_generator(folder: Folder, device: torch.device) -> tuple[nn.Module, Prior]:
@@ -24,7 +17,7 @@ def open_generator(folder: Folder, device: torch.device) -> tuple[nn.Module, Pri
 
 def draw_codes(prior: Prior, count: int, seed: int) -> Tensor:
     """(count, d), the same on every machine."""
-    return prior.sample(count, torch.Generator().manual_seed(seed_of(seed, *_CODES)))
+    return prior.sample(count, Stream.PRIOR_CODES.generator(seed))
 
 
 @torch.no_grad()

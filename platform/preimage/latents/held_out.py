@@ -10,6 +10,7 @@ from preimage.latents.priors import Dense, NoDensityError
 from preimage.latents.schema import Codes
 from preimage.latents.statistics import Moments
 from preimage.latents.store import Store
+from preimage.work.random_streams import place_of
 
 ROWS = 8192
 """Codes per batch: a density needs some float64 numbers for each of their components."""
@@ -21,21 +22,7 @@ def is_held_out(image_id: Tensor, fraction: float) -> Tensor:
     Depends on the id alone, so that every fit holds out the same images, whatever the store, its parts and
     the seed. An image held out at one fraction is held out at every larger one.
     """
-    return _place(image_id) < fraction
-
-
-def _place(image_id: Tensor) -> Tensor:
-    """A number (n,) float64 in [0, 1) for each id, by the finaliser of splitmix64 (Steele et al. 2014)."""
-    value = image_id + -0x61C8864680B583EB  # 0x9E3779B97F4A7C15 as int64; sums and products wrap around
-    value = (value ^ _shifted(value, 30)) * -0x40A7B892E31B1A47
-    value = (value ^ _shifted(value, 27)) * -0x6B2FB644ECCEEE15
-    value = value ^ _shifted(value, 31)
-    return _shifted(value, 11).double() * 2.0**-53
-
-
-def _shifted(value: Tensor, bits: int) -> Tensor:
-    """Logical shift to the right, as if unsigned."""
-    return value >> bits & (1 << 64 - bits) - 1
+    return place_of(image_id) < fraction
 
 
 @dataclass(frozen=True)
@@ -64,7 +51,7 @@ class Split:
         the same, in the same order, however the store is divided into parts."""
         place, z = torch.empty(0, dtype=torch.float64), torch.empty(0, self.store.latent_dim)
         for codes in self._part(held_out):
-            place, z = torch.cat([place, _place(codes.image_id)]), torch.cat([z, codes.z])
+            place, z = torch.cat([place, place_of(codes.image_id)]), torch.cat([z, codes.z])
             first = place.argsort()[:count]
             place, z = place[first], z[first]
         return z

@@ -12,8 +12,9 @@ from torch import Tensor
 from preimage.errors import PreimageError
 from preimage.latents.priors import ROUNDING, NoDensityError, Support, log_normal, require_volume
 from preimage.latents.statistics import Moments
+from preimage.work.random_streams import Stream
 
-Stream = Callable[[], Iterable[Tensor]]
+CodeStream = Callable[[], Iterable[Tensor]]
 """Starts a pass over the same codes, in batches (n, d)."""
 Watch = Callable[[int, float], None]
 """Called after each pass with its number and the mean log-likelihood of a code before it, in nats."""
@@ -83,7 +84,7 @@ class Mixture:
 
 
 def fit_mixture(
-    codes: Stream,
+    codes: CodeStream,
     sample: Tensor,
     components: int,
     seed: int = 0,
@@ -104,7 +105,7 @@ def fit_mixture(
     for z in codes():
         moments = moments.update(z)
     frame = Frame.of(moments)
-    initial = start(frame.inward(sample), components, torch.Generator().manual_seed(seed))
+    initial = start(frame.inward(sample), components, Stream.MIXTURE.generator(seed))
     found = improve(
         initial,
         lambda: map(frame.inward, codes()),
@@ -118,7 +119,7 @@ def fit_mixture(
 
 def improve(
     found: Mixture,
-    codes: Stream,
+    codes: CodeStream,
     floor: float,
     passes: int,
     tolerance: float,

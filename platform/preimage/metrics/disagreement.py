@@ -1,6 +1,5 @@
 """Samples that are likely under the prior but far from every code found (flexible-priors, 4.2)."""
 
-import math
 from collections.abc import Iterable
 from typing import Literal
 
@@ -23,12 +22,6 @@ def distances(samples: Tensor, codes: Iterable[Tensor], to: Distance) -> Tensor:
     the codes only through their mean.
     """
     return _to_nearest(samples.double(), codes) if to == "nearest" else _to_all(samples.double(), codes)
-
-
-def log_likelihood(codes: Tensor) -> Tensor:
-    """Log-likelihood of codes (n, d) under N(0, I), in nats: (n,) float64. On average -d/2 (1 + log 2 pi)."""
-    exact = codes.double()
-    return -0.5 * (exact.square().sum(1) + codes.shape[1] * math.log(2 * math.pi))
 
 
 def _to_nearest(samples: Tensor, codes: Iterable[Tensor]) -> Tensor:

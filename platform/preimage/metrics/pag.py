@@ -12,6 +12,7 @@ from torch import Tensor
 from preimage.errors import PreimageError
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.latents.statistics import Moments, store_moments
+from preimage.work.random_streams import Stream
 
 if TYPE_CHECKING:
     from preimage.latents.store import Store
@@ -74,7 +75,7 @@ def in_units_of(prior: Prior, gram: Tensor) -> Tensor:
     uncentred second moments; for a prior N(0, std^2 I) it is unchanged. S' comes from 100,000 draws.
     Raises PagError for a prior whose codes do not span their dimensions.
     """
-    random = torch.Generator().manual_seed(0)
+    random = Stream.PRIOR_MOMENTS.generator(0)
     moments = Moments.empty(prior.latent_dim)
     for _ in range(DRAWS // CHUNK):
         moments = moments.update(prior.sample(CHUNK, random))

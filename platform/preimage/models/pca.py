@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
+from preimage.work.random_streams import Stream
 
 Batches = Callable[[], Iterator[Tensor]]
 """Streams all images once, in batches (n, C, H, W) float32."""
@@ -181,7 +182,7 @@ def _mean(batches: Batches, reduce: Callable[[Tensor], Tensor]) -> tuple[Tensor,
 
 def _start(mean: Tensor, columns: int, seed: int) -> Tensor:
     """Random orthonormal directions (p, columns) float64, the same on every device; at most p of them."""
-    random = torch.Generator().manual_seed(seed)
+    random = Stream.PCA.generator(seed)
     noise = torch.randn(len(mean), min(columns, len(mean)), generator=random, dtype=torch.float64)
     return torch.linalg.qr(noise)[0].to(mean.device)
 

@@ -7,6 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from preimage.config import Config, PositiveInt
 from preimage.errors import PriorError
 from preimage.latents.fitted import Network
+from preimage.work.random_streams import Stream
 
 HIDDEN = 3
 """Hidden layers of both networks: with the last one, four fully connected layers."""
@@ -100,7 +101,7 @@ def folded(generator: CodeGenerator, mean: Tensor, scale: Tensor) -> Network:
             weights.append(weight.float().cpu())
             biases.append(bias.float().cpu())
     prior = Network(tuple(weights), tuple(biases), spread=1.0)
-    codes = prior.sample(DRAWS, torch.Generator().manual_seed(0))
+    codes = prior.sample(DRAWS, Stream.PRIOR_SPREAD.generator(0))
     return Network(prior.weights, prior.biases, codes.double().var(0).mean().sqrt().item())
 
 

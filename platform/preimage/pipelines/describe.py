@@ -72,7 +72,7 @@ def _images(plan: Plan, data: DataConfig) -> str:
 def _workers(step: PlannedStep) -> str:
     resources = step.job.resources
     if resources.backend == "local":
-        return "this process"
+        return "this process, on " + ("the CPU" if resources.device().type == "cpu" else "its GPU")
     gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU if there is one"}[resources.gpu]
     least = f"{resources.min_workers} to " if resources.needed < resources.workers else ""
     return f"{least}{resources.workers}, each with {resources.cpus_per_worker} CPU{gpu}, on Ray"

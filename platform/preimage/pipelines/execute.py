@@ -17,6 +17,7 @@ from preimage.tracking.open import open_tracker
 from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Tracker
 from preimage.training.training import StopRule
+from preimage.work.reproducible import prepare_process
 
 
 def execute(
@@ -73,6 +74,7 @@ class _Execution:
             nonlocal made
             made = True
             with SystemWatch(step.run), Follower(mirror):
+                prepare_process(step.job.resources.cpus_per_worker)
                 result = step.job.run(self._context(step))
             return _outcome(step, result, mirror.notes.run_id)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from preimage.training.config import LoopConfig
 from preimage.training.worker import Worker
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class AlgorithmContext:
     seed: int
     """The run's seed, the same on every worker."""
 
-    def random(self, *purpose: int) -> torch.Generator:
+    def random(self, stream: Stream) -> torch.Generator:
         """A random stream on the device, the same on every worker and in every run with this seed.
 
         Draw for the whole batch and take `worker.part` of it: a step is then the same on any number of
         workers.
         """
-        return torch.Generator(self.worker.device).manual_seed(seed_of(self.seed, *purpose))
+        return stream.generator(self.seed, device=self.worker.device)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import DataError
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 
 
 class Batches:
@@ -35,7 +35,7 @@ class Batches:
         return self.starts + self.orders.gather(1, places[:, None]).squeeze(1)
 
     def _shuffle(self, lane: int, epoch: int) -> None:
-        random = torch.Generator().manual_seed(seed_of(self.seed, self.first_lane + lane, epoch))
+        random = Stream.BATCHES.generator(self.seed, self.first_lane + lane, epoch)
         length = int(self.lengths[lane])
         self.orders[lane, :length] = torch.randperm(length, generator=random)
         self.epochs[lane] = epoch

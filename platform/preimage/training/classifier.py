@@ -19,6 +19,7 @@ from preimage.training.networks import Networks
 from preimage.training.precision import upcast
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from preimage.work.random_streams import Stream
 
 METRICS = ("loss", "training_accuracy")
 """What a step records of its batch: the mean cross-entropy, and the fraction classified correctly."""
@@ -26,8 +27,6 @@ METRICS = ("loss", "training_accuracy")
 CONFUSION = "confusion.json"
 """In the classifier folder: {counts: K x K}, held-out images by true and predicted class."""
 
-FLIPS = 1
-"""The random stream of a step's mirrored images."""
 
 AVERAGED = 8
 """The eta of polynomial-decay averaging (Shamir and Zhang 2013): weights are averaged over the steps, mostly
@@ -59,7 +58,7 @@ class ClassifierAlgorithm:
             )
         self.worker, self.flip = context.worker, flip
         self.labels = labels.to(self.worker.device)
-        self.random = context.random(FLIPS)
+        self.random = context.random(Stream.FLIPS)
         self.classifier = build_classifier(config, context.seed)
         self.average = build_classifier(config, context.seed).to(self.worker.device)
         self.networks = Networks(context, {"classifier": self.classifier}, optimizer)

@@ -18,14 +18,11 @@ from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.gan import FROM_SCRATCH, GanAlgorithm, InitFrom, metrics_of
 from preimage.training.precision import upcast
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 
 METRICS = ("denoising_error", "feature_gap")
 """What a step records beside a GAN's metrics: ||h - r(C(h))||^2 / n of real images, and ||h - r(h)||^2 / n of
 generated ones."""
-
-NOISE, WEIGHTS = 4, 5
-"""The random streams of the corruption and of the denoiser's initial weights; 1 to 3 are codes."""
 
 
 class DenoiserConfig(Config):
@@ -98,10 +95,10 @@ class DfmAlgorithm(GanAlgorithm):
         self.layer, self.denoiser = None, denoiser
         if denoiser:
             self.layer, self.features, width = denoiser.shape(model)
-            seed = seed_of(context.seed, WEIGHTS)
+            seed = Stream.DENOISER.seed(context.seed)
             others["denoiser"] = build_denoiser(self.features, width, denoiser.depth, seed)
         super().__init__(context, model, optimizer, origin, others)
-        self.noise = context.random(NOISE)
+        self.noise = context.random(Stream.FEATURE_NOISE)
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         """One update of all networks. The discriminator sees the generated images once: that pass gives its

@@ -51,7 +51,7 @@ def _fit_here(training: Training, resources: Resources) -> None:
             "resources.backend=local runs one process: set resources.workers=1, or backend=ray."
         )
     prepare_process(resources.cpus_per_worker)
-    train(Worker.of_process_group(), training)
+    train(Worker.of_process_group(resources.device()), training)
 
 
 @contextmanager

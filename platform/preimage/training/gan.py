@@ -19,12 +19,10 @@ from preimage.training.config import OptimizerConfig
 from preimage.training.networks import Networks, fixed_samples
 from preimage.training.precision import upcast
 from preimage.training.warm_start import result_of
+from preimage.work.random_streams import Stream
 
 METRICS = ("discriminator_loss", "generator_loss", "real_probability", "generated_probability")
 """What a step records: both losses, and the discriminator's mean D(x) and D(G(z))."""
-
-CODES = 1
-"""The random stream of a step's codes."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class GanPair:
     ) -> None:
         """prior: of the generator's inputs. others: more networks to train."""
         self.worker, self.seed, self.prior = context.worker, context.seed, prior
-        self.random = context.random(CODES)
+        self.random = context.random(Stream.TRAINING_CODES)
         self.generator, self.discriminator = pair
         unwrapped = {"generator": self.generator, "discriminator": self.discriminator}
         self.networks = Networks(context, unwrapped | dict(others), optimizer)

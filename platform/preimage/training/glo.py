@@ -9,7 +9,6 @@ from torch import Tensor
 
 from preimage.config import Config, PositiveFloat
 from preimage.data.pixels import to_float
-from preimage.inversion import counter_rng as draws
 from preimage.latents.priors import Gaussian, project
 from preimage.latents.statistics import Moments
 from preimage.models.config import DcganConfig
@@ -20,6 +19,7 @@ from preimage.training.algorithm import AlgorithmContext, OwnCodes
 from preimage.training.config import OptimizerConfig
 from preimage.training.networks import Networks, fixed_samples
 from preimage.training.precision import upcast
+from preimage.work.random_streams import Stream, normal
 
 METRICS = ("loss", "code_norm")
 """What a step records: the mean loss of an image, and the mean norm of the batch's codes."""
@@ -73,7 +73,7 @@ class GloAlgorithm:
             scores = torch.cat([found.scores(some) for some in self._batches()])
             codes = scores / found.variances.sum().clamp_min(1e-12).sqrt().to(scores)
         else:
-            codes = draws.normal(self.seed, self.images.image_id, 0, d) / d**0.5
+            codes = normal(Stream.GLO_CODES.seed(self.seed), self.images.image_id, 0, d) / d**0.5
         self.table.copy_(project(codes))
 
     def _batches(self) -> Iterator[Tensor]:

@@ -13,10 +13,7 @@ from preimage.latents.priors import Prior
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.nan_check import check_finite
-from preimage.work.reproducible import seed_of
-
-SAMPLES = 2
-"""The random stream of sample grids' codes; algorithms use 1 for their steps."""
+from preimage.work.random_streams import Stream
 
 
 class Networks:
@@ -123,7 +120,7 @@ def _require_compiler() -> None:
 def fixed_samples(generator: nn.Module, prior: Prior, seed: int, count: int) -> Tensor:
     """Images (count, C, H, W) of a generator in eval mode; the same seed always gives the same draws."""
     device = next(generator.parameters()).device
-    codes = prior.sample(count, torch.Generator().manual_seed(seed_of(seed, SAMPLES)))
+    codes = prior.sample(count, Stream.SAMPLE_GRID.generator(seed))
     training = generator.training
     images = generator.eval()(codes.to(device))
     generator.train(training)

@@ -43,19 +43,19 @@ GROUP_START, REGROUP_S = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", 15
 
 def fit_on_ray(training: Training, resources: Resources) -> None:
     """Train on `resources.workers` Ray workers, or at least `min_workers`. Raises what `train` raises."""
-    use_gpu = require(resources)
+    worker = require(resources)
     run = training.run.folder
     run.remove(FAILURE)
     elastic = resources.needed < resources.workers
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"training": training, "cpus": resources.cpus_per_worker},
+        train_loop_config={"training": training, "resources": worker},
         torch_config=TorchConfig(timeout_s=SILENCE_S),
         scaling_config=ScalingConfig(
             num_workers=(resources.needed, resources.workers) if elastic else resources.workers,
             elastic_resize_monitor_interval_s=GROW_EVERY_S,
-            use_gpu=use_gpu,
-            resources_per_worker={"CPU": resources.cpus_per_worker} | ({"GPU": 1} if use_gpu else {}),
+            use_gpu=worker.gpu is True,
+            resources_per_worker={"CPU": worker.cpus_per_worker} | ({"GPU": 1} if worker.gpu else {}),
         ),
         run_config=RunConfig(
             name=f"{training.run.name}-{time.time_ns()}",  # never restored: our checkpoints are the state
@@ -109,9 +109,10 @@ def _work(config: dict[str, Any]) -> None:
     """One Ray worker. Writes a failure that the user can fix to a file instead of letting Ray retry it."""
     logging.getLogger("preimage").setLevel(logging.INFO)
     training: Training = config["training"]
-    prepare_process(config["cpus"])
+    resources: Resources = config["resources"]
+    prepare_process(resources.cpus_per_worker)
     try:
-        train(Worker.of_process_group(), training)
+        train(Worker.of_process_group(resources.device()), training)
     except StorageError:
         raise  # affects one worker alone, and the disk may have room again when Ray Train retries
     except PreimageError as error:  # raised by all workers alike

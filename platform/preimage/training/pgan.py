@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from preimage.latents.fitted import Network
@@ -17,10 +16,9 @@ from preimage.training.codes import CodeRows, CodeSet
 from preimage.training.config import OptimizerConfig
 from preimage.training.gan import GanPair
 from preimage.training.networks import fixed_samples
-from preimage.training.scoring import DRAWN
 from preimage.training.training import Training
 from preimage.training.worker import Worker
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 
 SCORE = "energy_distance"
 """Recorded at every checkpoint: the distance of its codes from held-out ones."""
@@ -92,5 +90,5 @@ class CodeEvaluator:
     seed: int
 
     def score(self, algorithm: PganAlgorithm) -> dict[str, float]:
-        random = torch.Generator().manual_seed(seed_of(self.seed, DRAWN))
+        random = Stream.PRIOR_NOISE.generator(self.seed)
         return {SCORE: energy_distance(algorithm.as_prior().sample(len(self.unseen), random), self.unseen)}

@@ -16,7 +16,7 @@ from preimage.metrics.scores import class_entropy, class_histogram, frechet_dist
 from preimage.models.scorer import ScorerSource
 from preimage.training.moments import over_workers
 from preimage.training.worker import Worker
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 
 SCORES = {
     "classifier": ("classifier_score", "classifier_frechet_distance", "class_entropy"),
@@ -24,8 +24,6 @@ SCORES = {
 }
 """The recorded metrics, by kind of scoring network."""
 
-DRAWN = 3
-"""The random stream of scored samples' codes; algorithms use 1 and 2."""
 
 BATCH = 64
 """Images to generate and score at a time."""
@@ -69,7 +67,7 @@ class Evaluator:
 
         generator: on the worker's device; used in eval mode, then restored.
         """
-        random = torch.Generator(self.worker.device).manual_seed(seed_of(self.seed, DRAWN))
+        random = Stream.SCORED_CODES.generator(self.seed, device=self.worker.device)
         codes = self.worker.part(prior.sample(self.count, random))
         training = generator.training
         generator.eval()

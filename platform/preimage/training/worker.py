@@ -26,10 +26,8 @@ class Worker:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @classmethod
-    def of_process_group(cls) -> "Worker":
+    def of_process_group(cls, device: torch.device) -> "Worker":
         """This process's worker, in the process group set up by Ray Train or torchrun."""
-        cuda = torch.cuda.is_available()
-        device = torch.device("cuda", torch.cuda.current_device()) if cuda else torch.device("cpu")
         if not dist.is_initialized():
             return cls(device=device)
         return cls(dist.get_rank(), dist.get_world_size(), device)

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -51,9 +52,9 @@ def run_on_ray(plan: StudyPlan, queue: Queue, on_trial_end: OnTrialEnd) -> None:
     needs = [step.job.resources for step in plan.base.steps]
     queue.most = min(queue.most, room_for(needs, plan.in_process))
     folder = plan.run.folder
-    trainable = tune.with_resources(
-        tune.with_parameters(_work, study=plan.study), bundle(needs, plan.in_process)
-    )
+    reserved = bundle(needs, plan.in_process)
+    study = replace(plan.study, gpu="GPU" in reserved)
+    trainable = tune.with_resources(tune.with_parameters(_work, study=study), reserved)
     searcher = _Searcher(queue, on_trial_end)
     with _quiet():
         tuner = tune.Tuner(
@@ -80,7 +81,7 @@ def bundle(needs: list[Resources], in_process: bool) -> dict[str, float]:
     """What Ray reserves for one trial. Raises PreimageError if the cluster can never hold it."""
     if not in_process:
         return DRIVER
-    gpus = [require(each) for each in needs]  # each is checked: one that can never be held raises
+    gpus = [require(each).gpu for each in needs]  # each is checked: one that can never be held raises
     return {"CPU": float(max(each.cpus_per_worker for each in needs))} | ({"GPU": 1.0} if any(gpus) else {})
 
 
@@ -93,7 +94,7 @@ def room_for(needs: list[Resources], in_process: bool) -> int:
         return 2**31
     has = ray.cluster_resources()
     rooms = [has.get("CPU", 0) // (each.workers * each.cpus_per_worker) for each in needs]
-    rooms += [has.get("GPU", 0) // each.workers for each in needs if require(each)]
+    rooms += [has.get("GPU", 0) // each.workers for each in needs if require(each).gpu]
     return max(1, int(min(rooms)))
 
 

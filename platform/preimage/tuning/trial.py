@@ -6,10 +6,11 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 from preimage.data.catalog import Catalog
 from preimage.errors import PreimageError, StoppedEarly, StorageError, TrackingError
+from preimage.jobs.base import Job
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan
@@ -36,6 +37,8 @@ class StudyRun:
     run: RunFolder
     in_process: bool = True
     """Whether a trial runs in one process; otherwise its steps' own resources count."""
+    gpu: bool | Literal["auto"] = "auto"
+    """Whether that process has a GPU of its own, once it is placed."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def plan_trial(
     Raises PreimageError if the trial cannot run.
     """
     spec = study.spec.spec_of(params, f"{study.spec.name}-{number:04d}")
-    return make_plan(_in_process(spec) if study.in_process else spec, catalog=catalog)
+    return make_plan(_in_process(spec, study.gpu) if study.in_process else spec, catalog=catalog)
 
 
 def run_trial(
@@ -140,13 +143,12 @@ def _open_tracker(study: StudyRun, plan: Plan) -> Tracker | None:
         return None
 
 
-def _in_process(spec: Spec) -> Spec:
-    alone = {"backend": "local", "workers": 1}
-    steps = {
-        name: job.model_copy(update={"resources": job.resources.model_copy(update=alone)})
-        for name, job in spec.steps.items()
-    }
-    return replace(spec, steps=steps)
+def _in_process(spec: Spec, gpu: bool | Literal["auto"]) -> Spec:
+    def alone(job: Job) -> Job:
+        own = job.resources
+        return job.model_copy(update={"resources": own.placed(gpu if own.gpu == "auto" else own.gpu)})
+
+    return replace(spec, steps={name: alone(job) for name, job in spec.steps.items()})
 
 
 def _stopped_before(rule: StopTraining | None) -> TrialResult | None:

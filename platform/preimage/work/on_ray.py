@@ -8,14 +8,16 @@ from contextlib import closing, contextmanager
 from typing import Any, cast
 
 import ray
+import torch
 from ray.data import ActorPoolStrategy, DataContext
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from preimage.cluster.connect import require
 from preimage.config import Resources
 from preimage.errors import PreimageError, error_of, plain
+from preimage.work.reproducible import prepare_process
 
-Work = Callable[[int], Any]
+Work = Callable[[int, torch.device], Any]
 
 WAVE = 10_000
 """Pieces given to Ray Data at a time: each costs some 12 kB on the driver and delays the first by 1.3 ms."""
@@ -28,26 +30,26 @@ def spread(work: Work, pieces: list[int], resources: Resources) -> Iterator[tupl
     retried elsewhere, up to `resources.max_failures` times. Raises the PreimageError that `work` raised, and
     PreimageError if the cluster can never hold the workers, or one piece keeps killing them.
     """
-    gpus = 1 if require(resources) else 0
+    worker = require(resources)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     starts = ray.remote(_Starts).options(num_cpus=0, scheduling_strategy=here).remote()
     with _quiet():
         for first in range(0, len(pieces), WAVE):
-            yield from _wave(work, pieces[first : first + WAVE], resources, gpus, starts)
+            yield from _wave(work, pieces[first : first + WAVE], resources, worker, starts)
 
 
 def _wave(
-    work: Work, pieces: list[int], resources: Resources, gpus: int, starts: Any
+    work: Work, pieces: list[int], resources: Resources, worker: Resources, starts: Any
 ) -> Iterator[tuple[int, Any]]:
     """The same, for at most WAVE pieces."""
     rows = ray.data.from_items([{"piece": piece} for piece in pieces], override_num_blocks=len(pieces))
     answers = rows.map_batches(
         _Actor,
-        fn_constructor_args=(work, starts, resources.max_failures),
+        fn_constructor_args=(work, worker, starts),
         batch_size=1,
         compute=ActorPoolStrategy(size=min(resources.workers, len(pieces))),
-        num_cpus=resources.cpus_per_worker,
-        num_gpus=gpus,
+        num_cpus=worker.cpus_per_worker,
+        num_gpus=1 if worker.gpu else 0,
     )
     # Closed explicitly: after an exception the iteration would continue in its own thread for as long as
     # anything holds the exception, and a thread that calls Ray while Ray shuts down kills the process.
@@ -77,8 +79,9 @@ class _Starts:
 class _Actor:
     """A Ray Data worker. A failure that the user can fix travels as data, without Ray's traceback."""
 
-    def __init__(self, work: Work, starts: Any, max_failures: int) -> None:
-        self._work, self._starts, self._max_failures = work, starts, max_failures
+    def __init__(self, work: Work, resources: Resources, starts: Any) -> None:
+        self._work, self._resources, self._starts = work, resources, starts
+        prepare_process(resources.cpus_per_worker)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         return {"answer": [json.dumps(self._answer(int(piece))) for piece in batch["piece"]]}
@@ -86,13 +89,13 @@ class _Actor:
     def _answer(self, piece: int) -> dict[str, Any]:
         try:
             self._check_deaths(piece)
-            return {"piece": piece, "result": self._work(piece)}
+            return {"piece": piece, "result": self._work(piece, self._resources.device())}
         except PreimageError as error:
             return {"piece": piece, "error": plain(error)}
 
     def _check_deaths(self, piece: int) -> None:
         deaths = cast(int, ray.get(self._starts.count.remote(piece))) - 1
-        if deaths > self._max_failures:
+        if deaths > self._resources.max_failures:
             raise PreimageError(
                 f"a worker died {deaths} times at the same piece of work, perhaps out of memory. "
                 "Finished work is kept: run the same command again with fewer resources.workers."

@@ -7,7 +7,10 @@ was killed does only what is missing, and a piece done twice, because its worker
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+import torch
+
 from preimage.config import Resources
+from preimage.work.reproducible import prepare_process
 
 Done = TypeVar("Done", covariant=True)
 
@@ -16,8 +19,8 @@ class Pieces(Protocol[Done]):
     """Work in numbered pieces. It is pickled for the workers, so it holds addresses rather than networks, and
     opens them on its first call."""
 
-    def __call__(self, piece: int) -> Done:
-        """Do a piece and keep its result; the return value is JSON. Raises PreimageError."""
+    def __call__(self, piece: int, device: torch.device) -> Done:
+        """Do a piece on a device and keep its result; the return value is JSON. Raises PreimageError."""
         ...
 
     def finished(self, pieces: Sequence[int]) -> Mapping[int, Done | None]:
@@ -52,8 +55,9 @@ def run_pieces(
 
 def _do(work: Pieces[Done], pieces: list[int], resources: Resources) -> Iterator[tuple[int, Done]]:
     if resources.backend == "local":
+        prepare_process(resources.cpus_per_worker)
         for piece in pieces:
-            yield piece, work(piece)
+            yield piece, work(piece, resources.device())
     elif pieces:
         from preimage.work.on_ray import spread  # Ray is not needed otherwise
 

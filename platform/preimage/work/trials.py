@@ -12,7 +12,6 @@ from torch import Tensor
 from preimage.config import Resources
 from preimage.storage.folder import Folder
 from preimage.work.pieces import run_pieces
-from preimage.work.reproducible import prepare_process
 
 T = TypeVar("T")
 Results = dict[str, Tensor]
@@ -22,17 +21,17 @@ def run_trials(
     folder: Folder,
     resources: Resources,
     trials: Mapping[str, T],
-    work: Callable[[T], Results],
+    work: Callable[[T, torch.device], Results],
     on_progress: Callable[[int, int], None],
 ) -> dict[str, Results]:
     """Do every trial, and return its results by name.
 
-    trials: the argument of `work`, by a name that also names the file. The worker that does a trial writes
-    its results to <folder>/<name>.safetensors, so a job that was killed does only what is missing. `work`
-    and its arguments are pickled: `work` is a module-level function, a functools.partial of one, or a
-    frozen dataclass with `__call__`; they hold addresses rather than networks. Raises the PreimageError
-    that a trial raised."""
-    pieces = _Trials(folder, tuple(trials.items()), work, resources.cpus_per_worker)
+    trials: the first argument of `work`, by a name that also names the file; the second is the device. The
+    worker that does a trial writes its results to <folder>/<name>.safetensors, so a job that was killed does
+    only what is missing. `work` and its arguments are pickled: `work` is a module-level function, a
+    functools.partial of one, or a frozen dataclass with `__call__`; they hold addresses rather than networks.
+    Raises the PreimageError that a trial raised."""
+    pieces = _Trials(folder, tuple(trials.items()), work)
     for _ in run_pieces(pieces, range(len(trials)), resources, on_progress):
         pass
     return {name: load(folder.read(_file(name))) for name in trials}
@@ -44,13 +43,11 @@ class _Trials(Generic[T]):
 
     folder: Folder
     trials: Sequence[tuple[str, T]]
-    work: Callable[[T], Results]
-    cpus: int
+    work: Callable[[T, torch.device], Results]
 
-    def __call__(self, piece: int) -> None:
-        prepare_process(self.cpus)
+    def __call__(self, piece: int, device: torch.device) -> None:
         name, trial = self.trials[piece]
-        results = self.work(trial)
+        results = self.work(trial, device)
         whole = {
             key: each.detach().cpu().clone(memory_format=torch.contiguous_format)
             for key, each in results.items()

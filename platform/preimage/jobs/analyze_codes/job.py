@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -26,11 +25,11 @@ from preimage.latents.priors import Normal
 from preimage.latents.schema import Codes, concatenate
 from preimage.latents.store import Store
 from preimage.metrics.clusters import chance_ratio, cluster_ratio, tsne
-from preimage.metrics.disagreement import Distance, distances, log_likelihood
+from preimage.metrics.disagreement import Distance, distances
 from preimage.metrics.pag import PagResult, pag, store_pag
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 
 MIN_CODES = 30
 """A map needs at least so many codes."""
@@ -41,7 +40,6 @@ DISTANCE_TO = {
     "nearest": "the nearest found code",
     "mean": "all found codes (RMS)",
 }
-_NORMAL = 1  # a random stream other than that of the samples
 
 
 class AnalyzeCodesJob(Job):
@@ -210,7 +208,7 @@ def rank(samples: Tensor, found: Tensor, shown: int) -> dict[str, PriorSamples]:
     """
     order = found.argsort(descending=True, stable=True)
     rows = {"farthest": order[:shown], "nearest": order.flip(0)[:shown], "all": order}
-    likelihoods = log_likelihood(samples)
+    likelihoods = Normal(samples.shape[1]).log_density(samples)
     return {name: PriorSamples(samples[some], found[some], likelihoods[some]) for name, some in rows.items()}
 
 
@@ -221,7 +219,7 @@ def _ratios(found: TsneMap, codes: Codes) -> ClusterRatios:
 
 def _normal_pag(found: PagResult, seed: int) -> PagResult:
     """PAG of as many codes drawn from the prior."""
-    random = torch.Generator().manual_seed(seed_of(seed, _NORMAL))
+    random = Stream.NORMAL_CODES.generator(seed)
     prior, count = Normal(len(found.singular_values)), found.count
     starts = range(0, count, NORMAL_CODES)
     return pag((prior.sample(min(NORMAL_CODES, count - start), random) for start in starts), std=1.0)

@@ -30,7 +30,7 @@ from preimage.metrics.distances import energy_distance
 from preimage.metrics.scores import frechet_distance
 from preimage.models.prior_folder import PriorCard, load_fitted, read_prior_card
 from preimage.storage.folder import Folder
-from preimage.work.reproducible import prepare_process, seed_of
+from preimage.work.random_streams import Stream
 
 FixedPrior = Literal["normal", "uniform"]
 AnyPrior = Annotated[FixedPrior | PriorRef, Field(union_mode="left_to_right")]
@@ -76,7 +76,6 @@ class ComparePriorsJob(Job):
         Raises PriorError for a prior of another store or dimension, or one that has seen codes that this job
         holds out, StoreError where these are too few.
         """
-        prepare_process(context.resources.cpus_per_worker)
         store = Store.open(context.inputs["store"])
         priors = {name: _open(self, name, context, store) for name in self.priors}
         split = Split(store, self.held_out)
@@ -149,7 +148,7 @@ def _require_prior_of(card: PriorCard, folder: Folder, store: Store, held_out: f
 
 
 def _draw(job: ComparePriorsJob, prior: Dense, count: int, repeat: int) -> Tensor:
-    return draw_codes(prior, count, seed_of(job.seed, repeat))
+    return draw_codes(prior, count, Stream.REPEATS.seed(job.seed, repeat))
 
 
 def _blocks(split: Split, count: int, repeats: int) -> Iterator[Tensor]:

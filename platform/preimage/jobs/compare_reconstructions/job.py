@@ -25,13 +25,12 @@ from preimage.jobs.compare_reconstructions.report import (
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.row_names import require_plain
-from preimage.jobs.sampling import make_images, this_device
+from preimage.jobs.sampling import make_images
 from preimage.latents.statistics import store_moments
 from preimage.latents.store import Store
 from preimage.metrics.reconstruction import first_in_step, reconstruction
 from preimage.metrics.spectrum import explained_by_directions
 from preimage.models.generator_folder import GeneratorCard, load_generator, require_images
-from preimage.work.reproducible import prepare_process
 
 SHOWN = 10
 """How many images the figures show: the dataset's first, which are a fair sample."""
@@ -91,7 +90,6 @@ class CompareReconstructionsJob(Job):
         Raises GeneratorError or StoreError, with the method's name, if a store belongs to another generator,
         if stores are of different images, or if codes and images are out of step.
         """
-        prepare_process(context.resources.cpus_per_worker)
         methods = [_open(name, f"methods.{name}", context) for name in self.methods]
         sizes = [
             _open(f"dimensions, {each.generator}", f"dimensions.{i}", context)
@@ -135,7 +133,7 @@ def _open(name: str, key: str, context: Context) -> _OpenedMethod:
     store = Store.open(context.inputs[f"{key}.store"])
     with _naming(name):
         require_codes_of(card, store)
-    device = torch.device("cpu") if context.resources.gpu is False else this_device()
+    device = context.resources.device()
     return _OpenedMethod(name, generator.to(device), card, store, device)
 
 

@@ -69,6 +69,10 @@ class Evaluator:
         return torch.cat(logits), moments, torch.cat(thumbnails)[:MAX_COMPARED]
 
 
+CPU = torch.device("cpu")
+"""Where the few images of the figures are made."""
+
+
 def draw(
     report: EvaluateReport,
     task: ScoringTask,
@@ -80,7 +84,7 @@ def draw(
     reference = next(name for name in (TEST, TRAINING) if name in real)
     shown = {reference: real[reference]} | {sets[0].name: sets[0] for sets in samples.values()}
     blocks = {
-        name: ImageMaker(task, image_set)(torch.arange(min(SHOWN_IMAGES, image_set.count)))
+        name: ImageMaker(task, image_set, CPU)(torch.arange(min(SHOWN_IMAGES, image_set.count)))
         for name, image_set in shown.items()
     }
     training = report.real[TRAINING].nearest.distances
@@ -114,6 +118,6 @@ def _pairs(
     pictures = {}
     for image_set, metrics in shown:
         pairs = closest_pairs(metrics.nearest, SHOWN_PAIRS)
-        images = ImageMaker(task, image_set)(torch.tensor(pairs).flatten())
+        images = ImageMaker(task, image_set, CPU)(torch.tensor(pairs).flatten())
         pictures[image_set.name] = (images, [metrics.nearest.distances[a].item() for a, _ in pairs])
     return pairs_png(pictures)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from preimage.config import PositiveInt
@@ -19,12 +18,10 @@ from preimage.jobs.evaluate.report import TRAINING, EvaluateReport
 from preimage.jobs.evaluate.score_shards import ImageSet, PieceScorer, ScoringTask, rows_of, samples_of
 from preimage.jobs.references import ClassifierRef, GeneratorRef
 from preimage.jobs.row_names import require_plain
-from preimage.jobs.sampling import this_device
 from preimage.models.inception import require_weights
 from preimage.models.scorer import Scorer, ScorerSource
 from preimage.storage.folder import Folder
 from preimage.work.pieces import run_pieces
-from preimage.work.reproducible import prepare_process
 
 
 def _several(given: object) -> object:
@@ -115,11 +112,10 @@ class EvaluateJob(Job):
 
         Raises ClassifierError, GeneratorError or DataError where networks and images do not belong together.
         """
-        prepare_process(context.resources.cpus_per_worker)
         generators = self._generators(context)
         source, data = self._source(context), training_images(generators, self.data)
         require_shape(source, data)
-        scorer, dataset = source.open(_device(context)), context.dataset(data)
+        scorer, dataset = source.open(context.resources.device()), context.dataset(data)
         require_classes(scorer.classes, dataset)
         training = rows_of(TRAINING, dataset, self.images)
         test, remarks = ceiling_images(dataset, self.test, self.images, scorer, context)
@@ -168,10 +164,4 @@ class EvaluateJob(Job):
             folder=context.run.folder / "pieces" / scorer.fingerprint[:16],
             chunk=self.chunk,
             seed=self.seed,
-            cpus=context.resources.cpus_per_worker,
-            gpu=context.resources.gpu is not False,
         )
-
-
-def _device(context: Context) -> torch.device:
-    return torch.device("cpu") if context.resources.gpu is False else this_device()

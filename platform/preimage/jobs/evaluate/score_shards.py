@@ -16,17 +16,15 @@ from torch import Tensor, nn
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_uint8
 from preimage.errors import GeneratorError
-from preimage.jobs.sampling import open_generator, this_device
+from preimage.jobs.sampling import open_generator
 from preimage.latents.priors import Prior
 from preimage.metrics.duplicates import thumbnails
 from preimage.models.generator_folder import read_card
 from preimage.models.scorer import Scorer, ScorerSource
 from preimage.models.weights import packed
 from preimage.storage.folder import Folder, digest
-from preimage.work.reproducible import prepare_process, seed_of
+from preimage.work.random_streams import Stream
 
-CODES_STREAM = 4
-"""The random stream of the samples' codes; training runs use 1 to 3."""
 BATCH = 64
 """Images made and scored at a time."""
 
@@ -82,18 +80,11 @@ class ScoringTask:
     chunk: int
     """Images of a piece; a set's last piece holds the rest."""
     seed: int
-    cpus: int
-    gpu: bool
-    """Whether to use a GPU where there is one."""
 
     @property
     def places(self) -> list[tuple[ImageSet, int]]:
         """Every piece: its set, and its number there."""
         return [(image_set, piece) for image_set in self.sets for piece in self._numbers(image_set)]
-
-    @property
-    def device(self) -> torch.device:
-        return this_device() if self.gpu else torch.device("cpu")
 
     def rows(self, image_set: ImageSet, piece: int) -> int:
         """Images of a piece."""
@@ -134,16 +125,15 @@ class PieceScorer:
         self._scorer: Scorer | None = None
         self._images: ImageMaker | None = None
 
-    def __call__(self, piece: int) -> None:
+    def __call__(self, piece: int, device: torch.device) -> None:
         """Make or read a piece's images, score them, and write the scores."""
         if not self._scorer:
-            prepare_process(self.task.cpus)
-            self._scorer = self.task.source.open(self.task.device)
+            self._scorer = self.task.source.open(device)
         image_set, number = self.places[piece]
         if not self._images or self._images.image_set != image_set:  # one set after the other
-            self._images = ImageMaker(self.task, image_set)
+            self._images = ImageMaker(self.task, image_set, device)
         rows = torch.arange(self.task.rows(image_set, number)) + number * self.task.chunk
-        parts = [self._score(self._scorer, self._images(some)) for some in rows.split(BATCH)]
+        parts = [_score(self._scorer, self._images(some), device) for some in rows.split(BATCH)]
         columns = zip(PieceScores._fields, zip(*parts, strict=True), strict=True)
         whole = {name: torch.cat(column) for name, column in columns}
         (self.task.folder / image_set.key).write(_file(number), packed(whole))
@@ -155,20 +145,16 @@ class PieceScorer:
         """Images of a piece."""
         return self.task.rows(*self.places[piece])
 
-    def _score(self, scorer: Scorer, pixels: Tensor) -> PieceScores:
-        logits, features = scorer(pixels.to(self.task.device))
-        return PieceScores(logits.float().cpu(), features.float().cpu(), thumbnails(pixels))
-
 
 class ImageMaker:
     """Makes or reads any images of a set."""
 
-    def __init__(self, task: ScoringTask, image_set: ImageSet) -> None:
-        self.task, self.image_set = task, image_set
+    def __init__(self, task: ScoringTask, image_set: ImageSet, device: torch.device) -> None:
+        self.task, self.image_set, self.device = task, image_set, device
         self._generator: tuple[nn.Module, Prior] | None = None
         self._dataset: Dataset | None = None
         if image_set.sampled:
-            self._generator = open_generator(image_set.folder, task.device)
+            self._generator = open_generator(image_set.folder, device)
         else:
             self._dataset = Dataset.open(image_set.folder)
 
@@ -181,7 +167,7 @@ class ImageMaker:
         assert self._generator
         network, prior = self._generator
         with torch.inference_mode():
-            images = network(self._codes(prior, indices).to(self.task.device)).cpu()
+            images = network(self._codes(prior, indices).to(self.device)).cpu()
         if not images.isfinite().all():
             name, folder = self.image_set.name, self.image_set.folder
             raise GeneratorError(
@@ -196,12 +182,17 @@ class ImageMaker:
         drawn = {
             piece: prior.sample(
                 self.task.rows(self.image_set, piece),
-                torch.Generator().manual_seed(seed_of(self.task.seed, CODES_STREAM, piece)),
+                Stream.EVALUATED_CODES.generator(self.task.seed, piece),
             )
             for piece in set(pieces.tolist())
         }
         places = zip(pieces.tolist(), (indices % self.task.chunk).tolist(), strict=True)
         return torch.stack([drawn[piece][place] for piece, place in places])
+
+
+def _score(scorer: Scorer, pixels: Tensor, device: torch.device) -> PieceScores:
+    logits, features = scorer(pixels.to(device))
+    return PieceScores(logits.float().cpu(), features.float().cpu(), thumbnails(pixels))
 
 
 def _file(piece: int) -> str:

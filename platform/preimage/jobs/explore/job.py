@@ -24,7 +24,7 @@ from preimage.jobs.explore.figures import (
 from preimage.jobs.explore.report import ExploreReport
 from preimage.jobs.explore.walks import Arithmetic, ImageId, Pairs, Walker, images_of
 from preimage.jobs.references import GeneratorRef, StoreRef
-from preimage.jobs.sampling import draw_codes, make_images, open_generator, this_device
+from preimage.jobs.sampling import draw_codes, make_images, open_generator
 from preimage.latents.priors import Gaussian
 from preimage.latents.store import Store
 from preimage.latents.walks import codes_of, first_ids, fit_gaussian
@@ -154,11 +154,11 @@ class DrawConditionally:
     prior: Gaussian
     job: ExploreJob
 
-    def __call__(self, asked: tuple[int, Tensor]) -> Results:
+    def __call__(self, asked: tuple[int, Tensor], device: torch.device) -> Results:
         """For an image_id and its image (C, H, W): the codes `z` (r, d) of the draws, their `relative_error`
         and `diverged` (r,), their `spread` (1,), and that of their initial codes, `unconditional` (1,)."""
         ids, images = torch.tensor(asked[:1]), asked[1][None]
-        network, _ = open_generator(self.generator, this_device())
+        network, _ = open_generator(self.generator, device)
         measurement = self._measurement(images)
         job = self.job
         found = conditional(network, images, self.prior, measurement, job.inversion, job.draws, ids, job.seed)

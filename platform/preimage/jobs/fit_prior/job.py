@@ -15,7 +15,6 @@ from preimage.latents.mixture import Mixture, fit_mixture
 from preimage.latents.priors import Gaussian
 from preimage.latents.store import Store
 from preimage.models.prior_folder import save_prior
-from preimage.work.reproducible import prepare_process
 
 SAMPLE = 10_000
 """Codes from which a mixture's first means are drawn, and which the figure shows."""
@@ -71,7 +70,6 @@ class FitPriorJob(Job):
 
         Skips images that diverged. Raises PreimageError for codes that the kind cannot be fitted to.
         """
-        prepare_process(context.resources.cpus_per_worker)
         split = Split(Store.open(context.inputs["store"]), self.held_out)
         prior, likelihoods = _fit(self, context, split)
         save_prior(prior, context.run.product("prior"), _provenance(self, context, split.store))

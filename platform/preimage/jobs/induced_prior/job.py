@@ -10,7 +10,7 @@ from preimage.jobs.compatibility import images_for, require_classes, require_cod
 from preimage.jobs.induced_prior.figures import StagePanel, induced_png
 from preimage.jobs.induced_prior.report import STAGE_METRICS, InducedPriorReport, Stage
 from preimage.jobs.references import ClassifierRef, GeneratorRef, StoreRef
-from preimage.jobs.sampling import draw_codes, make_images, this_device
+from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Normal
 from preimage.latents.store import Store
 from preimage.metrics.pag import store_pag
@@ -19,7 +19,6 @@ from preimage.models.scorer import ScorerSource
 from preimage.storage.folder import Folder
 from preimage.training.scoring import SCORES, Evaluator, Scoring
 from preimage.training.worker import Worker
-from preimage.work.reproducible import prepare_process
 
 SHOWN = 64
 """Samples of each generator in the figure."""
@@ -91,7 +90,6 @@ class InducedPriorJob(Job):
 
         Raises StoreError where a store holds codes of another generator.
         """
-        prepare_process(context.resources.cpus_per_worker)
         products = {
             name: StageProducts(context.inputs[generator], Store.open(context.inputs[store]))
             for name, (generator, store) in self.stages.items()
@@ -115,7 +113,7 @@ class StageProducts(NamedTuple):
 def _evaluator(job: InducedPriorJob, context: Context, generator: Folder) -> Evaluator:
     source = ScorerSource(context.inputs["classifier"])
     dataset = context.dataset(images_for(read_card(generator), None))
-    worker = Worker(device=this_device())
+    worker = Worker(device=context.resources.device())
     require_classes(source.open(worker.device).classes, dataset)
     real = dataset.read(0, min(job.images, dataset.count))
     return Evaluator(worker, Scoring(source, job.images), real, 0, job.seed)

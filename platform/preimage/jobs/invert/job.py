@@ -104,7 +104,6 @@ class InvertJob(Job):
             config=self.inversion,
             seed=self.seed,
             rows=rows,
-            cpus=self.resources.cpus_per_worker,
         )
         work, tally = Inverter(task), _Tally(context)
         for part, done in run_pieces(

@@ -12,7 +12,7 @@ from preimage.jobs.base import Context
 from preimage.jobs.landscape.figures import Cell
 from preimage.latents.priors import Normal
 from preimage.models.random_nets import RandomNet, expansivity
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 from preimage.work.trials import Results
 
 RECOVERED = 1e-4
@@ -59,14 +59,19 @@ def sweep_channels(config: SweepConfig, seed: int, context: Context) -> list[Cel
     return [_cell(config, *pair, results[name]) for name, pair in pairs.items()]
 
 
-def recover_codes(config: SweepConfig, seed: int, channels: tuple[int, int]) -> Results:
+def recover_codes(
+    config: SweepConfig, seed: int, channels: tuple[int, int], _device: torch.device
+) -> Results:
     """What happened to each code of each network, (networks, codes) bool.
 
     `recovered`: the search from its start finds it; `recovered_negative`: the better of that search and one
     from -z_hat finds it; `another_code`: the better one finds another code with the same image; `full_rank`:
     the Jacobian at z* has full rank, without which codes near it have the same image.
     """
-    each = [_recover_in(config, channels, seed_of(seed, number)) for number in range(config.networks)]
+    each = [
+        _recover_in(config, channels, Stream.EXPANSIVITY.seed(seed, number))
+        for number in range(config.networks)
+    ]
     return {name: torch.stack([one[name] for one in each]) for name in each[0]}
 
 
@@ -74,7 +79,7 @@ def _recover_in(config: SweepConfig, channels: tuple[int, int], seed: int) -> Re
     net = RandomNet(
         (config.latent_dim, *channels), config.kernel, config.kernel, "relu", "theorem", "unit", seed
     )
-    random = torch.Generator().manual_seed(seed_of(seed, 1))
+    random = Stream.EXPANSIVITY_CODES.generator(seed)
     codes, starts = torch.randn(2, config.codes, config.latent_dim, generator=random)
     images = net(codes)
     engine = Engine(net, config.inversion, Normal(config.latent_dim), seed=seed, started=True)

@@ -19,7 +19,7 @@ from preimage.jobs.landscape.report import NET_METRICS, TITLES, nets_table, summ
 from preimage.latents.priors import Normal
 from preimage.metrics.landscape import Cost, distinct, flat_area, is_minimum, lattice
 from preimage.models.random_nets import Activation, RandomNet, WeightLaw
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream
 from preimage.work.trials import Results
 
 KINDS: dict[str, tuple[Activation, WeightLaw]] = {
@@ -95,6 +95,7 @@ class LandscapeJob(Job):
 
     def run(self, context: Context) -> Result:
         """Explore every net and sweep over channels; draw both, and set them beside what the paper says."""
+        context = context.on_cpu()  # the nets are tiny, and float64
         kinds = self._explore_all(context)
         cells = sweep_channels(self.sweep, self.seed, context)
         landscapes = [_hardest(TITLES[kind], results) for kind, results in kinds.items()]
@@ -125,10 +126,10 @@ def _recovered_name(first: int, second: int) -> str:
     return f"recovered_channels_{first}_{second}"
 
 
-def explore(job: LandscapeJob, which: tuple[str, int]) -> Results:
+def explore(job: LandscapeJob, which: tuple[str, int], _device: torch.device) -> Results:
     """One net, by kind and number: J over the window, its curvatures at z*, and where descents end."""
     kind, number = which
-    (activation, weights), seed = KINDS[kind], seed_of(job.seed, number)
+    (activation, weights), seed = KINDS[kind], Stream.LANDSCAPE.seed(job.seed, number)
     net = RandomNet((2, job.channels, 1), job.kernel, job.stride, activation, weights, job.gain, seed)
     code = torch.tensor(job.code)
     channels, height, width = net(code[None]).shape[1:]

@@ -17,7 +17,6 @@ from preimage.figures.grids import stacks_png
 from preimage.inversion.dataset import part_rows
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.pca.figures import components_png, explained_png
-from preimage.jobs.sampling import this_device
 from preimage.latents.priors import Gaussian
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, concatenate
 from preimage.latents.store import Store, StoreWriter
@@ -26,7 +25,6 @@ from preimage.models.generator_folder import GeneratorCard, load_generator, load
 from preimage.models.linear import LinearGenerator
 from preimage.models.pca import Components, principal_components, require_possible
 from preimage.models.weights import CONFIG
-from preimage.work.reproducible import prepare_process
 
 SHOWN = 32
 """Images in each grid."""
@@ -77,8 +75,7 @@ class PcaJob(Job):
     def run(self, context: Context) -> Result:
         """Find the components, then the codes. A killed run resumes: it keeps a finished generator and the
         parts of the store that are there."""
-        prepare_process(self.resources.cpus_per_worker)
-        device = torch.device("cpu") if self.resources.gpu is False else this_device()
+        device = context.resources.device()
         stream = ImageStream(context.dataset(self.data), device)
         if not context.run.product("generator").exists(CONFIG):
             _make_generator(self, context, stream)

@@ -14,7 +14,6 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion import InversionConfig, invert
-from preimage.inversion.counter_rng import normal
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.random_weights.figures import (
     AllReconstructions,
@@ -26,7 +25,7 @@ from preimage.latents.priors import make_prior
 from preimage.models.config import FIRST_SIDE, DcganConfig
 from preimage.models.dcgan import Generator, build_pair
 from preimage.storage.folder import Folder
-from preimage.work.reproducible import seed_of
+from preimage.work.random_streams import Stream, normal
 from preimage.work.trials import Results
 
 SHOWN = 6
@@ -143,15 +142,14 @@ def _name(pair: tuple[str, int], number: int) -> str:
     return f"{pair[0]}-{pair[1]}-{number:03d}"
 
 
-def reconstruct(job: RandomWeightsJob, trial: ReconstructionTrial) -> Results:
+def reconstruct(job: RandomWeightsJob, trial: ReconstructionTrial, device: torch.device) -> Results:
     """`loss` (images, steps kept): of each image by step. `variance` (images,): the loss of its mean colour.
     `shown` (shown, 1 + steps shown, C, H, W): the first images, each followed by its reconstructions."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    generator = untrained(trial.generator, seed_of(job.seed, trial.number))
+    generator = untrained(trial.generator, Stream.UNTRAINED.seed(job.seed, trial.number))
     dataset = Dataset.open(trial.dataset)
     rows = dataset.read(0, min(job.images, dataset.count))
     images = to_float(rows.pixels)
-    seed = seed_of(job.seed, trial.number, 1)
+    seed = Stream.UNTRAINED_STARTS.seed(job.seed, trial.number)
     start = NEAR_ZERO * normal(seed, rows.image_id, 0, trial.generator.latent_dim).to(device)
     settings = InversionConfig(  # one step more, to see the code after the last one
         solver=job.solver, lr=job.lr, steps=job.steps + 1, patience=None
@@ -175,7 +173,7 @@ def untrained(config: DcganConfig, seed: int) -> Generator:
     for module in generator.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the mean over all batches
-    random = torch.Generator().manual_seed(seed)
+    random = Stream.CALIBRATION.generator(seed)
     prior = make_prior(config.prior, config.latent_dim)
     with torch.no_grad():
         for _ in range(8):

@@ -13,7 +13,7 @@ from preimage.data.pixels import to_float
 from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.config import ConstraintName
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
-from preimage.jobs.sampling import draw_codes, make_images, open_generator, this_device
+from preimage.jobs.sampling import draw_codes, make_images, open_generator
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
@@ -102,10 +102,9 @@ class CodeSearch:
     dataset: Folder
     job: SearchSettings
 
-    def __call__(self, chunk: SearchChunk) -> Results:
+    def __call__(self, chunk: SearchChunk, device: torch.device) -> Results:
         """Of each search: `z` (n, d); `loss`, `passes` and `diverged` (n,). `setup` (1,): evaluations spent
         on setting up. Of the first searches also `kept_z` (codes shown, steps shown, d)."""
-        device = this_device()
         network, prior = open_generator(self.generator, device)
         ids = torch.arange(chunk.rows.start, chunk.rows.stop)
         if chunk.part == UNSEEN:

@@ -17,7 +17,7 @@ from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, 
 from preimage.jobs.recover_partial.figures import Completion, completions_png, transition_png, weights_png
 from preimage.jobs.recover_partial.report import FAMILIES, MeasurementResult, RecoverPartialReport
 from preimage.jobs.references import GeneratorRef
-from preimage.jobs.sampling import draw_codes, make_images, open_generator, this_device
+from preimage.jobs.sampling import draw_codes, make_images, open_generator
 from preimage.metrics.normality import convolution_weights, normality
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import load_generator, read_card
@@ -149,10 +149,9 @@ class PartialRecovery:
     images: int
     seed: int
 
-    def __call__(self, seen: MeasurementConfig) -> Results:
+    def __call__(self, seen: MeasurementConfig, device: torch.device) -> Results:
         """Of each image: `z` (n, d); `z_error` (n,), the mean squared error of its code; `hidden_error` (n,),
         that of the pixels not seen, NaN where nothing is hidden; `passes` and `diverged` (n,)."""
-        device = this_device()
         network, prior = open_generator(self.generator, device)
         codes = draw_codes(prior, self.images, self.seed)
         images = make_images(network, codes.to(device))

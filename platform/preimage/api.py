@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from preimage.errors import SpecError
 from preimage.pipelines.inputs import find_run
 from preimage.pipelines.make_plan import make_plan
@@ -15,7 +13,10 @@ from preimage.runs.run_folder import Outcome
 from preimage.specs.load import loads, read
 from preimage.specs.overrides import parse_override
 from preimage.specs.study import is_study, loads_study
+from preimage.specs.yaml_lines import parse
+from preimage.storage.address import DEFAULT, results_root
 from preimage.storage.folder import Folder
+from preimage.storage.plain_yaml import dump
 
 
 def plan(
@@ -23,6 +24,7 @@ def plan(
     changes: Sequence[str] = (),
     profile: str | None = None,
     *,
+    results: str | None = None,
     fresh: bool = False,
     retry_failed: bool = False,
 ) -> Planned:
@@ -30,14 +32,16 @@ def plan(
 
     spec: a spec file; an earlier run, by its name, folder or MLflow run id; or a spec as a mapping.
     changes: overrides, such as `training.total_images=1000`. profile: one of the spec's named sets of
-    overrides. fresh: plan new runs of everything; earlier ones are kept. retry_failed: plan a study's failed
-    trials again. Raises SpecError that lists every mistake of the spec, PreimageError if it cannot be run.
+    overrides. results: where all results go, as the override has it. fresh: plan new runs of everything;
+    earlier ones are kept. retry_failed: plan a study's failed trials again. Raises SpecError that lists every
+    mistake of the spec, PreimageError if it cannot be run.
     """
+    changes = with_results(changes, results)
     text, origin, name = _text_of(spec, changes)
     if not is_study(text, origin):
         return planned_pipeline(make_plan(loads(text, origin, name, profile, changes), fresh))
     if fresh:
-        raise SpecError("--fresh is for jobs and pipelines: to repeat a study, give results=ANOTHER-FOLDER")
+        raise SpecError("--fresh is for jobs and pipelines: to repeat a study, give --results ANOTHER-FOLDER")
     from preimage.tuning.plan import plan_study  # imports Optuna, which takes a second
     from preimage.tuning.planned import planned_study
 
@@ -49,6 +53,7 @@ def run(
     changes: Sequence[str] = (),
     profile: str | None = None,
     *,
+    results: str | None = None,
     fresh: bool = False,
     retry_failed: bool = False,
     display: Display | None = None,
@@ -59,7 +64,7 @@ def run(
     spec: as in `plan`, or a plan itself. display: where progress is shown. verbose: show what Ray prints.
     Raises PreimageError; results so far are kept."""
     if isinstance(spec, str | Path | Mapping):
-        planned = plan(spec, changes, profile, fresh=fresh, retry_failed=retry_failed)
+        planned = plan(spec, changes, profile, results=results, fresh=fresh, retry_failed=retry_failed)
     else:
         planned = spec
     if planned.needs_ray:
@@ -72,7 +77,7 @@ def run(
 def _text_of(spec: str | Path | Mapping[str, Any], changes: Sequence[str]) -> tuple[str, str, str]:
     """A spec's text, its name in messages, and the name of its runs if it gives none."""
     if isinstance(spec, Mapping):
-        return yaml.safe_dump(dict(spec), sort_keys=False), "the spec", "spec"
+        return dump(dict(spec)), "the spec", "spec"
     path = Path(spec)
     if path.is_file():
         return read(path), str(spec), path.stem
@@ -82,13 +87,29 @@ def _text_of(spec: str | Path | Mapping[str, Any], changes: Sequence[str]) -> tu
 
 
 def _stored(name: str, changes: Sequence[str]) -> tuple[str, str, str]:
-    """The spec of an earlier run in the results folder that the overrides name."""
-    results = str(dict(map(parse_override, changes)).get("results", "results"))
-    found = find_run(name, Folder.at(results) / "runs")
+    """The spec of an earlier run under the results' root."""
+    root = Folder.at(results_root(named_in(changes)))
+    found = find_run(name, root / "runs")
     if not found:
         raise SpecError(
-            f"{name!r} is neither a spec file nor a run under {results}/ (if it is elsewhere, give its "
-            "folder or results=FOLDER). Shipped specs are in jobs/ and tuning/."
+            f"{name!r} is neither a spec file nor a run under {root.uri} (if it is elsewhere, give its "
+            "folder, or --results FOLDER). Shipped specs are in jobs/ and tuning/."
         )
-    text = found.folder.read("spec.yaml").decode()
-    return text, f"{found.folder.uri}/spec.yaml", found.about()["name"]
+    text, origin = found.folder.read("spec.yaml").decode(), f"{found.folder.uri}/spec.yaml"
+    value = parse(text, origin).value
+    if value.get("results") == DEFAULT:  # written there as a default: nobody chose it
+        text = dump({key: each for key, each in value.items() if key != "results"})
+    return text, origin, found.about()["name"]
+
+
+def named_in(changes: Sequence[str]) -> str | None:
+    """The results' root that overrides name; the last one counts."""
+    return dict(map(parse_override, changes)).get("results")
+
+
+def with_results(changes: Sequence[str], results: str | None) -> list[str]:
+    """The overrides with `--results` among them. Raises SpecError if they name another root."""
+    named = named_in(changes)
+    if results is not None and named not in (None, results):
+        raise SpecError(f"--results {results} and results={named} differ: give one of them")
+    return [*changes, *([f"results={results}"] if results is not None and named is None else [])]

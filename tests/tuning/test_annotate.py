@@ -62,7 +62,7 @@ def shell(monkeypatch, capsys, place):
 
 
 def test_a_pick_is_kept_with_who_when_and_why_and_replaced_by_the_next(place):
-    records = picking.find_study(NAME).records
+    records = picking.find_study(NAME, Folder.at("results")).records
     assert read_picks(place.folder) == []
     [first] = add_pick(place.folder, records, "best", 1, "crisp")
     assert (first.trial, first.note) == (1, "crisp")
@@ -90,7 +90,7 @@ def test_a_finished_studys_outcome_has_the_pick_and_keeps_the_rest(place, tracke
         "study", "sizes", place.name, "f", {"hours": 3}, place.folder.uri, mlflow_run_id="study"
     )
     place.finish(outcome)
-    picking.pick(picking.find_study(NAME), "best", 1, None)
+    picking.pick(picking.find_study(NAME, Folder.at("results")), "best", 1, None)
     after = place.outcome()
     assert after.metrics["picked"] == {"best": 1}
     assert after.metrics["hours"] == 3
@@ -124,7 +124,7 @@ def test_a_tracker_that_is_away_costs_a_warning_not_the_pick(shell, place, track
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pick", "study-nowhere", 1, "best"], "'study-nowhere' is not a study under results/"),
+        (["pick", "study-nowhere", 1, "best"], "'study-nowhere' is not a study under"),
         (["pick", NAME, 7, "best"], "the study has no trial 7 that has ended: pick one of 0, 1, 2"),
         (
             ["pick", NAME, 3, "best"],
@@ -142,7 +142,7 @@ def test_what_cannot_be_picked_is_said(shell, place, arguments, message):
 
 
 def test_one_trial_cannot_be_the_best_and_the_worst(place):
-    found = picking.find_study(NAME)
+    found = picking.find_study(NAME, Folder.at("results"))
     add_pick(place.folder, found.records, "best", 1, None)
     with pytest.raises(SpecError, match="trial 1 is already picked as best, so it cannot be worst too"):
         add_pick(place.folder, found.records, "worst", 1, None)

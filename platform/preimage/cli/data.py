@@ -6,6 +6,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from preimage.cli.options import RootOption
+
 if TYPE_CHECKING:
     from preimage.data.config import DataConfig
 
@@ -30,7 +32,7 @@ def prepare(
         list[str] | None,
         typer.Argument(help="Settings of the dataset, such as data.size=32.", metavar="[data.KEY=VALUE]..."),
     ] = None,
-    results: Annotated[str, typer.Option(help="Folder or URI of the results.")] = "results",
+    results: RootOption = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that decode images; large sources are decoded on Ray.")
     ] = 2,
@@ -42,6 +44,7 @@ def prepare(
     from preimage.cluster.connect import connect
     from preimage.data.prepare import prepare as make
     from preimage.pipelines.progress import showing
+    from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
     config = _config(source, changes or [])
@@ -50,7 +53,7 @@ def prepare(
     with showing(console) as show:
         dataset = make(
             config,
-            Folder.at(results) / "datasets",
+            Folder.at(results_root(results)) / "datasets",
             workers=workers,
             on_progress=show.task("preparing images"),
         )
@@ -66,11 +69,12 @@ def prepare(
 def _config(source: str, changes: list[str]) -> "DataConfig":
     from preimage.data.config import DataConfig
     from preimage.errors import SpecError
-    from preimage.specs.overrides import parse_override
+    from preimage.specs.overrides import changed
     from preimage.specs.validation import check
 
-    settings = {key.removeprefix("data."): value for key, value in map(parse_override, changes)}
-    config, mistakes = check(DataConfig, {"source": source} | settings)
+    dotted = [change if change.startswith("data.") else f"data.{change}" for change in changes]
+    settings = changed({"data": {"source": source}}, dotted)[0]["data"]
+    config, mistakes = check(DataConfig, settings)
     if not isinstance(config, DataConfig):
         raise SpecError(
             "\n".join(f"data.{'.'.join(map(str, place))}: {problem}" for place, problem in mistakes)

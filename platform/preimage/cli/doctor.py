@@ -11,6 +11,7 @@ import psutil
 
 from preimage.data.sources import SOURCES, found
 from preimage.errors import PreimageError, StorageError
+from preimage.storage.address import results_root
 from preimage.storage.folder import Folder
 
 GIB = 2**30
@@ -27,7 +28,7 @@ class Finding:
     remedy: str | None = None
 
 
-def examine(results: str) -> Iterator[Finding]:
+def examine(results: str | None) -> Iterator[Finding]:
     """Check everything that a run needs."""
     yield _python()
     yield from map(_package, PACKAGES)
@@ -72,14 +73,14 @@ def _memory() -> Finding:
     )
 
 
-def _storage(results: str) -> Iterator[Finding]:
+def _storage(results: str | None) -> Iterator[Finding]:
     try:
-        root = Folder.at(results)
+        root = Folder.at(results_root(results))
         probe = root / ".doctor"
         probe.write("probe", b"x")
         probe.delete()
     except (StorageError, OSError) as error:
-        yield Finding("results", results, f"{error}")
+        yield Finding("results", results or "?", f"{error}")
         return
     yield Finding("results", f"{root.uri}, writable")
     if root.is_local:

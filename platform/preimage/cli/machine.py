@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-Results = Annotated[str, typer.Option(help="Folder of the results.")]
+from preimage.cli.options import RootOption
 
 LOCAL_HOSTS = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
 """The host names that MLflow answers to, also through a tunnel. MLflow's own list has `10.*` and others,
@@ -14,7 +14,7 @@ which also match names like 10.example.com: a page under such a name could make 
 
 
 def ui(
-    results: Results = "results",
+    results: RootOption = None,
     host: Annotated[
         str,
         typer.Option(
@@ -30,9 +30,10 @@ def ui(
     import sys
 
     from preimage.errors import TrackingError
+    from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
-    root = Folder.at(results)
+    root = Folder.at(results_root(results))
     if not (root.local / "mlflow.db").exists():
         raise TrackingError(
             f"{root.uri} has no MLflow store yet. Run something first: preimage run jobs/demo.yaml"
@@ -74,7 +75,7 @@ def _require_free(host: str, port: int) -> None:
             ) from error
 
 
-def doctor(results: Results = "results") -> None:
+def doctor(results: RootOption = None) -> None:
     """Check this machine's versions, GPU, memory, disk, Ray and datasets; say what to fix.
 
     The exit code is 1 if there is something to fix.

@@ -1,6 +1,5 @@
 """Print plans and outcomes on a terminal."""
 
-import yaml
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
@@ -8,12 +7,13 @@ from rich.table import Table
 
 from preimage.pipelines.description import Section, Summary
 from preimage.pipelines.planned import Planned
+from preimage.storage.plain_yaml import dump
 
 
 def show_plan(console: Console, planned: Planned, spec: bool = True) -> None:
     """Print the resolved spec if asked for, then what each part would do, with which inputs, at what cost."""
     if spec:
-        text = yaml.safe_dump(planned.resolved, sort_keys=False, allow_unicode=True)
+        text = dump(planned.resolved)
         console.print(escape(text), highlight=False)
     described = planned.describe()
     for section in described.sections:

@@ -29,6 +29,13 @@ Profile = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Run everything again in new folders, and keep earlier runs.")
 ]
+Results = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder or URI of all results. Default: the spec's own `results`, PREIMAGE_RESULTS, results/.",
+        metavar="FOLDER",
+    ),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run a study's failed trials again.")]
 
 
@@ -36,6 +43,7 @@ def run(
     spec: SpecArgument,
     changes: Changes = None,
     profile: Profile = None,
+    results: Results = None,
     fresh: Fresh = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print outcome.json as the last line of stdout.")
@@ -57,7 +65,7 @@ def run(
     from preimage.pipelines.progress import showing
 
     console = Console(stderr=as_json)
-    planned = api.plan(spec, changes or [], profile, fresh=fresh, retry_failed=retry_failed)
+    planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, retry_failed=retry_failed)
     if planned.needs_ray:
         _connect(verbose)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would abort the process
@@ -72,7 +80,13 @@ def run(
         print(json.dumps(outcome.plain()))
 
 
-def plan(spec: SpecArgument, changes: Changes = None, profile: Profile = None, fresh: Fresh = False) -> None:
+def plan(
+    spec: SpecArgument,
+    changes: Changes = None,
+    profile: Profile = None,
+    results: Results = None,
+    fresh: Fresh = False,
+) -> None:
     """Show what a spec would do and cost, and what is already done. Starts nothing.
 
     Example: preimage plan jobs/dcgan.yaml --profile small
@@ -81,7 +95,7 @@ def plan(spec: SpecArgument, changes: Changes = None, profile: Profile = None, f
     from preimage.cli.report import show_plan
 
     console = Console()
-    show_plan(console, api.plan(spec, changes or [], profile, fresh=fresh))
+    show_plan(console, api.plan(spec, changes or [], profile, results=results, fresh=fresh))
     console.print("nothing was started")
 
 

@@ -6,6 +6,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from preimage.cli.options import RootOption
+
 if TYPE_CHECKING:
     from preimage.storage.folder import Folder
 
@@ -16,7 +18,7 @@ StoreArgument = Annotated[
 
 
 @app.command()
-def show(store: StoreArgument) -> None:
+def show(store: StoreArgument, results: RootOption = None) -> None:
     """Show what a store holds: which generator's codes, how many, how good.
 
     Example: preimage store show invert-0309703cbd
@@ -26,13 +28,13 @@ def show(store: StoreArgument) -> None:
     from preimage.tracking.mirror import flatten
 
     table = Table("fact", "value", box=None, pad_edge=False)
-    for name, value in flatten(describe(Store.open(_folder(store)))).items():
+    for name, value in flatten(describe(Store.open(_folder(store, results)))).items():
         table.add_row(name, f"{value:.6g}" if isinstance(value, float) else str(value))
     Console().print(table)
 
 
 @app.command()
-def verify(store: StoreArgument) -> None:
+def verify(store: StoreArgument, results: RootOption = None) -> None:
     """Check that a store is whole: every digest, every image once, every number finite.
 
     Images that diverged have no loss: they are counted, and the average is
@@ -41,7 +43,7 @@ def verify(store: StoreArgument) -> None:
     """
     from preimage.latents.verify import verify as check
 
-    report = check(_folder(store))
+    report = check(_folder(store, results))
     Console().print(
         f"whole: {report.count:,} images once each, {report.parts} parts, {report.bytes / 2**20:.1f} MiB, "
         f"d = {report.latent_dim}, error per pixel {report.loss_mean:.4g} (median {report.loss_median:.4g}), "
@@ -50,9 +52,10 @@ def verify(store: StoreArgument) -> None:
     )
 
 
-def _folder(name: str) -> "Folder":
+def _folder(name: str, results: str | None) -> "Folder":
     from preimage.pipelines.inputs import find_run
+    from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
-    run = find_run(name, Folder.at("results") / "runs")
+    run = find_run(name, Folder.at(results_root(results)) / "runs")
     return run.product("store") if run else Folder.at(name)

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
+from preimage.cli.options import RootOption
+
 app = typer.Typer(no_args_is_help=True, help="Show studies, and record your visual choice of trials.")
 StudyArgument = Annotated[
     str, typer.Argument(help="A study, by its name (study-...), folder or MLflow run id.")
@@ -22,14 +24,16 @@ class Which(StrEnum):
 
 
 @app.command()
-def show(study: StudyArgument) -> None:
+def show(study: StudyArgument, results: RootOption = None) -> None:
     """Rank a study's trials, also while it runs, and show how its objectives agree."""
+    from preimage.storage.address import results_root
+    from preimage.storage.folder import Folder
     from preimage.tuning.annotate import find_study
     from preimage.tuning.annotations import read_picks
     from preimage.tuning.ranking import correlations, rank
     from preimage.tuning.table import table
 
-    console, found = Console(), find_study(study)
+    console, found = Console(), find_study(study, Folder.at(results_root(results)))
     ranking = rank(found.records, found.spec.objectives)
     picks = read_picks(found.run.folder)
     console.print(Markdown(table(ranking, list(found.spec.space), correlations(ranking), picks)))
@@ -48,6 +52,7 @@ def pick(
     trial: Annotated[int, typer.Argument(help="The trial's number, as in the table and the gallery.")],
     name: Annotated[Which, typer.Argument(help="How its samples look to you.")],
     note: Annotated[str | None, typer.Option(help="Why you chose it.")] = None,
+    results: RootOption = None,
 ) -> None:
     """Record your visual choice of a study's best or worst trial, beside the ranking.
 
@@ -57,9 +62,11 @@ def pick(
     Example: preimage study pick STUDY 7 best --note "sharp, all ten digits"
     """
     from preimage.errors import TrackingError
+    from preimage.storage.address import results_root
+    from preimage.storage.folder import Folder
     from preimage.tuning import annotate
 
-    console, found = Console(), annotate.find_study(study)
+    console, found = Console(), annotate.find_study(study, Folder.at(results_root(results)))
     result = annotate.pick(found, name.value, trial, note)
     try:
         annotate.tell(found, result)

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from preimage.cli.options import RootOption
+
 if TYPE_CHECKING:
     from preimage.cluster.status import JobStatus
     from preimage.cluster.submissions import Submission
@@ -19,7 +21,6 @@ Name = Annotated[
         help="A submission's id, or a spec's name for its newest submission.", metavar="SUBMISSION"
     ),
 ]
-Results = Annotated[str, typer.Option(help="Folder or URI of the results.", envvar="PREIMAGE_RESULTS")]
 Address = Annotated[
     str | None,
     typer.Option(help="The cluster's dashboard, if it is not at the address that the job was submitted to."),
@@ -31,16 +32,18 @@ PATIENCE = 60.0
 COLOURS = {"finished": "green", "failed": "red", "died": "red", "lost": "red", "running": "cyan"}
 
 
-def jobs(results: Results = "results", address: Address = None) -> None:
+def jobs(results: RootOption = None, address: Address = None) -> None:
     """List all submissions and their states, the newest last, even if the cluster is gone."""
     from preimage.cluster import submissions
     from preimage.cluster.status import Clusters
+    from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
     console, clusters = Console(), Clusters(address)
-    found = submissions.list_all(Folder.at(results))
+    root = Folder.at(results_root(results))
+    found = submissions.list_all(root)
     if not found:
-        console.print(f"no submissions with results={results}. Submit one: preimage submit SPEC")
+        console.print(f"no submissions under {root.uri}. Submit one: preimage submit SPEC")
         return
     table = Table("submission", "state", "by", "submitted", "", box=None, pad_edge=False)
     table.columns[0].no_wrap = table.columns[3].no_wrap = True
@@ -52,7 +55,7 @@ def jobs(results: Results = "results", address: Address = None) -> None:
     console.print(table)
 
 
-def status(name: Name, results: Results = "results", address: Address = None) -> None:
+def status(name: Name, results: RootOption = None, address: Address = None) -> None:
     """Show a submission's state, where its run is, and its pages in Ray and MLflow.
 
     The state is pending, running, finished, failed, stopped, died (its process
@@ -60,6 +63,7 @@ def status(name: Name, results: Results = "results", address: Address = None) ->
     answers).
     """
     from preimage.cluster.status import Clusters
+    from preimage.storage.address import results_option, results_root
 
     console, submission = Console(), _find(name, results)
     job_status = Clusters(address).status(submission)
@@ -68,7 +72,7 @@ def status(name: Name, results: Results = "results", address: Address = None) ->
         table.add_row(label, escape(fact), style=_colour(job_status) if label == "state" else None)
     console.print(table)
     if job_status.state in ("stopped", "died", "lost", "failed"):
-        command = f"preimage submit {submission.id} --results {results}"
+        command = f"preimage submit {submission.id}{results_option(results_root(results))}"
         console.print(
             f"\nresults so far are kept; to resume: [cyan]{command}[/cyan]", soft_wrap=True, highlight=False
         )
@@ -77,7 +81,7 @@ def status(name: Name, results: Results = "results", address: Address = None) ->
 def logs(
     name: Name,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the job ends.")] = False,
-    results: Results = "results",
+    results: RootOption = None,
     address: Address = None,
 ) -> None:
     """Print a submission's output, which is kept beside the results."""
@@ -88,7 +92,7 @@ def logs(
         print(submission.output(), end="")
 
 
-def stop(name: Name, results: Results = "results", address: Address = None) -> None:
+def stop(name: Name, results: RootOption = None, address: Address = None) -> None:
     """Stop a submission and all its processes. Results are kept; submit it again to resume."""
     from preimage.cluster.status import ACTIVE, Clusters, ray_id
     from preimage.errors import PreimageError
@@ -134,11 +138,12 @@ def follow_output(submission: "Submission", address: str | None = None) -> None:
     raise typer.Exit(0 if job_status.state == "finished" else 1)
 
 
-def _find(name: str, results: str) -> "Submission":
+def _find(name: str, results: str | None) -> "Submission":
     from preimage.cluster import submissions
+    from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
-    return submissions.find(Folder.at(results), name)
+    return submissions.find(Folder.at(results_root(results)), name)
 
 
 def _facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str, str]]:

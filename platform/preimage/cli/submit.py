@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from preimage.cli.run import Changes, Profile, RetryFailed, SpecArgument
+from preimage.cli.run import Changes, Profile, Results, RetryFailed, SpecArgument
 
 if TYPE_CHECKING:
     from preimage.cluster.ray_jobs import Jobs
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from preimage.cluster.upload import Upload
     from preimage.pipelines.planned import Planned
     from preimage.storage.folder import Folder
-
-Results = Annotated[
-    str | None,
-    typer.Option(
-        help="Where every machine reaches the results: a shared path, or a URI such as s3://bucket/folder.",
-        envvar="PREIMAGE_RESULTS",
-    ),
-]
 
 
 def submit(
@@ -94,21 +86,21 @@ def _plan(
     from preimage import api
     from preimage.cluster import submissions
     from preimage.errors import SpecError
+    from preimage.storage.address import DEFAULT, results_root
     from preimage.storage.folder import Folder
 
-    if results and not any(change.startswith("results=") for change in changes):
-        changes = [*changes, f"results={results}"]
-    places = [change.removeprefix("results=") for change in changes if change.startswith("results=")]
-    if places and not os.path.isfile(spec):
-        earlier = [each for each in submissions.list_all(Folder.at(places[-1])) if each.id == spec]
+    changes = api.with_results(changes, results)
+    if not os.path.isfile(spec):
+        root = Folder.at(results_root(api.named_in(changes)))
+        earlier = [each for each in submissions.list_all(root) if each.id == spec]
         spec = f"{earlier[0].folder.uri}/spec.yaml" if earlier else spec
     planned = api.plan(spec, changes, profile, retry_failed=retry_failed)
-    written = planned.resolved["results"]
+    written = planned.resolved.get("results", DEFAULT)
     if "://" not in written and not os.path.isabs(written):
         raise SpecError(
-            f"results={written!r} would be in the job's own folder on the cluster, and be deleted with it. "
-            "Give a place that all machines reach: results=/shared/results, results=s3://bucket/folder, or "
-            "PREIMAGE_RESULTS"
+            f"the results' root {written!r} would be in the job's own folder on the cluster, and be deleted "
+            "with it. Give a place that all machines reach: --results /shared/results, --results "
+            "s3://bucket/folder, or PREIMAGE_RESULTS"
         )
     return planned
 
@@ -136,12 +128,11 @@ def _require_not_running(cluster: "Jobs", root: "Folder", fingerprint: str) -> N
 
 def _record(submission: "Submission", planned: "Planned", address: str, upload: "Upload") -> None:
     """Write the record before submitting to the cluster: a job that finds no record does not start."""
-    import yaml
-
     from preimage.pipelines.provenance import git_commit, versions
     from preimage.storage.host_info import host, now, user
+    from preimage.storage.plain_yaml import dump
 
-    text = yaml.safe_dump(planned.resolved, sort_keys=False, allow_unicode=True)
+    text = dump(planned.resolved)
     submission.folder.write("spec.yaml", text.encode())
     submission.folder.write("code.zip", upload.archive)
     submission.folder.write_json(
@@ -170,9 +161,10 @@ def _show_upload(console: Console, upload: "Upload") -> None:
 
 
 def _show_next(console: Console, submission: "Submission", plain: str) -> None:
+    from preimage.storage.address import results_option
+
     console.print(f"\nsubmitted: [bold]{submission.id}[/bold]\n\n[bold]next[/bold]")
-    root = submission.folder.parent.parent.uri
-    where = "" if os.environ.get("PREIMAGE_RESULTS") else f" --results {root}"
+    where = results_option(submission.folder.parent.parent.uri)
     for words, what in (
         (f"logs {submission.id} -f", "follow its output"),
         (f"status {submission.id}", "see its state, and its pages in Ray and MLflow"),

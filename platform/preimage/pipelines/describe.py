@@ -12,6 +12,7 @@ from preimage.runs.checkpoints import committed
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome
 from preimage.specs.pipeline import Spec
+from preimage.storage.address import results_option
 
 
 def describe(plan: Plan) -> Description:
@@ -110,10 +111,9 @@ def _products(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def _next(spec: Spec, outcome: Outcome) -> Iterator[tuple[str, str]]:
-    local = spec.results == "results"
-    results = "" if local else f" results={spec.results}"
+    results = results_option(spec.results)
     if spec.tracking.here.uri == "local":
-        yield "preimage ui" + ("" if local else f" --results {spec.results}"), "see the run in MLflow"
+        yield f"preimage ui{results}", "see the run in MLflow"
     if store := outcome.products.get("store"):
         yield f"preimage store show {store}", "show what the latent store holds"
         yield f"preimage store verify {store}", "check every byte of it"

@@ -114,7 +114,6 @@ class _Execution:
     def _register_step(self, step: PlannedStep) -> None:
         spec = self.plan.spec
         about: dict[str, Any] = {"job": step.job.job, "name": step.name, "fingerprint": step.fingerprint}
-        around = {"results": spec.results, "tracking": spec.tracking.model_dump(mode="json")}
         if step.inputs:
             used = {key: (each.product, each.folder.uri) for key, each in step.inputs.items()}
             about["inputs"] = {key: {"product": one, "address": where} for key, (one, where) in used.items()}
@@ -123,7 +122,7 @@ class _Execution:
         if step.data:
             address = self.plan.catalog.folder(step.data).uri
             about["dataset"] = {"source": step.data.source, "address": address}
-        register(step.run, about, {"name": step.name} | job | around)
+        register(step.run, about, {"name": step.name} | job | spec.around)
 
 
 def _outcome(step: PlannedStep, result: Result, run_id: str | None) -> Outcome:

@@ -6,14 +6,13 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
-import yaml
-
 from preimage.errors import StoppedEarly, StorageError, TrackingError
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.host_info import now
 from preimage.storage.locks import locked
+from preimage.storage.plain_yaml import dump
 from preimage.tracking.mirror import Mirror
 
 log = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> Non
 
 def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
     """Write the resolved spec, which can be run again as it is."""
-    text = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True).encode()
+    text = dump(spec).encode()
     if not run.folder.exists("spec.yaml") or run.folder.read("spec.yaml") != text:
         run.folder.write("spec.yaml", text)
 

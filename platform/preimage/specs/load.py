@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -47,13 +46,15 @@ def loads(
     document = parse(text, origin)
     require_no_secret(document, origin)
     chosen = profile_of(document, origin, profile)
-    asked = dict(overrides.parse_override(change) for change in changes) | dict(settings)
     value = {key: part for key, part in document.value.items() if key != "profiles"}
-    value = overrides.apply(overrides.apply(value, chosen), asked)
+    value = overrides.apply(value, chosen)
+    by_profile = {key: overrides.path_of(value, key) for key in chosen}
+    value, asked = overrides.changed(value, changes)
+    value = overrides.apply(value, dict(settings))
     spec, mistakes = build(value, name)
     if mistakes or not spec:
-        path = partial(overrides.path_of, value)
-        places = Places(document, value, profile, {key: path(key) for key in chosen}, list(map(path, asked)))
+        asked += [overrides.path_of(value, key) for key in settings]
+        places = Places(document, value, profile, by_profile, asked)
         raise SpecError(report(origin, mistakes, places))
     return spec
 

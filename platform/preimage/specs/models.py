@@ -12,7 +12,11 @@ from preimage.config import Config, PositiveInt, Resources
 from preimage.data.config import DataConfig
 from preimage.jobs.registry import JOBS
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
+from preimage.storage.address import DEFAULT
 from preimage.tracking.config import TrackingConfig
+
+SECTIONS = ("steps", "repeat", "finally")
+"""Keys of a pipeline that hold steps, in the order they run."""
 
 
 class SpecKeys(Config):
@@ -20,8 +24,9 @@ class SpecKeys(Config):
 
     name: str | None = None
     """The run's name in MLflow; by default the spec's file name."""
-    results: str = "results"
-    """Where all results go: a folder, or any URI that pyarrow opens, such as s3://bucket/folder."""
+    results: str | None = None
+    """Where all results go: a folder, or any URI that pyarrow opens, such as s3://bucket/folder. By default
+    what the variable PREIMAGE_RESULTS names, or results/. --results overrides both."""
     tracking: TrackingConfig = TrackingConfig()
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Named sets of overrides, selected with --profile: dotted keys and their values."""
@@ -70,6 +75,13 @@ class Study(SpecKeys):
     parallel: PositiveInt = 1
     """The maximum number of trials at once. A sampler or scheduler that learns from results sees, for each
     trial, those of all earlier trials but the last `parallel` - 1: more is faster, but learns later."""
+
+
+def around(results: str, tracking: TrackingConfig) -> dict[str, Any]:
+    """The keys of a stored spec beside those of its jobs. The default root is left out: another that
+    PREIMAGE_RESULTS names later may replace it."""
+    named = {} if results == DEFAULT else {"results": results}
+    return named | {"tracking": tracking.model_dump(mode="json")}
 
 
 @cache

@@ -1,35 +1,67 @@
 """Overrides: dotted keys and YAML values, from a profile or the command line."""
 
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
 from preimage.errors import SpecError
+from preimage.specs.keys import Path, may_be_null, takes_text
+from preimage.specs.models import SECTIONS
 from preimage.specs.yaml_lines import parse_value
 from preimage.storage.credentials import refusal
 
-SECTIONS = ("steps", "repeat", "finally")
-"""Keys of a pipeline that hold steps, in the order they run."""
+Place = Callable[[dict[str, Any], str], Path]
+"""The path in a spec that a dotted key means."""
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """`training.total_images=1000` as a dotted key and a typed value. Raises SpecError for any other form."""
+def parse_override(text: str) -> tuple[str, str]:
+    """The key and the value of `training.total_images=1000`. Raises SpecError for any other form."""
     key, equals, value = text.partition("=")
     if problem := refusal(text):
         raise SpecError(f"{'an override' if '://' in key else key.strip()}: {problem}")
     if not equals or not key.strip():
         raise SpecError(f"{text!r} is not an override; write key=value, such as training.total_images=1000")
+    return key.strip(), value
+
+
+def value_of(spec: Mapping[str, Any], path: Path, key: str, text: str) -> Any:
+    """The value that an override gives a key: text as it is where the key takes text, otherwise YAML.
+
+    `null` unsets a text that may be missing. Raises SpecError if the value is not YAML.
+    """
+    if takes_text(spec, path):
+        return None if text == "null" and may_be_null(spec, path) else text
+    if not text.strip():
+        raise SpecError(f"{key}= has no value: write {key}=null to unset it")
     try:
-        return key.strip(), parse_value(value, key)
+        return parse_value(text, key)
     except SpecError as error:
-        raise SpecError(f"the value of {text!r} is not YAML; put it in quotes") from error
+        raise SpecError(f"the override {key}={text}: {str(error).removeprefix(f'{key}: ')}") from error
+
+
+def changed(
+    spec: dict[str, Any], changes: Iterable[str], place: Place | None = None
+) -> tuple[dict[str, Any], list[Path]]:
+    """The spec with overrides such as `training.total_images=1000`, and the path of each."""
+    paths: list[Path] = []
+    for key, text in map(parse_override, changes):
+        paths.append((place or path_of)(spec, key))
+        spec = put(spec, paths[-1], value_of(spec, paths[-1], key, text))
+    return spec, paths
+
+
+def put(spec: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    """The spec with a value at a path."""
+    result = deepcopy(spec)
+    _set(result, [str(part) for part in path], value)
+    return result
 
 
 def apply(spec: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """The spec with dotted keys set; a key may omit the `steps.` before a step's name."""
-    result = deepcopy(spec)
     for key, value in overrides.items():
-        _set(result, list(path_of(result, key)), value)
-    return result
+        spec = put(spec, path_of(spec, key), value)
+    return spec
 
 
 def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +74,7 @@ def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def path_of(spec: dict[str, Any], key: str) -> tuple[str, ...]:
+def path_of(spec: dict[str, Any], key: str) -> Path:
     """The path in the spec that an override's dotted key means."""
     parts = tuple(key.split("."))
     for section in SECTIONS:

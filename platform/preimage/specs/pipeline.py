@@ -9,10 +9,11 @@ from preimage.jobs.base import Job
 from preimage.jobs.references import references
 from preimage.jobs.registry import JOBS
 from preimage.specs import overrides
-from preimage.specs.models import Pipeline, SpecKeys, job_spec
+from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, around, job_spec
 from preimage.specs.rounds import Rounds, redirected, rounds_of, written_out
 from preimage.specs.validation import Mistake, check, unknown
 from preimage.specs.validation import Path as Place
+from preimage.storage.address import results_root
 from preimage.tracking.config import TrackingConfig
 
 STEP_NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -35,9 +36,14 @@ class Spec:
     rounds: Rounds | None = None
     """The rounds of a pipeline that repeats some of its steps."""
 
+    @property
+    def around(self) -> dict[str, Any]:
+        """Where results go and runs are recorded, to store with a job."""
+        return around(self.results, self.tracking)
+
     def resolved(self) -> dict[str, Any]:
         """The whole spec as plain values, to store and load again."""
-        head = {"name": self.name, "results": self.results, "tracking": self.tracking.model_dump(mode="json")}
+        head = {"name": self.name} | self.around
         if self.rounds:
             return head | self.rounds.written
         jobs = {name: job.model_dump(mode="json") for name, job in self.steps.items()}
@@ -54,11 +60,11 @@ def build(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]
         return None, mistakes
     name = config.name or name
     job = JOBS[config.job].model_validate(config.model_dump(exclude=set(SpecKeys.model_fields)))
-    return Spec(name, config.results, config.tracking, {name: job}, is_pipeline=False), []
+    return Spec(name, results_root(spec=config.results), config.tracking, {name: job}, is_pipeline=False), []
 
 
 def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]:
-    jobs_in = {key: value[key] for key in overrides.SECTIONS if key in value}
+    jobs_in = {key: value[key] for key in SECTIONS if key in value}
     head, mistakes = check(Pipeline, value | {key: {} for key in jobs_in})
     wrong = [
         ((section,), "must map step names to jobs")
@@ -98,7 +104,7 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
     rounds, wrong = rounds_of(head, order, plain, jobs)
     if mistakes := mistakes + wrong:
         return None, mistakes
-    return Spec(head.name or name, head.results, head.tracking, jobs, True, rounds), []
+    return Spec(head.name or name, results_root(spec=head.results), head.tracking, jobs, True, rounds), []
 
 
 def _step(step: str, body: Any, place: Place) -> tuple[Any, list[Mistake]]:

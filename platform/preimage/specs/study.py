@@ -8,7 +8,7 @@ from typing import Any
 from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import Places, profile_of, read, report, require_no_secret
-from preimage.specs.models import Study
+from preimage.specs.models import Study, around
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
 from preimage.specs.search_space import grid_points
@@ -16,6 +16,7 @@ from preimage.specs.study_checks import body_of, check_study
 from preimage.specs.validation import Path as Place
 from preimage.specs.validation import check
 from preimage.specs.yaml_lines import parse
+from preimage.storage.address import results_root
 from preimage.tracking.config import TrackingConfig
 
 
@@ -40,8 +41,7 @@ class StudySpec:
         """The whole spec as plain values, to store and load again."""
         return {
             "name": self.name,
-            "results": self.results,
-            "tracking": self.tracking.model_dump(mode="json"),
+            **around(self.results, self.tracking),
             "trial": self.trial,
             "space": {key: space.plain() for key, space in self.space.items()},
             "objectives": dict(self.objectives),
@@ -58,8 +58,8 @@ class StudySpec:
 
     def spec_of(self, params: Mapping[str, Any], name: str) -> Spec:
         """The spec of one trial. Raises SpecError if these values do not go together."""
-        head = {"results": self.results, "tracking": self.tracking.model_dump(mode="json")}
-        spec, mistakes = build(body_of(self.trial, params) | head, name)
+        body = body_of(self.trial, params) | around(self.results, self.tracking)
+        spec, mistakes = build(body, name)
         if mistakes or not spec:
             wrong = "; ".join(f"{'.'.join(map(str, place))}: {problem}" for place, problem in mistakes)
             raise SpecError(f"{name}, with {dict(params)}: {wrong}")
@@ -83,22 +83,20 @@ def loads_study(
     document = parse(text, origin)
     require_no_secret(document, origin)
     chosen = profile_of(document, origin, profile)
-    asked = dict(overrides.parse_override(change) for change in changes)
     value = {key: part for key, part in document.value.items() if key != "profiles"}
-    paths: dict[str, Place] = {}
-    for key, part in [*chosen.items(), *asked.items()]:
-        value, paths[key] = _change(value, key, part)
+    by_profile: dict[str, Place] = {}
+    for key, part in chosen.items():
+        by_profile[key] = _place(value, key)
+        value = overrides.put(value, by_profile[key], part)
+    value, asked = overrides.changed(value, changes, _place)
     study, mistakes = check(Study, value)
     if isinstance(study, Study):
         mistakes = check_study(study)
     if mistakes or not isinstance(study, Study):
-        places = Places(
-            document, value, profile, {key: paths[key] for key in chosen}, [paths[key] for key in asked]
-        )
-        raise SpecError(report(origin, mistakes, places))
+        raise SpecError(report(origin, mistakes, Places(document, value, profile, by_profile, asked)))
     return StudySpec(
         name=study.name or name,
-        results=study.results,
+        results=results_root(spec=study.results),
         tracking=study.tracking,
         trial=study.trial,
         space=study.space,
@@ -110,17 +108,15 @@ def loads_study(
     )
 
 
-def _change(value: dict[str, Any], key: str, part: Any) -> tuple[dict[str, Any], Place]:
-    """The study with one override, and the override's path. Keys of `space` and `objectives` contain dots."""
+def _place(value: dict[str, Any], key: str) -> Place:
+    """The path of an override's key in a study. Keys of `space` and `objectives` contain dots."""
     head, _, rest = key.partition(".")
     inner = value.get(head)
-    if head == "trial" and rest and isinstance(inner, dict):
-        changed = overrides.apply(inner, {rest: part})
-        return value | {"trial": changed}, ("trial", *overrides.path_of(inner, rest))
-    if head in ("space", "objectives") and rest and isinstance(inner, dict):
-        whole = next((each for each in inner if rest == each or rest.startswith(f"{each}.")), rest)
-        if whole == rest:
-            return value | {head: inner | {rest: part}}, (head, rest)
-        within = overrides.apply(inner[whole] or {}, {rest[len(whole) + 1 :]: part})
-        return value | {head: inner | {whole: within}}, (head, whole, *rest[len(whole) + 1 :].split("."))
-    return overrides.apply(value, {key: part}), tuple(key.split("."))
+    if rest and isinstance(inner, dict):
+        if head == "trial":
+            return ("trial", *overrides.path_of(inner, rest))
+        if head in ("space", "objectives"):
+            whole = next((each for each in inner if rest == each or rest.startswith(f"{each}.")), rest)
+            below = rest[len(whole) + 1 :]
+            return (head, whole, *(below.split(".") if below else ()))
+    return tuple(key.split("."))

@@ -6,7 +6,7 @@ from typing import Any
 from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import within
-from preimage.specs.models import Pipeline, SpecKeys, Study
+from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, Study
 from preimage.specs.objectives import check_sought
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Space
@@ -52,7 +52,7 @@ def check_study(study: Study) -> list[Mistake]:
 def _check_keys(trial: dict[str, Any], space: Mapping[str, Space]) -> list[Mistake]:
     """Keys that no trial can have, as far as their first part shows."""
     mistakes: list[Mistake] = []
-    steps = [name for key in overrides.SECTIONS if isinstance(trial.get(key), dict) for name in trial[key]]
+    steps = [name for key in SECTIONS if isinstance(trial.get(key), dict) for name in trial[key]]
     known = [*steps, *(set(keys_of(Pipeline)) - AROUND)] if steps and "job" not in trial else None
     for key in space:
         parts = key.split(".")

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from preimage.errors import SpecError
+from preimage.storage.plain_yaml import Loader, load, require_one_reading
 
 Path = tuple[str | int, ...]
 
@@ -41,8 +42,15 @@ def parse(text: str, name: str) -> Document:
 
 
 def parse_value(text: str, name: str) -> Any:
-    """One YAML value. Raises SpecError if it is not YAML."""
-    return _read(text, name)[0]
+    """One YAML value. Raises SpecError if it is not YAML, or YAML would ignore a part of it as a comment."""
+    value, _, _ = _read(text, name)
+    node = yaml.compose(text, Loader=Loader)
+    if node is None or text[node.end_mark.index :].strip():
+        ignored = text[node.end_mark.index :].strip() if node else text.strip()
+        raise SpecError(
+            f"{name}: YAML takes {ignored!r} for a comment: put the value in quotes, or remove it"
+        )
+    return value
 
 
 def _read(text: str, name: str) -> tuple[Any, dict[Path, int], list[str]]:
@@ -50,10 +58,10 @@ def _read(text: str, name: str) -> tuple[Any, dict[Path, int], list[str]]:
     lines: dict[Path, int] = {}
     duplicates: list[str] = []
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=Loader)
         if node is not None:
             _walk(node, (), lines, duplicates)  # first, so that nothing too large is built
-        return yaml.safe_load(text), lines, duplicates
+        return load(text), lines, duplicates
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise SpecError(f"{name}, line {line}: this is not YAML: {error.problem}") from error
@@ -67,6 +75,8 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], duplicates: list[
         raise ValueError(f"more than {LARGEST:,} values, or nested more than {DEEPEST} deep")
     if node.tag.endswith(":int") and len(node.value) > LONGEST:
         raise ValueError(f"line {node.start_mark.line + 1}: a number has {len(node.value):,} digits")
+    if isinstance(node, yaml.ScalarNode):
+        require_one_reading(node)
     if isinstance(node, yaml.MappingNode):
         for key, child in node.value:
             line = key.start_mark.line + 1

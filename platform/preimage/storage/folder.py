@@ -13,6 +13,7 @@ from uuid import uuid4
 from pyarrow import ArrowException, BufferOutputStream, NativeFile, fs
 
 from preimage.errors import StorageError
+from preimage.storage.address import require_address
 from preimage.storage.credentials import refusal
 
 _REFUSED = (OSError, ValueError)
@@ -45,13 +46,15 @@ class Folder:
     def at(cls, address: "str | Path | Folder") -> "Folder":
         """Open a local path or a URI; a folder that is open already stays as it is.
 
-        Raises StorageError if the filesystem is unknown or unreachable, or the URI carries a password.
+        Raises StorageError if the filesystem is unknown or unreachable, the URI carries a password, or the
+        text would name a folder that nobody means.
         """
         if isinstance(address, Folder):
             return address
         text = str(address)
         if message := refusal(text):
             raise StorageError(message)
+        require_address(text)
         try:
             if "://" not in text:
                 return cls(fs.LocalFileSystem(), str(Path(text).expanduser().absolute()))

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import yaml
-
 from preimage.cluster import submissions
 from preimage.errors import StorageError, TrackingError
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.storage.plain_yaml import load
 from preimage.tracking import system
 from preimage.tracking.lineage import fingerprints, prepared
 from preimage.tracking.submission_tags import tell_submission
@@ -117,7 +116,7 @@ class Mirror:
             self.tracker.resume(notes.run_id)
         if not notes.told:
             spec = self.run.folder.read("spec.yaml")
-            self.tracker.params(notes.run_id, flatten(yaml.safe_load(spec)))
+            self.tracker.params(notes.run_id, flatten(load(spec.decode())))
             self.tracker.file(notes.run_id, "", "spec.yaml", spec)
             notes.told = True
         submission = submissions.current()

@@ -35,16 +35,16 @@ class FoundStudy:
         return Folder(self.run.folder.filesystem, self.run.folder.path.rsplit("/", 2)[0])
 
 
-def find_study(name: str) -> FoundStudy:
+def find_study(name: str, root: Folder) -> FoundStudy:
     """A study by its name under the results, its folder or its MLflow run id.
 
     Raises SpecError if there is none, StorageError if its records are altered.
     """
-    run = find_run(name, Folder.at("results") / "runs")
+    run = find_run(name, root / "runs")
     if not run:
         raise SpecError(
-            f"{name!r} is not a study under results/ (if it is elsewhere, give its folder). `preimage run "
-            "STUDY.yaml` prints its name, study-..."
+            f"{name!r} is not a study under {root.uri} (if it is elsewhere, give its folder, or --results). "
+            "`preimage run STUDY.yaml` prints its name, study-..."
         )
     about = run.about()
     if about["job"] != "study":

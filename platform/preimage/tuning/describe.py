@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from preimage.pipelines.description import Description, Section, Summary
 from preimage.runs.run_folder import Outcome
+from preimage.storage.address import results_option
 from preimage.tuning.estimate import Estimate, estimate, rounded
 from preimage.tuning.plan import StudyPlan
 
@@ -54,10 +55,12 @@ def _time(found: Estimate, hours: float, rate: float) -> str:
 
 
 def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
-    local = plan.spec.results == "results"
+    root = results_option(plan.spec.results)
     if plan.spec.tracking.here.uri == "local":
-        yield "preimage ui" + ("" if local else f" --results {plan.spec.results}"), "see the trials in MLflow"
-    name = plan.run.name if local else plan.run.folder.uri
-    yield f"preimage study pick {name} TRIAL best", "record which trial's samples look best to you"
+        yield f"preimage ui{root}", "see the trials in MLflow"
+    yield (
+        f"preimage study pick {plan.run.name} TRIAL best{root}",
+        "record which trial's samples look best to you",
+    )
     if plan.run.folder.is_local:
         yield f"optuna-dashboard {plan.run.folder.uri}/optuna.log", "if you have optuna-dashboard"

@@ -3,7 +3,7 @@
 import preimage
 
 outcome = preimage.run("jobs/demo.yaml", profile="small")
-store = preimage.Store.open(outcome.products["store"])
+store = preimage.Store.open(outcome.products["invert.store"])
 """
 
 from importlib import import_module

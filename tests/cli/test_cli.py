@@ -128,7 +128,7 @@ def test_a_run_is_replayed_from_its_own_spec_by_name_and_by_folder(shell, tmp_pa
 
 def test_a_store_is_shown_and_verified_until_it_is_altered(shell, tmp_path):
     outcome = outcome_of(shell("run", "pipeline.yaml", "--json"))
-    name, store = outcome["steps"]["codes"]["run"], outcome["products"]["store"]
+    name, store = outcome["steps"]["codes"]["run"], outcome["products"]["codes.store"]
     shown = shell("store", "show", name)
     assert shown.code == 0
     assert "200" in shown.out

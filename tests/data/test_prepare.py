@@ -212,7 +212,7 @@ def test_images_that_change_during_preparation_are_noticed(images, datasets, mak
     work = pickle.loads(pickle.dumps(ShardWriter(config, source, plan, datasets)))
     (images / "a" / "00.png").write_bytes(make_png(99))
     with pytest.raises(DataError, match="changed during preparation"):
-        work(0)
+        work(0, torch.device("cpu"))
 
 
 @pytest.mark.ray

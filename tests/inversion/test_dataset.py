@@ -44,13 +44,15 @@ def test_parts_are_whole_batches_and_never_too_many(count, batch):
 def test_a_dataset_becomes_a_store_with_each_image_once(tmp_path):
     plan = planned(tmp_path, STEPS)
     outcome = execute(plan)
-    store = Store.open(outcome.products["store"])
+    store = Store.open(outcome.products["codes.store"])
     ids = torch.cat([codes.image_id for codes in store.batches(["image_id"])])
     assert store.count == len(ids.unique()) == 400
-    assert outcome.metrics["reconstruction_error"] == pytest.approx(verify(store.folder).loss_mean, rel=1e-5)
+    assert outcome.metrics["codes.reconstruction_error"] == pytest.approx(
+        verify(store.folder).loss_mean, rel=1e-5
+    )
     assert (store.about.solver["steps"], store.about.solver["measurement"]["mask"]) == (60, "all")
     assert "batch_size" not in store.about.solver
-    assert outcome.metrics["diverged"] == 0
+    assert outcome.metrics["codes.diverged"] == 0
 
 
 class Holed(nn.Module):
@@ -81,7 +83,7 @@ def invert_holed(monkeypatch, tmp_path, tiny_generator):
         codes["data"] = TRAIN["data"] | {"max_images": 40}
         plan = planned(tmp_path / f"{edge}", {"codes": codes, "prior": {"job": "pag", "store": "codes"}})
         outcome = execute(plan)
-        return outcome, concatenate(list(Store.open(outcome.products["store"]).batches()))
+        return outcome, concatenate(list(Store.open(outcome.products["codes.store"]).batches()))
 
     return invert
 
@@ -97,23 +99,23 @@ def test_an_image_that_diverges_is_in_the_store_once_and_in_no_average(invert_ho
     for name in COLUMNS:
         assert torch.equal(getattr(holed, name)[~lost], getattr(whole, name)[~lost]), name
 
-    store = outcome.products["store"]
+    store = outcome.products["codes.store"]
     query = f"select avg(loss), count(*) from '{store}/*.parquet'"
     [(mean, rows)] = duckdb.connect().execute(query).fetchall()
     metrics = outcome.metrics
     assert rows == 40
     assert mean == pytest.approx(whole.loss[~lost].mean().item())
-    assert metrics["reconstruction_error"] == pytest.approx(mean)
-    assert metrics["diverged"] == metrics["pag_skipped"] == lost.sum()
-    assert metrics["pag"] == pytest.approx(pag([whole.z[~lost]], 1.0).pag)
-    verify_command(outcome.products["store"])
+    assert metrics["codes.reconstruction_error"] == pytest.approx(mean)
+    assert metrics["codes.diverged"] == metrics["prior.pag_skipped"] == lost.sum()
+    assert metrics["prior.pag"] == pytest.approx(pag([whole.z[~lost]], 1.0).pag)
+    verify_command(outcome.products["codes.store"])
     assert f"{lost.sum()} diverged" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "levenberg-marquardt", "momentum"])
 def test_whatever_the_solver_a_start_without_an_image_is_a_row_without_a_loss(invert_holed, solver):
     outcome, found = invert_holed(0.0, solver=solver)
-    assert outcome.metrics["diverged"] == found.diverged.sum() > 3
+    assert outcome.metrics["codes.diverged"] == found.diverged.sum() > 3
     assert len(found.image_id.unique()) == len(found) == 40
     assert found.z.isfinite().all()
     assert bool((found.z[~found.diverged, 0] <= 0).all())
@@ -141,8 +143,8 @@ def test_evaluations_count_making_ready_and_go_on_counting(tmp_path, monkeypatch
         execute(plan)
     monkeypatch.undo()
     outcome = execute(plan)
-    assert outcome.metrics["steps_per_image"] == 3
-    assert outcome.metrics["generator_evaluations"] == 2 * PAIRS + 400 * 3 * 2
+    assert outcome.metrics["codes.steps_per_image"] == 3
+    assert outcome.metrics["codes.generator_evaluations"] == 2 * PAIRS + 400 * 3 * 2
 
 
 def test_what_was_seen_stands_under_the_images(tmp_path):
@@ -152,8 +154,8 @@ def test_what_was_seen_stands_under_the_images(tmp_path):
     heights = []
     for name, codes in (("plain", plain), ("masked", masked)):
         outcome = execute(planned(tmp_path / name, {"train": QUICK, "codes": codes}))
-        heights.append(Image.open((outcome.figures or {})["reconstructions"]).height)
-        measurement = Store.open(outcome.products["store"]).about.solver["measurement"]
+        heights.append(Image.open((outcome.figures or {})["codes.reconstructions"]).height)
+        measurement = Store.open(outcome.products["codes.store"]).about.solver["measurement"]
         assert measurement["pool"] == (2 if name == "masked" else 1)
     assert heights[1] > 1.4 * heights[0]
 

@@ -248,9 +248,9 @@ def test_a_pipeline_compares_a_generator_with_itself_before_its_training(tmp_pat
     }
     plan = planned(tmp_path, steps)
     outcome = execute(plan)
-    assert outcome.metrics["codes"] == outcome.metrics["untrained_codes"] == 40
-    assert outcome.products["generator"] == plan.steps[2].run.product("generator").uri
+    assert outcome.metrics["examine.codes"] == outcome.metrics["examine.untrained_codes"] == 40
+    assert outcome.products["train.generator"] == plan.steps[2].run.product("generator").uri
     stores = [store_of(plan.steps[i].run) for i in (1, 3)]
-    assert [outcome.metrics[f"{name}pag"] for name in ("untrained_", "")] == [
+    assert [outcome.metrics[f"examine.{name}pag"] for name in ("untrained_", "")] == [
         store_pag(each).pag for each in stores
     ]

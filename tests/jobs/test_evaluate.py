@@ -21,8 +21,8 @@ from preimage.metrics.scores import frechet_distance, inception_score
 from preimage.models.classifier import load_classifier, read_classifier_card, save_classifier
 from preimage.models.generator_folder import load_generator, read_card
 from preimage.pipelines.execute import execute
+from preimage.random_streams import Stream
 from preimage.tracking.lineage import fingerprints
-from preimage.work.random_streams import Stream
 
 FIGURES = ("samples.png", "classes.png", "duplicates.png", "pairs.png")
 
@@ -234,7 +234,7 @@ def test_progress_is_in_images(place, digits):
 def test_a_pipeline_runs_it_and_its_fingerprint_knows_names_and_settings(place, tmp_path):
     plan = planned(tmp_path / "results", {"score": step(place)})
     outcome = execute(plan)
-    assert set(outcome.metrics["table"]) == {"DCGAN", "two"}
+    assert set(outcome.metrics["score.table"]) == {"DCGAN", "two"}
     known = fingerprints(plan.steps[0].run, plan.steps[0].run.outcome())
     cards = [read_card(place / name).fingerprint for name in ("gan", "linear", "flat")]
     assert known["generators"].split(", ") == cards

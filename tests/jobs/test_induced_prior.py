@@ -130,12 +130,12 @@ def _weights(run):
 def test_the_report_says_what_is_measured(done):
     plan, outcome = done
     runs = {step.name: step.run for step in plan.steps}
-    stages = outcome.metrics["stages"]
+    stages = outcome.metrics["report.stages"]
     assert list(stages) == ["before", "round 1", "round 2", "control"]
     assert stages["before"]["pag"] == store_pag(Store.open(runs["invert"].product("store")), std=1.0).pag
     prior = load_fitted(runs["prior-2"].product("prior"))
     last = Store.open(runs["invert-2"].product("store"))
-    assert stages["round 2"]["pag"] == outcome.metrics["pag_after"] == store_pag(last, prior=prior).pag
+    assert stages["round 2"]["pag"] == outcome.metrics["report.pag_after"] == store_pag(last, prior=prior).pag
     assert stages["round 2"]["pag"] == runs["pag-2"].outcome().metrics["pag"]
     assert stages["round 2"]["pag_normal"] == store_pag(last, std=1.0).pag
     assert stages["control"]["prior"] == "normal"
@@ -178,8 +178,8 @@ def test_rounds_that_are_skipped_leave_the_others_to_the_report(tmp_path):
     classifier(Folder.at(tmp_path / "classifier"))
     plan = make_plan(spec(tmp_path / "results", repeat_while_improving="pag.pag_n"))
     outcome = execute(plan)
-    assert list(outcome.metrics["stages"]) == ["before", "round 1", "control"]
-    assert outcome.metrics["rounds"] == 1
+    assert list(outcome.metrics["report.stages"]) == ["before", "round 1", "control"]
+    assert outcome.metrics["report.rounds"] == 1
     again = make_plan(plan.spec)
     assert [step.name for step in again.steps if step.state == "skipped"] == [
         *("prior-2", "train-2", "invert-2", "pag-2")
@@ -191,7 +191,7 @@ def test_rounds_that_are_skipped_leave_the_others_to_the_report(tmp_path):
     all_rounds = make_plan(spec(tmp_path / "results"))
     assert all_rounds.run.name != again.run.name
     assert all_rounds.steps[-1].run.name != report
-    assert list(execute(all_rounds).metrics["stages"]) == ["before", "round 1", "round 2", "control"]
+    assert list(execute(all_rounds).metrics["report.stages"]) == ["before", "round 1", "round 2", "control"]
 
 
 @pytest.mark.parametrize(

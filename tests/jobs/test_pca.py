@@ -141,8 +141,10 @@ def test_its_generator_can_be_inverted_in_the_same_pipeline(tmp_path):
     own, found = (concatenate(list(store_of(step.run).batches(["z", "loss"]))) for step in plan.steps)
     assert torch.equal(own.image_id, found.image_id)
     assert torch.allclose(own.z, found.z, atol=1e-2)
-    assert outcome.metrics["reconstruction_error"] == pytest.approx(own.loss.double().mean().item(), rel=1e-5)
-    assert outcome.products["generator"] == plan.steps[0].run.product("generator").uri
+    assert outcome.metrics["codes.reconstruction_error"] == pytest.approx(
+        own.loss.double().mean().item(), rel=1e-5
+    )
+    assert outcome.products["components.generator"] == plan.steps[0].run.product("generator").uri
 
 
 @pytest.mark.parametrize(

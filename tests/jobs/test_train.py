@@ -42,10 +42,10 @@ def test_a_training_with_codes_leaves_a_generator_a_store_and_pictures(tmp_path,
     generator, card = load_generator(run.product("generator"))
     store = store_of(run)
     codes = store.head(200)
-    assert len(codes) == outcome.metrics["images"] == 200
-    assert outcome.metrics["reconstruction_error"] == pytest.approx(codes.loss.double().mean().item())
-    assert outcome.metrics["images_seen"] == card.training["images_seen"] == 1_200
-    assert set(outcome.figures or {}) == {"samples", "reconstructions", "loss"}
+    assert len(codes) == outcome.metrics["train.images"] == 200
+    assert outcome.metrics["train.reconstruction_error"] == pytest.approx(codes.loss.double().mean().item())
+    assert outcome.metrics["train.images_seen"] == card.training["images_seen"] == 1_200
+    assert set(outcome.figures or {}) == {"train.samples", "train.reconstructions", "train.loss"}
     assert run.samples.names() == [f"{seen:012d}.png" for seen in (0, 600, 1200)]
     prior = load_prior(run.product("generator"), card)
     drawn = prior.sample(8, torch.Generator().manual_seed(0))
@@ -63,7 +63,7 @@ def test_a_step_can_measure_and_invert_what_glo_left(tmp_path):
     }
     plan = planned(tmp_path, steps)
     outcome = execute(plan)
-    assert outcome.metrics["pag"] > 0
+    assert outcome.metrics["pag.pag"] > 0
     found = store_of(plan.steps[2].run).head(200)
     assert found.z.norm(dim=1).max() <= 1 + 1e-5
     with pytest.raises(PagError, match="'gaussian-in-ball' does not determine the prior's std"):
@@ -74,7 +74,7 @@ def test_more_dimensions_than_the_images_have_components_are_refused_by_the_plan
     with pytest.raises(PreimageError, match="at most 199 principal components"):
         planned(tmp_path, {"glo": GLO | {"model": {"latent_dim": 300, "base_channels": 4}}})
     random = GLO | {"model": {"latent_dim": 300, "base_channels": 4}, "codes": {"init": "random"}}
-    assert execute(planned(tmp_path, {"glo": random})).metrics["images"] == 200
+    assert execute(planned(tmp_path, {"glo": random})).metrics["glo.images"] == 200
 
 
 def test_what_a_finished_run_lost_is_made_again_and_nothing_else(tmp_path):
@@ -153,5 +153,5 @@ def test_the_table_of_methods_is_shown_when_all_is_done(tmp_path):
     lines = [line.split() for line in console.export_text().splitlines()]
     rows = {tuple(words[:2]) for words in lines if words}
     assert {("GLO", "(L2)"), ("DCAE", "6")} <= rows
-    ordering = ", ".join(outcome.metrics["ordering"]).split()
+    ordering = ", ".join(outcome.metrics["table.ordering"]).split()
     assert ["table", "ordering", *ordering] in lines

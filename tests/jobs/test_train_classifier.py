@@ -45,14 +45,14 @@ def test_it_leaves_a_classifier_its_accuracy_and_pictures(trained):
     _, plan, outcome = trained
     run = plan.steps[0].run
     _, card = load_classifier(run.product("classifier"))
-    assert outcome.products["classifier"] == run.product("classifier").uri
-    assert outcome.metrics["accuracy"] == card.accuracy > 0.2
-    assert outcome.metrics["held_out_images"] == 797
-    assert outcome.metrics["images_seen"] == card.training["images_seen"] == 2_400
-    assert outcome.metrics["training_accuracy"] == run.curve("training_accuracy")[-1][1]
+    assert outcome.products["classify.classifier"] == run.product("classifier").uri
+    assert outcome.metrics["classify.accuracy"] == card.accuracy > 0.2
+    assert outcome.metrics["classify.held_out_images"] == 797
+    assert outcome.metrics["classify.images_seen"] == card.training["images_seen"] == 2_400
+    assert outcome.metrics["classify.training_accuracy"] == run.curve("training_accuracy")[-1][1]
     assert card.held_out == "797 images of digits train after the first 1,000"
     assert card.classes == [str(digit) for digit in range(10)]
-    assert set(outcome.figures or {}) == {"confusion", "learning"}
+    assert set(outcome.figures or {}) == {"classify.confusion", "classify.learning"}
     for name in ("confusion.png", "learning.png"):
         Image.open(io.BytesIO(run.figures.read(name))).verify()
 
@@ -62,8 +62,8 @@ def test_it_is_shown_when_all_is_done(trained):
     console = Console(record=True, width=200, file=io.StringIO())
     show_outcome(console, summarize(plan, outcome))
     lines = [line.split() for line in console.export_text().splitlines()]
-    assert ["classifier", outcome.products["classifier"]] in lines
-    assert ["classify", "accuracy", f"{outcome.metrics['accuracy']:.4g}"] in lines
+    assert ["classify", "classifier", outcome.products["classify.classifier"]] in lines
+    assert ["classify", "accuracy", f"{outcome.metrics['classify.accuracy']:.4g}"] in lines
 
 
 def test_what_is_proposed_next_is_a_spec_that_names_it(trained):
@@ -73,6 +73,8 @@ def test_what_is_proposed_next_is_a_spec_that_names_it(trained):
     show_outcome(console, summarize(alone, alone.steps[0].run.outcome()))
     (line,) = [line for line in console.export_text().splitlines() if "jobs/evaluate.yaml" in line]
     _, _, spec, *changes = shlex.split(line.strip().split("  ")[0])
+    results = changes.pop(changes.index("--results") + 1)
+    changes[-1] = f"results={results}"
     proposed = load(Path(__file__).parents[2] / spec, None, changes)
     assert proposed.steps["evaluate"].classifier == alone.steps[0].run.name
     with pytest.raises(SpecError, match="no generator 'RUN'"):
@@ -129,7 +131,7 @@ def test_held_out_images_may_be_named_and_are_part_of_what_a_run_is(tmp_path):
     other = JOB | {"test": DATA | {"max_images": 1_200}}
     plan = planned(tmp_path, {"classify": other})
     assert plan.steps[0].run.name != planned(tmp_path, {"classify": JOB}).steps[0].run.name
-    assert execute(plan).metrics["held_out_images"] == 200
+    assert execute(plan).metrics["classify.held_out_images"] == 200
 
 
 def coloured(place, tree):
@@ -164,7 +166,7 @@ def test_a_folder_of_images(tmp_path, tree, limit, error):
             execute(planned(tmp_path / "results", steps))
         assert not list((tmp_path / "results").glob("runs/*/checkpoints"))
     else:
-        assert execute(planned(tmp_path / "results", steps)).metrics["held_out_images"] == 2
+        assert execute(planned(tmp_path / "results", steps)).metrics["classify.held_out_images"] == 2
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,12 @@ def test_a_scored_training_whose_best_checkpoint_is_before_the_first_record(tmp_
     score = {"classifier": str(tmp_path / "classifier"), "images": 40}
     step = SCORED | {"training": training, "score": score}
     outcome = execute(planned(tmp_path / "results", {"dfm": step}))
-    assert outcome.metrics["images_seen"] < 960
-    assert outcome.metrics["denoising_error"] > 0
+    assert outcome.metrics["dfm.images_seen"] < 960
+    assert outcome.metrics["dfm.denoising_error"] > 0
     run = planned(tmp_path / "results", {"dfm": step}).steps[0].run
     scores = dict(run.curve("classifier_score"))
-    best = outcome.metrics["classifier_score"]
-    assert best == max(scores.values()) == scores[outcome.metrics["images_seen"]]
+    best = outcome.metrics["dfm.classifier_score"]
+    assert best == max(scores.values()) == scores[outcome.metrics["dfm.images_seen"]]
     pictures = run.figures.names()
     assert {"scores.png", "features.png", "losses.png", "samples.png"} <= set(pictures)
 

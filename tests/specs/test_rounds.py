@@ -94,7 +94,7 @@ def test_overrides_reach_steps_of_every_section():
         ),
         (
             {"finally": {"train-1": SPEC["finally"]["report"]}},
-            "round 1 of it is named 'train-1', like another step: rename one of them",
+            "a run of it is named 'train-1', like another step: rename one of them",
         ),
         (
             {

@@ -80,7 +80,11 @@ def test_fingerprints_and_addresses_are_tags(plan, tmp_path):
         assert len({tags[name][key] for name in ("train", "codes", "prior")}) == 1
     assert tags["codes"]["preimage.store_fingerprint"] == tags["prior"]["preimage.store_fingerprint"]
     made = outcome.products
-    assert tags["codes"]["preimage.store"] == tags["p"]["preimage.store"] == made["store"]
-    assert tags["train"]["preimage.generator"] == tags["p"]["preimage.generator"] == made["generator"]
+    assert tags["codes"]["preimage.store"] == tags["p"]["preimage.codes.store"] == made["codes.store"]
+    assert (
+        tags["train"]["preimage.generator"]
+        == tags["p"]["preimage.train.generator"]
+        == made["train.generator"]
+    )
     (images,) = found["train"].inputs.dataset_inputs
     assert tags["train"]["preimage.dataset_fingerprint"].startswith(images.dataset.digest)

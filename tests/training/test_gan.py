@@ -5,11 +5,11 @@ import torch.nn.functional as F
 
 from preimage.latents.priors import make_prior
 from preimage.objectives.gan import discriminator_loss, generator_loss
+from preimage.random_streams import Stream
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.gan import GanAlgorithm
 from preimage.training.worker import Worker
-from preimage.work.random_streams import Stream
 from tiny import LOOP, MODEL
 
 

@@ -39,7 +39,7 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import OnProgress, invert
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Gaussian, Normal, Support
-from preimage.work.random_streams import Stream, normal
+from preimage.random_streams import Stream, normal
 
 
 class FromNoise(nn.Module):

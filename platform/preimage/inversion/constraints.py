@@ -8,7 +8,7 @@ from torch import Tensor
 from preimage.errors import InversionError
 from preimage.inversion.config import ConstraintName
 from preimage.latents.priors import project, support_of
-from preimage.work.random_streams import uniform
+from preimage.random_streams import uniform
 
 Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
 """(codes (n, d), ids (n,), a counter (n,)) to allowed codes, and which components were redrawn (n, d) bool,

@@ -21,7 +21,7 @@ from preimage.inversion.optimize_for_inference import freeze
 from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.solvers import Descent, Solver
 from preimage.latents.priors import Normal, Prior
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 
 EDGE = 1 - 1e-6
 """A component this far out has been clipped."""

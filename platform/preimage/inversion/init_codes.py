@@ -10,7 +10,7 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.jacobian import jacobian
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Prior
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 
 NEAR_ZERO = 1e-4
 """Standard deviation of codes that start near zero (flexible-priors, section E)."""

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import InversionError, StorageError
+from preimage.random_streams import Stream, normal, uniform
 from preimage.storage.folder import Folder, digest
-from preimage.work.random_streams import Stream, normal, uniform
 
 Half = Literal["top", "bottom", "left", "right"]
 HALVES: tuple[Half, ...] = get_args(Half)

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from preimage.latents.priors import Prior
 from preimage.models.generator_folder import load_generator, load_prior
+from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
-from preimage.work.random_streams import Stream
 
 
 def open_generator(folder: Folder, device: torch.device) -> tuple[nn.Module, Prior]:

@@ -10,7 +10,7 @@ from preimage.latents.priors import Dense, NoDensityError
 from preimage.latents.schema import Codes
 from preimage.latents.statistics import Moments
 from preimage.latents.store import Store
-from preimage.work.random_streams import place_of
+from preimage.random_streams import place_of
 
 ROWS = 8192
 """Codes per batch: a density needs some float64 numbers for each of their components."""

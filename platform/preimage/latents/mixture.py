@@ -12,7 +12,7 @@ from torch import Tensor
 from preimage.errors import PreimageError
 from preimage.latents.priors import ROUNDING, NoDensityError, Support, log_normal, require_volume
 from preimage.latents.statistics import Moments
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 
 CodeStream = Callable[[], Iterable[Tensor]]
 """Starts a pass over the same codes, in batches (n, d)."""

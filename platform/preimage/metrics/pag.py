@@ -12,7 +12,7 @@ from torch import Tensor
 from preimage.errors import PreimageError
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.latents.statistics import Moments, store_moments
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 
 if TYPE_CHECKING:
     from preimage.latents.store import Store

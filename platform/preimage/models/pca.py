@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 
 Batches = Callable[[], Iterator[Tensor]]
 """Streams all images once, in batches (n, C, H, W) float32."""

@@ -7,7 +7,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from preimage.config import Config, PositiveInt
 from preimage.errors import PriorError
 from preimage.latents.fitted import Network
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 
 HIDDEN = 3
 """Hidden layers of both networks: with the last one, four fully connected layers."""

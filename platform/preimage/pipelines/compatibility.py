@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.errors import GeneratorError, PriorError, StoreError
 from preimage.jobs.base import Job
@@ -15,14 +16,46 @@ from preimage.pipelines.plan import Earlier
 Inputs = Mapping[str, Input]
 
 
-def require_compatible(job: Job, inputs: Inputs, earlier: Earlier) -> None:
-    """Raise StoreError, ClassifierError, PriorError or GeneratorError if they do not fit."""
+def require_compatible(
+    job: Job, inputs: Inputs, data: DataConfig | None, earlier: Earlier, catalog: Catalog
+) -> None:
+    """Raise StoreError, ClassifierError, PriorError or GeneratorError if they do not fit.
+
+    data: the images that the step works on.
+    """
+    if data and "data" in type(job).model_fields:
+        _require_images_of_stores(data, inputs, earlier, catalog)
     _require_codes_of_generator(inputs, earlier)
     _require_classifier_of_images(job, inputs, earlier)
     _require_same_networks(job, inputs, earlier)
     _require_prior_of_codes(job, inputs, earlier)
     if "store" in inputs:
         job.check_codes(_latent_dim(inputs["store"], earlier))
+
+
+def _require_images_of_stores(data: DataConfig, inputs: Inputs, earlier: Earlier, catalog: Catalog) -> None:
+    """Raise StoreError if the codes of an earlier step stand for other images than the step works on."""
+    for source in _of("store", inputs):
+        made = earlier[source.step].data if source.step else None
+        if made and not _same_images(made, data, catalog):
+            raise StoreError(
+                f"the step {source.step} makes codes of {_named(made)}, this one works on {_named(data)}: "
+                "name the same images with data in both"
+            )
+
+
+def _same_images(one: DataConfig, other: DataConfig, catalog: Catalog) -> bool:
+    """Whether two configs select the same images, as far as that is known before they are prepared."""
+    whole = [each.model_copy(update={"max_images": None, "on_error": "stop"}) for each in (one, other)]
+    if catalog.key(whole[0]) != catalog.key(whole[1]):
+        return False
+    counts = catalog.count(one), catalog.count(other)
+    return None in counts or counts[0] == counts[1]
+
+
+def _named(data: DataConfig) -> str:
+    images = f"{data.max_images:,} of " if data.max_images else ""
+    return f"{images}{data.source} {data.split} at {data.size} pixels"
 
 
 def generator_of(source: Input, earlier: Earlier) -> tuple[GeneratorConfig, DataConfig | None]:

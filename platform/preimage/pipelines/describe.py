@@ -53,6 +53,8 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         yield key, f"from the step {each.step}" if each.step else each.folder.uri
     if step.data:
         yield "images", _images(plan, step.data)
+    if step.hidden:
+        yield "not used", f"the pipeline's {_named(step.hidden)}: this step has the images of its generator"
     if not step.is_done:
         yield "workers", _workers(step)
         counts = cost_of(plan, [step])
@@ -63,11 +65,15 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
 def _images(plan: Plan, data: DataConfig) -> str:
     count = plan.catalog.count(data)
     text = f"{count:,} of " if count else ""
-    text += f"{data.source} {data.split}, {data.channels} x {data.size} x {data.size}"
+    text += f"{_named(data)}, {data.channels} x {data.size} x {data.size}"
     if plan.catalog.is_prepared(data):
         return text + ", prepared"
     ready = data.path or found(data.source)
     return text + (f", to be prepared from {ready}" if ready else ", to be downloaded and prepared")
+
+
+def _named(data: DataConfig) -> str:
+    return f"{data.source} {data.split}"
 
 
 def _workers(step: PlannedStep) -> str:
@@ -107,14 +113,16 @@ def _tables(plan: Plan) -> Iterator[str]:
 
 
 def _products(outcome: Outcome) -> list[tuple[str, str]]:
-    return [(PRODUCTS[name].title, address) for name, address in outcome.products.items()]
+    named = ((name.rpartition("."), address) for name, address in outcome.products.items())
+    return [(f"{step} {PRODUCTS[name].title}".strip(), address) for (step, _, name), address in named]
 
 
 def _next(spec: Spec, outcome: Outcome) -> Iterator[tuple[str, str]]:
     results = results_option(spec.results)
     if spec.tracking.here.uri == "local":
         yield f"preimage ui{results}", "see the run in MLflow"
-    if store := outcome.products.get("store"):
+    stores = [address for name, address in outcome.products.items() if name.endswith("store")]
+    for store in stores[-1:]:
         yield f"preimage store show {store}", "show what the latent store holds"
         yield f"preimage store verify {store}", "check every byte of it"
     if outcome.job == "train-gan":

@@ -1,5 +1,6 @@
 """Run a plan: each step in its own folder, recorded by the tracker, skipped if it is done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,17 +144,21 @@ def _outcome(step: PlannedStep, result: Result, run_id: str | None) -> Outcome:
 
 
 def _pipeline_outcome(plan: Plan, outcomes: dict[str, Outcome], run_id: str | None) -> Outcome:
-    """A pipeline's outcome: what all steps made. Of equal names, the later step's counts."""
-    parts = outcomes.values()
+    """A pipeline's outcome: what all steps made, each name after its step's."""
     return Outcome(
         job="pipeline",
         name=plan.spec.name,
         run=plan.run.name,
         fingerprint=plan.fingerprint,
-        metrics={name: value for each in parts for name, value in each.metrics.items()},
+        metrics=_by_step({step: each.metrics for step, each in outcomes.items()}),
         folder=plan.run.folder.uri,
-        products={name: address for each in parts for name, address in each.products.items()},
-        figures={name: path for each in parts for name, path in each.figures.items()},
+        products=_by_step({step: each.products for step, each in outcomes.items()}),
+        figures=_by_step({step: each.figures for step, each in outcomes.items()}),
         mlflow_run_id=run_id,
         steps={name: each.plain() for name, each in outcomes.items()},
     )
+
+
+def _by_step(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One mapping of several, by `<step>.<name>`."""
+    return {f"{step}.{name}": value for step, part in parts.items() for name, value in part.items()}

@@ -31,11 +31,12 @@ def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -
     steps: dict[str, PlannedStep] = {}
     for name, job in spec.steps.items():
         try:
-            catalog.count(job.own_data)
+            for each in (job.own_data, spec.data):
+                catalog.count(each)
             if job.resources.backend == "local":
                 job.resources.device()  # raises if it requires a GPU that is not there
             job.check(catalog)
-            steps[name] = _plan_step(name, job, steps, root / "runs", fresh, catalog)
+            steps[name] = _plan_step(name, job, steps, root / "runs", fresh, catalog, spec.data)
         except PreimageError as error:
             raise type(error)(f"step {name}: {error}" if spec.is_pipeline else str(error)) from error
     planned = tuple(steps.values())
@@ -58,19 +59,30 @@ def skip_rounds(plan: Plan) -> Plan:
         elif skip & {each.step for each in step.inputs.values()}:
             job = without(step.job, skip)
             earlier = {key: each for key, each in steps.items() if key != name}
-            steps[name] = _plan_step(name, job, earlier, plan.root / "runs", plan.fresh, plan.catalog)
+            runs, shared = plan.root / "runs", plan.spec.data
+            steps[name] = _plan_step(name, job, earlier, runs, plan.fresh, plan.catalog, shared)
     return replace(plan, steps=tuple(steps.values()))
 
 
 def _plan_step(
-    name: str, job: Job, earlier: Earlier, runs: Folder, fresh: bool, catalog: Catalog
+    name: str,
+    job: Job,
+    earlier: Earlier,
+    runs: Folder,
+    fresh: bool,
+    catalog: Catalog,
+    shared: DataConfig | None,
 ) -> PlannedStep:
+    """shared: the pipeline's images."""
     inputs = {key: _input(named, earlier, runs) for key, named in references(job).items()}
+    if may_share_images(job) and not _images_of_generators(inputs, earlier):
+        job = job.model_copy(update={"data": shared})
     data = _data(job, inputs, earlier)
-    require_compatible(job, inputs, earlier)
+    hidden = shared if may_share_images(job) and data != shared else None
+    require_compatible(job, inputs, data, earlier, catalog)
     fingerprint = _fingerprint(job, inputs, data, catalog)
     run = _run_folder(runs, job.job, fingerprint, fresh)
-    return PlannedStep(name, job, fingerprint, run, _state(run, job), inputs, data)
+    return PlannedStep(name, job, fingerprint, run, _state(run, job), inputs, data, hidden)
 
 
 def _input(named: Reference, earlier: Earlier, runs: Folder) -> Input:
@@ -85,22 +97,31 @@ def _data(job: Job, inputs: dict[str, Input], earlier: Earlier) -> DataConfig | 
 
     Raises GeneratorError if a generator makes images of another shape, and what `check_generator` raises.
     """
-    own = job.own_data
-    if "generator" not in inputs:
-        several = [each for each in inputs.values() if each.product == "generator"]
-        return own or (generator_of(several[0], earlier)[1] if several else None)
-    model, trained_on = generator_of(inputs["generator"], earlier)
-    if own:
-        require_images(model, own.size, own.channels)
-    job.check_generator(model)
-    return own or trained_on
+    data = job.own_data or _images_of_generators(inputs, earlier)
+    if "generator" in inputs:
+        model, _ = generator_of(inputs["generator"], earlier)
+        if data:
+            require_images(model, data.size, data.channels)
+        job.check_generator(model)
+    return data
+
+
+def may_share_images(job: Job) -> bool:
+    """Whether a job has a key for images and leaves it out."""
+    return "data" in type(job).model_fields and job.own_data is None
+
+
+def _images_of_generators(inputs: dict[str, Input], earlier: Earlier) -> DataConfig | None:
+    """The images that the first of a step's generators was or will be trained on."""
+    generators = [each for each in inputs.values() if each.product == "generator"]
+    return generator_of(generators[0], earlier)[1] if generators else None
 
 
 def _fingerprint(job: Job, inputs: dict[str, Input], data: DataConfig | None, catalog: Catalog) -> str:
     """Of what decides a run's result: the job without its resources, its inputs and its images. Inputs and
     images count by their content, not by their names."""
     images = images_named(job)
-    settings = _without(job.model_dump(mode="json", exclude={"resources"}), {*images, *inputs})
+    settings = _without(job.model_dump(mode="json", exclude={"resources", "data"}), {*images, *inputs})
     identity: dict[str, Any] = {
         "job": settings,
         "inputs": {key: each.fingerprint for key, each in inputs.items()},

@@ -26,7 +26,9 @@ class PlannedStep:
     state: State
     inputs: dict[str, Input] = field(default_factory=dict)
     data: DataConfig | None = None
-    """The images that it works on: its own, or those of its generator."""
+    """The images that it works on: its own, or those of its generator, or those of the pipeline."""
+    hidden: DataConfig | None = None
+    """The pipeline's images, where those of the generator are used instead."""
 
     @property
     def is_done(self) -> bool:

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 from preimage.jobs.base import Job
 from preimage.pipelines.plan import Earlier, PlannedStep
-from preimage.specs.rounds import Rounds, with_names
+from preimage.specs.rounds import Rounds
+from preimage.specs.step_runs import with_names
 
 
 def skipped(rounds: Rounds | None, steps: Earlier) -> Set[str]:

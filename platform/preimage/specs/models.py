@@ -19,6 +19,18 @@ SECTIONS = ("steps", "repeat", "finally")
 """Keys of a pipeline that hold steps, in the order they run."""
 
 
+SEEDS_SCHEMA = {
+    "title": "Seeds",
+    "description": "Run the step once for each of these seeds, as <step>-<seed>; 3 means 1, 2 and 3. In a "
+    "list its name stands for all its runs; elsewhere, in a step with the same seeds, for the same seed's.",
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 1000},
+        {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": True},
+    ],
+}
+"""A key of a pipeline's steps."""
+
+
 class SpecKeys(Config):
     """The keys of a whole spec file beside those of its job."""
 
@@ -40,8 +52,8 @@ class Pipeline(SpecKeys):
     resources: Resources = Resources()
     """For every step; a step's own settings override these."""
     data: DataConfig | None = None
-    """The images of every step that requires some, such as a training run. A step's own `data` replaces them;
-    without a `source` it changes single keys."""
+    """The images of every step that requires some, such as a training run, and of a step whose generator does
+    not know its own. A step's own `data` replaces them; without a `source` it changes single keys."""
     store: str | None = None
     """The latent store of every step that requires one and names none: a run's name or a folder."""
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -112,12 +124,22 @@ def schema() -> dict[str, Any]:
     for job in JOBS.values():  # a step may inherit its images and its store from the pipeline
         step = made["$defs"][job.__name__]
         step["required"] = [key for key in step.get("required", []) if key not in ("data", "store")]
+        step["properties"]["seeds"] = SEEDS_SCHEMA
+        _allow_single_keys(step["properties"].get("data", {}))
+    made["$defs"]["DataKeys"] = made["$defs"]["DataConfig"] | {"required": [], "title": "DataKeys"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A Preimage spec",
         "oneOf": choices,
         "$defs": made["$defs"],
     }
+
+
+def _allow_single_keys(data: dict[str, Any]) -> None:
+    """A step's `data` may change single keys of the images that it would use otherwise."""
+    for each in (data, *data.get("anyOf", [])):
+        if each.get("$ref") == "#/$defs/DataConfig":
+            each["$ref"] = "#/$defs/DataKeys"
 
 
 def _with_job_required(model: type[BaseModel], kind: str, what: str = "") -> type[BaseModel]:

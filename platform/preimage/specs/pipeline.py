@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from preimage.data.config import DataConfig
 from preimage.jobs.base import Job
 from preimage.jobs.references import references
 from preimage.jobs.registry import JOBS
 from preimage.specs import overrides
 from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, around, job_spec
-from preimage.specs.rounds import Rounds, redirected, rounds_of, written_out
+from preimage.specs.rounds import Rounds, rounds_of
+from preimage.specs.step_runs import StepRun, redirected, written_out
 from preimage.specs.validation import Mistake, check, unknown
 from preimage.specs.validation import Path as Place
 from preimage.storage.address import results_root
@@ -35,6 +37,8 @@ class Spec:
     is_pipeline: bool
     rounds: Rounds | None = None
     """The rounds of a pipeline that repeats some of its steps."""
+    data: DataConfig | None = None
+    """A pipeline's images, for a step that names none and whose generator does not know its own."""
 
     @property
     def around(self) -> dict[str, Any]:
@@ -44,6 +48,8 @@ class Spec:
     def resolved(self) -> dict[str, Any]:
         """The whole spec as plain values, to store and load again."""
         head = {"name": self.name} | self.around
+        if self.data:
+            head["data"] = self.data.model_dump(mode="json")
         if self.rounds:
             return head | self.rounds.written
         jobs = {name: job.model_dump(mode="json") for name, job in self.steps.items()}
@@ -77,34 +83,39 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
         head = Pipeline.model_validate({"steps": {}})
     mistakes += _check_defaults(head.defaults)
     inherited = {key: value[key] for key in INHERITED if key in value}
-    order = list(written_out(jobs_in, head.rounds))
+    order, wrong = written_out(jobs_in, head.rounds)
+    mistakes += wrong
     names = [each.name for each in order]
     mistakes += [
         (
             (each.section, each.step),
-            f"round {each.round} of it is named {each.name!r}, like another step: rename one of them",
+            f"a run of it is named {each.name!r}, like another step: rename one of them",
         )
         for each in order
         if names.count(each.name) > 1
     ]
     jobs: dict[str, Job] = {}
-    versions: dict[str, list[str]] = {}
+    versions: dict[str, list[StepRun]] = {}
     plain: dict[str, dict[str, Any]] = {section: {} for section in jobs_in}
     for each in order:
         place = (each.section, each.step)
-        job, wrong = _step(each.step, _inherit(each.body, inherited, head.defaults), place)
+        base = _images_of_generator(each.body, versions, jobs) or inherited.get("data")
+        body = _inherit(each.body, inherited | ({"data": base} if base else {}), head.defaults)
+        job, wrong = _step(each.step, body, place)
         if job:
-            plain[each.section][each.step] = job.model_dump(mode="json")
-            job = redirected(job, versions, each.section)
+            plain[each.section][each.step] = each.plain(job)
+            job, ambiguous = redirected(job, versions, each)
+            wrong += [((*place, *key.split(".")), problem) for key, problem in ambiguous]
             later = {other.step for other in order} - versions.keys()
             wrong += _check_references(job, place, each.name, [*names, *later], jobs)
             jobs[each.name] = job
-        versions.setdefault(each.step, []).append(each.name)
+        versions.setdefault(each.step, []).append(each)
         mistakes += [one for one in wrong if one not in mistakes]
     rounds, wrong = rounds_of(head, order, plain, jobs)
     if mistakes := mistakes + wrong:
         return None, mistakes
-    return Spec(head.name or name, results_root(spec=head.results), head.tracking, jobs, True, rounds), []
+    root = results_root(spec=head.results)
+    return Spec(head.name or name, root, head.tracking, jobs, True, rounds, head.data), []
 
 
 def _step(step: str, body: Any, place: Place) -> tuple[Any, list[Mistake]]:
@@ -113,6 +124,16 @@ def _step(step: str, body: Any, place: Place) -> tuple[Any, list[Mistake]]:
     wrong = [] if named else [(place, rule)]
     job, mistakes = _check_job(body, place)
     return job, [*wrong, *mistakes]
+
+
+def _images_of_generator(
+    body: Any, versions: Mapping[str, list[StepRun]], jobs: Mapping[str, Job]
+) -> dict[str, Any] | None:
+    """The images of the earlier step whose generator a step takes, as plain values, if they are known."""
+    named = body.get("generator") if isinstance(body, dict) else None
+    runs = versions.get(named, []) if isinstance(named, str) else []
+    maker = jobs.get(runs[-1].name) if runs else None
+    return maker.own_data.model_dump(mode="json") if maker and maker.own_data else None
 
 
 def _check_defaults(defaults: Mapping[str, Any]) -> list[Mistake]:
@@ -134,8 +155,7 @@ def _inherit(body: Any, inherited: dict[str, Any], defaults: dict[str, Any]) -> 
     job = JOBS.get(str(body.get("job")))
     fields = job.model_fields if job else {}
     needed = {name for name, field in fields.items() if field.is_required()}
-    inherited = {key: value for key, value in inherited.items() if key not in GIVEN or key in needed}
-    merged = inherited | body
+    merged = {key: value for key, value in inherited.items() if key not in GIVEN or key in needed} | body
     for key in ("resources", "data"):
         own, above = body.get(key), inherited.get(key)
         if isinstance(own, dict) and isinstance(above, dict) and "source" not in own:

@@ -1,25 +1,14 @@
 """Pipelines that repeat steps: their rounds expanded, and what a step's name means in each round."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from preimage.jobs.base import Job
 from preimage.jobs.references import references
 from preimage.specs.models import Pipeline
+from preimage.specs.step_runs import StepRun
 from preimage.specs.validation import Mistake, unknown
-
-
-@dataclass(frozen=True)
-class Round:
-    """One step of a pipeline, in one round."""
-
-    name: str
-    """Its name in the expanded pipeline: <step>-2 in round 2 of `repeat`."""
-    section: str
-    step: str
-    body: Any
-    round: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,47 +25,9 @@ class Rounds:
     """The pipeline's own keys as plain values, before the rounds are expanded."""
 
 
-def written_out(sections: Mapping[str, Mapping[str, Any]], rounds: int) -> Iterator[Round]:
-    """All steps, rounds expanded, in the order they run."""
-    for section, steps in sections.items():
-        times = range(1, rounds + 1) if section == "repeat" else (0,)
-        for number in times:
-            for step, body in steps.items():
-                yield Round(f"{step}-{number}" if number else str(step), section, str(step), body, number)
-
-
-def redirected(job: Job, versions: Mapping[str, Sequence[str]], section: str) -> Job:
-    """A job whose references to earlier steps mean the latest round of those steps.
-
-    versions: the expanded names so far, by step. In `finally` a name in a list stands for all of them.
-    """
-    if section == "steps":
-        return job
-    return with_names(
-        job, versions if section == "finally" else {key: made[-1:] for key, made in versions.items()}
-    )
-
-
-def with_names(job: Job, names: Mapping[str, Sequence[str]]) -> Job:
-    """A job with other names for its steps: in a list all new names of a step, elsewhere the last."""
-    values: Any = job.model_dump(mode="json")
-    for key, name in reversed(references(job).items()):  # from the end, so that list indices stay valid
-        if name in names:
-            *path, last = key.split(".")
-            holder = values
-            for part in path:
-                holder = holder[int(part) if isinstance(holder, list) else part]
-            if isinstance(holder, list):
-                place = int(last)
-                holder[place : place + 1] = names[name]
-            else:
-                holder[last] = names[name][-1]
-    return type(job).model_validate(values)
-
-
 def rounds_of(
     head: Pipeline,
-    order: Sequence[Round],
+    order: Sequence[StepRun],
     plain: dict[str, dict[str, Any]],
     jobs: Mapping[str, Job],
 ) -> tuple[Rounds | None, list[Mistake]]:

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from preimage.random_streams import Stream
 from preimage.training.config import LoopConfig
 from preimage.training.worker import Worker
-from preimage.work.random_streams import Stream
 
 
 @dataclass(frozen=True)

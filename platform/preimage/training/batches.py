@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import DataError
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 
 
 class Batches:

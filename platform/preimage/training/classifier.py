@@ -11,6 +11,7 @@ from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
 from preimage.errors import DataError
 from preimage.models.classifier import Classifier, ClassifierConfig, build_classifier, save_classifier
+from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
@@ -19,7 +20,6 @@ from preimage.training.networks import Networks
 from preimage.training.precision import upcast
 from preimage.training.training import Training
 from preimage.training.worker import Worker
-from preimage.work.random_streams import Stream
 
 METRICS = ("loss", "training_accuracy")
 """What a step records of its batch: the mean cross-entropy, and the fraction classified correctly."""

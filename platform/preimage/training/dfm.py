@@ -14,11 +14,11 @@ from preimage.models.dcgan import layer_shapes
 from preimage.models.denoiser import build_denoiser
 from preimage.objectives.dfm import denoising_loss, feature_loss
 from preimage.objectives.gan import discriminator_loss, generator_loss
+from preimage.random_streams import Stream
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.gan import FROM_SCRATCH, GanAlgorithm, InitFrom, metrics_of
 from preimage.training.precision import upcast
-from preimage.work.random_streams import Stream
 
 METRICS = ("denoising_error", "feature_gap")
 """What a step records beside a GAN's metrics: ||h - r(C(h))||^2 / n of real images, and ||h - r(h)||^2 / n of

@@ -13,13 +13,13 @@ from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
 from preimage.models.prior_folder import load_fitted
 from preimage.objectives.gan import discriminator_loss, generator_loss
+from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.networks import Networks, fixed_samples
 from preimage.training.precision import upcast
 from preimage.training.warm_start import result_of
-from preimage.work.random_streams import Stream
 
 METRICS = ("discriminator_loss", "generator_loss", "real_probability", "generated_probability")
 """What a step records: both losses, and the discriminator's mean D(x) and D(G(z))."""

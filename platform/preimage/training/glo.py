@@ -15,11 +15,11 @@ from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
 from preimage.models.pca import principal_components
 from preimage.objectives.lap1 import lap1
+from preimage.random_streams import Stream, normal
 from preimage.training.algorithm import AlgorithmContext, OwnCodes
 from preimage.training.config import OptimizerConfig
 from preimage.training.networks import Networks, fixed_samples
 from preimage.training.precision import upcast
-from preimage.work.random_streams import Stream, normal
 
 METRICS = ("loss", "code_norm")
 """What a step records: the mean loss of an image, and the mean norm of the batch's codes."""

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from preimage.errors import CheckpointError, PreimageError
 from preimage.latents.priors import Prior
+from preimage.random_streams import Stream
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.nan_check import check_finite
-from preimage.work.random_streams import Stream
 
 
 class Networks:

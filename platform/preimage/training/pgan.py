@@ -10,6 +10,7 @@ from preimage.metrics.distances import energy_distance
 from preimage.models.generator_folder import load_generator
 from preimage.models.pgan import PganConfig, build_code_pair, folded
 from preimage.models.prior_folder import save_prior
+from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.codes import CodeRows, CodeSet
@@ -18,7 +19,6 @@ from preimage.training.gan import GanPair
 from preimage.training.networks import fixed_samples
 from preimage.training.training import Training
 from preimage.training.worker import Worker
-from preimage.work.random_streams import Stream
 
 SCORE = "energy_distance"
 """Recorded at every checkpoint: the distance of its codes from held-out ones."""

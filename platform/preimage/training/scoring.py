@@ -14,9 +14,9 @@ from preimage.latents.priors import Prior
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import class_entropy, class_histogram, frechet_distance, inception_score
 from preimage.models.scorer import ScorerSource
+from preimage.random_streams import Stream
 from preimage.training.moments import over_workers
 from preimage.training.worker import Worker
-from preimage.work.random_streams import Stream
 
 SCORES = {
     "classifier": ("classifier_score", "classifier_frechet_distance", "class_entropy"),

@@ -29,7 +29,7 @@ from preimage.metrics.disagreement import Distance, distances
 from preimage.metrics.pag import PagResult, pag, store_pag
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 
 MIN_CODES = 30
 """A map needs at least so many codes."""

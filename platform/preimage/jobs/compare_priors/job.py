@@ -29,8 +29,8 @@ from preimage.latents.store import Store
 from preimage.metrics.distances import energy_distance
 from preimage.metrics.scores import frechet_distance
 from preimage.models.prior_folder import PriorCard, load_fitted, read_prior_card
+from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
-from preimage.work.random_streams import Stream
 
 FixedPrior = Literal["normal", "uniform"]
 AnyPrior = Annotated[FixedPrior | PriorRef, Field(union_mode="left_to_right")]

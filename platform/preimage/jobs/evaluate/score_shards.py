@@ -22,8 +22,8 @@ from preimage.metrics.duplicates import thumbnails
 from preimage.models.generator_folder import read_card
 from preimage.models.scorer import Scorer, ScorerSource
 from preimage.models.weights import packed
+from preimage.random_streams import Stream
 from preimage.storage.folder import Folder, digest
-from preimage.work.random_streams import Stream
 
 BATCH = 64
 """Images made and scored at a time."""

@@ -12,7 +12,7 @@ from preimage.jobs.base import Context
 from preimage.jobs.landscape.figures import Cell
 from preimage.latents.priors import Normal
 from preimage.models.random_nets import RandomNet, expansivity
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 from preimage.work.trials import Results
 
 RECOVERED = 1e-4

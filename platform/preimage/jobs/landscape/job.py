@@ -19,7 +19,7 @@ from preimage.jobs.landscape.report import NET_METRICS, TITLES, nets_table, summ
 from preimage.latents.priors import Normal
 from preimage.metrics.landscape import Cost, distinct, flat_area, is_minimum, lattice
 from preimage.models.random_nets import Activation, RandomNet, WeightLaw
-from preimage.work.random_streams import Stream
+from preimage.random_streams import Stream
 from preimage.work.trials import Results
 
 KINDS: dict[str, tuple[Activation, WeightLaw]] = {

@@ -24,8 +24,8 @@ from preimage.jobs.random_weights.figures import (
 from preimage.latents.priors import make_prior
 from preimage.models.config import FIRST_SIDE, DcganConfig
 from preimage.models.dcgan import Generator, build_pair
+from preimage.random_streams import Stream, normal
 from preimage.storage.folder import Folder
-from preimage.work.random_streams import Stream, normal
 from preimage.work.trials import Results
 
 SHOWN = 6

@@ -16,7 +16,7 @@ from preimage.training.gan import InitFrom
 
 def _unless_off(given: object) -> object:
     """YAML reads `off` as false."""
-    return None if given is False else given
+    return None if given in (False, "off") else given
 
 
 class TrainDfmJob(GanJob):

@@ -5,7 +5,7 @@ codes of a training run and the codes of its evaluation would make the evaluatio
 """
 
 from enum import Enum, unique
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,9 +23,9 @@ class Key(NamedTuple):
     prefix: tuple[int, ...]
     indices: int = 0
     """How many indices follow: each of their values has draws of its own."""
-    by_counter: bool = False
-    """Whether `uniform` and `normal` draw from it; otherwise a torch.Generator does, and the same key means
-    other numbers."""
+    use: Literal["generator", "counter", "seed"] = "generator"
+    """What takes its seed: a torch.Generator; `uniform` and `normal`; or another stream. The same key means
+    other numbers in each."""
 
 
 @unique
@@ -80,20 +80,20 @@ class Stream(Enum):
     """The seed of an untrained network: number."""
     CALIBRATION = Key((_FAR + 16,))
     """The codes on which an untrained network's BatchNorms take their statistics."""
-    REPEATS = Key((_FAR + 17,), 1)
+    REPEATS = Key((), 1, use="seed")
     """The seed of a repeated comparison: number."""
 
-    GLO_CODES = Key((), by_counter=True)
+    GLO_CODES = Key((), use="counter")
     """GLO's random initial codes."""
-    MASKS = Key((1,), by_counter=True)
+    MASKS = Key((1,), use="counter")
     """Which pixels a random mask shows."""
-    MEASUREMENT_NOISE = Key((2,), by_counter=True)
+    MEASUREMENT_NOISE = Key((2,), use="counter")
     """The noise of a measurement."""
-    REDRAWS = Key((3,), by_counter=True)
+    REDRAWS = Key((3,), use="counter")
     """Components that stochastic clipping draws again."""
-    CONDITIONAL_CODES = Key((4,), by_counter=True)
+    CONDITIONAL_CODES = Key((4,), use="counter")
     """Where the searches for conditional samples start."""
-    UNTRAINED_STARTS = Key((_FAR + 18,), 1, by_counter=True)
+    UNTRAINED_STARTS = Key((_FAR + 18,), 1, use="counter")
     """Where searches through an untrained network start: number."""
 
     def seed(self, seed: int, *indices: int) -> int:
@@ -105,7 +105,7 @@ class Stream(Enum):
 
     def generator(self, seed: int, *indices: int, device: torch.device | str = "cpu") -> torch.Generator:
         """A generator at the beginning of this stream."""
-        assert not self.value.by_counter
+        assert self.value.use == "generator"
         return torch.Generator(device).manual_seed(self.seed(seed, *indices))
 
 

@@ -1,0 +1,59 @@
+"""Addresses that a user gives."""
+
+import pytest
+
+from preimage.errors import StorageError
+from preimage.storage.address import expanded, results_option, results_root
+from preimage.storage.folder import Folder
+
+
+def test_the_results_root_is_what_the_command_says_then_the_spec_then_the_variable(monkeypatch):
+    monkeypatch.delenv("PREIMAGE_RESULTS", raising=False)
+    assert results_root() == "results"
+    monkeypatch.setenv("PREIMAGE_RESULTS", "")
+    assert results_root() == "results"
+    monkeypatch.setenv("PREIMAGE_RESULTS", "/from/variable")
+    assert results_root() == "/from/variable"
+    assert results_root(spec="/from/spec") == "/from/spec"
+    assert results_root("/from/option", "/from/spec") == "/from/option"
+
+
+def test_a_command_names_a_root_only_where_it_would_not_be_found(monkeypatch):
+    monkeypatch.setenv("PREIMAGE_RESULTS", "/from/variable")
+    assert results_option("/from/variable") == ""
+    assert results_option("results") == " --results results"
+    assert results_option("/with space") == " --results '/with space'"
+
+
+def test_home_and_variables_are_filled_in(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WHERE", "deep")
+    assert expanded("~/a") == str(tmp_path / "a")
+    assert expanded("$HOME/${WHERE}/a") == f"{tmp_path}/deep/a"
+    assert expanded("s3://bucket/$WHERE") == "s3://bucket/deep"
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("$NOT_SET_ANYWHERE/a", "names a variable that is not set"),
+        ("s3:/bucket/a", "write s3://bucket/a, or ./s3:/bucket/a if it is a path"),
+        ("file:/a", "write file:///a"),
+        ("  ", "an address is empty"),
+    ],
+)
+def test_what_would_be_a_folder_of_that_name_is_refused(address, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=message):
+        expanded(address)
+    if "$" not in address:
+        with pytest.raises(StorageError, match=message):
+            Folder.at(address)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_meant_has_any_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Folder.at("./s3:/odd").write("a", b"1")
+    assert (tmp_path / "s3:" / "odd" / "a").read_bytes() == b"1"
+    assert Folder.at(f"{tmp_path}/$x").path.endswith("/$x")  # an address of our own, exactly as it was given

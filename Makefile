@@ -30,9 +30,11 @@ test: check
 	$(BIN)/pytest -m "not (ray or mlflow or browser or faults)" --numprocesses 2 --dist loadfile
 	$(BIN)/pytest -m "(ray or mlflow or browser) and not faults"
 
-# Minutes each: nodes, drivers, servers and disks fail on purpose.
+# Minutes each: nodes, drivers, servers and disks fail on purpose. Then what readers make of damaged files.
+faults: export PREIMAGE_TEST_BUDGET ?= whole
 faults: $(READY)
 	$(BIN)/pytest -m faults --timeout 900
+	$(BIN)/pytest tests/security --numprocesses 2 --dist loadfile --timeout 900
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -1,13 +1,13 @@
 """What many tests share: a few prepared digits, and a tiny generator."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
+import budget
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.prepare import prepare
@@ -48,13 +48,16 @@ def folder(tmp_path: Path) -> Folder:
 
 
 @pytest.fixture
-def ray() -> Iterator[None]:
-    """Ray on this machine, for this test alone."""
-    import ray as library
-
+def ray() -> None:
+    """Ray on this machine, started by the first test that needs it and left to the next ones."""
     from preimage.cluster.connect import connect
 
-    library.shutdown()
+    assert "RAY_ADDRESS" not in os.environ, "a cluster of another test is still there"
     connect()
-    yield
-    library.shutdown()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the longest tests out of a small budget."""
+    long = [] if budget.WHOLE else [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)

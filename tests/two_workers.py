@@ -1,5 +1,6 @@
 """Work for real processes that form a process group: they must find it by its module's name."""
 
+import multiprocessing
 import os
 import tempfile
 import time
@@ -131,7 +132,9 @@ def train_or_stop(worker, training):
 
 def many(workers, work, *arguments):
     """Run work(worker, *arguments) in so many processes that form a process group."""
-    start_processes(_enter, (workers, work, arguments, os.getpid()), nprocs=workers, start_method="spawn")
+    multiprocessing.set_forkserver_preload([__name__, "torch._dynamo"])  # imported once, not by each process
+    arguments = (workers, work, arguments, os.getpid())
+    start_processes(_enter, arguments, nprocs=workers, start_method="forkserver")
 
 
 def _enter(rank, workers, work, arguments, parent):

@@ -11,7 +11,7 @@ import yaml
 from faulty import TRAIN, wait_for
 from hosts import HOME, KEY, REPOSITORY, Host, hosts
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.long]
 NODES = ["head", "one", "two"]
 SHARED = "/mnt/preimage"
 FILE = f"{HOME}/cluster-local.yaml"

@@ -174,6 +174,7 @@ def test_relative_results_are_refused_before_anything_is_sent(site):
     assert "would be in the job's own folder" in said
 
 
+@pytest.mark.long
 def test_a_head_that_is_killed_loses_nothing_that_was_made(site, tmp_path):
     """The last test of this file. Everything can be asked while the head is away, and a new one goes on."""
     head, laptop, shared = site

@@ -13,7 +13,7 @@ from preimage.latents.verify import verify
 from preimage.pipelines.execute import execute
 from stores import store_of
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.long]
 AHEAD = 7_200
 STEPS = {
     "train": {

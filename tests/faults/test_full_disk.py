@@ -85,6 +85,7 @@ def test_a_pipeline_says_so_and_goes_on_when_there_is_room(disk, undisturbed, fr
     require_same(plan, undisturbed)
 
 
+@pytest.mark.long
 def test_a_pipeline_on_ray_says_so_too(disk, undisturbed, ray):
     """A worker meets the full disk, and Ray's own files lie there as well."""
     plan = planned(disk.folder / "results", STEPS, backend="ray")

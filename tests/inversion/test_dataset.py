@@ -1,18 +1,15 @@
 """Inverting a whole dataset: each image once, whatever dies on the way."""
 
 import math
-import subprocess
-import sys
 
 import duckdb
 import psutil
 import pytest
 import torch
-import yaml
 from PIL import Image
 from torch import nn
 
-from faulty import INVERT, TRAIN, kill, meanwhile, planned, wait_for
+from faulty import INVERT, TRAIN, kill, meanwhile, planned
 from preimage.cli.store import verify as verify_command
 from preimage.errors import InversionError
 from preimage.inversion.dataset import Inverter, part_rows
@@ -175,37 +172,9 @@ def parts_of(plan):
     return [name for name in plan.steps[1].run.product("store").names() if name.startswith("part-")]
 
 
-def begin(plan, tmp_path):
-    file = tmp_path / "spec.yaml"
-    file.write_text(yaml.safe_dump(plan.spec.resolved(), sort_keys=False))
-    return [sys.executable, "-m", "preimage", "run", str(file)]
-
-
 @pytest.mark.ray
-def test_a_killed_driver_leaves_finished_parts_which_are_not_done_again(undisturbed, tmp_path):
-    plan = planned(tmp_path, SLOW, backend="ray", workers=2)
-    command = begin(plan, tmp_path)
-    driver = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    wait_for(lambda: len(parts_of(plan)) >= 5, 120)
-    driver.kill()
-    driver.wait()
-    store = plan.steps[1].run.product("store")
-    half = verify_refuses(store)
-    kept = {name: (store.local / name).stat().st_mtime_ns for name in parts_of(plan)[:3]}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    assert "is incomplete" in half
-    assert all((store.local / name).stat().st_mtime_ns == when for name, when in kept.items())
-    assert verify(store).count == 400
-    assert Store.open(store).fingerprint == undisturbed
-
-
-def verify_refuses(store):
-    with pytest.raises(Exception, match="is incomplete") as caught:
-        verify(store)
-    return str(caught.value)
-
-
-@pytest.mark.ray
+@pytest.mark.faults
+@pytest.mark.long
 def test_a_killed_actor_is_replaced(ray, undisturbed, tmp_path):
     plan = planned(tmp_path, SLOW, backend="ray", workers=2)
 
@@ -226,31 +195,3 @@ def test_a_killed_actor_is_replaced(ray, undisturbed, tmp_path):
     assert killed, "no actor was found to kill"
     assert verify(plan.steps[1].run.product("store")).count == 400
     assert store_of(plan.steps[1].run).fingerprint == undisturbed
-
-
-@pytest.mark.ray
-def test_a_killed_node_takes_no_image_with_it(undisturbed, tmp_path):
-    import ray as library
-    from ray.cluster_utils import Cluster
-
-    library.shutdown()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    try:
-        node = cluster.add_node(num_cpus=1)
-        library.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-        plan = planned(tmp_path, SLOW, backend="ray", workers=2)
-
-        def kill_node() -> bool:
-            if len(parts_of(plan)) < 4:
-                return False
-            cluster.remove_node(node, allow_graceful=False)
-            return True
-
-        with meanwhile(kill_node) as killed:
-            execute(plan)
-        assert killed, "the inversion was over before the node could be killed"
-        assert verify(plan.steps[1].run.product("store")).count == 400
-        assert store_of(plan.steps[1].run).fingerprint == undisturbed
-    finally:
-        library.shutdown()
-        cluster.shutdown()

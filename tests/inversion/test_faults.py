@@ -15,6 +15,7 @@ import yaml
 
 from faulty import INVERT, TRAIN, meanwhile, planned, wait_for
 from nodes import Stopwatch, alive, nodes, workers_on
+from preimage.errors import StoreError
 from preimage.latents.store import Store
 from preimage.latents.verify import verify
 from preimage.pipelines.execute import execute
@@ -61,6 +62,7 @@ def require_whole(plan, undisturbed):
     assert store.fingerprint == undisturbed
 
 
+@pytest.mark.long
 def test_a_slow_node_gets_fewer_parts(cluster, undisturbed, tmp_path):
     """Its actor is stopped for nine tenths of the time."""
     _, _, other = cluster
@@ -116,6 +118,8 @@ def test_a_killed_driver_leaves_a_cluster_that_goes_on(cluster, undisturbed, tmp
     )
     kept = {name: store_of(plan).modified_ms(name) for name in parts_of(plan)}
     assert len(kept) < 25
+    with pytest.raises(StoreError, match="is incomplete"):
+        verify(store_of(plan))
     again = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     watch.when("parts were made again", lambda: len(parts_of(plan)) > len(kept))
     assert again.wait() == 0

@@ -1,7 +1,6 @@
 """What strangers do to files: bytes cut and flipped, values in others' places; and what may come of it."""
 
 import copy
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,14 +10,12 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+import budget
 from preimage.errors import PreimageError
 
-EXAMPLES = int(os.environ.get("PREIMAGE_FUZZ", "0"))
-"""How many examples a reader is given; without it few, and the same ones every time."""
-
 FUZZ = settings(
-    max_examples=EXAMPLES or 30,
-    derandomize=not EXAMPLES,
+    max_examples=300 if budget.WHOLE else 30,
+    derandomize=not budget.WHOLE,  # with a small budget the same few every time
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -131,6 +131,7 @@ def cluster() -> Iterator[list]:
             yield made
 
 
+@pytest.mark.long
 def test_a_slow_node_makes_a_training_slow_and_no_more(cluster, training, undisturbed, tmp_path):
     """Its worker stands still for four fifths of the time; nobody takes it for dead."""
     over = threading.Event()
@@ -150,6 +151,7 @@ def test_a_slow_node_makes_a_training_slow_and_no_more(cluster, training, undist
     require_same(training, undisturbed)
 
 
+@pytest.mark.long
 def test_a_worker_that_never_answers_again_is_given_up(cluster, training, undisturbed, tmp_path):
     """Frozen, as by a machine that swaps or a debugger: found by Ray's health check, here after 10 s."""
     with trained(training, TWO, tmp_path) as watch:
@@ -166,6 +168,7 @@ def test_a_worker_that_never_answers_again_is_given_up(cluster, training, undist
     require_same(training, undisturbed)
 
 
+@pytest.mark.long
 def test_a_worker_that_is_stuck_is_given_up_by_the_others(
     cluster, training, undisturbed, tmp_path, monkeypatch
 ):

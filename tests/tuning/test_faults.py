@@ -30,6 +30,7 @@ def table_of(plan):
     return plan.run.figures.read("table.md").decode()
 
 
+@pytest.mark.long
 def test_a_study_one_of_whose_nodes_dies_ends_as_an_undisturbed_one(monkeypatch, tmp_path):
     """Two nodes for trials, chosen by TPE and given up by ASHA; one is killed at work, as by a power cut."""
     undisturbed = planned(LEARNING_RATES, tmp_path / "undisturbed", *LONGER)

@@ -54,6 +54,7 @@ def test_a_study_whose_driver_was_killed_ends_as_an_undisturbed_one(undisturbed,
 
 
 @pytest.mark.faults
+@pytest.mark.long
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(ray, tmp_path):
     longer = ["trial.training.total_images=24000", "trial.training.checkpoint_every=2400"]
     spec = GRID | {"space": {"model.kernel_size": {"choice": [3, 4]}}}
@@ -75,6 +76,8 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(ray, tmp_path):
     assert outcome.metrics["complete"] == 2
 
 
+@pytest.mark.faults
+@pytest.mark.long
 def test_trials_of_two_workers_never_wait_for_each_other(ray, tmp_path):
     """On two cores: no more trials at once than there is room for, each with both its workers, on Ray Train
     for the training and as tasks for the inversion."""

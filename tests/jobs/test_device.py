@@ -10,6 +10,7 @@ from preimage.cluster.connect import require
 from preimage.config import Resources
 from preimage.errors import PreimageError
 from preimage.jobs.registry import JOBS
+from preimage.pipelines.describe import describe
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan
 from preimage.specs.load import loads
@@ -141,6 +142,20 @@ def test_a_trial_in_one_process_has_the_gpu_that_was_reserved_for_it(cuda):
         assert step.resources.device().type == device
 
 
+def test_a_run_that_resumes_on_another_device_says_so(tmp_path, caplog, monkeypatch):
+    text = f"{{job: pca, data: {DATA}, latent_dim: 2, results: {tmp_path}/results, tracking: {{uri: none}}}}"
+    plan = make_plan(loads(text, "spec", "spec", None, ["resources.backend=local"]))
+    assert "this process, on the CPU" in str(describe(plan))
+    execute(plan)
+    run = plan.steps[0].run
+    assert run.device() == "cpu"
+    run.compute_on("cuda")
+    run.folder.remove("outcome.json")
+    execute(plan)
+    assert "was begun on the GPU and resumes on the CPU" in caplog.text
+    assert run.device() == "cpu"
+
+
 def test_on_a_mac_it_is_said_that_the_cpu_is_used(monkeypatch, caplog):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert Resources().device() == torch.device("cpu")
@@ -170,7 +185,9 @@ def test_every_job_asks_for_its_device_and_computes_there(tmp_path, monkeypatch,
 def _recording(run, current):
     def recorded(self, context):
         current.append(self.job)
-        return run(self, context)
+        result = run(self, context)
+        current.pop()
+        return result
 
     return recorded
 

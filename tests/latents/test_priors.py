@@ -79,3 +79,9 @@ def test_projection_is_the_nearest_code_of_the_ball(values):
 def test_gradients_of_a_projection_are_those_of_differences():
     z = torch.tensor([[0.2, 0.3], [1.5, -2.0]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(project, z)
+
+
+def test_a_likelihood_is_that_of_the_normal_prior():
+    codes = torch.randn(5, 7, generator=torch.Generator().manual_seed(0))
+    expected = torch.distributions.Normal(0.0, 1.0).log_prob(codes.double()).sum(1)
+    assert torch.allclose(make_prior("normal", 7).log_density(codes), expected, rtol=1e-6)

@@ -106,6 +106,14 @@ def _stderr_closed() -> Iterator[None]:
         os.close(nowhere)
 
 
+def gives_gpus(resources: Resources) -> bool:
+    """Whether the workers get GPUs on the cluster as it is now."""
+    import ray
+
+    enough = ray.cluster_resources().get("GPU", 0) >= resources.needed
+    return enough if resources.gpu == "auto" else resources.gpu
+
+
 def require(resources: Resources) -> Resources:
     """What each worker gets: with a GPU, or without.
 
@@ -117,7 +125,7 @@ def require(resources: Resources) -> Resources:
 
     has = ray.cluster_resources()
     gpus, cpus = has.get("GPU", 0), has.get("CPU", 0)
-    use_gpu = gpus >= resources.needed if resources.gpu == "auto" else resources.gpu
+    use_gpu = gives_gpus(resources)
     if cpus >= resources.needed * resources.cpus_per_worker and (gpus >= resources.needed or not use_gpu):
         if resources.gpu == "auto" and 0 < gpus < resources.needed:
             log.warning(

@@ -7,6 +7,7 @@ from preimage.data.config import DataConfig
 from preimage.data.sources import found
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary
+from preimage.pipelines.execute import NAMES
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.checkpoints import committed
 from preimage.runs.products import PRODUCTS
@@ -79,7 +80,7 @@ def _named(data: DataConfig) -> str:
 def _workers(step: PlannedStep) -> str:
     resources = step.job.resources
     if resources.backend == "local":
-        return "this process, on " + ("the CPU" if resources.device().type == "cpu" else "its GPU")
+        return f"this process, on the {NAMES[resources.device().type]}"
     gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU if there is one"}[resources.gpu]
     least = f"{resources.min_workers} to " if resources.needed < resources.workers else ""
     return f"{least}{resources.workers}, each with {resources.cpus_per_worker} CPU{gpu}, on Ray"

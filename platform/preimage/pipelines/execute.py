@@ -1,9 +1,11 @@
 """Run a plan: each step in its own folder, recorded by the tracker, skipped if it is done."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from preimage.config import Resources
 from preimage.jobs.base import Context, Result
 from preimage.pipelines.inputs import finished
 from preimage.pipelines.lifecycle import live, register, write_result
@@ -11,7 +13,7 @@ from preimage.pipelines.make_plan import skip_rounds
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.pipelines.progress import Display, Silent
 from preimage.runs.products import PRODUCTS
-from preimage.runs.run_folder import Outcome
+from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs import overrides
 from preimage.tracking.mirror import Follower, Mirror
 from preimage.tracking.open import open_tracker
@@ -35,6 +37,12 @@ def execute(
     tracker = open_tracker(plan.spec.tracking, plan.root)
     execution = _Execution(plan, tracker, display or Silent(), stop_early)
     return execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
+
+
+log = logging.getLogger(__name__)
+
+NAMES = {"cpu": "CPU", "cuda": "GPU"}
+"""Devices, in words."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,10 @@ class _Execution:
 
         def begin() -> None:
             resumes = ", resumes" if step.run.folder.exists("run.json") else ""
-            self._say(step, f"{step.run.name}{resumes}")
+            device = device_of(step.job.resources)
+            self._say(step, f"{step.run.name}{resumes}, on the {NAMES[device]}")
             self._register_step(step)
+            _note_device(step.run, device)
 
         outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make)
         if not made:
@@ -124,6 +134,27 @@ class _Execution:
             address = self.plan.catalog.folder(step.data).uri
             about["dataset"] = {"source": step.data.source, "address": address}
         register(step.run, about, {"name": step.name} | job | spec.around)
+
+
+def device_of(resources: Resources) -> str:
+    """What a job computes on: the type of its device here, or of its workers'."""
+    if resources.backend == "local":
+        return resources.device().type
+    from preimage.cluster.connect import gives_gpus  # imported only if it is needed
+
+    return "cuda" if gives_gpus(resources) else "cpu"
+
+
+def _note_device(run: RunFolder, device: str) -> None:
+    """Warn if a run resumes on another kind of device."""
+    before = run.device()
+    if before not in (None, device):
+        log.warning(
+            "%s was begun on the %s and resumes on the %s: it agrees with an undisturbed run up to rounding",
+            *(run.name, NAMES[str(before)], NAMES[device]),
+        )
+    if before != device:
+        run.compute_on(device)
 
 
 def _outcome(step: PlannedStep, result: Result, run_id: str | None) -> Outcome:

@@ -7,13 +7,14 @@ samples/       grids of samples, named by images seen
 figures/       plots and grids
 generator/     store/     classifier/     prior/     checkpoints/
 progress.json  how far the work is
+device.json    what it is computed on
 outcome.json   the result; written last, so a run that has one is finished
 """
 
 import json
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
@@ -93,6 +94,12 @@ class _Progress(Config):
     time: float
 
 
+class _Device(Config):
+    """device.json."""
+
+    device: Literal["cpu", "cuda"]
+
+
 _OUTCOME = TypeAdapter(Outcome)
 
 
@@ -156,6 +163,14 @@ class RunFolder:
         """The latest progress. Raises StorageError if the file was altered."""
         exists = self.folder.exists("progress.json")
         return read_validated(self.folder, "progress.json", _Progress) if exists else None
+
+    def device(self) -> str | None:
+        """What the run is computed on: `cpu` or `cuda`. Raises StorageError if the file was altered."""
+        exists = self.folder.exists("device.json")
+        return read_validated(self.folder, "device.json", _Device)["device"] if exists else None
+
+    def compute_on(self, device: str) -> None:
+        self.folder.write_json("device.json", {"device": device})
 
     def about(self) -> dict[str, Any]:
         """What run.json holds. Raises StorageError if it is missing or altered."""

@@ -44,7 +44,7 @@ def require_same(plan, undisturbed):
     there, outcome = undisturbed
     assert store_of(plan.steps[1].run).fingerprint == store_of(there.steps[1].run).fingerprint
     assert verify(plan.steps[1].run.product("store")).count == 400
-    assert plan.run.outcome().metrics["pag"] == outcome.metrics["pag"]
+    assert plan.run.outcome().metrics["pag.pag"] == outcome.metrics["pag.pag"]
 
 
 def test_a_shard_with_a_flipped_bit_stops_a_training_before_its_first_step(undisturbed, tmp_path):

@@ -72,7 +72,7 @@ def require_same(plan, undisturbed):
     store = store_of(plan.steps[1].run)
     assert verify(store.folder).count == 400
     assert store.fingerprint == store_of(there.steps[1].run).fingerprint
-    assert plan.run.outcome().metrics["pag"] == outcome.metrics["pag"]
+    assert plan.run.outcome().metrics["pag.pag"] == outcome.metrics["pag.pag"]
 
 
 def test_a_killed_driver_leaves_no_worker_on_a_cluster_that_stays(undisturbed, monkeypatch, tmp_path):

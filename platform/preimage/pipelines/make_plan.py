@@ -31,8 +31,7 @@ def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -
     steps: dict[str, PlannedStep] = {}
     for name, job in spec.steps.items():
         try:
-            for each in (job.own_data, spec.data):
-                catalog.count(each)
+            catalog.count(job.own_data)
             if job.resources.backend == "local":
                 job.resources.device()  # raises if it requires a GPU that is not there
             job.check(catalog)
@@ -76,6 +75,7 @@ def _plan_step(
     """shared: the pipeline's images."""
     inputs = {key: _input(named, earlier, runs) for key, named in references(job).items()}
     if may_share_images(job) and not _images_of_generators(inputs, earlier):
+        catalog.count(shared)
         job = job.model_copy(update={"data": shared})
     data = _data(job, inputs, earlier)
     hidden = shared if may_share_images(job) and data != shared else None

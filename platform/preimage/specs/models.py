@@ -105,8 +105,9 @@ def job_spec(kind: str) -> type[BaseModel]:
     )
 
 
+@cache
 def schema() -> dict[str, Any]:
-    """The JSON Schema of every spec: one job, a pipeline of them, or a study of either."""
+    """The JSON Schema of every spec: one job, a pipeline of them, or a study of either. Not to be changed."""
     step: Any = Annotated[_any_of(JOBS.values()), Field(discriminator="job")]
     steps: Any = (dict[str, step], ...)
     later: Any = (dict[str, step], Field(default_factory=dict))

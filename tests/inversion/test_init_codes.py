@@ -6,7 +6,7 @@ from torch import nn
 
 from preimage.errors import InversionError
 from preimage.inversion import InversionConfig, invert
-from preimage.inversion.init_codes import fit_regression, measure_whitening
+from preimage.inversion.init_codes import fit_regression, init_codes_of, measure_whitening
 from preimage.latents.priors import Normal, Uniform
 from small_nets import Expanding, Linear, seeded
 
@@ -87,3 +87,11 @@ def test_a_generator_that_breaks_for_some_codes_still_gives_starts():
 
     with pytest.raises(InversionError, match="only 0 of"):
         invert(Broken(), torch.zeros(2, 1, 4, 4), prior=Normal(3))
+
+
+def test_every_image_has_a_start_of_its_own_in_every_restart():
+    config, prior, ids = InversionConfig(init_codes="prior"), Normal(3), torch.tensor([4, 9, 2])
+    starts = [init_codes_of(config, prior, ids, seed=1, restart=restart) for restart in range(3)]
+    assert len(torch.cat(starts).unique(dim=0)) == 9
+    alone = init_codes_of(config, prior, ids[1:2], seed=1, restart=2)
+    assert torch.equal(alone, starts[2][1:2]), "whatever is in the batch"

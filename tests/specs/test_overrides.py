@@ -1,7 +1,7 @@
 """What is written is what is meant: overrides by their keys' types, and YAML that reads nothing into text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from preimage.errors import SpecError
@@ -117,6 +117,7 @@ plain = (
 
 
 @given(st.dictionaries(st.sampled_from("abc"), plain | st.lists(plain, max_size=3) | st.sampled_from(ODD)))
+@example({"a": "\x85", "b": "x\u2028y", "c": "\ufeff"})
 def test_what_is_stored_is_read_again_as_it_was(value):
     again = load(dump(value))
     assert again == value

@@ -34,6 +34,11 @@ class Loader(yaml.SafeLoader):
 class Dumper(yaml.SafeDumper):
     """PyYAML's safe dumper, with quotes around any text that it or `Loader` would read as something else."""
 
+    def text_of(self, text: str) -> yaml.ScalarNode:
+        """Text as a scalar. Only in double quotes does PyYAML keep Unicode's own line breaks."""
+        breaks = any(each in text for each in "\x85\u2028\u2029\ufeff")
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if breaks else None)
+
 
 for _tag, _pattern, _first in (
     ("bool", _BOOL, list("tTfF")),
@@ -44,6 +49,7 @@ for _tag, _pattern, _first in (
 ):
     for _class in (Loader, Dumper):
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"({_pattern})$"), _first)
+Dumper.add_representer(str, Dumper.text_of)
 Loader.add_constructor("tag:yaml.org,2002:int", Loader.int_of)
 Dumper.add_implicit_resolver("!leading-zero", re.compile(_LEADING_ZERO.pattern + "$"), _NUMBER)
 

@@ -140,6 +140,9 @@ def test_a_trial_in_one_process_has_the_gpu_that_was_reserved_for_it(cuda):
         (step,) = _in_process(spec, gpu).steps.values()
         assert (step.resources.backend, step.resources.workers) == ("local", 1)
         assert step.resources.device().type == device
+    without = loads(f"{{job: pca, data: {DATA}, resources: {{gpu: false}}}}", "spec", "spec")
+    (step,) = _in_process(without, True).steps.values()
+    assert step.resources.device().type == "cpu", "a step that wants none"
 
 
 def test_a_run_that_resumes_on_another_device_says_so(tmp_path, caplog, monkeypatch):

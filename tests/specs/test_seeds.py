@@ -59,8 +59,11 @@ def test_steps_with_seeds_may_come_before_rounds():
             "'gan' is several runs: name one of gan-1, gan-2, gan-3",
         ),
         ({"gan": GAN | {"seeds": 3, "seed": 1}}, "seed and seeds contradict each other"),
-        ({"gan": GAN | {"seeds": 0}}, "must be 1 to 1000, such as 3 for the seeds 1, 2 and 3, .* but got 0"),
-        ({"gan": GAN | {"seeds": [1, 1]}}, "a list of distinct seeds, but got"),
+        (
+            {"gan": GAN | {"seeds": 0}},
+            "must be a number up to 1000, such as 3 for .* but got 0",
+        ),
+        ({"gan": GAN | {"seeds": [1, 1]}}, "a list of distinct whole numbers, but got"),
         ({"gan": GAN | {"seeds": "three"}}, "but got 'three'"),
         ({"gan-2": GAN}, "a run of it is named 'gan-2', like another step"),
     ],

@@ -53,9 +53,17 @@ def verify(store: StoreArgument, results: RootOption = None) -> None:
 
 
 def _folder(name: str, results: str | None) -> "Folder":
+    from preimage.errors import StoreError
     from preimage.pipelines.inputs import find_run
     from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
-    run = find_run(name, Folder.at(results_root(results)) / "runs")
-    return run.product("store") if run else Folder.at(name)
+    root = Folder.at(results_root(results))
+    run = find_run(name, root / "runs")
+    folder = run.product("store") if run else Folder.at(name)
+    if not folder.exists():
+        raise StoreError(
+            f"{name!r} is neither a run with codes under {root.uri} (others: --results, or PREIMAGE_RESULTS) "
+            "nor a latent store's folder"
+        )
+    return folder

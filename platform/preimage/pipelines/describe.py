@@ -138,4 +138,4 @@ def _next(spec: Spec, outcome: Outcome) -> Iterator[tuple[str, str]]:
     if outcome.job == "invert":
         yield f"preimage run jobs/pag.yaml store={outcome.run}{results}", "measure their prior agreement"
     if outcome.job == "pipeline":
-        yield "preimage run jobs/dcgan.yaml --profile small", "train a DCGAN on Fashion-MNIST"
+        yield f"preimage run jobs/dcgan.yaml --profile small{results}", "train a DCGAN on Fashion-MNIST"

@@ -1,5 +1,6 @@
 """Overrides: dotted keys and YAML values, from a profile or the command line."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any
@@ -29,14 +30,16 @@ def value_of(spec: Mapping[str, Any], path: Path, key: str, text: str) -> Any:
 
     `null` unsets a text that may be missing. Raises SpecError if the value is not YAML.
     """
+    if not text.strip():
+        unset = f": write {key}=null to unset it" if may_be_null(spec, path) else ""
+        raise SpecError(f"{key}= has no value{unset}")
     if takes_text(spec, path):
         return None if text == "null" and may_be_null(spec, path) else text
-    if not text.strip():
-        raise SpecError(f"{key}= has no value: write {key}=null to unset it")
     try:
         return parse_value(text, key)
     except SpecError as error:
-        raise SpecError(f"the override {key}={text}: {str(error).removeprefix(f'{key}: ')}") from error
+        problem = re.sub(rf"^{re.escape(key)}(, line 1)?: ", "", str(error))
+        raise SpecError(f"the override {key}={text}: {problem}") from error
 
 
 def changed(

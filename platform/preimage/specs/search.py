@@ -35,7 +35,8 @@ class Space(Config):
     def _one_kind(self) -> "Space":
         given = [name for name, part in self._kinds().items() if part is not None]
         if len(given) != 1:
-            raise ValueError("needs exactly one of choice, int, uniform, log-uniform")
+            has = f"has {' and '.join(given)}" if given else "has none"
+            raise ValueError(f"needs exactly one of choice, int, uniform, log-uniform, but {has}")
         if self.log and not self.integer:
             raise ValueError("log requires int: write log-uniform for real numbers")
         return self

@@ -123,6 +123,8 @@ def _seeds(section: str, body: Any) -> tuple[list[int], str | None]:
     listed = given if isinstance(given, list) else []
     seeds = [each for each in listed if type(each) is int and 0 <= each <= LARGEST]
     if not seeds or seeds != given or len(set(seeds)) < len(seeds):
-        rule = f"must be 1 to {MOST}, such as 3 for the seeds 1, 2 and 3, or a list of distinct seeds"
-        return [], f"{rule}, but got {given!r}"
+        rule = (
+            f"must be a number up to {MOST}, such as 3 for the seeds 1, 2 and 3, or a list of distinct whole"
+        )
+        return [], f"{rule} numbers, but got {given!r}"
     return seeds, None

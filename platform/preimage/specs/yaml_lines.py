@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from preimage.errors import SpecError
-from preimage.storage.plain_yaml import Loader, load, require_one_reading
+from preimage.storage.plain_yaml import AmbiguousNumber, Loader, load, require_one_reading
 
 Path = tuple[str | int, ...]
 
@@ -60,7 +60,7 @@ def _read(text: str, name: str) -> tuple[Any, dict[Path, int], list[str]]:
     try:
         node = yaml.compose(text, Loader=Loader)
         if node is not None:
-            _walk(node, (), lines, duplicates)  # first, so that nothing too large is built
+            _walk(node, (), lines, duplicates, name)  # first, so that nothing too large is built
         return load(text), lines, duplicates
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
@@ -69,14 +69,17 @@ def _read(text: str, name: str) -> tuple[Any, dict[Path, int], list[str]]:
         raise SpecError(f"{name}: this is not YAML: {error}") from error
 
 
-def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], duplicates: list[str]) -> None:
+def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], duplicates: list[str], name: str) -> None:
     lines.setdefault(path, node.start_mark.line + 1)
     if len(path) > DEEPEST or len(lines) > LARGEST:
         raise ValueError(f"more than {LARGEST:,} values, or nested more than {DEEPEST} deep")
     if node.tag.endswith(":int") and len(node.value) > LONGEST:
         raise ValueError(f"line {node.start_mark.line + 1}: a number has {len(node.value):,} digits")
     if isinstance(node, yaml.ScalarNode):
-        require_one_reading(node)
+        try:
+            require_one_reading(node)
+        except AmbiguousNumber as error:
+            raise SpecError(f"{name}, line {node.start_mark.line + 1}: {error}") from error
     if isinstance(node, yaml.MappingNode):
         for key, child in node.value:
             line = key.start_mark.line + 1
@@ -87,7 +90,7 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int], duplicates: list[
                 duplicates.append(f"line {line}: duplicate key {key.value!r}, first in line {lines[place]}")
                 continue
             lines[place] = line
-            _walk(child, place, lines, duplicates)
+            _walk(child, place, lines, duplicates, name)
     elif isinstance(node, yaml.SequenceNode):
         for i, child in enumerate(node.value):
-            _walk(child, (*path, i), lines, duplicates)
+            _walk(child, (*path, i), lines, duplicates, name)

@@ -20,6 +20,10 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _NUMBER = list("-+0123456789.")
 
 
+class AmbiguousNumber(Exception):
+    """A number in YAML that means another one to other readers."""
+
+
 class Loader(yaml.SafeLoader):
     """PyYAML's safe loader, with YAML 1.2's reading of what is not in quotes."""
 
@@ -65,10 +69,9 @@ def dump(value: Any) -> str:
 
 
 def require_one_reading(node: yaml.ScalarNode) -> None:
-    """Raise ValueError for a number that YAML's versions read as different numbers."""
+    """Raise AmbiguousNumber for a number that YAML's versions read as different numbers."""
     if node.style is None and _LEADING_ZERO.fullmatch(node.value):
         plain = node.value.replace("_", "").lstrip("+-0") or "0"
-        raise ValueError(
-            f"line {node.start_mark.line + 1}: {node.value} is octal to some readers: write {plain}, or "
-            f"'{node.value}' in quotes if it is text"
+        raise AmbiguousNumber(
+            f"{node.value} is octal to some readers: write {plain}, or '{node.value}' in quotes if it is text"
         )

@@ -40,7 +40,7 @@ SPEC = TRAIN | {
 }
 
 
-@pytest.fixture(scope="module", params=["newer", "older"])
+@pytest.fixture(scope="module", params=["newer", pytest.param("older", marks=pytest.mark.long)])
 def head(request, tmp_path_factory):
     """A head without a CPU; its autoscaler, Ray's present or earlier one, can add two nodes of two."""
     shared = tmp_path_factory.mktemp("shared")

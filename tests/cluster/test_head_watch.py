@@ -20,6 +20,7 @@ time.sleep(600)
 
 
 @pytest.mark.faults
+@pytest.mark.long
 def test_a_driver_whose_head_is_killed_says_so_before_it_ends(monkeypatch):
     import ray
 

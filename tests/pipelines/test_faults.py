@@ -75,6 +75,7 @@ def require_same(plan, undisturbed):
     assert plan.run.outcome().metrics["pag.pag"] == outcome.metrics["pag.pag"]
 
 
+@pytest.mark.long
 def test_a_killed_driver_leaves_no_worker_on_a_cluster_that_stays(undisturbed, monkeypatch, tmp_path):
     """In its training; then the same command again, on the same cluster."""
     with nodes(monkeypatch, [1, 1]) as (_, head, other):

@@ -67,6 +67,7 @@ GLO = {
 
 
 @pytest.mark.faults
+@pytest.mark.long
 def test_glo_on_two_workers_with_one_killed_then_one_is_glo_on_one(ray, tmp_path):
     """The curve, the codes and the store of an undisturbed training on one worker, up to rounding."""
     whole = planned(tmp_path / "whole", {"glo": GLO})

@@ -36,6 +36,7 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.faults
+@pytest.mark.long
 def test_a_study_whose_driver_was_killed_ends_as_an_undisturbed_one(undisturbed, tmp_path):
     plan = planned(LEARNING_RATES, tmp_path / "results", ON_RAY, "parallel=2")
     file = tmp_path / "tiny.yaml"

@@ -2,13 +2,11 @@
 
 import os
 import signal
-import time
 from functools import partial
 
 import pytest
 import torch
 
-from faulty import kill, meanwhile
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import DataError, PreimageError
@@ -98,30 +96,7 @@ def test_on_ray_the_same_results_and_a_failure_is_one_message(ray, folder):
 
 
 @pytest.mark.ray
-def test_a_trial_whose_worker_is_killed_is_done_again(ray, folder):
-    def work(number, device):
-        marks = folder / "marks"
-        again = marks.exists(str(number))
-        marks.write(str(number), str(os.getpid()).encode())
-        if number == 3 and not again:
-            time.sleep(120)  # until it is killed
-        return {"square": torch.tensor(float(number**2)), "again": torch.tensor(again)}
-
-    def kill_worker() -> bool:
-        marks = folder / "marks"
-        if not marks.exists("3"):
-            return False
-        kill(int(marks.read("3")))
-        return True
-
-    with meanwhile(kill_worker) as killed:
-        results = context(folder, backend="ray", workers=2).run_trials(TRIALS, work, "")
-    assert killed
-    assert squares(results) == {"two": 4, "three": 9, "five": 25}
-    assert results["three"]["again"]
-
-
-@pytest.mark.ray
+@pytest.mark.faults
 def test_workers_that_keep_dying_are_one_message(ray, folder):
     def work(number, device):
         os.kill(os.getpid(), signal.SIGKILL)

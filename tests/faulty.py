@@ -5,9 +5,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import yaml
 
 from preimage.pipelines.make_plan import make_plan
@@ -68,6 +69,15 @@ def meanwhile(act: Callable[[], bool], every: float = 0.05) -> Iterator[list[boo
     finally:
         over.set()
         thread.join(timeout=10)
+
+
+def processes_below(parent: psutil.Process, named: str) -> list[psutil.Process]:
+    """Those whose command line holds a word. Ray's dead workers stay for a while, as zombies without one."""
+    found = []
+    for each in parent.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            found += [each] if named in " ".join(each.cmdline()) else []
+    return found
 
 
 def kill(pid: int) -> None:

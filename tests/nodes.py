@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 
-from faulty import wait_for
+from faulty import processes_below, wait_for
 from preimage.cluster.connect import QUIET
 
 
@@ -40,14 +40,7 @@ def nodes(monkeypatch, cpus: list[int]) -> Iterator[list]:
 def workers_on(node: Any, named: str = "ray::") -> list[psutil.Process]:
     """The worker processes of a node, whose titles Ray gives them by what they do."""
     raylet = node.all_processes["raylet"][0].process
-    found = []
-    for each in psutil.Process(raylet.pid).children(recursive=True):
-        try:
-            if named in " ".join(each.cmdline()):
-                found.append(each)
-        except psutil.NoSuchProcess:
-            continue
-    return found
+    return processes_below(psutil.Process(raylet.pid), named)
 
 
 def alive() -> int:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from faulty import INVERT, TRAIN, kill, meanwhile, planned
+from faulty import INVERT, TRAIN, kill, meanwhile, planned, processes_below
 from preimage.cli.store import verify as verify_command
 from preimage.errors import InversionError
 from preimage.inversion.dataset import Inverter, part_rows
@@ -181,11 +181,7 @@ def test_a_killed_actor_is_replaced(ray, undisturbed, tmp_path):
     def kill_actor() -> bool:
         if len(parts_of(plan)) < 3:
             return False
-        actors = [
-            each
-            for each in psutil.Process().children(recursive=True)
-            if "MapWorker" in " ".join(each.cmdline())
-        ]
+        actors = processes_below(psutil.Process(), "MapWorker")
         if actors:
             kill(actors[0].pid)
         return bool(actors)

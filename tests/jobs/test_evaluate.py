@@ -8,7 +8,7 @@ import torch
 
 from declared import run_job
 from evaluate_jobs import DATA, SETTINGS, TEN, asked, context, count_scored, start, step
-from faulty import kill, meanwhile, planned
+from faulty import kill, meanwhile, planned, processes_below
 from preimage.data.config import DataConfig
 from preimage.data.pixels import to_uint8
 from preimage.data.prepare import prepare
@@ -258,10 +258,9 @@ def test_on_ray_the_same_pieces_and_a_killed_worker_changes_nothing(ray, place, 
     def kill_worker() -> bool:
         if not (place / "run" / "pieces").exists():
             return False
-        children = psutil.Process().children(recursive=True)
-        workers = [each.pid for each in children if "MapWorker" in " ".join(each.cmdline())]
+        workers = processes_below(psutil.Process(), "MapWorker")
         if workers:
-            kill(workers[0])
+            kill(workers[0].pid)
         return bool(workers)
 
     with meanwhile(kill_worker) as killed:

@@ -35,6 +35,13 @@ def test_run_and_plan_take_the_first_that_names_one(shell, monkeypatch):
     assert (said.code, "--results b and results=a differ" in said.err) == (2, True)
 
 
+def test_preparing_data_takes_the_root_as_an_override_too(shell):
+    said = shell("data", "prepare", "digits", "results=a", "--results", "b")
+    assert (said.code, "--results b and results=a differ" in said.err) == (2, True)
+    said = shell("data", "prepare", "digits", "results=s3:/x")
+    assert (said.code, "'s3:/x' is not a URI" in said.err) == (2, True)
+
+
 def test_a_run_is_found_again_by_name_wherever_the_results_are(shell, monkeypatch, tmp_path):
     said = shell("run", "job.yaml", "--json")
     run = json.loads(said.out.splitlines()[-1])["run"]

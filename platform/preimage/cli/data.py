@@ -41,19 +41,22 @@ def prepare(
 
     Example: preimage data prepare folder data.path=photos.zip data.size=64
     """
+    from preimage import api
     from preimage.cluster.connect import connect
     from preimage.data.prepare import prepare as make
     from preimage.pipelines.progress import showing
     from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
-    config = _config(source, changes or [])
+    changes = api.with_results(changes or [], results)
+    root = results_root(api.named_in(changes))
+    config = _config(source, [change for change in changes if not change.startswith("results=")])
     console = Console()
     connect()
     with showing(console) as show:
         dataset = make(
             config,
-            Folder.at(results_root(results)) / "datasets",
+            Folder.at(root) / "datasets",
             workers=workers,
             on_progress=show.task("preparing images"),
         )

@@ -15,6 +15,7 @@ from preimage.metrics.scores import class_histogram, frechet_distance, inception
 
 MAX_COMPARED = 10_000
 """Images at most among which near-duplicates are looked for: the work grows with their square."""
+CPU = torch.device("cpu")  # where the few images of the figures are made
 SHOWN_IMAGES, SHOWN_PAIRS = 36, 8
 """Images of a set, and closest pairs, in the figures."""
 
@@ -67,10 +68,6 @@ class Evaluator:
                 thumbnails.append(piece.thumbnails)
         assert moments
         return torch.cat(logits), moments, torch.cat(thumbnails)[:MAX_COMPARED]
-
-
-CPU = torch.device("cpu")
-"""Where the few images of the figures are made."""
 
 
 def draw(

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from preimage.cli.options import RootOption
+from preimage.cli.options import RootOption, root_folder
 
 LOCAL_HOSTS = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
 """The host names that MLflow answers to, also through a tunnel. MLflow's own list has `10.*` and others,
@@ -30,10 +30,8 @@ def ui(
     import sys
 
     from preimage.errors import TrackingError
-    from preimage.storage.address import results_root
-    from preimage.storage.folder import Folder
 
-    root = Folder.at(results_root(results))
+    root = root_folder(results)
     if not (root.local / "mlflow.db").exists():
         raise TrackingError(
             f"{root.uri} has no MLflow store yet. Run something first: preimage run jobs/demo.yaml"

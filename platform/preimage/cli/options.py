@@ -1,8 +1,11 @@
 """Options that several verbs share."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from preimage.storage.folder import Folder
 
 RootOption = Annotated[
     str | None,
@@ -12,3 +15,11 @@ RootOption = Annotated[
         metavar="FOLDER",
     ),
 ]
+
+
+def root_folder(results: str | None) -> "Folder":
+    """The folder of all results, for a verb without a spec. Raises StorageError."""
+    from preimage.storage.address import results_root
+    from preimage.storage.folder import Folder
+
+    return Folder.at(results_root(results))

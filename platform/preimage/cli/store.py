@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from preimage.cli.options import RootOption
+from preimage.cli.options import RootOption, root_folder
 
 if TYPE_CHECKING:
     from preimage.storage.folder import Folder
@@ -55,10 +55,9 @@ def verify(store: StoreArgument, results: RootOption = None) -> None:
 def _folder(name: str, results: str | None) -> "Folder":
     from preimage.errors import StoreError
     from preimage.pipelines.inputs import find_run
-    from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
-    root = Folder.at(results_root(results))
+    root = root_folder(results)
     run = find_run(name, root / "runs")
     folder = run.product("store") if run else Folder.at(name)
     if not folder.exists():

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from preimage.cli.options import RootOption
+from preimage.cli.options import RootOption, root_folder
 
 app = typer.Typer(no_args_is_help=True, help="Show studies, and record your visual choice of trials.")
 StudyArgument = Annotated[
@@ -26,14 +26,12 @@ class Which(StrEnum):
 @app.command()
 def show(study: StudyArgument, results: RootOption = None) -> None:
     """Rank a study's trials, also while it runs, and show how its objectives agree."""
-    from preimage.storage.address import results_root
-    from preimage.storage.folder import Folder
     from preimage.tuning.annotate import find_study
     from preimage.tuning.annotations import read_picks
     from preimage.tuning.ranking import correlations, rank
     from preimage.tuning.table import table
 
-    console, found = Console(), find_study(study, Folder.at(results_root(results)))
+    console, found = Console(), find_study(study, root_folder(results))
     ranking = rank(found.records, found.spec.objectives)
     picks = read_picks(found.run.folder)
     console.print(Markdown(table(ranking, list(found.spec.space), correlations(ranking), picks)))
@@ -62,11 +60,9 @@ def pick(
     Example: preimage study pick STUDY 7 best --note "sharp, all ten digits"
     """
     from preimage.errors import TrackingError
-    from preimage.storage.address import results_root
-    from preimage.storage.folder import Folder
     from preimage.tuning import annotate
 
-    console, found = Console(), annotate.find_study(study, Folder.at(results_root(results)))
+    console, found = Console(), annotate.find_study(study, root_folder(results))
     result = annotate.pick(found, name.value, trial, note)
     try:
         annotate.tell(found, result)

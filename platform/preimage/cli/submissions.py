@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from preimage.cli.options import RootOption
+from preimage.cli.options import RootOption, root_folder
 
 if TYPE_CHECKING:
     from preimage.cluster.status import JobStatus
@@ -36,11 +36,9 @@ def jobs(results: RootOption = None, address: Address = None) -> None:
     """List all submissions and their states, the newest last, even if the cluster is gone."""
     from preimage.cluster import submissions
     from preimage.cluster.status import Clusters
-    from preimage.storage.address import results_root
-    from preimage.storage.folder import Folder
 
     console, clusters = Console(), Clusters(address)
-    root = Folder.at(results_root(results))
+    root = root_folder(results)
     found = submissions.list_all(root)
     if not found:
         console.print(f"no submissions under {root.uri}. Submit one: preimage submit SPEC")
@@ -140,10 +138,8 @@ def follow_output(submission: "Submission", address: str | None = None) -> None:
 
 def _find(name: str, results: str | None) -> "Submission":
     from preimage.cluster import submissions
-    from preimage.storage.address import results_root
-    from preimage.storage.folder import Folder
 
-    return submissions.find(Folder.at(results_root(results)), name)
+    return submissions.find(root_folder(results), name)
 
 
 def _facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str, str]]:

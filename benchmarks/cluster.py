@@ -23,7 +23,7 @@ from preimage.inversion.dataset import InversionTask, Inverter
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import StoreWriter
 from preimage.models.config import DcganConfig
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
@@ -79,7 +79,7 @@ def invert(quick: bool) -> list[Measurement]:
     parts, rows = 12 if quick else 24, 32
     with tempfile.TemporaryDirectory() as name, _nodes(max(NODES)):
         folder = Folder.at(name)
-        save_generator(untrained_generator(), folder / "generator", {})
+        write_generator(untrained_generator(), folder / "generator", {})
         data = DataConfig(source="digits", size=64, channels=3, max_images=parts * rows)
         dataset = prepare(data, folder / "datasets", backend="local")
         rounds = [

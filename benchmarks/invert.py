@@ -22,7 +22,7 @@ from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import StoreWriter
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
-from preimage.models.generator_folder import load_generator, save_generator
+from preimage.models.generator_folder import load_generator, write_generator
 from preimage.storage.folder import Folder
 from preimage.work.on_ray import spread
 
@@ -94,7 +94,7 @@ def engine_alone(task: InversionTask) -> Callable[[int], object]:
 
 
 def _task(folder: Folder, parts: int, rows: int, config: InversionConfig) -> InversionTask:
-    card = save_generator(untrained_generator(), folder / "generator", {})
+    card = write_generator(untrained_generator(), folder / "generator", {})
     data = DataConfig(source="digits", size=64, channels=3, max_images=parts * rows)
     dataset = prepare(data, folder / "datasets", backend="local")
     about = About(

@@ -53,6 +53,7 @@ ROOMS = {
         "models",
         "objectives",
     },
+    "importing": {"random_streams", "config", "errors", "storage", "latents", "models", "inversion"},
     "runs": {"config", "errors", "storage", "latents", "models"},
 }
 """What each of the lower rooms may know."""

@@ -13,9 +13,10 @@ from preimage._version import __version__
 
 if TYPE_CHECKING:
     from preimage.api import plan, run
+    from preimage.importing.save import save_generator
     from preimage.inversion import InversionConfig, MeasurementConfig, invert
     from preimage.latents.store import Store
-    from preimage.models.generator_folder import load_generator, load_prior, save_generator
+    from preimage.models.generator_folder import load_generator, load_prior
 
 __all__ = [
     "InversionConfig",
@@ -39,7 +40,7 @@ _FROM = {
     "Store": "preimage.latents.store",
     "load_generator": "preimage.models.generator_folder",
     "load_prior": "preimage.models.generator_folder",
-    "save_generator": "preimage.models.generator_folder",
+    "save_generator": "preimage.importing.save",
 }
 """Where each public name is: imported when it is first asked for, for torch alone takes a second."""
 

@@ -18,7 +18,7 @@ from preimage.latents.schema import COLUMNS, concatenate
 from preimage.latents.store import Store
 from preimage.latents.verify import verify
 from preimage.metrics.pag import pag
-from preimage.models.generator_folder import load_generator, save_generator
+from preimage.models.generator_folder import load_generator, write_generator
 from preimage.pipelines.execute import execute
 from preimage.storage.folder import Folder
 from stores import store_of
@@ -66,7 +66,7 @@ class Holed(nn.Module):
 @pytest.fixture
 def invert_holed(monkeypatch, tmp_path, tiny_generator):
     """Inverts 40 digits one at a time, so that none has neighbours; then PAG: the outcome and the rows."""
-    save_generator(tiny_generator, Folder.at(tmp_path) / "generator", {})
+    write_generator(tiny_generator, Folder.at(tmp_path) / "generator", {})
 
     def invert(edge, **inversion):
         def load(folder):

@@ -5,7 +5,7 @@ import torch
 
 from evaluate_jobs import DATA, classifier
 from preimage.data.pixels import to_float
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from stores import linear_generator
 
 
@@ -17,5 +17,5 @@ def place(folder, digits, tiny_generator):
     with torch.no_grad():
         flat.components.mul_(1e-3)
     for name, generator in (("gan", tiny_generator), ("linear", one), ("flat", flat)):
-        save_generator(generator, folder / name, {"data": DATA})
+        write_generator(generator, folder / name, {"data": DATA})
     return folder

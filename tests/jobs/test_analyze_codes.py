@@ -22,7 +22,7 @@ from preimage.latents.store import StoreWriter
 from preimage.metrics.clusters import cluster_ratio
 from preimage.metrics.pag import store_pag
 from preimage.models.config import DcganConfig
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.pipelines.execute import execute
 from preimage.runs.run_folder import RunFolder
 from stores import linear_generator, store_of, write_store
@@ -65,7 +65,7 @@ def codes(rows):
 
 @pytest.fixture
 def card(folder):
-    return save_generator(linear_generator(DIM, seed=0), folder / "generator", {"data": DATA})
+    return write_generator(linear_generator(DIM, seed=0), folder / "generator", {"data": DATA})
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def store(folder, card, digits, rows, codes):
 
 @pytest.fixture
 def untrained(folder, digits, rows):
-    other = save_generator(linear_generator(DIM, seed=5), folder / "other", {"data": DATA})
+    other = write_generator(linear_generator(DIM, seed=5), folder / "other", {"data": DATA})
     plain = write_store(folder / "plain-untrained", other, digits, draw(2), rows.image_id)
     return labelled(plain, folder / "untrained", rows.labels)
 
@@ -167,7 +167,7 @@ def test_too_few_codes_are_refused(folder, context, card, digits, rows, count):
 def test_codes_that_do_not_belong_are_refused(folder, context, digits, rows):
     with pytest.raises(StoreError, match="stand for other images than digits train"):
         run_job(job(data=DATA | {"max_images": 100}), context)
-    wide = save_generator(linear_generator(DIM + 1, seed=0), folder / "wide", {"data": DATA})
+    wide = write_generator(linear_generator(DIM + 1, seed=0), folder / "wide", {"data": DATA})
     z = torch.randn(COUNT, DIM + 1)
     write_store(folder / "other-size", wide, digits, z, rows.image_id)
     context.inputs["untrained"] = folder / "other-size"

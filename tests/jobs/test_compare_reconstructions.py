@@ -15,7 +15,7 @@ from preimage.jobs.compare_reconstructions.job import CompareReconstructionsJob
 from preimage.jobs.compare_reconstructions.report import PAPER, CompareReconstructionsReport, MethodRow
 from preimage.jobs.references import references
 from preimage.metrics.reconstruction import Reconstruction
-from preimage.models.generator_folder import read_card, save_generator
+from preimage.models.generator_folder import read_card, write_generator
 from preimage.pipelines.execute import execute
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.load import loads
@@ -41,7 +41,7 @@ def methods(folder, digits, ids, tiny_generator):
     scores = (images - pca.mean.detach()) @ pca.components.detach().T
     z = torch.randn(200, 4, generator=torch.Generator().manual_seed(1))
     for name, generator, codes in (("PCA", pca, scores), ("GLO (L2)", tiny_generator, z)):
-        card = save_generator(generator, folder / name / "generator", {"data": DATA})
+        card = write_generator(generator, folder / name / "generator", {"data": DATA})
         write_store(folder / name / "store", card, digits, codes, ids)
     return folder
 
@@ -122,7 +122,7 @@ def test_codes_and_images_out_of_step_are_refused_with_the_methods_name(methods,
 
 def test_a_generator_of_other_images_and_one_of_unknown_ones_are_refused(methods, digits, ids):
     generator, places = linear_generator(2, seed=0, size=8), asked(methods, "PCA")["methods"]
-    card = save_generator(generator, methods / "small" / "generator", {})
+    card = write_generator(generator, methods / "small" / "generator", {})
     write_store(methods / "small" / "store", card, digits, torch.randn(200, 2), ids)
     small = asked(methods, "small")["methods"]
     with pytest.raises(

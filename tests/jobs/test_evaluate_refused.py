@@ -8,7 +8,7 @@ from evaluate_jobs import DATA, TEN, asked, classifier, count_scored, start, ste
 from faulty import planned
 from preimage.errors import ClassifierError, GeneratorError, PreimageError, SpecError
 from preimage.jobs.evaluate.job import EvaluateJob
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from stores import linear_generator
 
 
@@ -16,8 +16,8 @@ def test_images_and_networks_that_do_not_belong_together_are_refused_before_anyt
     place, digits, monkeypatch
 ):
     seen = count_scored(monkeypatch)
-    save_generator(linear_generator(2, seed=0, size=8), place / "small", {"data": DATA})
-    save_generator(linear_generator(2, seed=0), place / "unknown", {})
+    write_generator(linear_generator(2, seed=0, size=8), place / "small", {"data": DATA})
+    write_generator(linear_generator(2, seed=0), place / "unknown", {})
     classifier(place / "colour", channels=3)
     classifier(place / "five", classes=TEN[:5])
     classifier(place / "letters", classes="abcdefghij")
@@ -69,7 +69,7 @@ def test_a_generator_whose_training_diverged_is_named(place, digits):
     broken = linear_generator(6, seed=0)
     with torch.no_grad():
         broken.mean.fill_(torch.nan)
-    save_generator(broken, place / "broken", {"data": DATA})
+    write_generator(broken, place / "broken", {"data": DATA})
     with pytest.raises(GeneratorError, match=r"broken/weights\.safetensors holds a value that is not finite"):
         start(place, digits, generators={"x": (place / "broken").uri})
 

@@ -20,7 +20,7 @@ from preimage.jobs.explore.walks import Arithmetic, Walker, images_of
 from preimage.jobs.references import references
 from preimage.latents.priors import Gaussian
 from preimage.models.config import DcganConfig
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
 from stores import linear_generator, write_store
 
@@ -51,7 +51,7 @@ def codes():
 
 @pytest.fixture
 def card(generator, folder):
-    return save_generator(generator, folder / "generator", {"data": DATA})
+    return write_generator(generator, folder / "generator", {"data": DATA})
 
 
 @pytest.fixture
@@ -154,13 +154,13 @@ def test_a_trial_finds_draws_that_agree_with_what_is_seen(generator, card, folde
 
 
 def test_codes_of_another_generator_or_of_other_images_are_refused(folder, context, card, digits, codes):
-    save_generator(linear_generator(DIM, seed=9), folder / "generator", {"data": DATA})
+    write_generator(linear_generator(DIM, seed=9), folder / "generator", {"data": DATA})
     with pytest.raises(StoreError, match="codes of another generator: give the one"):
         run_job(config(), context)
-    save_generator(linear_generator(DIM, seed=0), folder / "generator", {"data": DATA})
+    write_generator(linear_generator(DIM, seed=0), folder / "generator", {"data": DATA})
     with pytest.raises(StoreError, match="stand for other images than digits train"):
         run_job(config(data=DATA | {"max_images": 100}), context)
-    save_generator(linear_generator(DIM, seed=0), folder / "generator", {})
+    write_generator(linear_generator(DIM, seed=0), folder / "generator", {})
     with pytest.raises(GeneratorError, match="does not say what it was trained on: .* data.source"):
         run_job(config(), context)
     with pytest.raises(GeneratorError, match="set data.channels=1 data.size=16"):

@@ -18,7 +18,7 @@ from preimage.jobs.induced_prior.job import InducedPriorJob
 from preimage.jobs.references import references
 from preimage.latents.priors import Gaussian
 from preimage.metrics.pag import store_pag
-from preimage.models.generator_folder import read_card, save_generator
+from preimage.models.generator_folder import read_card, write_generator
 from preimage.models.linear import LinearGenerator
 from preimage.runs.run_folder import RunFolder
 from stores import linear_generator, write_store
@@ -43,8 +43,8 @@ def fitted_generator():
 @pytest.fixture
 def stores(place, digits):
     """Codes of the two generators and of the control, by the keys of a job; one search diverged."""
-    save_generator(fitted_generator(), place / "round", {"data": DATA}, LEARNED)
-    save_generator(linear_generator(4, seed=2), place / "control", {"data": DATA})
+    write_generator(fitted_generator(), place / "round", {"data": DATA}, LEARNED)
+    write_generator(linear_generator(4, seed=2), place / "control", {"data": DATA})
     found = {}
     for seed, (key, name) in enumerate(
         {"stores.0": "gan", "stores.1": "round", "control_store": "control"}.items()

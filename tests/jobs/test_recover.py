@@ -29,7 +29,7 @@ from preimage.jobs.references import GeneratorRef, references
 from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Uniform
 from preimage.models.dcgan import build_pair
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
 from tiny import MODEL
 
@@ -58,7 +58,7 @@ def uniform_generator():
 
 @pytest.fixture
 def generator(uniform_generator, folder):
-    save_generator(uniform_generator, folder / "generator", {"data": DIGITS.model_dump(mode="json")})
+    write_generator(uniform_generator, folder / "generator", {"data": DIGITS.model_dump(mode="json")})
     return folder / "generator"
 
 
@@ -184,7 +184,7 @@ def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
 
 
 def test_clipping_is_refused_for_another_prior_before_anything_runs(folder, tiny_generator):
-    save_generator(tiny_generator, folder / "generator", {"data": DIGITS.model_dump(mode="json")})
+    write_generator(tiny_generator, folder / "generator", {"data": DIGITS.model_dump(mode="json")})
     with pytest.raises(InversionError, match="constraint=clip keeps codes in .* normal prior"):
         run_job(config(), context(folder, folder / "generator"))
     assert folder.names() == ["generator"]
@@ -206,7 +206,7 @@ def test_images_that_were_trained_on_are_not_unseen(folder, generator, settings,
 def test_unseen_images_must_fit_and_be_named_where_none_are_known(folder, generator, uniform_generator):
     with pytest.raises(GeneratorError, match=r"the data is 1 x 32 x 32"):
         run_job(config(data={"source": "digits", "size": 32, "channels": 1}), context(folder, generator))
-    save_generator(uniform_generator, folder / "other", {})
+    write_generator(uniform_generator, folder / "other", {})
     with pytest.raises(GeneratorError, match=r"name unseen images with data\.source"):
         run_job(config(), context(folder, folder / "other"))
 

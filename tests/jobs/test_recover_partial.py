@@ -24,7 +24,7 @@ from preimage.jobs.recover_partial.report import (
 )
 from preimage.jobs.references import GeneratorRef, references
 from preimage.metrics.normality import Normality
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
 
 CPU = torch.device("cpu")
@@ -40,7 +40,7 @@ def config(**settings):
 
 @pytest.fixture
 def generator(tiny_generator, folder):
-    save_generator(tiny_generator, folder / "generator", {})
+    write_generator(tiny_generator, folder / "generator", {})
     return folder / "generator"
 
 

@@ -7,7 +7,7 @@ from preimage.data.pixels import to_float
 from preimage.errors import StoreError
 from preimage.metrics import reconstruction as module
 from preimage.metrics.reconstruction import reconstruction
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.objectives.lap1 import lap1
 from stores import linear_generator, write_store
 
@@ -22,7 +22,7 @@ def generator():
 @pytest.fixture
 def make(folder, digits, generator):
     """A store of the first images with these ids, and its codes."""
-    card = save_generator(generator, folder / "generator", {})
+    card = write_generator(generator, folder / "generator", {})
 
     def make(count=200, order=None, lost=()):
         z = torch.randn(count, 3, generator=torch.Generator().manual_seed(5))
@@ -68,7 +68,7 @@ def test_the_mean_image_explains_nothing_and_the_images_themselves_everything(fo
             generator.mean.copy_(images.mean(0) if dim == 1 else torch.zeros(256))
             generator.components.copy_(images[:dim] if dim == 200 else torch.zeros(1, 256))
         z = torch.eye(200) if dim == 200 else torch.ones(200, 1)
-        card = save_generator(generator, folder / f"g{dim}", {})
+        card = write_generator(generator, folder / f"g{dim}", {})
         store = write_store(folder / f"s{dim}", card, digits, z, digits.read(0, 200).image_id)
         assert reconstruction(generator, store, digits, CPU).explained == pytest.approx(explained, abs=1e-6)
 

@@ -8,7 +8,7 @@ import torch
 from preimage.errors import StoreError
 from preimage.latents.statistics import Moments, store_moments
 from preimage.metrics.spectrum import directions_for, explained_by_directions
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from stores import linear_generator, write_store
 
 
@@ -41,7 +41,7 @@ def test_codes_that_are_all_the_same_have_no_spectrum():
 
 
 def test_codes_of_images_that_diverged_do_not_count(folder, digits):
-    card = save_generator(linear_generator(2, seed=0), folder / "generator", {})
+    card = write_generator(linear_generator(2, seed=0), folder / "generator", {})
     z = torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1], [1e6, 1e6]])
     store = write_store(folder / "store", card, digits, z, digits.read(0, 5).image_id, lost=(4,))
     moments = store_moments(store)

@@ -6,7 +6,7 @@ import torch
 from preimage.inversion import InversionConfig, MeasurementConfig, invert
 from preimage.latents.priors import Gaussian
 from preimage.models.config import LinearConfig
-from preimage.models.generator_folder import load_generator, load_prior, save_generator
+from preimage.models.generator_folder import load_generator, load_prior, write_generator
 from preimage.models.linear import LinearGenerator
 
 CONFIG = LinearConfig(latent_dim=3, prior="gaussian", image_size=8, channels=3)
@@ -42,7 +42,7 @@ def test_an_image_is_the_mean_and_a_combination_of_components(generator):
 
 
 def test_its_folder_gives_it_back_with_its_prior(generator, folder):
-    save_generator(generator, folder, {"job": "pca"}, PRIOR)
+    write_generator(generator, folder, {"job": "pca"}, PRIOR)
     loaded, card = load_generator(folder)
     codes = torch.randn(4, 3)
     assert torch.equal(loaded(codes), generator(codes))

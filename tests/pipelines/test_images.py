@@ -5,7 +5,7 @@ import yaml
 
 from faulty import INVERT, TRAIN
 from preimage.errors import StoreError
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.pipelines.describe import describe
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan
@@ -29,7 +29,7 @@ def images(plan, name):
 @pytest.fixture
 def stranger(tmp_path, tiny_generator, folder):
     """A generator that does not say what it was trained on."""
-    save_generator(tiny_generator, folder / "stranger", {})
+    write_generator(tiny_generator, folder / "stranger", {})
     return str(tmp_path / "stranger")
 
 

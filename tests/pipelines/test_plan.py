@@ -4,7 +4,7 @@ from PIL import Image
 from faulty import INVERT, TRAIN, planned
 from preimage.data.sources import open_located
 from preimage.errors import GeneratorError, InversionError, PreimageError, SpecError
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.pipelines.describe import describe
 from preimage.pipelines.execute import execute
 from preimage.pipelines.inputs import find_run
@@ -102,10 +102,10 @@ def test_a_product_is_found_by_run_name_folder_and_its_own_folder(tmp_path):
 
 
 def test_a_generator_from_elsewhere_and_its_identity(tmp_path, tiny_generator, folder):
-    save_generator(tiny_generator, folder / "mine", {})
+    write_generator(tiny_generator, folder / "mine", {})
     invert = INVERT | {"generator": (folder / "mine").uri, "data": TRAIN["data"]}
     plan = planned(tmp_path / "a", {"codes": invert})
-    save_generator(tiny_generator, folder / "copy", {"job": "elsewhere"})
+    write_generator(tiny_generator, folder / "copy", {"job": "elsewhere"})
     moved = planned(tmp_path / "a", {"codes": invert | {"generator": (folder / "copy").uri}})
     assert plan.steps[0].fingerprint == moved.steps[0].fingerprint
 
@@ -144,7 +144,7 @@ def test_what_cannot_work_is_said_before_anything_starts(tmp_path, steps, error,
 
 
 def test_what_an_earlier_generator_cannot_do_is_said_too(tmp_path, tiny_generator, folder):
-    save_generator(tiny_generator, folder / "mine", {})
+    write_generator(tiny_generator, folder / "mine", {})
     Image.new("L", (8, 8), 255).save(tmp_path / "mask.png")
     for inversion, message in (
         ({"constraint": "ball"}, "constraint=ball keeps codes in the unit ball"),

@@ -5,7 +5,7 @@ import pytest
 from preimage.errors import PreimageError
 from preimage.jobs.references import Reference
 from preimage.jobs.registry import JOBS
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.runs.products import PRODUCTS
 
 
@@ -24,7 +24,7 @@ def test_an_empty_folder_holds_none(folder, name):
 
 
 def test_a_products_card_has_the_fingerprint_of_its_content(folder, tiny_generator):
-    card = save_generator(tiny_generator, folder, {})
+    card = write_generator(tiny_generator, folder, {})
     row = PRODUCTS["generator"]
     assert row.is_whole(folder)
     assert row.card(folder).fingerprint == card.fingerprint

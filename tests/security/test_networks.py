@@ -15,7 +15,7 @@ from preimage.latents.fitted import Box, Diagonal, Network
 from preimage.latents.mixture import Mixture
 from preimage.latents.priors import Gaussian
 from preimage.models.classifier import ClassifierConfig, build_classifier, load_classifier, save_classifier
-from preimage.models.generator_folder import load_generator, load_prior, save_generator
+from preimage.models.generator_folder import load_generator, load_prior, write_generator
 from preimage.models.prior_folder import load_fitted, save_prior
 from preimage.storage.folder import Folder, digest
 from security.mutations import FUZZ, altered, damaged, documented, memory_within
@@ -56,11 +56,11 @@ def folders(tmp_path_factory, tiny_generator) -> dict[str, Folder]:
         name: Folder.at(tmp_path_factory.mktemp(name))
         for name in ("generator", "linear", "fitted", "classifier")
     }
-    save_generator(tiny_generator, made["generator"], {"images_seen": 1})
-    save_generator(linear_generator(4, 0), made["linear"], {})
+    write_generator(tiny_generator, made["generator"], {"images_seen": 1})
+    write_generator(linear_generator(4, 0), made["linear"], {})
     fitted = linear_generator(4, 0)
     fitted.config = fitted.config.model_copy(update={"prior": "gaussian-in-ball"})
-    save_generator(fitted, made["fitted"], {}, Gaussian(torch.zeros(4), torch.eye(4), "ball"))
+    write_generator(fitted, made["fitted"], {}, Gaussian(torch.zeros(4), torch.eye(4), "ball"))
     config = ClassifierConfig(image_size=16, channels=1, classes=2, base_channels=2)
     save_classifier(build_classifier(config, 0), made["classifier"], ["a", "b"], 0.5, "none", {})
     for folder in made.values():
@@ -141,7 +141,7 @@ def vouched(folder: Folder, tensors: dict[str, torch.Tensor]) -> Folder:
 
 @pytest.mark.parametrize("kind", ["nan", "double", "shape", "more", "fewer"])
 def test_weights_of_another_network_are_refused(folders, tmp_path, kind, tiny_generator):
-    save_generator(tiny_generator, Folder.at(tmp_path), {})
+    write_generator(tiny_generator, Folder.at(tmp_path), {})
     state = {name: each.clone() for name, each in tiny_generator.state_dict().items()}
     name = next(iter(state))
     match kind:
@@ -163,7 +163,7 @@ def test_weights_of_another_network_are_refused(folders, tmp_path, kind, tiny_ge
     "claim", [{"base_channels": 10**5}, {"latent_dim": 10**9}, {"base_channels": 10**19}]
 )
 def test_a_card_that_claims_a_network_of_any_size_takes_no_memory(tmp_path, tiny_generator, claim):
-    save_generator(tiny_generator, Folder.at(tmp_path), {})
+    write_generator(tiny_generator, Folder.at(tmp_path), {})
     path = Path(tmp_path) / "config.json"
     card = json.loads(path.read_text())
     card["generator"] |= claim
@@ -174,7 +174,7 @@ def test_a_card_that_claims_a_network_of_any_size_takes_no_memory(tmp_path, tiny
 
 def test_a_prior_of_another_place_is_not_read(folders, tmp_path):
     """A card names no files: what lies beside it is read, and nothing else."""
-    save_generator(linear_generator(MODEL.latent_dim, 0), Folder.at(tmp_path), {})
+    write_generator(linear_generator(MODEL.latent_dim, 0), Folder.at(tmp_path), {})
     path = Path(tmp_path) / "config.json"
     card = json.loads(path.read_text())
     card["generator"]["prior"] = str(folders["gaussian"].local)

@@ -21,7 +21,7 @@ from preimage.errors import CheckpointError, PreimageError
 from preimage.latents.store import Store
 from preimage.latents.verify import verify
 from preimage.models.classifier import load_classifier
-from preimage.models.generator_folder import load_generator, save_generator
+from preimage.models.generator_folder import load_generator, write_generator
 from preimage.models.inception import open_inception
 from preimage.models.prior_folder import load_fitted
 from preimage.pipelines.execute import execute
@@ -80,7 +80,7 @@ def test_no_file_of_any_folder_goes_off(tmp_path, fuse, kind, tiny_generator):
     """Every file of every product, and what others would look for there."""
     data = bombs(fuse)[kind]
     folder = Folder.at(tmp_path / "folder")
-    card = save_generator(tiny_generator, folder, {})
+    card = write_generator(tiny_generator, folder, {})
     for name in (
         "weights.safetensors",
         "weights.pt",

@@ -10,7 +10,7 @@ import torch
 from preimage.errors import PriorError, StoreError
 from preimage.latents.held_out import Split, is_held_out
 from preimage.metrics.distances import energy_distance
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.models.pgan import CodeGenerator, PganConfig, folded
 from preimage.models.prior_folder import load_fitted, read_prior_card
 from preimage.runs.run_folder import RunFolder
@@ -34,7 +34,7 @@ def unseen_of(store):
 
 @pytest.fixture
 def card(folder, tiny_generator):
-    return save_generator(tiny_generator, folder / "generator", {})
+    return write_generator(tiny_generator, folder / "generator", {})
 
 
 @pytest.fixture

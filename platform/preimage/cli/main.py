@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from preimage.cli import data, machine, run, store, study, submit
+from preimage.cli import data, generator, machine, run, store, study, submit
 from preimage.cli import submissions as jobs
 from preimage.errors import PreimageError
 
@@ -29,6 +29,7 @@ app.command()(run.run)
 app.command()(run.plan)
 app.command()(run.schema)
 app.add_typer(data.app, name="data")
+app.add_typer(generator.app, name="generator")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.command()(machine.ui)

@@ -12,7 +12,7 @@ from preimage.jobs.train.base import require_size_of_a_dcgan
 from preimage.latents.priors import make_prior
 from preimage.models.config import DcganConfig, GanModelConfig
 from preimage.models.dcgan import parameters_of
-from preimage.models.generator_folder import save_generator
+from preimage.models.generator_folder import write_generator
 from preimage.training.loop import GRID
 from preimage.training.networks import fixed_samples
 
@@ -66,7 +66,7 @@ class InitGeneratorJob(Job):
             "dataset": dataset.fingerprint,
             "images_seen": 0,
         }
-        save_generator(generator, context.run.product("generator"), history)
+        write_generator(generator, context.run.product("generator"), history)
         prior = make_prior(self.model.prior, self.model.latent_dim)
         samples = fixed_samples(generator, prior, self.seed, GRID)
         metrics = {"images_seen": 0, "parameters": parameters_of(generator)}

@@ -1,8 +1,8 @@
 """The architectures of generators."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from preimage.config import Config, PositiveInt
 from preimage.latents.priors import PriorName
@@ -38,9 +38,15 @@ class GeneratorConfig(Config):
     latent_dim: PositiveInt
     prior: PriorName
     """The prior that codes are drawn from; the parameters of a fitted prior are stored beside the weights."""
-    image_size: PositiveInt
-    """Side in pixels."""
-    channels: Literal[1, 3]
+    image_size: PositiveInt | tuple[PositiveInt, PositiveInt]
+    """Side in pixels, or (height, width)."""
+    channels: Literal[1, 3, 4]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """An image's, (C, H, W)."""
+        size = self.image_size
+        return (self.channels, *(size if isinstance(size, tuple) else (size, size)))
 
 
 class DcganConfig(GeneratorConfig):
@@ -58,4 +64,47 @@ class LinearConfig(GeneratorConfig):
     architecture: Literal["linear"] = "linear"
 
 
-AnyGeneratorConfig = Annotated[DcganConfig | LinearConfig, Field(discriminator="architecture")]
+class CodeConfig(Config):
+    """How a user's own code is called, for a network that torch.export does not take."""
+
+    target: str
+    """A class or function that makes the network, or the network: `mypkg.nets:Decoder`."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """The arguments of that class or function."""
+    call: str | None = None
+    """The method or part of the network that maps codes to images; null: the network itself."""
+    fixed: dict[str, Any] = Field(default_factory=dict)
+    """Further inputs by name, the same for every code: an integer is a class label, a list a vector."""
+    labels: str | None = None
+    """The input that takes the class label of each code."""
+    output: int | str | None = None
+    """Which of several outputs are the images: a place in a tuple, or a name."""
+
+
+class ImportedConfig(GeneratorConfig):
+    """A network that was trained elsewhere, and how its codes, class labels and images become ours."""
+
+    architecture: Literal["imported"] = "imported"
+    space: str = "z"
+    """The name of the latent space that its codes are in, for a network that has several: z, w."""
+    code_shape: tuple[PositiveInt, ...] | None = None
+    """The shape in which the network takes one code; null: (d,)."""
+    image_range: tuple[float, float] = (-1.0, 1.0)
+    """The values of black and white in the network's images."""
+    classes: Annotated[int, Field(ge=0)] = 0
+    """The number of classes, if the network takes a class label with every code."""
+    class_input: Literal["index", "one-hot"] = "index"
+    """How the network takes a class label: (n,) int64, or (n, classes) float32."""
+    code: CodeConfig | None = None
+    """The code that builds the network; null: the folder holds it as a program."""
+
+    @model_validator(mode="after")
+    def _range_is_one(self) -> "ImportedConfig":
+        if not self.image_range[0] < self.image_range[1]:
+            raise ValueError(f"image_range must go from low to high but is {self.image_range}")
+        return self
+
+
+AnyGeneratorConfig = Annotated[
+    DcganConfig | LinearConfig | ImportedConfig, Field(discriminator="architecture")
+]

@@ -1,11 +1,11 @@
-"""A generator on disk: `config.json`, `weights.safetensors`, and the folder `prior` for a fitted one.
-Nothing is ever unpickled."""
+"""A generator on disk: `config.json`, `weights.safetensors`, `program.json` for one that was imported, and
+the folder `prior` for a fitted one. Nothing is ever unpickled."""
 
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from torch import nn
 
 from preimage.config import Config
@@ -13,9 +13,12 @@ from preimage.errors import GeneratorError
 from preimage.latents.fitted import FittedPrior
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.models.build import build_generator
-from preimage.models.config import AnyGeneratorConfig, GeneratorConfig
+from preimage.models.config import AnyGeneratorConfig, GeneratorConfig, ImportedConfig
+from preimage.models.imported import ImportedGenerator, code_network
+from preimage.models.named_code import require_named
 from preimage.models.prior_folder import load_fitted, read_prior_card, save_prior
-from preimage.models.weights import CONFIG, WEIGHTS, load_weights, packed, read_config
+from preimage.models.program import PROGRAM, Graph, Program
+from preimage.models.weights import CONFIG, WEIGHTS, fill_weights, load_weights, packed, read_config
 from preimage.storage.folder import Folder, canonical_json, digest
 
 PRIOR = "prior"
@@ -27,6 +30,8 @@ class GeneratorCard(Config):
     format: int = 1
     generator: AnyGeneratorConfig
     weights_sha256: str
+    program_sha256: str | None = None
+    """Of a stranger's network, if it is stored as a program."""
     prior_fingerprint: str | None = None
     """Of a fitted prior; None for the fixed ones."""
     training: dict[str, Any] = Field(default_factory=dict)
@@ -35,7 +40,9 @@ class GeneratorCard(Config):
     @property
     def fingerprint(self) -> str:
         """Identifies what the generator computes: architecture and weights, not its history."""
-        return digest(canonical_json([self.generator.model_dump(), self.weights_sha256]).encode())
+        parts = [self.generator.model_dump(), self.weights_sha256]
+        parts += [self.program_sha256] if self.program_sha256 else []
+        return digest(canonical_json(parts).encode())
 
 
 def require_images(generator: GeneratorConfig, size: int, channels: int) -> None:
@@ -48,7 +55,7 @@ def require_images(generator: GeneratorConfig, size: int, channels: int) -> None
         )
 
 
-def save_generator(
+def write_generator(
     generator: nn.Module,
     folder: Folder | str | Path,
     training: dict[str, Any],
@@ -60,14 +67,19 @@ def save_generator(
     """
     folder, weights = Folder.at(folder), packed(generator.state_dict())
     fitted = save_prior(prior, folder / PRIOR, training) if prior else None
+    network = getattr(generator, "network", None)
+    program = network.graph.model_dump_json().encode() if isinstance(network, Program) else None
     card = GeneratorCard(
         generator=generator.config,  # pyright: ignore[reportArgumentType]
         weights_sha256=digest(weights),
+        program_sha256=digest(program) if program else None,
         prior_fingerprint=fitted.fingerprint if fitted else None,
         training=training,
     )
     folder.write(WEIGHTS, weights)
-    folder.write_json(CONFIG, card.model_dump())
+    if program:
+        folder.write(PROGRAM, program)
+    folder.write_json(CONFIG, card.model_dump(mode="json"))
     return card
 
 
@@ -79,12 +91,32 @@ def read_card(folder: Folder) -> GeneratorCard:
 def load_generator(folder: Folder | str | Path) -> tuple[nn.Module, GeneratorCard]:
     """A generator in eval mode, on the CPU, and its card.
 
-    Raises GeneratorError if the folder is incomplete or altered, or the weights have the wrong shape.
+    Raises GeneratorError if the folder is incomplete or altered, the weights have the wrong shape, or the
+    generator's code is not named (`named_code`).
     """
     folder = Folder.at(folder)
     card = read_card(folder)
-    build = partial(build_generator, card.generator)
+    about = card.generator
+    if isinstance(about, ImportedConfig) and about.code:
+        require_named(about.code.target, folder.uri)
+        generator = ImportedGenerator(about, code_network(about.code))
+        return fill_weights(generator, folder, card.weights_sha256, GeneratorError), card
+    build = partial(build_generator, about)
+    if isinstance(about, ImportedConfig):
+        graph = _read_graph(folder, card)
+        build = lambda: ImportedGenerator(about, Program(graph))  # noqa: E731
     return load_weights(build, folder, card.weights_sha256, GeneratorError), card
+
+
+def _read_graph(folder: Folder, card: GeneratorCard) -> Graph:
+    """The program of a stranger's network. Raises GeneratorError if it is missing or altered."""
+    data = folder.read(PROGRAM) if folder.exists(PROGRAM) else b""
+    if digest(data) != card.program_sha256:
+        raise GeneratorError(f"{folder.uri}/{PROGRAM} is missing or altered: copy the generator again")
+    try:
+        return Graph.model_validate_json(data)
+    except ValidationError as error:
+        raise GeneratorError(f"{folder.uri}/{PROGRAM} holds no program: {error}") from error
 
 
 def load_prior(folder: Folder | str | Path, card: GeneratorCard) -> Prior:

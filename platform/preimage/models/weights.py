@@ -23,8 +23,14 @@ MISFIT = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
 
 
 def packed(tensors: Mapping[str, Tensor]) -> bytes:
-    """Named tensors as a file's content; equal values give equal bytes, whatever their device."""
-    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+    """Named tensors as a file's content; equal values give equal bytes, whatever their device. Tensors that
+    share memory are written twice."""
+    plain, places = {}, set()
+    for name, tensor in tensors.items():
+        own = tensor.detach().cpu().contiguous()
+        plain[name] = own.clone() if own.untyped_storage().data_ptr() in places else own
+        places.add(own.untyped_storage().data_ptr())
+    return save(plain)
 
 
 def read_tensors(
@@ -82,6 +88,17 @@ def load_weights(
             network = build()
         _require_same(network.state_dict(), tensors)
         network.to_empty(device="cpu").load_state_dict(tensors)
+    except MISFIT as caught:
+        raise error(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {caught}") from caught
+    return network.eval()
+
+
+def fill_weights(network: Network, folder: Folder, sha256: str, error: type[PreimageError]) -> Network:
+    """A built network with the folder's weights, in eval mode. Raises `error` as `load_weights` does."""
+    tensors = read_tensors(folder, WEIGHTS, sha256, error)
+    try:
+        _require_same(network.state_dict(), tensors)
+        network.load_state_dict(tensors)
     except MISFIT as caught:
         raise error(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {caught}") from caught
     return network.eval()

@@ -14,7 +14,7 @@ from preimage.latents.priors import PRIORS, Gaussian, support_of
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.statistics import Moments
 from preimage.latents.store import StoreWriter
-from preimage.models.generator_folder import GeneratorCard, save_generator
+from preimage.models.generator_folder import GeneratorCard, write_generator
 from preimage.runs.run_folder import RunFolder
 from preimage.training.algorithm import GeneratorAlgorithm, OwnCodes
 from preimage.training.batches import lanes, part_of
@@ -45,7 +45,7 @@ def export_generator(
     prior = _fit(worker, algorithm, codes)
     history = training.history | {"images_seen": seen}
     card = worker.run_or_fail_together(
-        lambda: save_generator(algorithm.generator, folder, history, prior) if worker.is_main else None
+        lambda: write_generator(algorithm.generator, folder, history, prior) if worker.is_main else None
     )
     if not codes:
         return

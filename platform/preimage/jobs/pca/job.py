@@ -21,7 +21,7 @@ from preimage.latents.priors import Gaussian
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, concatenate
 from preimage.latents.store import Store, StoreWriter
 from preimage.models.config import LinearConfig
-from preimage.models.generator_folder import GeneratorCard, load_generator, load_prior, save_generator
+from preimage.models.generator_folder import GeneratorCard, load_generator, load_prior, write_generator
 from preimage.models.linear import LinearGenerator
 from preimage.models.pca import Components, principal_components, require_possible
 from preimage.models.weights import CONFIG
@@ -122,7 +122,7 @@ def _make_generator(job: PcaJob, context: Context, stream: ImageStream) -> None:
         "data": job.data.model_dump(mode="json"),
         "dataset": dataset.fingerprint,
     }
-    save_generator(
+    write_generator(
         _decoder(job.made_generator, found), context.run.product("generator"), history, _prior(found)
     )
 

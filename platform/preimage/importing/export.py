@@ -1,0 +1,50 @@
+"""A network as a program, by way of torch.export."""
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from preimage.errors import GeneratorError
+from preimage.importing.archive import read_archive
+from preimage.models.program import Program
+
+
+class NotExportable(Exception):
+    """A network that torch.export does not take; the message says why, in one line."""
+
+
+def export_program(network: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
+    """The program of a network. inputs: an example of each, (2, ...); any number of rows may follow.
+
+    Raises NotExportable.
+    """
+    sizes = tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs)
+    kept = io.BytesIO()
+    try:
+        with _quiet():
+            exported = torch.export.export(network, inputs, dynamic_shapes=sizes, strict=False)
+            torch.export.save(exported, kept)
+        return read_archive(kept.getvalue(), "the network").program
+    except GeneratorError as error:
+        raise NotExportable(str(error)) from error
+    except Exception as error:  # tracing runs the user's code, which may raise anything
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+        raise NotExportable(f"{type(error).__name__}: {lines[0][:300]}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch.export's own logs and warnings: what matters of them is raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

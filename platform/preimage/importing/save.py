@@ -1,0 +1,40 @@
+"""Write any network as a generator folder, from Python."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from preimage.errors import GeneratorError
+from preimage.importing.importer import Imported, Source, import_generator
+from preimage.importing.settings import ImportSettings
+from preimage.models.config import CodeConfig
+from preimage.storage.folder import Folder
+
+
+def save_generator(
+    network: nn.Module,
+    folder: Folder | str | Path,
+    *,
+    code: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Imported:
+    """Try a network, and write it as a generator folder that every job takes (`preimage generator import`).
+
+    network: maps codes, (n, d) or (n, *code_shape), to images. code: the class or function that builds it,
+    `mypkg.nets:Decoder`, and settings: its arguments; needed where torch.export does not take the network.
+    options: the fields of ImportSettings, such as latent_dim=64, image_range=(0, 1), image_shape=(1, 28, 28).
+    Raises GeneratorError, one sentence, if it cannot serve as a generator; then nothing is written.
+    """
+    if unknown := sorted(options.keys() - ImportSettings.model_fields.keys()):
+        known = ", ".join(ImportSettings.model_fields)
+        raise GeneratorError(f"save_generator has no option {', '.join(unknown)}; it has {known}")
+    try:
+        said = ImportSettings(**options)
+    except ValueError as error:
+        raise GeneratorError(str(error)) from error
+    named = CodeConfig(target=code, settings=dict(settings or {})) if code else None
+    source = Source(network, code or type(network).__name__, named)
+    return import_generator(source, said, Folder.at(folder))

@@ -97,7 +97,8 @@ def _plain_floats(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
 
 def _own_dim(network: nn.Module) -> int | None:
     """The number of components that a network states itself, under a usual name."""
-    found = (getattr(network, name, None) for name in ("latent_dim", "z_dim", "nz"))
+    places = (network, getattr(network, "config", None))
+    found = (getattr(each, name, None) for each in places for name in ("latent_dim", "z_dim", "nz"))
     return next((each for each in found if isinstance(each, int)), None)
 
 
@@ -140,7 +141,7 @@ def _mapped(settings: ImportSettings, network: nn.Module, dim: int) -> Gaussian:
     for _ in range(MAPPED // 1024):
         try:
             mapped = mapping(make_prior(settings.prior, width).sample(1024, random))
-            moments.update(mapped.reshape(1024, dim))
+            moments = moments.update(mapped.reshape(1024, dim))
         except Exception as error:
             raise GeneratorError(
                 f"{settings.prior_through} did not take codes (1024, {width}) to (1024, {dim}): "

@@ -85,5 +85,5 @@ def _input(value: Any, codes: Tensor) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | list):
         return value
     if isinstance(value, int):
-        return torch.full((len(codes),), value, dtype=torch.int64, device=codes.device)
-    return torch.tensor(value, dtype=codes.dtype, device=codes.device).expand(len(codes), -1)
+        return torch.full((codes.size(0),), value, dtype=torch.int64, device=codes.device)
+    return torch.tensor(value, dtype=codes.dtype, device=codes.device).expand(codes.size(0), -1)

@@ -60,7 +60,9 @@ def test_a_part_of_a_larger_network_is_taken_and_the_rest_is_said(tmp_path):
 def test_of_several_that_fit_the_user_chooses(tmp_path):
     other = {name: each + 1 for name, each in trained().items()}
     torch.save({"g": other, "g_ema": trained()}, tmp_path / "w.pt")
-    with pytest.raises(GeneratorError, match="several state dicts that fit, under 'g', 'g_ema'.*--weights-key"):
+    with pytest.raises(
+        GeneratorError, match="several state dicts that fit, under 'g', 'g_ema'.*--weights-key"
+    ):
         opened(tmp_path / "w.pt")
     require_loaded(opened(tmp_path / "w.pt", weights_key="g_ema")[0])
     with pytest.raises(GeneratorError, match="no state dict under 'ema', but under 'g', 'g_ema'"):
@@ -68,7 +70,9 @@ def test_of_several_that_fit_the_user_chooses(tmp_path):
 
 
 def test_old_files_without_batch_counts_are_read(tmp_path):
-    torch.save({name: each for name, each in trained().items() if "num_batches" not in name}, tmp_path / "w.pt")
+    torch.save(
+        {name: each for name, each in trained().items() if "num_batches" not in name}, tmp_path / "w.pt"
+    )
     require_loaded(opened(tmp_path / "w.pt")[0])
 
 

@@ -113,6 +113,10 @@ def _stored(files: dict[str, Any], place: str) -> dict[str, Tensor]:
         dtype = getattr(torch, _known(DTYPES, meta["dtype"], "type of tensors"))
         values = torch.frombuffer(bytearray(files[path]()), dtype=dtype)
         sizes, strides = ([each["as_int"] for each in meta[key]] for key in ("sizes", "strides"))
+        if math.prod(sizes) > len(values):  # one stored number may stand for any number of them
+            raise NotReadable(
+                f"says that {name!r} has {math.prod(sizes):,} values, and stores {len(values):,}"
+            )
         tensors[name] = values.as_strided(sizes, strides, meta["storage_offset"]["as_int"]).contiguous()
         used.add(path)
     for path in used:

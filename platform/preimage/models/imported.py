@@ -24,12 +24,12 @@ class ImportedGenerator(nn.Module):
         self.scale, self.shift = 2 / (high - low), -(high + low) / (high - low)
 
     def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
-        images = self.network(*self.inputs(codes, labels)).reshape(len(codes), *self.config.shape)
+        images = self.network(*self.inputs(codes, labels)).reshape(codes.shape[0], *self.config.shape)
         return images if (self.scale, self.shift) == (1, 0) else images * self.scale + self.shift
 
     def inputs(self, codes: Tensor, labels: Tensor | None = None) -> tuple[Tensor, ...]:
         """What the network is given for codes (N, d) and labels (N,)."""
-        shaped = codes.reshape(len(codes), *(self.config.code_shape or (self.config.latent_dim,)))
+        shaped = codes.reshape(codes.shape[0], *(self.config.code_shape or (self.config.latent_dim,)))
         if not self.classes:
             return (shaped,)
         if labels is None:

@@ -11,7 +11,7 @@ LAYERS = """
     linear addmm mm bmm matmul baddbmm dot mv outer einsum embedding bilinear
     convolution conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
     batch_norm instance_norm group_norm layer_norm rms_norm native_group_norm native_layer_norm
-    _native_batch_norm_legit_no_training local_response_norm dropout feature_dropout
+    _native_batch_norm_legit_no_training dropout feature_dropout
     avg_pool1d avg_pool2d adaptive_avg_pool2d _adaptive_avg_pool2d max_pool2d max_pool2d_with_indices
     adaptive_max_pool2d scaled_dot_product_attention
     upsample_nearest1d upsample_nearest2d _upsample_nearest_exact2d upsample_linear1d upsample_bilinear2d
@@ -19,8 +19,8 @@ LAYERS = """
     affine_grid_generator
 """
 ACTIVATIONS = """
-    relu relu6 leaky_relu prelu _prelu_kernel elu selu celu gelu silu mish glu sigmoid tanh softplus softsign
-    hardtanh hardsigmoid hardswish log_sigmoid softmax _softmax log_softmax _log_softmax threshold logsigmoid
+    relu relu6 leaky_relu prelu _prelu_kernel elu selu celu gelu silu mish glu sigmoid tanh softplus
+    hardtanh hardsigmoid hardswish log_sigmoid softmax _softmax log_softmax _log_softmax threshold
 """
 ARITHMETIC = """
     add sub rsub mul div true_divide floor_divide remainder fmod neg abs sign square sqrt rsqrt reciprocal pow
@@ -34,11 +34,11 @@ SHAPES = """
     transpose t movedim swapaxes select slice narrow split split_with_sizes chunk unbind tensor_split cat
     concat stack hstack vstack repeat repeat_interleave tile flip roll pad constant_pad_nd reflection_pad1d
     reflection_pad2d replication_pad1d replication_pad2d index index_select gather where masked_fill
-    broadcast_to contiguous clone alias detach lift_fresh lift_fresh_copy numpy_T mT rot90 tril triu diagonal
+    broadcast_to contiguous clone alias detach lift_fresh lift_fresh_copy numpy_T rot90 tril triu diagonal
     meshgrid sym_size sym_stride sym_numel one_hot im2col col2im scatter
 """
 VALUES = """
-    to _to_copy type_as float arange zeros zeros_like ones ones_like full full_like new_zeros new_ones
+    to _to_copy type_as arange zeros zeros_like ones ones_like full full_like new_zeros new_ones
     new_full scalar_tensor linspace eye eq ne lt le gt ge logical_and logical_or logical_not bitwise_and
     bitwise_or bitwise_not isnan isinf
 """

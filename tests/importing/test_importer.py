@@ -12,7 +12,7 @@ from preimage.importing.settings import ImportSettings
 from preimage.importing.sources import open_source
 from preimage.latents.priors import Gaussian
 from preimage.models.generator_folder import load_generator, load_prior
-from preimage.models.named_code import naming
+from preimage.named_code import naming
 from preimage.models.prior_folder import save_prior
 from preimage.storage.folder import Folder
 

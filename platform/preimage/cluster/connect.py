@@ -5,9 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 from preimage.config import Resources
 from preimage.errors import PreimageError
+from preimage.named_code import CODE, named_code
+from preimage.storage.host_info import SUBMISSION
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ def connect(verbose: bool = False) -> None:
     import ray
 
     if ray.is_initialized():
+        _require_named_there()
         return
     # By default Ray would also join any cluster that a file in /tmp names, whoever wrote it.
     address = os.environ.get("RAY_ADDRESS") or "local"
@@ -49,6 +53,7 @@ def connect(verbose: bool = False) -> None:
                 address=address,
                 include_dashboard=False if here else None,
                 log_to_driver=verbose,
+                runtime_env=_environment(),
                 logging_level=logging.INFO if verbose else logging.ERROR,
             )
     except Exception as error:  # Ray raises many kinds, a bare Exception among them
@@ -67,6 +72,25 @@ def connect(verbose: bool = False) -> None:
         from preimage.cluster.head_watch import watch_head
 
         watch_head()
+
+
+def _environment() -> dict[str, Any] | None:
+    """What Ray's workers need to know of this process. A submitted job's know it from the submission."""
+    if CODE not in os.environ or SUBMISSION in os.environ:
+        return None
+    return {"env_vars": {CODE: os.environ[CODE]}}
+
+
+def _require_named_there() -> None:
+    """Raise PreimageError if Ray's workers were started without the code that is named now."""
+    import ray
+
+    there = ray.get_runtime_context().runtime_env.get("env_vars", {}).get(CODE, "").split(",")
+    if missing := [each for each in named_code() if each not in there]:
+        raise PreimageError(
+            f"Ray was started in this process before {missing[0]} was named: call ray.shutdown() first, or "
+            f"start Python with {CODE}={','.join(named_code())}"
+        )
 
 
 def keep_token_private() -> None:

@@ -18,7 +18,7 @@ from preimage.latents.statistics import Moments
 from preimage.models.config import CodeConfig, ImportedConfig
 from preimage.models.generator_folder import CONFIG, GeneratorCard, load_generator, read_card, write_generator
 from preimage.models.imported import CodeNetwork, ImportedGenerator, attribute
-from preimage.models.named_code import module_of, naming
+from preimage.named_code import module_of, naming
 from preimage.models.prior_folder import load_fitted
 from preimage.models.program import Program
 from preimage.random_streams import Stream

@@ -10,7 +10,8 @@ from preimage.importing.diffusers_folder import MODEL, read_decoder
 from preimage.importing.importer import Source
 from preimage.importing.weights_file import load_into, read_weights
 from preimage.models.config import CodeConfig
-from preimage.models.named_code import build_from_code, module_of
+from preimage.models.from_code import build_from_code
+from preimage.named_code import module_of
 from preimage.storage.folder import digest
 
 

@@ -15,7 +15,7 @@ from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.models.build import build_generator
 from preimage.models.config import AnyGeneratorConfig, GeneratorConfig, ImportedConfig
 from preimage.models.imported import ImportedGenerator, code_network
-from preimage.models.named_code import require_named
+from preimage.named_code import require_named
 from preimage.models.prior_folder import load_fitted, read_prior_card, save_prior
 from preimage.models.program import PROGRAM, Graph, Program
 from preimage.models.weights import CONFIG, WEIGHTS, fill_weights, load_weights, packed, read_config

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
 from preimage.models.config import CodeConfig, ImportedConfig
-from preimage.models.named_code import build_from_code
+from preimage.models.from_code import build_from_code
 
 
 class ImportedGenerator(nn.Module):

@@ -25,6 +25,8 @@ class Planned:
     fingerprint: str
     resolved: dict[str, Any]
     """The whole spec as plain values, to be stored and loaded again."""
+    code: tuple[str, ...]
+    """Modules whose code may build generators; not in `resolved`."""
     is_done: bool
     """Whether nothing is left to do."""
     needs_ray: bool
@@ -46,6 +48,7 @@ def planned_pipeline(plan: Plan) -> Planned:
         run=plan.run,
         fingerprint=plan.fingerprint,
         resolved=plan.spec.resolved(),
+        code=plan.spec.code,
         is_done=plan.is_done,
         needs_ray=any(step.job.resources.backend == "ray" for step in left),
         describe=partial(describe, plan),

@@ -40,6 +40,9 @@ class SpecKeys(Config):
     """Where all results go: a folder, or any URI that pyarrow opens, such as s3://bucket/folder. By default
     what the variable PREIMAGE_RESULTS names, or results/. --results overrides both."""
     tracking: TrackingConfig = TrackingConfig()
+    code: tuple[str, ...] = ()
+    """Python modules, such as mypkg.nets, whose code may build imported generators. It is not stored with a
+    run: each command or spec names it again, or --code does."""
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Named sets of overrides, selected with --profile: dotted keys and their values."""
 

@@ -37,6 +37,8 @@ class Spec:
     is_pipeline: bool
     rounds: Rounds | None = None
     """The rounds of a pipeline that repeats some of its steps."""
+    code: tuple[str, ...] = ()
+    """Modules whose code may build generators."""
     data: DataConfig | None = None
     """A pipeline's images, for a step that names none and whose generator does not know its own."""
 
@@ -66,7 +68,8 @@ def build(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]
         return None, mistakes
     name = config.name or name
     job = JOBS[config.job].model_validate(config.model_dump(exclude=set(SpecKeys.model_fields)))
-    return Spec(name, results_root(spec=config.results), config.tracking, {name: job}, is_pipeline=False), []
+    root = results_root(spec=config.results)
+    return Spec(name, root, config.tracking, {name: job}, is_pipeline=False, code=config.code), []
 
 
 def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]:
@@ -115,7 +118,7 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
     if mistakes := mistakes + wrong:
         return None, mistakes
     root = results_root(spec=head.results)
-    return Spec(head.name or name, root, head.tracking, jobs, True, rounds, head.data), []
+    return Spec(head.name or name, root, head.tracking, jobs, True, rounds, head.code, head.data), []
 
 
 def _step(step: str, body: Any, place: Place) -> tuple[Any, list[Mistake]]:

@@ -36,6 +36,8 @@ class StudySpec:
     scheduler: SchedulerConfig
     trials: int
     parallel: int
+    code: tuple[str, ...] = ()
+    """Modules whose code may build generators."""
 
     def resolved(self) -> dict[str, Any]:
         """The whole spec as plain values, to store and load again."""
@@ -105,6 +107,7 @@ def loads_study(
         scheduler=study.scheduler,
         trials=len(grid_points(study.space)) if study.sampler.name == "grid" else study.trials or 0,
         parallel=study.parallel,
+        code=study.code,
     )
 
 

@@ -17,6 +17,7 @@ def planned_study(plan: StudyPlan, retry_failed: bool) -> Planned:
         run=plan.run,
         fingerprint=plan.fingerprint,
         resolved=plan.spec.resolved(),
+        code=plan.spec.code,
         is_done=missing == 0 and plan.run.outcome() is not None,
         needs_ray=plan.on_ray and missing > 0,
         describe=partial(describe, plan),

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from preimage.models.config import FIRST_SIDE, DcganConfig
+from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_autoencoder, build_pair, parameters_of
 from tiny import MODEL
 
 
-@pytest.mark.parametrize("size", sorted(FIRST_SIDE))
+@pytest.mark.parametrize("size", [16, 28, 48, 128])
 @pytest.mark.parametrize("kernel_size", [3, 4, 5])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_size_and_filter_gives_images_and_logits(size, kernel_size, channels):

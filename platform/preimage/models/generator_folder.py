@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import nn
 
 from preimage.config import Config
+from preimage.data.image_shape import Shape, settings_text, shape_text
 from preimage.errors import GeneratorError
 from preimage.latents.fitted import FittedPrior
 from preimage.latents.priors import PRIORS, Prior, make_prior
@@ -38,13 +39,12 @@ class GeneratorCard(Config):
         return digest(canonical_json([self.generator.model_dump(), self.weights_sha256]).encode())
 
 
-def require_images(generator: GeneratorConfig, size: int, channels: int) -> None:
-    """Raise GeneratorError if a generator's images have another shape than these."""
-    if (generator.image_size, generator.channels) != (size, channels):
-        side = generator.image_size
+def require_images(generator: GeneratorConfig, shape: Shape) -> None:
+    """Raise GeneratorError if a generator's images have another shape, (C, H, W), than these."""
+    if generator.shape != shape:
         raise GeneratorError(
-            f"the generator makes images of {generator.channels} x {side} x {side}, but the data is "
-            f"{channels} x {size} x {size}: set data.channels={generator.channels} data.size={side}."
+            f"the generator makes images of {shape_text(generator.shape)}, but the data is "
+            f"{shape_text(shape)}: set {settings_text(generator.shape)}."
         )
 
 

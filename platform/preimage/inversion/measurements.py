@@ -95,7 +95,7 @@ class Measurement:
             return images
         if tuple(images.shape[1:]) != self.shape:
             raise InversionError(
-                f"the measurement is of {shape_text(self.shape)} images, "
+                f"the measurement is of {shape_text(self.shape)} images "
                 f"but got {shape_text(images.shape[1:])}"
             )
         return F.avg_pool2d(images, self.config.pool)

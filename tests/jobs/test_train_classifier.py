@@ -192,7 +192,7 @@ def test_images_that_cannot_do_are_refused_by_the_plan(tmp_path, change, message
     [
         (
             {"test": DATA | {"size": 32}},
-            "test must have data's shape, but is 1 x 32 x 32: set test.channels=1 test.size=16",
+            "but is 1 x 32 x 32: set test.channels=1 test.size=16",
         ),
         ({"data": DATA | {"size": 18}}, "data.size=18 does not suit a DCGAN"),
         (

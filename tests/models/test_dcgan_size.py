@@ -96,6 +96,7 @@ def test_networks_make_and_take_images_of_the_shape(first, count, turned, channe
     generator, discriminator = build_pair(config, seed=0)
     images = generator(torch.ones(2, 3))
     assert images.shape[1:] == config.shape == (channels, height, width)
+    assert images.abs().max() <= 1
     for number, maps in enumerate(layer_shapes(config), 1):
         logits, features = discriminator(images, number)
         assert (logits.shape, features.shape) == ((2,), (2, *maps))

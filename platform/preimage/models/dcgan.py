@@ -102,9 +102,9 @@ def feature_maps(shape: Shape, kernel_size: int, width: int) -> tuple[nn.Sequent
 
 def _plan(shape: Shape, width: int) -> tuple[tuple[int, int], list[int]]:
     """The smallest maps' (h, w), and the filters of each feature map from the image inwards."""
-    _, *sides = shape
-    count = doublings((sides[0], sides[1]))
-    return (sides[0] >> count, sides[1] >> count), [width * 2**i for i in range(count)]
+    _, *size = shape
+    count = doublings((size[0], size[1]))
+    return (size[0] >> count, size[1] >> count), [width * 2**i for i in range(count)]
 
 
 def _first(before: int, after: int, size: tuple[int, int]) -> nn.ConvTranspose2d:

@@ -168,7 +168,7 @@ def _steps(model: DcganConfig, count: int, config: LoopConfig) -> Iterator[Steps
 
 
 def _images(model: DcganConfig, count: int) -> Images:
-    shape = (count, model.channels, model.image_size, model.image_size)
+    shape = (count, *model.shape)
     random = torch.Generator().manual_seed(SEED)
     pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=random)
     return Images(torch.arange(count), pixels, torch.full((count,), -1, dtype=torch.int32))

@@ -64,7 +64,7 @@ def bare_loop(model: DcganConfig, batch: int) -> Callable[[int], None]:
     algorithm = _learner(
         model, AlgorithmContext(Worker(), _no_images(model), LoopConfig(batch_size=batch), SEED)
     )
-    images = torch.rand(batch, model.channels, model.image_size, model.image_size) * 2 - 1
+    images = torch.rand(batch, *model.shape) * 2 - 1
     rows = torch.arange(batch)
 
     def steps(number: int) -> None:
@@ -192,5 +192,5 @@ def _learner(model: DcganConfig, context: AlgorithmContext) -> GanAlgorithm:
 
 
 def _no_images(model: DcganConfig) -> Images:
-    pixels = torch.empty(0, model.channels, model.image_size, model.image_size, dtype=torch.uint8)
+    pixels = torch.empty(0, *model.shape, dtype=torch.uint8)
     return Images(torch.empty(0, dtype=torch.int64), pixels, torch.empty(0, dtype=torch.int32))

@@ -1,5 +1,5 @@
-"""Which code may build networks. A generator folder may say which code builds its network; that code runs only
-where the user's own command or spec names it too."""
+"""Which code may build networks. A generator folder may say which code builds its network; that code runs
+only where the user's own command or spec names it too."""
 
 import os
 from collections.abc import Iterator, Sequence

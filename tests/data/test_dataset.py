@@ -44,7 +44,7 @@ def copy(digits, tmp_path) -> Path:
 
 
 def test_properties(digits):
-    assert (digits.count, len(digits), digits.size, digits.channels) == (LIMIT, LIMIT, 8, 1)
+    assert (digits.count, len(digits), digits.shape) == (LIMIT, LIMIT, (1, 8, 8))
     assert digits.classes == [str(i) for i in range(10)]
     assert len(digits.fingerprint) == 64
     assert digits.config == DataConfig(source="digits", size=8, channels=1, max_images=LIMIT)

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 
 from preimage.data import prepare as preparation
 from preimage.data import shards
 from preimage.data.config import DataConfig
 from preimage.data.dataset import MANIFEST, Dataset
-from preimage.data.decode import square
+from preimage.data.decode import to_pixels
 from preimage.data.prepare import dataset_key, dataset_name, prepare
 from preimage.data.sources import open_source
 from preimage.data.worker import ShardWriter
@@ -53,7 +54,7 @@ def test_every_image_once_with_its_own_pixels_and_label(images, datasets):
     assert rows.image_id.tolist() != list(range(18))  # shuffled
     for image_id, pixels, label in zip(*rows, strict=True):
         image, expected = source.read(int(image_id))
-        np.testing.assert_array_equal(pixels.numpy(), square(image, 8, 3, None))
+        np.testing.assert_array_equal(pixels.numpy(), to_pixels(image, (3, 8, 8), None))
         assert label == expected
     assert dataset.classes == ["a", "b"]
 
@@ -126,6 +127,19 @@ def test_a_killed_preparation_keeps_its_finished_shards(images, datasets):
         for i in range(3)
     )
     assert sorted(dataset.read(0, 18).image_id.tolist()) == list(range(18))
+
+
+def test_images_that_are_not_square(images, datasets):
+    config = folder_config(images).model_copy(update={"size": (8, 12), "channels": 4})
+    dataset = local(config, datasets)
+    assert dataset.folder.uri.rpartition("/")[2].startswith("folder-train-8x12px-")
+    again = Dataset.open(dataset.folder)  # its manifest says the size as a list
+    assert (again.shape, again.config) == ((4, 8, 12), config)
+    rows, source = again.read(0, 18), open_source(config)
+    for image_id, pixels, _ in zip(*rows, strict=True):
+        fitted = ImageOps.fit(source.read(int(image_id))[0], (12, 8), Image.Resampling.BICUBIC)
+        np.testing.assert_array_equal(pixels[:3].numpy(), np.asarray(fitted).transpose(2, 0, 1))
+        assert (pixels[3] == 255).all()
 
 
 @pytest.mark.parametrize("lost", ["part-00001.parquet", "part-00002.parquet"])

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from preimage.data.pixels import to_uint8
 from preimage.figures.grids import grid_png, stacks_png
 from preimage.jobs.invert.figures import convergence_png
 from preimage.jobs.pag.figures import spectrum_png
@@ -34,6 +35,21 @@ def test_sets_stand_one_above_the_other(shades, order):
     grid = pixels(stacks_png(*(torch.full((3, 1, 8, 8), float(shade)) for shade in shades), columns=3))
     column = grid[:, grid.shape[1] // 2, 0]
     assert [value for i, value in enumerate(column) if i == 0 or value != column[i - 1]] == order
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_images_that_are_not_square_keep_their_colours_and_opacity(channels):
+    """One image above another: borders are white, the line between them grey, and both opaque."""
+    images = torch.tensor([-0.6, 0.2, 1.0, 0.0])[:channels].view(1, -1, 1, 1).expand(1, -1, 4, 6)
+    grid = pixels(stacks_png(images, -images, columns=1))
+    scale = round(512 / 6)
+    assert grid.shape == (9 * scale, 6 * scale, 4 if channels == 4 else 3)
+    expected = to_uint8(images)[0, :, 0, 0].tolist() * (3 if channels == 1 else 1)
+    assert grid[0, 0].tolist() == expected
+    assert grid[4 * scale, 0].tolist() == [128, 128, 128, 255][: grid.shape[2]]
+    two = pixels(grid_png(torch.cat([images, images]), columns=2))
+    assert two[0, 0].tolist() == [255] * two.shape[2]
+    assert two.shape[0] / two.shape[1] == (4 + 4) / (2 * (6 + 2) + 2)
 
 
 def test_plots_are_pictures():

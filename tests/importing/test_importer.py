@@ -12,8 +12,8 @@ from preimage.importing.settings import ImportSettings
 from preimage.importing.sources import open_source
 from preimage.latents.priors import Gaussian
 from preimage.models.generator_folder import load_generator, load_prior
-from preimage.named_code import naming
 from preimage.models.prior_folder import save_prior
+from preimage.named_code import naming
 from preimage.storage.folder import Folder
 
 FLAT = {"latent_dim": 4, "image_range": (0, 1), "image_shape": (1, 6, 6)}

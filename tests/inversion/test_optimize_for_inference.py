@@ -36,7 +36,7 @@ def gradient(network: nn.Module, z: Tensor) -> Tensor:
     return torch.autograd.grad((images * weights).sum(), z)[0]
 
 
-SIZES = [{"image_size": size} for size in (16, 32, 48, 64, 128)]
+SIZES = [{"image_size": size} for size in (16, 32, 48, 64, 128, 28, (16, 40))]
 FILTERS = [{"kernel_size": size, "channels": channels} for size in (3, 4, 5, 8, 9) for channels in (1, 3)]
 
 

@@ -38,7 +38,7 @@ def test_images_and_networks_that_do_not_belong_together_are_refused_before_anyt
         r"digits has classes that the classifier does not know: 10, among them 0, 1, 2, 3, 4, ...; the": {
             "classifier": (place / "letters").uri
         },
-        r"test must have the shape of data: set test.size=16 test.channels=1": {"test": DATA | {"size": 8}},
+        r"test must have the shape of data: set test.channels=1 test.size=16": {"test": DATA | {"size": 8}},
     }
     for message, settings in refused.items():
         with pytest.raises(PreimageError, match=message):

@@ -79,7 +79,7 @@ def test_another_seed_gives_another_one_and_the_same_the_same(context):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"data": DATA | {"size": 20}}, "data.size must be one of 16, 32, 48, 64, 128"),
+        ({"data": DATA | {"size": 18}}, "data.size=18 does not suit a DCGAN"),
         ({"training": {"total_images": 10}}, "Extra inputs"),
         ({"model": {"prior": "gaussian"}}, "'normal' or 'uniform'"),
     ],

@@ -50,16 +50,20 @@ def context(folder, generator):
 
 
 @given(
-    rates=st.lists(st.floats(1e-4, 1), min_size=1, max_size=8).map(tuple), side=st.sampled_from([8, 16, 32])
+    rates=st.lists(st.floats(1e-4, 1), min_size=1, max_size=8).map(tuple),
+    height=st.sampled_from([8, 12, 32]),
+    width=st.sampled_from([8, 16, 30]),
 )
-def test_a_sweep_sees_what_it_says_and_nothing_twice(rates, side):
-    swept = sweep_rates(rates, side)
+def test_a_sweep_sees_what_it_says_and_nothing_twice(rates, height, width):
+    shape = (1, height, width)
+    swept = sweep_rates(rates, shape)
     assert list(swept) == list(FAMILIES)
     for family, by_share in swept.items():
-        whole = side * side if family == "random" else side
+        lines = height if family in ("top", "bottom") else width
+        whole = height * width if family == "random" else lines
         assert sorted(by_share) == sorted({round(rate * whole) / whole for rate in rates} - {0})
         for share, seen in by_share.items():
-            masks = make_measurement(seen, (1, side, side)).masks(torch.arange(1))
+            masks = make_measurement(seen, shape).masks(torch.arange(1))
             assert (1 if masks is None else masks.mean()) == share
             assert seen.mask == ("all" if share == 1 else family)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from preimage.data.config import DataConfig
-from preimage.data.decode import open_image, square
+from preimage.data.decode import open_image, to_pixels
 from preimage.data.files import MAX_BYTES, FilesSource
 from preimage.data.prepare import prepare
 from preimage.data.sources import open_source
@@ -112,10 +112,10 @@ def test_any_bytes_of_an_image(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", IMAGES)
-def test_every_kind_of_image_is_square_and_of_the_channels_asked_for(kind):
-    for channels in (1, 3):
-        pixels = square(open_image(IMAGES[kind]), 8, channels, None)
-        assert (pixels.shape, pixels.dtype) == ((channels, 8, 8), np.uint8)
+def test_every_kind_of_image_has_the_shape_asked_for(kind):
+    for shape in ((1, 8, 8), (3, 8, 12), (4, 12, 8)):
+        pixels = to_pixels(open_image(IMAGES[kind]), shape, None)
+        assert (pixels.shape, pixels.dtype) == (shape, np.uint8)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def load(folder):
     """Whatever network there is, used once."""
     if "classifier" in folder.path:
         network, _ = load_classifier(folder)
-        return network(torch.zeros(1, network.config.channels, *[network.config.image_size] * 2))
+        return network(torch.zeros(1, *network.config.shape))
     if "prior-" in folder.path:
         prior = load_fitted(folder)
         assert prior.std >= 0

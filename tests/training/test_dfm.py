@@ -140,12 +140,12 @@ def test_a_loss_that_is_not_finite_changes_no_network():
 
 
 def test_layers_are_counted_from_the_image():
-    assert layer_shapes(MODEL) == [(4, 8), (8, 4)]
+    assert layer_shapes(MODEL) == [(4, 8, 8), (8, 4, 4)]
     _, discriminator = build_pair(MODEL, 0)
     plain = discriminator(batch())
-    for number, (maps, side) in enumerate(layer_shapes(MODEL), 1):
+    for number, shape in enumerate(layer_shapes(MODEL), 1):
         logits, features = discriminator(batch(), number)
-        assert features.shape == (BATCH, maps, side, side)
+        assert features.shape == (BATCH, *shape)
         assert features.min() == 0
         assert torch.allclose(logits, plain)
 
@@ -157,7 +157,7 @@ def test_layers_are_counted_from_the_image():
         (DenoiserConfig(width=100), "narrower than its input of 128 features.*width=128 or more.*pool=2"),
         (DenoiserConfig(width=10), "width=128 or more, denoiser.pool=4, or"),
         (DenoiserConfig(width=7), "width=128 or more, or a smaller model.base_channels"),
-        (DenoiserConfig(pool=3), "pool=3 does not divide the 4 pixels of layer 2's maps"),
+        (DenoiserConfig(pool=3), "pool=3 does not divide the maps of layer 2, 4 x 4 pixels"),
     ],
 )
 def test_a_denoiser_that_does_not_fit_is_refused(config, message):

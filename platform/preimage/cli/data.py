@@ -43,6 +43,7 @@ def prepare(
     """
     from preimage import api
     from preimage.cluster.connect import connect
+    from preimage.data.image_shape import shape_text
     from preimage.data.prepare import prepare as make
     from preimage.pipelines.progress import showing
     from preimage.storage.address import results_root
@@ -62,7 +63,7 @@ def prepare(
         )
     skipped = f", {len(dataset.skipped):,} unreadable skipped" if dataset.skipped else ""
     console.print(
-        f"{dataset.count:,} images of {dataset.channels} x {dataset.size} x {dataset.size}, "
+        f"{dataset.count:,} images of {shape_text(dataset.shape)}, "
         f"{len(dataset.classes)} classes{skipped}: {dataset.folder.uri}",
         highlight=False,
         soft_wrap=True,

@@ -1,10 +1,11 @@
 """Which images, and how they are prepared."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import field_validator, model_validator
 
 from preimage.config import Config, PositiveInt
+from preimage.data.image_shape import Channels, ImageSize, Shape, sides
 
 SourceName = Literal[
     "digits", "fashion-mnist", "mnist", "cifar10", "stl10", "celeba", "lsun", "imagenet", "folder"
@@ -22,15 +23,29 @@ class DataConfig(Config):
     """Only STL-10 has `unlabeled`: 100,000 images without labels."""
     category: str | None = None
     """The LSUN scene, such as bedroom or kitchen."""
-    size: Annotated[int, Field(ge=8, le=1024)] = 64
-    """Side of the square images in pixels: the short side is resized to it, then the centre is cropped."""
-    channels: Literal[1, 3] = 3
+    size: ImageSize = 64
+    """Side of the square images in pixels, or [height, width], 8 to 1024 each: an image is resized to cover
+    it, then its centre is cropped."""
+    channels: Channels = 3
+    """1 grey, 3 colour, or 4 colour and opacity (RGBA); with 1 or 3 transparent parts become white."""
     crop: PositiveInt | None = None
     """Side of a centre square cropped first, in original pixels: 118 for CelebA (flexible-priors, E)."""
     max_images: PositiveInt | None = None
     """Use only this many images, drawn evenly by a fixed shuffle."""
     on_error: Literal["stop", "skip"] = "stop"
     """What to do with unreadable images: stop and list them, or skip, count and list them."""
+
+    @property
+    def shape(self) -> Shape:
+        """(C, H, W)."""
+        return self.channels, *sides(self.size)
+
+    @field_validator("size")
+    @classmethod
+    def _is_in_bounds(cls, size: ImageSize) -> ImageSize:
+        if not all(8 <= side <= 1024 for side in sides(size)):
+            raise ValueError("must be from 8 to 1024 pixels a side")
+        return size
 
     @model_validator(mode="after")
     def _split_exists(self) -> "DataConfig":

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from math import prod
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from pydantic import Field
 
 from preimage.config import Config
 from preimage.data.config import DataConfig
+from preimage.data.image_shape import ImageSize, Shape
 from preimage.data.pixels import to_float
 from preimage.data.shards import GROUP_ROWS
 from preimage.errors import DataError, StorageError
@@ -61,7 +63,7 @@ class _Manifest(Config):
     config: DataConfig
     classes: list[str]
     count: _Count
-    size: int
+    size: ImageSize
     channels: int
     shards: list[_Shard]
     skipped: list[dict[str, Any]]
@@ -105,13 +107,9 @@ class Dataset:
         return self.manifest["count"]
 
     @property
-    def size(self) -> int:
-        """Side in pixels."""
-        return self.manifest["size"]
-
-    @property
-    def channels(self) -> int:
-        return self.manifest["channels"]
+    def shape(self) -> Shape:
+        """An image's, (C, H, W)."""
+        return self.config.shape
 
     @property
     def classes(self) -> list[str]:
@@ -134,8 +132,7 @@ class Dataset:
 
     @property
     def _schema(self) -> pa.Schema:
-        width = self.channels * self.size**2
-        return pa.schema({"image_id": pa.int64(), "pixels": pa.binary(width), "label": pa.int32()})
+        return pa.schema({"image_id": pa.int64(), "pixels": pa.binary(prod(self.shape)), "label": pa.int32()})
 
     def __len__(self) -> int:
         return self.count
@@ -148,7 +145,7 @@ class Dataset:
         if not 0 <= start <= stop <= self.count:
             raise ValueError(f"rows {start} to {stop} of a dataset of {self.count}")
         image_id = _allocate(stop - start, torch.int64)
-        pixels = _allocate((stop - start, self.channels, self.size, self.size), torch.uint8)
+        pixels = _allocate((stop - start, *self.shape), torch.uint8)
         labels = _allocate(stop - start, torch.int32)
         filled = 0
         for table in self._tables(start, stop):

@@ -1,4 +1,4 @@
-"""Decode an image to square uint8 pixels. No torch: this runs in many light processes."""
+"""Decode an image to uint8 pixels of one shape. No torch: this runs in many light processes."""
 
 import io
 import lzma
@@ -8,6 +8,8 @@ import zlib
 
 import numpy as np
 from PIL import Image, ImageOps
+
+from preimage.data.image_shape import Shape
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """The formats to decode, whatever a file's name says; never those that run other programs."""
@@ -27,26 +29,45 @@ def open_image(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
-def square(image: Image.Image, size: int, channels: int, crop: int | None) -> np.ndarray:
-    """Decode an image to (channels, size, size) uint8.
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+"""Pillow's, by the number of channels."""
 
-    First cut out the centre `crop` x `crop`; then resize the short side to `size` and keep the centre: one
-    antialiased bicubic resampling of the centre square does both. Raises one of UNREADABLE.
+
+def to_pixels(image: Image.Image, shape: Shape, crop: int | None) -> np.ndarray:
+    """Decode an image to uint8 of this shape, (C, H, W).
+
+    First cut out the centre `crop` x `crop`; then resize the rest to cover H x W and keep the centre: one
+    antialiased bicubic resampling of the largest centred box of that aspect does both. Raises one of
+    UNREADABLE.
     """
+    channels, height, width = shape
     if crop is None and image.format == "JPEG":
-        image.draft(
-            "", (4 * size, 4 * size)
-        )  # decode a large photograph at 1/2 to 1/8: 7 times faster at 12 MP
-    image = _flatten(_upright(image), "L" if channels == 1 else "RGB")
-    side = min(image.width, image.height, crop or image.width)
-    if image.size != (size, size) or side != size:
-        left, top = (image.width - side) / 2, (image.height - side) / 2
-        if side == size:
-            image = image.crop((int(left), int(top), int(left) + side, int(top) + side))
-        else:
-            box = (left, top, left + side, top + side)
-            image = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(image).reshape(size, size, channels).transpose(2, 0, 1)
+        enough = 4 * max(height, width)  # either way up: an orientation counts only after decoding
+        image.draft("", (enough, enough))  # a large photograph at 1/2 to 1/8: 7 times faster at 12 MP
+    image = _flatten(_upright(image), MODES[channels])
+    box = _centre(image, height, width, crop)
+    left, top, right, bottom = box
+    if (right - left, bottom - top) != (width, height):
+        image = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+    elif image.size != (width, height):
+        image = image.crop((int(left), int(top), int(left) + width, int(top) + height))
+    return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def _centre(
+    image: Image.Image, height: int, width: int, crop: int | None
+) -> tuple[float, float, float, float]:
+    """The largest box (left, top, right, bottom) in the middle of an image, or of its centre `crop` x `crop`,
+    with the aspect of height x width."""
+    across, down = image.size
+    if crop:
+        across = down = min(across, down, crop)
+    if across * height <= down * width:
+        box = across, across * height / width
+    else:
+        box = down * width / height, down
+    left, top = (image.width - box[0]) / 2, (image.height - box[1]) / 2
+    return left, top, left + box[0], top + box[1]
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -55,7 +76,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _flatten(image: Image.Image, mode: str) -> Image.Image:
-    """With 8 bits per channel, and transparent parts on white."""
+    """With 8 bits per channel, and transparent parts on white unless the mode keeps them."""
     if image.mode == mode:
         image.load()
         return image
@@ -63,7 +84,7 @@ def _flatten(image: Image.Image, mode: str) -> Image.Image:
         image = _from_16_bits(image)
     if image.mode == "F":
         raise ValueError("floating-point pixels have no fixed range; save the image with 8 bits a channel")
-    if "A" in image.mode.replace("LAB", "") or "transparency" in image.info:
+    if mode != "RGBA" and ("A" in image.mode.replace("LAB", "") or "transparency" in image.info):
         colours = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours)
     return image.convert(mode)

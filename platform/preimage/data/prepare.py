@@ -30,8 +30,9 @@ def dataset_key(config: DataConfig, open_source: OpenSource = open_source) -> st
 
 
 def dataset_name(config: DataConfig, key: str | None = None) -> str:
-    """The folder's name: `<source>-<split>-<size>px-<key>`."""
-    return f"{config.source}-{config.split}-{config.size}px-{(key or dataset_key(config))[:10]}"
+    """The folder's name: `<source>-<split>-<size>px-<key>`, with `<height>x<width>` if they differ."""
+    size = config.size if isinstance(config.size, int) else "x".join(map(str, config.size))
+    return f"{config.source}-{config.split}-{size}px-{(key or dataset_key(config))[:10]}"
 
 
 def prepare(

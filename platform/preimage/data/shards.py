@@ -5,6 +5,7 @@ import io
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any, TypedDict, get_origin, get_type_hints
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from preimage.data.config import DataConfig
-from preimage.data.decode import UNREADABLE, square
+from preimage.data.decode import UNREADABLE, to_pixels
 from preimage.data.sources import Source
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder, digest
@@ -82,7 +83,7 @@ def _order(available: int) -> np.ndarray:
 def plan_shards(config: DataConfig, key: str, available: int) -> ShardPlan:
     """Shards of about 24 MiB, or smaller if a small dataset would leave workers idle."""
     images = min(available, config.max_images or available)
-    by_bytes = SHARD_BYTES // (config.channels * config.size**2)
+    by_bytes = SHARD_BYTES // (prod(config.shape))
     by_spread = max(_FEWEST, -(-images // _SPREAD))
     step = min(by_bytes, by_spread)
     return ShardPlan(key, available, images, max(1, step - step % _FEWEST if step > _FEWEST else step))
@@ -143,7 +144,7 @@ def _decode(
     source: Source, config: DataConfig, image_ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Skipped]]:
     """Ids (n,) int64, pixels (n, C, H, W) uint8, labels (n,) int32 of what was decoded; what was skipped."""
-    pixels = np.empty((len(image_ids), config.channels, config.size, config.size), np.uint8)
+    pixels = np.empty((len(image_ids), *config.shape), np.uint8)
     labels = np.empty(len(image_ids), np.int32)
     kept: list[int] = []
     skipped: list[Skipped] = []
@@ -153,7 +154,7 @@ def _decode(
         for image_id in image_ids.tolist():
             try:
                 image, label = source.read(image_id)
-                pixels[len(kept)] = square(image, config.size, config.channels, config.crop)
+                pixels[len(kept)] = to_pixels(image, config.shape, config.crop)
             except UNREADABLE as error:
                 reason = f"{type(error).__name__}: {error}"[:300]
                 skipped.append(Skipped(image_id=image_id, name=source.describe(image_id), error=reason))
@@ -165,7 +166,7 @@ def _decode(
 
 def _parquet(image_ids: np.ndarray, pixels: np.ndarray, labels: np.ndarray) -> memoryview:
     """The bytes of a Parquet file whose pages carry checksums."""
-    width = int(np.prod(pixels.shape[1:]))
+    width = prod(pixels.shape[1:])
     buffers: Any = [None, pa.py_buffer(pixels.reshape(-1))]  # no row is null
     column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(pixels), buffers)
     table = pa.table({"image_id": pa.array(image_ids), "pixels": column, "label": pa.array(labels)})

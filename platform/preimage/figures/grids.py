@@ -16,7 +16,8 @@ SMALLEST = 512
 
 
 def tiled(images: Tensor | Sequence[Tensor], columns: int, padding: int = 1) -> np.ndarray:
-    """Images (C, H, W) uint8, row by row with white between them, as one picture (H, W, 3)."""
+    """Images (C, H, W) uint8, row by row with white between them, as one picture: (H, W, 4) if they have four
+    channels, else (H, W, 3)."""
     from torchvision.utils import make_grid  # slower to import than our whole package
 
     tiles = images.cpu() if isinstance(images, Tensor) else [each.cpu() for each in images]
@@ -36,6 +37,7 @@ def grid_png(images: Tensor, columns: int | None = None) -> bytes:
 def stacks_png(*sets: Tensor, columns: int = 8) -> bytes:
     """Sets of images (N, C, H, W) of the same shape, each image of the first above its counterparts."""
     line = torch.zeros_like(sets[0][:, :, :1]).cpu()  # grey
+    line[:, 3:] = 1  # and opaque
     lined = [part for images in sets for part in (line, images.cpu())]
     return grid_png(torch.cat(lined[1:], dim=2), columns)
 

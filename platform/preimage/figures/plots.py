@@ -24,6 +24,11 @@ def single_axes() -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def aspect(images: Tensor) -> float:
+    """The height of images (..., H, W) over their width."""
+    return images.shape[-2] / images.shape[-1]
+
+
 def figure_png(figure: Figure) -> bytes:
     """A finished figure as PNG bytes."""
     buffer = io.BytesIO()
@@ -37,8 +42,8 @@ def image_rows_png(columns: Mapping[str, Mapping[str, Tensor]]) -> bytes:
     Images (n, C, H, W) in [-1, 1]; every column has the same rows.
     """
     first = next(iter(columns.values()))
-    names, count = list(first), len(next(iter(first.values())))
-    figure = new_figure(2.6 * len(columns), (2.6 / count + 0.12) * len(names) + 0.2)
+    names, some = list(first), next(iter(first.values()))
+    figure = new_figure(2.6 * len(columns), (2.6 / len(some) * aspect(some) + 0.12) * len(names) + 0.2)
     grid = figure.subplots(len(names), len(columns), squeeze=False)
     for across, (head, rows) in enumerate(columns.items()):
         for down, (name, images) in enumerate(rows.items()):

@@ -16,11 +16,12 @@ from preimage.importing.settings import ImportSettings
 from preimage.latents.priors import PRIORS, Gaussian, Prior, PriorName, make_prior
 from preimage.latents.statistics import Moments
 from preimage.models.config import CodeConfig, ImportedConfig
-from preimage.models.generator_folder import CONFIG, GeneratorCard, load_generator, read_card, write_generator
+from preimage.models.generator_folder import GeneratorCard, load_generator, read_card, write_generator
 from preimage.models.imported import CodeNetwork, ImportedGenerator, attribute
-from preimage.named_code import module_of, naming
 from preimage.models.prior_folder import load_fitted
 from preimage.models.program import Program
+from preimage.models.weights import CONFIG
+from preimage.named_code import module_of, naming
 from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 
@@ -230,7 +231,7 @@ def _config(
     return ImportedConfig(
         latent_dim=prior.latent_dim,
         prior=_prior_name(prior),
-        image_size=height if height == width else (height, width),
+        image_size=(height, width),
         channels=channels,  # pyright: ignore[reportArgumentType]
         space=settings.space,
         code_shape=shape if shape and shape != (prior.latent_dim,) else None,
@@ -293,7 +294,7 @@ def _write(generator: ImportedGenerator, source: Source, prior: Prior, folder: F
 
     Raises GeneratorError if it does not, or if the folder holds another generator.
     """
-    history = {"imported": {"from": source.name, "torch": torch.__version__} | source.origin}
+    history = {"imported": {"from": source.name, "torch": torch.__version__} | dict(source.origin)}
     fitted: Any = None if prior.name in PRIORS else prior
     with TemporaryDirectory() as place:
         card = write_generator(generator, place, history, fitted)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
 from preimage.inversion.batch import Batch, Inversion
 from preimage.inversion.config import SEARCHES, InversionConfig
@@ -89,8 +90,8 @@ class Engine:
         self.measurement = measurement or make_measurement(config.measurement, self.shape, seed)
         if self.measurement.shape != self.shape:
             raise InversionError(
-                f"the generator makes images of {_by(self.shape)}, "
-                f"but the measurement is for {_by(self.measurement.shape)}"
+                f"the generator makes images of {shape_text(self.shape)}, "
+                f"but the measurement is for {shape_text(self.measurement.shape)}"
             )
         low = freeze(generator, device, torch.bfloat16) if config.precision == "mixed" else None
         self.problem = Problem(network, self.measurement, config.loss, low)
@@ -302,7 +303,3 @@ def _shape(network: nn.Module, latent_dim: int, device: torch.device) -> tuple[i
             f"but this one returned {tuple(made.shape)}"
         )
     return tuple(made.shape[1:])  # pyright: ignore[reportReturnType]
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

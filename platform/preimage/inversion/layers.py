@@ -13,11 +13,12 @@ def quicker(layer: nn.ConvTranspose2d) -> nn.Module:
     """The same map in a faster form if there is one, else the layer itself."""
     padding, extra = cast("tuple[int, int]", layer.padding), layer.output_padding
     (side, width), (stride, across) = layer.kernel_size, layer.stride
-    square = side == width and stride == across and padding[0] == padding[1] and extra[0] == extra[1]
-    if not square or layer.groups != 1 or layer.dilation != (1, 1):
+    if layer.groups != 1 or layer.dilation != (1, 1):
         return layer
-    if stride == 1:
-        return FromPoints(layer) if padding[0] == 0 else layer
+    if layer.stride == (1, 1):
+        return FromPoints(layer) if padding == (0, 0) else layer
+    if side != width or stride != across or padding[0] != padding[1] or extra[0] != extra[1]:
+        return layer
     few = layer.out_channels * stride**2 <= VECTOR
     within = side + extra[0] - padding[0] <= stride * _taps(side, stride)
     return SubPixel(layer) if few and within else layer
@@ -31,10 +32,10 @@ class FromPoints(nn.Module):
         self.layer = layer
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(n, I, 1, 1) to (n, O, k, k); the layer itself for other map sizes."""
+        """(n, I, 1, 1) to (n, O, h, w); the layer itself for other map sizes."""
         if maps.dim() != 4 or maps.shape[2:] != (1, 1):
             return self.layer(maps)
-        weight = self.layer.weight.permute(0, 2, 3, 1)  # (I, k, k, O), its memory order with channels last
+        weight = self.layer.weight.permute(0, 2, 3, 1)  # (I, h, w, O), its memory order with channels last
         made = (maps.flatten(1) @ weight.flatten(1)).unflatten(1, weight.shape[1:])
         made = made if self.layer.bias is None else made + self.layer.bias
         return made.permute(0, 3, 1, 2)

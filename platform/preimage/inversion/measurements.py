@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from preimage.config import Config, PositiveInt
+from preimage.data.image_shape import Shape, shape_text
 from preimage.errors import InversionError, StorageError
 from preimage.random_streams import Stream, normal, uniform
 from preimage.storage.folder import Folder, digest
@@ -72,7 +73,7 @@ class MeasurementConfig(Config):
 class Measurement:
     """A measurement of images of one shape, created by `make_measurement`. Workers receive it unchanged."""
 
-    shape: tuple[int, int, int]
+    shape: Shape
     """The images' shape, (C, H, W)."""
     config: MeasurementConfig
     seed: int = 0
@@ -80,7 +81,7 @@ class Measurement:
     """(1, 1, h, w) bool: the mask of every image; None if all is observed, or masks are random."""
 
     @property
-    def reduced(self) -> tuple[int, int, int]:
+    def reduced(self) -> Shape:
         """The shape of an observation, (C, h, w)."""
         channels, height, width = self.shape
         return channels, height // self.config.pool, width // self.config.pool
@@ -94,7 +95,8 @@ class Measurement:
             return images
         if tuple(images.shape[1:]) != self.shape:
             raise InversionError(
-                f"the measurement is of {_sides(self.shape)} images but got {_sides(images.shape[1:])}"
+                f"the measurement is of {shape_text(self.shape)} images "
+                f"but got {shape_text(images.shape[1:])}"
             )
         return F.avg_pool2d(images, self.config.pool)
 
@@ -133,7 +135,7 @@ class Measurement:
         return seen.view(len(ids), 1, height, width)
 
 
-def make_measurement(config: MeasurementConfig, shape: tuple[int, int, int], seed: int = 0) -> Measurement:
+def make_measurement(config: MeasurementConfig, shape: Shape, seed: int = 0) -> Measurement:
     """The measurement of images (C, H, W) that a config describes.
 
     Raises InversionError if it does not fit them or observes none of their pixels.
@@ -193,7 +195,3 @@ def _require_some(count: int, config: MeasurementConfig, side: tuple[int, int]) 
     if not count:
         rate = "" if config.rate is None else f" at rate {config.rate:g}"
         raise InversionError(f"mask {config.mask}{rate} observes none of the {side[0]} x {side[1]} pixels")
-
-
-def _sides(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

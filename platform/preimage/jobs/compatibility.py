@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
+from preimage.data.image_shape import Shape, settings_text, shape_text
 from preimage.errors import ClassifierError, GeneratorError, StoreError
 from preimage.latents.store import Store
 from preimage.models.generator_folder import GeneratorCard, require_images
@@ -19,7 +20,7 @@ def images_for(card: GeneratorCard, given: DataConfig | None) -> DataConfig:
             "this generator does not say what it was trained on: name the images with data.source"
         )
     data = given or DataConfig.model_validate(card.training["data"])
-    require_images(card.generator, data.size, data.channels)
+    require_images(card.generator, data.shape)
     return data
 
 
@@ -42,14 +43,12 @@ def require_images_of(dataset: Dataset, store: Store) -> None:
         )
 
 
-def require_classifiable(classifier: tuple[int, int], images: tuple[int, int]) -> None:
-    """Raise ClassifierError if a classifier takes images of another (size, channels)."""
+def require_classifiable(classifier: Shape, images: Shape) -> None:
+    """Raise ClassifierError if a classifier takes images of another shape, (C, H, W)."""
     if classifier != images:
-        shapes = [f"{channels} x {size} x {size}" for size, channels in (classifier, images)]
-        size, channels = images
         raise ClassifierError(
-            f"the classifier is one of images of {shapes[0]}, those to be scored are {shapes[1]}: give one "
-            f"trained with data.size={size} data.channels={channels} (jobs/classifier.yaml)"
+            f"the classifier is one of images of {shape_text(classifier)}, those to be scored are "
+            f"{shape_text(images)}: give one trained with {settings_text(images)} (jobs/classifier.yaml)"
         )
 
 

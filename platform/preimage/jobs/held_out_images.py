@@ -20,7 +20,7 @@ def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, cont
         raise GeneratorError(
             "this generator does not say what it was trained on: name unseen images with data.source"
         )
-    require_images(card.generator, data.size, data.channels)
+    require_images(card.generator, data.shape)
     dataset = context.dataset(data)
     seen = seen_of(trained, data, dataset.count) if trained else 0
     if dataset.count - seen < count:

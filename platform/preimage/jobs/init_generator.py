@@ -8,10 +8,10 @@ from preimage.data.config import DataConfig
 from preimage.figures.grids import grid_png
 from preimage.jobs.base import Context, Job, Metrics, Result, headline
 from preimage.jobs.random_weights.job import untrained
-from preimage.jobs.train.base import require_size_of_a_dcgan
 from preimage.latents.priors import make_prior
 from preimage.models.config import DcganConfig, GanModelConfig
 from preimage.models.dcgan import parameters_of
+from preimage.models.dcgan_size import doublings
 from preimage.models.generator_folder import write_generator
 from preimage.training.loop import GRID
 from preimage.training.networks import fixed_samples
@@ -32,7 +32,7 @@ class InitGeneratorJob(Job):
 
     @model_validator(mode="after")
     def _size_that_a_dcgan_has(self) -> "InitGeneratorJob":
-        require_size_of_a_dcgan(self.data)
+        doublings(self.data.size, "data.size")
         return self
 
     @property

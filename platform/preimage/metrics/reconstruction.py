@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -107,9 +108,9 @@ class _Sums:
 
     def __init__(self, dataset: Dataset, device: torch.device) -> None:
         exact = {"dtype": torch.float64, "device": device}
-        self.count, self.pixels = 0, dataset.channels * dataset.size**2
+        self.count, self.pixels = 0, prod(dataset.shape)
         self.errors = torch.zeros(4, **exact)  # squared error, Lap1, the same with paper's weights, x^2
-        self.images = torch.zeros(dataset.channels, dataset.size, dataset.size, **exact)
+        self.images = torch.zeros(dataset.shape, **exact)
 
     @torch.inference_mode()
     def add(self, generator: nn.Module, z: Tensor, x: Tensor) -> None:

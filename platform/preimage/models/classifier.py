@@ -1,16 +1,17 @@
 """The classifier that scores samples where the Inception network is meaningless, and its folder on disk."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from preimage.config import Config, PositiveInt
+from preimage.data.image_shape import Channels, Shape, sides
 from preimage.errors import ClassifierError
-from preimage.models.config import ImageSize
 from preimage.models.dcgan import feature_maps, initialise
+from preimage.models.dcgan_size import DcganSize
 from preimage.models.weights import CONFIG, WEIGHTS, load_weights, packed, read_config
 from preimage.storage.folder import Folder, canonical_json, digest
 
@@ -18,13 +19,18 @@ from preimage.storage.folder import Folder, canonical_json, digest
 class ClassifierConfig(Config):
     """Everything needed to rebuild a classifier."""
 
-    image_size: ImageSize
-    """Side in pixels."""
-    channels: Literal[1, 3]
+    image_size: DcganSize
+    """Side in pixels, or (height, width)."""
+    channels: Channels
     classes: Annotated[int, Field(ge=2)]
     kernel_size: Annotated[int, Field(ge=3, le=9)] = 4
     base_channels: PositiveInt = 32
     """Filters in the layer next to the image; each layer further in has twice as many."""
+
+    @property
+    def shape(self) -> Shape:
+        """An image's, (C, H, W)."""
+        return self.channels, *sides(self.image_size)
 
 
 class ClassifierCard(Config):
@@ -57,9 +63,7 @@ class Classifier(nn.Module):
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
         self.config = config
-        self.maps, width, _ = feature_maps(
-            config.image_size, config.channels, config.kernel_size, config.base_channels
-        )
+        self.maps, width, _ = feature_maps(config.shape, config.kernel_size, config.base_channels)
         self.logits = nn.Linear(width, config.classes)
         self.apply(initialise)
 

@@ -5,12 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from preimage.config import Config, PositiveInt
+from preimage.data.image_shape import Channels, ImageSize, Shape, sides
 from preimage.latents.priors import PriorName
-
-FIRST_SIDE = {16: 4, 32: 4, 48: 6, 64: 4, 128: 4}
-"""Side of the first feature map, by image size; every later layer doubles it."""
-
-ImageSize = Literal[16, 32, 48, 64, 128]
+from preimage.models.dcgan_size import DcganSize
 
 
 class ModelConfig(Config):
@@ -38,22 +35,21 @@ class GeneratorConfig(Config):
     latent_dim: PositiveInt
     prior: PriorName
     """The prior that codes are drawn from; the parameters of a fitted prior are stored beside the weights."""
-    image_size: PositiveInt | tuple[PositiveInt, PositiveInt]
+    image_size: ImageSize
     """Side in pixels, or (height, width)."""
-    channels: Literal[1, 3, 4]
+    channels: Channels
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Shape:
         """An image's, (C, H, W)."""
-        size = self.image_size
-        return (self.channels, *(size if isinstance(size, tuple) else (size, size)))
+        return self.channels, *sides(self.image_size)
 
 
 class DcganConfig(GeneratorConfig):
     """The generator of a DCGAN."""
 
     architecture: Literal["dcgan"] = "dcgan"
-    image_size: ImageSize
+    image_size: DcganSize
     kernel_size: Annotated[int, Field(ge=3, le=9)] = 4
     base_channels: PositiveInt = 64
 

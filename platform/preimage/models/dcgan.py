@@ -1,28 +1,30 @@
-"""The DCGAN generator and discriminator (Radford et al. 2015), at 16, 32, 48, 64 or 128 pixels."""
+"""The DCGAN generator and discriminator (Radford et al. 2015)."""
 
-from math import log2
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from preimage.models.config import FIRST_SIDE, DcganConfig
+from preimage.data.image_shape import Shape
+from preimage.models.config import DcganConfig
+from preimage.models.dcgan_size import doublings
 
 
 class Generator(nn.Module):
     """Codes (N, d) to images (N, C, H, W) in [-1, 1].
 
-    Transposed convolutions that each double the side, BatchNorm and ReLU between them, tanh at the end.
+    Transposed convolutions that each double height and width, BatchNorm and ReLU between them, then tanh.
     """
 
     def __init__(self, config: DcganConfig) -> None:
         super().__init__()
         self.config = config
-        side, widths = _plan(config.image_size, config.base_channels)
+        first, widths = _plan(config.shape, config.base_channels)
         layers: list[nn.Module] = []
         before = config.latent_dim
         for i, after in enumerate(reversed(widths)):
-            layers += [_first(before, after, side) if i == 0 else _up(before, after, config.kernel_size)]
+            layers += [_first(before, after, first) if i == 0 else _up(before, after, config.kernel_size)]
             layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
             before = after
         layers += [_up(before, config.channels, config.kernel_size, bias=True), nn.Tanh()]
@@ -46,7 +48,7 @@ class Discriminator(nn.Module):
         self.apply(initialise)
 
     def forward(self, images: Tensor, layer: int | None = None) -> Any:
-        """Logits (N,); with a layer's number (`layer_shapes`) also the ReLU of its maps (N, C, S, S)."""
+        """Logits (N,); with a layer's number (`layer_shapes`) also the ReLU of its maps (N, C, h, w)."""
         maps: list[Tensor] = []
         x = images
         for module in self.features:
@@ -57,11 +59,11 @@ class Discriminator(nn.Module):
         return (logits, maps[layer - 1].relu()) if layer else logits
 
 
-def layer_shapes(config: DcganConfig) -> list[tuple[int, int]]:
-    """The number of maps in each of a discriminator's layers, from the image inwards, and their side in
-    pixels. Layer k is the k-th."""
-    side, widths = _plan(config.image_size, config.base_channels)
-    return [(width, side * 2 ** (len(widths) - 1 - i)) for i, width in enumerate(widths)]
+def layer_shapes(config: DcganConfig) -> list[Shape]:
+    """The maps (C, h, w) of each of a discriminator's layers, from the image inwards. Layer k is the k-th."""
+    _, height, width = config.shape
+    _, widths = _plan(config.shape, config.base_channels)
+    return [(maps, height >> k, width >> k) for k, maps in enumerate(widths, 1)]
 
 
 class Encoder(nn.Module):
@@ -80,36 +82,33 @@ class Encoder(nn.Module):
 
 def _features(config: DcganConfig) -> tuple[nn.Sequential, int]:
     """The generator's mirror up to its last feature map, flattened, and its number of features."""
-    maps, width, side = feature_maps(
-        config.image_size, config.channels, config.kernel_size, config.base_channels
-    )
-    return maps.append(nn.Flatten()), width * side * side
+    maps, width, last = feature_maps(config.shape, config.kernel_size, config.base_channels)
+    return maps.append(nn.Flatten()), width * prod(last)
 
 
-def feature_maps(
-    image_size: int, channels: int, kernel_size: int, width: int
-) -> tuple[nn.Sequential, int, int]:
-    """A discriminator's convolutions, the number of maps from the last one, and their side."""
-    side, widths = _plan(image_size, width)
+def feature_maps(shape: Shape, kernel_size: int, width: int) -> tuple[nn.Sequential, int, tuple[int, int]]:
+    """A discriminator's convolutions of images (C, H, W), the number of maps from the last one, and their
+    (h, w)."""
+    last, widths = _plan(shape, width)
     layers: list[nn.Module] = []
-    before = channels
+    before = shape[0]
     for i, after in enumerate(widths):
         layers += [_down(before, after, kernel_size, bias=i == 0)]
         layers += [nn.BatchNorm2d(after)] if i else []
         layers += [nn.LeakyReLU(0.2, inplace=True)]
         before = after
-    return nn.Sequential(*layers), before, side
+    return nn.Sequential(*layers), before, last
 
 
-def _plan(image_size: int, width: int) -> tuple[int, list[int]]:
-    """The smallest side, and the filters of each feature map from the image inwards."""
-    side = FIRST_SIDE[image_size]
-    doublings = int(log2(image_size // side))
-    return side, [width * 2**i for i in range(doublings)]
+def _plan(shape: Shape, width: int) -> tuple[tuple[int, int], list[int]]:
+    """The smallest maps' (h, w), and the filters of each feature map from the image inwards."""
+    _, *size = shape
+    count = doublings((size[0], size[1]))
+    return (size[0] >> count, size[1] >> count), [width * 2**i for i in range(count)]
 
 
-def _first(before: int, after: int, side: int) -> nn.ConvTranspose2d:
-    return nn.ConvTranspose2d(before, after, side, bias=False)
+def _first(before: int, after: int, size: tuple[int, int]) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(before, after, size, bias=False)
 
 
 def _up(before: int, after: int, kernel_size: int, bias: bool = False) -> nn.ConvTranspose2d:

@@ -9,16 +9,17 @@ from pydantic import Field, ValidationError
 from torch import nn
 
 from preimage.config import Config
+from preimage.data.image_shape import Shape, settings_text, shape_text
 from preimage.errors import GeneratorError
 from preimage.latents.fitted import FittedPrior
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.models.build import build_generator
 from preimage.models.config import AnyGeneratorConfig, GeneratorConfig, ImportedConfig
 from preimage.models.imported import ImportedGenerator, code_network
-from preimage.named_code import require_named
 from preimage.models.prior_folder import load_fitted, read_prior_card, save_prior
 from preimage.models.program import PROGRAM, Graph, Program
 from preimage.models.weights import CONFIG, WEIGHTS, fill_weights, load_weights, packed, read_config
+from preimage.named_code import require_named
 from preimage.storage.folder import Folder, canonical_json, digest
 
 PRIOR = "prior"
@@ -45,13 +46,12 @@ class GeneratorCard(Config):
         return digest(canonical_json(parts).encode())
 
 
-def require_images(generator: GeneratorConfig, size: int, channels: int) -> None:
-    """Raise GeneratorError if a generator's images have another shape than these."""
-    if (generator.image_size, generator.channels) != (size, channels):
-        side = generator.image_size
+def require_images(generator: GeneratorConfig, shape: Shape) -> None:
+    """Raise GeneratorError if a generator's images have another shape, (C, H, W), than these."""
+    if generator.shape != shape:
         raise GeneratorError(
-            f"the generator makes images of {generator.channels} x {side} x {side}, but the data is "
-            f"{channels} x {size} x {size}: set data.channels={generator.channels} data.size={side}."
+            f"the generator makes images of {shape_text(generator.shape)}, but the data is "
+            f"{shape_text(shape)}: set {settings_text(generator.shape)}."
         )
 
 

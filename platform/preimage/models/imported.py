@@ -73,9 +73,9 @@ def taken(made: Any, output: int | str | None) -> Any:
     """One of a network's outputs: by its place in a tuple, or by its name."""
     if output is None:
         return made
-    parts: Any = made
+    key: Any = output
     try:
-        return parts[output] if isinstance(parts, tuple | list | dict) else getattr(parts, str(output))
+        return made[key] if isinstance(made, tuple | list | dict) else getattr(made, str(key))
     except (LookupError, TypeError, AttributeError) as error:
         raise GeneratorError(f"the network's output, a {type(made).__name__}, has no {output!r}") from error
 

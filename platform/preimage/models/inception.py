@@ -48,6 +48,15 @@ def require_weights(weights: str | None) -> None:
         raise ClassifierError(f"weights={weights} does not exist: name Inception's weights, {_HINT}")
 
 
+def require_colours(channels: int) -> None:
+    """Raise ClassifierError for images with an opacity, which Inception does not take."""
+    if channels not in (1, 3):
+        raise ClassifierError(
+            f"Inception scores images of 1 or 3 channels, but these have {channels}: name a classifier "
+            "trained on such images (jobs/classifier.yaml)"
+        )
+
+
 def is_published(sha256: str) -> bool:
     """Whether weights of that SHA-256 are those behind the literature's scores."""
     return sha256.startswith(PUBLISHED)

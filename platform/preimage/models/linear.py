@@ -1,5 +1,7 @@
 """The linear generator: PCA's decoder."""
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 
@@ -15,11 +17,10 @@ class LinearGenerator(nn.Module):
     def __init__(self, config: LinearConfig) -> None:
         super().__init__()
         self.config = config
-        pixels = config.channels * config.image_size**2
+        pixels = prod(config.shape)
         self.mean = nn.Parameter(torch.zeros(pixels))
         self.components = nn.Parameter(torch.zeros(config.latent_dim, pixels))
 
     def forward(self, codes: Tensor) -> Tensor:
-        side = self.config.image_size
         images = torch.addmm(self.mean, codes, self.components)
-        return images.unflatten(1, (self.config.channels, side, side))
+        return images.unflatten(1, self.config.shape)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
+from preimage.data.image_shape import Shape, shape_text
 from preimage.errors import GeneratorError, PriorError, StoreError
 from preimage.jobs.base import Job
 from preimage.jobs.compatibility import require_classifiable, require_codes_of
@@ -55,7 +56,7 @@ def _same_images(one: DataConfig, other: DataConfig, catalog: Catalog) -> bool:
 
 def _named(data: DataConfig) -> str:
     images = f"{data.max_images:,} of " if data.max_images else ""
-    return f"{images}{data.source} {data.split} at {data.size} pixels"
+    return f"{images}{data.source} {data.split} of {shape_text(data.shape)}"
 
 
 def generator_of(source: Input, earlier: Earlier) -> tuple[GeneratorConfig, DataConfig | None]:
@@ -89,23 +90,23 @@ def _require_codes_of_generator(inputs: Inputs, earlier: Earlier) -> None:
 def _require_classifier_of_images(job: Job, inputs: Inputs, earlier: Earlier) -> None:
     """Raise ClassifierError if a classifier expects images of another shape than those that the step is
     given, or those that its generators make."""
-    shapes = [(each.size, each.channels) for each in images_named(job).values()]
+    shapes = [each.shape for each in images_named(job).values()]
     for source in _of("generator", inputs):
         model, _ = generator_of(source, earlier)
-        shapes.append((model.image_size, model.channels))
+        shapes.append(model.shape)
     for source in _of("classifier", inputs):
         own = _classified(source, earlier)
         for shape in shapes:
             require_classifiable(own, shape)
 
 
-def _classified(source: Input, earlier: Earlier) -> tuple[int, int]:
-    """The (size, channels) of the images that a classifier, made or planned, expects."""
+def _classified(source: Input, earlier: Earlier) -> Shape:
+    """The shape of the images that a classifier, made or planned, expects."""
     if source.step:
         data = earlier[source.step].job.own_data
         assert data
-        return data.size, data.channels
-    return source.card.classifier.image_size, source.card.classifier.channels
+        return data.shape
+    return source.card.classifier.shape
 
 
 def _require_same_networks(job: Job, inputs: Inputs, earlier: Earlier) -> None:
@@ -117,7 +118,7 @@ def _require_same_networks(job: Job, inputs: Inputs, earlier: Earlier) -> None:
             saved = read_card(source.folder.parent / "generator").generator
         new = job.made_generator
         assert new
-        before, after = (each.model_dump(exclude={"prior"}) for each in (saved, new))
+        before, after = (each.model_dump(mode="json", exclude={"prior"}) for each in (saved, new))
         differences = [
             f"{key} {before.get(key)} there, {after.get(key)} here"
             for key in sorted(before.keys() | after.keys())

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from preimage.data.config import DataConfig
+from preimage.data.image_shape import shape_text
 from preimage.data.sources import found
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary
@@ -66,7 +67,7 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
 def _images(plan: Plan, data: DataConfig) -> str:
     count = plan.catalog.count(data)
     text = f"{count:,} of " if count else ""
-    text += f"{_named(data)}, {data.channels} x {data.size} x {data.size}"
+    text += f"{_named(data)}, {shape_text(data.shape)}"
     if plan.catalog.is_prepared(data):
         return text + ", prepared"
     ready = data.path or found(data.source)

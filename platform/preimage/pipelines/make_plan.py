@@ -101,7 +101,7 @@ def _data(job: Job, inputs: dict[str, Input], earlier: Earlier) -> DataConfig | 
     if "generator" in inputs:
         model, _ = generator_of(inputs["generator"], earlier)
         if data:
-            require_images(model, data.size, data.channels)
+            require_images(model, data.shape)
         job.check_generator(model)
     return data
 

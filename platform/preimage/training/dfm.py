@@ -1,5 +1,6 @@
 """DFM-GAN as an algorithm (denoising-feature-matching, sections 3 and 5)."""
 
+from math import prod
 from typing import Annotated, Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from preimage.config import Config, PositiveFloat, PositiveInt
+from preimage.data.image_shape import shape_text
 from preimage.errors import PreimageError
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import layer_shapes
@@ -53,21 +55,22 @@ class DenoiserConfig(Config):
         shapes = layer_shapes(model)
         layer = self.layer or len(shapes)
         if layer > len(shapes):
-            names = ", ".join(f"{k} ({maps} x {side} x {side})" for k, (maps, side) in enumerate(shapes, 1))
+            names = ", ".join(f"{k} ({shape_text(each)})" for k, each in enumerate(shapes, 1))
             raise PreimageError(
                 f"denoiser.layer={layer}, but the discriminator's layers are {names}: choose one of them"
             )
-        maps, side = shapes[layer - 1]
-        if side % self.pool:
+        maps, *sides = shapes[layer - 1]
+        pools = [pool for pool in range(1, min(sides) + 1) if not any(side % pool for side in sides)]
+        if self.pool not in pools:
             raise PreimageError(
-                f"denoiser.pool={self.pool} does not divide the {side} pixels of layer {layer}'s maps: "
-                "choose 1, or a divisor"
+                f"denoiser.pool={self.pool} does not divide the maps of layer {layer}, "
+                f"{shape_text(sides)} pixels: choose one of {', '.join(map(str, pools))}"
             )
-        features = maps * (side // self.pool) ** 2
+        pixels = prod(sides)
+        features = maps * pixels // self.pool**2
         width = self.width or features
         if width < features:
-            pools = [pool for pool in range(1, side + 1) if side % pool == 0]
-            fits = [pool for pool in pools if maps * (side // pool) ** 2 <= width]
+            fits = [pool for pool in pools if maps * pixels // pool**2 <= width]
             smaller = f", denoiser.pool={fits[0]}" if fits else ""
             raise PreimageError(
                 f"denoiser.width={width} is narrower than its input of {features:,} features, which it could "

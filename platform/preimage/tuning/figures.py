@@ -83,7 +83,7 @@ def _show(axes: Axes, panel: Panel, size: float) -> None:
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     if panel.samples is not None:
-        picture = Image.open(io.BytesIO(panel.samples)).convert("RGB")
+        picture = Image.open(io.BytesIO(panel.samples)).convert("RGBA")
         axes.imshow(np.asarray(picture), interpolation="nearest")
         return
     axes.set_facecolor("0.95")

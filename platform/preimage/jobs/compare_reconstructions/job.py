@@ -109,7 +109,7 @@ class CompareReconstructionsJob(Job):
             data = images_for(opened[0].card, self.data)
         for each in opened[1:]:
             with _naming(each.name):
-                require_images(each.card.generator, data.size, data.channels)
+                require_images(each.card.generator, data.shape)
         dataset = context.dataset(data)
         for each in opened:
             with _naming(each.name):

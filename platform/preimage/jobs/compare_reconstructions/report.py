@@ -7,6 +7,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from preimage.data.dataset import Dataset
+from preimage.data.image_shape import shape_text
 from preimage.figures.tables import markdown
 from preimage.metrics.reconstruction import Reconstruction
 from preimage.metrics.spectrum import directions_for
@@ -73,7 +74,6 @@ class CompareReconstructionsReport:
     def table(self) -> str:
         """Markdown."""
         data = self.dataset.config
-        shape = f"{data.channels} x {data.size} x {data.size}"
         head = ["method", "d", "images", "MSE", "paper's MSE", "Lap1", "explained variance"]
         table = [[*head, f"directions for {MOST:.0%} of the codes"]]
         for name, row in self.rows.items():
@@ -82,8 +82,8 @@ class CompareReconstructionsReport:
             errors = [f"{found.mse:.3g}", f"{paper:g}" if paper else "-", f"{found.lap1:.3g}"]
             table.append([name, *counts, *errors, f"{found.explained:.1%}", str(row.directions)])
         parts = [
-            f"Reconstruction of {self.dataset.count:,} images of {data.source} {data.split}, {shape}, "
-            "from their codes.",
+            f"Reconstruction of {self.dataset.count:,} images of {data.source} {data.split}, "
+            f"{shape_text(data.shape)}, from their codes.",
             markdown(table),
             "MSE: (g(z) - x)^2, averaged over pixels, channels and images, of images in [-1, 1]. Lap1: every "
             "level of the pyramid counts the same. Explained variance: 1 - MSE / the MSE of the mean image. "

@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from preimage.figures.grids import tiled
-from preimage.figures.plots import figure_png, new_figure
+from preimage.figures.plots import aspect, figure_png, new_figure
 
 ACROSS = 6
 """Images in a line of a block."""
@@ -20,7 +20,8 @@ def blocks_png(blocks: Mapping[str, Tensor]) -> bytes:
     """Blocks of images (n, C, H, W) uint8 beside each other, each titled with its name."""
     columns = len(blocks) if len(blocks) <= 4 else 3
     lines = -(-len(blocks) // columns)
-    height = -(-max(map(len, blocks.values())) // ACROSS) / ACROSS * 3
+    ratio = aspect(next(iter(blocks.values())))
+    height = -(-max(map(len, blocks.values())) // ACROSS) / ACROSS * 3 * ratio
     figure = new_figure(3.1 * columns, (height + 0.35) * lines, dpi=150)
     places = figure.subplots(lines, columns, squeeze=False).flatten()
     for axes in places:
@@ -37,7 +38,8 @@ def pairs_png(sets: Mapping[str, tuple[Tensor, Sequence[float]]]) -> bytes:
     sets: images (2 n, C, H, W) uint8, pair after pair, and n distances.
     """
     across = max(len(distances) for _, distances in sets.values())
-    figure = new_figure(0.95 * across, 2.4 * len(sets), dpi=150)
+    ratio = aspect(next(iter(sets.values()))[0])
+    figure = new_figure(0.95 * across, (1.9 * ratio + 0.5) * len(sets), dpi=150)
     for part, (name, (images, distances)) in zip(
         np.atleast_1d(np.array(figure.subfigures(len(sets), 1))), sets.items(), strict=True
     ):

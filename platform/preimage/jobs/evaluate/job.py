@@ -18,7 +18,7 @@ from preimage.jobs.evaluate.report import TRAINING, EvaluateReport
 from preimage.jobs.evaluate.score_shards import ImageSet, PieceScorer, ScoringTask, rows_of, samples_of
 from preimage.jobs.references import ClassifierRef, GeneratorRef
 from preimage.jobs.row_names import require_plain
-from preimage.models.inception import require_weights
+from preimage.models.inception import require_colours, require_weights
 from preimage.models.scorer import Scorer, ScorerSource
 from preimage.storage.folder import Folder
 from preimage.work.pieces import run_pieces
@@ -100,8 +100,10 @@ class EvaluateJob(Job):
         return {"samples made and scored": self.images * sum(map(len, self.generators.values()))}
 
     def check(self, catalog: Catalog) -> None:
-        """Refuse weights that are named but missing."""
+        """Refuse weights that are named but missing, and images that Inception does not take."""
         require_weights(self.weights)
+        if self.data and not self.classifier:
+            require_colours(self.data.channels)
 
     @property
     def own_data(self) -> DataConfig | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
+from preimage.data.image_shape import settings_text
 from preimage.errors import DataError, GeneratorError
 from preimage.jobs.base import Context
 from preimage.jobs.compatibility import images_for, require_classes, require_classifiable
@@ -12,6 +13,7 @@ from preimage.jobs.evaluate.score_shards import ImageSet, rows_of
 from preimage.jobs.held_out_images import held_out, seen_of
 from preimage.models.classifier import read_classifier_card
 from preimage.models.generator_folder import read_card, require_images
+from preimage.models.inception import require_colours
 from preimage.models.scorer import Scorer, ScorerSource
 from preimage.storage.folder import Folder
 
@@ -27,7 +29,7 @@ def training_images(generators: Mapping[str, Sequence[Folder]], given: DataConfi
             card = read_card(folder)
             try:
                 data = data or images_for(card, None)
-                require_images(card.generator, data.size, data.channels)
+                require_images(card.generator, data.shape)
             except GeneratorError as error:
                 raise GeneratorError(f"{name}: {error}") from error
     assert data
@@ -35,11 +37,12 @@ def training_images(generators: Mapping[str, Sequence[Folder]], given: DataConfi
 
 
 def require_shape(source: ScorerSource, data: DataConfig) -> None:
-    """Raise ClassifierError where a classifier takes images of another shape; Inception takes any."""
-    if not source.classifier:
-        return
-    about = read_classifier_card(source.classifier).classifier
-    require_classifiable((about.image_size, about.channels), (data.size, data.channels))
+    """Raise ClassifierError where a classifier takes images of another shape. Inception takes any of 1 or 3
+    channels."""
+    if source.classifier:
+        require_classifiable(read_classifier_card(source.classifier).classifier.shape, data.shape)
+    else:
+        require_colours(data.channels)
 
 
 def ceiling_images(
@@ -52,10 +55,8 @@ def ceiling_images(
     """
     trained = training.config
     data = given or held_out(trained, context.catalog)
-    if (data.size, data.channels) != (trained.size, trained.channels):
-        raise DataError(
-            f"test must have the shape of data: set test.size={trained.size} test.channels={trained.channels}"
-        )
+    if data.shape != trained.shape:
+        raise DataError(f"test must have the shape of data: set {settings_text(trained.shape, 'test')}")
     dataset = context.dataset(data)
     first_row = seen_of(trained, data, dataset.count)
     if dataset.count - first_row >= 2:

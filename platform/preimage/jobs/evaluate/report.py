@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from preimage.data.dataset import Dataset
+from preimage.data.image_shape import shape_text
 from preimage.figures.tables import markdown
 from preimage.jobs.evaluate.metric_names import compared
 from preimage.metrics.duplicates import Nearest
@@ -109,10 +110,9 @@ class EvaluateReport:
     def table(self) -> str:
         """Markdown."""
         data = self.dataset.config
-        shape = f"{data.channels} x {data.size} x {data.size}"
         parts = [
             f"Samples scored beside {self.real[TRAINING].count:,} images of {data.source} {data.split}, "
-            f"{shape}, by {self._network()}.",
+            f"{shape_text(data.shape)}, by {self._network()}.",
             self._scores(),
             self._classes(),
             self._explained(),

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from preimage.data.pixels import to_uint8
 from preimage.figures.grids import tiled
-from preimage.figures.plots import figure_png, new_figure
+from preimage.figures.plots import aspect, figure_png, new_figure
 
 CELL = 0.8
-"""The side of an image in inches; titles add to a figure's height."""
+"""The width of an image in inches; titles add to a figure's height."""
 
 
 class Term(NamedTuple):
@@ -41,7 +41,7 @@ class Drawn(NamedTuple):
 def samples_png(images: Tensor) -> bytes:
     """Images (N, C, H, W) of codes drawn from the Gaussian fitted to the store's codes; glo, figure 3."""
     columns = ceil(sqrt(len(images)))
-    figure = new_figure(CELL * columns, CELL * ceil(len(images) / columns) + 0.25)
+    figure = new_figure(CELL * columns, CELL * aspect(images) * ceil(len(images) / columns) + 0.25)
     axes = figure.subplots()
     _show(axes, images, columns)
     axes.set_title("Samples of the Gaussian fitted to the codes", fontsize=10)
@@ -52,7 +52,7 @@ def interpolations_png(codes: Tensor, pixels: Tensor) -> bytes:
     """Pairs of rows: images of interpolated codes above blended images, both (n, steps, C, H, W). The ends of
     a blended row are the images themselves; glo, figures 4 and 5."""
     pairs, steps = codes.shape[:2]
-    figure = new_figure(CELL * steps + 0.4, (2 * CELL + 0.15) * pairs + 0.4)
+    figure = new_figure(CELL * steps + 0.4, (2 * CELL * aspect(codes) + 0.15) * pairs + 0.4)
     figure.suptitle("Interpolated codes, and below them blended images", fontsize=10)
     rows = figure.subplots(pairs, squeeze=False)[:, 0]
     for axes, above, below in zip(rows, codes, pixels, strict=True):
@@ -63,8 +63,8 @@ def interpolations_png(codes: Tensor, pixels: Tensor) -> bytes:
 def arithmetic_png(sums: Sequence[Sequence[Term]]) -> bytes:
     """One row per sum: the generator's images of the averaged codes and of the result, with some of the
     averaged images above each; glo, figure 6."""
-    columns = max(map(len, sums))
-    figure = new_figure(2 * CELL * columns, (2.7 * CELL + 0.3) * len(sums))
+    columns, height = max(map(len, sums)), 2.7 * CELL * aspect(sums[0][0].image) + 0.3
+    figure = new_figure(2 * CELL * columns, height * len(sums))
     grid = figure.subplots(2 * len(sums), columns, squeeze=False, height_ratios=[1, 3] * len(sums))
     for axes in grid.flat:
         axes.set_axis_off()
@@ -86,9 +86,10 @@ def arithmetic_png(sums: Sequence[Sequence[Term]]) -> bytes:
 
 def conditional_png(drawn: Sequence[Drawn]) -> bytes:
     """Pairs of rows: an image and its draws, and below each the part of it that is seen; glo, figure 7."""
-    count, side = len(drawn[0].images), drawn[0].images.shape[-1]
-    widths = [side + 2, (count - 1) * (side + 1) + 1]  # in pixels, with the lines between images
-    figure = new_figure(CELL * (count + 0.4) + 0.4, (2 * CELL + 0.15) * len(drawn) + 0.4)
+    count, width = len(drawn[0].images), drawn[0].images.shape[-1]
+    widths = [width + 2, (count - 1) * (width + 1) + 1]  # in pixels, with the lines between images
+    height = 2 * CELL * aspect(drawn[0].images) + 0.15
+    figure = new_figure(CELL * (count + 0.4) + 0.4, height * len(drawn) + 0.4)
     grid = figure.subplots(len(drawn), 2, squeeze=False, width_ratios=widths)
     for (left, right), each in zip(grid, drawn, strict=True):
         seen = F.interpolate(each.seen, each.images.shape[2:])

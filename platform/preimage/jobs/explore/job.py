@@ -81,8 +81,7 @@ class ExploreJob(Job):
         return self.data
 
     def check_generator(self, generator: GeneratorConfig) -> None:
-        side = generator.image_size
-        make_measurement(self.condition, (generator.channels, side, side))
+        make_measurement(self.condition, generator.shape)
 
     def metrics(self) -> Metrics:
         """The relative error is of what is seen, the spread of what is not; `spread_unconditional` is that of

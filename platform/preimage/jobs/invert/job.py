@@ -142,8 +142,7 @@ def _latest(context: Context, name: str) -> int:
 
 
 def _measurement(generator: GeneratorConfig, config: InversionConfig, seed: int) -> Measurement:
-    side = generator.image_size
-    return make_measurement(config.measurement, (generator.channels, side, side), seed)
+    return make_measurement(config.measurement, generator.shape, seed)
 
 
 def _about(job: InvertJob, context: Context, card: GeneratorCard, dataset: Dataset) -> About:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from math import prod
 from typing import ClassVar, Literal
 
 import torch
@@ -64,7 +65,7 @@ class PcaJob(Job):
 
     def check(self, catalog: Catalog) -> None:
         """Refuse more components than pixels or images, as far as these are known before any is decoded."""
-        pixels = self.data.channels * self.data.size**2
+        pixels = prod(self.data.shape)
         require_possible(self.latent_dim, catalog.count(self.data), pixels)
 
     def cost(self, images: int | None) -> dict[str, int]:
@@ -95,7 +96,7 @@ class ImageStream:
     def __call__(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """From row to row: the ids and labels (n,) on the CPU, the images (n, C, H, W) on the device."""
         stop = self.dataset.count if stop is None else stop
-        rows = max(1, min(ROWS, VALUES // (self.dataset.channels * self.dataset.size**2)))
+        rows = max(1, min(ROWS, VALUES // (prod(self.dataset.shape))))
         for first in range(start, stop, rows):
             found = self.dataset.read(first, min(first + rows, stop))
             yield found.image_id, found.labels, to_float(found.pixels.to(self.device))
@@ -104,7 +105,7 @@ class ImageStream:
 def _make_generator(job: PcaJob, context: Context, stream: ImageStream) -> None:
     """Find the components and write the generator folder."""
     dataset, passes = stream.dataset, count(1)
-    require_possible(job.latent_dim, dataset.count, dataset.channels * dataset.size**2)
+    require_possible(job.latent_dim, dataset.count, prod(dataset.shape))
 
     def batches() -> Iterator[Tensor]:
         advance, done = context.progress(f"finding components, pass {next(passes)}"), 0
@@ -214,7 +215,6 @@ def _reconstructions(dataset: Dataset, generator: LinearGenerator, store: Store)
 
 @torch.no_grad()
 def _components(generator: LinearGenerator) -> bytes:
-    side = generator.config.image_size
     rows = torch.cat([generator.mean[None], generator.components[: SHOWN - 1]])
-    images = rows.unflatten(1, (generator.config.channels, side, side))
+    images = rows.unflatten(1, generator.config.shape)
     return components_png(images[0], images[1:])

@@ -22,8 +22,9 @@ from preimage.jobs.random_weights.figures import (
     reconstructions_png,
 )
 from preimage.latents.priors import make_prior
-from preimage.models.config import FIRST_SIDE, DcganConfig
+from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
+from preimage.models.dcgan_size import doublings
 from preimage.random_streams import Stream, normal
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
@@ -61,10 +62,8 @@ class RandomWeightsJob(Job):
     def _that_can_be_done(self) -> "RandomWeightsJob":
         if not self.datasets or not self.latent_dims:
             raise ValueError("datasets and latent_dims must each name at least one")
-        sizes = ", ".join(map(str, FIRST_SIDE))
         for name, data in self.datasets.items():
-            if data.size not in FIRST_SIDE:
-                raise ValueError(f"datasets.{name}.size must be one of {sizes}, but is {data.size}")
+            doublings(data.size, f"datasets.{name}.size")
         if not self.after or max(self.after) > self.steps:
             raise ValueError(f"after must name steps up to {self.steps}, but is {list(self.after)}")
         return self

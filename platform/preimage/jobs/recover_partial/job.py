@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from preimage.config import PositiveFloat, PositiveInt
+from preimage.data.image_shape import Shape
 from preimage.inversion import InversionConfig, invert
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
@@ -85,19 +86,19 @@ class RecoverPartialJob(Job):
 
     def check_generator(self, generator: GeneratorConfig) -> None:
         require_allowed(self.inversion.constraint, generator.prior)
-        for each in self.measurements(generator.image_size):
-            make_measurement(each, (generator.channels, generator.image_size, generator.image_size))
+        for each in self.measurements(generator.shape):
+            make_measurement(each, generator.shape)
 
     def run(self, context: Context) -> Result:
         """Do the missing trials, draw what they found, and set it beside what the paper says."""
         folder = context.inputs["generator"]
         model = read_card(folder).generator
         self.check_generator(model)
-        trials = {_slug(each): each for each in self.measurements(model.image_size)}
+        trials = {_slug(each): each for each in self.measurements(model.shape)}
         work = PartialRecovery(folder, self.inversion, self.images, self.seed)
         found = context.run_trials(trials, work, "recovering codes")
         weights = convolution_weights(load_generator(folder)[0])
-        report = self._report(found, weights, model.image_size)
+        report = self._report(found, weights, model.shape)
         shown = {name_of(each): work.completion(each, found[_slug(each)]["z"][:SHOWN]) for each in self.masks}
         figures = {
             "masks.png": completions_png(shown),
@@ -106,13 +107,13 @@ class RecoverPartialJob(Job):
         }
         return Result(report.metrics(), figures, report.table())
 
-    def measurements(self, side: int) -> list[MeasurementConfig]:
-        """All measurements of images of this side."""
-        swept = sweep_rates(self.rates, side)
+    def measurements(self, shape: Shape) -> list[MeasurementConfig]:
+        """All measurements of images of this shape, (C, H, W)."""
+        swept = sweep_rates(self.rates, shape)
         return [*self.masks, *(each for by_share in swept.values() for each in by_share.values())]
 
     def _report(
-        self, found: dict[str, Results], weights: dict[str, Tensor], side: int
+        self, found: dict[str, Results], weights: dict[str, Tensor], shape: Shape
     ) -> RecoverPartialReport:
         results = {name: summarise(each, self.threshold) for name, each in found.items()}
         return RecoverPartialReport(
@@ -121,18 +122,20 @@ class RecoverPartialJob(Job):
             masks={name_of(each): results[_slug(each)] for each in self.masks},
             rates={
                 family: {share: results[_slug(each)].recovered for share, each in by_share.items()}
-                for family, by_share in sweep_rates(self.rates, side).items()
+                for family, by_share in sweep_rates(self.rates, shape).items()
             },
             fits={layer: normality(each) for layer, each in weights.items()},
             diverged=sum(each.diverged for each in results.values()),
         )
 
 
-def sweep_rates(rates: tuple[float, ...], side: int) -> dict[str, dict[float, MeasurementConfig]]:
-    """Measurements of images of this side, by way of sampling and by the fraction of the image seen."""
+def sweep_rates(rates: tuple[float, ...], shape: Shape) -> dict[str, dict[float, MeasurementConfig]]:
+    """Measurements of images (C, H, W), by way of sampling and by the fraction of the image seen."""
+    _, height, width = shape
+    units = {"random": height * width, "top": height, "bottom": height, "left": width, "right": width}
     swept: dict[str, dict[float, MeasurementConfig]] = {family: {} for family in FAMILIES}
     for family, by_share in swept.items():
-        whole = side * side if family == "random" else side
+        whole = units[family]
         for rate in sorted(rates):
             if count := round(rate * whole):
                 part = MeasurementConfig(mask=family, rate=rate)

@@ -15,7 +15,8 @@ from preimage.figures.grids import grid_png
 from preimage.jobs.base import Context, Job
 from preimage.jobs.references import references
 from preimage.latents.priors import PriorName
-from preimage.models.config import FIRST_SIDE, DcganConfig, ModelConfig
+from preimage.models.config import DcganConfig, ModelConfig
+from preimage.models.dcgan_size import doublings
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import Algorithm, AlgorithmContext
@@ -82,7 +83,7 @@ class TrainOnImagesJob(TrainJob):
 
     @model_validator(mode="after")
     def _size_fits_dcgan(self) -> "TrainOnImagesJob":
-        require_size_of_a_dcgan(self.data)
+        doublings(self.data.size, "data.size")
         return self
 
 
@@ -103,13 +104,6 @@ class TrainGeneratorJob(TrainOnImagesJob):
         """Steps, and generator evaluations: one image through the generator, forward or backward, is one."""
         counts = steps_of(self)
         return counts | {"generator evaluations": 2 * counts["images seen"]}
-
-
-def require_size_of_a_dcgan(data: DataConfig) -> None:
-    """Raise ValueError for an image size that a DCGAN cannot make."""
-    if data.size not in FIRST_SIDE:
-        sizes = ", ".join(map(str, FIRST_SIDE))
-        raise ValueError(f"data.size must be one of {sizes} for a DCGAN's convolutions, but is {data.size}")
 
 
 def steps_of(job: TrainJob) -> dict[str, int]:

@@ -9,6 +9,7 @@ from preimage.config import Config, PositiveInt
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
+from preimage.data.image_shape import settings_text, shape_text
 from preimage.data.sources import known_count
 from preimage.errors import DataError
 from preimage.jobs.base import Context, Metrics, Result, headline
@@ -57,11 +58,10 @@ class TrainClassifierJob(TrainOnImagesJob):
 
     @model_validator(mode="after")
     def _test_has_same_shape(self) -> "TrainClassifierJob":
-        data, test = self.data, self.test or self.data
-        if (data.size, data.channels) != (test.size, test.channels):
+        if self.test and self.test.shape != self.data.shape:
             raise ValueError(
-                f"test must have data's shape, size={data.size} channels={data.channels}, but has "
-                f"size={test.size} channels={test.channels}"
+                f"test must have data's shape, but is {shape_text(self.test.shape)}: "
+                f"set {settings_text(self.data.shape, 'test')}"
             )
         return self
 

@@ -10,7 +10,7 @@ from preimage.jobs.train.base import PACE, TrainGeneratorJob, curves_of, summary
 from preimage.jobs.train.figures import curves_png, losses_png
 from preimage.jobs.train.scoring import ScoringConfig, scoring_of
 from preimage.models.config import DcganConfig, GanModelConfig
-from preimage.models.inception import require_weights
+from preimage.models.inception import require_colours, require_weights
 from preimage.training.algorithm import Algorithm, AlgorithmContext
 from preimage.training.config import LoopConfig
 from preimage.training.gan import METRICS, GanAlgorithm, InitFrom
@@ -60,6 +60,8 @@ class GanJob(TrainGeneratorJob):
         super().check(catalog)
         if self.score:
             require_weights(self.score.weights)
+            if not self.score.classifier:
+                require_colours(self.data.channels)
 
     def cost(self, images: int | None) -> dict[str, int]:
         """The cost of the training run, and of scoring at its checkpoints."""

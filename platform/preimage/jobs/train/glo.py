@@ -1,6 +1,7 @@
 """train-glo: a generator without a discriminator, and one learned code for each image."""
 
 from functools import partial
+from math import prod
 from typing import ClassVar, Literal
 
 from preimage.data.catalog import Catalog
@@ -34,7 +35,7 @@ class TrainGloJob(TrainGeneratorJob):
     def check(self, catalog: Catalog) -> None:
         super().check(catalog)
         if self.codes.init == "pca":
-            pixels = self.data.channels * self.data.size**2
+            pixels = prod(self.data.shape)
             require_possible(self.model.latent_dim, catalog.count(self.data), pixels)
 
     def run(self, context: Context) -> Result:

@@ -31,6 +31,8 @@ DTYPES = {
 }  # fmt: skip
 """PyTorch's types by their numbers in the schema."""
 MEMORY_FORMATS = {1: "contiguous_format", 2: "channels_last", 3: "channels_last_3d", 4: "preserve_format"}
+ASSERTIONS = ("torch.ops.aten._assert_", "torch.ops.aten.sym_constrain_range")
+"""Operators that only check what torch.export assumed; they make nothing."""
 MOST_BYTES = 16 << 30
 """The largest archive, uncompressed: a small file may claim to hold any number of bytes."""
 BROKEN = (zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError, RuntimeError, OSError)
@@ -146,7 +148,7 @@ def _exported(model: Mapping[str, Any], stored: Mapping[str, Tensor], output: in
             name: TensorInfo(shape=tuple(each.shape), dtype=str(each.dtype).removeprefix("torch."))
             for name, each in tensors.items()
         },
-        calls=[_call(node) for node in graph["nodes"]],
+        calls=[_call(node) for node in graph["nodes"] if not node["target"].startswith(ASSERTIONS)],
         output=_name_of(results[output][1]["arg"]),
     )
     program = Program(whole)

@@ -39,14 +39,14 @@ def read_decoder(folder: Path) -> tuple[nn.Module, int]:
             f"{folder} holds a {name or 'model without a name'}: {' and '.join(KNOWN)} are read"
         )
     try:
-        import diffusers
+        import diffusers  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise GeneratorError(
             f"{folder} holds a diffusers model, and that package is not installed: pip install diffusers"
         ) from error
     try:
         model = getattr(diffusers, name).from_pretrained(
-            str(folder), use_safetensors=True, local_files_only=True
+            str(folder), use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
         )
     except (OSError, ValueError, RuntimeError, TypeError, KeyError) as error:
         raise GeneratorError(f"diffusers cannot load {folder}: {str(error).splitlines()[0]}") from error

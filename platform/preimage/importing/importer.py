@@ -27,6 +27,7 @@ from preimage.storage.folder import Folder
 
 MAPPED = 65_536
 """Codes taken through a mapping network to fit a prior in its space."""
+ASK = "how many components has a code of this network? Say it with --latent-dim, or --code-shape"
 SAME = 1e-5
 """The largest difference between the images of a network and of what was stored of it, of a range of 2."""
 
@@ -45,6 +46,8 @@ class Source:
     """Where it comes from, for the card."""
     code_shape: tuple[int, ...] | None = None
     """The shape of a code, if the source says it."""
+    ask: str = ""
+    """What to say if the shape of a code is neither in the source nor in the settings."""
     notes: tuple[str, ...] = ()
     """What was chosen or left out when it was read."""
 
@@ -70,9 +73,7 @@ def import_generator(source: Source, settings: ImportSettings, folder: Folder) -
     shape = settings.code_shape or source.code_shape
     dim = math.prod(shape) if shape else settings.latent_dim or _own_dim(network)
     if not dim:
-        raise GeneratorError(
-            "how many components has a code of this network? Say it with --latent-dim, or --code-shape"
-        )
+        raise GeneratorError(source.ask or ASK)
     if settings.latent_dim not in (None, dim):
         raise GeneratorError(
             f"codes of shape {shape} have {dim} components, not {settings.latent_dim}: leave --latent-dim out"

@@ -67,4 +67,5 @@ def _folder(path: Path) -> Source:
     if not (path / MODEL).is_file():
         raise GeneratorError(f"{path} is no folder of a diffusers model: it has no {MODEL}")
     network, channels = read_decoder(path)
-    return Source(network, path.name, origin={"latent_channels": channels})
+    ask = f"{path} decodes latents of {channels} channels: say their size with --code-shape {channels},H,W"
+    return Source(network, path.name, origin={"latent_channels": channels}, ask=ask)

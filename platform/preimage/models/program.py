@@ -111,16 +111,12 @@ def dtype_of(name: str) -> torch.dtype:
 
 
 def values_in(given: Any) -> Iterator[str]:
-    """The names of the earlier results in an argument, or in all of a call's."""
+    """The names of the earlier results in an argument, or in a list of them."""
     if isinstance(given, list):
         for each in given:
             yield from values_in(each)
-    elif isinstance(given, dict):
-        if "value" in given:
-            yield given["value"]
-        else:
-            for each in given.values():
-                yield from values_in(each)
+    elif isinstance(given, dict) and "value" in given:
+        yield given["value"]
 
 
 def _step(call: Call) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
@@ -166,7 +162,7 @@ def _last_uses(graph: Graph) -> list[list[str]]:
     """For each call, the values that no later call uses."""
     seen, last = {graph.output}, []
     for call in reversed(graph.calls):
-        names = {*values_in(call.arguments), *call.results}
+        names = {*values_in(list(call.arguments.values())), *call.results}
         last.append(sorted(names - seen))
         seen |= names
     return last[::-1]
@@ -176,7 +172,7 @@ def _require_defined(graph: Graph) -> None:
     """Raises ValueError if a call uses what no earlier one made."""
     known = {*graph.inputs, *graph.tensors}
     for call in graph.calls:
-        if missing := set(values_in(call.arguments)) - known:
+        if missing := set(values_in(list(call.arguments.values()))) - known:
             raise ValueError(f"{call.operator} uses {', '.join(sorted(missing))}, which nothing made before")
         known |= set(call.results)
     if graph.output not in known:

@@ -35,6 +35,12 @@ def images_made(network: nn.Module, latent_dim: int, device: torch.device) -> Te
     return made
 
 
+def same_images(made: Tensor, others: Tensor) -> bool:
+    """Whether images are the same up to rounding."""
+    size = others.nan_to_num(0, 0, 0).abs().max().item()
+    return torch.allclose(made, others, rtol=1e-3, atol=1e-3 * size, equal_nan=True)
+
+
 def require_measurement_of(measurement: Measurement, shape: tuple[int, ...]) -> None:
     """Raise InversionError unless the measurement is of images of this shape (C, H, W)."""
     if measurement.shape != shape:

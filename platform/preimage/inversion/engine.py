@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from preimage.errors import InversionError
 from preimage.inversion.batch import Batch, Inversion
-from preimage.inversion.checks import images_made, require_finite, require_fit, require_measurement_of
+from preimage.inversion.checks import (
+    images_made,
+    require_finite,
+    require_fit,
+    require_measurement_of,
+    same_images,
+)
 from preimage.inversion.config import SEARCHES, InversionConfig
 from preimage.inversion.constraints import make_constraint, redrawn, require_allowed
 from preimage.inversion.init_codes import PROBES, fit_regression, init_codes_of, measure_whitening
@@ -33,6 +39,8 @@ log = logging.getLogger(__name__)
 
 EDGE = 1 - 1e-6
 """A component this far out has been clipped."""
+
+WITHOUT_WHITENING = "%s: it is inverted without whitening, which takes more steps."
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of images done, and of all images."""
@@ -115,13 +123,18 @@ class Engine:
         self.classes = classes_of(network)
         """Of a conditional generator, whose images need labels; else 0."""
         made = images_made(network, prior.latent_dim, self.device)
+        plain = freeze(generator, device, fold=False)
+        if fold := same_images(made, images_made(plain, prior.latent_dim, self.device)):
+            del plain
+        else:
+            network = plain
         if made.dtype != torch.float32:
             network = InPrecision(network, torch.float32)
         channels, height, width = made.shape[1:]
         self.shape = channels, height, width
         self.measurement = measurement or make_measurement(config.measurement, self.shape, seed)
         require_measurement_of(self.measurement, self.shape)
-        low = freeze(generator, device, torch.bfloat16) if config.precision == "mixed" else None
+        low = freeze(generator, device, torch.bfloat16, fold) if config.precision == "mixed" else None
         compare = users_loss(loss, self.measurement.reduced, self.device) if loss else LOSSES[config.loss]
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)
@@ -183,7 +196,7 @@ class Engine:
             jacobian = Jacobian.of(network, origin)
         except NoJacobianError as error:
             self.unwhitened = str(error)
-            log.warning("%s: it is inverted without whitening, which takes more steps.", error)
+            log.warning(WITHOUT_WHITENING, error)
             return
         self.whitening = measure_whitening(jacobian, self.prior, self.seed, self.device)
         self.passes += PROBES * jacobian.passes(self.prior.latent_dim)

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,22 +15,28 @@ from preimage.inversion.layers import quicker
 
 
 def freeze(
-    generator: nn.Module, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+    generator: nn.Module,
+    device: torch.device | None = None,
+    dtype: torch.dtype = torch.float32,
+    fold: bool = True,
 ) -> nn.Module:
     """A copy that computes the same images; leaves the original unchanged.
 
     Eval mode is required: batch statistics would couple the images of a batch, and the scale of a code could
     not be recovered. Weights get no gradients. `dtype` applies to weights and activations; codes (n, d) and
-    images (n, C, H, W) are always float32.
+    images (n, C, H, W) are always float32. fold: make layers that follow each other in an nn.Sequential one;
+    wrong for a generator that calls such layers by themselves.
     Raises InversionError for what is no module, cannot be copied, or has weights still to be drawn.
     """
     frozen = _evaluated(_copied(generator)).requires_grad_(False)
     device = device or next((p.device for p in frozen.parameters()), torch.device("cpu"))
     for module in list(frozen.modules()):
         if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
-            _fold(module._modules)
+            layers = cast("dict[str, nn.Module | None]", module._modules)
+            if fold:
+                _fold(layers)
             if device.type == "cpu":
-                _quicken(module._modules)
+                _quicken(layers)
 
     def placed(tensor: Tensor) -> Tensor:
         """Not by `to`, which drops imaginary parts and refuses tensors of five dimensions."""

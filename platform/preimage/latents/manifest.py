@@ -4,10 +4,11 @@ import json
 import re
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import StorageError, StoreError
+from preimage.latents.local_rank import LocalRank
 from preimage.latents.schema import FORMAT, About
 from preimage.storage.folder import Folder, canonical_json, digest
 
@@ -70,13 +71,22 @@ class Manifest(Config):
     count: int
     parts: tuple[PartRecord, ...]
     fingerprint: str
+    local_rank: LocalRank | None = None
+    """What was measured at some of the codes; no part of the fingerprint, which is of the codes."""
+
+    @model_serializer(mode="wrap")
+    def _only_what_was_measured(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values = dump(self)
+        return values if self.local_rank else {name: values[name] for name in values if name != "local_rank"}
 
     @classmethod
-    def of(cls, about: About, records: list[PartRecord]) -> Self:
+    def of(cls, about: About, records: list[PartRecord], local_rank: LocalRank | None = None) -> Self:
         content = {"about": about.identity(), "parts": [record.model_dump() for record in records]}
         fingerprint = digest(canonical_json(content).encode())
         count = sum(record.rows for record in records)
-        return cls(about=about, count=count, parts=tuple(records), fingerprint=fingerprint)
+        return cls(
+            about=about, count=count, parts=tuple(records), fingerprint=fingerprint, local_rank=local_rank
+        )
 
 
 def write_config(folder: Folder, name: str, config: Config) -> None:
@@ -116,7 +126,7 @@ def read_manifest(folder: Folder) -> Manifest:
         done = len(finished(folder, plan))
         raise StoreError(f"{folder.uri} is incomplete: it has {done} of {plan.parts} parts; {AGAIN}")
     manifest = read_config(folder, MANIFEST, Manifest)
-    if manifest != Manifest.of(manifest.about, list(manifest.parts)):
+    if manifest != Manifest.of(manifest.about, list(manifest.parts), manifest.local_rank):
         raise StoreError(f"{folder.uri}/{MANIFEST} was altered: its fingerprint does not match its parts")
     return manifest
 

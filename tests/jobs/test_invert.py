@@ -7,7 +7,7 @@ from torch import nn
 from faulty import TRAIN, planned
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.errors import InversionError
+from preimage.errors import InversionError, StoreError
 from preimage.latents.schema import concatenate
 from preimage.latents.store import Store
 from preimage.latents.verify import describe, verify
@@ -50,6 +50,10 @@ def test_directions_in_which_codes_are_not_determined_are_counted_and_said(tmp_p
     assert "codes.local_rank" in (outcome.figures or {})
     assert describe(store)["local_rank"] == store.manifest.local_rank.model_dump()
     assert verify(store.folder).local_rank.found.rank == 3
+    manifest = store.folder.read("_manifest.json")
+    store.folder.write("_manifest.json", manifest.replace(b'"lowest_rank": 3', b'"lowest_rank": 4', 1))
+    with pytest.raises(StoreError, match="its digests do not match"):
+        verify(store.folder)
 
 
 def test_the_measurement_changes_neither_the_codes_nor_what_is_finished(tmp_path, codes):

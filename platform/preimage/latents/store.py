@@ -157,7 +157,9 @@ class StoreWriter:
 
         Raises StoreError as `written` does, or if an image occurs twice.
         """
-        manifest = self.written().manifest.model_copy(update={"local_rank": local_rank})
+        manifest = self.written().manifest
+        if local_rank:
+            manifest = manifest.with_local_rank(local_rank)
         parquet.check_ids(self.folder, manifest.about, list(manifest.parts), manifest.count)
         write_config(self.folder, MANIFEST, manifest)
         return Store(self.folder, manifest)

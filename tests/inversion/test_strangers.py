@@ -73,7 +73,18 @@ def in_place(codes: Tensor) -> Tensor:
     return filled.mul_(2)
 
 
-CHANGES = {"Function": Twice.apply, "control flow": looking, "checkpoint": checkpointed, "in place": in_place}
+def attending(codes: Tensor) -> Tensor:
+    one = codes[:, None, None]
+    return 2 * nn.functional.scaled_dot_product_attention(one, one, one)[:, 0, 0]
+
+
+CHANGES = {
+    "Function": Twice.apply,
+    "control flow": looking,
+    "checkpoint": checkpointed,
+    "in place": in_place,
+    "attention": attending,
+}
 
 
 @pytest.mark.parametrize("name", CHANGES)

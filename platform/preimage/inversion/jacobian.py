@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.func import jvp, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from preimage.errors import InversionError
 from preimage.inversion.labels import classes_of, generate, in_batches, spread_labels
@@ -28,6 +29,7 @@ class Jacobian:
     forward_mode: bool = True
 
     @classmethod
+    @sdpa_kernel(SDPBackend.MATH)
     def of(cls, network: nn.Module, code: Tensor) -> "Jacobian":
         """By the first road that works at a code (1, d). Raises NoJacobianError if none does."""
         labels = spread_labels(1, classes_of(network), code.device)
@@ -37,7 +39,7 @@ class Jacobian:
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, TypeError) as error:
-            reason = str(error).strip().partition("\n")[0].partition(". ")[0][:200]
+            reason = str(error).strip().partition("\n")[0].partition(". ")[0][:200].rstrip(".")
         try:
             _reverse(network, code, labels, count=1)
             return cls(network, forward_mode=False)
@@ -46,6 +48,7 @@ class Jacobian:
         except (RuntimeError, TypeError) as error:
             raise NoJacobianError(f"torch cannot compute the generator's Jacobian ({reason})") from error
 
+    @sdpa_kernel(SDPBackend.MATH)  # the only attention with rules for either road
     @torch.no_grad()
     def __call__(self, z: Tensor, labels: Tensor | None = None, chunk: int = 8) -> tuple[Tensor, Tensor]:
         """Images (n, C, H, W) of codes z (n, d), and their derivatives (n, d, C, H, W) by z's components.

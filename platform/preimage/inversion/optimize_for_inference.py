@@ -28,7 +28,9 @@ def freeze(
     wrong for a generator that calls such layers by themselves.
     Raises InversionError for what is no module, cannot be copied, or has weights still to be drawn.
     """
-    frozen = _evaluated(_copied(generator)).requires_grad_(False)
+    frozen = _evaluated(_copied(generator))
+    for parameter in frozen.parameters():  # a traced module refuses to do it itself
+        parameter.requires_grad_(False)
     device = device or next((p.device for p in frozen.parameters()), torch.device("cpu"))
     for module in list(frozen.modules()):
         if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
@@ -76,7 +78,8 @@ def _copied(generator: nn.Module) -> nn.Module:
         if isinstance(each, Tensor) and not each.is_leaf
     }
     try:
-        return deepcopy(generator, computed)
+        with torch.no_grad():
+            return deepcopy(generator, computed)
     except (RuntimeError, TypeError, NotImplementedError) as error:
         raise InversionError(
             f"the generator cannot be copied, and the search must not change yours ({error}): keep what "

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 STUCK = 1e-3
 """A search from near zero (1e-4) has not moved if the codes' root mean square stays below this."""
 RANK_SAMPLE = 32
+"""The usual number of codes whose local rank is measured."""
 RANK_COST = "codes of 1 + d generator evaluations for the local rank"
 SHOWN = 32
 """Images in the grid of reconstructions."""
@@ -79,9 +80,9 @@ class InvertJob(Job):
     def identity(self) -> dict[str, Any]:
         """The usual `rank_sample` is left out: a run that was finished without it made the same codes."""
         found = super().identity()
-        return (
-            found if self.rank_sample != RANK_SAMPLE else {k: found[k] for k in found if k != "rank_sample"}
-        )
+        if self.rank_sample == RANK_SAMPLE:
+            del found["rank_sample"]
+        return found
 
     def check_generator(self, generator: GeneratorConfig) -> None:
         require_allowed(self.inversion.constraint, generator.prior)

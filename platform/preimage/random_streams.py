@@ -76,6 +76,8 @@ class Stream(Enum):
     """The seed of a network of the sweep over channels: number."""
     EXPANSIVITY_CODES = Key((_FAR + 14,))
     """The codes that such a network's images are made of, and their starts."""
+    RANK_CODES = Key((_FAR + 19,))
+    """Codes of the prior, whose local rank stands beside that of the codes found."""
     UNTRAINED = Key((_FAR + 15,), 1)
     """The seed of an untrained network: number."""
     CALIBRATION = Key((_FAR + 16,))

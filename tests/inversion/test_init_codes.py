@@ -7,6 +7,7 @@ from torch import nn
 from preimage.errors import InversionError
 from preimage.inversion import InversionConfig, invert
 from preimage.inversion.init_codes import fit_regression, init_codes_of, measure_whitening
+from preimage.inversion.jacobian import Jacobian
 from preimage.latents.priors import Normal, Uniform
 from small_nets import Expanding, Linear, seeded
 
@@ -26,7 +27,7 @@ def test_whitened_coordinates_make_the_loss_as_steep_in_all_directions():
     generator = Linear()
     with torch.no_grad():
         generator.weight *= torch.tensor([10.0, 1.0, 0.3])
-    whitening = measure_whitening(generator, Normal(3), 0, CPU)
+    whitening = measure_whitening(Jacobian(generator), Normal(3), 0, CPU)
     before = torch.linalg.cond(generator.weight.detach())
     after = torch.linalg.cond(generator.weight.detach() @ whitening)
     assert before > 20

@@ -44,9 +44,11 @@ def verify(store: StoreArgument, results: RootOption = None) -> None:
     from preimage.latents.verify import verify as check
 
     report = check(_folder(store, results))
+    rank = f", local rank {report.local_rank.found.rank}" if report.local_rank else ""
     Console().print(
         f"whole: {report.count:,} images once each, {report.parts} parts, {report.bytes / 2**20:.1f} MiB, "
-        f"d = {report.latent_dim}, error per pixel {report.loss_mean:.4g} (median {report.loss_median:.4g}), "
+        f"d = {report.latent_dim}{rank}, error per pixel {report.loss_mean:.4g} "
+        f"(median {report.loss_median:.4g}), "
         f"{report.converged:.0%} converged, {report.diverged:,} diverged",
         highlight=False,
     )

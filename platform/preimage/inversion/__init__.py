@@ -3,14 +3,20 @@
 from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import Engine, invert
+from preimage.inversion.local_rank import jacobian_eigenvalues
+from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
+from preimage.inversion.solvers import Solver
 
 __all__ = [
     "Engine",
     "Inversion",
     "InversionConfig",
+    "Loss",
     "Measurement",
     "MeasurementConfig",
+    "Solver",
     "invert",
+    "jacobian_eigenvalues",
     "make_measurement",
 ]

@@ -37,6 +37,7 @@ from torch import Tensor, nn
 from preimage.errors import InversionError
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import OnProgress, invert
+from preimage.inversion.labels import classes_of, generate
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Gaussian, Normal, Support
 from preimage.random_streams import Stream, normal
@@ -52,11 +53,12 @@ class FromNoise(nn.Module):
         super().__init__()
         self.generator = generator
         self.support: Support = prior.support
+        self.classes = classes_of(generator)
         self.register_buffer("mean", prior.mean)
         self.register_buffer("root", prior.root)
 
-    def forward(self, noise: Tensor) -> Tensor:
-        return self.generator(Gaussian(self.mean, self.root, self.support).of(noise))
+    def forward(self, noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        return generate(self.generator, Gaussian(self.mean, self.root, self.support).of(noise), labels)
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,13 @@ def conditional(
     ids: Tensor | None = None,
     seed: int = 0,
     on_progress: OnProgress | None = None,
+    labels: Tensor | None = None,
 ) -> Conditional:
     """Draw codes whose images agree with what the measurement observes of these.
 
     images: (N, C, H, W), or already measured. prior: fitted to the generator's codes. draws: how many per
     image. ids: (N,) int64, determine each image's draws and random measurement; default: the row numbers.
+    labels: (N,), the images' classes, for a conditional generator.
     Raises InversionError like `invert`, and for a config with other starts or a constraint.
     """
     require_own_starts(config)
@@ -99,6 +103,7 @@ def conditional(
         config,
         prior=Normal(dim),
         measurement=measurement,
+        labels=None if labels is None else labels.repeat_interleave(draws),
         ids=ids.repeat_interleave(draws),
         seed=seed,
         on_progress=on_progress,

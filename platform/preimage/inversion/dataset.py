@@ -44,6 +44,8 @@ class PartDone(TypedDict):
     passes: int
     """Generator evaluations of the search; a worker's first part includes those of its setup."""
     diverged: int
+    unwhitened: str | None
+    """Why the search had no whitening although the config asks for it."""
     seconds: float
 
 
@@ -68,7 +70,8 @@ class Inverter:
         opened, begin = self._open, time.perf_counter()
         first = piece * self.task.rows
         images = opened.dataset.read(first, min(first + self.task.rows, opened.dataset.count))
-        found = opened.engine.invert(to_float(images.pixels), ids=images.image_id)
+        labels = images.labels if opened.engine.classes else None
+        found = opened.engine.invert(to_float(images.pixels), ids=images.image_id, labels=labels)
         codes = _codes(images, found)
         self.task.writer.write(piece, codes)
         seconds = time.perf_counter() - begin
@@ -78,6 +81,7 @@ class Inverter:
             steps=int(found.steps.sum()),
             passes=setup + int(found.passes.sum()),
             diverged=int(codes.diverged.sum()),
+            unwhitened=opened.engine.unwhitened,
             seconds=seconds,
         )
 

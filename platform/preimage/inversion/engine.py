@@ -4,28 +4,43 @@ An image leaves the batch as soon as it is done, and a waiting one takes its pla
 until the last images. It needs the memory of one batch, whatever the number of images.
 """
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
 from preimage.inversion.batch import Batch, Inversion
+from preimage.inversion.checks import (
+    images_made,
+    require_finite,
+    require_fit,
+    require_measurement_of,
+    same_images,
+)
 from preimage.inversion.config import SEARCHES, InversionConfig
 from preimage.inversion.constraints import make_constraint, redrawn, require_allowed
 from preimage.inversion.init_codes import PROBES, fit_regression, init_codes_of, measure_whitening
+from preimage.inversion.jacobian import Jacobian, NoJacobianError
+from preimage.inversion.labels import classes_of, require_labels
 from preimage.inversion.lbfgs import LBFGS
 from preimage.inversion.levenberg import LevenbergMarquardt
+from preimage.inversion.losses import LOSSES, Loss, users_loss
 from preimage.inversion.measurements import Measurement, make_measurement
-from preimage.inversion.optimize_for_inference import freeze
+from preimage.inversion.optimize_for_inference import InPrecision, freeze
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import Descent, Solver
+from preimage.inversion.solvers import Descent, Solver, require_solver
 from preimage.latents.priors import Normal, Prior
 from preimage.random_streams import Stream
 
+log = logging.getLogger(__name__)
+
 EDGE = 1 - 1e-6
 """A component this far out has been clipped."""
+
+WITHOUT_WHITENING = "%s: it is inverted without whitening, which takes more steps."
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of images done, and of all images."""
@@ -39,19 +54,24 @@ def invert(
     *,
     prior: Prior | None = None,
     measurement: Measurement | None = None,
+    labels: Tensor | None = None,
     ids: Tensor | None = None,
     seed: int = 0,
     keep: Sequence[int] = (),
     on_progress: OnProgress | None = None,
+    loss: Loss | None = None,
+    solver: Solver | None = None,
 ) -> Inversion:
     """Find the codes that reconstruct images (flexible-priors, Algorithm 1).
 
-    generator: any module from codes (n, d) to images (n, C, H, W). images: (N, C, H, W), where hidden pixels
+    generator: any module from codes (n, d) to images (n, C, H, W), or from codes and labels (n,) int64 if it
+    has an attribute `classes`, their number. images: (N, C, H, W) of any floating type, where hidden pixels
     may be anything, or already measured, (N, C, h, w). init_codes: (N, d), where the search starts, or
     (N, R, d), several starts of which the best is kept; by default `config.init_codes` draws them from
     `prior`. prior: the codes' distribution, for starts and restarts; N(0, I) if only init_codes are given.
-    measurement: replaces the config's. ids: (N,) int64, determine each image's random draws; default: the row
-    numbers. keep: steps at which codes are kept, for curves and figures.
+    measurement: replaces the config's. labels: (N,), the images' classes, for a conditional generator. ids:
+    (N,) int64, determine each image's random draws; default: the row numbers. keep: steps at which codes are
+    kept, for curves and figures. loss, solver: replace the config's (`losses.Loss`, `solvers.Solver`).
     Raises InversionError, which is a ValueError, if these do not fit together, before any step.
     """
     if init_codes is None and prior is None:
@@ -60,8 +80,17 @@ def invert(
     require_allowed(config.constraint, prior.name if prior else None)
     device = init_codes.device if init_codes is not None else images.device
     prior = prior or Normal(init_codes.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
-    engine = Engine(generator, config, prior, measurement, seed, device, started=init_codes is not None)
-    return engine.invert(images, init_codes, ids, keep, on_progress)
+    started = init_codes is not None
+    engine = Engine(generator, config, prior, measurement, seed, device, started, loss=loss, solver=solver)
+    return engine.invert(images, init_codes, ids, keep, on_progress, labels)
+
+
+class _Given(NamedTuple):
+    """What is searched for."""
+
+    images: Tensor
+    ids: Tensor
+    labels: Tensor | None
 
 
 class Engine:
@@ -70,6 +99,8 @@ class Engine:
     Raises InversionError if the config contradicts the generator or its prior.
     """
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def __init__(
         self,
         generator: nn.Module,
@@ -79,33 +110,52 @@ class Engine:
         seed: int = 0,
         device: torch.device | None = None,
         started: bool = False,
+        *,
+        loss: Loss | None = None,
+        solver: Solver | None = None,
     ) -> None:
-        """started: whether `invert` gets init_codes."""
+        """started: whether `invert` gets init_codes. loss, solver: replace the config's."""
         if not started:
             require_allowed(config.constraint, prior.name)
         self.config, self.prior, self.seed = config, prior, seed
         network = freeze(generator, device)
         self.device = device or next((p.device for p in network.parameters()), torch.device("cpu"))
-        self.shape = _shape(network, prior.latent_dim, self.device)
+        self.classes = classes_of(network)
+        """Of a conditional generator, whose images need labels; else 0."""
+        made = images_made(network, prior.latent_dim, self.device)
+        plain = freeze(generator, device, fold=False)
+        if fold := same_images(made, images_made(plain, prior.latent_dim, self.device)):
+            del plain
+        else:
+            network = plain
+        if made.dtype != torch.float32:
+            network = InPrecision(network, torch.float32)
+        channels, height, width = made.shape[1:]
+        self.shape = channels, height, width
         self.measurement = measurement or make_measurement(config.measurement, self.shape, seed)
-        if self.measurement.shape != self.shape:
-            raise InversionError(
-                f"the generator makes images of {shape_text(self.shape)}, "
-                f"but the measurement is for {shape_text(self.measurement.shape)}"
-            )
-        low = freeze(generator, device, torch.bfloat16) if config.precision == "mixed" else None
-        self.problem = Problem(network, self.measurement, config.loss, low)
+        require_measurement_of(self.measurement, self.shape)
+        low = freeze(generator, device, torch.bfloat16, fold) if config.precision == "mixed" else None
+        compare = users_loss(loss, self.measurement.reduced, self.device) if loss else LOSSES[config.loss]
+        origin = torch.zeros(1, prior.latent_dim, device=self.device)
+        self.problem = Problem(network, origin, self.measurement, compare, low)
         self.regression = self.whitening = None
         self.passes = 0
         """Generator evaluations of the setup."""
         if config.init_codes == "regression" and not started:
             self.regression = fit_regression(network, prior, seed, self.device, self.measurement)
             self.passes += self.regression.passes
-        if config.whiten:
-            self.whitening = measure_whitening(network, prior, seed, self.device)
-            self.passes += PROBES * (1 + prior.latent_dim)
-        self.solver = _solver(config, seed, self.whitening)
+        self.unwhitened: str | None = None
+        """Why `whiten` was not followed; None if it was, or was not asked for."""
+        if config.whiten and solver is None:
+            self._whiten(network, origin)
+        if solver is None and config.solver == "levenberg-marquardt":
+            self._require_squares(loss)
+        self.solver = (
+            require_solver(solver, config, origin) if solver else _solver(config, seed, self.whitening)
+        )
 
+    @torch.inference_mode(False)
+    @torch.enable_grad()
     def invert(
         self,
         images: Tensor,
@@ -113,16 +163,20 @@ class Engine:
         ids: Tensor | None = None,
         keep: Sequence[int] = (),
         on_progress: OnProgress | None = None,
+        labels: Tensor | None = None,
     ) -> Inversion:
         """See the function `invert`."""
         count, config = len(images), self.config
         ids = torch.arange(count) if ids is None else ids.cpu()
-        self._require_fit(images, init_codes, ids)
+        require_fit(images, init_codes, ids, self.measurement, self.prior.latent_dim)
+        given = _Given(images, ids, require_labels(labels, self.classes, count))
+        for rows, seen in self._seen(given):
+            require_finite(seen, ids[rows])
         if init_codes is None:
-            init_codes = self._first_codes(images, ids)
+            init_codes = self._first_codes(given)
         several = init_codes if init_codes.dim() == 3 else init_codes[:, None]
         first, more = several[:, 0], several[:, 1:]
-        found = self._descend(images, ids, torch.arange(count), first, 0, keep, on_progress)
+        found = self._descend(given, torch.arange(count), first, 0, keep, on_progress)
         again = (_rank(found) > config.tolerance).nonzero().squeeze(1)
         if len(again) and (config.restarts or more.shape[1]):
             drawn = [
@@ -130,29 +184,55 @@ class Engine:
                 for i in range(config.restarts)
             ]
             extra = torch.cat([more[again].cpu(), *(each[:, None] for each in drawn)], dim=1)
-            found = self._try(found, images, ids, again, extra, 1)
+            found = self._try(found, given, again, extra, 1)
             again = again[_rank(found)[again] > config.tolerance]
         if len(again) and config.restart_negative:
             last = 1 + more.shape[1] + config.restarts
-            found = self._try(found, images, ids, again, -found.z[again][:, None], last)
+            found = self._try(found, given, again, -found.z[again][:, None], last)
         return found
 
-    def _first_codes(self, images: Tensor, ids: Tensor) -> Tensor:
-        parts = []
-        for rows in torch.arange(len(images)).split(1024):
-            seen = self.measurement.observe(images[rows].to(self.device), ids[rows].to(self.device))
-            parts.append(
-                init_codes_of(self.config, self.prior, ids[rows], self.seed, 0, self.regression, seen).cpu()
+    def _whiten(self, network: nn.Module, origin: Tensor) -> None:
+        try:
+            jacobian = Jacobian.of(network, origin)
+        except NoJacobianError as error:
+            self.unwhitened = str(error)
+            log.warning(WITHOUT_WHITENING, error)
+            return
+        self.whitening = measure_whitening(jacobian, self.prior, self.seed, self.device)
+        self.passes += PROBES * jacobian.passes(self.prior.latent_dim)
+
+    def _require_squares(self, loss: Loss | None) -> None:
+        if loss is not None:
+            raise InversionError(
+                "levenberg-marquardt minimises squares only: use solver=lbfgs with a loss of your own"
             )
+        try:
+            _ = self.problem.jacobian
+        except NoJacobianError as error:
+            raise InversionError(f"{error}, which levenberg-marquardt needs: use solver=lbfgs") from error
+
+    def _seen(self, given: _Given) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows of images, and what is observed of them."""
+        for rows in torch.arange(len(given.images)).split(1024):
+            yield rows, self._observe(given, rows)
+
+    def _observe(self, given: _Given, rows: Tensor) -> Tensor:
+        """(n, C, h, w) float32 on the engine's device."""
+        images = given.images[rows.to(given.images.device)].to(self.device, torch.float32)
+        return self.measurement.observe(images, given.ids[rows].to(self.device))
+
+    def _first_codes(self, given: _Given) -> Tensor:
+        parts = [
+            init_codes_of(self.config, self.prior, given.ids[rows], self.seed, 0, self.regression, seen).cpu()
+            for rows, seen in self._seen(given)
+        ]
         return torch.cat(parts) if parts else torch.zeros(0, self.prior.latent_dim)
 
-    def _try(
-        self, found: Inversion, images: Tensor, ids: Tensor, again: Tensor, extra: Tensor, number: int
-    ) -> Inversion:
+    def _try(self, found: Inversion, given: _Given, again: Tensor, extra: Tensor, number: int) -> Inversion:
         """Search again from (m, R, d) for some images, all starts in one batch; keep each image's best."""
         m, each = extra.shape[:2]
         rows = again.repeat_interleave(each)
-        other = self._descend(images, ids, rows, extra.flatten(0, 1), number, (), None)
+        other = self._descend(given, rows, extra.flatten(0, 1), number, (), None)
         best = _rank(other).view(m, each).argmin(1)
         chosen = torch.arange(m) * each + best
         better = _rank(other)[chosen] < _rank(found)[again]
@@ -168,8 +248,7 @@ class Engine:
 
     def _descend(
         self,
-        images: Tensor,
-        ids: Tensor,
+        given: _Given,
         rows: Tensor,
         start: Tensor,
         restart: int,
@@ -183,7 +262,7 @@ class Engine:
         slot[torch.tensor(keep, dtype=torch.int64)] = torch.arange(len(keep))
 
         def fresh(items: Tensor) -> Batch:
-            return self._begin(images, ids, rows[items], start[items], items, restart)
+            return self._begin(given, rows[items], start[items], items, restart)
 
         batch = fresh(torch.arange(min(config.batch_size, len(rows))))
         waiting, done = len(batch), 0
@@ -209,12 +288,10 @@ class Engine:
             result.fill()
         return result
 
-    def _begin(
-        self, images: Tensor, ids: Tensor, rows: Tensor, start: Tensor, items: Tensor, restart: int
-    ) -> Batch:
+    def _begin(self, given: _Given, rows: Tensor, start: Tensor, items: Tensor, restart: int) -> Batch:
         device, n = self.device, len(items)
-        own = ids[rows].to(device)
-        target = self.measurement.observe(images[rows.to(images.device)].to(device), own)
+        own, target = given.ids[rows].to(device), self._observe(given, rows)
+        labels = None if given.labels is None else given.labels[rows].to(device)
         mask, z = self.measurement.masks(own), start.to(device, torch.float32)
         numbers = target[0].numel() if n else 1
         count = torch.full((n,), float(numbers), device=device)
@@ -226,7 +303,7 @@ class Engine:
         low = torch.full((n,), in_low, device=device)
         infinite = torch.full((n,), torch.inf, device=device)
         return Batch(
-            rows=Rows(z, target, mask, count, own, counter, zeros.clone(), low),
+            rows=Rows(z, target, mask, count, own, counter, zeros.clone(), low, labels),
             item=items.to(device),
             best_z=z.clone(),
             best_loss=infinite,
@@ -251,32 +328,6 @@ class Engine:
         z = redrawn(batch.state["z"], edge & again[:, None], seed, batch.rows.ids, batch.rows.counter)
         return torch.where(again[:, None], z, torch.nan) if again.any() else None
 
-    def _require_fit(self, images: Tensor, init_codes: Tensor | None, ids: Tensor) -> None:
-        known = {self.shape, self.measurement.reduced}
-        if images.dim() != 4 or (tuple(images.shape[1:]) not in known and len(images)):
-            raise InversionError(
-                f"the generator makes images of shape {self.shape}, but these are {tuple(images.shape[1:])}"
-            )
-        if init_codes is not None and (
-            len(init_codes) != len(images) or init_codes.shape[-1] != self.prior.latent_dim
-        ):
-            raise InversionError(
-                f"{len(images)} images of a generator with {self.prior.latent_dim} latent dimensions but "
-                f"init_codes of shape {tuple(init_codes.shape)}"
-            )
-        if init_codes is not None and not init_codes.isfinite().all():
-            raise InversionError("init_codes must be finite")
-        if len(ids) != len(images):
-            raise InversionError(f"{len(images)} images but {len(ids)} ids")
-        for rows in torch.arange(len(images)).split(1024):
-            seen = self.measurement.observe(images[rows].to(self.device), ids[rows].to(self.device))
-            wrong = (~seen.flatten(1).isfinite().all(1)).nonzero().squeeze(1)
-            if len(wrong):
-                number = int(ids[rows[wrong[0]]])
-                raise InversionError(
-                    f"image {number} holds a value that is not finite where it is observed: fix or mask it"
-                )
-
 
 def _rank(found: Inversion) -> Tensor:
     """(N,), lower is better: a search that met a NaN loss ranks last."""
@@ -292,14 +343,3 @@ def _solver(config: InversionConfig, seed: int, whitening: Tensor | None) -> Sol
     if config.solver == "lbfgs":
         return LBFGS(constrain, whitening, box=name == "clip")
     return Descent(config, constrain, whitening)
-
-
-def _shape(network: nn.Module, latent_dim: int, device: torch.device) -> tuple[int, int, int]:
-    with torch.no_grad():
-        made = network(torch.zeros(2, latent_dim, device=device))
-    if made.dim() != 4 or len(made) != 2:
-        raise InversionError(
-            f"a generator must map codes (2, {latent_dim}) to images (2, C, H, W), "
-            f"but this one returned {tuple(made.shape)}"
-        )
-    return tuple(made.shape[1:])  # pyright: ignore[reportReturnType]

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from preimage.errors import InversionError
 from preimage.inversion.config import InversionConfig
-from preimage.inversion.jacobian import jacobian
+from preimage.inversion.jacobian import Jacobian
+from preimage.inversion.labels import classes_of, generate, in_batches, spread_labels
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Prior
 from preimage.random_streams import Stream
@@ -45,8 +46,9 @@ def fit_regression(
     Raises InversionError if most of them are not finite.
     """
     codes = prior.sample(PAIRS, Stream.REGRESSION.generator(seed)).to(device)
+    labels = spread_labels(PAIRS, classes_of(network), device)
     with torch.no_grad():
-        images = torch.cat([network(some) for some in codes.split(256)])
+        images = torch.cat([generate(network, *some) for some in in_batches(codes, labels, 256)])
     ids = torch.arange(-PAIRS, 0, device=device)  # ids that no image has, so masks and noise are their own
     seen = (measurement.observe(images, ids) if measurement else images).flatten(1)
     whole = seen.isfinite().all(1)
@@ -58,7 +60,7 @@ def fit_regression(
     return Regression(*_ridge(seen[whole], codes[whole]), codes[whole].mean(0))
 
 
-def measure_whitening(network: nn.Module, prior: Prior, seed: int, device: torch.device) -> Tensor:
+def measure_whitening(jacobian: Jacobian, prior: Prior, seed: int, device: torch.device) -> Tensor:
     """The inverse square root (d, d) of the damped mean of J J^T over the prior; J the generator's Jacobian.
 
     In coordinates u with z = whitening u the loss is about equally steep in all directions. Costs PROBES
@@ -66,8 +68,9 @@ def measure_whitening(network: nn.Module, prior: Prior, seed: int, device: torch
     """
     codes = prior.sample(PROBES, Stream.WHITENING.generator(seed)).to(device)
     square = torch.zeros(prior.latent_dim, prior.latent_dim, device=device)
-    for some in codes.split(4):
-        slopes = jacobian(network, some)[1].flatten(2)
+    labels = spread_labels(PROBES, classes_of(jacobian.network), device)
+    for some in in_batches(codes, labels, 4):
+        slopes = jacobian(*some)[1].flatten(2)
         each = slopes @ slopes.transpose(1, 2)
         square += each[each.flatten(1).isfinite().all(1)].sum(0) / PROBES
     return _whitening(square)

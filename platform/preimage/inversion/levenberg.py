@@ -51,7 +51,8 @@ class LevenbergMarquardt:
             state["square"][better], state["slope"][better] = problem.normal_equations(rows[better])
         move, negligible = self._solve(state)
         z, _ = self.constrain((state["z"] + move).to(rows.z.dtype), rows.ids, rows.counter)
-        passes = 1 + better.to(torch.int64) * (1 + z.shape[1] + (problem.low is not None))
+        each = problem.jacobian.passes(z.shape[1]) + (problem.low is not None)
+        passes = 1 + better.to(torch.int64) * each
         return Step(loss, z, passes, negligible | (state["damping"] > MOST_DAMPING))
 
     def _adapt(self, better: Tensor, loss: Tensor, state: State) -> None:

@@ -1,14 +1,16 @@
 """What a solver minimises: the loss of codes, and its derivatives, for a batch of images."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from preimage.inversion.jacobian import jacobian
+from preimage.inversion.jacobian import Jacobian
+from preimage.inversion.labels import generate
+from preimage.inversion.losses import RowLoss, squared
 from preimage.inversion.measurements import Measurement
-from preimage.objectives.lap1 import lap1
 
 
 @dataclass
@@ -31,6 +33,8 @@ class Rows:
     """(n,) int64, steps taken."""
     low: Tensor
     """(n,) bool, whether the row still descends in low precision."""
+    labels: Tensor | None = None
+    """(n,) int64, the images' classes if the generator is conditional."""
 
     def __getitem__(self, where: Tensor) -> "Rows":
         columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -43,14 +47,21 @@ class Problem:
     """A generator, the measurement of its images, and the loss."""
 
     network: nn.Module
+    origin: Tensor
+    """(1, d), a code to try derivatives at."""
     measurement: Measurement | None = None
-    loss_name: str = "squared"
+    compare: RowLoss = squared
     low: nn.Module | None = None
     """The same generator in low precision."""
 
+    @cached_property
+    def jacobian(self) -> Jacobian:
+        """In low precision if there is one. Raises NoJacobianError if the generator has none."""
+        return Jacobian.of(self.low or self.network, self.origin)
+
     def seen(self, network: nn.Module, z: Tensor, rows: Rows) -> Tensor:
         """The observed images of codes z: (n, C, h, w), zero where hidden."""
-        images = network(z)
+        images = generate(network, z, rows.labels)
         images = self.measurement.reduce(images) if self.measurement else images
         return images if rows.mask is None else images * rows.mask
 
@@ -73,10 +84,10 @@ class Problem:
     def normal_equations(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """J J^T (n, d, d) and J r (n, d) in float64, divided by the number of observed values: with J (d, P)
         the Jacobian of the residual r (P,), the loss at z + s is about loss + 2 s.(J r) + s.(J J^T) s."""
-        images, slopes = jacobian(self.low or self.network, rows.z)
+        images, slopes = self.jacobian(rows.z, rows.labels)
         if self.low:
             with torch.no_grad():
-                images = self.network(rows.z)
+                images = generate(self.network, rows.z, rows.labels)
         n, d = slopes.shape[:2]
         if self.measurement:
             images = self.measurement.reduce(images)
@@ -95,7 +106,4 @@ class Problem:
         return loss.detach(), gradient
 
     def _loss(self, network: nn.Module, z: Tensor, rows: Rows) -> Tensor:
-        images = self.seen(network, z, rows)
-        if self.loss_name == "lap1":
-            return lap1(images, rows.target)
-        return (images - rows.target).square().flatten(1).sum(1) / rows.count
+        return self.compare(self.seen(network, z, rows), rows.target, rows.count)

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from preimage.errors import InversionError
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import Constraint
 from preimage.inversion.problem import Problem, Rows
@@ -34,19 +35,53 @@ class Step:
 
 
 class Solver(Protocol):
-    """A descent method."""
+    """A descent method: an object of your own may replace the built-in ones.
+
+    It sees a batch of rows, each with its own image and its own step number `rows.taken`; what it does to one
+    row must not depend on the others. Rows leave when they are done and others take their place, so whatever
+    it remembers of a row belongs in the state, never in the solver itself. The engine keeps each row's best
+    code and loss, and decides by `steps`, `tolerance` and `patience` when a row is done.
+    """
 
     searches: bool
-    """Whether it tries steps and accepts only those that lower the loss. It would reject a component redrawn
-    during its search, so it clips, and the engine redraws when it is stuck on the edge."""
+    """Whether it tries steps and accepts only those that lower the loss. Then its state holds the codes it
+    accepted last as `z` (n, d), with their `loss` (n,), and a non-finite loss is a step to reject; otherwise
+    one ends the row's search. It would reject a component redrawn during its search, so it clips, and the
+    engine redraws when it is stuck on the edge."""
 
     def begin(self, z: Tensor) -> State:
-        """The initial state of rows at z (n, d)."""
+        """The initial state of rows at z (n, d), on their device: tensors (n, ...) by name, which share no
+        memory with each other or z."""
         ...
 
     def step(self, problem: Problem, rows: Rows, state: State) -> Step:
-        """Evaluate the rows' codes; changes the state in place."""
+        """Evaluate the rows' codes, once, by `problem.loss(rows)`, `problem.loss_and_gradient(rows)` or
+        `problem.normal_equations(rows)`, and choose the next ones; changes the state in place."""
         ...
+
+
+def require_solver(solver: Solver, config: InversionConfig, code: Tensor) -> Solver:
+    """A user's solver, whose `begin` is tried on a code (1, d).
+
+    Raises InversionError if it is none, or the config asks for a constraint, which only it could respect.
+    """
+    if not (callable(getattr(solver, "step", None)) and isinstance(getattr(solver, "searches", None), bool)):
+        raise InversionError(
+            f"a solver needs `searches`, `begin` and `step`, as in inversion.solvers.Solver, but this is a "
+            f"{type(solver).__name__} without them"
+        )
+    if config.constraint != "none":
+        raise InversionError(
+            f"constraint={config.constraint} is for the built-in solvers: set constraint=none, and keep the "
+            "codes there in the solver's own step"
+        )
+    state = solver.begin(code)
+    needed = {"z", "loss"} if solver.searches else set()
+    wrong = [name for name, each in state.items() if not isinstance(each, Tensor) or each.shape[:1] != (1,)]
+    if wrong or needed - state.keys():
+        named = ", ".join(sorted({*wrong, *(needed - state.keys())}))
+        raise InversionError(f"a solver's begin must return tensors with one row per code: check {named}")
+    return solver
 
 
 Update = Callable[[Tensor, State, Tensor], Tensor]

@@ -89,6 +89,11 @@ class Job(Config):
     def check_codes(self, latent_dim: int) -> None:
         """Raise PreimageError if the job cannot run with codes of this many components."""
 
+    def identity(self) -> dict[str, Any]:
+        """The keys that decide what a run makes, for its fingerprint: all but where it runs, and its images,
+        which count by their content."""
+        return self.model_dump(mode="json", exclude={"resources", "data"})
+
     @property
     def made_generator(self) -> GeneratorConfig | None:
         """The config of the generator that the job will make, if it makes one."""

@@ -4,10 +4,11 @@ import json
 import re
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import StorageError, StoreError
+from preimage.latents.local_rank import LocalRank
 from preimage.latents.schema import FORMAT, About
 from preimage.storage.folder import Folder, canonical_json, digest
 
@@ -70,13 +71,26 @@ class Manifest(Config):
     count: int
     parts: tuple[PartRecord, ...]
     fingerprint: str
+    local_rank: LocalRank | None = None
+    """What was measured at some of the codes; no part of the fingerprint, which is of the codes."""
+    local_rank_sha256: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_what_was_measured(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: each for name, each in dump(self).items() if each is not None}
 
     @classmethod
-    def of(cls, about: About, records: list[PartRecord]) -> Self:
+    def of(cls, about: About, records: list[PartRecord], local_rank: LocalRank | None = None) -> Self:
         content = {"about": about.identity(), "parts": [record.model_dump() for record in records]}
         fingerprint = digest(canonical_json(content).encode())
         count = sum(record.rows for record in records)
-        return cls(about=about, count=count, parts=tuple(records), fingerprint=fingerprint)
+        made = cls(about=about, count=count, parts=tuple(records), fingerprint=fingerprint)
+        return made.with_local_rank(local_rank) if local_rank else made
+
+    def with_local_rank(self, local_rank: LocalRank) -> Self:
+        """The same store, with what was measured at its codes."""
+        sha256 = digest(canonical_json(local_rank.model_dump()).encode())
+        return self.model_copy(update={"local_rank": local_rank, "local_rank_sha256": sha256})
 
 
 def write_config(folder: Folder, name: str, config: Config) -> None:
@@ -116,8 +130,8 @@ def read_manifest(folder: Folder) -> Manifest:
         done = len(finished(folder, plan))
         raise StoreError(f"{folder.uri} is incomplete: it has {done} of {plan.parts} parts; {AGAIN}")
     manifest = read_config(folder, MANIFEST, Manifest)
-    if manifest != Manifest.of(manifest.about, list(manifest.parts)):
-        raise StoreError(f"{folder.uri}/{MANIFEST} was altered: its fingerprint does not match its parts")
+    if manifest != Manifest.of(manifest.about, list(manifest.parts), manifest.local_rank):
+        raise StoreError(f"{folder.uri}/{MANIFEST} was altered: its digests do not match what it holds")
     return manifest
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from preimage.errors import StoreError
 from preimage.latents import parquet
+from preimage.latents.local_rank import LocalRank
 from preimage.latents.manifest import (
     AGAIN,
     MANIFEST,
@@ -134,11 +135,9 @@ class StoreWriter:
         write_config(self.folder, record_name(index), record)
         return record
 
-    def finish(self) -> Store:
-        """Write the manifest.
-
-        Raises StoreError if parts are missing, the row count differs from the plan, or an image occurs twice.
-        """
+    def written(self) -> Store:
+        """The store before its manifest is written, to read what it holds. Raises StoreError if parts are
+        missing, or the row count differs from the plan."""
         records = finished(self.folder, self.plan)
         if missing := sorted(set(range(self.plan.parts)) - records.keys()):
             named = ", ".join(part_name(index) for index in missing[:5])
@@ -151,7 +150,17 @@ class StoreWriter:
             raise StoreError(
                 f"{self.folder.uri} holds {manifest.count} images, but its plan says {self.plan.count}"
             )
-        parquet.check_ids(self.folder, self.plan.about, ordered, manifest.count)
+        return Store(self.folder, manifest)
+
+    def finish(self, local_rank: LocalRank | None = None) -> Store:
+        """Write the manifest, with what was measured at the codes.
+
+        Raises StoreError as `written` does, or if an image occurs twice.
+        """
+        manifest = self.written().manifest
+        if local_rank:
+            manifest = manifest.with_local_rank(local_rank)
+        parquet.check_ids(self.folder, manifest.about, list(manifest.parts), manifest.count)
         write_config(self.folder, MANIFEST, manifest)
         return Store(self.folder, manifest)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from preimage.errors import StorageError, StoreError
 from preimage.latents import parquet
+from preimage.latents.local_rank import LocalRank
 from preimage.latents.manifest import (
     PLAN,
     Manifest,
@@ -36,6 +37,8 @@ class StoreReport:
     loss_mean: float
     """NaN, like the median, if every image diverged."""
     loss_median: float
+    local_rank: LocalRank | None
+    """What the manifest says of the codes, if it was measured."""
 
 
 def verify(folder: Folder | str) -> StoreReport:
@@ -88,6 +91,7 @@ def describe(store: Store) -> dict[str, object]:
         "steps_mean": steps,
         "steps_min": fewest,
         "steps_max": most,
+        **({"local_rank": rank.model_dump()} if (rank := store.manifest.local_rank) else {}),
     }
 
 
@@ -163,4 +167,5 @@ def _report(manifest: Manifest, rows: _Rows) -> StoreReport:
         diverged=manifest.count - len(losses),
         loss_mean=float(losses.mean(dtype=np.float64)) if len(losses) else math.nan,
         loss_median=float(np.median(losses, overwrite_input=True)) if len(losses) else math.nan,
+        local_rank=manifest.local_rank,
     )

@@ -121,7 +121,7 @@ def _fingerprint(job: Job, inputs: dict[str, Input], data: DataConfig | None, ca
     """Of what decides a run's result: the job without its resources, its inputs and its images. Inputs and
     images count by their content, not by their names."""
     images = images_named(job)
-    settings = _without(job.model_dump(mode="json", exclude={"resources", "data"}), {*images, *inputs})
+    settings = _without(job.identity(), {*images, *inputs})
     identity: dict[str, Any] = {
         "job": settings,
         "inputs": {key: each.fingerprint for key, each in inputs.items()},

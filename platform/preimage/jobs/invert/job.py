@@ -1,12 +1,12 @@
 """invert: find the code of every image of a dataset, into a latent store."""
 
 import logging
-import time
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from pydantic import Field
+from torch import Tensor, nn
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
@@ -15,11 +15,14 @@ from preimage.errors import InversionError
 from preimage.figures.grids import stacks_png
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
-from preimage.inversion.dataset import InversionTask, Inverter, PartDone, part_rows
+from preimage.inversion.dataset import InversionTask, Inverter, part_rows
+from preimage.inversion.labels import classes_of, generate
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for
-from preimage.jobs.invert.figures import convergence_png
+from preimage.jobs.invert.figures import convergence_png, local_rank_png
+from preimage.jobs.invert.local_rank import RANK_METRICS, RankSample, measure_local_rank, rank_metrics
+from preimage.jobs.invert.tally import COUNTS, Tally
 from preimage.jobs.references import GeneratorRef
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.statistics import store_moments
@@ -32,10 +35,11 @@ log = logging.getLogger(__name__)
 
 STUCK = 1e-3
 """A search from near zero (1e-4) has not moved if the codes' root mean square stays below this."""
+RANK_SAMPLE = 32
+"""The usual number of codes whose local rank is measured."""
+RANK_COST = "codes of 1 + d generator evaluations for the local rank"
 SHOWN = 32
 """Images in the grid of reconstructions."""
-COUNTS = ("generator_evaluations", "diverged")
-"""Recorded as they grow; a resumed job continues the count."""
 
 
 class InvertJob(Job):
@@ -49,6 +53,9 @@ class InvertJob(Job):
     data: DataConfig | None = None
     """The images; by default those that the generator was trained on."""
     inversion: InversionConfig = InversionConfig()
+    rank_sample: Annotated[int, Field(ge=0)] = RANK_SAMPLE
+    """At how many of the codes to measure in how many directions they are determined, and at as many draws
+    of the prior; 0 does not."""
 
     @property
     def own_data(self) -> DataConfig | None:
@@ -58,14 +65,24 @@ class InvertJob(Job):
         """Metrics of the images that did not diverge; `converged` is a fraction of all images.
 
         `generator_evaluations` counts what the workers reported: the passes of all images, and the setup of
-        each worker. It misses parts that finished unseen while a killed job ended.
+        each worker. It misses parts that finished unseen while a killed job ended. `whitened`: whether the
+        search could be, if `inversion.whiten` asks for it.
         """
         return (
             *headline(
                 "images", "reconstruction_error", "reconstruction_error_median", "image_steps_per_second"
             ),
             *others("converged", "steps_per_image", *COUNTS),
+            *others("whitened", may_be_absent=True),
+            *RANK_METRICS,
         )
+
+    def identity(self) -> dict[str, Any]:
+        """The usual `rank_sample` is left out: a run that was finished without it made the same codes."""
+        found = super().identity()
+        if self.rank_sample == RANK_SAMPLE:
+            del found["rank_sample"]
+        return found
 
     def check_generator(self, generator: GeneratorConfig) -> None:
         require_allowed(self.inversion.constraint, generator.prior)
@@ -74,9 +91,13 @@ class InvertJob(Job):
     def cost(self, images: int | None) -> dict[str, int]:
         """Steps, and generator evaluations: one image through the generator, forward or backward, is one.
 
-        A step is two, but up to 2 + d for levenberg-marquardt, whose d is not known here. The setup of each
-        worker is not counted: a few thousand at most.
+        A step is two, but up to 2 + d for levenberg-marquardt, whose d is not known here; nor is it for the
+        local rank. The setup of each worker is not counted: a few thousand at most.
         """
+        looked = self.rank_sample if images is None else min(self.rank_sample, images)
+        return self._search_cost(images) | ({RANK_COST: 2 * looked} if looked else {})
+
+    def _search_cost(self, images: int | None) -> dict[str, int]:
         each = self.inversion.steps * (1 + self.inversion.restarts + self.inversion.restart_negative)
         if images is None:
             return {"steps per image at most": each}
@@ -92,6 +113,8 @@ class InvertJob(Job):
         card = read_card(context.inputs["generator"])
         self.check_generator(card.generator)
         dataset = context.dataset(images_for(card, self.data))
+        generator, _ = load_generator(context.inputs["generator"])
+        _require_classes(generator, dataset)
         rows = part_rows(dataset.count, self.inversion.batch_size)
         parts = -(-dataset.count // rows)
         writer = StoreWriter(
@@ -105,40 +128,28 @@ class InvertJob(Job):
             seed=self.seed,
             rows=rows,
         )
-        work, tally = Inverter(task), _Tally(context)
+        work, tally = Inverter(task), Tally(context)
         for part, done in run_pieces(
             work, range(parts), self.resources, context.progress("inverting images")
         ):
             tally.add(work.size(part), done)
+        rank = self._local_rank(context, writer.written())
+        store = writer.finish(rank.rank if rank else None)
+        metrics, losses = _conclude(self, store, tally)
         measurement = _measurement(card.generator, self.inversion, self.seed)
-        return _conclude(self, context, dataset, measurement, writer.finish(), tally.metrics())
+        figures = {
+            "reconstructions.png": _reconstructions(generator, dataset, measurement, store),
+            "errors.png": convergence_png(losses.numpy()),
+        }
+        if rank:
+            metrics |= rank_metrics(rank.rank)
+            figures["local_rank.png"] = local_rank_png(**rank.eigenvalues, threshold=rank.rank.threshold)
+        return Result(metrics, figures)
 
-
-class _Tally:
-    """Counts the finished images and their cost, and records the speed over them."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self.begin, self.images, self.steps = time.perf_counter(), 0, 0
-        self.counts = {name: _latest(context, name) for name in COUNTS}
-
-    def add(self, images: int, done: PartDone | None) -> None:
-        """Add a part of this many images and its cost; None if an earlier attempt finished it."""
-        self.images += images
-        if done:
-            self.steps += done["steps"]
-            self.counts["generator_evaluations"] += done["passes"]
-            self.counts["diverged"] += done["diverged"]
-            self.context.run.record(self.images, {"seconds_per_part": done["seconds"], **self.metrics()})
-
-    def metrics(self) -> dict[str, float]:
-        seconds = time.perf_counter() - self.begin
-        return self.counts | ({"image_steps_per_second": self.steps / seconds} if self.steps else {})
-
-
-def _latest(context: Context, name: str) -> int:
-    """The count of earlier attempts."""
-    return int(max((value for _, value in context.run.curve(name)), default=0))
+    def _local_rank(self, context: Context, store: Store) -> RankSample | None:
+        if not self.rank_sample:
+            return None
+        return measure_local_rank(context, store, context.inputs["generator"], self.rank_sample, self.seed)
 
 
 def _measurement(generator: GeneratorConfig, config: InversionConfig, seed: int) -> Measurement:
@@ -157,14 +168,8 @@ def _about(job: InvertJob, context: Context, card: GeneratorCard, dataset: Datas
     )
 
 
-def _conclude(
-    job: InvertJob,
-    context: Context,
-    dataset: Dataset,
-    measurement: Measurement,
-    store: Store,
-    tally: dict[str, float],
-) -> Result:
+def _conclude(job: InvertJob, store: Store, tally: Tally) -> tuple[dict[str, Any], Tensor]:
+    """The metrics, and the losses of the images that did not diverge. Raises InversionError if all did."""
     losses, steps, converged = (
         torch.cat([getattr(codes, name) for codes in store.batches([name])])
         for name in ("loss", "steps", "converged")
@@ -176,10 +181,6 @@ def _conclude(
             "or choose another inversion.solver"
         )
     _warn_of_codes_that_never_moved(job, store)
-    figures = {
-        "reconstructions.png": _reconstructions(context, dataset, measurement, store),
-        "errors.png": convergence_png(losses[counted].numpy()),
-    }
     metrics: dict[str, Any] = {
         "images": store.count,
         "reconstruction_error": losses[counted].double().mean().item(),
@@ -187,8 +188,25 @@ def _conclude(
         "converged": converged.double().mean().item(),
         "steps_per_image": steps[counted].double().mean().item(),
     }
-    metrics |= tally | {"diverged": int((~counted).sum())}  # includes images of earlier attempts
-    return Result(metrics, figures)
+    metrics |= tally.metrics() | {"diverged": int((~counted).sum())}  # includes images of earlier attempts
+    if job.inversion.whiten and tally.whitened is not None:
+        metrics["whitened"] = tally.whitened
+    return metrics, losses[counted]
+
+
+def _require_classes(generator: nn.Module, dataset: Dataset) -> None:
+    """Raise InversionError if a conditional generator lacks classes of the images, or they have none."""
+    classes = classes_of(generator)
+    if classes and not dataset.classes:
+        raise InversionError(
+            f"the generator is conditional on {classes} classes, but these images have no labels: choose "
+            "data with classes"
+        )
+    if classes and len(dataset.classes) > classes:
+        raise InversionError(
+            f"the generator knows {classes} classes, but the images have {len(dataset.classes)}: choose "
+            "data with those that it was trained on"
+        )
 
 
 def _warn_of_codes_that_never_moved(job: InvertJob, store: Store) -> None:
@@ -205,13 +223,13 @@ def _warn_of_codes_that_never_moved(job: InvertJob, store: Store) -> None:
 
 
 @torch.no_grad()
-def _reconstructions(context: Context, dataset: Dataset, measurement: Measurement, store: Store) -> bytes:
+def _reconstructions(generator: nn.Module, dataset: Dataset, measurement: Measurement, store: Store) -> bytes:
     """The first images of the dataset, each above its reconstruction, and above its observed part if that was
     not all of it; NaN pixels are grey."""
     images = dataset.read(0, min(SHOWN, dataset.count))
     codes = store.head(len(images.image_id))
-    generator, _ = load_generator(context.inputs["generator"])
-    shown = [to_float(images.pixels), generator(codes.z).nan_to_num()]
+    labels = codes.label.long() if classes_of(generator) else None
+    shown = [to_float(images.pixels), generate(generator, codes.z, labels).nan_to_num()]
     if measurement.config != MeasurementConfig():
         shown.append(_seen(measurement, shown[0], images.image_id))
     return stacks_png(*shown)

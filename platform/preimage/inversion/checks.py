@@ -1,0 +1,89 @@
+"""What an engine is given, checked before any step."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from preimage.errors import InversionError
+from preimage.inversion.labels import classes_of, generate, spread_labels
+from preimage.inversion.measurements import Measurement
+
+
+def images_made(network: nn.Module, latent_dim: int, device: torch.device) -> Tensor:
+    """The images (2, C, H, W) of two codes of zeros. Raises InversionError if these are not what it makes."""
+    codes, classes = torch.zeros(2, latent_dim, device=device), classes_of(network)
+    asked = f"codes (2, {latent_dim})" + (" and labels (2,)" if classes else "")
+    try:
+        with torch.no_grad():
+            made: Any = generate(network, codes, spread_labels(2, classes, device))
+    except (RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InversionError(
+            f"the generator does not take {asked}: {reason}. Wrap it in a module that does"
+        ) from error
+    if not isinstance(made, Tensor):
+        raise InversionError(
+            f"a generator must return images as one tensor, but this one returned a {type(made).__name__}: "
+            "wrap it in a module whose forward returns the images alone"
+        )
+    if made.dim() != 4 or len(made) != 2:
+        raise InversionError(
+            f"a generator must map codes (2, {latent_dim}) to images (2, C, H, W), but this one returned "
+            f"{tuple(made.shape)}: wrap it in a module whose forward reshapes them"
+        )
+    return made
+
+
+def same_images(made: Tensor, others: Tensor) -> bool:
+    """Whether images are the same up to rounding."""
+    size = others.nan_to_num(0, 0, 0).abs().max().item()
+    return torch.allclose(made, others, rtol=1e-3, atol=1e-3 * size, equal_nan=True)
+
+
+def require_measurement_of(measurement: Measurement, shape: tuple[int, ...]) -> None:
+    """Raise InversionError unless the measurement is of images of this shape (C, H, W)."""
+    if measurement.shape != shape:
+        raise InversionError(
+            f"the generator makes images of {_by(shape)}, but the measurement is for {_by(measurement.shape)}"
+        )
+
+
+def require_fit(
+    images: Tensor, init_codes: Tensor | None, ids: Tensor, measurement: Measurement, latent_dim: int
+) -> None:
+    """Raise InversionError unless images, starts and ids fit each other and the generator."""
+    known = {measurement.shape, measurement.reduced}
+    if images.dim() != 4 or (tuple(images.shape[1:]) not in known and len(images)):
+        raise InversionError(
+            f"the generator makes images of shape {measurement.shape}, but these are "
+            f"{tuple(images.shape[1:])}"
+        )
+    if not images.is_floating_point():
+        raise InversionError(
+            f"images must be numbers in the generator's own range, such as [-1, 1], but are {images.dtype}: "
+            "convert them first"
+        )
+    if init_codes is not None and (len(init_codes) != len(images) or init_codes.shape[-1] != latent_dim):
+        raise InversionError(
+            f"{len(images)} images of a generator with {latent_dim} latent dimensions but "
+            f"init_codes of shape {tuple(init_codes.shape)}"
+        )
+    if init_codes is not None and not init_codes.isfinite().all():
+        raise InversionError("init_codes must be finite")
+    if len(ids) != len(images):
+        raise InversionError(f"{len(images)} images but {len(ids)} ids")
+
+
+def require_finite(seen: Tensor, ids: Tensor) -> None:
+    """Raise InversionError if what is seen of the images with these ids is not finite."""
+    wrong = (~seen.flatten(1).isfinite().all(1)).nonzero().squeeze(1)
+    if len(wrong):
+        raise InversionError(
+            f"image {int(ids[wrong[0]])} holds a value that is not finite where it is observed: fix or mask "
+            "it"
+        )
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

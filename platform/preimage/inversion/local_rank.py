@@ -1,0 +1,27 @@
+"""How an image changes with its code: the eigenvalues behind `latents.local_rank`."""
+
+import torch
+from torch import Tensor, nn
+
+from preimage.inversion.jacobian import Jacobian
+from preimage.inversion.labels import in_batches
+from preimage.inversion.optimize_for_inference import freeze
+
+
+@torch.inference_mode(False)
+def jacobian_eigenvalues(generator: nn.Module, codes: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Eigenvalues (n, d) float64, ascending, of J J^T / pixels at codes (n, d), J (d, pixels) the Jacobian.
+
+    A step of length s along an eigenvector changes the image's values by s times the root of its eigenvalue,
+    in root mean square. labels: (n,) int64, for a conditional generator. Codes where the Jacobian is not
+    finite are left out. Costs 1 + d generator evaluations a code. Raises NoJacobianError.
+    """
+    network, codes = freeze(generator, codes.device, fold=False), codes.float()
+    jacobian = Jacobian.of(network, torch.zeros_like(codes[:1]))
+    found = [torch.zeros(0, codes.shape[1], dtype=torch.float64)]
+    for some in in_batches(codes, labels, 4):
+        slopes = jacobian(*some)[1].flatten(2).double()
+        square = slopes @ slopes.mT / slopes.shape[2]
+        square = square[square.flatten(1).isfinite().all(1)]
+        found.append(torch.linalg.eigvalsh(square).clamp_min(0).cpu())
+    return torch.cat(found)

@@ -1,0 +1,118 @@
+"""Are the codes found determined at all? Measured at some of them, and at as many draws of the prior."""
+
+import logging
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from preimage.inversion.jacobian import NoJacobianError
+from preimage.inversion.labels import classes_of, spread_labels
+from preimage.inversion.local_rank import jacobian_eigenvalues
+from preimage.jobs.base import Context, Metrics, headline, others
+from preimage.latents.local_rank import LocalRank, rank_of, rank_threshold
+from preimage.latents.schema import Codes, concatenate
+from preimage.latents.store import Store
+from preimage.models.generator_folder import load_generator, load_prior
+from preimage.random_streams import Stream
+from preimage.storage.folder import Folder
+from preimage.work.trials import Results
+
+log = logging.getLogger(__name__)
+
+OTHERS = ("local_rank_lowest", "condition_number", "smallest_eigenvalue", "directions_below")
+
+
+class RankSample(NamedTuple):
+    """What was measured, and the eigenvalues (n, d) it sums up, of `found` and `prior`."""
+
+    rank: LocalRank
+    eigenvalues: Results
+
+
+def measure_local_rank(
+    context: Context, store: Store, generator: Folder, count: int, seed: int
+) -> RankSample | None:
+    """At the first codes of the store that did not diverge, in a worker of the job. None, and said, if the
+    Jacobian does not exist."""
+    codes = _first_codes(store, count)
+    if not len(codes):
+        return None
+    try:
+        trials = {"local-rank": codes}
+        found = context.run_trials(trials, RankTrial(generator, seed), "measuring the local rank")[
+            "local-rank"
+        ]
+    except NoJacobianError as error:
+        log.warning("%s: whether the codes are determined is not known.", error)
+        return None
+    if not all(map(len, found.values())):
+        log.warning(
+            "the generator's Jacobian is not finite, so whether the codes are determined is not known."
+        )
+        return None
+    dim = store.latent_dim
+    summary = {name: rank_of(each) for name, each in found.items()}
+    rank = LocalRank(latent_dim=dim, threshold=rank_threshold(dim), **summary)
+    _warn_of_undetermined_codes(rank)
+    return RankSample(rank, found)
+
+
+@dataclass(frozen=True)
+class RankTrial:
+    """Measures the eigenvalues at found codes and at prior draws. It travels to workers."""
+
+    generator: Folder
+    seed: int
+
+    def __call__(self, codes: Codes, device: torch.device) -> Results:
+        generator, card = load_generator(self.generator)
+        classes, count = classes_of(generator), len(codes.z)
+        drawn = load_prior(self.generator, card).sample(count, Stream.RANK_CODES.generator(self.seed))
+        labels = codes.label.long().to(device) if classes else None
+        return {
+            "found": jacobian_eigenvalues(generator, codes.z.to(device), labels),
+            "prior": jacobian_eigenvalues(generator, drawn.to(device), spread_labels(count, classes, device)),
+        }
+
+
+def rank_metrics(rank: LocalRank) -> dict[str, float]:
+    """By the names of `RANK_METRICS`."""
+    found: dict[str, float] = {}
+    for each, suffix in ((rank.found, ""), (rank.prior, "_prior")):
+        found |= {
+            f"local_rank{suffix}": each.rank,
+            f"local_rank_lowest{suffix}": each.lowest_rank,
+            f"condition_number{suffix}": each.condition_number,
+            f"smallest_eigenvalue{suffix}": each.smallest_eigenvalue,
+            f"directions_below{suffix}": each.directions_below,
+        }
+    return found
+
+
+RANK_METRICS: Metrics = (
+    *headline("local_rank", may_be_absent=True),
+    *others("local_rank_prior", *OTHERS, *(f"{name}_prior" for name in OTHERS), may_be_absent=True),
+)
+
+
+def _first_codes(store: Store, count: int) -> Codes:
+    taken: list[Codes] = []
+    for codes in store.batches(("z", "label", "loss")):
+        taken.append(codes[~codes.diverged][: count - sum(map(len, taken))])
+        if sum(map(len, taken)) == count:
+            break
+    return concatenate(taken)
+
+
+def _warn_of_undetermined_codes(rank: LocalRank) -> None:
+    if rank.found.rank < rank.latent_dim:
+        log.warning(
+            "the codes are determined in %d of %d directions only (median of %d images): along the other %d "
+            "an image hardly changes. So the codes depend on where their search started, and so do PAG, "
+            "t-SNE and arithmetic of them.",
+            rank.found.rank,
+            rank.latent_dim,
+            rank.found.codes,
+            rank.latent_dim - rank.found.rank,
+        )

@@ -56,7 +56,7 @@ ROOMS = {
     "runs": {"config", "errors", "storage", "latents", "models"},
 }
 """What each of the lower rooms may know."""
-ABOVE = ["training", "tracking", "jobs", "specs", "pipelines", "tuning", "api", "cli", "__main__"]
+ABOVE = ["training", "tracking", "jobs", "specs", "pipelines", "tuning", "api", "library", "cli", "__main__"]
 """The rooms above: each may know all below it."""
 
 

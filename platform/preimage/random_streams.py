@@ -80,6 +80,8 @@ class Stream(Enum):
     """The seed of an untrained network: number."""
     CALIBRATION = Key((_FAR + 16,))
     """The codes on which an untrained network's BatchNorms take their statistics."""
+    RANGE = Key((_FAR + 25,))
+    """The codes at which a generator's range of values is measured."""
     REPEATS = Key((), 1, use="seed")
     """The seed of a repeated comparison: number."""
 

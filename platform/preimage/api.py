@@ -20,8 +20,8 @@ from preimage.storage.address import DEFAULT, results_root
 from preimage.storage.folder import Folder
 
 Spec = str | Path | Job | Mapping[str, Any]
-"""A spec file; an earlier run, by its name, folder or MLflow run id; a job; the jobs of a pipeline by the names
-of their steps; or a mapping with the keys of a spec file, in which jobs may be objects."""
+"""A spec file; an earlier run, by its name, folder or MLflow run id; a job; a pipeline's jobs by the names of
+their steps; or a mapping with the keys of a spec file, in which jobs may be objects."""
 
 
 def plan(

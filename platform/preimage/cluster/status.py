@@ -69,7 +69,7 @@ class Clusters:
 
 
 def stop(clusters: Clusters, submission: Submission) -> None:
-    """Stop a submission and all its processes, unless it has ended. Raises PreimageError if it does not end."""
+    """Stop a submission and all its processes, unless it has ended. Raises PreimageError if that fails."""
     if clusters.status(submission).has_ended:
         return
     cluster, job = clusters.of(submission), ray_id(submission)

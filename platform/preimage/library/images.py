@@ -108,8 +108,8 @@ class InvertedImages:
         return replace(found, skipped=len(self) - found.count)
 
     def fit(self, kind: str = "gaussian", components: int | None = None) -> FittedPrior:
-        """A prior fitted to all codes, to draw others from: `gaussian`, `diagonal`, `box`, or `mixture` with so
-        many components. Raises PreimageError for codes that it cannot be fitted to."""
+        """A prior fitted to all codes, to draw others from: `gaussian`, `diagonal`, `box`, or `mixture` with
+        so many components. Raises PreimageError for codes that it cannot be fitted to."""
         z = self._sound.z
         if kind in SIMPLE and components is None:
             return SIMPLE[kind](lambda: [z])
@@ -127,8 +127,8 @@ class InvertedImages:
         return self._generated(line)
 
     def average(self, rows: Rows | None = None, *, label: int | None = None) -> Generated:
-        """The image of the mean code of some rows, or of a class (glo, section 3.3.4). Raises InversionError if
-        none of them has a code."""
+        """The image of the mean code of some rows, or of a class (glo, section 3.3.4). Raises InversionError
+        if none of them has a code."""
         if (rows is None) == (label is None):
             raise InversionError(
                 "give either rows, such as average([0, 3, 5]), or a class, such as average(label=3)"
@@ -152,7 +152,7 @@ class InvertedImages:
         return writer.finish()
 
     def to_pandas(self) -> "DataFrame":
-        """A row for each image: image_id, label, loss, steps, restart, converged, and its code as z0, z1, ..."""
+        """A row per image: image_id, label, loss, steps, restart, converged, and its code as z0, z1, ..."""
         from pandas import DataFrame
 
         names = ("image_id", "label", "loss", "steps", "restart", "converged")
@@ -172,7 +172,8 @@ class InvertedImages:
         return f"<{self._numbers()}>"
 
     def _repr_html_(self) -> str:
-        return f"<div>{picture_html(self._repr_png_(), 'images above their reconstructions')}<br>{self._numbers()}</div>"
+        picture = picture_html(self._repr_png_(), "images above their reconstructions")
+        return f"<div>{picture}<br>{self._numbers()}</div>"
 
     def _repr_png_(self) -> bytes:
         """The first images, each above its reconstruction."""
@@ -183,10 +184,11 @@ class InvertedImages:
         )
 
     def _numbers(self) -> str:
-        loss, parts = self._sound.loss.double(), [f"{len(self):,} images of {by(self.images.shape[1:])}"]
+        loss = self._sound.loss.double().numpy()
+        parts = [f"{len(self):,} images of {by(self.images.shape[1:])}"]
         parts.append(f"codes of {self.z.shape[1]} components")
         if len(loss):
-            parts.append(f"mean loss {loss.mean():.4g}, median {loss.median():.4g}")
+            parts.append(f"mean loss {loss.mean():.4g}, median {np.median(loss):.4g}")
         parts.append(f"{self.converged.double().mean():.0%} converged")
         if lost := len(self) - len(loss):
             parts.append(f"{lost:,} diverged")

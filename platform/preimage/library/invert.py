@@ -126,8 +126,8 @@ def _prior(
     dim = latent_dim or network.latent_dim or (None if start is None else start.shape[-1])
     if own is None and start is None:
         raise InversionError(
-            "which prior the codes have is unknown: pass prior='normal' for N(0, I), 'uniform' for [-1, 1]^d, "
-            "or a prior itself"
+            "which prior the codes have is unknown: pass prior='normal' for N(0, I), prior='uniform' for "
+            "[-1, 1]^d, or a prior itself"
         )
     if isinstance(own, str) and own not in PRIORS:
         raise InversionError(f"prior is one of {', '.join(PRIORS)}, or a prior itself, but got {own!r}")
@@ -148,7 +148,8 @@ def _integers(given: Any, name: str, count: int) -> Tensor | None:
     column = given.detach().cpu() if isinstance(given, Tensor) else torch.from_numpy(np.asarray(given).copy())
     if column.is_floating_point() or tuple(column.shape) != (count,):
         raise InversionError(
-            f"{name} must be {count} integers, one for each image, but got {tuple(column.shape)} {column.dtype}"
+            f"{name} must be {count} integers, one for each image, but got {tuple(column.shape)} of "
+            f"{str(column.dtype).removeprefix('torch.')}"
         )
     return column.to(torch.int64)
 

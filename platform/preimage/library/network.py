@@ -60,8 +60,10 @@ def open_network(generator: nn.Module | str | Path | Folder, results: str | None
     if isinstance(generator, nn.Module):
         module = deepcopy(generator).eval().requires_grad_(False)
         config, dim = getattr(module, "config", None), _named_dim(module)
-        known = isinstance(config, GeneratorConfig) and config.prior in PRIORS
-        return Network(module, dim, make_prior(config.prior, config.latent_dim) if known else None)
+        prior = None
+        if isinstance(config, GeneratorConfig) and config.prior in PRIORS:
+            prior = make_prior(config.prior, config.latent_dim)
+        return Network(module, dim, prior)
     if not isinstance(generator, str | Path | Folder):
         raise InversionError(
             "a generator is a torch.nn.Module, a generator folder or the name of a run, but this is a "
@@ -89,21 +91,19 @@ def inferred_dim(network: Network) -> int:
 def try_out(network: Network, codes: Tensor, wanted: tuple[int, ...]) -> Tensor:
     """The images (n, C, H, W) of codes (n, d), on the CPU.
 
-    wanted: the shape (C, H, W) of the images to invert, for the advice. Raises InversionError if the generator
-    does not take the codes, or returns anything but images.
+    wanted: the shape (C, H, W) of the images to invert, for the advice. Raises InversionError if the
+    generator does not take the codes, or returns anything but images.
     """
     try:
-        made = [_call(network, some) for some in codes.split(16)]
+        images = _call(network, codes)
     except FAILED as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise InversionError(
-            f"the generator did not take codes {tuple(codes.shape)}: {first}{_reshaped(network, codes)}"
-        )
-    if not isinstance(made[0], Tensor):
-        raise InversionError(_unwrapped(made[0]))
-    images = torch.cat(made)
+        problem = f"the generator did not take codes (n, {codes.shape[1]}): {first}"
+        raise InversionError(problem + _reshaped(network, codes)) from error
+    if not isinstance(images, Tensor):
+        raise InversionError(_unwrapped(images))
     if images.dim() != 4 or len(images) != len(codes):
-        flat = images[0].numel() == torch.Size(wanted).numel() and len(images) == len(codes)
+        flat = images.numel() == len(codes) * torch.Size(wanted).numel()
         advice = f": pass torch.nn.Sequential(generator, torch.nn.Flatten(), torch.nn.Unflatten(1, {wanted}))"
         raise InversionError(
             f"a generator must map codes (n, {codes.shape[1]}) to images (n, C, H, W), but this one returned "
@@ -130,7 +130,8 @@ def _reshaped(network: Network, codes: Tensor) -> str:
     dim = codes.shape[1]
     if not _takes(network, codes[:2, :, None, None]):
         return f". If its codes do not have {dim} components, pass latent_dim"
-    return f". It takes (n, {dim}, 1, 1): pass torch.nn.Sequential(torch.nn.Unflatten(1, ({dim}, 1, 1)), generator)"
+    unflatten = f"torch.nn.Unflatten(1, ({dim}, 1, 1))"
+    return f". It takes (n, {dim}, 1, 1): pass torch.nn.Sequential({unflatten}, generator)"
 
 
 def _unwrapped(made: Any) -> str:
@@ -144,8 +145,8 @@ def _unwrapped(made: Any) -> str:
         parts = {f".{each.name}": getattr(made, each.name) for each in fields(made)}
     images = next((key for key, each in parts.items() if isinstance(each, Tensor) and each.dim() == 4), "[0]")
     return (
-        f"the generator returns a {type(made).__name__}, not images (n, C, H, W): wrap it in a torch.nn.Module "
-        f"whose forward returns the images alone, such as `return self.net(codes){images}`"
+        f"the generator returns a {type(made).__name__}, not images (n, C, H, W): wrap it in a "
+        f"torch.nn.Module whose forward returns the images alone, such as `return self.net(codes){images}`"
     )
 
 

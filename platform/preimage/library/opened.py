@@ -125,7 +125,7 @@ class Run:
 def open(name: str | Path, results: str | None = None) -> Run:
     """An earlier run, by its name under the results, its folder, or its MLflow run id.
 
-    results: the root of all results; default: PREIMAGE_RESULTS, or results/. Raises SpecError if there is none.
+    results: the root of all results; default: PREIMAGE_RESULTS, or results/. Raises SpecError without a run.
     """
     root = Folder.at(results_root(results))
     if found := find_run(str(name), root / "runs"):

@@ -58,7 +58,7 @@ def as_tensor(images: Any, wanted: Range | None) -> Tensor:
 
 
 def require_shape(images: Any, shape: tuple[int, ...]) -> None:
-    """Raise InversionError unless images (n, C, H, W) have the shape (C, H, W); say which change would fit."""
+    """Raise InversionError unless images (n, C, H, W) have the shape (C, H, W); say what would fit."""
     found = tuple(images.shape)
     if found[1:] == shape and len(found) == 4:
         return
@@ -73,7 +73,7 @@ def require_shape(images: Any, shape: tuple[int, ...]) -> None:
     }
     if channels == 1:
         changes[height, width] = "images[:, None]"
-    change = changes.get(found[1:]) or ("images[None]" if found == shape else None)
+    change = "images[None]" if found == shape else changes.get(found[1:])
     raise InversionError(
         f"images have the shape {found}, but the generator makes {by(shape)}, so they must be (n, C, H, W) = "
         f"(n, {channels}, {height}, {width}): {f'pass {change}' if change else 'resize or crop them'}"
@@ -103,7 +103,7 @@ def _ranges(images: Tensor, made: Tensor) -> str:
     (low, high), (least, most) = _extremes(images), _extremes(made)
     return (
         f"images have values in [{low:.3g}, {high:.3g}], but the generator makes values in "
-        f"[{least:.3g}, {most:.3g}] at {len(made)} draws of the prior"
+        f"[{round(least, 3):g}, {round(most, 3):g}] at {len(made)} draws of the prior"
     )
 
 

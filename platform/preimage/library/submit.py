@@ -149,7 +149,7 @@ def submit(
     results: str | None = None,
     retry_failed: bool = False,
 ) -> Handle:
-    """Submit a spec to a running Ray cluster, and return at once; its results must be where all machines reach.
+    """Submit a spec to a running Ray cluster, and return at once; all machines must reach its results.
 
     spec, changes, profile, results, retry_failed: as in `plan`; spec may also be the id of a submission that
     was stopped or lost, which resumes. address: of the cluster's dashboard; default: RAY_API_SERVER_ADDRESS,

@@ -67,7 +67,7 @@ def store_pag(store: Store, std: float | None = None, prior: Prior | None = None
 
 
 def moments_pag(moments: Moments, std: float | None, prior: Prior | None = None) -> PagResult:
-    """PAG of codes with these moments against N(0, std^2 I), or a fitted prior. Raises PagError like `pag`."""
+    """PAG of codes with these moments against N(0, std^2 I) or a fitted prior. Raises PagError like `pag`."""
     gram = in_units_of(prior, moments.gram) if prior else moments.gram
     return pag_from_gram(gram, moments.count, std or 1.0)
 

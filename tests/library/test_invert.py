@@ -126,7 +126,7 @@ IMAGES = torch.rand(COUNT, 1, 4, 4, generator=torch.Generator().manual_seed(2))
 @pytest.mark.parametrize(
     ("last", "images", "message"),
     [
-        (nn.Sigmoid(), (IMAGES * 255).byte(), r"uint8 in \[0, 255\]: convert them with images.float\(\) / 255$"),
+        (nn.Sigmoid(), (IMAGES * 255).byte(), r"uint8 in \[0, 255\]: convert .* images.float\(\) / 255$"),
         (nn.Tanh(), (IMAGES * 255).byte(), r"convert them with preimage.to_float\(images\)$"),
         (nn.Tanh(), (IMAGES * 255).byte().numpy(), r"with images.astype\('float32'\) / 127.5 - 1$"),
         (nn.Sigmoid(), IMAGES.long(), "images are int64: pass float32 values"),
@@ -138,7 +138,7 @@ IMAGES = torch.rand(COUNT, 1, 4, 4, generator=torch.Generator().manual_seed(2))
         (nn.Sigmoid(), IMAGES[0], r": pass images\[None\]$"),
         (nn.Sigmoid(), IMAGES.flatten(1), r": pass images.reshape\(-1, 1, 4, 4\)$"),
         (nn.Sigmoid(), torch.zeros(6, 1, 5, 5), "resize or crop them"),
-        (nn.Sigmoid(), IMAGES * 2 - 1, r"in \[-0.9.*, 0.9.*\], but .* \[0, 1\] at 64 draws .*: pass \(images \+"),
+        (nn.Sigmoid(), IMAGES * 2 - 1, r"in \[-0.9.*, 0.9.*\], .* \[0, 1\] at 64 draws .*: pass \(images \+"),
         (nn.Sigmoid(), IMAGES * 255, r"pass images / 255 \(or check_range=False"),
         (nn.Tanh(), IMAGES, r"makes values in \[-1, 1\] at 64 draws .*: pass images \* 2 - 1"),
         (nn.Tanh(), IMAGES * 255, r"pass images / 127.5 - 1"),

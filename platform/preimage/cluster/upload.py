@@ -9,13 +9,12 @@ from zipfile import ZipFile
 
 from ray._private.runtime_env.packaging import create_package
 
-import preimage
 from preimage.errors import PreimageError
 from preimage.storage.folder import digest
 
 log = logging.getLogger(__name__)
 
-PACKAGE = Path(preimage.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 EXCLUDED = ["__pycache__"]
 MIB = 2**20
 NO_GITIGNORE = "RAY_RUNTIME_ENV_IGNORE_GITIGNORE"

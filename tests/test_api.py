@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 import preimage
-from preimage.api import _read
 from preimage.errors import SpecError
 from preimage.jobs.registry import JOBS
 from preimage.specs.load import loads
 from preimage.specs.models import SECTIONS
+from preimage.specs.objects import plain_spec
 from preimage.specs.study import loads_study
 
 ROOT = Path(__file__).parents[1]
@@ -64,25 +64,19 @@ def job_of(body):
 @pytest.mark.parametrize(("path", "profile"), WITH_PROFILES)
 def test_a_file_its_values_and_its_jobs_as_objects_have_one_fingerprint(path, profile, tmp_path):
     """Of a study the file and its values: a trial's body, which its space changes, is no job yet."""
-    values = yaml.safe_load(path.read_text())
-    if "space" in values:
-        loaded = loads_study(path.read_text(), str(path), path.stem, profile)
-        assert loads_study(_read(values, [])[0], "the spec", path.stem, profile) == loaded
-        ways = [path, values]
+    values, name = yaml.safe_load(path.read_text()), path.stem
+    load = loads_study if "space" in values else loads
+    loaded = load(path.read_text(), str(path), name, profile)
+    assert load(values, "the spec", name, profile) == loaded
+    other, chosen = values, profile
+    if load is loads:
+        other, chosen = objects(loaded), None
+        assert loads(plain_spec(other), "the spec", name).steps == loaded.steps
+    if name in NEED_A_RUN:
+        with pytest.raises(SpecError, match="neither an earlier step, nor a run"):
+            preimage.plan(other, (), chosen)
     else:
-        loaded = loads(path.read_text(), str(path), path.stem, profile)
-        jobs = objects(loaded)
-        for way, chosen in ((values, profile), (jobs, None)):
-            spec = loads(_read(way, [])[0], "the spec", loaded.name, chosen)
-            assert spec.steps == loaded.steps
-        ways = [path, values, jobs]
-    plans = zip(ways, [profile, profile, None], strict=False)
-    if path.stem in NEED_A_RUN:
-        for way, chosen in plans:
-            with pytest.raises(SpecError, match="neither an earlier step, nor a run"):
-                preimage.plan(way, (), chosen)
-    else:
-        assert len({preimage.plan(way, (), chosen).fingerprint for way, chosen in plans}) == 1
+        assert preimage.plan(other, (), chosen).fingerprint == preimage.plan(path, (), profile).fingerprint
     assert list(tmp_path.iterdir()) == []
 
 
@@ -113,6 +107,7 @@ def test_overrides_are_texts_or_values():
     assert preimage.plan(SPEC, "seed=7").fingerprint == preimage.plan(SPEC, {"seed": 7}).fingerprint
     plain = {"train.optimizer": {"name": "adam", "lr": 1e-4, "beta1": 0.5}, "results": "here"}
     assert preimage.plan(SPEC, plain).resolved["steps"]["train"]["optimizer"]["lr"] == 1e-4
+    assert preimage.plan(SPEC, "seed=1", results="there").root.path.endswith("there")
     assert preimage.plan(SPEC, {"seed": 1}, results="there").root.path.endswith("there")
     assert preimage.plan(SPEC, plain).root.path.endswith("here")
     with pytest.raises(SpecError, match="--results there and results=here differ"):

@@ -89,6 +89,7 @@ import sys
 sys.modules["ray"] = sys.modules["mlflow"] = None
 import preimage.inversion, preimage.metrics.pag, preimage.models.dcgan, preimage.objectives.gan
 import preimage.latents.verify, preimage.figures.plots, preimage.training.fit, preimage.jobs.registry
+import preimage.library.invert
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

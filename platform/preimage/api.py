@@ -92,7 +92,7 @@ def with_results(changes: Changes, results: str | None) -> Changes:
         raise SpecError(f"--results {results} and results={named} differ: give one of them")
     if isinstance(changes, Mapping):
         return {**changes, "results": results}
-    return [*changes, f"results={results}"]
+    return [*([changes] if isinstance(changes, str) else changes), f"results={results}"]
 
 
 def _read(spec: Spec, changes: Changes) -> tuple[Written, str, str]:

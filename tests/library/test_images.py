@@ -181,5 +181,7 @@ def test_a_generated_image_in_0_1_is_as_bright_in_a_notebook(found):
 
 
 def test_no_code_is_no_average_and_no_pag(diverged):
+    with pytest.raises(InversionError, match="give either std or a prior"):
+        diverged.pag(diverged.prior, std=1.0)
     with pytest.raises(PreimageError, match="PAG needs at least as many codes as dimensions"):
         diverged[:2].pag()

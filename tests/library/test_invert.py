@@ -65,6 +65,12 @@ def test_arrays_and_other_floats_are_images_too(codes, given):
     assert torch.equal(preimage.invert(generator, other, prior="normal").z, expected.z)
 
 
+def test_a_generator_of_other_floats_is_one_of_float32(codes):
+    images = images_of(orthogonal(), codes)
+    found = preimage.invert(orthogonal().double(), images, prior="normal")
+    assert torch.equal(found.z, preimage.invert(orthogonal(), images, prior="normal").z)
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_gradients_that_are_switched_off_outside_change_nothing(codes, mode):
     def search():

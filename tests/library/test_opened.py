@@ -11,7 +11,10 @@ import preimage
 from preimage.errors import PreimageError, SpecError
 from shell import PIPELINE
 
-SHORT = {"train.training.total_images": 48, "codes.inversion.steps": 2}
+SHORT = {
+    "train.training.total_images": 48,
+    "codes.inversion": {"solver": "adam", "steps": 2, "init_codes": "prior"},
+}
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ class InvertedImages:
 
     @property
     def generator(self) -> nn.Module:
-        """The generator as it was: a copy in eval mode."""
+        """The generator as it was: a copy in eval mode, in float32."""
         return self.network.module
 
     @property
@@ -101,6 +101,8 @@ class InvertedImages:
         prior: another one to compare with, such as a fitted one. std: compares with N(0, std^2 I). Raises
         PagError for fewer codes than dimensions and for codes that do not span them.
         """
+        if prior and std:
+            raise InversionError("give either std or a prior to compare the codes with")
         against = prior or self.prior
         if std is None and against.name in PRIORS:
             std = against.std

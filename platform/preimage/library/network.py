@@ -30,7 +30,7 @@ class Network:
     """A generator ready to be inverted."""
 
     module: nn.Module
-    """A copy in eval mode, whose weights take no gradients."""
+    """A copy in eval mode and float32, whose weights take no gradients."""
     latent_dim: int | None
     """Components of its codes, if it says so."""
     prior: Prior | None
@@ -58,7 +58,7 @@ class Network:
 def open_network(generator: nn.Module | str | Path | Folder, results: str | None = None) -> Network:
     """A copy of a module, or the generator of a folder or a run. Raises PreimageError if there is none."""
     if isinstance(generator, nn.Module):
-        module = deepcopy(generator).eval().requires_grad_(False)
+        module = deepcopy(generator).eval().requires_grad_(False).float()
         config, dim = getattr(module, "config", None), _named_dim(module)
         prior = None
         if isinstance(config, GeneratorConfig) and config.prior in PRIORS:

@@ -56,6 +56,18 @@ def test_the_codes_of_an_orthogonal_generator_are_found(codes):
     assert generator[0].weight.requires_grad
 
 
+def test_what_was_found_does_not_change_with_what_it_was_found_of(codes):
+    generator = orthogonal()
+    images = images_of(generator, codes)
+    found = preimage.invert(generator, images, prior="normal", init_codes=codes, steps=1)
+    with torch.no_grad():
+        kept = [images.clone(), found.walk(0, 1).images]
+        images.zero_()
+        nn.init.zeros_(generator[0].weight)
+    assert torch.equal(found.images, kept[0])
+    assert torch.equal(found.walk(0, 1).images, kept[1])
+
+
 @pytest.mark.parametrize("given", [np.float32, np.float64, torch.float64, torch.bfloat16])
 def test_arrays_and_other_floats_are_images_too(codes, given):
     generator = orthogonal()

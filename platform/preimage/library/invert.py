@@ -66,21 +66,16 @@ def invert(
     with torch.inference_mode(False), torch.enable_grad():
         config = _config(config, settings)
         network = open_network(generator, results)
-        start = None if init_codes is None else as_tensor(init_codes, SIGNED)
+        start = None if init_codes is None else torch.as_tensor(init_codes).to(torch.float32, copy=True)
         prior = _prior(network, prior, latent_dim, start)
-        wanted = tuple(getattr(images, "shape", ()))[1:]
         drawn = prior.sample(PROBES, Stream.RANGE.generator(seed))
-        made = try_out(network, drawn, wanted)
-        pixels = as_tensor(images, range_of(made))
-        if not len(pixels):
-            raise InversionError("there are no images to invert")
-        if config.measurement == MeasurementConfig():  # else hidden pixels may be anything
-            require_shape(images, tuple(made.shape[1:]))
-            if check_range:
-                require_range(pixels, made)
-        columns = _integers(ids, "ids", len(pixels)), _integers(labels, "labels", len(pixels))
-        row_ids = torch.arange(len(pixels)) if columns[0] is None else columns[0]
-        if len(row_ids.unique()) < len(row_ids):
+        made = try_out(network, drawn, tuple(getattr(images, "shape", ()))[1:])
+        pixels = _checked(images, made, config, check_range)
+        numbers, classes = (
+            _integers(each, name, len(pixels)) for each, name in ((ids, "ids"), (labels, "labels"))
+        )
+        numbers = torch.arange(len(pixels)) if numbers is None else numbers
+        if len(numbers.unique()) < len(numbers):
             raise InversionError("ids must be unique: each names one image")
         device = network.device if network.device.type != "cpu" else pixels.device
         with _progress(progress) as on_progress:
@@ -90,13 +85,13 @@ def invert(
                 None if start is None else start.to(device),
                 config,
                 prior=prior,
-                ids=row_ids,
+                ids=numbers,
                 seed=seed,
                 on_progress=on_progress,
             )
         return InvertedImages(
             images=pixels.cpu(),
-            codes=_codes(row_ids, columns[1], found),
+            codes=_codes(numbers, classes, found),
             network=network,
             prior=prior,
             config=config,
@@ -104,6 +99,18 @@ def invert(
             init_codes=None if start is None else start.cpu(),
             value_range=range_of(made) or SIGNED,
         )
+
+
+def _checked(images: Any, made: Tensor, config: InversionConfig, check_range: bool) -> Tensor:
+    """Images (N, C, H, W) float32, a copy. Raises InversionError if they do not fit what was `made`."""
+    pixels = as_tensor(images, range_of(made))
+    if not len(pixels):
+        raise InversionError("there are no images to invert")
+    if config.measurement == MeasurementConfig():  # else hidden pixels may be anything
+        require_shape(images, tuple(made.shape[1:]))
+        if check_range:
+            require_range(pixels, made)
+    return pixels
 
 
 def _config(config: InversionConfig | None, settings: dict[str, Any]) -> InversionConfig:

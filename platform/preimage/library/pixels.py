@@ -37,7 +37,7 @@ def range_of(values: Tensor) -> Range | None:
 
 
 def as_tensor(images: Any, wanted: Range | None) -> Tensor:
-    """Images as a float32 tensor that takes no gradients; wanted: the generator's range.
+    """Images as a float32 tensor, a copy that takes no gradients; wanted: the generator's range.
 
     Raises InversionError for integers, such as uint8, and for anything but a tensor or an array.
     """
@@ -53,8 +53,7 @@ def as_tensor(images: Any, wanted: Range | None) -> Tensor:
         raise InversionError(f"images are {kind}: pass float32 values in the range of the generator's images")
     if is_array:
         return torch.from_numpy(np.array(images, np.float32))
-    tensor = images.detach().to(torch.float32)
-    return tensor.clone() if tensor.is_inference() else tensor
+    return images.detach().to(torch.float32, copy=True)
 
 
 def require_shape(images: Any, shape: tuple[int, ...]) -> None:

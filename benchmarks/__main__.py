@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "glo.compiled_over_eager": glo.compiled_over_eager,
     "dfm.step_over_dcgan": dfm.step_over_dcgan,
     "cli.help": fixed.cli_help,
+    "import.preimage": fixed.import_preimage,
     "study.trial_start": fixed.trial_start,
     "start": fixed.starts,
     "cluster.glo": cluster.glo,

@@ -61,6 +61,13 @@ def cli_help(quick: bool) -> list[Measurement]:
     return [_at_most("cli.help", found, 0.5, ", ".join(said))]
 
 
+def import_preimage(quick: bool) -> Measurement:
+    """`import preimage` in a new process each time, without what Python itself takes to start."""
+    code = "import time; begin = time.perf_counter(); import preimage; print(time.perf_counter() - begin)"
+    found = [float(_python(code)) for _ in range(3 if quick else 9)]
+    return _at_most("import.preimage", found, 0.1, "a name is imported when it is first asked for")
+
+
 def trial_start(quick: bool) -> list[Measurement]:
     """From the end of a trial, its record, to the first step of the one that takes its place."""
     connect()

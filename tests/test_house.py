@@ -32,14 +32,15 @@ ROOMS = {
     "_version": set(),
     "config": {"errors"},
     "errors": set(),
+    "named_code": {"errors"},
     "random_streams": set(),
     "storage": {"config", "errors"},
-    "cluster": {"config", "errors", "storage"},
+    "cluster": {"named_code", "config", "errors", "storage"},
     "work": {"config", "errors", "storage", "cluster"},
     "objectives": set(),
     "latents": {"random_streams", "config", "errors", "storage"},
     "data": {"config", "errors", "storage", "work"},
-    "models": {"random_streams", "config", "errors", "storage", "latents", "data"},
+    "models": {"named_code", "random_streams", "config", "errors", "storage", "latents", "data"},
     "metrics": {"random_streams", "errors", "latents", "data", "objectives"},
     "figures": {"data"},
     "inversion": {
@@ -53,11 +54,21 @@ ROOMS = {
         "models",
         "objectives",
     },
-    "importing": {"random_streams", "config", "errors", "storage", "latents", "models", "inversion"},
+    "importing": {
+        "named_code",
+        "random_streams",
+        "data",
+        "config",
+        "errors",
+        "storage",
+        "latents",
+        "models",
+        "inversion",
+    },
     "runs": {"config", "errors", "storage", "latents", "models"},
 }
 """What each of the lower rooms may know."""
-ABOVE = ["training", "tracking", "jobs", "specs", "pipelines", "tuning", "api", "cli", "__main__"]
+ABOVE = ["training", "tracking", "jobs", "specs", "pipelines", "tuning", "api", "library", "cli", "__main__"]
 """The rooms above: each may know all below it."""
 
 
@@ -90,6 +101,7 @@ import sys
 sys.modules["ray"] = sys.modules["mlflow"] = None
 import preimage.inversion, preimage.metrics.pag, preimage.models.dcgan, preimage.objectives.gan
 import preimage.latents.verify, preimage.figures.plots, preimage.training.fit, preimage.jobs.registry
+import preimage.library.invert
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

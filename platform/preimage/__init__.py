@@ -1,9 +1,10 @@
 """Image generators and the latent codes of images: training, inversion, latent stores and priors.
 
-import preimage
+import preimage as pi
 
-outcome = preimage.run("jobs/demo.yaml", profile="small")
-store = preimage.Store.open(outcome.products["invert.store"])
+found = pi.invert(generator, images, prior="normal")  # a torch.nn.Module, a folder or a run
+outcome = pi.run("jobs/demo.yaml", {"train.model.latent_dim": 50}, profile="small")
+store = pi.open(outcome.run).store
 """
 
 from importlib import import_module
@@ -12,40 +13,67 @@ from typing import TYPE_CHECKING, Any
 from preimage._version import __version__
 
 if TYPE_CHECKING:
+    from preimage import jobs
     from preimage.api import plan, run
+    from preimage.data.pixels import to_float, to_uint8
     from preimage.importing.save import save_generator
-    from preimage.inversion import InversionConfig, MeasurementConfig, invert
+    from preimage.inversion import InversionConfig, MeasurementConfig
     from preimage.latents.store import Store
+    from preimage.library.images import InvertedImages
+    from preimage.library.invert import invert
+    from preimage.library.opened import Run, open
+    from preimage.library.submit import Handle, submit
     from preimage.models.generator_folder import load_generator, load_prior
 
 __all__ = [
+    "Handle",
     "InversionConfig",
+    "InvertedImages",
     "MeasurementConfig",
+    "Run",
     "Store",
     "__version__",
     "invert",
+    "jobs",
     "load_generator",
     "load_prior",
+    "open",
     "plan",
     "run",
     "save_generator",
+    "submit",
+    "to_float",
+    "to_uint8",
 ]
 
 _FROM = {
-    "plan": "preimage.api",
-    "run": "preimage.api",
+    "Handle": "preimage.library.submit",
     "InversionConfig": "preimage.inversion",
+    "InvertedImages": "preimage.library.images",
     "MeasurementConfig": "preimage.inversion",
-    "invert": "preimage.inversion",
+    "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
+    "invert": "preimage.library.invert",
     "load_generator": "preimage.models.generator_folder",
     "load_prior": "preimage.models.generator_folder",
+    "open": "preimage.library.opened",
+    "plan": "preimage.api",
+    "run": "preimage.api",
     "save_generator": "preimage.importing.save",
+    "submit": "preimage.library.submit",
+    "to_float": "preimage.data.pixels",
+    "to_uint8": "preimage.data.pixels",
 }
 """Where each public name is: imported when it is first asked for, for torch alone takes a second."""
 
 
 def __getattr__(name: str) -> Any:
+    if name == "jobs":
+        return import_module("preimage.jobs")
     if name not in _FROM:
         raise AttributeError(f"module 'preimage' has no attribute {name!r}")
     return getattr(import_module(_FROM[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,6 +2,7 @@
 only where the user's own command or spec names it too."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -26,6 +27,12 @@ def naming(modules: Sequence[str]) -> Iterator[None]:
     finally:
         os.environ.pop(CODE)
         os.environ.update({} if before is None else {CODE: before})
+
+
+def look_here() -> None:
+    """Let Python import modules of the working folder, as `python -m` does."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def require_named(target: str, where: str) -> None:

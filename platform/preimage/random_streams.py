@@ -82,10 +82,12 @@ class Stream(Enum):
     """The seed of an untrained network: number."""
     CALIBRATION = Key((_FAR + 16,))
     """The codes on which an untrained network's BatchNorms take their statistics."""
-    IMPORT = Key((_FAR + 18,))
+    IMPORT = Key((_FAR + 21,))
     """The codes on which a generator is tried when it is imported."""
-    MAPPED_PRIOR = Key((_FAR + 19,))
+    MAPPED_PRIOR = Key((_FAR + 22,))
     """The codes that a mapping network takes to another latent space, whose prior is fitted to them."""
+    RANGE = Key((_FAR + 23,))
+    """The codes at which a generator's range of values is measured."""
     REPEATS = Key((), 1, use="seed")
     """The seed of a repeated comparison: number."""
 

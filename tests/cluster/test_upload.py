@@ -17,7 +17,7 @@ def package(tmp_path):
 def test_the_upload_is_all_source_of_the_package_and_nothing_compiled(package):
     (package / "__pycache__").mkdir()
     (package / "__pycache__" / "old.pyc").write_bytes(b"x")
-    found = collect(package)
+    found = collect([package])
     source = {f"preimage/{path.relative_to(package)}" for path in package.rglob("*.py")}
     source.add("preimage/py.typed")
     assert found.files.keys() == source
@@ -34,10 +34,10 @@ def test_an_ignore_file_that_would_drop_source_is_refused(package, name):
     """The pattern of a data folder, as anyone would write it, which is also the name of one of our rooms."""
     (package / name).write_text("data/\n*.log\n")
     with pytest.raises(PreimageError, match=r"would lack preimage/data/.*and \d+ more.*" + name):
-        collect(package)
+        collect([package])
 
 
 def test_an_ignore_file_of_rubbish_is_fine(package):
     (package / ".gitignore").write_text("*.log\n")
     (package / "old.log").write_text("x")
-    assert not any(path.endswith("old.log") for path in collect(package).files)
+    assert not any(path.endswith("old.log") for path in collect([package]).files)

@@ -24,6 +24,7 @@ from preimage.latents.fitted import Box, Diagonal
 from preimage.latents.held_out import Likelihood, Split
 from preimage.latents.mixture import fit_mixture
 from preimage.latents.priors import Gaussian, Normal
+from preimage.latents.statistics import Moments
 from preimage.models.prior_folder import save_prior
 from preimage.runs.run_folder import RunFolder
 
@@ -52,7 +53,7 @@ def store(folder, codes):
 @pytest.fixture
 def context(folder, store):
     split = Split(store, 0.3)
-    moments = split.training_moments()
+    moments = Moments.of(split.training())
     priors = {
         "diagonal": Diagonal.fit(moments),
         "box": Box.fit(split.training()),

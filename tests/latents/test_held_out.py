@@ -62,7 +62,7 @@ def test_every_sound_code_is_on_one_side(folder):
     sound[list(lost)] = False
     assert torch.equal(torch.cat(list(split.training())), z[sound & ~out])
     assert torch.equal(torch.cat(list(split.held_out())), z[sound & out])
-    moments = split.training_moments()
+    moments = Moments.of(split.training())
     assert moments.count == int((sound & ~out).sum())
     torch.testing.assert_close(moments.mean, z[sound & ~out].double().mean(0))
 

@@ -116,7 +116,7 @@ def test_a_mistake_in_a_default_has_its_line():
     wrong = DEFAULTS.replace("latent_dim: 5", "latent_dims: 5")
     assert all("line 4: steps." in line and "latent_dims" in line for line in mistakes(wrong))
     for line in mistakes(DEFAULTS, "defaults.train-dfm.model.base_chanels=3"):
-        assert line.startswith("  command line: steps.")
+        assert line.startswith("  override: steps.")
     [line] = mistakes(DEFAULTS.replace("train-dfm:\n", "train-dfn:\n"))
     assert "line 3: defaults.train-dfn" in line
     assert "train-dfm" in line
@@ -160,7 +160,7 @@ def test_all_mistakes_come_in_one_report_each_with_its_place():
     found = mistakes(text, "training.total_images=-1")
     assert found == [
         "  line 4: model.base_chanels: no such key; did you mean 'base_channels'?",
-        "  command line: training.total_images: should be greater than or equal to 1, but got -1",
+        "  override: training.total_images: should be greater than or equal to 1, but got -1",
         "  line 2: data.size: must be a side in pixels, or [height, width] such as [28, 40], "
         "but got 'banana'",
         "  line 7: sede: no such key; did you mean 'seed'?",
@@ -219,7 +219,7 @@ def test_overrides_and_profiles_that_do_not_exist():
 
 def test_a_mistake_in_one_step_is_not_a_mistake_in_the_next():
     assert mistakes(PIPELINE, "train.training.select_by=beauty") == [
-        "  command line: steps.train: training.select_by must be one of discriminator_loss, generator_loss, "
+        "  override: steps.train: training.select_by must be one of discriminator_loss, generator_loss, "
         "real_probability, generated_probability, but is 'beauty'"
     ]
 

@@ -174,7 +174,7 @@ def test_all_mistakes_come_in_one_report_each_with_its_line():
     [line] = mistakes(text=STUDY.replace("solver: adam", "solver: adan"))
     assert line.startswith("line 4: trial.steps.codes.inversion.solver")
     [line] = mistakes("space.train.model.base_channels={choice: [a]}")
-    assert line.startswith("command line: space.train.model.base_channels")
+    assert line.startswith("override: space.train.model.base_channels")
     [line] = mistakes(text=STUDY.replace("int: [3, 5]", "int: [0, 5]"), profile="small")
     assert line.startswith("line 20, profile small: space.train.model.base_channels")
 

@@ -49,8 +49,8 @@ def prepare(
     from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
-    changes = api.with_results(changes or [], results)
-    root = results_root(api.named_in(changes))
+    changes = changes or []
+    root = results_root(api.named_in(api.with_results(changes, results)))
     config = _config(source, [change for change in changes if not change.startswith("results=")])
     console = Console()
     connect()

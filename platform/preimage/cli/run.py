@@ -36,6 +36,13 @@ Results = Annotated[
         metavar="FOLDER",
     ),
 ]
+Code = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A Python module, such as mypkg.nets, whose code may build imported generators; repeatable.",
+        metavar="MODULE",
+    ),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run a study's failed trials again.")]
 
 
@@ -51,6 +58,7 @@ def run(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what Ray and its workers print.")
     ] = False,
+    code: Code = None,
     retry_failed: RetryFailed = False,
 ) -> None:
     """Run a job, a pipeline or a study, and show its results.
@@ -62,12 +70,15 @@ def run(
     """
     from preimage import api
     from preimage.cli.report import show_outcome
+    from preimage.named_code import naming
     from preimage.pipelines.progress import showing
 
     console = Console(stderr=as_json)
-    planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, retry_failed=retry_failed)
+    again = {"fresh": fresh, "retry_failed": retry_failed}
+    planned = api.plan(spec, changes or [], profile, results=results, code=code or [], **again)
     if planned.needs_ray:
-        _connect(verbose)
+        with naming(planned.code):
+            _connect(verbose)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would abort the process
     try:
         with showing(console) as display:
@@ -86,6 +97,7 @@ def plan(
     profile: Profile = None,
     results: Results = None,
     fresh: Fresh = False,
+    code: Code = None,
 ) -> None:
     """Show what a spec would do and cost, and what is already done. Starts nothing.
 
@@ -95,7 +107,8 @@ def plan(
     from preimage.cli.report import show_plan
 
     console = Console()
-    show_plan(console, api.plan(spec, changes or [], profile, results=results, fresh=fresh))
+    planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, code=code or [])
+    show_plan(console, planned)
     console.print("nothing was started")
 
 

@@ -27,8 +27,6 @@ Address = Annotated[
 ]
 EVERY = 1.0
 """Seconds between two checks for new output."""
-PATIENCE = 60.0
-"""Seconds that a job has to end after a request to stop."""
 COLOURS = {"finished": "green", "failed": "red", "died": "red", "lost": "red", "running": "cyan"}
 
 
@@ -92,26 +90,15 @@ def logs(
 
 def stop(name: Name, results: RootOption = None, address: Address = None) -> None:
     """Stop a submission and all its processes. Results are kept; submit it again to resume."""
-    from preimage.cluster.status import ACTIVE, Clusters, ray_id
-    from preimage.errors import PreimageError
+    from preimage.cluster import status as cluster
 
-    console, submission, clusters = Console(), _find(name, results), Clusters(address)
+    console, submission, clusters = Console(), _find(name, results), cluster.Clusters(address)
     job_status = clusters.status(submission)
     if job_status.has_ended:
         console.print(f"{submission.id} has already ended: {_state(job_status)}")
         return
-    cluster, job = clusters.of(submission), ray_id(submission)
-    submission.ask_to_stop()
-    cluster.stop(job)
-    end = time.monotonic() + PATIENCE
     with console.status("stopping"):
-        while cluster.status(job) in ACTIVE:
-            if time.monotonic() > end:
-                raise PreimageError(
-                    f"{submission.id} has not stopped {PATIENCE:.0f} seconds after the request: see "
-                    f"{cluster.address}/#/jobs/{job}"
-                )
-            time.sleep(0.2)
+        cluster.stop(clusters, submission)
     console.print(f"stopped {submission.id}; its results are kept")
 
 

@@ -85,8 +85,8 @@ def _require_named_there() -> None:
     """Raise PreimageError if Ray's workers were started without the code that is named now."""
     import ray
 
-    environment = ray.get_runtime_context().runtime_env or {}
-    there = environment.get("env_vars", {}).get(CODE, "").split(",")
+    environment: dict[str, Any] = ray.get_runtime_context().runtime_env or {}
+    there = (environment.get("env_vars") or {}).get(CODE, "").split(",")
     if missing := [each for each in named_code() if each not in there]:
         raise PreimageError(
             f"Ray was started in this process before {missing[0]} was named: call ray.shutdown() first, or "

@@ -5,8 +5,9 @@ import logging
 import os
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +17,9 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 
 from preimage.cluster.submissions import Submission
-from preimage.cluster.upload import EXCLUDED, PACKAGE
+from preimage.cluster.upload import EXCLUDED
 from preimage.errors import PreimageError
+from preimage.named_code import CODE
 from preimage.storage.host_info import SUBMISSION
 
 HERE = "http://127.0.0.1:8265"
@@ -69,13 +71,13 @@ class Jobs:
                 f"Install the same version here: pip install 'ray[default]=={theirs}'"
             )
 
-    def submit(self, submission: Submission, entrypoint: str) -> None:
+    def submit(self, submission: Submission, entrypoint: str, environment: dict[str, Any]) -> None:
         """Submit a recorded submission under its own id. Raises PreimageError."""
         with _explained_errors(self.address), _only_this_address():
             self.client.submit_job(
                 entrypoint=entrypoint,
                 submission_id=submission.id,
-                runtime_env=runtime_env(submission),
+                runtime_env=environment,
                 metadata={"preimage": submission.folder.uri},
             )
 
@@ -103,19 +105,21 @@ class Jobs:
                 raise
 
 
-def runtime_env(submission: Submission) -> dict[str, Any]:
-    """The runtime environment of a job: this package, and its submission's address."""
+def runtime_env(submission: Submission, packages: Sequence[Path], code: Sequence[str] = ()) -> dict[str, Any]:
+    """The runtime environment of a job: the packages that it ships, its submission's address, and the modules
+    whose code may build generators."""
+    named = {CODE: ",".join(code)} if code else {}
     return {
-        "py_modules": [str(PACKAGE)],
+        "py_modules": [str(each) for each in packages],
         "excludes": EXCLUDED,
-        "env_vars": {SUBMISSION: submission.folder.uri, "COLUMNS": "150"},
+        "env_vars": {SUBMISSION: submission.folder.uri, "COLUMNS": "150"} | named,
     }
 
 
-def plain_command(address: str, submission: Submission, entrypoint: str) -> str:
+def plain_command(address: str, environment: dict[str, Any], entrypoint: str) -> str:
     """The same submission with Ray's own command line."""
-    environment = shlex.quote(json.dumps(runtime_env(submission)))
-    return f"ray job submit --address {address} --runtime-env-json {environment} -- {entrypoint}"
+    quoted = shlex.quote(json.dumps(environment))
+    return f"ray job submit --address {address} --runtime-env-json {quoted} -- {entrypoint}"
 
 
 def _require_answer(address: str) -> None:

@@ -1,5 +1,6 @@
 """The status of a submission: from what its job recorded last, and from what its cluster says."""
 
+import time
 from dataclasses import dataclass
 
 from preimage.cluster import submissions
@@ -9,6 +10,8 @@ from preimage.errors import PreimageError
 
 ACTIVE = ("PENDING", "RUNNING")
 """What Ray calls a job that has not ended."""
+PATIENCE = 60.0
+"""Seconds that a job has to end after a request to stop."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,23 @@ class Clusters:
             return JobStatus("lost", f"its cluster was restarted and does not know it{last_seen}")
         lines = self.of(submission).message(ray_id(submission)).strip().split("\n")  # the job's last lines
         return JobStatus("died", f"{lines[-1][:500] or 'its process was killed'}{last_seen}")
+
+
+def stop(clusters: Clusters, submission: Submission) -> None:
+    """Stop a submission and all its processes, unless it has ended. Raises PreimageError if that fails."""
+    if clusters.status(submission).has_ended:
+        return
+    cluster, job = clusters.of(submission), ray_id(submission)
+    submission.ask_to_stop()
+    cluster.stop(job)
+    end = time.monotonic() + PATIENCE
+    while cluster.status(job) in ACTIVE:
+        if time.monotonic() > end:
+            raise PreimageError(
+                f"{submission.id} has not stopped {PATIENCE:.0f} seconds after the request: see "
+                f"{cluster.address}/#/jobs/{job}"
+            )
+        time.sleep(0.2)
 
 
 def ray_id(submission: Submission) -> str:

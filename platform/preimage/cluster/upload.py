@@ -1,21 +1,25 @@
-"""What a submission uploads: this package as it is on this machine, zipped the way Ray does it."""
+"""What a submission uploads: this package as it is on this machine and the user's named code, zipped the way
+Ray does it."""
 
+import io
 import logging
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from ray._private.runtime_env.packaging import create_package
 
-import preimage
 from preimage.errors import PreimageError
+from preimage.named_code import look_here
 from preimage.storage.folder import digest
 
 log = logging.getLogger(__name__)
 
-PACKAGE = Path(preimage.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 EXCLUDED = ["__pycache__"]
 MIB = 2**20
 NO_GITIGNORE = "RAY_RUNTIME_ENV_IGNORE_GITIGNORE"
@@ -24,7 +28,7 @@ NO_GITIGNORE = "RAY_RUNTIME_ENV_IGNORE_GITIGNORE"
 
 @dataclass(frozen=True)
 class Upload:
-    """The package's files with their sizes in bytes, and the archive that holds them."""
+    """The files with their sizes in bytes, and the archive that holds them."""
 
     files: dict[str, int]
     archive: bytes
@@ -50,8 +54,34 @@ class Upload:
         }
 
 
-def collect(package: Path = PACKAGE) -> Upload:
-    """What Ray would upload of a package. Raises PreimageError if an ignore file would drop source."""
+def collect(packages: Sequence[Path] = (PACKAGE,)) -> Upload:
+    """What Ray would upload of some packages: folders, or single modules. Raises PreimageError if an ignore
+    file would drop source."""
+    kept, files = io.BytesIO(), {}
+    with ZipFile(kept, "w", ZIP_DEFLATED) as whole:
+        for package in packages:
+            parts = _files_of(package) if package.is_dir() else {package.name: package.read_bytes()}
+            for name, data in parts.items():
+                whole.writestr(ZipInfo(name), data)  # without times: equal files give equal archives
+                files[name] = len(data)
+    return Upload(files, kept.getvalue())
+
+
+def packages_of(code: Sequence[str]) -> list[Path]:
+    """The packages, or single modules, that hold named modules. Raises PreimageError if one is not here."""
+    look_here()
+    found = []
+    for name in dict.fromkeys(each.partition(".")[0] for each in code):
+        spec = find_spec(name)
+        if spec is None or not (spec.submodule_search_locations or spec.origin):
+            raise PreimageError(f"there is no module {name} to submit: put its folder on PYTHONPATH")
+        places = spec.submodule_search_locations
+        found.append(Path(places[0] if places else str(spec.origin)))
+    return found
+
+
+def _files_of(package: Path) -> dict[str, bytes]:
+    """The files of a package that Ray uploads, by their path in its archive."""
     with tempfile.TemporaryDirectory() as place:
         archive = Path(place) / "code.zip"
         create_package(
@@ -63,10 +93,9 @@ def collect(package: Path = PACKAGE) -> Upload:
             logger=log,
         )
         with ZipFile(archive) as found:
-            files = {each.filename: each.file_size for each in found.infolist() if not each.is_dir()}
-        data = archive.read_bytes()
+            files = {each.filename: found.read(each) for each in found.infolist() if not each.is_dir()}
     _require_whole(package, set(files))
-    return Upload(files, data)
+    return files
 
 
 def _require_whole(package: Path, files: set[str]) -> None:

@@ -4,7 +4,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import torch
 from torch import Tensor, nn
@@ -39,11 +39,11 @@ def export_program(network: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch.export's own logs and warnings: what matters of them is raised."""
+    """Without what torch.export logs and prints: what matters of it is raised."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
 from preimage.importing.export import NotExportable, export_program
-from preimage.importing.probe import Probe, first_line, probe
+from preimage.importing.probe import Probe, example_codes, first_line, probe
 from preimage.importing.settings import ImportSettings
 from preimage.latents.priors import PRIORS, Gaussian, Prior, PriorName, make_prior
 from preimage.latents.statistics import Moments
@@ -273,7 +273,7 @@ def _as_program(generator: ImportedGenerator, source: Source) -> tuple[ImportedG
 
 def _examples(config: ImportedConfig, count: int) -> tuple[Tensor, ...]:
     """Codes (count, d), and class labels (count,) if the generator takes any."""
-    codes = torch.randn(count, config.latent_dim, generator=Stream.IMPORT.generator(1))
+    codes = example_codes(count, config.latent_dim)
     return (codes, torch.arange(count) % config.classes) if config.classes else (codes,)
 
 

@@ -1,13 +1,13 @@
 """Try a generator before it is imported: what it takes, what it makes, and whether it can be inverted."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
-from preimage.inversion.jacobian import jacobian
+from preimage.inversion.jacobian import Jacobian, NoJacobianError
+from preimage.inversion.labels import generate, spread_labels
 from preimage.latents.priors import Prior
 from preimage.random_streams import Stream
 
@@ -26,8 +26,6 @@ class Probe:
     lowest: float
     highest: float
     """The range of the network's own values."""
-    forward_mode: bool
-    """Whether it has derivatives in forward mode, which whitening needs."""
     notes: tuple[str, ...]
 
 
@@ -39,15 +37,14 @@ def probe(generator: nn.Module, prior: Prior, image_range: tuple[float, float], 
     or no gradient to the code.
     """
     codes = prior.sample(CODES, Stream.IMPORT.generator(0))
-    given = (torch.arange(CODES) % classes,) if classes else ()
+    labels = spread_labels(CODES, classes, codes.device)
     before = {name: each.clone() for name, each in generator.state_dict().items()}
     with torch.no_grad():
-        images = generator(codes, *given)
-        again = generator(codes, *given)
+        images, again = (generate(generator, codes, labels) for _ in range(2))
         alone = torch.cat(
             [
-                generator(codes[:1], *(each[:1] for each in given)),
-                generator(codes[1:4], *(each[1:4] for each in given)),
+                generate(generator, codes[rows], labels if labels is None else labels[rows])
+                for rows in (slice(1), slice(1, 4))
             ]
         )
     _require_images(images, generator)
@@ -57,16 +54,22 @@ def probe(generator: nn.Module, prior: Prior, image_range: tuple[float, float], 
     own = (images + 1) / 2 * (high - low) + low
     lowest, highest = own.min().item(), own.max().item()
     _require_range((lowest, highest), image_range)
-    _require_gradient(generator, codes[:4], tuple(each[:4] for each in given))
+    _require_gradient(generator, codes[:4], labels if labels is None else labels[:4])
     notes = []
     if lowest < low or highest > high:
         notes.append(
-            f"its values leave the range {text_of(image_range)} a little, from {lowest:.3g} to {highest:.3g}"
+            f"its values leave the range {text_of(image_range)} a little: {lowest:.3g} to {highest:.3g}"
         )
-    forward = _has_forward_mode(generator, codes[:2], tuple(each[:2] for each in given))
-    if not forward:
-        notes.append("it has no derivatives in forward mode: it is inverted without whitening")
-    return Probe(lowest, highest, forward, tuple(notes))
+    try:
+        Jacobian.of(generator, codes[:1])
+    except NoJacobianError as error:
+        notes.append(f"{error}: it is inverted without whitening")
+    return Probe(lowest, highest, tuple(notes))
+
+
+def example_codes(count: int, latent_dim: int) -> Tensor:
+    """A few codes (count, d) to compare two forms of a network on."""
+    return torch.randn(count, latent_dim, generator=Stream.IMPORT.generator(1))
 
 
 def text_of(image_range: tuple[float, float]) -> str:
@@ -140,24 +143,15 @@ def _within(seen: tuple[float, float], known: tuple[float, float]) -> bool:
     return known[0] - slack <= seen[0] and seen[1] <= known[1] + slack and seen[1] > known[1] / 2
 
 
-def _require_gradient(generator: nn.Module, codes: Tensor, given: tuple[Tensor, ...]) -> None:
+def _require_gradient(generator: nn.Module, codes: Tensor, labels: Tensor | None) -> None:
     advice = "remove `detach`, `torch.no_grad` or rounding from its forward pass"
     with torch.enable_grad():
         leaf = codes.clone().requires_grad_()
         try:
-            (gradient,) = torch.autograd.grad(generator(leaf, *given).square().sum(), leaf)
+            (gradient,) = torch.autograd.grad(generate(generator, leaf, labels).square().sum(), leaf)
         except RuntimeError as error:
             raise GeneratorError(
                 f"the generator has no gradient to its codes ({first_line(error)}): {advice}"
             ) from error
     if not gradient.isfinite().all() or not gradient.abs().sum(1).all():
         raise GeneratorError(f"the gradient to the generator's codes is zero or not finite: {advice}")
-
-
-def _has_forward_mode(generator: nn.Module, codes: Tensor, given: tuple[Any, ...]) -> bool:
-    try:
-        called: Any = lambda z: generator(z, *(each[: len(z)] for each in given))  # noqa: E731
-        slopes = jacobian(called, codes)[1]
-    except (RuntimeError, NotImplementedError, ValueError, TypeError):
-        return False
-    return bool(slopes.isfinite().all())

@@ -62,6 +62,9 @@ class Job(Config):
     makes: ClassVar[frozenset[str]] = frozenset()
     """The products that a finished run leaves in its folder for other jobs."""
 
+    takes_labels: ClassVar[bool] = False
+    """Whether it gives a class-conditional generator the label of each image."""
+
     job: str
     """The kind of job."""
     seed: int = Field(0, ge=0, lt=2**31)

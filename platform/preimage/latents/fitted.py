@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
-from preimage.latents.mixture import Mixture
+from preimage.latents.mixture import CodeStream, Mixture
 from preimage.latents.priors import (
     ROUNDING,
     Dense,
@@ -202,6 +202,13 @@ def _mixture(tensors: dict[str, Tensor]) -> Mixture:
         )
     return Mixture(weights, means, roots)
 
+
+SIMPLE: dict[str, Callable[[CodeStream], FittedPrior]] = {
+    "diagonal": lambda codes: Diagonal.fit(Moments.of(codes())),
+    "box": lambda codes: Box.fit(codes()),
+    "gaussian": lambda codes: Gaussian.fit(Moments.of(codes())),
+}
+"""Priors that one pass over codes fits, by kind. Each raises PreimageError for too few codes."""
 
 FITTED: dict[str, Callable[[dict[str, Tensor]], FittedPrior]] = {
     "gaussian": partial(_gaussian, "anywhere"),

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from preimage.latents.priors import Dense, NoDensityError
 from preimage.latents.schema import Codes
-from preimage.latents.statistics import Moments
 from preimage.latents.store import Store
 from preimage.random_streams import place_of
 
@@ -39,12 +38,6 @@ class Split:
 
     def held_out(self) -> Iterator[Tensor]:
         return (codes.z for codes in self._part(held_out=True))
-
-    def training_moments(self) -> Moments:
-        moments = Moments.empty(self.store.latent_dim)
-        for z in self.training():
-            moments = moments.update(z)
-        return moments
 
     def some(self, count: int, held_out: bool) -> Tensor:
         """At most `count` codes (m, d) of one part, as good as random: those whose ids hash lowest. They are

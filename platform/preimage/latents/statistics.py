@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,16 @@ class Moments:
             torch.zeros(latent_dim, dtype=torch.float64),
             torch.zeros(latent_dim, latent_dim, dtype=torch.float64),
         )
+
+    @classmethod
+    def of(cls, batches: Iterable[Tensor]) -> Moments:
+        """The moments of streamed codes (n, d). Raises PreimageError without any."""
+        moments: Moments | None = None
+        for z in batches:
+            moments = (moments or cls.empty(z.shape[1])).update(z)
+        if moments is None:
+            raise PreimageError("moments need at least one code but got none")
+        return moments
 
     def update(self, z: Tensor) -> Moments:
         """Add codes z: (n, d) float32. The products are computed on z's device, the sums stay on the CPU."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -35,7 +35,7 @@ class PagResult:
     pag_raw: float
     """From the singular values themselves, as printed in the paper."""
     count: int
-    singular_values: Tensor
+    singular_values: Tensor = field(repr=False)
     """(d,) float64, descending, of the uncentred N x d matrix of codes."""
     skipped: int = 0
     """Codes of diverged images; `count` counts the others."""
@@ -63,9 +63,13 @@ def store_pag(store: Store, std: float | None = None, prior: Prior | None = None
     if prior is None and std is None:
         std = named_std(store.about.prior, store.latent_dim)
     moments = store_moments(store)
+    return replace(moments_pag(moments, std, prior), skipped=store.count - moments.count)
+
+
+def moments_pag(moments: Moments, std: float | None, prior: Prior | None = None) -> PagResult:
+    """PAG of codes with these moments against N(0, std^2 I) or a fitted prior. Raises PagError like `pag`."""
     gram = in_units_of(prior, moments.gram) if prior else moments.gram
-    found = pag_from_gram(gram, moments.count, std or 1.0)
-    return replace(found, skipped=store.count - moments.count)
+    return pag_from_gram(gram, moments.count, std or 1.0)
 
 
 def in_units_of(prior: Prior, gram: Tensor) -> Tensor:

@@ -1,8 +1,6 @@
 """Networks from a user's own code."""
 
 import importlib
-import os
-import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -10,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from preimage.errors import GeneratorError
-from preimage.named_code import module_of
+from preimage.named_code import look_here, module_of
 
 
 def build_from_code(target: str, settings: Mapping[str, Any]) -> nn.Module:
@@ -39,8 +37,7 @@ def build_from_code(target: str, settings: Mapping[str, Any]) -> nn.Module:
 
 def _object(target: str) -> Any:
     module, name = module_of(target), target.partition(":")[2]
-    if os.getcwd() not in sys.path:  # as with `python -m`: a command's own folder is another one
-        sys.path.insert(0, os.getcwd())
+    look_here()
     try:
         found = importlib.import_module(module)
     except Exception as error:

@@ -9,8 +9,9 @@ from preimage.errors import GeneratorError, PriorError, StoreError
 from preimage.jobs.base import Job
 from preimage.jobs.compatibility import require_classifiable, require_codes_of
 from preimage.jobs.references import images_named
-from preimage.models.config import GeneratorConfig
+from preimage.models.config import GeneratorConfig, ImportedConfig
 from preimage.models.generator_folder import read_card
+from preimage.named_code import require_named
 from preimage.pipelines.inputs import Input
 from preimage.pipelines.plan import Earlier
 
@@ -20,10 +21,12 @@ Inputs = Mapping[str, Input]
 def require_compatible(
     job: Job, inputs: Inputs, data: DataConfig | None, earlier: Earlier, catalog: Catalog
 ) -> None:
-    """Raise StoreError, ClassifierError, PriorError or GeneratorError if they do not fit.
+    """Raise StoreError, ClassifierError, PriorError or GeneratorError if they do not fit, or if a generator's
+    code is not named.
 
     data: the images that the step works on.
     """
+    _require_generators(job, inputs)
     if data and "data" in type(job).model_fields:
         _require_images_of_stores(data, inputs, earlier, catalog)
     _require_codes_of_generator(inputs, earlier)
@@ -32,6 +35,22 @@ def require_compatible(
     _require_prior_of_codes(job, inputs, earlier)
     if "store" in inputs:
         job.check_codes(_latent_dim(inputs["store"], earlier))
+
+
+def _require_generators(job: Job, inputs: Inputs) -> None:
+    """Raise GeneratorError if an imported generator's code is not named, or the job has no class labels for
+    it."""
+    for source in _of("generator", inputs):
+        model = None if source.step else source.card.generator
+        if not isinstance(model, ImportedConfig):
+            continue
+        if model.code:
+            require_named(model.code.target, source.folder.uri)
+        if model.classes and not job.takes_labels:
+            raise GeneratorError(
+                f"{source.folder.uri} takes a class label with every code, which {job.job} does not give: "
+                "import it once more with a fixed label, such as --fixed labels=7"
+            )
 
 
 def _require_images_of_stores(data: DataConfig, inputs: Inputs, earlier: Earlier, catalog: Catalog) -> None:

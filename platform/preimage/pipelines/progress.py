@@ -90,8 +90,8 @@ class Bars:
 
 @contextmanager
 def showing(console: Console) -> Iterator[Display]:
-    """Bars on a terminal, lines elsewhere."""
-    if not console.is_terminal:
+    """Bars on a terminal or in a notebook, lines elsewhere."""
+    if not (console.is_terminal or console.is_jupyter):
         yield Lines(console)
         return
     columns = (

@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from preimage.errors import SpecError
 from preimage.specs import overrides
+from preimage.specs.overrides import Changes
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.validation import Mistake, unknown
 from preimage.specs.validation import Path as Place
-from preimage.specs.yaml_lines import Document, parse
+from preimage.specs.yaml_lines import Document, Written, parse
 from preimage.storage.credentials import refusals
 
 
-def load(path: Path, profile: str | None = None, changes: Sequence[str] = ()) -> Spec:
+def load(path: Path, profile: str | None = None, changes: Changes = ()) -> Spec:
     """Read a spec file, apply a profile, then overrides such as `training.total_images=1000`.
 
     Raises SpecError with every mistake in one report, each with its line.
@@ -32,28 +32,18 @@ def read(path: Path) -> str:
 
 
 def loads(
-    text: str,
-    origin: str,
-    name: str,
-    profile: str | None = None,
-    changes: Sequence[str] = (),
-    settings: Mapping[str, Any] = MappingProxyType({}),
+    written: Written, origin: str, name: str, profile: str | None = None, changes: Changes = ()
 ) -> Spec:
-    """Read a spec from its text; messages call it `origin`.
-
-    settings: further overrides by dotted key, already typed: those of a study's trial.
-    """
-    document = parse(text, origin)
+    """Read a spec from its text, or from plain values; messages call it `origin`."""
+    document = parse(written, origin)
     require_no_secret(document, origin)
     chosen = profile_of(document, origin, profile)
     value = {key: part for key, part in document.value.items() if key != "profiles"}
     value = overrides.apply(value, chosen)
     by_profile = {key: overrides.path_of(value, key) for key in chosen}
     value, asked = overrides.changed(value, changes)
-    value = overrides.apply(value, dict(settings))
     spec, mistakes = build(value, name)
     if mistakes or not spec:
-        asked += [overrides.path_of(value, key) for key in settings]
         places = Places(document, value, profile, by_profile, asked)
         raise SpecError(report(origin, mistakes, places))
     return spec
@@ -81,7 +71,7 @@ def profile_of(document: Document, origin: str, profile: str | None) -> dict[str
 
 @dataclass(frozen=True)
 class Places:
-    """Where the parts of a spec come from: a line, a profile, or the command line."""
+    """Where the parts of a spec come from: a line, a profile, or an override."""
 
     document: Document
     value: dict[str, Any]
@@ -89,16 +79,19 @@ class Places:
     chosen: Mapping[str, Place]
     """The path of each of the profile's overrides, by key."""
     asked: Sequence[Place]
-    """The path of each override on the command line."""
+    """The path of each override."""
 
     def __call__(self, place: Place) -> str:
+        """Empty for a part of a spec without lines."""
         places = [place, *self._default(place)]
         if any(within(each, path) for path in self.asked for each in places):
-            return "command line"
+            return "override"
         for key, path in self.chosen.items():
             if any(within(each, path) for each in places):
-                line = self.document.lines.get(("profiles", str(self.profile), key), "?")
-                return f"line {line}, profile {self.profile}"
+                line = self.document.lines.get(("profiles", str(self.profile), key))
+                return f"line {line}, profile {self.profile}" if line else f"profile {self.profile}"
+        if not self.document.lines:
+            return ""
         place = next((each for each in places if each in self.document.lines), place)
         while place and place not in self.document.lines:
             place = place[:-1]
@@ -122,9 +115,9 @@ def within(place: Place, other: Place) -> bool:
 
 def report(origin: str, mistakes: Sequence[Mistake], places: Places) -> str:
     """All mistakes in one message."""
-    lines = [
-        f"  {places(place)}: {'.'.join(map(str, place)) or 'the spec'}: {problem}"
-        for place, problem in mistakes
-    ]
+    lines = []
+    for place, problem in mistakes:
+        parts = (places(place), ".".join(map(str, place)) or "the spec", problem)
+        lines.append(f"  {': '.join(filter(None, parts))}")
     count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     return f"{origin} has {count}:\n" + "\n".join(lines)

@@ -1,18 +1,21 @@
-"""Overrides: dotted keys and YAML values, from a profile or the command line."""
+"""Overrides: dotted keys and their values, from a profile, the command line or Python."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 from preimage.errors import SpecError
 from preimage.specs.keys import Path, may_be_null, takes_text
 from preimage.specs.models import SECTIONS
+from preimage.specs.objects import plain
 from preimage.specs.yaml_lines import parse_value
-from preimage.storage.credentials import refusal
+from preimage.storage.credentials import refusal, refusals
 
 Place = Callable[[dict[str, Any], str], Path]
 """The path in a spec that a dotted key means."""
+Changes = Sequence[str] | Mapping[str, Any]
+"""Overrides: texts such as `training.total_images=1000`, or values by dotted key."""
 
 
 def parse_override(text: str) -> tuple[str, str]:
@@ -43,14 +46,32 @@ def value_of(spec: Mapping[str, Any], path: Path, key: str, text: str) -> Any:
 
 
 def changed(
-    spec: dict[str, Any], changes: Iterable[str], place: Place | None = None
+    spec: dict[str, Any], changes: Changes, place: Place | None = None
 ) -> tuple[dict[str, Any], list[Path]]:
-    """The spec with overrides such as `training.total_images=1000`, and the path of each."""
+    """The spec with overrides, and the path of each. The values of a mapping are taken as they are."""
     paths: list[Path] = []
-    for key, text in map(parse_override, changes):
+    for key, given in pairs(changes):
         paths.append((place or path_of)(spec, key))
-        spec = put(spec, paths[-1], value_of(spec, paths[-1], key, text))
+        value = value_of(spec, paths[-1], key, given) if not isinstance(changes, Mapping) else given
+        spec = put(spec, paths[-1], value)
     return spec, paths
+
+
+def pairs(changes: Changes) -> list[tuple[str, Any]]:
+    """The key and the value of each override: text from a text, plain values from a mapping.
+
+    Raises SpecError for a text of another form, a value that no spec holds, and an address with a password.
+    """
+    if not isinstance(changes, Mapping):
+        return [parse_override(text) for text in ([changes] if isinstance(changes, str) else changes)]
+    if wrong := [key for key in changes if not isinstance(key, str) or not key.strip()]:
+        raise SpecError(
+            f"the key of an override is a text such as 'train.model.latent_dim', not {wrong[0]!r}"
+        )
+    given = {key: plain(value, key) for key, value in changes.items()}
+    if found := refusals(given):
+        raise SpecError("; ".join(f"{place[0]}: {problem}" for place, problem in found))
+    return list(given.items())
 
 
 def put(spec: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Specs of studies: a trial's body, the search space, and the objectives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,14 @@ from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import Places, profile_of, read, report, require_no_secret
 from preimage.specs.models import Study, around
+from preimage.specs.overrides import Changes
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
 from preimage.specs.search_space import grid_points
 from preimage.specs.study_checks import body_of, check_study
 from preimage.specs.validation import Path as Place
 from preimage.specs.validation import check
-from preimage.specs.yaml_lines import parse
+from preimage.specs.yaml_lines import Written, parse
 from preimage.storage.address import results_root
 from preimage.tracking.config import TrackingConfig
 
@@ -68,21 +69,21 @@ class StudySpec:
         return spec
 
 
-def is_study(text: str, origin: str) -> bool:
-    """Whether a spec's text describes a study. Raises SpecError if it is not YAML."""
-    return "space" in parse(text, origin).value
+def is_study(written: Written, origin: str) -> bool:
+    """Whether a spec describes a study. Raises SpecError if it is not YAML."""
+    return "space" in parse(written, origin).value
 
 
-def load_study(path: Path, profile: str | None = None, changes: Sequence[str] = ()) -> StudySpec:
+def load_study(path: Path, profile: str | None = None, changes: Changes = ()) -> StudySpec:
     """Read a study's file. Raises SpecError with every mistake in one report, each with its line."""
     return loads_study(read(path), str(path), path.stem, profile, changes)
 
 
 def loads_study(
-    text: str, origin: str, name: str, profile: str | None = None, changes: Sequence[str] = ()
+    written: Written, origin: str, name: str, profile: str | None = None, changes: Changes = ()
 ) -> StudySpec:
-    """Read a study from its text; messages call it `origin`."""
-    document = parse(text, origin)
+    """Read a study from its text, or from plain values; messages call it `origin`."""
+    document = parse(written, origin)
     require_no_secret(document, origin)
     chosen = profile_of(document, origin, profile)
     value = {key: part for key, part in document.value.items() if key != "profiles"}

@@ -1,12 +1,13 @@
 """YAML with the line of every key, and without duplicate keys."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from preimage.errors import SpecError
-from preimage.storage.plain_yaml import AmbiguousNumber, Loader, load, require_one_reading
+from preimage.storage.plain_yaml import AmbiguousNumber, Loader, dump, load, require_one_reading
 
 Path = tuple[str | int, ...]
 
@@ -27,11 +28,18 @@ class Document:
 
     value: dict[str, Any]
     lines: dict[Path, int]
+    """Empty for a mapping that was written in no file."""
 
 
-def parse(text: str, name: str) -> Document:
+Written = str | Mapping[str, Any]
+"""A spec: the text of a file, or its plain values."""
+
+
+def parse(written: Written, name: str) -> Document:
     """Read a YAML mapping. Raises SpecError if it is not YAML, not a mapping, or has duplicate keys."""
-    value, lines, duplicates = _read(text, name)
+    if isinstance(written, Mapping):
+        return Document(parse(dump(dict(written)), name).value, {})
+    value, lines, duplicates = _read(written, name)
     if not isinstance(value, dict):
         raise SpecError(f"{name}: a spec must be a mapping of keys to values, such as `job: train-gan`")
     if wrong := [key for key in value if not isinstance(key, str)]:

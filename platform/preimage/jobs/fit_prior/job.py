@@ -9,10 +9,9 @@ from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.fit_prior.figures import iterations_png, marginals_png
 from preimage.jobs.references import StoreRef
 from preimage.jobs.sampling import draw_codes
-from preimage.latents.fitted import Box, Diagonal, FittedPrior
+from preimage.latents.fitted import SIMPLE, FittedPrior
 from preimage.latents.held_out import Split, likelihood
 from preimage.latents.mixture import Mixture, fit_mixture
-from preimage.latents.priors import Gaussian
 from preimage.latents.store import Store
 from preimage.models.prior_folder import save_prior
 
@@ -94,13 +93,8 @@ def _provenance(job: FitPriorJob, context: Context, store: Store) -> dict[str, A
 
 def _fit(job: FitPriorJob, context: Context, split: Split) -> tuple[FittedPrior, list[float]]:
     """The prior, and a mixture's mean log-likelihood before each iteration."""
-    fits = {
-        "diagonal": lambda: Diagonal.fit(split.training_moments()),
-        "box": lambda: Box.fit(split.training()),
-        "gaussian": lambda: Gaussian.fit(split.training_moments()),
-    }
-    if job.kind in fits:
-        return fits[job.kind](), []
+    if job.kind != "mixture":
+        return SIMPLE[job.kind](split.training), []
     return _fit_mixture(job, context, split)
 
 

@@ -46,6 +46,7 @@ class InvertJob(Job):
     """Find, for every image, a code that the generator maps to it."""
 
     makes: ClassVar[frozenset[str]] = frozenset({"store"})
+    takes_labels: ClassVar[bool] = True
 
     job: Literal["invert"] = "invert"
     generator: GeneratorRef

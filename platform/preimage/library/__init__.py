@@ -1,0 +1,1 @@
+"""What a notebook calls: invert images, open a run, submit a spec."""

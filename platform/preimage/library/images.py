@@ -1,0 +1,228 @@
+"""Inverted images: each with its code, and all that can be asked of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from preimage.errors import InversionError
+from preimage.figures.grids import stacks_png
+from preimage.inversion.config import InversionConfig
+from preimage.jobs.sampling import make_images
+from preimage.latents.fitted import SIMPLE, FittedPrior
+from preimage.latents.mixture import fit_mixture
+from preimage.latents.priors import PRIORS, Prior
+from preimage.latents.schema import UNLABELLED, About, Codes, DatasetInfo
+from preimage.latents.statistics import Moments
+from preimage.latents.store import Store, StoreWriter
+from preimage.latents.walks import interpolate
+from preimage.library.display import Generated, Range, by, picture_html, signed
+from preimage.library.network import Network
+from preimage.metrics.pag import PagResult, moments_pag
+from preimage.storage.folder import Folder, digest
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SHOWN = 32
+"""Images in a notebook's grid."""
+Rows = slice | int | Tensor | np.ndarray | Sequence[int] | Sequence[bool]
+
+
+@dataclass(frozen=True, eq=False)
+class InvertedImages:
+    """N images and the codes found for them, on the CPU; in a notebook, each above its reconstruction.
+
+    A search that diverged leaves no loss (NaN); no statistic counts its code.
+    """
+
+    images: Tensor
+    """(N, C, H, W) float32."""
+    codes: Codes
+    """The columns of a latent store."""
+    network: Network
+    prior: Prior
+    config: InversionConfig
+    seed: int
+    init_codes: Tensor | None
+    """Where the searches started, if they were given."""
+    value_range: Range
+    """What the values of the images are shown as black and white at."""
+
+    @property
+    def generator(self) -> nn.Module:
+        """The generator as it was: a copy in eval mode, in float32."""
+        return self.network.module
+
+    @property
+    def z(self) -> Tensor:
+        """(N, d) float32."""
+        return self.codes.z
+
+    @property
+    def loss(self) -> Tensor:
+        """(N,) float32, averaged over the observed part of the image; NaN if the search diverged."""
+        return self.codes.loss
+
+    @property
+    def steps(self) -> Tensor:
+        """(N,) int32, over all restarts."""
+        return self.codes.steps
+
+    @property
+    def converged(self) -> Tensor:
+        """(N,) bool, whether the search stopped by itself."""
+        return self.codes.converged
+
+    @property
+    def labels(self) -> Tensor:
+        """(N,) int32, -1 without one."""
+        return self.codes.label
+
+    @property
+    def ids(self) -> Tensor:
+        """(N,) int64."""
+        return self.codes.image_id
+
+    @cached_property
+    def reconstructions(self) -> Tensor:
+        """(N, C, H, W) float32, what the generator makes of the codes."""
+        return self._images(self.z)
+
+    def pag(self, prior: Prior | None = None, std: float | None = None) -> PagResult:
+        """How far the codes are from the prior (flexible-priors, eq. 2): lower is better.
+
+        prior: another one to compare with, such as a fitted one. std: compares with N(0, std^2 I). Raises
+        PagError for fewer codes than dimensions and for codes that do not span them.
+        """
+        if prior and std:
+            raise InversionError("give either std or a prior to compare the codes with")
+        against = prior or self.prior
+        if std is None and against.name in PRIORS:
+            std = against.std
+        found = moments_pag(Moments.of([self._sound.z]), std, None if std else against)
+        return replace(found, skipped=len(self) - found.count)
+
+    def fit(self, kind: str = "gaussian", components: int | None = None) -> FittedPrior:
+        """A prior fitted to all codes, to draw others from: `gaussian`, `diagonal`, `box`, or `mixture` with
+        so many components. Raises PreimageError for codes that it cannot be fitted to."""
+        z = self._sound.z
+        if kind in SIMPLE and components is None:
+            return SIMPLE[kind](lambda: [z])
+        if kind == "mixture" and components:
+            return fit_mixture(lambda: [z], z, components, self.seed)
+        raise InversionError(
+            f"kind is one of {', '.join(SIMPLE)}, or mixture with a number of components, but got {kind!r}"
+            + (f" with components={components}" if components is not None else "")
+        )
+
+    def walk(self, i: int, j: int, steps: int = 8) -> Generated:
+        """The images along the straight line between the codes of rows i and j, both ends included (glo,
+        section 3.3.3)."""
+        line = interpolate(self.z[i][None], self.z[j][None], steps, self.prior.support)[0]
+        return self._generated(line)
+
+    def average(self, rows: Rows | None = None, *, label: int | None = None) -> Generated:
+        """The image of the mean code of some rows, or of a class (glo, section 3.3.4). Raises InversionError
+        if none of them has a code."""
+        if (rows is None) == (label is None):
+            raise InversionError(
+                "give either rows, such as average([0, 3, 5]), or a class, such as average(label=3)"
+            )
+        chosen = (self[self.labels == label] if rows is None else self[rows])._sound
+        if not len(chosen):
+            known = ", ".join(map(str, sorted(set(self.labels.tolist()) - {UNLABELLED})[:10]))
+            raise InversionError(
+                f"no image has label {label}; {f'there are {known}' if known else 'pass labels to invert'}"
+            )
+        return self._generated(chosen.z.double().mean(0, keepdim=True).float())
+
+    def worst(self, n: int = 20) -> "InvertedImages":
+        """The n images with the highest loss, the highest first; before them those whose search diverged."""
+        return self[self.loss.nan_to_num(torch.inf).argsort(descending=True, stable=True)[:n]]
+
+    def save(self, folder: str | Path | Folder) -> Store:
+        """Write a latent store, which every job takes. Raises StoreError if the folder holds another one."""
+        writer = StoreWriter(folder, self._about(), parts=1, count=len(self))
+        writer.write(0, self.codes)
+        return writer.finish()
+
+    def to_pandas(self) -> "DataFrame":
+        """A row per image: image_id, label, loss, steps, restart, converged, and its code as z0, z1, ..."""
+        from pandas import DataFrame
+
+        names = ("image_id", "label", "loss", "steps", "restart", "converged")
+        columns = {name: getattr(self.codes, name).numpy() for name in names}
+        return DataFrame(columns | {f"z{i}": column.numpy() for i, column in enumerate(self.z.T)})
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Rows) -> "InvertedImages":
+        """Some of the images: a slice, a mask, or row numbers."""
+        chosen = rows if isinstance(rows, slice) else torch.atleast_1d(torch.as_tensor(rows))
+        starts = None if self.init_codes is None else self.init_codes[chosen]
+        return replace(self, images=self.images[chosen], codes=self.codes[chosen], init_codes=starts)
+
+    def __repr__(self) -> str:
+        return f"<{self._numbers()}>"
+
+    def _repr_html_(self) -> str:
+        picture = picture_html(self._repr_png_(), "images above their reconstructions")
+        return f"<div>{picture}<br>{self._numbers()}</div>"
+
+    def _repr_png_(self) -> bytes:
+        """The first images, each above its reconstruction."""
+        made = self._images(self.z[:SHOWN])
+        given = F.interpolate(self.images[:SHOWN], made.shape[2:])  # measured ones may be smaller
+        return stacks_png(
+            *(signed(each, self.value_range) for each in (given, made)), columns=min(len(made), 8)
+        )
+
+    def _numbers(self) -> str:
+        loss = self._sound.loss.double().numpy()
+        parts = [f"{len(self):,} images of {by(self.images.shape[1:])}"]
+        parts.append(f"codes of {self.z.shape[1]} components")
+        if len(loss):
+            parts.append(f"mean loss {loss.mean():.4g}, median {np.median(loss):.4g}")
+        parts.append(f"{self.converged.double().mean():.0%} converged")
+        if lost := len(self) - len(loss):
+            parts.append(f"{lost:,} diverged")
+        return ", ".join(parts)
+
+    @property
+    def _sound(self) -> "InvertedImages":
+        """Those that did not diverge."""
+        return self[~self.codes.diverged]
+
+    def _images(self, codes: Tensor) -> Tensor:
+        return make_images(self.generator, codes.to(self.network.device)).float().cpu()
+
+    def _generated(self, codes: Tensor) -> Generated:
+        return Generated(self._images(codes), codes, self.value_range)
+
+    def _about(self) -> About:
+        solver: dict[str, Any] = self.config.model_dump(mode="json", exclude={"batch_size"}) | {
+            "seed": self.seed
+        }
+        if self.init_codes is not None:
+            solver["init_codes"] = f"given, {_digest(self.init_codes)}"
+        return About(
+            generator=self.network.info(),
+            dataset=DatasetInfo(fingerprint=_digest(self.ids, self.labels, self.images), count=len(self)),
+            solver=solver,
+            latent_dim=self.z.shape[1],
+            prior=self.prior.name,
+        )
+
+
+def _digest(*tensors: Tensor) -> str:
+    """The SHA-256 of tensors' shapes and contents."""
+    parts = (str(tuple(each.shape)).encode() + each.contiguous().numpy().tobytes() for each in tensors)
+    return digest(b"".join(parts))

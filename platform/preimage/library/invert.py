@@ -1,0 +1,184 @@
+"""Invert images from Python: any generator, and all that can be wrong with what it is given."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from preimage.errors import InversionError
+from preimage.inversion.batch import Inversion
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import OnProgress
+from preimage.inversion.engine import invert as search
+from preimage.inversion.measurements import MeasurementConfig
+from preimage.latents.priors import PRIORS, Normal, Prior, make_prior
+from preimage.latents.schema import UNLABELLED, Codes
+from preimage.library.display import SIGNED
+from preimage.library.images import InvertedImages
+from preimage.library.network import Network, inferred_dim, open_network, try_out
+from preimage.library.pixels import as_tensor, range_of, require_range, require_shape
+from preimage.pipelines.progress import showing
+from preimage.random_streams import Stream
+from preimage.specs.validation import check
+from preimage.storage.folder import Folder
+
+PROBES = 64
+"""Draws of the prior that show the range of a generator's values."""
+
+
+def invert(
+    generator: nn.Module | str | Path | Folder,
+    images: Tensor | np.ndarray,
+    prior: str | Prior | None = None,
+    labels: Tensor | np.ndarray | Sequence[int] | None = None,
+    init_codes: Tensor | None = None,
+    config: InversionConfig | None = None,
+    *,
+    latent_dim: int | None = None,
+    ids: Tensor | np.ndarray | Sequence[int] | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+    check_range: bool = True,
+    results: str | None = None,
+    **settings: Any,
+) -> InvertedImages:
+    """Find the codes with which a generator reconstructs images.
+
+    generator: a module from codes (n, d) to images (n, C, H, W), which is copied; or a generator folder; or a
+    run, by its name, folder or MLflow run id. images: (N, C, H, W) floats in the generator's range; other
+    floats than float32 are converted to it. prior: `normal`, `uniform`, or the distribution itself, such as a
+    fitted one; by default the generator's own. labels: (N,) integers, -1 for none. init_codes: (N, d), where
+    searches start, or (N, R, d). config: the search; or its settings as keywords, such as solver="adam",
+    steps=100. latent_dim: d, for a module that does not say it. ids: (N,) unique integers that determine each
+    image's random draws; default: the row numbers. progress: whether to show a bar; by default on a terminal
+    and in a notebook. check_range: whether to refuse images whose range is not the generator's. results: the
+    root of the runs.
+
+    Computes on the generator's device, or on that of the images if the generator is on the CPU; the result is
+    on the CPU. Gradients are enabled within, also under torch.no_grad or inference_mode.
+    Raises InversionError, which is a ValueError, before any step.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        config = _config(config, settings)
+        network = open_network(generator, results)
+        start = None if init_codes is None else torch.as_tensor(init_codes).to(torch.float32, copy=True)
+        prior = _prior(network, prior, latent_dim, start)
+        drawn = prior.sample(PROBES, Stream.RANGE.generator(seed))
+        made = try_out(network, drawn, tuple(getattr(images, "shape", ()))[1:])
+        pixels = _checked(images, made, config, check_range)
+        numbers, classes = (
+            _integers(each, name, len(pixels)) for each, name in ((ids, "ids"), (labels, "labels"))
+        )
+        numbers = torch.arange(len(pixels)) if numbers is None else numbers
+        if len(numbers.unique()) < len(numbers):
+            raise InversionError("ids must be unique: each names one image")
+        device = network.device if network.device.type != "cpu" else pixels.device
+        with _progress(progress) as on_progress:
+            found = search(
+                network.module,
+                pixels.to(device),
+                None if start is None else start.to(device),
+                config,
+                prior=prior,
+                ids=numbers,
+                seed=seed,
+                on_progress=on_progress,
+            )
+        return InvertedImages(
+            images=pixels.cpu(),
+            codes=_codes(numbers, classes, found),
+            network=network,
+            prior=prior,
+            config=config,
+            seed=seed,
+            init_codes=None if start is None else start.cpu(),
+            value_range=range_of(made) or SIGNED,
+        )
+
+
+def _checked(images: Any, made: Tensor, config: InversionConfig, check_range: bool) -> Tensor:
+    """Images (N, C, H, W) float32, a copy. Raises InversionError if they do not fit what was `made`."""
+    pixels = as_tensor(images, range_of(made))
+    if not len(pixels):
+        raise InversionError("there are no images to invert")
+    if config.measurement == MeasurementConfig():  # else hidden pixels may be anything
+        require_shape(images, tuple(made.shape[1:]))
+        if check_range:
+            require_range(pixels, made)
+    return pixels
+
+
+def _config(config: InversionConfig | None, settings: dict[str, Any]) -> InversionConfig:
+    if config is not None and settings:
+        raise InversionError(f"give either config or the settings {', '.join(settings)}")
+    if config is not None:
+        return config
+    made, mistakes = check(InversionConfig, settings)
+    if not isinstance(made, InversionConfig):
+        wrong = ("".join([*(f"{each}: " for each in place), problem]) for place, problem in mistakes)
+        raise InversionError("; ".join(wrong))
+    return made
+
+
+def _prior(
+    network: Network, prior: str | Prior | None, latent_dim: int | None, start: Tensor | None
+) -> Prior:
+    """The prior to search with. Raises InversionError if it is not named, or of another dimension."""
+    own = network.prior if prior is None else prior
+    dim = latent_dim or network.latent_dim or (None if start is None else start.shape[-1])
+    if own is None and start is None:
+        raise InversionError(
+            "which prior the codes have is unknown: pass prior='normal' for N(0, I), prior='uniform' for "
+            "[-1, 1]^d, or a prior itself"
+        )
+    if isinstance(own, str) and own not in PRIORS:
+        raise InversionError(f"prior is one of {', '.join(PRIORS)}, or a prior itself, but got {own!r}")
+    if own is None or isinstance(own, str):
+        dim = dim or inferred_dim(network)
+        return Normal(dim) if own is None else make_prior(own, dim)
+    if dim and own.latent_dim != dim:
+        raise InversionError(
+            f"the prior has {own.latent_dim} components, but the generator's codes have {dim}"
+        )
+    return own
+
+
+def _integers(given: Any, name: str, count: int) -> Tensor | None:
+    """A column of integers (N,) int64. Raises InversionError for anything else."""
+    if given is None:
+        return None
+    column = given.detach().cpu() if isinstance(given, Tensor) else torch.from_numpy(np.asarray(given).copy())
+    if column.is_floating_point() or tuple(column.shape) != (count,):
+        raise InversionError(
+            f"{name} must be {count} integers, one for each image, but got {tuple(column.shape)} of "
+            f"{str(column.dtype).removeprefix('torch.')}"
+        )
+    return column.to(torch.int64)
+
+
+def _codes(ids: Tensor, labels: Tensor | None, found: Inversion) -> Codes:
+    """What a store keeps. A diverged image has no loss, and the best code of its search."""
+    return Codes(
+        image_id=ids,
+        label=torch.full_like(ids, UNLABELLED).int() if labels is None else labels.int(),
+        z=found.z,
+        loss=torch.where(found.diverged | ~found.loss.isfinite(), torch.nan, found.loss),
+        steps=found.steps,
+        restart=found.restart,
+        converged=found.converged,
+    )
+
+
+@contextmanager
+def _progress(asked: bool | None) -> Iterator[OnProgress | None]:
+    console = Console(stderr=True)
+    if asked is False or (asked is None and not (console.is_terminal or console.is_jupyter)):
+        yield None
+        return
+    with showing(console) as display:
+        yield display.task("inverting images")

@@ -1,0 +1,205 @@
+"""Submit a spec to a Ray cluster: what the verb `submit` and `preimage.submit` decide."""
+
+import os
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from preimage import api
+from preimage.api import Spec
+from preimage.cluster import submissions
+from preimage.cluster.submissions import Submission
+from preimage.errors import PreimageError, SpecError
+from preimage.jobs.base import Job
+from preimage.pipelines.planned import Planned
+from preimage.pipelines.provenance import git_commit, versions
+from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.specs.overrides import Changes
+from preimage.storage.address import DEFAULT, results_root
+from preimage.storage.folder import Folder
+from preimage.storage.host_info import host, now, user
+from preimage.storage.plain_yaml import dump
+
+if TYPE_CHECKING:  # Ray takes seconds to import
+    from preimage.cluster.ray_jobs import Jobs
+    from preimage.cluster.status import Clusters, JobStatus
+    from preimage.cluster.upload import Upload
+
+EVERY = 1.0
+"""Seconds between two looks at a job that is waited for."""
+LAST_LINES = 5
+"""Lines of a job's output in the message that it failed."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A submission, and what was sent for it."""
+
+    submission: Submission
+    upload: "Upload"
+    command: str
+    """The same with Ray's own command line."""
+
+
+def plan_submission(
+    spec: Spec,
+    changes: Changes = (),
+    profile: str | None = None,
+    results: str | None = None,
+    retry_failed: bool = False,
+    code: Sequence[str] = (),
+) -> Planned:
+    """Plan a spec, which may also be an earlier submission's id. Raises PreimageError like `plan`, and for
+    results that a cluster could not reach."""
+    changes = api.with_results(changes, results)
+    if not isinstance(spec, Job | Mapping) and not os.path.isfile(spec):
+        root = Folder.at(results_root(api.named_in(changes)))
+        earlier = [each for each in submissions.list_all(root) if each.id == str(spec)]
+        spec = f"{earlier[0].folder.uri}/spec.yaml" if earlier else spec
+    planned = api.plan(spec, changes, profile, retry_failed=retry_failed, code=code)
+    written = planned.resolved.get("results", DEFAULT)
+    if "://" not in written and not os.path.isabs(written):
+        raise SpecError(
+            f"the results' root {written!r} would be in the job's own folder on the cluster, and be deleted "
+            "with it. Give a place that all machines reach: --results /shared/results, --results "
+            "s3://bucket/folder, or PREIMAGE_RESULTS"
+        )
+    return planned
+
+
+def send(planned: Planned, address: str | None = None, retry_failed: bool = False) -> Sent:
+    """Record a plan and submit it to the cluster at this address. Raises PreimageError."""
+    from preimage.cluster.ray_jobs import Jobs, address_of, plain_command, runtime_env
+    from preimage.cluster.upload import PACKAGE, collect, packages_of
+
+    cluster = Jobs(address_of(address))
+    _require_not_running(cluster, planned.root, planned.fingerprint)
+    packages = packages_of(planned.code)
+    upload = collect([PACKAGE, *packages])
+    submission = submissions.create(planned.root, planned.name)
+    _record(submission, planned, cluster.address, upload)
+    entrypoint = f"python -m preimage run {shlex.quote(f'{submission.folder.uri}/spec.yaml')}"
+    entrypoint += " --retry-failed" if retry_failed else ""
+    environment = runtime_env(submission, [PACKAGE, *packages], planned.code)
+    try:
+        cluster.submit(submission, entrypoint, environment)
+    except BaseException:  # no cluster has it, so keep no record
+        submission.folder.delete()
+        raise
+    return Sent(submission, upload, plain_command(cluster.address, environment, entrypoint))
+
+
+@dataclass(frozen=True)
+class Handle:
+    """A submitted job; of a plan that was already finished, nothing was submitted."""
+
+    run: RunFolder
+    """The run that it makes."""
+    submission: Submission | None = None
+
+    @property
+    def id(self) -> str | None:
+        """What every verb accepts, such as `preimage logs`; None if nothing was submitted."""
+        return self.submission.id if self.submission else None
+
+    def status(self) -> "JobStatus":
+        """Its state, and why. Asks the cluster, unless the job has recorded its end."""
+        from preimage.cluster.status import JobStatus
+
+        return self._clusters.status(self.submission) if self.submission else JobStatus("finished")
+
+    def logs(self) -> str:
+        """All that it has printed."""
+        return self.submission.output() if self.submission else ""
+
+    def stop(self) -> None:
+        """Stop it and all its processes; results so far are kept. Raises PreimageError if it does not end."""
+        from preimage.cluster.status import stop
+
+        if self.submission:
+            stop(self._clusters, self.submission)
+
+    def wait(self) -> Outcome:
+        """The outcome, once the job has ended. Raises PreimageError if it did not finish."""
+        while not (status := self.status()).has_ended:
+            time.sleep(EVERY)
+        outcome = self.run.outcome() if status.state == "finished" else None
+        if not outcome:
+            printed = "\n".join(self.logs().strip().splitlines()[-LAST_LINES:])
+            why = f" ({status.why})" if status.why else ""
+            raise PreimageError(f"{self.id} is {status.state}{why}. Its last lines:\n{printed}")
+        return outcome
+
+    def __repr__(self) -> str:
+        return f"<{self.id or f'nothing submitted, {self.run.name} was already finished'}>"
+
+    @cached_property
+    def _clusters(self) -> "Clusters":
+        from preimage.cluster.status import Clusters
+
+        return Clusters()
+
+
+def submit(
+    spec: Spec,
+    address: str | None = None,
+    changes: Changes = (),
+    profile: str | None = None,
+    *,
+    results: str | None = None,
+    retry_failed: bool = False,
+    code: Sequence[str] = (),
+) -> Handle:
+    """Submit a spec to a running Ray cluster, and return at once; all machines must reach its results.
+
+    spec, changes, profile, results, retry_failed, code: as in `plan`; spec may also be the id of a submission
+    that was stopped or lost, which resumes. address: of the cluster's dashboard; default: RAY_API_SERVER_ADDRESS,
+    RAY_ADDRESS or http://127.0.0.1:8265. Raises PreimageError.
+    """
+    planned = plan_submission(spec, changes, profile, results, retry_failed, code)
+    sent = None if planned.is_done else send(planned, address, retry_failed)
+    return Handle(planned.run, sent.submission if sent else None)
+
+
+def _require_not_running(cluster: "Jobs", root: Folder, fingerprint: str) -> None:
+    """Raise PreimageError if the cluster is already running the same plan."""
+    from preimage.cluster.status import ACTIVE, ray_id
+
+    for each in submissions.list_all(root):
+        record = each.record
+        same = record["fingerprint"] == fingerprint and record["address"] == cluster.address
+        if (
+            same
+            and each.state().get("state") not in submissions.ENDED
+            and cluster.status(ray_id(each)) in ACTIVE
+        ):
+            raise PreimageError(
+                f"the cluster is already running this plan: submission {each.id} of {record['user']}, since "
+                f"{record['created']}. Follow it with `preimage logs {each.id} -f`, or stop it first: "
+                f"preimage stop {each.id}"
+            )
+
+
+def _record(submission: Submission, planned: Planned, address: str, upload: "Upload") -> None:
+    """Write the record before submitting to the cluster: a job that finds no record does not start."""
+    submission.folder.write("spec.yaml", dump(planned.resolved).encode())
+    submission.folder.write("code.zip", upload.archive)
+    submission.folder.write_json(
+        "submission.json",
+        {
+            "id": submission.id,
+            "name": planned.name,
+            "run": planned.run.folder.uri,
+            "fingerprint": planned.fingerprint,
+            "address": address,
+            "created": now(),
+            "user": user(),
+            "host": host(),
+            "git_commit": git_commit(),
+            "versions": versions(),
+            "upload": upload.plain(),
+        },
+    )

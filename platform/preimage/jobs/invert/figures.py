@@ -38,5 +38,5 @@ def local_rank_png(found: Tensor, prior: Tensor, threshold: float) -> bytes:
     axes.set(
         xlabel="direction", ylabel="eigenvalue of J J^T / pixels", title="What holds the codes", yscale="log"
     )
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     return figure_png(figure)

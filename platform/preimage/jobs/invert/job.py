@@ -66,8 +66,8 @@ class InvertJob(Job):
         """Metrics of the images that did not diverge; `converged` is a fraction of all images.
 
         `generator_evaluations` counts what the workers reported: the passes of all images, and the setup of
-        each worker. It misses parts that finished unseen while a killed job ended. `whitened`: whether the
-        search could be, if `inversion.whiten` asks for it.
+        each worker. It misses parts that finished unseen while a killed job ended. `whitened`: 1 if the
+        search was, 0 if it could not be, where `inversion.whiten` asks for it.
         """
         return (
             *headline(
@@ -191,7 +191,7 @@ def _conclude(job: InvertJob, store: Store, tally: Tally) -> tuple[dict[str, Any
     }
     metrics |= tally.metrics() | {"diverged": int((~counted).sum())}  # includes images of earlier attempts
     if job.inversion.whiten and tally.whitened is not None:
-        metrics["whitened"] = tally.whitened
+        metrics["whitened"] = int(tally.whitened)
     return metrics, losses[counted]
 
 

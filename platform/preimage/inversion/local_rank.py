@@ -4,8 +4,23 @@ import torch
 from torch import Tensor, nn
 
 from preimage.inversion.jacobian import Jacobian
-from preimage.inversion.labels import in_batches
+from preimage.inversion.labels import classes_of, in_batches, spread_labels
 from preimage.inversion.optimize_for_inference import freeze
+from preimage.latents.priors import Prior
+from preimage.random_streams import Stream
+
+
+def rank_eigenvalues(
+    generator: nn.Module, prior: Prior, codes: Tensor, labels: Tensor | None, seed: int
+) -> dict[str, Tensor]:
+    """`jacobian_eigenvalues` at codes that were `found` (n, d), with their labels (n,) if the generator is
+    conditional, and at as many draws of its `prior`. Raises NoJacobianError."""
+    drawn = prior.sample(len(codes), Stream.RANK_CODES.generator(seed)).to(codes.device)
+    spread = spread_labels(len(codes), classes_of(generator), codes.device)
+    return {
+        "found": jacobian_eigenvalues(generator, codes, labels),
+        "prior": jacobian_eigenvalues(generator, drawn, spread),
+    }
 
 
 @torch.inference_mode(False)

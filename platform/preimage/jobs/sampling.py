@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from preimage.inversion.labels import generate, in_batches
 from preimage.latents.priors import Prior
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.random_streams import Stream
@@ -21,6 +22,6 @@ def draw_codes(prior: Prior, count: int, seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def make_images(network: nn.Module, codes: Tensor) -> Tensor:
-    """Images (n, C, H, W) of codes (n, d), 256 at a time."""
-    return torch.cat([network(each) for each in codes.split(256)])
+def make_images(network: nn.Module, codes: Tensor, labels: Tensor | None = None) -> Tensor:
+    """Images (n, C, H, W) of codes (n, d), and labels (n,) if the network is conditional, 256 at a time."""
+    return torch.cat([generate(network, *some) for some in in_batches(codes, labels, 256)])

@@ -5,6 +5,8 @@ matrix_rank does for a d x d matrix of float32, in which searches compute: an ei
 rounding error of the largest is lost in it, and nothing then holds the code in that direction.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -36,6 +38,17 @@ class LocalRank(Config):
     """Relative to each code's largest eigenvalue."""
     found: RankSummary
     prior: RankSummary
+
+
+def local_rank(eigenvalues: Mapping[str, Tensor]) -> LocalRank:
+    """The summary of eigenvalues (n, d) at codes `found` and at draws of the `prior`."""
+    dim = eigenvalues["found"].shape[1]
+    return LocalRank(
+        latent_dim=dim,
+        threshold=rank_threshold(dim),
+        found=rank_of(eigenvalues["found"]),
+        prior=rank_of(eigenvalues["prior"]),
+    )
 
 
 def rank_threshold(latent_dim: int) -> float:

@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from preimage.errors import InversionError
 from preimage.figures.grids import stacks_png
 from preimage.inversion.config import InversionConfig
+from preimage.inversion.labels import classes_of
+from preimage.inversion.local_rank import rank_eigenvalues
 from preimage.jobs.sampling import make_images
 from preimage.latents.fitted import SIMPLE, FittedPrior
+from preimage.latents.local_rank import LocalRank, local_rank
 from preimage.latents.mixture import fit_mixture
 from preimage.latents.priors import PRIORS, Prior
 from preimage.latents.schema import UNLABELLED, About, Codes, DatasetInfo
@@ -93,7 +96,15 @@ class InvertedImages:
     @cached_property
     def reconstructions(self) -> Tensor:
         """(N, C, H, W) float32, what the generator makes of the codes."""
-        return self._images(self.z)
+        return self._images(self.z, self.labels)
+
+    def rank(self, n: int = 32) -> LocalRank:
+        """Whether the codes are determined at all: the spectrum of J J^T at the first n codes, and at n draws
+        of the prior. Raises NoJacobianError for a generator that cannot be differentiated so."""
+        sound, device = self._sound[:n], self.network.device
+        labels = self._conditions(sound.labels)
+        labels = labels if labels is None else labels.to(device)
+        return local_rank(rank_eigenvalues(self.generator, self.prior, sound.z.to(device), labels, self.seed))
 
     def pag(self, prior: Prior | None = None, std: float | None = None) -> PagResult:
         """How far the codes are from the prior (flexible-priors, eq. 2): lower is better.
@@ -124,9 +135,9 @@ class InvertedImages:
 
     def walk(self, i: int, j: int, steps: int = 8) -> Generated:
         """The images along the straight line between the codes of rows i and j, both ends included (glo,
-        section 3.3.3)."""
+        section 3.3.3). A conditional generator makes them all of row i's class."""
         line = interpolate(self.z[i][None], self.z[j][None], steps, self.prior.support)[0]
-        return self._generated(line)
+        return self._generated(line, self.labels[i])
 
     def average(self, rows: Rows | None = None, *, label: int | None = None) -> Generated:
         """The image of the mean code of some rows, or of a class (glo, section 3.3.4). Raises InversionError
@@ -141,7 +152,7 @@ class InvertedImages:
             raise InversionError(
                 f"no image has label {label}; {f'there are {known}' if known else 'pass labels to invert'}"
             )
-        return self._generated(chosen.z.double().mean(0, keepdim=True).float())
+        return self._generated(chosen.z.double().mean(0, keepdim=True).float(), chosen.labels[0])
 
     def worst(self, n: int = 20) -> "InvertedImages":
         """The n images with the highest loss, the highest first; before them those whose search diverged."""
@@ -179,7 +190,7 @@ class InvertedImages:
 
     def _repr_png_(self) -> bytes:
         """The first images, each above its reconstruction."""
-        made = self._images(self.z[:SHOWN])
+        made = self._images(self.z[:SHOWN], self.labels[:SHOWN])
         given = F.interpolate(self.images[:SHOWN], made.shape[2:])  # measured ones may be smaller
         return stacks_png(
             *(signed(each, self.value_range) for each in (given, made)), columns=min(len(made), 8)
@@ -201,11 +212,17 @@ class InvertedImages:
         """Those that did not diverge."""
         return self[~self.codes.diverged]
 
-    def _images(self, codes: Tensor) -> Tensor:
-        return make_images(self.generator, codes.to(self.network.device)).float().cpu()
+    def _images(self, codes: Tensor, labels: Tensor) -> Tensor:
+        device, given = self.network.device, self._conditions(labels)
+        made = make_images(self.generator, codes.to(device), given if given is None else given.to(device))
+        return made.float().cpu()
 
-    def _generated(self, codes: Tensor) -> Generated:
-        return Generated(self._images(codes), codes, self.value_range)
+    def _conditions(self, labels: Tensor) -> Tensor | None:
+        """Labels (n,) as the generator takes them; None if it takes none."""
+        return labels.long() if classes_of(self.generator) else None
+
+    def _generated(self, codes: Tensor, label: Tensor) -> Generated:
+        return Generated(self._images(codes, label.expand(len(codes))), codes, self.value_range)
 
     def _about(self) -> About:
         solver: dict[str, Any] = self.config.model_dump(mode="json", exclude={"batch_size"}) | {

@@ -15,7 +15,10 @@ from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import OnProgress
 from preimage.inversion.engine import invert as search
+from preimage.inversion.labels import classes_of
+from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import MeasurementConfig
+from preimage.inversion.solvers import Solver
 from preimage.latents.priors import PRIORS, Normal, Prior, make_prior
 from preimage.latents.schema import UNLABELLED, Codes
 from preimage.library.display import SIGNED
@@ -45,6 +48,9 @@ def invert(
     progress: bool | None = None,
     check_range: bool = True,
     results: str | None = None,
+    code: Sequence[str] = (),
+    loss: Loss | str | None = None,
+    solver: Solver | str | None = None,
     **settings: Any,
 ) -> InvertedImages:
     """Find the codes with which a generator reconstructs images.
@@ -52,20 +58,23 @@ def invert(
     generator: a module from codes (n, d) to images (n, C, H, W), which is copied; or a generator folder; or a
     run, by its name, folder or MLflow run id. images: (N, C, H, W) floats in the generator's range; other
     floats than float32 are converted to it. prior: `normal`, `uniform`, or the distribution itself, such as a
-    fitted one; by default the generator's own. labels: (N,) integers, -1 for none. init_codes: (N, d), where
-    searches start, or (N, R, d). config: the search; or its settings as keywords, such as solver="adam",
-    steps=100. latent_dim: d, for a module that does not say it. ids: (N,) unique integers that determine each
-    image's random draws; default: the row numbers. progress: whether to show a bar; by default on a terminal
+    fitted one; by default the generator's own. labels: (N,) integers, -1 for none; a conditional
+    generator needs them. init_codes: (N, d), where searches start, or (N, R, d). config: the search; or its
+    settings as keywords, such as solver="adam", steps=100. loss, solver: a name, or your own: a function from
+    images and targets (n, C, h, w) to losses (n,), or a `Solver`. latent_dim: d, for a module that does not
+    say it. ids: (N,) unique integers that determine each image's random draws; default: the row numbers.
+    progress: whether to show a bar; by default on a terminal
     and in a notebook. check_range: whether to refuse images whose range is not the generator's. results: the
-    root of the runs.
+    root of the runs. code: modules whose code may build an imported generator.
 
     Computes on the generator's device, or on that of the images if the generator is on the CPU; the result is
     on the CPU. Gradients are enabled within, also under torch.no_grad or inference_mode.
     Raises InversionError, which is a ValueError, before any step.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        config = _config(config, settings)
-        network = open_network(generator, results)
+        named = {name: each for name, each in (("loss", loss), ("solver", solver)) if isinstance(each, str)}
+        config = _config(config, settings | named)
+        network = open_network(generator, results, code)
         start = None if init_codes is None else torch.as_tensor(init_codes).to(torch.float32, copy=True)
         prior = _prior(network, prior, latent_dim, start)
         drawn = prior.sample(PROBES, Stream.RANGE.generator(seed))
@@ -86,6 +95,9 @@ def invert(
                 config,
                 prior=prior,
                 ids=numbers,
+                labels=classes if classes_of(network.module) else None,
+                loss=None if isinstance(loss, str) else loss,
+                solver=None if isinstance(solver, str) else solver,
                 seed=seed,
                 on_progress=on_progress,
             )

@@ -1,6 +1,6 @@
 """A generator as a user has it: a module, a generator folder or a run; and one try of what it makes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
+from preimage.inversion.labels import classes_of, generate, spread_labels
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.latents.schema import GeneratorInfo
 from preimage.library.opened import find_generator
@@ -55,8 +56,11 @@ class Network:
         return GeneratorInfo(fingerprint=_fingerprint(self.module))
 
 
-def open_network(generator: nn.Module | str | Path | Folder, results: str | None = None) -> Network:
-    """A copy of a module, or the generator of a folder or a run. Raises PreimageError if there is none."""
+def open_network(
+    generator: nn.Module | str | Path | Folder, results: str | None = None, code: Sequence[str] = ()
+) -> Network:
+    """A copy of a module, or the generator of a folder or a run, which may be built by the code of the named
+    modules. Raises PreimageError if there is none."""
     if isinstance(generator, nn.Module):
         module = deepcopy(generator).eval().requires_grad_(False).float()
         config, dim = getattr(module, "config", None), _named_dim(module)
@@ -70,7 +74,7 @@ def open_network(generator: nn.Module | str | Path | Folder, results: str | None
             f"{type(generator).__name__}: wrap a function in a module whose forward calls it"
         )
     folder = find_generator(generator, results)
-    module, card = load_generator(folder)
+    module, card = load_generator(folder, code)
     prior = load_prior(folder, card)
     return Network(module.requires_grad_(False), card.generator.latent_dim, prior, folder, card)
 
@@ -114,7 +118,8 @@ def try_out(network: Network, codes: Tensor, wanted: tuple[int, ...]) -> Tensor:
 
 @torch.no_grad()
 def _call(network: Network, codes: Tensor) -> Any:
-    return network.module(codes.to(network.device))
+    labels = spread_labels(len(codes), classes_of(network.module), network.device)
+    return generate(network.module, codes.to(network.device), labels)
 
 
 def _takes(network: Network, codes: Tensor) -> bool:

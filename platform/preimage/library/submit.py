@@ -156,8 +156,8 @@ def submit(
     """Submit a spec to a running Ray cluster, and return at once; all machines must reach its results.
 
     spec, changes, profile, results, retry_failed, code: as in `plan`; spec may also be the id of a submission
-    that was stopped or lost, which resumes. address: of the cluster's dashboard; default: RAY_API_SERVER_ADDRESS,
-    RAY_ADDRESS or http://127.0.0.1:8265. Raises PreimageError.
+    that was stopped or lost, which resumes. address: of the cluster's dashboard; default:
+    RAY_API_SERVER_ADDRESS, RAY_ADDRESS or http://127.0.0.1:8265. Raises PreimageError.
     """
     planned = plan_submission(spec, changes, profile, results, retry_failed, code)
     sent = None if planned.is_done else send(planned, address, retry_failed)

@@ -1,6 +1,7 @@
 """A generator on disk: `config.json`, `weights.safetensors`, `program.json` for one that was imported, and
 the folder `prior` for a fitted one. Nothing is ever unpickled."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from preimage.models.imported import ImportedGenerator, code_network
 from preimage.models.prior_folder import load_fitted, read_prior_card, save_prior
 from preimage.models.program import PROGRAM, Graph, Program
 from preimage.models.weights import CONFIG, WEIGHTS, fill_weights, load_weights, packed, read_config
-from preimage.named_code import require_named
+from preimage.named_code import naming, require_named
 from preimage.storage.folder import Folder, canonical_json, digest
 
 PRIOR = "prior"
@@ -88,17 +89,19 @@ def read_card(folder: Folder) -> GeneratorCard:
     return read_config(folder, GeneratorCard, "generator", GeneratorError)
 
 
-def load_generator(folder: Folder | str | Path) -> tuple[nn.Module, GeneratorCard]:
+def load_generator(folder: Folder | str | Path, code: Sequence[str] = ()) -> tuple[nn.Module, GeneratorCard]:
     """A generator in eval mode, on the CPU, and its card.
 
-    Raises GeneratorError if the folder is incomplete or altered, the weights have the wrong shape, or the
-    generator's code is not named (`named_code`).
+    code: modules whose code may build it, such as mypkg.nets, besides those named already (`named_code`).
+    Raises GeneratorError if the folder is incomplete or altered, the weights have the wrong shape, or its code
+    is not named.
     """
     folder = Folder.at(folder)
     card = read_card(folder)
     about = card.generator
     if isinstance(about, ImportedConfig) and about.code:
-        require_named(about.code.target, folder.uri)
+        with naming(code):
+            require_named(about.code.target, folder.uri)
         generator = ImportedGenerator(about, code_network(about.code))
         return fill_weights(generator, folder, card.weights_sha256, GeneratorError), card
     build = partial(build_generator, about)

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from preimage.errors import PreimageError
+from preimage.inversion.labels import classes_of, generate, spread_labels
 from preimage.models.build import build_generator
-from preimage.models.config import GeneratorConfig
+from preimage.models.generator_folder import load_generator
 from preimage.pipelines.cost import add, cost_of
 from preimage.pipelines.plan import Plan
 from preimage.specs.search import SamplerConfig, SchedulerConfig
@@ -117,33 +118,34 @@ def _at_once(plan: StudyPlan, missing: int) -> int:
 
 def _rate(plan: StudyPlan) -> float | None:
     """Evaluations a second of the first point's generator: one image forward or backward is one."""
-    config = _generator(plan.base)
-    if config is None:
+    generator = _generator(plan.base)
+    if generator is None:
         return None
     before = torch.get_num_threads()
     torch.set_num_threads(max(step.job.resources.cpus_per_worker for step in plan.base.steps))
     try:
-        return _timed(build_generator(config), config.latent_dim)
+        return _timed(generator)
     finally:
         torch.set_num_threads(before)
 
 
-def _generator(plan: Plan) -> GeneratorConfig | None:
+def _generator(plan: Plan) -> nn.Module | None:
     for step in plan.steps:
-        if "generator" in step.job.makes:
-            return step.job.made_generator
+        if step.job.made_generator:
+            return build_generator(step.job.made_generator)
         source = step.inputs.get("generator")
         if source and not source.step:
-            return source.card.generator
+            return load_generator(source.folder)[0]
     return None
 
 
-def _timed(generator: nn.Module, latent_dim: int) -> float:
-    codes = torch.randn(BATCH, latent_dim)
-    generator(codes).square().mean().backward()  # the first batch takes longer
+def _timed(generator: nn.Module) -> float:
+    codes = torch.randn(BATCH, generator.config.latent_dim, requires_grad=True)  # pyright: ignore
+    labels = spread_labels(BATCH, classes_of(generator), codes.device)
+    generate(generator, codes, labels).square().mean().backward()  # the first batch takes longer
     begin, batches = time.perf_counter(), 0
     while (passed := time.perf_counter() - begin) < SECONDS or not batches:
-        generator(codes).square().mean().backward()
+        generate(generator, codes, labels).square().mean().backward()
         batches += 1
     return 2 * BATCH * batches / passed
 

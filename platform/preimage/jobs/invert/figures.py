@@ -36,7 +36,10 @@ def local_rank_png(found: Tensor, prior: Tensor, threshold: float) -> bytes:
     line = threshold * found[:, -1].median().clamp_min(FLOOR).item()
     axes.axhline(line, color="black", linestyle="--", label="undetermined below")
     axes.set(
-        xlabel="direction", ylabel="eigenvalue of J J^T / pixels", title="What holds the codes", yscale="log"
+        xlabel="direction",
+        ylabel="eigenvalue of J J^T / pixels",
+        title="How well an image determines its code",
+        yscale="log",
     )
     axes.legend(frameon=False, loc="upper right")
     return figure_png(figure)

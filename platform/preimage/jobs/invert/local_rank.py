@@ -7,14 +7,13 @@ from typing import NamedTuple
 import torch
 
 from preimage.inversion.jacobian import NoJacobianError
-from preimage.inversion.labels import classes_of, spread_labels
-from preimage.inversion.local_rank import jacobian_eigenvalues
+from preimage.inversion.labels import classes_of
+from preimage.inversion.local_rank import rank_eigenvalues
 from preimage.jobs.base import Context, Metrics, headline, others
-from preimage.latents.local_rank import LocalRank, rank_of, rank_threshold
+from preimage.latents.local_rank import LocalRank, local_rank
 from preimage.latents.schema import Codes, concatenate
 from preimage.latents.store import Store
 from preimage.models.generator_folder import load_generator, load_prior
-from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
@@ -51,9 +50,7 @@ def measure_local_rank(
             "the generator's Jacobian is not finite, so whether the codes are determined is not known."
         )
         return None
-    dim = store.latent_dim
-    summary = {name: rank_of(each) for name, each in found.items()}
-    rank = LocalRank(latent_dim=dim, threshold=rank_threshold(dim), **summary)
+    rank = local_rank(found)
     _warn_of_undetermined_codes(rank)
     return RankSample(rank, found)
 
@@ -67,13 +64,9 @@ class RankTrial:
 
     def __call__(self, codes: Codes, device: torch.device) -> Results:
         generator, card = load_generator(self.generator)
-        classes, count = classes_of(generator), len(codes.z)
-        drawn = load_prior(self.generator, card).sample(count, Stream.RANK_CODES.generator(self.seed))
-        labels = codes.label.long().to(device) if classes else None
-        return {
-            "found": jacobian_eigenvalues(generator, codes.z.to(device), labels),
-            "prior": jacobian_eigenvalues(generator, drawn.to(device), spread_labels(count, classes, device)),
-        }
+        labels = codes.label.long().to(device) if classes_of(generator) else None
+        prior = load_prior(self.generator, card)
+        return rank_eigenvalues(generator, prior, codes.z.to(device), labels, self.seed)
 
 
 def rank_metrics(rank: LocalRank) -> dict[str, float]:

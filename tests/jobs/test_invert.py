@@ -11,7 +11,7 @@ from preimage.errors import InversionError, StoreError
 from preimage.latents.schema import concatenate
 from preimage.latents.store import Store
 from preimage.latents.verify import describe, verify
-from preimage.models.generator_folder import load_generator, save_generator
+from preimage.models.generator_folder import load_generator, write_generator
 from preimage.pipelines.execute import execute
 from preimage.storage.folder import Folder
 from stores import linear_generator
@@ -26,7 +26,7 @@ def codes(tmp_path):
     generator = linear_generator(5, seed=0)
     with torch.no_grad():
         generator.components[3:] = 0
-    save_generator(generator, Folder.at(tmp_path) / "generator", {})
+    write_generator(generator, Folder.at(tmp_path) / "generator", {})
     search = {"solver": "adam", "init_codes": "prior", "steps": 3}
     return {"job": "invert", "generator": str(tmp_path / "generator"), "data": DATA, "inversion": search}
 

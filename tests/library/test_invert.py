@@ -12,7 +12,7 @@ import preimage
 from preimage.errors import InversionError
 from preimage.inversion import InversionConfig
 from preimage.latents.priors import Normal
-from preimage.models.generator_folder import load_generator, save_generator
+from preimage.models.generator_folder import load_generator, write_generator
 from stores import linear_generator
 
 DIM, COUNT = 4, 6
@@ -281,7 +281,7 @@ def test_the_number_of_components_is_what_the_module_says_or_its_first_layer_tak
 
 def test_a_generator_folder_brings_its_prior_and_its_fingerprint(tmp_path, codes):
     generator = linear_generator(DIM, 0)
-    card = save_generator(generator, tmp_path / "generator", {})
+    card = write_generator(generator, tmp_path / "generator", {})
     images = images_of(generator, codes)
     found = preimage.invert(tmp_path / "generator", images)
     module, _ = load_generator(tmp_path / "generator")

@@ -26,7 +26,7 @@ class Cluster:
     def __init__(self, address):
         assert address == self.address
 
-    def submit(self, submission, entrypoint):
+    def submit(self, submission, entrypoint, environment):
         if self.refuses:
             raise PreimageError("no room")
         self.sent.append(entrypoint)

@@ -92,8 +92,8 @@ def read_card(folder: Folder) -> GeneratorCard:
 def load_generator(folder: Folder | str | Path, code: Sequence[str] = ()) -> tuple[nn.Module, GeneratorCard]:
     """A generator in eval mode, on the CPU, and its card.
 
-    code: modules whose code may build it, such as mypkg.nets, besides those named already (`named_code`).
-    Raises GeneratorError if the folder is incomplete or altered, the weights have the wrong shape, or its code
+    code: modules whose code may build it, such as mypkg.nets, besides those that `named_code` gives.
+    Raises GeneratorError if the folder is incomplete or altered, its weights have another shape, or its code
     is not named.
     """
     folder = Folder.at(folder)

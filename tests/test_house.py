@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from preimage.jobs.registry import JOBS
+from preimage.specs.models import SpecKeys
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "platform" / "preimage"
@@ -174,3 +175,9 @@ def test_a_specs_line_leads_to_its_code():
     for kind, job in JOBS.items():
         place = job.__module__.removeprefix("preimage.jobs.").removesuffix(".job")
         assert place.replace(".", "-").replace("_", "-") == kind
+
+
+def test_no_jobs_key_is_one_of_every_specs():
+    """A spec of one job has both side by side."""
+    for job in JOBS.values():
+        assert not job.model_fields.keys() & SpecKeys.model_fields.keys(), job

@@ -55,7 +55,7 @@ class LandscapeJob(Job):
     stride: PositiveInt = 3
     gain: PositiveFloat | Literal["unit"] = 1.0
     """Multiplies the weights; `unit` gives every activation inputs of mean square one."""
-    code: tuple[float, float] = (-1.0, -1.0)
+    true_code: tuple[float, float] = (-1.0, -1.0)
     """The code to find, z*. A ReLU net with positive weights alone outputs zero for codes of this sign."""
     window: PositiveFloat = 4.0
     """How far the landscape reaches from z* to each side."""
@@ -99,12 +99,12 @@ class LandscapeJob(Job):
         kinds = self._explore_all(context)
         cells = sweep_channels(self.sweep, self.seed, context)
         landscapes = [_hardest(TITLES[kind], results) for kind, results in kinds.items()]
-        found = {kind: summary(results, self.code) for kind, results in kinds.items()}
+        found = {kind: summary(results, self.true_code) for kind, results in kinds.items()}
         shares = {
             _recovered_name(each.first, each.second): each.shares["recovered_negative"] for each in cells
         }
         figures = {
-            "landscape.png": landscape_png(landscapes, self.code, self.window),
+            "landscape.png": landscape_png(landscapes, self.true_code, self.window),
             "expansivity.png": expansivity_png(cells, self.sweep.latent_dim),
         }
         heading = f"Landscapes of {self.networks} random nets of each kind, {self.starts**2} descents in each"
@@ -131,7 +131,7 @@ def explore(job: LandscapeJob, which: tuple[str, int], _device: torch.device) ->
     kind, number = which
     (activation, weights), seed = KINDS[kind], Stream.LANDSCAPE.seed(job.seed, number)
     net = RandomNet((2, job.channels, 1), job.kernel, job.stride, activation, weights, job.gain, seed)
-    code = torch.tensor(job.code)
+    code = torch.tensor(job.true_code)
     channels, height, width = net(code[None]).shape[1:]
     measurement = make_measurement(job.measurement, (channels, height, width), seed)
     surface = Cost(seen(net, measurement), code)

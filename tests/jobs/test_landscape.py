@@ -122,7 +122,7 @@ def test_the_counter_example_has_a_flat_minimum(explored):
 
 
 def test_the_counter_examples_minimum_is_flat_for_such_codes_alone():
-    bright = LandscapeJob(**(TINY.model_dump() | {"code": (1.0, 1.0)}))
+    bright = LandscapeJob(**(TINY.model_dump() | {"true_code": (1.0, 1.0)}))
     results = explore(bright, ("counter_example", 0), CPU)
     assert results["curvatures"][0] > 0
     assert results["flat_area"] < 0.2
@@ -130,9 +130,9 @@ def test_the_counter_examples_minimum_is_flat_for_such_codes_alone():
 
 def test_paths_begin_at_the_lattice_and_end_where_the_descent_does(explored):
     paths = explored["relu"]["paths"]
-    starts = lattice(torch.tensor(TINY.code), TINY.window * (1 - 1 / 3), 3)
+    starts = lattice(torch.tensor(TINY.true_code), TINY.window * (1 - 1 / 3), 3)
     torch.testing.assert_close(paths[:, 0], starts)
-    assert ((paths[:, -1] - torch.tensor(TINY.code)).norm(dim=1) < 0.1).equal(explored["relu"]["reached"])
+    assert ((paths[:, -1] - torch.tensor(TINY.true_code)).norm(dim=1) < 0.1).equal(explored["relu"]["reached"])
 
 
 def test_codes_are_recovered_through_expansive_layers_and_not_through_narrow_ones():

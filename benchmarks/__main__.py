@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from . import cluster, data, dfm, fixed, glo, invert, scale, search, store, train
+from . import cluster, data, dfm, fixed, foreign, glo, invert, scale, search, store, train
 from .measure import Measurement
 
 Measured = Measurement | list[Measurement] | str
@@ -26,6 +26,8 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "invert.evaluations_ratio": search.evaluations_ratio,
     "invert.dataset_seconds_ratio": search.dataset_seconds_ratio,
     "invert.ray_over_engine": invert.ray_over_engine,
+    "invert.foreign_over_loop": foreign.over_loop,
+    "generator.import": foreign.import_seconds,
     "train.ray_over_bare": train.ray_over_bare,
     "train.two_workers": train.two_workers,
     "glo.step_200k_over_2k": glo.step_200k_over_2k,

@@ -187,6 +187,15 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
         save_generator(net, tmp_path / "g", **FLAT)
 
 
+def test_a_users_network_stays_as_it_is(tmp_path):
+    net = strangers.mlp().double().train()
+    before = {name: each.clone() for name, each in net.state_dict().items()}
+    save_generator(net, tmp_path / "g", **FLAT)
+    assert net.training
+    assert all(each.requires_grad for each in net.parameters())
+    assert all(torch.equal(each, before[name]) for name, each in net.state_dict().items())
+
+
 def test_an_import_twice_is_the_same_and_another_generator_stays(tmp_path):
     first = save_generator(strangers.mlp(), tmp_path / "g", **FLAT)
     again = save_generator(strangers.mlp(), tmp_path / "g", **FLAT)

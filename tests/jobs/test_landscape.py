@@ -132,7 +132,9 @@ def test_paths_begin_at_the_lattice_and_end_where_the_descent_does(explored):
     paths = explored["relu"]["paths"]
     starts = lattice(torch.tensor(TINY.true_code), TINY.window * (1 - 1 / 3), 3)
     torch.testing.assert_close(paths[:, 0], starts)
-    assert ((paths[:, -1] - torch.tensor(TINY.true_code)).norm(dim=1) < 0.1).equal(explored["relu"]["reached"])
+    assert ((paths[:, -1] - torch.tensor(TINY.true_code)).norm(dim=1) < 0.1).equal(
+        explored["relu"]["reached"]
+    )
 
 
 def test_codes_are_recovered_through_expansive_layers_and_not_through_narrow_ones():

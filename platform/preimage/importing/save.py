@@ -1,6 +1,7 @@
 """Write any network as a generator folder, from Python."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -36,5 +37,11 @@ def save_generator(
     except ValueError as error:
         raise GeneratorError(str(error)) from error
     named = CodeConfig(target=code, settings=dict(settings or {})) if code else None
-    source = Source(network, code or type(network).__name__, named)
+    try:
+        own = deepcopy(network)  # it is put into float32 and eval mode
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise GeneratorError(
+            f"this network cannot be copied ({error}): build it once more for this"
+        ) from error
+    source = Source(own, code or type(network).__name__, named)
     return import_generator(source, said, Folder.at(folder))

@@ -62,7 +62,7 @@ KINDS = {
 
 
 def over_loop(quick: bool) -> list[Measurement]:
-    """Seconds to the same mean error on real digits, one thread: a plain Adam loop on the owner's module, with
+    """Seconds to the same mean error on real digits, one thread: a plain Adam loop on the owner's module, at
     the best of three learning rates, over the default settings on the imported folder, set-up counted."""
     keep_freed_memory()
     torch.set_num_threads(1)
@@ -140,7 +140,7 @@ def _best_loop(
 def _loop(
     network: nn.Module, shape: tuple[int, ...], images: Tensor, error: float, rate: float
 ) -> tuple[float, float, float, int]:
-    """All images at once, from N(0, I), weights frozen, until the mean of their lowest errors is small enough."""
+    """All images at once, from N(0, I), weights frozen, until the mean of their lowest errors is low enough."""
     name = "dense" if isinstance(network, Dense) else "convolutional"
     begin = time.perf_counter()
     codes = torch.randn(len(images), *shape, requires_grad=True)

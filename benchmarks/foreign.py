@@ -140,7 +140,7 @@ def _best_loop(
 def _loop(
     network: nn.Module, shape: tuple[int, ...], images: Tensor, error: float, rate: float
 ) -> tuple[float, float, float, int]:
-    """All images at once, from N(0, I), weights frozen, until the mean of their lowest errors is low enough."""
+    """All images at once, from N(0, I), weights frozen, until the mean of their lowest errors is reached."""
     name = "dense" if isinstance(network, Dense) else "convolutional"
     begin = time.perf_counter()
     codes = torch.randn(len(images), *shape, requires_grad=True)

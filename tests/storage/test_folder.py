@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from pyarrow import fs
 
@@ -46,3 +48,9 @@ def test_a_store_out_of_reach_is_one_message():
             ask()
     with pytest.raises(StorageError, match="cannot write"):
         folder.write("x", b"1")
+
+
+def test_a_filesystem_that_needs_another_package_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(StorageError, match="needs a package that is not here.*huggingface_hub"):
+        Folder.at("hf://someone/model")

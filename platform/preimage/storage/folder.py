@@ -62,6 +62,8 @@ class Folder:
                 text += ("&" if "?" in text else "?") + "allow_delayed_open=true"
             filesystem, path = fs.FileSystem.from_uri(text)
             return cls(filesystem, path)
+        except ImportError as error:
+            raise StorageError(f"{text!r} needs a package that is not here: {error}") from error
         except (OSError, ValueError, RuntimeError, ArrowException) as error:
             raise StorageError(
                 f"cannot open {text!r}: {error}. Give a path or a URI such as s3://bucket/folder."

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 import preimage
+import strangers
 from declared import run_job
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
@@ -185,3 +186,31 @@ def test_no_code_is_no_average_and_no_pag(diverged):
         diverged.pag(diverged.prior, std=1.0)
     with pytest.raises(PreimageError, match="PAG needs at least as many codes as dimensions"):
         diverged[:2].pag()
+
+
+def test_the_rank_is_how_many_directions_determine_an_image():
+    """Two components of three reach the image."""
+    generator = nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, (1, 4, 4)))
+    generator[0].weight.data[:, 2] = 0
+    with torch.no_grad():
+        images = generator(torch.randn(6, 3))
+    rank = preimage.invert(generator, images, "normal").rank(4)
+    assert (rank.found.rank, rank.prior.rank, rank.found.codes, rank.latent_dim) == (2, 2, 4, 3)
+
+
+def test_a_conditional_generator_is_asked_with_each_images_own_label(tmp_path):
+    torch.manual_seed(0)
+    network = strangers.Conditional().eval()
+    preimage.save_generator(network, tmp_path / "g", latent_dim=3, output=0, labels="y", classes=4)
+    labels = torch.tensor([0, 1, 2, 3, 0, 2])
+    with torch.no_grad():
+        images = network(torch.randn(6, 3), labels)[0]
+    found = preimage.invert(tmp_path / "g", images, labels=labels)
+    assert found.loss.max() < 1e-8
+    torch.testing.assert_close(found.reconstructions, images, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.walk(1, 2).images[0], images[1], atol=1e-3, rtol=0)
+    assert found.rank().found.rank == 3
+    wrong = preimage.invert(tmp_path / "g", images, labels=labels.flip(0))
+    assert wrong.loss[1:5].min() > 1e-3
+    with pytest.raises(InversionError, match="conditional on 4 classes: give labels"):
+        preimage.invert(tmp_path / "g", images)

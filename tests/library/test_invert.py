@@ -291,3 +291,15 @@ def test_a_generator_folder_brings_its_prior_and_its_fingerprint(tmp_path, codes
     stores = [each.save(tmp_path / name) for each, name in ((found, "a"), (again, "b"))]
     assert {store.about.generator.fingerprint for store in stores} == {card.fingerprint}
     assert stores[0].fingerprint == stores[1].fingerprint
+
+
+def test_a_loss_of_ones_own_is_recorded_in_the_store(tmp_path):
+    def absolute(images, targets):
+        return (images - targets).abs().flatten(1).mean(1)
+
+    generator = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Unflatten(1, (1, 4, 4)))
+    with torch.no_grad():
+        images = generator(torch.randn(5, 3))
+    found = preimage.invert(generator, images, "normal", loss=absolute, steps=20)
+    assert "absolute" in found.save(tmp_path / "codes").about.solver["loss"]
+    torch.testing.assert_close(found.loss, absolute(found.reconstructions, images), atol=1e-5, rtol=1e-3)

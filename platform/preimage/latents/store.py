@@ -74,6 +74,9 @@ class Store:
     def __len__(self) -> int:
         return self.count
 
+    def __repr__(self) -> str:
+        return f"<latent store {self.folder.uri}: {self.count:,} codes of {self.latent_dim} components>"
+
     def batches(self, columns: Sequence[str] | None = None, rows: int = parquet.ROW_GROUP) -> Iterator[Codes]:
         """All rows in part order, at most `rows` at a time, so that memory does not grow with the store.
 

@@ -1,7 +1,7 @@
 """Inverted images: each with its code, and all that can be asked of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,8 @@ class InvertedImages:
     """Where the searches started, if they were given."""
     value_range: Range
     """What the values of the images are shown as black and white at."""
+    objects: Mapping[str, str] = field(default_factory=dict)
+    """The user's own loss and solver, by what they replace in the config."""
 
     @property
     def generator(self) -> nn.Module:
@@ -228,6 +230,7 @@ class InvertedImages:
         solver: dict[str, Any] = self.config.model_dump(mode="json", exclude={"batch_size"}) | {
             "seed": self.seed
         }
+        solver |= self.objects
         if self.init_codes is not None:
             solver["init_codes"] = f"given, {_digest(self.init_codes)}"
         return About(

@@ -72,7 +72,9 @@ def invert(
     Raises InversionError, which is a ValueError, before any step.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        named = {name: each for name, each in (("loss", loss), ("solver", solver)) if isinstance(each, str)}
+        given = {"loss": loss, "solver": solver}
+        named = {name: each for name, each in given.items() if isinstance(each, str)}
+        objects = {name: each for name, each in given.items() if each is not None and name not in named}
         config = _config(config, settings | named)
         network = open_network(generator, results, code)
         start = None if init_codes is None else torch.as_tensor(init_codes).to(torch.float32, copy=True)
@@ -96,8 +98,7 @@ def invert(
                 prior=prior,
                 ids=numbers,
                 labels=classes if classes_of(network.module) else None,
-                loss=None if isinstance(loss, str) else loss,
-                solver=None if isinstance(solver, str) else solver,
+                **objects,
                 seed=seed,
                 on_progress=on_progress,
             )
@@ -110,6 +111,7 @@ def invert(
             seed=seed,
             init_codes=None if start is None else start.cpu(),
             value_range=range_of(made) or SIGNED,
+            objects={name: _name_of(each) for name, each in objects.items()},
         )
 
 
@@ -158,6 +160,12 @@ def _prior(
             f"the prior has {own.latent_dim} components, but the generator's codes have {dim}"
         )
     return own
+
+
+def _name_of(given: Any) -> str:
+    """The name of a user's function, or of an object's class."""
+    kind = given if hasattr(given, "__qualname__") else type(given)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _integers(given: Any, name: str, count: int) -> Tensor | None:

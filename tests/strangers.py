@@ -73,16 +73,16 @@ class Style(nn.Module):
 
 
 class Branching(nn.Module):
-    """Codes (n, 4) to images (n, 1, 4, 4), by a branch that torch.export cannot trace."""
+    """Codes (n, 4) to images (n, 1, 8, 8), by a branch that torch.export cannot trace."""
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()
-        self.out, self.scale = nn.Linear(4, 16), scale
+        self.out, self.scale = nn.Linear(4, 64), scale
 
     def forward(self, codes: Tensor) -> Tensor:
         made = self.out(codes) * self.scale
         made = made if made.mean() < 1e9 else -made
-        return torch.tanh(made).view(-1, 1, 4, 4)
+        return torch.tanh(made).view(-1, 1, 8, 8)
 
 
 class Forgetful(Branching):

@@ -253,3 +253,19 @@ def test_factories_are_where_the_codes_are():
 
     program = read_archive(exported(Grid(), 4), "g.pt2").program
     assert program(torch.ones(3, 4, device="meta")).device.type == "meta"
+
+
+def test_a_programs_own_inputs_are_codes_and_labels(tmp_path):
+    torch.manual_seed(0)
+    network = strangers.Conditional().eval()
+    given = (torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64))
+    sizes = ({0: torch.export.Dim.DYNAMIC}, {0: torch.export.Dim.DYNAMIC})
+    torch.export.save(torch.export.export(network, given, dynamic_shapes=sizes), tmp_path / "c.pt2")
+    source = open_source(str(tmp_path / "c.pt2"), output=0)
+    with pytest.raises(GeneratorError, match="the program takes codes, y: export it again with codes alone"):
+        import_generator(source, ImportSettings(), Folder.at(tmp_path / "g"))
+    with pytest.raises(GeneratorError, match="--fixed needs the network's code"):
+        import_generator(source, ImportSettings(fixed={"y": 3}), Folder.at(tmp_path / "g"))
+    settings = ImportSettings(labels="y", classes=4)
+    imported = import_generator(source, settings, Folder.at(tmp_path / "g"))
+    assert imported.card.generator.classes == 4

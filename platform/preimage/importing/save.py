@@ -8,8 +8,9 @@ from typing import Any
 from torch import nn
 
 from preimage.errors import GeneratorError
-from preimage.importing.importer import Imported, Source, import_generator
+from preimage.importing.importer import Imported, import_generator
 from preimage.importing.settings import ImportSettings
+from preimage.importing.source import Source
 from preimage.models.config import CodeConfig
 from preimage.storage.folder import Folder
 

@@ -7,7 +7,7 @@ from typing import Any
 from preimage.errors import GeneratorError
 from preimage.importing.archive import read_archive
 from preimage.importing.diffusers_folder import MODEL, read_decoder
-from preimage.importing.importer import Source
+from preimage.importing.source import Source
 from preimage.importing.weights_file import load_into, read_weights
 from preimage.models.config import CodeConfig
 from preimage.models.from_code import build_from_code

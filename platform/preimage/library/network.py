@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
+from preimage.importing.calling import stated_dim
 from preimage.inversion.labels import classes_of, generate, spread_labels
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.latents.schema import GeneratorInfo
@@ -20,8 +21,6 @@ from preimage.models.generator_folder import GeneratorCard, load_generator, load
 from preimage.models.weights import packed
 from preimage.storage.folder import Folder, digest
 
-DIMENSIONS = ("latent_dim", "z_dim", "nz")
-"""What modules call the number of components of their codes."""
 FAILED = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError)
 """What a module raises for codes that it does not take."""
 
@@ -63,7 +62,7 @@ def open_network(
     modules. Raises PreimageError if there is none."""
     if isinstance(generator, nn.Module):
         module = deepcopy(generator).eval().requires_grad_(False).float()
-        config, dim = getattr(module, "config", None), _named_dim(module)
+        config, dim = getattr(module, "config", None), stated_dim(module)
         prior = None
         if isinstance(config, GeneratorConfig) and config.prior in PRIORS:
             prior = make_prior(config.prior, config.latent_dim)
@@ -153,16 +152,6 @@ def _unwrapped(made: Any) -> str:
         f"the generator returns a {type(made).__name__}, not images (n, C, H, W): wrap it in a "
         f"torch.nn.Module whose forward returns the images alone, such as `return self.net(codes){images}`"
     )
-
-
-def _named_dim(module: nn.Module) -> int | None:
-    """The number of components that a module, or its config, has as an attribute."""
-    for owner in (module, getattr(module, "config", None)):
-        for name in DIMENSIONS:
-            found = owner.get(name) if isinstance(owner, Mapping) else getattr(owner, name, None)
-            if isinstance(found, int):
-                return found
-    return None
 
 
 def _fingerprint(module: nn.Module) -> str:

@@ -88,16 +88,16 @@ class Placed(nn.Module):
 
 
 class Branching(nn.Module):
-    """Codes (n, 4) to images (n, 1, 4, 4), by a branch that torch.export cannot trace."""
+    """Codes (n, 4) to images (n, 1, side, side), by a branch that torch.export cannot trace."""
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, scale: float = 1.0, side: int = 4) -> None:
         super().__init__()
-        self.out, self.scale = nn.Linear(4, 16), scale
+        self.out, self.scale, self.side = nn.Linear(4, side * side), scale, side
 
     def forward(self, codes: Tensor) -> Tensor:
         made = self.out(codes) * self.scale
         made = made if made.mean() < 1e9 else -made
-        return torch.tanh(made).view(-1, 1, 4, 4)
+        return torch.tanh(made).view(-1, 1, self.side, self.side)
 
 
 class Forgetful(Branching):

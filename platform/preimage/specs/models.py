@@ -42,8 +42,8 @@ class SpecKeys(Config):
     what the variable PREIMAGE_RESULTS names, or results/. --results overrides both."""
     tracking: TrackingConfig = TrackingConfig()
     code: Annotated[tuple[str, ...], BeforeValidator(modules_of, str | tuple[str, ...])] = ()
-    """A Python module, such as mypkg.nets, or several, whose code may build imported generators. It is not stored with a
-    run: each command or spec names it again, or --code does."""
+    """A Python module, such as mypkg.nets, or several, whose code may build imported generators. It is not
+    stored with a run: each command or spec names it again, or --code does."""
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Named sets of overrides, selected with --profile: dotted keys and their values."""
 

@@ -74,7 +74,7 @@ def test_a_ray_that_was_started_before_the_code_was_named_is_refused(ray, spec, 
 @pytest.mark.ray
 def test_rays_workers_run_the_code_that_the_command_names(spec, tmp_path, monkeypatch, capsys):
     file = tmp_path / "spec.yaml"
-    file.write_text(yaml.safe_dump(spec | {"resources": {"backend": "ray", "workers": 2, "gpu": False}}))
+    file.write_text(yaml.safe_dump(spec | {"resources": {"backend": "ray", "gpu": False}}))
     said = Shell(monkeypatch, capsys)("run", file)
     assert (said.code, REFUSED in said.err) == (2, True)
     assert not (tmp_path / "results").exists(), "before anything starts"

@@ -72,17 +72,32 @@ class Style(nn.Module):
         return self.synthesis(self.mapping(z))
 
 
-class Branching(nn.Module):
-    """Codes (n, 4) to images (n, 1, 8, 8), by a branch that torch.export cannot trace."""
+class Placed(nn.Module):
+    """Codes (n, 4) to images (n, 3, 4, 4), by activations viewed flat, and tensors made on the way."""
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.out, self.scale = nn.Linear(4, 64), scale
+        self.conv, self.out = nn.Conv2d(6, 3, 3, padding=1), nn.Linear(48, 48)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        place = torch.meshgrid(torch.linspace(-1, 1, 4), torch.arange(4) / 4, indexing="ij")
+        maps = codes[:, :, None, None].expand(-1, 4, 4, 4)
+        made = self.conv(torch.cat([maps, torch.stack(place).expand(codes.shape[0], 2, 4, 4)], 1))
+        made = made * torch.ones(codes.shape[0], 1, 1, 1) + torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1)
+        return torch.tanh(self.out(made.view(codes.shape[0], 48))).view(-1, 3, 4, 4)
+
+
+class Branching(nn.Module):
+    """Codes (n, 4) to images (n, 1, side, side), by a branch that torch.export cannot trace."""
+
+    def __init__(self, scale: float = 1.0, side: int = 8) -> None:
+        super().__init__()
+        self.out, self.scale, self.side = nn.Linear(4, side * side), scale, side
 
     def forward(self, codes: Tensor) -> Tensor:
         made = self.out(codes) * self.scale
         made = made if made.mean() < 1e9 else -made
-        return torch.tanh(made).view(-1, 1, 8, 8)
+        return torch.tanh(made).view(-1, 1, self.side, self.side)
 
 
 class Forgetful(Branching):

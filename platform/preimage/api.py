@@ -7,7 +7,7 @@ from typing import Any
 
 from preimage.errors import SpecError
 from preimage.jobs.base import Job
-from preimage.named_code import naming
+from preimage.named_code import modules_of, naming
 from preimage.pipelines.inputs import find_run
 from preimage.pipelines.make_plan import make_plan
 from preimage.pipelines.planned import Planned, planned_pipeline
@@ -34,22 +34,22 @@ def plan(
     results: str | None = None,
     fresh: bool = False,
     retry_failed: bool = False,
-    code: Sequence[str] = (),
+    code: str | Sequence[str] = (),
 ) -> Planned:
     """Plan a job, a pipeline or a study. Starts nothing and writes nothing.
 
     spec: see `Spec`. changes: overrides, such as {"training.total_images": 1000}, or texts such as
     "training.total_images=1000". profile: one of the spec's named sets of overrides. results: where all
     results go, as the override has it. fresh: plan new runs of everything; earlier ones are kept.
-    retry_failed: plan a study's failed trials again. code: modules, besides those that the spec names, whose
-    code may build imported generators. Raises SpecError that lists every mistake of the spec,
+    retry_failed: plan a study's failed trials again. code: a module, or several, besides those that the spec
+    names, whose code may build imported generators. Raises SpecError that lists every mistake of the spec,
     PreimageError if it cannot be run.
     """
     changes = with_results(changes, results)
     written, origin, name = _read(spec, changes)
     if not is_study(written, origin):
         loaded = loads(written, origin, name, profile, changes)
-        loaded = replace(loaded, code=(*loaded.code, *code))
+        loaded = replace(loaded, code=(*loaded.code, *modules_of(code)))
         with naming(loaded.code):
             return planned_pipeline(make_plan(loaded, fresh))
     if fresh:
@@ -58,7 +58,7 @@ def plan(
     from preimage.tuning.planned import planned_study
 
     study = loads_study(written, origin, name, profile, changes)
-    study = replace(study, code=(*study.code, *code))
+    study = replace(study, code=(*study.code, *modules_of(code)))
     with naming(study.code):
         return planned_study(plan_study(study), retry_failed)
 
@@ -71,7 +71,7 @@ def run(
     results: str | None = None,
     fresh: bool = False,
     retry_failed: bool = False,
-    code: Sequence[str] = (),
+    code: str | Sequence[str] = (),
     display: Display | None = None,
     verbose: bool = False,
 ) -> Outcome:

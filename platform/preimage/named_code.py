@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from preimage.errors import GeneratorError
 
@@ -17,11 +18,16 @@ def named_code() -> tuple[str, ...]:
     return tuple(filter(None, os.environ.get(CODE, "").split(",")))
 
 
+def modules_of(code: Any) -> Any:
+    """Modules as they were named: one as a text, or several."""
+    return (code,) if isinstance(code, str) else code
+
+
 @contextmanager
-def naming(modules: Sequence[str]) -> Iterator[None]:
+def naming(code: str | Sequence[str]) -> Iterator[None]:
     """Name these modules, besides those named already, in this block."""
     before = os.environ.get(CODE)
-    os.environ[CODE] = ",".join(dict.fromkeys((*named_code(), *modules)))
+    os.environ[CODE] = ",".join(dict.fromkeys((*named_code(), *modules_of(code))))
     try:
         yield
     finally:

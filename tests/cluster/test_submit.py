@@ -1,15 +1,22 @@
 """Submissions from one host to a cluster on another, which only its token opens."""
 
+import io
 import json
 import re
+import shutil
+import sys
 import time
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import torch
 import yaml
 
+import strangers
 from faulty import INVERT, TRAIN, planned, wait_for
-from hosts import hosts
+from hosts import HOME, hosts
+from preimage import save_generator
 from preimage.cluster.submissions import Submission, list_all
 from preimage.pipelines.execute import execute
 from preimage.runs.checkpoints import committed
@@ -46,10 +53,11 @@ def start_head(head):
     )
 
 
-def preimage(host, *words, check=True, **environment):
+def preimage(host, *words, check=True, there=HOME, **environment):
     settings = {"RAY_AUTH_MODE": "token", "PREIMAGE_RESULTS": f"{SHARED}/results", "COLUMNS": "250"}
     settings |= {"RAY_API_SERVER_ADDRESS": "http://head:8265"}
-    return host.run(f"preimage {' '.join(words)}", check=check, timeout=300, **(settings | environment))
+    command = f"cd {there}; preimage {' '.join(words)}"
+    return host.run(command, check=check, timeout=300, **(settings | environment))
 
 
 def submissions_in(shared):
@@ -83,7 +91,7 @@ def test_a_submission_from_its_plan_to_its_end(site):
     head, laptop, shared = site
     said = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "--follow", "train.training.total_images=6000")
     assert "train (train-gan): runs" in said
-    assert re.search(r"upload: \d{3} files of this package, \d\.\d\d MiB", said)
+    assert re.search(r"upload: \d{3} files, \d\.\d\d MiB", said)
     assert "preimage/inversion/engine.py" in said, "one of the five largest"
     done = newest(shared)
     for verb in ("logs", "status", "stop"):
@@ -119,6 +127,45 @@ def test_a_submission_from_its_plan_to_its_end(site):
     assert tags["preimage.submission_code_sha256"] == done.record["upload"]["sha256"]
     assert {path.rsplit("/", 1)[1] for path in files} == {"submission.json", "code.zip"}
     assert about["mlflow_run_id"] in preimage(laptop, "status", "spec")
+
+
+@pytest.fixture
+def own_code(site, tmp_path, monkeypatch):
+    """A package and a module on the laptop alone, each of which builds a generator of an inversion."""
+    _, laptop, shared = site
+    steps = {}
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    for file, module, backend in (("mine/nets.py", "mine.nets", "ray"), ("alone.py", "alone", "local")):
+        (tmp_path / file).write_text(Path(strangers.__file__).read_text())
+        code = {"code": f"{module}:Branching", "settings": {"side": 8}}
+        save_generator(strangers.Branching(side=8), shared / module, latent_dim=4, **code)
+        digits = TRAIN["data"] | {"size": 8, "max_images": 40}
+        steps[module.replace(".", "-")] = INVERT | {
+            "generator": f"{SHARED}/{module}",
+            "data": digits,
+            "resources": {"backend": backend},
+        }
+    (shared / "own.yaml").write_text(yaml.safe_dump(SPEC | {"steps": steps}, sort_keys=False))
+    shutil.copytree(tmp_path, laptop.path(f"{HOME}/code"))
+    monkeypatch.undo()
+    for name in ("mine", "mine.nets", "alone"):
+        sys.modules.pop(name, None)
+
+
+def test_code_that_lies_on_the_laptop_alone_is_sent_with_the_job_that_names_it(site, own_code):
+    _, laptop, shared = site
+    before = len(submissions_in(shared))
+    there = f"{HOME}/code"
+    said = preimage(laptop, "submit", f"{SHARED}/own.yaml", check=False, there=there)
+    assert "add --code mine.nets" in said
+    assert len(submissions_in(shared)) == before
+    named = ("--code", "mine.nets", "--code", "alone")
+    said = preimage(laptop, "submit", f"{SHARED}/own.yaml", "--follow", *named, there=there)
+    assert said.splitlines()[-1] == f"{newest(shared).id}: finished"
+    with ZipFile(io.BytesIO(newest(shared).folder.read("code.zip"))) as sent:
+        assert {"mine/nets.py", "alone/__init__.py", "preimage/api.py"} <= set(sent.namelist())
+        assert newest(shared).record["upload"]["files"] == len(sent.namelist())
 
 
 def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(site):

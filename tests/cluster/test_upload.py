@@ -4,7 +4,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from preimage.cluster.upload import PACKAGE, collect
+from preimage.cluster.upload import PACKAGE, collect, packages_of
 from preimage.errors import PreimageError
 
 
@@ -41,3 +41,15 @@ def test_an_ignore_file_of_rubbish_is_fine(package):
     (package / ".gitignore").write_text("*.log\n")
     (package / "old.log").write_text("x")
     assert not any(path.endswith("old.log") for path in collect([package]).files)
+
+
+def test_named_modules_are_sent_with_their_packages_and_a_single_file_as_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mypkg").mkdir()
+    (tmp_path / "mypkg" / "nets.py").write_text("two = 2")
+    (tmp_path / "alone.py").write_text("one = 1")
+    sent = collect(packages_of(["mypkg.nets", "mypkg.other", "alone"]))
+    assert sent.files == {"mypkg/nets.py": 7, "alone/__init__.py": 7}
+    for name in ("no_such_package.nets", "sys", ""):
+        with pytest.raises(PreimageError, match=f"no module '{name.partition('.')[0]}' to submit"):
+            packages_of([name])

@@ -10,8 +10,11 @@ from preimage.errors import GeneratorError
 from preimage.importing.importer import import_generator
 from preimage.importing.settings import ImportSettings
 from preimage.importing.sources import open_source
+from preimage.inversion.optimize_for_inference import freeze
 from preimage.latents.priors import Gaussian
+from preimage.models.config import CodeConfig
 from preimage.models.generator_folder import load_generator, load_prior
+from preimage.models.imported import CodeNetwork
 from preimage.models.prior_folder import save_prior
 from preimage.named_code import naming
 from preimage.storage.folder import Folder
@@ -59,6 +62,41 @@ def test_a_programs_folder_needs_no_code_and_has_the_networks_gradient(tmp_path)
     (found,) = torch.autograd.grad(loaded(z).square().sum(), z)
     (own,) = torch.autograd.grad(net(z[:, :, None, None]).square().sum(), z)
     torch.testing.assert_close(found, own)
+
+
+ANYWHERE = {
+    "flat": (strangers.mlp, FLAT),
+    "convolutions": (strangers.Conv, {"code_shape": (6, 1, 1)}),
+    "its own tensors": (strangers.Placed, {"latent_dim": 4}),
+    "a fixed class": (strangers.Conditional, {"latent_dim": 3, "output": 0, "fixed": {"y": 3}}),
+    "a fixed vector": (strangers.OneHot, {"latent_dim": 3, "fixed": {"label": [0, 1, 0, 0]}}),
+    "classes": (strangers.Conditional, {"latent_dim": 3, "output": 0, "labels": "y", "classes": 4}),
+    "one-hot classes": (
+        strangers.OneHot,
+        {"latent_dim": 3, "labels": "label", "classes": 4, "class_input": "one-hot"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ANYWHERE)
+def test_a_program_computes_where_its_codes_are(tmp_path, kind):
+    """On a device that is not the CPU, where it was exported: one that has no values, but refuses to mix."""
+    network, options = ANYWHERE[kind]
+    torch.manual_seed(0)
+    card = save_generator(network(), tmp_path / "g", **options).card
+    assert card.program_sha256
+    given = [codes(3, card.generator.latent_dim), *([torch.arange(3)] if card.generator.classes else [])]
+    generator = load_generator(tmp_path / "g")[0]
+    here = generator(*given)
+    away = freeze(generator, torch.device("meta"))(*(each.to("meta") for each in given))
+    assert (away.device.type, away.shape) == ("meta", here.shape)
+    torch.testing.assert_close(freeze(generator)(*given), here)
+
+
+def test_codes_own_network_computes_where_its_codes_are(tmp_path):
+    """One that torch.export does not take: its further inputs go where the codes are."""
+    code = CodeConfig(target="strangers:Conditional", fixed={"y": 3}, output=0)
+    assert CodeNetwork(strangers.Conditional(), code).to("meta")(codes(2, 3).to("meta")).device.type == "meta"
 
 
 @pytest.mark.parametrize("settings", [{"fixed": {"y": 3}}, {"labels": "y", "classes": 4}])

@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+import strangers
 from faulty import INVERT, TRAIN, kill, meanwhile, planned, processes_below
+from preimage import save_generator
 from preimage.cli.store import verify as verify_command
 from preimage.errors import InversionError
 from preimage.inversion.dataset import Inverter, part_rows
@@ -170,6 +172,21 @@ def undisturbed(tmp_path_factory):
 
 def parts_of(plan):
     return [name for name in plan.steps[1].run.product("store").names() if name.startswith("part-")]
+
+
+@pytest.mark.ray
+def test_two_workers_on_ray_invert_an_imported_program_as_this_process_does(ray, tmp_path):
+    torch.manual_seed(0)
+    save_generator(strangers.Conv(), tmp_path / "g", code_shape=(6, 1, 1))
+    digits = {"source": "digits", "size": 8, "channels": 1, "max_images": 100}
+    steps = {"codes": INVERT | {"generator": str(tmp_path / "g"), "data": digits}}
+    found, expected = (
+        execute(planned(tmp_path / backend, steps, backend=backend, workers=workers))
+        for backend, workers in (("ray", 2), ("local", 1))
+    )
+    stores = [Store.open(each.products["codes.store"]) for each in (found, expected)]
+    assert stores[0].fingerprint == stores[1].fingerprint
+    assert stores[0].count == 100
 
 
 @pytest.mark.ray

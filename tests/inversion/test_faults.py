@@ -7,17 +7,21 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 
 import pytest
 import torch
 import yaml
 
+import strangers
 from faulty import INVERT, TRAIN, meanwhile, planned, wait_for
 from nodes import Stopwatch, alive, nodes, workers_on
+from preimage import save_generator
 from preimage.errors import StoreError
 from preimage.latents.store import Store
 from preimage.latents.verify import verify
+from preimage.named_code import naming
 from preimage.pipelines.execute import execute
 
 pytestmark = pytest.mark.faults
@@ -46,7 +50,7 @@ def cluster():
 
 
 def store_of(plan):
-    return plan.steps[1].run.product("store")
+    return plan.steps[-1].run.product("store")
 
 
 def parts_of(plan):
@@ -126,6 +130,28 @@ def test_a_killed_driver_leaves_a_cluster_that_goes_on(cluster, undisturbed, tmp
     watch.mark("the job was over")
     assert all(store_of(plan).modified_ms(name) == when for name, when in kept.items())
     require_whole(plan, undisturbed)
+
+
+def test_named_code_is_there_again_after_a_killed_driver(cluster, tmp_path):
+    """Each command brings it to Ray's workers. It lies in the folder in which the command runs."""
+    code = {"code": "strangers:Branching", "settings": {"side": 8}}
+    save_generator(strangers.Branching(side=8), tmp_path / "g", latent_dim=4, **code)
+    own = {"generator": str(tmp_path / "g"), "data": TRAIN["data"] | {"size": 8}}
+    steps = {"codes": INVERT | own | {"inversion": INVERT["inversion"] | {"steps": 400}}}
+    with naming("strangers"):
+        here = planned(tmp_path / "here", steps)
+        execute(here)
+        plan = planned(tmp_path / "there", steps, backend="ray", workers=2)
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(plan.spec.resolved(), sort_keys=False))
+    command = [sys.executable, "-m", "preimage", "run", f"{tmp_path}/spec.yaml", "--code", "strangers"]
+    where = {"cwd": Path(strangers.__file__).parent, "stdout": subprocess.DEVNULL}
+    driver = subprocess.Popen(command, **where)
+    wait_for(lambda: len(parts_of(plan)) >= 5, 120)
+    driver.kill()
+    driver.wait()
+    assert len(parts_of(plan)) < 25
+    subprocess.run(command, **where, check=True)
+    require_whole(plan, Store.open(store_of(here)).fingerprint)
 
 
 def test_a_node_that_dies_takes_no_image_with_it(cluster, undisturbed, tmp_path):

@@ -14,6 +14,7 @@ from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.solvers import State, Step
 from preimage.latents.priors import Normal
 from small_nets import Expanding, Linear, seeded
+from strangers import Placed
 
 SHORT = InversionConfig(steps=12, patience=None)
 
@@ -352,3 +353,27 @@ def test_unusual_modules_make_the_same_images_frozen(name):
         assert torch.allclose(frozen(seeded(4, 3)), expected, atol=1e-6)
     found = invert(users, expected, config=InversionConfig(), prior=Normal(3))
     assert found.loss.max() < 1e-8
+
+
+def views(images: Tensor, targets: Tensor) -> Tensor:
+    """A loss that insists on the usual layout of images."""
+    return (images - targets).view(len(images), -1).square().mean(1)
+
+
+def test_what_views_its_activations_in_another_shape_is_inverted():
+    """With channels last, as convolutions are quicker, torch refuses to."""
+    torch.manual_seed(0)
+    network = Placed().eval()
+    with torch.no_grad():
+        images = network(seeded(4, 4) / 2)
+    found = invert(network, images, config=InversionConfig(), prior=Normal(4), loss=views)
+    assert found.loss.max() < 1e-6
+    quick = nn.Sequential(nn.Unflatten(1, (4, 1, 1)), nn.ConvTranspose2d(4, 3, 4), nn.Tanh())
+    with torch.no_grad():
+        images = quick(seeded(4, 4) / 2)
+    assert invert(quick, images, config=InversionConfig(), prior=Normal(4), loss=views).loss.max() < 1e-6
+
+
+def test_a_network_that_makes_float32_itself_is_not_inverted_in_low_precision():
+    with pytest.raises(InversionError, match="does not compute in bfloat16; use precision=float32"):
+        Engine(Placed(), SHORT.model_copy(update={"precision": "mixed"}), Normal(4))

@@ -6,6 +6,8 @@ import pytest
 import torch
 import yaml
 
+import strangers
+from preimage import save_generator
 from preimage.cluster.connect import require
 from preimage.config import Resources
 from preimage.errors import PreimageError
@@ -178,6 +180,8 @@ def test_every_job_asks_for_its_device_and_computes_there(tmp_path, monkeypatch,
     monkeypatch.setattr(Resources, "device", recorded)
     for kind in JOBS.values():
         monkeypatch.setattr(kind, "run", _recording(kind.run, current))
+    torch.manual_seed(0)
+    save_generator(strangers.Conv(), tmp_path / "imported", code_shape=(6, 1, 1))
     plan = make_plan(loads(_text(tmp_path), "spec", "spec"))
     assert {step.job.job for step in plan.steps} == set(JOBS) - {"landscape"}  # float64, on the CPU by design
     asked.clear()
@@ -197,4 +201,6 @@ def _recording(run, current):
 
 def _text(tmp_path):
     head = {"resources": {"backend": "local", "gpu": False}, "results": f"{tmp_path}/results"}
-    return yaml.safe_dump(head | {"tracking": {"uri": "none"}, "steps": STEPS}, sort_keys=False)
+    imported = {"generator": f"{tmp_path}/imported", "data": DATA | {"size": 8}}
+    steps = STEPS | {"imported-codes": STEPS["codes"] | imported}
+    return yaml.safe_dump(head | {"tracking": {"uri": "none"}, "steps": steps}, sort_keys=False)

@@ -4,6 +4,7 @@ Ray does it."""
 import io
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,29 +56,38 @@ class Upload:
 
 
 def collect(packages: Sequence[Path] = (PACKAGE,)) -> Upload:
-    """What Ray would upload of some packages: folders, or single modules. Raises PreimageError if an ignore
-    file would drop source."""
+    """What Ray would upload of some packages. Raises PreimageError if an ignore file would drop source."""
     kept, files = io.BytesIO(), {}
     with ZipFile(kept, "w", ZIP_DEFLATED) as whole:
         for package in packages:
-            parts = _files_of(package) if package.is_dir() else {package.name: package.read_bytes()}
-            for name, data in parts.items():
+            for name, data in _files_of(package).items():
                 whole.writestr(ZipInfo(name), data)  # without times: equal files give equal archives
                 files[name] = len(data)
     return Upload(files, kept.getvalue())
 
 
 def packages_of(code: Sequence[str]) -> list[Path]:
-    """The packages, or single modules, that hold named modules. Raises PreimageError if one is not here."""
+    """The packages that hold named modules. Raises PreimageError if one is not here."""
     look_here()
     found = []
     for name in dict.fromkeys(each.partition(".")[0] for each in code):
-        spec = find_spec(name)
-        if spec is None or not (spec.submodule_search_locations or spec.origin):
-            raise PreimageError(f"there is no module {name} to submit: put its folder on PYTHONPATH")
-        places = spec.submodule_search_locations
-        found.append(Path(places[0] if places else str(spec.origin)))
+        spec = find_spec(name) if name else None
+        if spec and spec.submodule_search_locations:
+            found.append(Path(spec.submodule_search_locations[0]))
+        elif spec and str(spec.origin).endswith(".py"):
+            found.append(_as_package(name, Path(str(spec.origin))))
+        else:
+            raise PreimageError(f"there is no module {name!r} to submit: put its folder on PYTHONPATH")
     return found
+
+
+def _as_package(name: str, module: Path) -> Path:
+    """A single module as a package of that name, for Ray's jobs take folders alone. It stays in the temporary
+    folder: the command that is printed names it."""
+    package = Path(tempfile.mkdtemp(prefix="preimage-")) / name
+    package.mkdir()
+    shutil.copyfile(module, package / "__init__.py")
+    return package
 
 
 def _files_of(package: Path) -> dict[str, bytes]:

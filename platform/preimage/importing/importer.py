@@ -61,12 +61,12 @@ def import_generator(source: Source, settings: ImportSettings, folder: Folder) -
 
 
 def _plain_floats(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
-    """The network in float32 and in eval mode."""
+    """The network in float32 and in eval mode, on the CPU."""
     if isinstance(network, Program):
-        return network, ()
+        return network.cpu(), ()
     kinds = {str(each.dtype) for each in network.parameters() if each.is_floating_point()} - {"torch.float32"}
     note = f"its weights were {', '.join(sorted(kinds)).replace('torch.', '')}: they are float32 now"
-    return network.float().eval(), (note,) if kinds else ()
+    return network.cpu().float().eval(), (note,) if kinds else ()
 
 
 def _code(source: Source, settings: ImportSettings) -> CodeConfig:

@@ -35,10 +35,24 @@ def images_made(network: nn.Module, latent_dim: int, device: torch.device) -> Te
     return made
 
 
-def same_images(made: Tensor, others: Tensor) -> bool:
-    """Whether images are the same up to rounding."""
-    size = others.nan_to_num(0, 0, 0).abs().max().item()
-    return torch.allclose(made, others, rtol=1e-3, atol=1e-3 * size, equal_nan=True)
+def makes_same_images(network: nn.Module, made: Tensor, latent_dim: int) -> bool:
+    """Whether another form of a network makes the images that it `made` of codes of zeros, up to rounding."""
+    try:
+        others = images_made(network, latent_dim, made.device)
+    except InversionError:
+        return False
+    size = made.nan_to_num(0, 0, 0).abs().max().item()
+    return torch.allclose(others, made, rtol=1e-3, atol=1e-3 * size, equal_nan=True)
+
+
+def require_low_precision(network: nn.Module, latent_dim: int, device: torch.device) -> None:
+    """Raise InversionError if a network does not run in low precision, for it makes float32 itself."""
+    try:
+        images_made(network, latent_dim, device)
+    except InversionError as error:
+        raise InversionError(
+            f"the generator does not compute in bfloat16; use precision=float32: {error}"
+        ) from error
 
 
 def require_measurement_of(measurement: Measurement, shape: tuple[int, ...]) -> None:

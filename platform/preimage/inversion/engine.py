@@ -15,10 +15,11 @@ from preimage.errors import InversionError
 from preimage.inversion.batch import Batch, Inversion
 from preimage.inversion.checks import (
     images_made,
+    makes_same_images,
     require_finite,
     require_fit,
+    require_low_precision,
     require_measurement_of,
-    same_images,
 )
 from preimage.inversion.config import SEARCHES, InversionConfig
 from preimage.inversion.constraints import make_constraint, redrawn, require_allowed
@@ -118,23 +119,24 @@ class Engine:
         if not started:
             require_allowed(config.constraint, prior.name)
         self.config, self.prior, self.seed = config, prior, seed
-        network = freeze(generator, device)
+        network = freeze(generator, device, optimize=False)
         self.device = device or next((p.device for p in network.parameters()), torch.device("cpu"))
         self.classes = classes_of(network)
         """Of a conditional generator, whose images need labels; else 0."""
         made = images_made(network, prior.latent_dim, self.device)
-        plain = freeze(generator, device, fold=False)
-        if fold := same_images(made, images_made(plain, prior.latent_dim, self.device)):
-            del plain
-        else:
-            network = plain
+        quicker = freeze(generator, device)
+        if optimize := makes_same_images(quicker, made, prior.latent_dim):
+            network = quicker
         if made.dtype != torch.float32:
             network = InPrecision(network, torch.float32)
         channels, height, width = made.shape[1:]
         self.shape = channels, height, width
         self.measurement = measurement or make_measurement(config.measurement, self.shape, seed)
         require_measurement_of(self.measurement, self.shape)
-        low = freeze(generator, device, torch.bfloat16, fold) if config.precision == "mixed" else None
+        low = None
+        if config.precision == "mixed":
+            low = freeze(generator, device, torch.bfloat16, optimize)
+            require_low_precision(low, prior.latent_dim, self.device)
         compare = users_loss(loss, self.measurement.reduced, self.device) if loss else LOSSES[config.loss]
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)

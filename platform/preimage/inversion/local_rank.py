@@ -31,7 +31,7 @@ def jacobian_eigenvalues(generator: nn.Module, codes: Tensor, labels: Tensor | N
     in root mean square. labels: (n,) int64, for a conditional generator. Codes where the Jacobian is not
     finite are left out. Costs 1 + d generator evaluations a code. Raises NoJacobianError.
     """
-    network, codes = freeze(generator, codes.device, fold=False), codes.float()
+    network, codes = freeze(generator, codes.device, optimize=False), codes.float()
     jacobian = Jacobian.of(network, torch.zeros_like(codes[:1]))
     found = [torch.zeros(0, codes.shape[1], dtype=torch.float64)]
     for some in in_batches(codes, labels, 4):

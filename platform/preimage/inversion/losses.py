@@ -34,7 +34,7 @@ def users_loss(loss: Loss, shape: tuple[int, int, int], device: torch.device) ->
 
     Raises InversionError if it does not return one finite number per image, with a gradient.
     """
-    own = freeze(loss, device) if isinstance(loss, nn.Module) else loss
+    own = freeze(loss, device, optimize=False) if isinstance(loss, nn.Module) else loss
     ramp = torch.linspace(-1, 1, 2 * torch.Size(shape).numel(), device=device).view(2, *shape)
     images = (ramp / 2).requires_grad_()
     values = own(images, ramp.flip(0, 1, 2, 3))
@@ -52,4 +52,4 @@ def users_loss(loss: Loss, shape: tuple[int, int, int], device: torch.device) ->
             "the loss or its gradient is not finite for images between -1 and 1: check its logarithms, roots "
             "and divisions"
         )
-    return of_images(own)
+    return of_images(lambda images, targets: own(images.contiguous(), targets))

@@ -18,14 +18,15 @@ def freeze(
     generator: nn.Module,
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
-    fold: bool = True,
+    optimize: bool = True,
 ) -> nn.Module:
     """A copy that computes the same images; leaves the original unchanged.
 
     Eval mode is required: batch statistics would couple the images of a batch, and the scale of a code could
     not be recovered. Weights get no gradients. `dtype` applies to weights and activations; codes (n, d) and
-    images (n, C, H, W) are always float32. fold: make layers that follow each other in an nn.Sequential one;
-    wrong for a generator that calls such layers by themselves.
+    images (n, C, H, W) are always float32. optimize: make layers that follow each other in an nn.Sequential
+    one, and compute with channels last; wrong for a generator that calls such layers by themselves, or that
+    views its activations in another shape.
     Raises InversionError for what is no module, cannot be copied, or has weights still to be drawn.
     """
     frozen = _evaluated(_copied(generator))
@@ -35,7 +36,7 @@ def freeze(
     for module in list(frozen.modules()):
         if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
             layers = cast("dict[str, nn.Module | None]", module._modules)
-            if fold:
+            if optimize:
                 _fold(layers)
             if device.type == "cpu":
                 _quicken(layers)
@@ -43,7 +44,7 @@ def freeze(
     def placed(tensor: Tensor) -> Tensor:
         """Not by `to`, which drops imaginary parts and refuses tensors of five dimensions."""
         kind = dtype if tensor.is_floating_point() else tensor.dtype
-        layout = torch.channels_last if tensor.dim() == 4 else torch.preserve_format
+        layout = torch.channels_last if optimize and tensor.dim() == 4 else torch.preserve_format
         return tensor.to(device, kind, memory_format=layout)
 
     frozen._apply(placed)

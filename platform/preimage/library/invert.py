@@ -48,7 +48,7 @@ def invert(
     progress: bool | None = None,
     check_range: bool = True,
     results: str | None = None,
-    code: Sequence[str] = (),
+    code: str | Sequence[str] = (),
     loss: Loss | str | None = None,
     solver: Solver | str | None = None,
     **settings: Any,

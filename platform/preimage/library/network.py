@@ -56,7 +56,7 @@ class Network:
 
 
 def open_network(
-    generator: nn.Module | str | Path | Folder, results: str | None = None, code: Sequence[str] = ()
+    generator: nn.Module | str | Path | Folder, results: str | None = None, code: str | Sequence[str] = ()
 ) -> Network:
     """A copy of a module, or the generator of a folder or a run, which may be built by the code of the named
     modules. Raises PreimageError if there is none."""

@@ -50,7 +50,7 @@ def plan_submission(
     profile: str | None = None,
     results: str | None = None,
     retry_failed: bool = False,
-    code: Sequence[str] = (),
+    code: str | Sequence[str] = (),
 ) -> Planned:
     """Plan a spec, which may also be an earlier submission's id. Raises PreimageError like `plan`, and for
     results that a cluster could not reach."""
@@ -151,7 +151,7 @@ def submit(
     *,
     results: str | None = None,
     retry_failed: bool = False,
-    code: Sequence[str] = (),
+    code: str | Sequence[str] = (),
 ) -> Handle:
     """Submit a spec to a running Ray cluster, and return at once; all machines must reach its results.
 

@@ -89,7 +89,9 @@ def read_card(folder: Folder) -> GeneratorCard:
     return read_config(folder, GeneratorCard, "generator", GeneratorError)
 
 
-def load_generator(folder: Folder | str | Path, code: Sequence[str] = ()) -> tuple[nn.Module, GeneratorCard]:
+def load_generator(
+    folder: Folder | str | Path, code: str | Sequence[str] = ()
+) -> tuple[nn.Module, GeneratorCard]:
     """A generator in eval mode, on the CPU, and its card.
 
     code: modules whose code may build it, such as mypkg.nets, besides those that `named_code` gives.

@@ -94,14 +94,14 @@ def load_weights(
 
 
 def fill_weights(network: Network, folder: Folder, sha256: str, error: type[PreimageError]) -> Network:
-    """A built network with the folder's weights, in eval mode. Raises `error` as `load_weights` does."""
+    """A built network with the folder's weights, in eval mode, on the CPU. Raises `error` as above."""
     tensors = read_tensors(folder, WEIGHTS, sha256, error)
     try:
         _require_same(network.state_dict(), tensors)
         network.load_state_dict(tensors)
     except MISFIT as caught:
         raise error(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {caught}") from caught
-    return network.eval()
+    return network.cpu().eval()
 
 
 def _require_same(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

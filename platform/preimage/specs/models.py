@@ -6,11 +6,12 @@ from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from preimage.config import Config, PositiveInt, Resources
 from preimage.data.config import DataConfig
 from preimage.jobs.registry import JOBS
+from preimage.named_code import modules_of
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
 from preimage.storage.address import DEFAULT
 from preimage.tracking.config import TrackingConfig
@@ -40,9 +41,9 @@ class SpecKeys(Config):
     """Where all results go: a folder, or any URI that pyarrow opens, such as s3://bucket/folder. By default
     what the variable PREIMAGE_RESULTS names, or results/. --results overrides both."""
     tracking: TrackingConfig = TrackingConfig()
-    code: tuple[str, ...] = ()
-    """Python modules, such as mypkg.nets, whose code may build imported generators. It is not stored with a
-    run: each command or spec names it again, or --code does."""
+    code: Annotated[tuple[str, ...], BeforeValidator(modules_of, str | tuple[str, ...])] = ()
+    """A Python module, such as mypkg.nets, or several, whose code may build imported generators. It is not
+    stored with a run: each command or spec names it again, or --code does."""
     profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Named sets of overrides, selected with --profile: dotted keys and their values."""
 

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from preimage.errors import GeneratorError
+from preimage.errors import GeneratorError, ProgramError
 from preimage.importing.export import NotExportable, export_program
 from preimage.importing.probe import Probe, example_codes, first_line, probe
 from preimage.importing.settings import ImportSettings
 from preimage.latents.priors import PRIORS, Gaussian, Prior, PriorName, make_prior
 from preimage.latents.statistics import Moments
 from preimage.models.config import CodeConfig, ImportedConfig
+from preimage.models.dry_run import dry_run
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card, write_generator
 from preimage.models.imported import CodeNetwork, ImportedGenerator, attribute
 from preimage.models.prior_folder import load_fitted
@@ -194,15 +195,21 @@ def _called(network: nn.Module, settings: ImportSettings, shape: tuple[int, ...]
     if labels is not None and settings.class_input == "one-hot":
         labels = torch.nn.functional.one_hot(labels, settings.classes).float()
     given = () if labels is None else (labels,)
-    try:
+
+    def attempt(shape: tuple[int, ...]) -> Any:
+        if isinstance(network, Program):
+            dry_run(network.graph, (torch.zeros(2, *shape, device="meta"), *given))
         return network(torch.zeros(2, *shape), *given)
-    except GeneratorError:
-        raise
+
+    try:
+        return attempt(shape)
     except Exception as error:  # the network is a stranger's
+        if isinstance(error, GeneratorError) and not isinstance(error, ProgramError):
+            raise
         d = math.prod(shape)
         for other in ((d,), (d, 1, 1), (d, 1), (1, d)):
             try:
-                network(torch.zeros(2, *other), *given)
+                attempt(other)
             except Exception:
                 continue
             advice = f"try --code-shape {','.join(map(str, other))}"

@@ -23,6 +23,10 @@ class GeneratorError(PreimageError):
     """A generator folder that is incomplete, altered or of another shape."""
 
 
+class ProgramError(GeneratorError, RuntimeError):
+    """A stranger's network that fails where it runs."""
+
+
 class ClassifierError(PreimageError):
     """A classifier folder that is incomplete or altered, or scores that a classifier cannot compute."""
 

@@ -5,25 +5,27 @@ This reads the graph's JSON and the raw bytes of its tensors, and nothing else.
 """
 
 import io
-import json
 import math
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pydantic_core import from_json
 from torch import Tensor
 
 from preimage.errors import GeneratorError
 from preimage.models.operators import UnknownOperator, operator_of
 from preimage.models.program import Call, Graph, Program, TensorInfo
+from preimage.models.weights import MISFIT
 
 ARCHIVE_VERSION, SCHEMA = "0", 8
 """Of the archive, and the major one of the graph's schema, in every PyTorch from 2.8 to 2.15."""
 WEIGHTS, CONSTANTS = "data/weights", "data/constants"
 CONFIGS = {WEIGHTS: "model_weights_config.json", CONSTANTS: "model_constants_config.json"}
-UNREAD = ("data/sample_inputs/", "archive_format", "byteorder", ".data/", "extra/")
+UNREAD = ("data/sample_inputs/", "archive_format", ".data/", "extra/")
 """Entries that a program does not need. They are not opened."""
 DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
@@ -33,9 +35,9 @@ DTYPES = {
 MEMORY_FORMATS = {1: "contiguous_format", 2: "channels_last", 3: "channels_last_3d", 4: "preserve_format"}
 ASSERTIONS = ("torch.ops.aten._assert_", "torch.ops.aten.sym_constrain_range")
 """Operators that only check what torch.export assumed; they make nothing."""
-MOST_BYTES = 16 << 30
-"""The largest archive, uncompressed: a small file may claim to hold any number of bytes."""
-BROKEN = (zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError, RuntimeError, OSError)
+MOST_COPIES = 32
+"""Of an archive's bytes among its tensors, for layers may share weights."""
+BROKEN = (zipfile.BadZipFile, struct.error, AttributeError, OSError, EOFError, MemoryError, *MISFIT)
 """What reading a damaged or foreign archive raises."""
 
 
@@ -61,7 +63,7 @@ def read_archive(data: bytes, name: str, output: int = 0) -> Exported:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _read(archive, output)
+            return _read(archive, output, len(data))
     except UnknownOperator as error:
         raise GeneratorError(f"{name} cannot be imported: {error}") from error
     except NotReadable as error:
@@ -75,12 +77,14 @@ def read_archive(data: bytes, name: str, output: int = 0) -> Exported:
         ) from error
 
 
-def _read(archive: zipfile.ZipFile, output: int) -> Exported:
-    files = _entries(archive)
+def _read(archive: zipfile.ZipFile, output: int, size: int) -> Exported:
+    files = _entries(archive, size)
     version = files.pop("archive_version", lambda: b"none")().decode().strip()
     if version != ARCHIVE_VERSION:
         raise NotReadable(f"has the archive version {version}, and {ARCHIVE_VERSION} is the one known")
-    model = json.loads(files.pop("models/model.json", lambda: b"null")())
+    if files.pop("byteorder", lambda: b"little")().strip() != b"little":
+        raise NotReadable("was written on a machine of another byte order")
+    model = from_json(files.pop("models/model.json", lambda: b"null")())
     if not isinstance(model, dict):
         raise NotReadable("holds no models/model.json")
     if (schema := model["schema_version"]["major"]) != SCHEMA:
@@ -89,16 +93,18 @@ def _read(archive: zipfile.ZipFile, output: int) -> Exported:
     stored = {place: _stored(files, place) for place in (WEIGHTS, CONSTANTS)}
     if files:
         raise NotReadable(f"holds the entry {min(files)}, which no program needs")
-    return _exported(model, stored[WEIGHTS] | stored[CONSTANTS], output)
+    return _exported(model, stored[WEIGHTS] | stored[CONSTANTS], output, MOST_COPIES * size)
 
 
-def _entries(archive: zipfile.ZipFile) -> dict[str, Any]:
+def _entries(archive: zipfile.ZipFile, size: int) -> dict[str, Any]:
     """How to read each entry, by its name below the archive's root folder."""
-    if sum(each.file_size for each in archive.infolist()) > MOST_BYTES:
-        raise NotReadable(f"claims to hold more than {MOST_BYTES >> 30} GiB")
+    if sum(each.file_size for each in archive.infolist()) > size:  # torch compresses nothing
+        raise NotReadable("is compressed, or claims to hold more bytes than it has")
     found = {}
     for each in archive.infolist():
         name = each.filename.partition("/")[2]
+        if name in found:
+            raise NotReadable(f"holds the entry {name} twice")
         if not name.startswith(UNREAD) and not each.is_dir():
             found[name] = lambda each=each: archive.read(each)
     return found
@@ -106,27 +112,30 @@ def _entries(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def _stored(files: dict[str, Any], place: str) -> dict[str, Tensor]:
     """The tensors of one kind by their full names. Takes their entries from `files`."""
-    config = json.loads(files.pop(f"{place}/{CONFIGS[place]}", lambda: b'{"config": {}}')())["config"]
-    tensors, used = {}, set()
+    config = from_json(files.pop(f"{place}/{CONFIGS[place]}", lambda: b'{"config": {}}')())["config"]
+    tensors, read = {}, {}
     for name, about in config.items():
         if about["use_pickle"] or not about["tensor_meta"]:
             raise NotReadable(f"holds the pickled object {name!r}: nothing is unpickled here")
         path, meta = f"{place}/{about['path_name']}", about["tensor_meta"]
         dtype = getattr(torch, _known(DTYPES, meta["dtype"], "type of tensors"))
-        values = torch.frombuffer(bytearray(files[path]()), dtype=dtype)
+        if path not in read:  # layers may share their weights
+            read[path] = bytearray(files[path]())
+        values = torch.frombuffer(read[path], dtype=dtype)
         sizes, strides = ([each["as_int"] for each in meta[key]] for key in ("sizes", "strides"))
         if math.prod(sizes) > len(values):  # one stored number may stand for any number of them
             raise NotReadable(
                 f"says that {name!r} has {math.prod(sizes):,} values, and stores {len(values):,}"
             )
-        tensors[name] = values.as_strided(sizes, strides, meta["storage_offset"]["as_int"]).contiguous()
-        used.add(path)
-    for path in used:
+        tensors[name] = values.as_strided(sizes, strides, meta["storage_offset"]["as_int"])
+    for path in read:
         del files[path]
     return tensors
 
 
-def _exported(model: Mapping[str, Any], stored: Mapping[str, Tensor], output: int) -> Exported:
+def _exported(
+    model: Mapping[str, Any], stored: Mapping[str, Tensor], output: int, most_bytes: int
+) -> Exported:
     graph, signature = model["graph_module"]["graph"], model["graph_module"]["signature"]
     inputs, tensors = [], {}
     for spec in signature["input_specs"]:
@@ -142,6 +151,8 @@ def _exported(model: Mapping[str, Any], stored: Mapping[str, Tensor], output: in
         raise NotReadable(f"has a {changed[0]}: call .eval() on the network before you export it")
     if not 0 <= output < len(results):
         raise NotReadable(f"has {len(results)} outputs, and none has the number {output}")
+    if sum(each.nbytes for each in tensors.values()) > most_bytes:
+        raise NotReadable("says that one tensor is the weights of very many layers")
     whole = Graph(
         inputs=inputs,
         tensors={

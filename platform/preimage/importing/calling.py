@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from preimage.errors import GeneratorError
+from preimage.errors import GeneratorError, ProgramError
 from preimage.importing.probe import first_line
 from preimage.importing.settings import ImportSettings
+from preimage.models.dry_run import dry_run
 from preimage.models.program import Program
 
 DIMENSIONS = ("latent_dim", "z_dim", "nz")
@@ -73,15 +74,21 @@ def _called(network: nn.Module, settings: ImportSettings, shape: tuple[int, ...]
     if labels is not None and settings.class_input == "one-hot":
         labels = F.one_hot(labels, settings.classes).float()
     given = () if labels is None else (labels,)
-    try:
+
+    def attempt(shape: tuple[int, ...]) -> Any:
+        if isinstance(network, Program):
+            dry_run(network.graph, (torch.zeros(2, *shape, device="meta"), *given))
         return network(torch.zeros(2, *shape), *given)
-    except GeneratorError:
-        raise
+
+    try:
+        return attempt(shape)
     except Exception as error:  # the network is a stranger's
+        if isinstance(error, GeneratorError) and not isinstance(error, ProgramError):
+            raise
         d = math.prod(shape)
         for other in ((d,), (d, 1, 1), (d, 1), (1, d)):
             try:
-                network(torch.zeros(2, *other), *given)
+                attempt(other)
             except Exception:
                 continue
             advice = f"try --code-shape {','.join(map(str, other))}"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
 from preimage.importing.archive import read_archive
+from preimage.models.dry_run import dry_run
 from preimage.models.program import Program
 
 
@@ -29,7 +30,9 @@ def export_program(network: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
         with _quiet():
             exported = torch.export.export(network, inputs, dynamic_shapes=sizes, strict=False)
             torch.export.save(exported, kept)
-        return read_archive(kept.getvalue(), "the network").program
+        program = read_archive(kept.getvalue(), "the network").program
+        dry_run(program.graph, inputs)
+        return program
     except GeneratorError as error:
         raise NotExportable(str(error)) from error
     except Exception as error:  # tracing runs the user's code, which may raise anything

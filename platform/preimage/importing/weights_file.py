@@ -61,6 +61,11 @@ def load_into(network: nn.Module, found: StateDicts, key: str | None, file: str)
     ((name, tensors),) = fits.items()
     prefix = _fitting(network, tensors) or ""
     plain = _below(tensors, prefix)
+    own = network.state_dict()
+    if odd := [key for key, each in plain.items() if _odd(each) and not _odd(own[key])]:
+        raise GeneratorError(
+            f"{file}{_under(name)} holds {odd[0]} as a tensor that is not plain: save its values densely"
+        )
     network.load_state_dict(plain, strict=False)
     notes = [f"the state dict under {name!r} was loaded"] if name else []
     notes += [f"the prefix {prefix!r} of its names was removed"] if prefix else []
@@ -108,6 +113,11 @@ def _fitting(network: nn.Module, tensors: Mapping[str, Tensor]) -> str | None:
         if same and plain.keys() <= own.keys():
             return prefix
     return None
+
+
+def _odd(tensor: Tensor) -> bool:
+    """Whether a tensor is no dense array of real values."""
+    return tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_complex()
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

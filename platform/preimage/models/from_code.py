@@ -1,6 +1,7 @@
 """Networks from a user's own code."""
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -48,4 +49,10 @@ def _object(target: str) -> Any:
     if not hasattr(found, name):
         close = get_close_matches(name, dir(found), 3)
         raise GeneratorError(f"{module} has no {name}" + (f"; it has {', '.join(close)}" if close else ""))
-    return getattr(found, name)
+    made = getattr(found, name)
+    home = getattr(made, "__module__", None) or module
+    if (inspect.isclass(made) or inspect.isroutine(made)) and home.split(".")[0] != module.split(".")[0]:
+        raise GeneratorError(  # whoever names their own module does not name what it imports
+            f"{module} only imports {name} from {home}: if you trust that, write {home}:{name}"
+        )
+    return made

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import Field, ValidationError
 from torch import nn
 
@@ -16,10 +17,11 @@ from preimage.latents.fitted import FittedPrior
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.models.build import build_generator
 from preimage.models.config import AnyGeneratorConfig, GeneratorConfig, ImportedConfig
+from preimage.models.dry_run import dry_run
 from preimage.models.imported import ImportedGenerator, code_network
 from preimage.models.prior_folder import load_fitted, read_prior_card, save_prior
 from preimage.models.program import PROGRAM, Graph, Program
-from preimage.models.weights import CONFIG, WEIGHTS, fill_weights, load_weights, packed, read_config
+from preimage.models.weights import CONFIG, MISFIT, WEIGHTS, fill_weights, load_weights, packed, read_config
 from preimage.named_code import naming, require_named
 from preimage.storage.folder import Folder, canonical_json, digest
 
@@ -109,6 +111,7 @@ def load_generator(
     build = partial(build_generator, about)
     if isinstance(about, ImportedConfig):
         graph = _read_graph(folder, card)
+        _require_runs(graph, about, folder)
         build = lambda: ImportedGenerator(about, Program(graph))  # noqa: E731
     return load_weights(build, folder, card.weights_sha256, GeneratorError), card
 
@@ -122,6 +125,17 @@ def _read_graph(folder: Folder, card: GeneratorCard) -> Graph:
         return Graph.model_validate_json(data)
     except ValidationError as error:
         raise GeneratorError(f"{folder.uri}/{PROGRAM} holds no program: {error}") from error
+
+
+def _require_runs(graph: Graph, config: ImportedConfig, folder: Folder) -> None:
+    """Raises GeneratorError unless a network makes images of two codes, as far as shapes tell."""
+    try:
+        with torch.device("meta"):
+            labels = torch.zeros(2, dtype=torch.int64) if config.classes else None
+            given = ImportedGenerator(config, nn.Identity()).inputs(torch.zeros(2, config.latent_dim), labels)
+        dry_run(graph, given).reshape(2, *config.shape)
+    except MISFIT as error:
+        raise GeneratorError(f"{folder.uri}/{PROGRAM} does not fit {CONFIG}: {error}") from error
 
 
 def load_prior(folder: Folder | str | Path, card: GeneratorCard) -> Prior:

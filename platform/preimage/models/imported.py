@@ -62,7 +62,7 @@ def attribute(network: nn.Module, path: str) -> Any:
     """A method or a part of a network, by its dotted name. Raises GeneratorError if there is none."""
     found: Any = network
     for name in path.split("."):
-        if not hasattr(found, name):
+        if name.startswith("_") or not hasattr(found, name):
             parts = ", ".join(each for each, _ in network.named_children()) or "no parts"
             raise GeneratorError(f"the network has no {path}; its parts are {parts}")
         found = getattr(found, name)

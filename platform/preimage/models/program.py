@@ -13,9 +13,18 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from preimage.config import Config
+from preimage.errors import ProgramError
 from preimage.models.operators import TEXTS, UnknownOperator, operator_of
+from preimage.models.weights import MISFIT
 
 PROGRAM = "program.json"
+DTYPES = ["uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool", "bfloat16"]
+"""Types of tensors, by PyTorch's names."""
+CODED = {"ScalarType": "dtype", "MemoryFormat": "memory_format", "Device": "device"} | dict.fromkeys(
+    ("Layout", "Generator"), "default"
+)
+"""How `Call` writes arguments that PyTorch takes as plain numbers too, of which it checks none: a wrong one
+ends the process."""
 
 
 class TensorInfo(Config):
@@ -64,24 +73,39 @@ class Program(nn.Module):
             else:
                 self.register_buffer(name, tensor)
         self._steps = [_step(call) for call in graph.calls]
+        self._in_place = any(_changes_its_arguments(function) for function, _, _ in self._steps)
         self._last_use = _last_uses(graph)
         _require_defined(graph)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """Inputs in the graph's order, codes first, to its output."""
-        values: dict[str, Any] = dict(zip(self.graph.inputs, inputs, strict=True))
-        device, real = inputs[0].device, inputs[0].dtype
+        """Inputs in the graph's order, codes first, to its output. Leaves inputs and weights as they are.
+
+        Raises ProgramError.
+        """
+        own: dict[str, Any] = {**self._parameters, **self._buffers}
+        versions = [each._version for each in own.values()] if self._in_place else []
+        given = [each.clone() for each in inputs] if self._in_place else inputs
+        made = self._run(own | dict(zip(self.graph.inputs, given, strict=True)), inputs[0])
+        if self._in_place and versions != [each._version for each in own.values()]:
+            raise ProgramError("the network changes its own weights when it runs")
+        return made
+
+    def _run(self, values: dict[str, Any], codes: Tensor) -> Tensor:
+        device, real = codes.device, codes.dtype
         for call, (function, positional, named), used in zip(
             self.graph.calls, self._steps, self._last_use, strict=True
         ):
             arguments = [self._value(each, values, device, real) for each in positional]
             keywords = {name: self._value(each, values, device, real) for name, each in named.items()}
-            result = function(*arguments, **keywords)
-            many = isinstance(result, tuple | list) and call.operator != "operator.getitem"
-            if many and len(call.results) == len(result):
-                values.update(zip(call.results, result, strict=True))
-            else:
-                values[call.results[0]] = result
+            try:
+                result = function(*arguments, **keywords)
+                results = result if isinstance(result, tuple | list) else (result,)
+                values.update(zip(call.results, results, strict=True))
+            except torch.OutOfMemoryError:
+                raise
+            except MISFIT as error:
+                reason = str(error).strip().partition("\n")[0][:200]
+                raise ProgramError(f"{reason} ({call.operator} of an imported network)") from error
             for name in used:  # frees activations that nothing needs any more
                 values.pop(name, None)
         return values[self.graph.output]
@@ -94,7 +118,7 @@ class Program(nn.Module):
             return given
         kind, name = next(iter(given.items()))
         if kind == "value":
-            return values[name] if name in values else getattr(self, name)
+            return values[name]
         if kind == "dtype":
             return real if name == "float32" else dtype_of(name)
         if kind == "memory_format":
@@ -104,10 +128,9 @@ class Program(nn.Module):
 
 def dtype_of(name: str) -> torch.dtype:
     """PyTorch's type of that name. Raises ValueError for any other name."""
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype):
+    if name not in DTYPES:
         raise ValueError(f"{name!r} is not a type of tensors")
-    return found
+    return getattr(torch, name)
 
 
 def values_in(given: Any) -> Iterator[str]:
@@ -131,11 +154,21 @@ def _step(call: Call) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
         raise UnknownOperator(f"{call.operator} takes no {', '.join(sorted(unknown))}")
     if function is torch.ops.aten.view.default:  # which refuses the layout of quicker convolutions
         function = torch.ops.aten.reshape.default
+    arguments = dict.fromkeys(known.keys() & {"device"}, {"device": "codes"}) | call.arguments
+    for name, each in arguments.items():
+        kind = CODED.get(str(known[name].real_type).removeprefix("Optional[").removesuffix("]"))
+        if kind and each is not None and not (isinstance(each, dict) and kind in each):
+            raise ValueError(f"the argument {name} of {call.operator} is {each!r}")
     positional = [each for each in known.values() if not each.kwarg_only]
-    while positional and positional[-1].name not in call.arguments:
+    while positional and positional[-1].name not in arguments:
         positional.pop()
-    named = {name: each for name, each in call.arguments.items() if known[name].kwarg_only}
-    return function, [call.arguments.get(each.name, each.default_value) for each in positional], named
+    named = {name: each for name, each in arguments.items() if known[name].kwarg_only}
+    return function, [arguments.get(each.name, each.default_value) for each in positional], named
+
+
+def _changes_its_arguments(function: Callable[..., Any]) -> bool:
+    schema = getattr(function, "_schema", None)  # Python's operators have none
+    return schema is not None and schema.is_mutable
 
 
 def _require_plain(given: Any, where: str, may_be_text: bool) -> None:

@@ -117,9 +117,7 @@ def _fitting(network: nn.Module, tensors: Mapping[str, Tensor]) -> str | None:
 
 def _odd(tensor: Tensor) -> bool:
     """Whether a tensor is no dense array of real values."""
-    return (
-        tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_complex()
-    )
+    return tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized or tensor.is_complex()
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

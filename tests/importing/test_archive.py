@@ -73,6 +73,16 @@ def test_a_program_is_what_was_exported(whole):
     torch.testing.assert_close(found.program(z), network(z), rtol=0, atol=0)
 
 
+def test_a_decomposed_program_is_the_same_network():
+    torch.manual_seed(0)
+    network, z, kept = strangers.Conv().eval(), torch.randn(3, 6, 1, 1), io.BytesIO()
+    sizes = ({0: torch.export.Dim.DYNAMIC},)
+    program = torch.export.export(network, (torch.zeros(2, 6, 1, 1),), dynamic_shapes=sizes)
+    torch.export.save(program.run_decompositions(), kept)
+    assert b"_native_batch_norm_legit_no_training" in kept.getvalue()
+    torch.testing.assert_close(read_archive(kept.getvalue(), "g.pt2").program(z), network(z))
+
+
 def test_a_users_file_becomes_a_generator(tmp_path, whole):
     (tmp_path / "conv.pt2").write_bytes(whole)
     source = open_source(str(tmp_path / "conv.pt2"))

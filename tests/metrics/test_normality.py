@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from preimage.errors import PreimageError
-from preimage.metrics.normality import convolution_weights, normality
+from preimage.metrics.normality import layer_weights, normality
 
 DRAWS = 20_000
 
@@ -65,7 +65,7 @@ def test_numbers_without_a_distribution_are_refused(numbers):
 
 
 def test_the_weights_of_a_generator_are_its_convolutions_in_order(tiny_generator):
-    weights = convolution_weights(tiny_generator)
+    weights = layer_weights(tiny_generator)
     assert list(weights) == ["layer1", "layer2", "layer3"]
     assert [each.shape[0] for each in weights.values()] == [4, 8, 4]
     first = next(module for module in tiny_generator.modules() if isinstance(module, nn.ConvTranspose2d))

@@ -17,6 +17,7 @@ from pydantic_core import from_json
 from torch import Tensor
 
 from preimage.errors import GeneratorError
+from preimage.importing.checked_forms import CHECKED_FORMS
 from preimage.models.operators import UnknownOperator, operator_of
 from preimage.models.program import Call, Graph, Program, TensorInfo
 from preimage.models.weights import MISFIT
@@ -159,7 +160,12 @@ def _exported(
             name: TensorInfo(shape=tuple(each.shape), dtype=str(each.dtype).removeprefix("torch."))
             for name, each in tensors.items()
         },
-        calls=[_call(node) for node in graph["nodes"] if not node["target"].startswith(ASSERTIONS)],
+        calls=[
+            call
+            for node in graph["nodes"]
+            if not node["target"].startswith(ASSERTIONS)
+            for call in _calls(node)
+        ],
         output=_name_of(results[output][1]["arg"]),
     )
     program = Program(whole)
@@ -169,21 +175,22 @@ def _exported(
     return Exported(program.eval(), shape, len(results), model.get("torch_version", "unknown"))
 
 
-def _call(node: Mapping[str, Any]) -> Call:
+def _calls(node: Mapping[str, Any]) -> list[Call]:
     target = node["target"].removeprefix("torch.ops.")
     if target.startswith("_operator."):
         target = target.removeprefix("_")
-    operator_of(target)
+    form = CHECKED_FORMS.get(target)
+    if not form:
+        operator_of(target)
     given = {each["name"] or f"argument_{i}": each["arg"] for i, each in enumerate(node["inputs"])}
     if target.startswith("aten.batch_norm") and any(given[name].get("as_bool") for name in ("training",)):
         raise NotReadable("normalises by each batch's own statistics: call .eval() before you export it")
     arguments = {name: _argument(each, f"{name} of {target}") for name, each in given.items()}
     results = [name for each in node["outputs"] for name in _names_of(each)]
-    return Call(
-        operator=target,
-        arguments={name: each for name, each in arguments.items() if name not in ("layout", "pin_memory")},
-        results=results,
-    )
+    if form:
+        return form(arguments, results)
+    kept = {name: each for name, each in arguments.items() if name not in ("layout", "pin_memory")}
+    return [Call(operator=target, arguments=kept, results=results)]
 
 
 def _argument(given: Mapping[str, Any], where: str) -> Any:

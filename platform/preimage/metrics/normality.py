@@ -54,11 +54,10 @@ def normality(numbers: Tensor) -> Normality:
     return Normality(len(values), mean.item(), std.item(), ks.item(), kurtosis.item())
 
 
-def convolution_weights(network: nn.Module) -> dict[str, Tensor]:
-    """The filters of every convolution, transposed or not, from the input onwards: layer1, layer2, ..."""
-    filters = [
-        module.weight.detach()
-        for module in network.modules()
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-    ]
-    return {f"layer{i}": each for i, each in enumerate(filters, 1)}
+def layer_weights(network: nn.Module) -> dict[str, Tensor]:
+    """The weights of every layer, such as a convolution's filters, from the input onwards: layer1, layer2, ...
+
+    Biases and the scales of normalisation layers, which are vectors, are left out.
+    """
+    weights = [each.detach() for each in network.parameters() if each.dim() > 1]
+    return {f"layer{i}": each for i, each in enumerate(weights, 1)}

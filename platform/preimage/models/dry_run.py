@@ -13,7 +13,7 @@ from preimage.models.program import Graph, Program
 from preimage.models.weights import MISFIT
 
 MOST_VALUES = 1 << 31
-"""Of one tensor, for two codes: 8 GiB in float32. The largest of a decoder of 1024 x 1024 pixels has a quarter."""
+"""Of one tensor, for two codes: 8 GiB in float32. A decoder of 1024 x 1024 pixels needs a quarter of it."""
 
 
 def dry_run(graph: Graph, inputs: Sequence[Tensor]) -> Tensor:

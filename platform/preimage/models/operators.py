@@ -11,7 +11,7 @@ LAYERS = """
     linear addmm mm bmm matmul baddbmm dot mv outer einsum embedding bilinear
     convolution conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
     batch_norm instance_norm group_norm layer_norm rms_norm native_group_norm native_layer_norm
-    _native_batch_norm_legit_no_training dropout feature_dropout alpha_dropout _weight_norm
+    norm_except_dim dropout feature_dropout alpha_dropout
     avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d _adaptive_avg_pool2d
     max_pool1d max_pool2d max_pool2d_with_indices adaptive_max_pool2d scaled_dot_product_attention
     upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
@@ -25,21 +25,21 @@ ACTIVATIONS = """
     softshrink hardshrink
 """
 ARITHMETIC = """
-    add sub rsub mul div true_divide floor_divide remainder fmod neg abs sign square sqrt rsqrt reciprocal pow
-    exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh asinh acosh atanh sinc
-    hypot logit deg2rad erf erfc floor ceil round trunc frac clamp clamp_min clamp_max clip maximum minimum lerp addcmul addcdiv special_expit special_erf xlogy
-    logaddexp logsumexp sum mean prod amax amin max min var std var_mean norm linalg_norm linalg_vector_norm
-    cumsum cumprod argmax argmin any all nan_to_num median sort topk cosine_similarity cdist tensordot vdot
-    linalg_vecdot
+    add sub rsub mul div true_divide floor_divide remainder fmod neg abs sign square sqrt rsqrt reciprocal
+    pow exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh asinh acosh atanh
+    sinc hypot logit deg2rad erf erfc floor ceil round trunc frac clamp clamp_min clamp_max clip maximum
+    minimum lerp addcmul addcdiv special_expit special_erf xlogy logaddexp logsumexp sum mean prod amax
+    amin max min var std var_mean norm linalg_norm linalg_vector_norm cumsum cumprod argmax argmin any all
+    nan_to_num median sort topk cosine_similarity cdist tensordot vdot linalg_vecdot
 """
 SHAPES = """
-    view _unsafe_view reshape view_as reshape_as expand expand_as flatten unflatten squeeze unsqueeze permute
-    transpose t movedim swapaxes select slice narrow split split_with_sizes chunk unbind tensor_split cat
-    concat stack hstack vstack dstack column_stack repeat repeat_interleave tile flip roll pad constant_pad_nd reflection_pad1d
-    reflection_pad2d replication_pad1d replication_pad2d index index_select gather where masked_fill
-    broadcast_to contiguous clone alias detach lift_fresh lift_fresh_copy numpy_T mT mH rot90 tril triu
-    diagonal meshgrid sym_size sym_stride sym_numel one_hot im2col col2im scatter unfold index_add index_put
-    copy fill zero
+    view _unsafe_view reshape view_as reshape_as expand expand_as flatten unflatten squeeze unsqueeze
+    permute transpose t movedim swapaxes select slice narrow split split_with_sizes chunk unbind
+    tensor_split cat concat stack hstack vstack dstack column_stack repeat repeat_interleave tile flip
+    roll pad constant_pad_nd reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d index
+    index_select gather where masked_fill broadcast_to contiguous clone alias detach lift_fresh
+    lift_fresh_copy numpy_T mT mH rot90 tril triu diagonal meshgrid sym_size sym_stride sym_numel one_hot
+    im2col col2im scatter unfold index_add index_put copy fill zero
 """
 VALUES = """
     to _to_copy type_as arange zeros zeros_like ones ones_like full full_like new_zeros new_ones

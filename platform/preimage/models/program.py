@@ -18,7 +18,10 @@ from preimage.models.operators import TEXTS, UnknownOperator, operator_of
 from preimage.models.weights import MISFIT
 
 PROGRAM = "program.json"
-DTYPES = ["uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool", "bfloat16"]
+DTYPES = (
+    *("uint8", "int8", "int16", "int32", "int64", "bool"),
+    *("float16", "bfloat16", "float32", "float64"),
+)
 """Types of tensors, by PyTorch's names."""
 CODED = {"ScalarType": "dtype", "MemoryFormat": "memory_format", "Device": "device"} | dict.fromkeys(
     ("Layout", "Generator"), "default"
@@ -154,7 +157,9 @@ def _step(call: Call) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
         raise UnknownOperator(f"{call.operator} takes no {', '.join(sorted(unknown))}")
     if function is torch.ops.aten.view.default:  # which refuses the layout of quicker convolutions
         function = torch.ops.aten.reshape.default
-    arguments = dict.fromkeys(known.keys() & {"device"}, {"device": "codes"}) | call.arguments
+    arguments = dict(call.arguments)
+    if "device" in known and arguments.get("device") is None:  # PyTorch's own default is the CPU
+        arguments["device"] = {"device": "codes"}
     for name, each in arguments.items():
         kind = CODED.get(str(known[name].real_type).removeprefix("Optional[").removesuffix("]"))
         if kind and each is not None and not (isinstance(each, dict) and kind in each):
@@ -189,7 +194,7 @@ def _require_plain(given: Any, where: str, may_be_text: bool) -> None:
             known = known and given == {"device": "codes"}
         if not known:
             raise ValueError(f"the argument {where} is {given!r}")
-    elif isinstance(given, str) and not may_be_text:
+    elif isinstance(given, str) and (given == "trunc" or not may_be_text):  # -2**63 / -1 ends the process
         raise UnknownOperator(f"the argument {where} is text, {given[:40]!r}")
 
 

@@ -19,7 +19,7 @@ from preimage.jobs.recover_partial.figures import Completion, completions_png, t
 from preimage.jobs.recover_partial.report import FAMILIES, MeasurementResult, RecoverPartialReport
 from preimage.jobs.references import GeneratorRef
 from preimage.jobs.sampling import draw_codes, make_images, open_generator
-from preimage.metrics.normality import convolution_weights, normality
+from preimage.metrics.normality import layer_weights, normality
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import load_generator, read_card
 from preimage.storage.folder import Folder
@@ -97,7 +97,7 @@ class RecoverPartialJob(Job):
         trials = {_slug(each): each for each in self.measurements(model.shape)}
         work = PartialRecovery(folder, self.inversion, self.images, self.seed)
         found = context.run_trials(trials, work, "recovering codes")
-        weights = convolution_weights(load_generator(folder)[0])
+        weights = layer_weights(load_generator(folder)[0])
         report = self._report(found, weights, model.shape)
         shown = {name_of(each): work.completion(each, found[_slug(each)]["z"][:SHOWN]) for each in self.masks}
         figures = {

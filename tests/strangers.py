@@ -8,7 +8,7 @@ def mlp(width: int = 8) -> nn.Sequential:
     """Codes (n, 4) to flat images (n, 36) in [0, 1]."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, width), nn.ReLU(), nn.Linear(width, 36), nn.Sigmoid())
-    net[2].weight.data *= 6
+    net.get_parameter("2.weight").data *= 6
     return net
 
 
@@ -102,6 +102,8 @@ class Branching(nn.Module):
 
 class Forgetful(Branching):
     """The same, with a buffer that its state dict leaves out."""
+
+    gain: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,5 +1,7 @@
 """Import networks as strangers write them."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -22,7 +24,7 @@ from preimage.storage.folder import Folder
 FLAT = {"latent_dim": 4, "image_range": (0, 1), "image_shape": (1, 6, 6)}
 
 
-def seeded(network: type[nn.Module], *settings) -> nn.Module:
+def seeded(network: type[nn.Module], *settings) -> Any:
     torch.manual_seed(0)
     return network(*settings).eval()
 
@@ -220,7 +222,7 @@ def test_a_network_that_cannot_serve_is_refused_in_one_sentence(tmp_path, networ
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     net = strangers.mlp()
-    net[2].bias.data[0] = torch.nan
+    nn.init.constant_(net.get_parameter("2.bias"), torch.nan)
     with pytest.raises(GeneratorError, match="not finite for 64 of 64 codes"):
         save_generator(net, tmp_path / "g", **FLAT)
 

@@ -32,7 +32,7 @@ class Twice(torch.autograd.Function):
         return 2 * x
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         return 2 * grad
 
 
@@ -45,7 +45,7 @@ class Once(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad):
+    def backward(ctx, grad):  # pyright: ignore[reportIncompatibleMethodOverride]
         return 2 * grad
 
 
@@ -322,7 +322,7 @@ class Between(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.ConvTranspose2d(3, 1, 4), nn.BatchNorm2d(1))
-        self.layers[1].running_var.fill_(0.3)
+        self.layers.get_buffer("1.running_var").fill_(0.3)
 
     def forward(self, codes: Tensor) -> Tensor:
         made = self.layers[0](codes.view(-1, 3, 1, 1))

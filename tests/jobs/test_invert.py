@@ -40,7 +40,9 @@ def inverted(results, codes):
 def test_directions_in_which_codes_are_not_determined_are_counted_and_said(tmp_path, codes, caplog):
     _, outcome, store = inverted(tmp_path, codes)
     found = {name.removeprefix("codes."): value for name, value in outcome.metrics.items()}
-    weight = load_generator(tmp_path / "generator")[0].components.detach().double().flatten(1)
+    weight = (
+        load_generator(tmp_path / "generator")[0].get_parameter("components").detach().double().flatten(1)
+    )
     values = torch.linalg.eigvalsh(weight @ weight.T / weight.shape[1])
     for suffix in ("", "_prior"):
         assert found[f"local_rank{suffix}"] == found[f"local_rank_lowest{suffix}"] == 3

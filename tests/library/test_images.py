@@ -192,7 +192,7 @@ def test_no_code_is_no_average_and_no_pag(diverged):
 def test_the_rank_is_how_many_directions_determine_an_image():
     """Two components of three reach the image."""
     generator = nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, (1, 4, 4)))
-    generator[0].weight.data[:, 2] = 0
+    generator.get_parameter("0.weight").data[:, 2] = 0
     with torch.no_grad():
         images = generator(torch.randn(6, 3))
     rank = preimage.invert(generator, images, "normal").rank(4)

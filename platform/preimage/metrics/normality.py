@@ -55,7 +55,7 @@ def normality(numbers: Tensor) -> Normality:
 
 
 def layer_weights(network: nn.Module) -> dict[str, Tensor]:
-    """The weights of every layer, such as a convolution's filters, from the input onwards: layer1, layer2, ...
+    """The weights of every layer, such as a convolution's filters, from the input on: layer1, layer2, ...
 
     Biases and the scales of normalisation layers, which are vectors, are left out.
     """

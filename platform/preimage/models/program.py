@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from preimage.config import Config
 from preimage.errors import ProgramError
 from preimage.models.operators import TEXTS, UnknownOperator, operator_of
-from preimage.models.weights import MISFIT
 
 PROGRAM = "program.json"
 DTYPES = (
@@ -86,10 +85,12 @@ class Program(nn.Module):
         Raises ProgramError.
         """
         own: dict[str, Any] = {**self._parameters, **self._buffers}
-        versions = [each._version for each in own.values()] if self._in_place else []
-        given = [each.clone() for each in inputs] if self._in_place else inputs
-        made = self._run(own | dict(zip(self.graph.inputs, given, strict=True)), inputs[0])
-        if self._in_place and versions != [each._version for each in own.values()]:
+        if not self._in_place:
+            return self._run(own | dict(zip(self.graph.inputs, inputs, strict=True)), inputs[0])
+        before = _versions(own)
+        copies = [each.clone() for each in inputs]
+        made = self._run(own | dict(zip(self.graph.inputs, copies, strict=True)), inputs[0])
+        if before != _versions(own):
             raise ProgramError("the network changes its own weights when it runs")
         return made
 
@@ -106,7 +107,7 @@ class Program(nn.Module):
                 values.update(zip(call.results, results, strict=True))
             except torch.OutOfMemoryError:
                 raise
-            except MISFIT as error:
+            except Exception as error:  # torch raises many kinds, and asserts where it looks at shapes alone
                 reason = str(error).strip().partition("\n")[0][:200]
                 raise ProgramError(f"{reason} ({call.operator} of an imported network)") from error
             for name in used:  # frees activations that nothing needs any more
@@ -169,6 +170,11 @@ def _step(call: Call) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
         positional.pop()
     named = {name: each for name, each in arguments.items() if known[name].kwarg_only}
     return function, [arguments.get(each.name, each.default_value) for each in positional], named
+
+
+def _versions(tensors: Mapping[str, Tensor]) -> list[int]:
+    """How often each tensor was changed in place, also by way of its views."""
+    return [each._version for each in tensors.values() if not each.is_inference()]
 
 
 def _changes_its_arguments(function: Callable[..., Any]) -> bool:

@@ -198,8 +198,18 @@ def test_a_buffer_that_the_weights_lack_is_named(tmp_path):
         (strangers.Conv, {"latent_dim": 6}, r"did not take codes \(2, 6\).*try --code-shape 6,1,1"),
         (strangers.Conv, {}, "how many components"),
         (strangers.mlp, {"latent_dim": 4}, "try --image-shape 1,6,6"),
-        (strangers.mlp, FLAT | {"image_range": (-1, 1)}, r"from 0\.\d+ to .* give --range 0\.\.1"),
-        (strangers.mlp, FLAT | {"image_range": (0, 255)}, "a small part of its range"),
+        (
+            strangers.mlp,
+            FLAT | {"image_range": (-1, 1)},
+            r"from 0\.\d+ to .* fit the range -1..1: give --range 0..1",
+        ),
+        (strangers.mlp, FLAT | {"image_range": (0, 255)}, r"give --range 0\.\.1, or add --no-check-range"),
+        (
+            strangers.Conditional,
+            {"latent_dim": 3, "output": 0, "labels": "y", "classes": 9},
+            "with labels 0 to 8",
+        ),
+        (lambda: strangers.mlp, FLAT, "takes a torch.nn.Module, but got a function"),
         (strangers.mlp, FLAT | {"image_shape": (1, 5, 6)}, "36 values each"),
         (strangers.Conditional, {"latent_dim": 3, "fixed": {"y": 3}}, "returns a tuple .0, 1.*--take"),
         (strangers.Conditional, {"latent_dim": 3}, "missing 1 required positional argument"),
@@ -250,6 +260,36 @@ def test_a_generator_of_ours_can_be_saved_from_python(tmp_path):
     generator, z = load_generator(tmp_path / "g")[0], codes(3, 4)
     save_generator(generator, tmp_path / "copy")
     torch.testing.assert_close(images_of(tmp_path / "copy", z), images_of(tmp_path / "g", z))
+
+
+@pytest.mark.parametrize(
+    ("seen", "declared", "advice"),
+    [
+        ((-0.04, 1.01), (-1, 1), "give --range 0..1"),
+        ((0.0, 0.6), (-1, 1), "give --range 0..1"),
+        ((-0.04, 1.01), (0, 1), None),
+        ((-1.0, 0.2), (-1, 1), None),
+        ((-0.3, 0.3), (-1, 1), None),
+        ((-1.0, 1.0), (0, 1), "give --range -1..1"),
+        ((-2.0, 2.1), (-1, 1), "give the range of its training images"),
+        ((0.0, 255.0), (0, 1), "give --range 0..255"),
+        ((0.0, 1.0), (0, 255), "give --range 0..1"),
+    ],
+)
+def test_values_that_do_not_fit_the_range_are_refused(tmp_path, seen, declared, advice):
+    class Between(nn.Module):
+        def forward(self, codes):
+            share = torch.sigmoid(40 * codes.repeat(1, 4)).view(-1, 1, 4, 4)
+            return seen[0] + (seen[1] - seen[0]) * share
+
+    options = {"latent_dim": 4, "image_range": declared}
+    if advice is None:
+        save_generator(Between(), tmp_path / "g", **options)
+    else:
+        with pytest.raises(GeneratorError, match=advice):
+            save_generator(Between(), tmp_path / "g", **options)
+        probe = save_generator(Between(), tmp_path / "g", check_range=False, **options).probe
+        assert (probe.lowest, probe.highest) == pytest.approx(seen, abs=0.01)
 
 
 @pytest.mark.parametrize(

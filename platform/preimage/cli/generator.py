@@ -66,6 +66,12 @@ def import_(
             rich_help_panel=CODES,
         ),
     ] = None,
+    mapping_dim: Annotated[
+        int | None,
+        typer.Option(
+            help="Components that --prior-through takes, if it is another number.", rich_help_panel=CODES
+        ),
+    ] = None,
     space: Annotated[
         str, typer.Option(help="The latent space's name, if the network has several.", rich_help_panel=CODES)
     ] = "z",
@@ -73,6 +79,10 @@ def import_(
         str,
         typer.Option("--range", help="Its values of black and white, such as 0..1.", rich_help_panel=IMAGES),
     ] = "-1..1",
+    check_range: Annotated[
+        bool,
+        typer.Option(help="Refuse a network whose values do not fit --range.", rich_help_panel=IMAGES),
+    ] = True,
     image_shape: Annotated[
         str | None,
         typer.Option(
@@ -135,9 +145,11 @@ def import_(
             "code_shape": _numbers(code_shape, "--code-shape"),
             "prior": prior,
             "prior_through": prior_through,
+            "mapping_dim": mapping_dim,
             "space": space,
             "call": call,
             "image_range": _range(image_range),
+            "check_range": check_range,
             "image_shape": _numbers(image_shape, "--image-shape"),
             "fixed": _values(fixed, "--fixed"),
             "labels": labels,
@@ -166,14 +178,20 @@ def show(
     """
     from rich.table import Table
 
+    from preimage.models.generator_folder import load_generator
     from preimage.pipelines.inputs import find_product
     from preimage.tracking.mirror import flatten
 
     found = find_product(generator, "generator", root_folder(results) / "runs")
+    code = getattr(found.card.generator, "code", None)
+    if not code:
+        load_generator(found.folder)  # raises if it is incomplete or altered
     table = Table("fact", "value", box=None, pad_edge=False)
     for name, value in flatten(found.card.model_dump(mode="json", exclude_none=True)).items():
         table.add_row(escape(name), escape(str(value)))
     Console().print(table)
+    if code:
+        print(f"commands that take it need --code {code.target.partition(':')[0]}")
 
 
 def _checked(values: dict[str, Any]) -> "ImportSettings":

@@ -55,6 +55,8 @@ class Exported:
     """The shape of one code when it was exported."""
     outputs: int
     torch_version: str
+    batch: int | None = None
+    """The number of codes that it was exported for; None: any."""
 
 
 def read_archive(data: bytes, name: str, output: int = 0) -> Exported:
@@ -170,9 +172,10 @@ def _exported(
     )
     program = Program(whole)
     program.load_state_dict(tensors)
-    sizes = graph["tensor_values"][inputs[0]]["sizes"][1:]
+    batch, *sizes = graph["tensor_values"][inputs[0]]["sizes"]
     shape = tuple(each.get("as_int", 0) for each in sizes)
-    return Exported(program.eval(), shape, len(results), model.get("torch_version", "unknown"))
+    made_by = model.get("torch_version", "unknown")
+    return Exported(program.eval(), shape, len(results), made_by, batch.get("as_int"))
 
 
 def _calls(node: Mapping[str, Any]) -> list[Call]:

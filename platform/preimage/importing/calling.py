@@ -94,13 +94,17 @@ def _called(network: nn.Module, settings: ImportSettings, shape: tuple[int, ...]
             advice = f"try --code-shape {','.join(map(str, other))}"
             break
         else:
-            advice = "give the shape of one code with --code-shape, and further inputs with --fixed"
+            advice = (
+                "give the shape of one code with --code-shape, and further inputs with --fixed or --labels"
+            )
         raise GeneratorError(
             f"the generator did not take codes {(2, *shape)}: {first_line(error)}; {advice}"
         ) from error
 
 
 def _advice(made: Tensor, settings: ImportSettings) -> str:
+    if made.dim() == 4 and made.shape[1] not in (1, 3, 4):
+        return f"images have 1, 3 or 4 channels, not {made.shape[1]}"
     values = made[0].numel() if len(made) == 2 else 0
     if settings.image_shape:
         return f"they have {values:,} values each, --image-shape {settings.image_shape} has others"

@@ -36,6 +36,10 @@ def export_program(network: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
     except GeneratorError as error:
         raise NotExportable(str(error)) from error
     except Exception as error:  # tracing runs the user's code, which may raise anything
+        if "Constraints violated" in str(error):
+            raise NotExportable(
+                "it fixes the number of codes in a batch, as len(codes) does: codes.shape[0] does not"
+            ) from error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
         raise NotExportable(f"{type(error).__name__}: {lines[0][:300]}") from error
 

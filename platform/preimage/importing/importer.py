@@ -52,9 +52,17 @@ def import_generator(source: Source, settings: ImportSettings, folder: Folder) -
         require_inputs(network, settings)
     prior = prior_of(settings, network, dim)
     called = network if isinstance(network, Program) else CodeNetwork(network, _code(source, settings))
-    config = _config(settings, shape, prior, image_shape(called, settings, shape or (dim,)))
-    generator = ImportedGenerator(config, called.eval()).requires_grad_(False)
-    seen = probe(generator, prior, config.image_range, config.classes)
+    try:
+        config = _config(settings, shape, prior, image_shape(called, settings, shape or (dim,)))
+        generator = ImportedGenerator(config, called.eval()).requires_grad_(False)
+        seen = probe(generator, prior, config.image_range, config.classes, settings.check_range)
+    except GeneratorError as error:
+        if source.batch is None:
+            raise
+        raise GeneratorError(
+            f"{error}. It was exported for batches of {source.batch}: if that is why, export it with "
+            "dynamic_shapes=({0: torch.export.Dim.DYNAMIC},)"
+        ) from error
     generator, why = as_program(generator, source)
     card = write(generator, source, prior, folder)
     return Imported(folder, card, seen, (*source.notes, *notes, *seen.notes, *why))

@@ -37,7 +37,7 @@ def prior_of(settings: ImportSettings, network: nn.Module, dim: int) -> Prior:
 def _mapped(settings: ImportSettings, network: nn.Module, dim: int) -> Gaussian:
     """A Gaussian fitted to codes of the fixed prior after a mapping network."""
     mapping = attribute(network, settings.prior_through or "")
-    width = stated_dim(network) or dim
+    width = settings.mapping_dim or stated_dim(network) or dim
     moments = Moments.empty(dim)
     random = Stream.MAPPED_PRIOR.generator(0)
     for _ in range(MAPPED // AT_ONCE):
@@ -47,7 +47,7 @@ def _mapped(settings: ImportSettings, network: nn.Module, dim: int) -> Gaussian:
         except Exception as error:
             raise GeneratorError(
                 f"{settings.prior_through} did not take codes ({AT_ONCE}, {width}) to ({AT_ONCE}, {dim}): "
-                f"{first_line(error)}"
+                f"{first_line(error)}. How many components it takes is said with --mapping-dim"
             ) from error
     return Gaussian.fit(moments)
 

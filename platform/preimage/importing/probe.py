@@ -13,8 +13,11 @@ from preimage.random_streams import Stream
 
 CODES = 64
 """Codes drawn from the prior to see the range of the images."""
-SLACK = 0.25
-"""How far images may leave their range, relative to its width: decoders overshoot a little."""
+SLACK, UNDER, FEW = 0.25, 0.1, 0.02
+"""How far images may leave their range, how far values that fill one leave it, and how little of it is too
+little, relative to its width: decoders overshoot a little."""
+RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))
+"""The usual ranges of images, narrowest first."""
 SAME = 1e-4
 """The largest difference of an image in another batch, relative to the range's width."""
 
@@ -29,42 +32,58 @@ class Probe:
     notes: tuple[str, ...]
 
 
-def probe(generator: nn.Module, prior: Prior, image_range: tuple[float, float], classes: int) -> Probe:
+def probe(
+    generator: nn.Module,
+    prior: Prior,
+    image_range: tuple[float, float],
+    classes: int,
+    check_range: bool = True,
+) -> Probe:
     """Try a generator (codes (n, d), and labels (n,) if it has classes, to images (n, C, H, W) in [-1, 1]).
 
-    image_range: the range that its network is said to have. Raises GeneratorError, one sentence, if it cannot
-    be inverted: images that are not finite, constant, random, of another range or dependent on their batch,
-    or no gradient to the code.
+    image_range: the range that its network is said to have. check_range: whether to refuse another.
+    Raises GeneratorError, one sentence, if it cannot be inverted: images that are not finite, constant,
+    random, of another range or dependent on their batch, or no gradient to the code.
     """
     codes = prior.sample(CODES, Stream.IMPORT.generator(0))
     labels = spread_labels(CODES, classes, codes.device)
     before = {name: each.clone() for name, each in generator.state_dict().items()}
-    with torch.no_grad():
-        images, again = (generate(generator, codes, labels) for _ in range(2))
-        alone = torch.cat(
-            [
-                generate(generator, codes[rows], labels if labels is None else labels[rows])
-                for rows in (slice(1), slice(1, 4))
-            ]
-        )
+    try:
+        images, again, alone = _made(generator, codes, labels)
+    except GeneratorError:
+        raise
+    except Exception as error:  # the network is a stranger's
+        labelled = f" with labels 0 to {classes - 1}" if classes else ""
+        what = f"codes ({CODES}, {prior.latent_dim}){labelled}"
+        raise GeneratorError(
+            f"the generator fails for {what}, or for one code alone: {first_line(error)}"
+        ) from error
     _require_images(images, generator)
     _require_deterministic(images, again, alone)
     _require_unchanged(before, generator)
     low, high = image_range
     own = (images + 1) / 2 * (high - low) + low
     lowest, highest = own.min().item(), own.max().item()
-    _require_range((lowest, highest), image_range)
+    if check_range:
+        _require_range((lowest, highest), image_range)
     _require_gradient(generator, codes[:4], labels if labels is None else labels[:4])
     notes = []
     if lowest < low or highest > high:
-        notes.append(
-            f"its values leave the range {text_of(image_range)} a little: {lowest:.3g} to {highest:.3g}"
-        )
+        notes.append(f"its values leave the range {text_of(image_range)}: {lowest:.3g} to {highest:.3g}")
     try:
         Jacobian.of(generator, codes[:1])
     except NoJacobianError as error:
         notes.append(f"{error}: it is inverted without whitening")
     return Probe(lowest, highest, tuple(notes))
+
+
+@torch.no_grad()
+def _made(generator: nn.Module, codes: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Images of all codes, the same again, and those of the first four in batches of one and three."""
+    images, again = (generate(generator, codes, labels) for _ in range(2))
+    parts = (slice(1), slice(1, 4))
+    few = [generate(generator, codes[rows], None if labels is None else labels[rows]) for rows in parts]
+    return images, again, torch.cat(few)
 
 
 def example_codes(count: int, latent_dim: int) -> Tensor:
@@ -121,26 +140,25 @@ def _require_unchanged(before: dict[str, Tensor], generator: nn.Module) -> None:
 def _require_range(seen: tuple[float, float], image_range: tuple[float, float]) -> None:
     (lowest, highest), (low, high) = seen, image_range
     width = high - low
-    said = f"the generator's values go from {lowest:.3g} to {highest:.3g}"
-    if (low, high) == (-1, 1) and lowest >= 0 and 0.5 < highest <= 1 + SLACK:
-        raise GeneratorError(f"{said}, but its range is said to be {text_of(image_range)}: give --range 0..1")
-    if lowest < low - SLACK * width or highest > high + SLACK * width:
-        known = [each for each in ((-1.0, 1.0), (0.0, 1.0), (0.0, 255.0)) if _within(seen, each)]
-        advice = (
-            text_of(known[0])
-            if known
-            else f"{lowest:.3g}..{highest:.3g}, or the range of its training images"
-        )
-        raise GeneratorError(f"{said}, outside its range {text_of(image_range)}: give --range {advice}")
-    if highest - lowest < 0.02 * width:
-        raise GeneratorError(
-            f"{said}, a small part of its range {text_of(image_range)}: give --range with its own"
-        )
+    looks = next((each for each in RANGES if _fills(seen, each)), None)
+    outside = lowest < low - SLACK * width or highest > high + SLACK * width
+    if _fills(seen, image_range) or not (outside or looks or highest - lowest < FEW * width):
+        return
+    advice = (
+        f"give --range {text_of(looks)}" if looks else "give the range of its training images with --range"
+    )
+    raise GeneratorError(
+        f"the generator's values go from {lowest:.3g} to {highest:.3g}, which does not fit the range "
+        f"{text_of(image_range)}: {advice}, or add --no-check-range if it is right all the same"
+    )
 
 
-def _within(seen: tuple[float, float], known: tuple[float, float]) -> bool:
-    slack = SLACK * (known[1] - known[0])
-    return known[0] - slack <= seen[0] and seen[1] <= known[1] + slack and seen[1] > known[1] / 2
+def _fills(seen: tuple[float, float], known: tuple[float, float]) -> bool:
+    """Whether values are within a range, but for a little, and reach its lowest quarter and its upper half."""
+    (lowest, highest), (low, high) = seen, known
+    width = high - low
+    within = low - UNDER * width <= lowest and highest <= high + UNDER * width
+    return within and lowest < low + width / 4 and highest > low + width / 2
 
 
 def _require_gradient(generator: nn.Module, codes: Tensor, labels: Tensor | None) -> None:

@@ -5,6 +5,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from torch import nn
 
 from preimage.errors import GeneratorError
@@ -33,10 +34,13 @@ def save_generator(
     if unknown := sorted(options.keys() - ImportSettings.model_fields.keys()):
         known = ", ".join(ImportSettings.model_fields)
         raise GeneratorError(f"save_generator has no option {', '.join(unknown)}; it has {known}")
+    if not isinstance(network, nn.Module):
+        raise GeneratorError(f"save_generator takes a torch.nn.Module, but got a {type(network).__name__}")
     try:
         said = ImportSettings(**options)
-    except ValueError as error:
-        raise GeneratorError(str(error)) from error
+    except ValidationError as error:
+        wrong = (": ".join([*map(str, each["loc"]), each["msg"]]) for each in error.errors())
+        raise GeneratorError("; ".join(wrong)) from error
     named = CodeConfig(target=code, settings=dict(settings or {})) if code else None
     try:
         own = deepcopy(network)  # it is put into float32 and eval mode

@@ -20,12 +20,17 @@ class ImportSettings(Config):
     prior_through: str | None = None
     """A method or part of the network, such as `mapping`: the prior is a Gaussian fitted to what it makes of
     codes drawn from `prior`."""
+    mapping_dim: PositiveInt | None = None
+    """Components of a code that `prior_through` takes; by default what the network says of itself, else as
+    many as it makes."""
     space: str = "z"
     """The name of the latent space of the codes, for a network that has several."""
     call: str | None = None
     """The method or part that maps codes to images, such as `synthesis`; by default the network itself."""
     image_range: tuple[float, float] = (-1.0, 1.0)
     """The values of black and white in the network's images."""
+    check_range: bool = True
+    """Whether to refuse a network whose values do not fill `image_range`, or leave it."""
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
     """(C, H, W), for a network whose images have another shape, such as (n, 784)."""
     fixed: dict[str, Any] = Field(default_factory=dict)

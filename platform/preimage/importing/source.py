@@ -25,5 +25,7 @@ class Source:
     """The shape of a code, if the source says it."""
     ask: str = ""
     """What to say if the shape of a code is neither in the source nor in the settings."""
+    batch: int | None = None
+    """The number of codes that a program was exported for; None: any."""
     notes: tuple[str, ...] = ()
     """What was chosen or left out when it was read."""

@@ -32,6 +32,12 @@ def open_source(
         if weights or settings:
             raise GeneratorError(f"{what} has its own weights and settings: leave --weights and --set out")
         return _folder(path) if path.is_dir() else _program(path, output or 0)
+    if path.is_file():
+        raise GeneratorError(
+            f"{what} is a file of weights, or of another program: give weights with --weights beside the class "
+            "that they belong to; a program that torch.export.save wrote has the suffix .pt2, and TorchScript is "
+            "not read"
+        )
     if what.startswith("hf://") or "/" in what:
         raise GeneratorError(
             f"there is no {what} on this machine: download it first (huggingface-cli download), and give its "
@@ -60,7 +66,7 @@ def _program(path: Path, output: int) -> Source:
     found = read_archive(data, str(path), output)
     origin = {"file_sha256": digest(data), "exported_by": found.torch_version}
     shape = found.code_shape if all(found.code_shape) else None
-    return Source(found.program, path.name, origin=origin, code_shape=shape)
+    return Source(found.program, path.name, origin=origin, code_shape=shape, batch=found.batch)
 
 
 def _folder(path: Path) -> Source:

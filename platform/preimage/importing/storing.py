@@ -73,8 +73,12 @@ def write(generator: ImportedGenerator, source: Source, prior: Prior, folder: Fo
     with TemporaryDirectory() as place:
         card = write_generator(generator, place, history, fitted)
         code = generator.config.code
-        with naming([module_of(code.target)] if code else []):
-            again, _ = load_generator(place)
+        try:
+            with naming([module_of(code.target)] if code else []):
+                again, _ = load_generator(place)
+        except GeneratorError as error:
+            what = f"{code.target} builds another network than this one" if code else "what is stored fails"
+            raise GeneratorError(f"{what}: {error}".replace(f"{place}/", "")) from error
     given = _examples(generator.config, 3)
     with torch.no_grad():
         if not torch.allclose(again(*given), generator(*given), rtol=0, atol=SAME):

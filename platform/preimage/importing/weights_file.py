@@ -1,5 +1,6 @@
 """Read the weights that others saved, and fit them to a network. Nothing is unpickled."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,11 +29,13 @@ def read_weights(path: Path) -> StateDicts:
     if not path.is_file():
         raise GeneratorError(f"there is no file of weights {path}")
     try:
-        whole = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch warns of, the message below says
+            whole: Any = (
+                load_file(path)
+                if path.suffix == ".safetensors"
+                else torch.load(path, map_location="cpu", weights_only=True)
+            )
     except Exception as error:  # torch passes on what pickle, zipfile and others raise
         raise GeneratorError(_unreadable(path, error)) from error
     found = dict(_state_dicts(whole, ""))
@@ -174,4 +177,5 @@ def _reason(error: Exception) -> str:
     """What torch says of a file, without its advice to unpickle it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     named = [line for line in lines if "Unsupported" in line or "GLOBAL" in line]
-    return (named or lines or [type(error).__name__])[0][:200]
+    said = (named or lines or [type(error).__name__])[0]
+    return said.partition(" Please use")[0].partition(" was not an allowed")[0][:200]

@@ -103,7 +103,9 @@ class InvertedImages:
     def rank(self, n: int = 32) -> LocalRank:
         """Whether the codes are determined at all: the spectrum of J J^T at the first n codes, and at n draws
         of the prior. Raises NoJacobianError for a generator that cannot be differentiated so."""
-        sound, device = self._sound[:n], self.network.device
+        sound, device = self._sound[: max(n, 1)], self.network.device
+        if not len(sound):
+            raise InversionError("every search diverged: there are no codes to look at")
         labels = self._conditions(sound.labels)
         labels = labels if labels is None else labels.to(device)
         return local_rank(rank_eigenvalues(self.generator, self.prior, sound.z.to(device), labels, self.seed))
@@ -161,7 +163,10 @@ class InvertedImages:
         return self[self.loss.nan_to_num(torch.inf).argsort(descending=True, stable=True)[:n]]
 
     def save(self, folder: str | Path | Folder) -> Store:
-        """Write a latent store, which every job takes. Raises StoreError if the folder holds another one."""
+        """Write a latent store, for `pag`, `fit-prior` and every other job that works on codes alone.
+
+        Raises StoreError if the folder holds another one.
+        """
         writer = StoreWriter(folder, self._about(), parts=1, count=len(self))
         writer.write(0, self.codes)
         return writer.finish()
@@ -180,6 +185,8 @@ class InvertedImages:
     def __getitem__(self, rows: Rows) -> "InvertedImages":
         """Some of the images: a slice, a mask, or row numbers."""
         chosen = rows if isinstance(rows, slice) else torch.atleast_1d(torch.as_tensor(rows))
+        if not isinstance(chosen, slice) and not len(chosen):
+            chosen = slice(0, 0)
         starts = None if self.init_codes is None else self.init_codes[chosen]
         return replace(self, images=self.images[chosen], codes=self.codes[chosen], init_codes=starts)
 
@@ -230,7 +237,8 @@ class InvertedImages:
         solver: dict[str, Any] = self.config.model_dump(mode="json", exclude={"batch_size"}) | {
             "seed": self.seed
         }
-        solver |= self.objects
+        solver |= dict(self.objects)
+        solver["codes_sha256"] = _digest(self.ids, self.z, self.loss)  # what else decides them has no name
         if self.init_codes is not None:
             solver["init_codes"] = f"given, {_digest(self.init_codes)}"
         return About(

@@ -172,7 +172,10 @@ def _integers(given: Any, name: str, count: int) -> Tensor | None:
     """A column of integers (N,) int64. Raises InversionError for anything else."""
     if given is None:
         return None
-    column = given.detach().cpu() if isinstance(given, Tensor) else torch.from_numpy(np.asarray(given).copy())
+    numbers = given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+    if numbers.dtype.kind not in "iuf":
+        raise InversionError(f"{name} must be {count} integers, one for each image, but are not numbers")
+    column = torch.from_numpy(numbers.copy())
     if column.is_floating_point() or tuple(column.shape) != (count,):
         raise InversionError(
             f"{name} must be {count} integers, one for each image, but got {tuple(column.shape)} of "

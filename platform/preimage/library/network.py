@@ -17,9 +17,8 @@ from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.latents.schema import GeneratorInfo
 from preimage.library.opened import find_generator
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import GeneratorCard, load_generator, load_prior
-from preimage.models.weights import packed
-from preimage.storage.folder import Folder, digest
+from preimage.models.generator_folder import GeneratorCard, describe, load_generator, load_prior
+from preimage.storage.folder import Folder
 
 FAILED = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError)
 """What a module raises for codes that it does not take."""
@@ -49,9 +48,7 @@ class Network:
             return GeneratorInfo(fingerprint=self.card.fingerprint, path=self.folder.uri)
         config = getattr(self.module, "config", None)
         if isinstance(config, GeneratorConfig):  # then the same as in its folder
-            weights = digest(packed(self.module.state_dict()))
-            card = GeneratorCard(generator=config, weights_sha256=weights)  # pyright: ignore[reportArgumentType]
-            return GeneratorInfo(fingerprint=card.fingerprint)
+            return GeneratorInfo(fingerprint=describe(self.module, None, {})[0].fingerprint)
         return GeneratorInfo(fingerprint=_fingerprint(self.module))
 
 

@@ -45,7 +45,8 @@ class GeneratorCard(Config):
     def fingerprint(self) -> str:
         """Identifies what the generator computes: architecture and weights, not its history."""
         parts = [self.generator.model_dump(), self.weights_sha256]
-        parts += [self.program_sha256] if self.program_sha256 else []
+        if isinstance(self.generator, ImportedConfig):  # of one trained here, the run identifies the prior
+            parts += [self.program_sha256, self.prior_fingerprint]
         return digest(canonical_json(parts).encode())
 
 
@@ -68,22 +69,30 @@ def write_generator(
 
     generator: a module whose `config` is a GeneratorConfig. prior: the fitted prior, if its config says so.
     """
-    folder, weights = Folder.at(folder), packed(generator.state_dict())
+    folder = Folder.at(folder)
     fitted = save_prior(prior, folder / PRIOR, training) if prior else None
-    network = getattr(generator, "network", None)
-    program = network.graph.model_dump_json().encode() if isinstance(network, Program) else None
-    card = GeneratorCard(
-        generator=generator.config,  # pyright: ignore[reportArgumentType]
-        weights_sha256=digest(weights),
-        program_sha256=digest(program) if program else None,
-        prior_fingerprint=fitted.fingerprint if fitted else None,
-        training=training,
-    )
+    card, weights, program = describe(generator, fitted.fingerprint if fitted else None, training)
     folder.write(WEIGHTS, weights)
     if program:
         folder.write(PROGRAM, program)
     folder.write_json(CONFIG, card.model_dump(mode="json"))
     return card
+
+
+def describe(
+    generator: nn.Module, prior_fingerprint: str | None, training: dict[str, Any]
+) -> tuple[GeneratorCard, bytes, bytes | None]:
+    """A generator's card, and the content of its folder's files: weights, and a program if it is one."""
+    weights, network = packed(generator.state_dict()), getattr(generator, "network", None)
+    program = network.graph.model_dump_json().encode() if isinstance(network, Program) else None
+    card = GeneratorCard(
+        generator=generator.config,  # pyright: ignore[reportArgumentType]
+        weights_sha256=digest(weights),
+        program_sha256=digest(program) if program else None,
+        prior_fingerprint=prior_fingerprint,
+        training=training,
+    )
+    return card, weights, program
 
 
 def read_card(folder: Folder) -> GeneratorCard:

@@ -49,7 +49,7 @@ def _require_generators(job: Job, inputs: Inputs) -> None:
         if model.classes and not job.takes_labels:
             raise GeneratorError(
                 f"{source.folder.uri} takes a class label with every code, which {job.job} does not give: "
-                "import it once more with a fixed label, such as --fixed labels=7"
+                "import it once more with a fixed one, such as --fixed y=7"
             )
 
 

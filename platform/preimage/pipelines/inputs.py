@@ -35,6 +35,8 @@ def find_product(name: str, product: str, runs: Folder) -> Input:
     """
     row, run = PRODUCTS[product], find_run(name, runs)
     folder = run.product(product) if run else Folder.at(name)
+    if not run and product == "generator" and not row.is_whole(folder):
+        folder = runs.parent / "generators" / name  # where an import leaves it by default
     keeps = not run or row.is_result or product in _makes(run)
     if not keeps or not row.is_whole(folder):
         raise SpecError(_missing(name, product, run))

@@ -1,18 +1,14 @@
 """A generator that its owner's code builds: each command names that code, also for Ray's workers."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 import preimage
 import strangers
 from faulty import INVERT
 from preimage.errors import GeneratorError, PreimageError
-from preimage.latents.store import Store
 from shell import Shell
 
 HERE = Path(strangers.__file__).parent
@@ -67,17 +63,3 @@ def test_a_ray_that_was_started_before_the_code_was_named_is_refused(ray, spec, 
     ):
         preimage.run(spec | {"resources": {"backend": "ray"}}, code="strangers")
     assert not (tmp_path / "results").exists()
-
-
-@pytest.mark.ray
-def test_rays_workers_run_the_code_that_the_command_names(spec, tmp_path, monkeypatch, capsys):
-    file = tmp_path / "spec.yaml"
-    file.write_text(yaml.safe_dump(spec | {"resources": {"backend": "ray", "gpu": False}}))
-    said = Shell(monkeypatch, capsys)("run", file)
-    assert (said.code, REFUSED in said.err) == (2, True)
-    assert not (tmp_path / "results").exists(), "before anything starts"
-    command = [sys.executable, "-m", "preimage", "run", str(file), "--code", "strangers"]
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-    (store,) = (tmp_path / "results").glob("runs/*/store")
-    here = preimage.run(spec, results=str(tmp_path / "here"), code="strangers")
-    assert Store.open(str(store)).fingerprint == Store.open(here.products["store"]).fingerprint

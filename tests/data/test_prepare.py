@@ -231,29 +231,24 @@ def test_images_that_change_during_preparation_are_noticed(images, datasets, mak
 
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")
-def test_the_same_dataset_from_ray_with_any_number_of_workers(images, datasets, tmp_path, monkeypatch):
-    ray = pytest.importorskip("ray")
+def test_the_same_dataset_from_ray_with_any_number_of_workers(ray, images, datasets, tmp_path, monkeypatch):
     monkeypatch.setattr(preparation, "IN_PROCESS", 0)
     here = local(folder_config(images), datasets)
-    ray.init(address="local", num_cpus=2, include_dashboard=False, logging_level="error")
-    try:
-        for workers in (1, 2):
-            told = []
-            there = prepare(
-                folder_config(images),
-                Folder.at(tmp_path / f"ray-{workers}"),
-                workers=workers,
-                on_progress=lambda done, total, told=told: told.append((done, total)),
-            )
-            assert [s["sha256"] for s in there.manifest["shards"]] == [
-                s["sha256"] for s in here.manifest["shards"]
-            ]
-            assert there.fingerprint == here.fingerprint
-            assert told[0] == (0, 18)
-            assert told[-1] == (18, 18)
-        blocked = tmp_path / "blocked"
-        blocked.write_text("a file, not a folder")
-        with pytest.raises(StorageError, match="cannot write"):
-            prepare(folder_config(images), Folder.at(blocked), workers=2)
-    finally:
-        ray.shutdown()
+    for workers in (1, 2):
+        told = []
+        there = prepare(
+            folder_config(images),
+            Folder.at(tmp_path / f"ray-{workers}"),
+            workers=workers,
+            on_progress=lambda done, total, told=told: told.append((done, total)),
+        )
+        assert [s["sha256"] for s in there.manifest["shards"]] == [
+            s["sha256"] for s in here.manifest["shards"]
+        ]
+        assert there.fingerprint == here.fingerprint
+        assert told[0] == (0, 18)
+        assert told[-1] == (18, 18)
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file, not a folder")
+    with pytest.raises(StorageError, match="cannot write"):
+        prepare(folder_config(images), Folder.at(blocked), workers=2)

@@ -154,7 +154,7 @@ def _require_range(seen: tuple[float, float], image_range: tuple[float, float]) 
 
 
 def _fills(seen: tuple[float, float], known: tuple[float, float]) -> bool:
-    """Whether values are within a range, but for a little, and reach its lowest quarter and its upper half."""
+    """Whether values are within a range, but for a little, and reach its lowest quarter and upper half."""
     (lowest, highest), (low, high) = seen, known
     width = high - low
     within = low - UNDER * width <= lowest and highest <= high + UNDER * width

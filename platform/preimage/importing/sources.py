@@ -34,9 +34,8 @@ def open_source(
         return _folder(path) if path.is_dir() else _program(path, output or 0)
     if path.is_file():
         raise GeneratorError(
-            f"{what} is a file of weights, or of another program: give weights with --weights beside the class "
-            "that they belong to; a program that torch.export.save wrote has the suffix .pt2, and TorchScript is "
-            "not read"
+            f"{what} is no .pt2 file: give weights with --weights, beside the class that they belong to. "
+            "TorchScript is not read"
         )
     if what.startswith("hf://") or "/" in what:
         raise GeneratorError(

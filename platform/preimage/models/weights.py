@@ -70,7 +70,11 @@ def read_config(folder: Folder, card: type[Card], what: str, error: type[Preimag
         )
     try:
         return card.model_validate(folder.read_json(CONFIG))
-    except (ValidationError, StorageError) as caught:
+    except ValidationError as caught:
+        first = caught.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise error(f"{folder.uri}/{CONFIG} does not describe a {what}: {where}: {first['msg']}") from caught
+    except StorageError as caught:
         raise error(f"{folder.uri}/{CONFIG} does not describe a {what}: {caught}") from caught
 
 

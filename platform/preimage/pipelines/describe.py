@@ -6,6 +6,7 @@ from typing import Any
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import shape_text
 from preimage.data.sources import found
+from preimage.latents.priors import PRIORS
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary
 from preimage.pipelines.execute import NAMES
@@ -13,7 +14,6 @@ from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.checkpoints import committed
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome
-from preimage.specs.pipeline import Spec
 from preimage.storage.address import results_option
 
 
@@ -33,7 +33,7 @@ def summarize(plan: Plan, outcome: Outcome) -> Summary:
         tuple(_headlines(plan)),
         tuple(_tables(plan)),
         (*_products(outcome), *outcome.figures.items()),
-        tuple(_next(plan.spec, outcome)),
+        tuple(_next(plan, outcome)),
     )
 
 
@@ -119,7 +119,15 @@ def _products(outcome: Outcome) -> list[tuple[str, str]]:
     return [(f"{step} {PRODUCTS[name].title}".strip(), address) for (step, _, name), address in named]
 
 
-def _next(spec: Spec, outcome: Outcome) -> Iterator[tuple[str, str]]:
+def _fitted_prior(step: PlannedStep) -> str:
+    """The override that names the prior beside a step's generator, if its codes have a fitted one."""
+    source = step.inputs["generator"]
+    fitted = source.card and source.card.generator.prior not in PRIORS
+    return f" prior={source.folder.uri}/prior" if fitted else ""
+
+
+def _next(plan: Plan, outcome: Outcome) -> Iterator[tuple[str, str]]:
+    spec = plan.spec
     results = results_option(spec.results)
     if spec.tracking.here.uri == "local":
         yield f"preimage ui{results}", "see the run in MLflow"
@@ -137,6 +145,8 @@ def _next(spec: Spec, outcome: Outcome) -> Iterator[tuple[str, str]]:
         command = f"preimage run jobs/evaluate.yaml steps='{step}'{results}"
         yield command, "score a generator's samples of such images"
     if outcome.job == "invert":
-        yield f"preimage run jobs/pag.yaml store={outcome.run}{results}", "measure their prior agreement"
+        prior = _fitted_prior(plan.steps[0])
+        command = f"preimage run jobs/pag.yaml store={outcome.run}{prior}{results}"
+        yield command, "measure their prior agreement"
     if outcome.job == "pipeline":
         yield f"preimage run jobs/dcgan.yaml --profile small{results}", "train a DCGAN on Fashion-MNIST"

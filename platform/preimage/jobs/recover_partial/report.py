@@ -67,7 +67,7 @@ class RecoverPartialReport:
             "sampling, at a lower rate for dispersed ones.",
             self._by_rate(),
             "Weights by layer. The paper: roughly normal with mean zero. Normal draws stay below the KS "
-            "bound in 95% of cases; training here begins with normal weights, so this shows what it makes of them.",
+            "bound in 95% of cases. Training here begins with normal weights: this is what became of them.",
             self._by_layer(),
         ]
         return "\n\n".join(parts) + "\n"

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from .measure import Measurement, measured
 
 DIM, SIDE, SEED = 20, 28, 1
 RATES = (0.05, 0.1, 0.2)
-MOST = 2000
+MOST = 1000
 """Steps of the plain loop at most."""
 
 
@@ -67,17 +68,18 @@ def over_loop(quick: bool) -> list[Measurement]:
     keep_freed_memory()
     torch.set_num_threads(1)
     images, found = digits(), []
-    target = images[: 128 if quick else 512]
+    target = images[: 128 if quick else 256]
     for name, (_, options, shape) in KINDS.items():
         network = trained(name, images, 50 if quick else 600)
-        ratios, notes = [], []
+        ratios, notes, rates = [], [], RATES
         with tempfile.TemporaryDirectory() as place:
             preimage.save_generator(network, place, **options)
             for _ in range(2 if quick else 3):
                 begin = time.perf_counter()
                 inverted = preimage.invert(place, target, progress=False)
                 ours, error = time.perf_counter() - begin, inverted.loss.mean().item()
-                theirs, reached, rate, steps = _best_loop(network, shape, target, error)
+                theirs, reached, rate, steps = _best_loop(network, shape, target, error, rates)
+                rates = (rate,)  # the others need not be tried again
                 ratios.append(theirs / ours)
                 loop = f"Adam at {rate} {theirs:.1f} s, {steps} steps, to {reached:.5f}"
                 notes.append(f"{ours:.1f} s to {error:.5f}; {loop}")
@@ -128,11 +130,11 @@ def digits() -> Tensor:
 
 
 def _best_loop(
-    network: nn.Module, shape: tuple[int, ...], images: Tensor, error: float
+    network: nn.Module, shape: tuple[int, ...], images: Tensor, error: float, rates: Sequence[float]
 ) -> tuple[float, float, float, int]:
     """Seconds, mean error, learning rate and steps of the quickest loop that gets there; of the one that gets
     nearest if none does."""
-    runs = [(*_loop(network, shape, images, error, rate),) for rate in RATES]
+    runs = [(*_loop(network, shape, images, error, rate),) for rate in rates]
     there = [each for each in runs if each[1] <= error]
     return min(there) if there else min(runs, key=lambda each: each[1])
 

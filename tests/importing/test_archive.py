@@ -125,7 +125,7 @@ def test_a_pickle_in_the_sample_inputs_is_not_opened(tmp_path, whole):
     evil = packed(entries(whole) | {SAMPLES: pickled(tmp_path / "went-off")})
     assert read_archive(evil, "evil.pt2").program
     assert not (tmp_path / "went-off").exists()
-    with suppress(AssertionError):  # that it was no tuple, once it was unpickled
+    with suppress(Exception):  # whatever it says of the bomb, once that was unpickled
         torch.export.load(io.BytesIO(evil))
     assert (tmp_path / "went-off").exists()
 

@@ -127,6 +127,11 @@ class Context:
         """The same for work that no GPU would speed up: none is reserved for it."""
         return replace(self, resources=self.resources.model_copy(update={"gpu": False}))
 
+    def on_one_worker(self) -> "Context":
+        """The same for a single piece of work: it needs no room for more, as after a node has died."""
+        one = {"workers": 1, "min_workers": None}
+        return replace(self, resources=self.resources.model_copy(update=one))
+
     def dataset(self, config: DataConfig) -> Dataset:
         """The prepared images; this prepares them if needed. Raises DataError."""
         return self.catalog.prepare(config, self.resources, self.progress("preparing images"))

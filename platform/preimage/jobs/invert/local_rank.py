@@ -39,9 +39,9 @@ def measure_local_rank(
         return None
     try:
         trials = {"local-rank": codes}
-        found = context.run_trials(trials, RankTrial(generator, seed), "measuring the local rank")[
-            "local-rank"
-        ]
+        found = context.on_one_worker().run_trials(
+            trials, RankTrial(generator, seed), "measuring the local rank"
+        )["local-rank"]
     except NoJacobianError as error:
         log.warning("%s: whether the codes are determined is not known.", error)
         return None

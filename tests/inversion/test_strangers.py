@@ -1,4 +1,4 @@
-"""Generators, losses and solvers that nobody here wrote."""
+"""Generators that nobody here wrote."""
 
 import threading
 import warnings
@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from preimage.errors import InversionError
 from preimage.inversion import Engine, InversionConfig, invert
 from preimage.inversion.jacobian import Jacobian
-from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import State, Step
 from preimage.latents.priors import Normal
 from small_nets import Expanding, Linear, seeded
 from strangers import Placed
@@ -118,127 +116,6 @@ def test_a_net_without_any_jacobian_is_inverted_without_whitening_and_that_is_sa
     assert torch.allclose(found.loss, plain.loss, rtol=1e-3, atol=1e-7)
     with pytest.raises(InversionError, match="which levenberg-marquardt needs: use solver=lbfgs"):
         invert(net, images, config=InversionConfig(solver="levenberg-marquardt"), prior=Normal(3))
-
-
-class Squares(nn.Module):
-    """A user's loss, with weights and a mode of its own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale, self.drop = nn.Parameter(torch.ones(1)), nn.Dropout(0.5)
-
-    def forward(self, images: Tensor, targets: Tensor) -> Tensor:
-        return self.drop(self.scale * (images - targets)).square().mean((1, 2, 3))
-
-
-def squares(images: Tensor, targets: Tensor) -> Tensor:
-    return (images - targets).square().mean((1, 2, 3))
-
-
-@pytest.mark.parametrize("loss", [squares, Squares()], ids=["function", "module"])
-@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-def test_a_loss_of_ones_own_does_what_the_built_in_does(loss, solver):
-    generator, images = Expanding(), images_of(Expanding())
-    config = InversionConfig(solver=solver, steps=12, patience=None)
-    mine = invert(generator, images, config=config, prior=Normal(3), loss=loss)
-    built_in = invert(generator, images, config=config, prior=Normal(3))
-    assert torch.allclose(mine.z, built_in.z, atol=1e-4)
-    assert torch.allclose(mine.loss, built_in.loss, rtol=1e-3, atol=1e-8)
-
-
-LOSSES = {
-    "one number per image": nn.MSELoss(),
-    "no gradient": lambda images, targets: squares(images.detach(), targets),
-    "not finite": lambda images, targets: images.log().sum((1, 2, 3)),
-}
-
-
-@pytest.mark.parametrize("reason", LOSSES)
-def test_a_loss_that_cannot_be_minimised_is_refused(reason):
-    with pytest.raises(InversionError, match=reason):
-        invert(Linear(), torch.zeros(2, 1, 4, 4), torch.zeros(2, 3), loss=LOSSES[reason])
-
-
-def test_levenberg_marquardt_takes_no_loss_of_ones_own():
-    config = InversionConfig(solver="levenberg-marquardt")
-    with pytest.raises(InversionError, match="minimises squares only"):
-        invert(Linear(), torch.zeros(2, 1, 4, 4), torch.zeros(2, 3), config, loss=squares)
-
-
-class Signs:
-    """A user's solver: steps of a fixed length against each component's sign."""
-
-    searches = False
-
-    def begin(self, z: Tensor) -> State:
-        return {"length": torch.full_like(z, 0.1)}
-
-    def step(self, problem: Problem, rows: Rows, state: State) -> Step:
-        loss, gradient = problem.loss_and_gradient(rows)
-        z = rows.z - state["length"] * gradient.sign()
-        state["length"] *= 0.9
-        return Step(loss, z, 2)
-
-
-def test_a_solver_of_ones_own_is_followed():
-    generator, images = Linear(), torch.randn(5, 1, 4, 4, generator=torch.Generator().manual_seed(1))
-    config = InversionConfig(steps=7, patience=None, batch_size=2)
-    found = invert(generator, images, torch.zeros(5, 3), config, solver=Signs(), keep=(6,))
-    z, length = torch.zeros(5, 3), 0.1
-    for _ in range(6):
-        error = z @ generator.weight.T - images.flatten(1)
-        z, length = z - length * (error @ generator.weight).sign(), length * 0.9
-    assert torch.allclose(found.kept_z[:, 0], z.detach(), atol=1e-6)
-    assert found.passes.tolist() == [14] * 5
-    with pytest.raises(InversionError, match="constraint=clip is for the built-in solvers"):
-        Engine(generator, InversionConfig(constraint="clip"), Normal(3), started=True, solver=Signs())
-    with pytest.raises(InversionError, match="a solver needs `searches`, `begin` and `step`"):
-        Engine(generator, config, Normal(3), solver=object())  # pyright: ignore[reportArgumentType]
-
-
-class Classes(nn.Module):
-    """Another linear generator for each class."""
-
-    classes = 3
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(seeded(3, 16, 3))
-
-    def forward(self, codes: Tensor, labels: Tensor) -> Tensor:
-        return torch.einsum("npd,nd->np", self.weight[labels], codes).view(-1, 1, 4, 4)
-
-
-@pytest.mark.parametrize("solver", ["lbfgs", "levenberg-marquardt", "momentum"])
-def test_codes_are_found_with_the_labels_of_their_images_and_no_others(solver):
-    generator, codes, labels = Classes(), seeded(8, 3, seed=2), torch.arange(8) % 3
-    images = generator(codes, labels).detach()
-    settings = {"whiten": True, "precision": "mixed"} if solver == "momentum" else {"restarts": 1}
-    config = InversionConfig(solver=solver, batch_size=3, **settings)
-    found = invert(generator, images, config=config, prior=Normal(3), labels=labels.int())
-    assert (found.z - codes).abs().max() < (0.1 if solver == "momentum" else 1e-3)
-    wrong = invert(generator, images, config=config, prior=Normal(3), labels=(labels + 1) % 3)
-    assert wrong.loss.min() > 10 * found.loss.max()
-
-
-@pytest.mark.parametrize(
-    ("labels", "reason"),
-    [
-        (None, "conditional on 3 classes: give labels"),
-        (torch.tensor([0, 3]), "labels must be 0 to 2, the generator's classes, but one is 3"),
-        (torch.tensor([0, -1]), "but one is -1"),
-        (torch.zeros(3).long(), r"2 whole numbers, one per image, but are \(3,\)"),
-        (torch.zeros(2), "whole numbers"),
-    ],
-)
-def test_labels_that_do_not_fit_are_refused(labels, reason):
-    with pytest.raises(InversionError, match=reason):
-        invert(Classes(), torch.zeros(2, 1, 4, 4), config=SHORT, prior=Normal(3), labels=labels)
-
-
-def test_labels_for_a_generator_without_classes_are_refused():
-    with pytest.raises(InversionError, match="takes no labels"):
-        invert(Linear(), torch.zeros(2, 1, 4, 4), torch.zeros(2, 3), labels=torch.zeros(2).long())
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])

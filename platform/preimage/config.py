@@ -4,7 +4,7 @@ import logging
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from preimage.errors import PreimageError
 
@@ -18,6 +18,12 @@ class Config(BaseModel):
     """A frozen config that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def mistakes_in(error: ValidationError) -> str:
+    """What is wrong with a config, in one line: the first few mistakes, each with its key."""
+    found = [": ".join([*map(str, each["loc"][-1:]), each["msg"]]) for each in error.errors()]
+    return "; ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
 PositiveInt = Annotated[int, Field(ge=1)]

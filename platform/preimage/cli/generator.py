@@ -137,6 +137,7 @@ def import_(
     """
     from preimage.importing.importer import import_generator
     from preimage.importing.sources import open_source
+    from preimage.pipelines.inputs import IMPORTED
     from preimage.storage.folder import Folder
 
     said = _checked(
@@ -162,7 +163,7 @@ def import_(
     with console.status("trying the network"):
         number = said.output if isinstance(said.output, int) else None
         source = open_source(what, weights, weights_key, _values(settings, "--set"), number)
-        folder = Folder.at(output) if output else root_folder(results) / "generators" / _name(source.name)
+        folder = Folder.at(output) if output else root_folder(results) / IMPORTED / _name(source.name)
         imported = import_generator(source, said, folder)
     _show(console, imported, said)
 

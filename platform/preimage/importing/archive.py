@@ -53,7 +53,6 @@ class Exported:
     program: Program
     code_shape: tuple[int, ...]
     """The shape of one code when it was exported."""
-    outputs: int
     torch_version: str
     batch: int | None = None
     """The number of codes that it was exported for; None: any."""
@@ -175,7 +174,7 @@ def _exported(
     batch, *sizes = graph["tensor_values"][inputs[0]]["sizes"]
     shape = tuple(each.get("as_int", 0) for each in sizes)
     made_by = model.get("torch_version", "unknown")
-    return Exported(program.eval(), shape, len(results), made_by, batch.get("as_int"))
+    return Exported(program.eval(), shape, made_by, batch.get("as_int"))
 
 
 def _calls(node: Mapping[str, Any]) -> list[Call]:
@@ -186,7 +185,7 @@ def _calls(node: Mapping[str, Any]) -> list[Call]:
     if not form:
         operator_of(target)
     given = {each["name"] or f"argument_{i}": each["arg"] for i, each in enumerate(node["inputs"])}
-    if target.startswith("aten.batch_norm") and any(given[name].get("as_bool") for name in ("training",)):
+    if target.startswith("aten.batch_norm") and given["training"].get("as_bool"):
         raise NotReadable("normalises by each batch's own statistics: call .eval() before you export it")
     arguments = {name: _argument(each, f"{name} of {target}") for name, each in given.items()}
     results = [name for each in node["outputs"] for name in _names_of(each)]

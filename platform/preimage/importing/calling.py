@@ -4,13 +4,13 @@ import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from preimage.errors import GeneratorError, ProgramError
 from preimage.importing.probe import first_line
 from preimage.importing.settings import ImportSettings
 from preimage.models.dry_run import dry_run
+from preimage.models.imported import encoded
 from preimage.models.program import Program
 
 DIMENSIONS = ("latent_dim", "z_dim", "nz")
@@ -70,10 +70,8 @@ def image_shape(network: nn.Module, settings: ImportSettings, shape: tuple[int, 
 def _called(network: nn.Module, settings: ImportSettings, shape: tuple[int, ...]) -> Any:
     """What the network makes of two codes. Raises GeneratorError, with a shape that it would take if one of
     the usual does."""
-    labels = torch.arange(2) % settings.classes if settings.classes else None
-    if labels is not None and settings.class_input == "one-hot":
-        labels = F.one_hot(labels, settings.classes).float()
-    given = () if labels is None else (labels,)
+    labels = torch.zeros(2, dtype=torch.int64)
+    given = (encoded(labels, settings.classes, settings.class_input),) if settings.classes else ()
 
     def attempt(shape: tuple[int, ...]) -> Any:
         if isinstance(network, Program):

@@ -58,7 +58,7 @@ def probe(
         raise GeneratorError(
             f"the generator fails for {what}, or for one code alone: {first_line(error)}"
         ) from error
-    _require_images(images, generator)
+    _require_images(images)
     _require_deterministic(images, again, alone)
     _require_unchanged(before, generator)
     low, high = image_range
@@ -102,7 +102,7 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0][:200]}"
 
 
-def _require_images(images: Tensor, generator: nn.Module) -> None:
+def _require_images(images: Tensor) -> None:
     bad = int((~images.flatten(1).isfinite().all(1)).sum())
     if bad:
         raise GeneratorError(

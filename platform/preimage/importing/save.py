@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch import nn
 
+from preimage.config import mistakes_in
 from preimage.errors import GeneratorError
 from preimage.importing.importer import Imported, import_generator
 from preimage.importing.settings import ImportSettings
@@ -39,8 +40,7 @@ def save_generator(
     try:
         said = ImportSettings(**options)
     except ValidationError as error:
-        wrong = (": ".join([*map(str, each["loc"]), each["msg"]]) for each in error.errors())
-        raise GeneratorError("; ".join(wrong)) from error
+        raise GeneratorError(mistakes_in(error)) from error
     named = CodeConfig(target=code, settings=dict(settings or {})) if code else None
     try:
         own = deepcopy(network)  # it is put into float32 and eval mode

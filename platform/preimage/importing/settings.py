@@ -1,11 +1,12 @@
 """What a user says of a generator to import."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from preimage.config import Config, PositiveInt
+from preimage.models.config import ClassInput
 
 
 class ImportSettings(Config):
@@ -39,7 +40,7 @@ class ImportSettings(Config):
     """The input that takes the class label of each image."""
     classes: Annotated[int, Field(ge=0)] = 0
     """The number of classes, with `labels`."""
-    class_input: Literal["index", "one-hot"] = "index"
+    class_input: ClassInput = "index"
     """How that input takes a label: as int64 (n,), or as float32 (n, classes)."""
     output: int | str | None = None
     """Which of several outputs are the images: a place in a tuple, or a name."""

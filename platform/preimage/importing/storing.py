@@ -10,6 +10,7 @@ from preimage.errors import GeneratorError
 from preimage.importing.export import NotExportable, export_program
 from preimage.importing.probe import example_codes, first_line
 from preimage.importing.source import Source
+from preimage.inversion.labels import spread_labels
 from preimage.latents.priors import PRIORS, Prior
 from preimage.models.config import ImportedConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card, write_generator
@@ -44,10 +45,10 @@ def as_program(generator: ImportedGenerator, source: Source) -> tuple[ImportedGe
         return kept, (note,)
 
 
-def _examples(config: ImportedConfig, count: int) -> tuple[Tensor, ...]:
+def _examples(config: ImportedConfig, count: int) -> tuple[Tensor, Tensor | None]:
     """Codes (count, d), and class labels (count,) if the generator takes any."""
     codes = example_codes(count, config.latent_dim)
-    return (codes, torch.arange(count) % config.classes) if config.classes else (codes,)
+    return codes, spread_labels(count, config.classes, codes.device)
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
 from preimage.inversion.labels import classes_of, generate, spread_labels
 from preimage.inversion.measurements import Measurement
@@ -59,7 +60,8 @@ def require_measurement_of(measurement: Measurement, shape: tuple[int, ...]) -> 
     """Raise InversionError unless the measurement is of images of this shape (C, H, W)."""
     if measurement.shape != shape:
         raise InversionError(
-            f"the generator makes images of {_by(shape)}, but the measurement is for {_by(measurement.shape)}"
+            f"the generator makes images of {shape_text(shape)}, but the measurement is for "
+            f"{shape_text(measurement.shape)}"
         )
 
 
@@ -97,7 +99,3 @@ def require_finite(seen: Tensor, ids: Tensor) -> None:
             f"image {int(ids[wrong[0]])} holds a value that is not finite where it is observed: fix or mask "
             "it"
         )
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

@@ -7,6 +7,7 @@ from html import escape
 
 from torch import Tensor
 
+from preimage.data.image_shape import shape_text
 from preimage.figures.grids import grid_png
 
 UNIT, SIGNED, BYTES = (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)
@@ -42,7 +43,7 @@ class Generated:
         return len(self.images)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} generated images of {by(self.images.shape[1:])}>"
+        return f"<{len(self)} generated images of {shape_text(self.images.shape[1:])}>"
 
 
 def signed(images: Tensor, value_range: Range) -> Tensor:
@@ -62,11 +63,6 @@ def table_html(rows: Mapping[str, object]) -> str:
         f"<tr><td>{escape(key)}</td><td>{escape(_short(value))}</td></tr>" for key, value in rows.items()
     )
     return f"<table>{''.join(lines)}</table>"
-
-
-def by(shape: tuple[int, ...]) -> str:
-    """1 x 28 x 28."""
-    return " x ".join(map(str, shape))
 
 
 def _short(value: object) -> str:

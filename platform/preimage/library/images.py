@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
 from preimage.figures.grids import stacks_png
 from preimage.inversion.config import InversionConfig
@@ -25,7 +26,7 @@ from preimage.latents.schema import UNLABELLED, About, Codes, DatasetInfo
 from preimage.latents.statistics import Moments
 from preimage.latents.store import Store, StoreWriter
 from preimage.latents.walks import interpolate
-from preimage.library.display import Generated, Range, by, picture_html, signed
+from preimage.library.display import Generated, Range, picture_html, signed
 from preimage.library.network import Network
 from preimage.metrics.pag import PagResult, moments_pag
 from preimage.storage.folder import Folder, digest
@@ -207,7 +208,7 @@ class InvertedImages:
 
     def _numbers(self) -> str:
         loss = self._sound.loss.double().numpy()
-        parts = [f"{len(self):,} images of {by(self.images.shape[1:])}"]
+        parts = [f"{len(self):,} images of {shape_text(self.images.shape[1:])}"]
         parts.append(f"codes of {self.z.shape[1]} components")
         if len(loss):
             parts.append(f"mean loss {loss.mean():.4g}, median {np.median(loss):.4g}")

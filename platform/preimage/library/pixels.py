@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
-from preimage.library.display import BYTES, SIGNED, UNIT, Range, by
+from preimage.library.display import BYTES, SIGNED, UNIT, Range
 
 SLACK = 0.05
 """How far values may leave [0, 1] or [-1, 1]: resizing overshoots."""
@@ -74,8 +75,8 @@ def require_shape(images: Any, shape: tuple[int, ...]) -> None:
         changes[height, width] = "images[:, None]"
     change = "images[None]" if found == shape else changes.get(found[1:])
     raise InversionError(
-        f"images have the shape {found}, but the generator makes {by(shape)}, so they must be (n, C, H, W) = "
-        f"(n, {channels}, {height}, {width}): {f'pass {change}' if change else 'resize or crop them'}"
+        f"images have the shape {found}, but the generator makes {shape_text(shape)}, so they must "
+        f"be (n, C, H, W) = (n, {channels}, {height}, {width}): {f'pass {change}' if change else 'resize or crop them'}"
     )
 
 

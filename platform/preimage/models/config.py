@@ -60,6 +60,10 @@ class LinearConfig(GeneratorConfig):
     architecture: Literal["linear"] = "linear"
 
 
+ClassInput = Literal["index", "one-hot"]
+"""How a network takes class labels."""
+
+
 class CodeConfig(Config):
     """How a user's own code is called, for a network that torch.export does not take."""
 
@@ -89,7 +93,7 @@ class ImportedConfig(GeneratorConfig):
     """The values of black and white in the network's images."""
     classes: Annotated[int, Field(ge=0)] = 0
     """The number of classes, if the network takes a class label with every code."""
-    class_input: Literal["index", "one-hot"] = "index"
+    class_input: ClassInput = "index"
     """How the network takes a class label: (n,) int64, or (n, classes) float32."""
     code: CodeConfig | None = None
     """The code that builds the network; null: the folder holds it as a program."""

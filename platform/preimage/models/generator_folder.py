@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, ValidationError
 from torch import nn
 
-from preimage.config import Config
+from preimage.config import Config, mistakes_in
 from preimage.data.image_shape import Shape, settings_text, shape_text
 from preimage.errors import GeneratorError
 from preimage.latents.fitted import FittedPrior
@@ -133,7 +133,7 @@ def _read_graph(folder: Folder, card: GeneratorCard) -> Graph:
     try:
         return Graph.model_validate_json(data)
     except ValidationError as error:
-        raise GeneratorError(f"{folder.uri}/{PROGRAM} holds no program: {error}") from error
+        raise GeneratorError(f"{folder.uri}/{PROGRAM} holds no program: {mistakes_in(error)}") from error
 
 
 def _require_runs(graph: Graph, config: ImportedConfig, folder: Folder) -> None:

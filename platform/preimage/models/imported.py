@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
-from preimage.models.config import CodeConfig, ImportedConfig
+from preimage.models.config import ClassInput, CodeConfig, ImportedConfig
 from preimage.models.from_code import build_from_code
 
 
@@ -34,8 +34,12 @@ class ImportedGenerator(nn.Module):
             return (shaped,)
         if labels is None:
             raise GeneratorError("this generator needs a class label for every code")
-        one_hot = self.config.class_input == "one-hot"
-        return shaped, F.one_hot(labels, self.classes).to(codes.dtype) if one_hot else labels
+        return shaped, encoded(labels, self.classes, self.config.class_input, codes.dtype)
+
+
+def encoded(labels: Tensor, classes: int, how: ClassInput, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Class labels (N,) int64 as a network takes them: (N,) int64, or one-hot (N, classes)."""
+    return F.one_hot(labels, classes).to(dtype) if how == "one-hot" else labels
 
 
 class CodeNetwork(nn.Module):

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from preimage.config import Config
+from preimage.config import Config, mistakes_in
 from preimage.errors import PreimageError, StorageError
 from preimage.storage.folder import Folder, digest
 
@@ -71,9 +71,7 @@ def read_config(folder: Folder, card: type[Card], what: str, error: type[Preimag
     try:
         return card.model_validate(folder.read_json(CONFIG))
     except ValidationError as caught:
-        first = caught.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise error(f"{folder.uri}/{CONFIG} does not describe a {what}: {where}: {first['msg']}") from caught
+        raise error(f"{folder.uri}/{CONFIG} does not describe a {what}: {mistakes_in(caught)}") from caught
     except StorageError as caught:
         raise error(f"{folder.uri}/{CONFIG} does not describe a {what}: {caught}") from caught
 

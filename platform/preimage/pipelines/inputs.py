@@ -11,6 +11,8 @@ from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 
+IMPORTED = "generators"
+"""Where an import leaves a generator by default, under the results."""
 MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -36,7 +38,7 @@ def find_product(name: str, product: str, runs: Folder) -> Input:
     row, run = PRODUCTS[product], find_run(name, runs)
     folder = run.product(product) if run else Folder.at(name)
     if not run and product == "generator" and not row.is_whole(folder):
-        folder = runs.parent / "generators" / name  # where an import leaves it by default
+        folder = runs.parent / IMPORTED / name
     keeps = not run or row.is_result or product in _makes(run)
     if not keeps or not row.is_whole(folder):
         raise SpecError(_missing(name, product, run))

@@ -74,9 +74,10 @@ def require_shape(images: Any, shape: tuple[int, ...]) -> None:
     if channels == 1:
         changes[height, width] = "images[:, None]"
     change = "images[None]" if found == shape else changes.get(found[1:])
+    advice = f"pass {change}" if change else "resize or crop them"
     raise InversionError(
-        f"images have the shape {found}, but the generator makes {shape_text(shape)}, so they must "
-        f"be (n, C, H, W) = (n, {channels}, {height}, {width}): {f'pass {change}' if change else 'resize or crop them'}"
+        f"images have the shape {found}, but the generator makes {shape_text(shape)}, so they must be "
+        f"(n, C, H, W) = (n, {channels}, {height}, {width}): {advice}"
     )
 
 

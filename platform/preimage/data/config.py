@@ -1,15 +1,18 @@
 """Which images, and how they are prepared."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from preimage.config import Config, PositiveInt
 from preimage.data.image_shape import Channels, ImageSize, Shape, sides
 
 SourceName = Literal[
-    "digits", "fashion-mnist", "mnist", "cifar10", "stl10", "celeba", "lsun", "imagenet", "folder"
-]
+    "digits", "mnist-5000", "fashion-mnist", "mnist", "cifar10", "stl10", "celeba", "lsun", "imagenet",
+    "folder", "parquet", "webdataset", "arrays", "table",
+]  # fmt: skip
+SplitName = Annotated[str, Field(pattern=r"^[^/\\]+$", max_length=100)]
+Resample = Literal["bicubic", "bilinear", "lanczos", "box"]
 
 
 class DataConfig(Config):
@@ -18,9 +21,17 @@ class DataConfig(Config):
     source: SourceName
     """Where the images come from; `preimage data list` describes each."""
     path: str | None = None
-    """Files already on this machine: the dataset's own files, a folder tree of images, or a .zip of one."""
-    split: Literal["train", "test", "unlabeled"] = "train"
-    """Only STL-10 has `unlabeled`: 100,000 images without labels."""
+    """The dataset's own files; a folder tree of images or a .zip of one; the files of source parquet,
+    webdataset, arrays or table. A path, or an address that pyarrow opens, such as s3://bucket/photos."""
+    split: SplitName = "train"
+    """train, validation, test, or the name of a split's own folder; for STL-10 also unlabeled, for CelebA all."""
+    class_level: Annotated[int, Field(ge=0)] = 1
+    """Which folder below the split names the class: 1 the first, 0 none."""
+    image_column: str | None = None
+    """The column of a table that holds images or their file names, or the suffix of images in a .tar; needed
+    only where it is unclear."""
+    label_column: str | None = None
+    """The column that holds labels, or the suffix of label files in a .tar."""
     category: str | None = None
     """The LSUN scene, such as bedroom or kitchen."""
     size: ImageSize = 64
@@ -30,6 +41,10 @@ class DataConfig(Config):
     """1 grey, 3 colour, or 4 colour and opacity (RGBA); with 1 or 3 transparent parts become white."""
     crop: PositiveInt | None = None
     """Side of a centre square cropped first, in original pixels: 118 for CelebA (flexible-priors, E)."""
+    resample: Resample = "bicubic"
+    """How images are resized, always antialiased. GLO's figures need bilinear."""
+    white: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    """The value of white in images of 16 bits: 4095 where they hold 12-bit values; 65535 if not given."""
     max_images: PositiveInt | None = None
     """Use only this many images, drawn evenly by a fixed shuffle."""
     on_error: Literal["stop", "skip"] = "stop"

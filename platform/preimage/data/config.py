@@ -24,7 +24,7 @@ class DataConfig(Config):
     """The dataset's own files; a folder tree of images or a .zip of one; the files of source parquet,
     webdataset, arrays or table. A path, or an address that pyarrow opens, such as s3://bucket/photos."""
     split: SplitName = "train"
-    """train, validation, test, or the name of a split's own folder; for STL-10 also unlabeled, for CelebA all."""
+    """train, validation, test, or the name of a split's own folder. STL-10 has also unlabeled, CelebA all."""
     class_level: Annotated[int, Field(ge=0)] = 1
     """Which folder below the split names the class: 1 the first, 0 none."""
     image_column: str | None = None

@@ -9,7 +9,7 @@ SPELLINGS = {
 
 
 def split_of(name: str) -> str | None:
-    """The split that a folder's name says, such as `Training`, `seg_train` or `train`; None if it says none."""
+    """The split that a name such as `Training`, `seg_train` or `train` means, or None."""
     words = name.lower().replace("-", "_").split("_")
     for split, spellings in SPELLINGS.items():
         if words[-1] in spellings or words[0] in spellings:

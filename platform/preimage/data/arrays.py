@@ -41,10 +41,8 @@ class ArraysSource:
         require_integers(self._stored, where)
         stored = group.pop(label) if label is not None else None
         self._labels = _require_labels(stored, len(self), where) if stored else None
-        texts = (
-            [_texts(each[label]) for each in splits.values() if label in each] if label is not None else []
-        )
-        self.classes, self._label = label_table((text for found in texts for text in found), where)
+        every = [each[label] for each in splits.values() if label in each] if label is not None else []
+        self.classes, self._label = label_table(set().union(*map(_texts, every)), where)
         types = {name: _column_type(each, len(self)) for name, each in sorted(group.items())}
         self._own = {name: group[name].read().reshape(-1) for name, kind in types.items() if kind}
         self.columns = pa.schema([(name, kind) for name, kind in types.items() if kind])
@@ -179,11 +177,9 @@ def _column_type(array: StoredArray, count: int) -> pa.DataType | None:
     if array.dtype.kind in "US":
         return pa.string()
     kind = array.dtype.newbyteorder("=")
-    return (
-        pa.from_numpy_dtype(np.dtype(np.float32) if kind == np.float16 else kind)
-        if kind.itemsize <= 8
-        else None
-    )
+    if kind.itemsize > 8:
+        return None
+    return pa.from_numpy_dtype(np.dtype(np.float32) if kind == np.float16 else kind)
 
 
 def _texts(array: StoredArray) -> set[str]:
@@ -205,7 +201,5 @@ def _value(value: np.generic) -> Any:
 def _signature(images: StoredArray, labels: StoredArray | None) -> Signature:
     used = [images, labels] if labels else [images]
     listing = "\n".join([each.text for each in used] + [digest(each.read().tobytes()) for each in used[1:]])
-    marks = "\n".join(each.mark for each in used)
-    return Signature(
-        *(digest(text.encode(errors="surrogateescape")) for text in (listing, f"{listing}\n{marks}"))
-    )
+    state = "\n".join([listing, *(each.state for each in used)])
+    return Signature(*(digest(text.encode(errors="surrogateescape")) for text in (listing, state)))

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format
@@ -39,7 +39,7 @@ class StoredArray:
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
-    mark: str
+    state: str
     """Changes when the array is written again."""
     read: Callable[[], np.ndarray]
     """Raises DataError if it is damaged."""
@@ -48,6 +48,14 @@ class StoredArray:
     def text(self) -> str:
         """For a message, such as `x_train (60000, 28, 28) uint8`."""
         return f"{self.name} {self.shape} {self.dtype}"
+
+
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    order: Literal["C", "F"]
+    start: int
+    """Offset of the values."""
 
 
 def open_arrays(root: Folder, file: ShardFile) -> dict[str, StoredArray]:
@@ -59,7 +67,7 @@ def open_arrays(root: Folder, file: ShardFile) -> dict[str, StoredArray]:
     where = f"{root.uri}/{file.name}"
     data = _bytes(root, file, where)
     if not file.name.lower().endswith(".npz"):
-        return {file.name: _stored(file.name, data, file.mark, where)}
+        return {file.name: _stored(file.name, data, file.state, where)}
     try:
         archive = zipfile.ZipFile(
             root.path + "/" + file.name if root.is_local else io.BytesIO(data.tobytes())
@@ -94,7 +102,7 @@ def _bytes(root: Folder, file: ShardFile, where: str) -> np.ndarray:
 def _member(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, data: np.ndarray, where: str
 ) -> StoredArray:
-    mark = f"{info.CRC:08x} {info.file_size}"
+    state = f"{info.CRC:08x} {info.file_size}"
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(f"{where} is encrypted or compressed in another way than NumPy's; write it again")
     if info.compress_type == zipfile.ZIP_STORED:
@@ -103,7 +111,7 @@ def _member(
         if len(local) < 30 or local[:4] != b"PK\3\4":
             raise DataError(f"{where} is damaged; copy or download it again")
         start += 30 + sum(struct.unpack("<HH", local[26:30]))
-        return _stored(name, data[start : start + info.file_size], mark, where)
+        return _stored(name, data[start : start + info.file_size], state, where)
     if info.file_size > MAX_HELD:
         raise DataError(
             f"{where} takes {info.file_size:,} bytes, and a compressed array is held in memory, at most "
@@ -114,9 +122,9 @@ def _member(
 
     def read() -> np.ndarray:
         whole = np.frombuffer(_unpacked(archive, info, info.file_size, where), np.uint8)
-        return _stored(name, whole, mark, where).read()
+        return _stored(name, whole, state, where).read()
 
-    return StoredArray(name, shape, dtype, mark, read)
+    return StoredArray(name, shape, dtype, state, read)
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, length: int, where: str) -> bytes:
@@ -127,19 +135,15 @@ def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, length: int, wher
         raise DataError(f"{where} is damaged ({error}); copy or download it again") from error
 
 
-def _stored(name: str, data: np.ndarray, mark: str, where: str) -> StoredArray:
+def _stored(name: str, data: np.ndarray, state: str, where: str) -> StoredArray:
     """The array in a .npy's bytes, which are read only when it is."""
     shape, dtype, order, start = _header(data[:_HEADER], len(data), where)
-    return StoredArray(name, shape, dtype, mark, lambda: data[start:].view(dtype).reshape(shape, order=order))
+    values = data[start:]
+    return StoredArray(name, shape, dtype, state, lambda: values.view(dtype).reshape(shape, order=order))
 
 
-def _header(
-    head: np.ndarray, size: int, where: str
-) -> tuple[tuple[int, ...], np.dtype, Literal["C", "F"], int]:
-    """Shape, type, order and offset of the values in a .npy of this size.
-
-    Raises DataError if it must have another size.
-    """
+def _header(head: np.ndarray, size: int, where: str) -> _Header:
+    """What the first bytes of a .npy of this size say. Raises DataError if that takes another size."""
     stream = io.BytesIO(head.tobytes())
     try:
         with warnings.catch_warnings():
@@ -161,4 +165,4 @@ def _header(
             f"{where} has {size:,} bytes, but {shape} of {dtype} take {expected:,}: it is truncated or too "
             "long; copy or download it again"
         )
-    return shape, dtype, "F" if fortran else "C", stream.tell()
+    return _Header(shape, dtype, "F" if fortran else "C", stream.tell())

@@ -33,7 +33,7 @@ class ShardFile(NamedTuple):
     """0 on object storage."""
 
     @property
-    def mark(self) -> str:
+    def state(self) -> str:
         """Changes when the file is rewritten."""
         return f"{self.size} {self.mtime_ns} {self.inode}"
 

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from preimage.data.config import DataConfig
+from preimage.data.file_state import signed
 from preimage.data.labels import label_table
-from preimage.data.shard_files import ShardFile, list_shards, splits_of
-from preimage.data.source import NO_COLUMNS, Contents, LeftOut, Row, Sample, Signature
+from preimage.data.shard_files import list_shards, splits_of
+from preimage.data.source import NO_COLUMNS, Contents, LeftOut, Row, Sample
 from preimage.data.tar_index import MAX_COLUMNS, TarIndex, index_of, open_tar
 from preimage.data.tar_members import TarReader
 from preimage.data.tar_samples import Reading, TarSample, printable, samples
@@ -57,9 +58,8 @@ class WebDatasetSource:
             class_counts=tuple(self._class_counts(indexes)) if self.classes else None,
             left_out=(*beside, *self._left_out(indexes), *others),
         )
-        listing = digest("\n".join(map(_listed, self._files, indexes)).encode(errors="surrogateescape"))
-        marks = "\n".join(file.mark for file in self._files)
-        self.signature = Signature(listing, digest(f"{listing}\n{marks}".encode()))
+        named = ((file.name, file.size, file.state) for file in self._files)
+        self.signature = signed(named, *(index.digest for index in indexes))
 
     def __len__(self) -> int:
         return sum(self.pieces)
@@ -80,7 +80,7 @@ class WebDatasetSource:
 
     def piece_state(self, piece: int) -> str:
         file = self._files[self._places[piece][0]]
-        return digest(f"{file.name}\0{file.mark}".encode(errors="surrogateescape"))
+        return digest(f"{file.name}\0{file.state}".encode(errors="surrogateescape"))
 
     def _sample(self, tar: TarReader, shard: str, sample: TarSample, suffix: str) -> Sample:
         image = sample.members[suffix]
@@ -150,7 +150,3 @@ def _columns(indexes: Sequence[TarIndex]) -> tuple[pa.Schema, list[LeftOut]]:
     left_out = LeftOut("keys of .json without one type of number or text", len(others), tuple(others[:3]))
     schema = pa.schema([(name, kind) for name, kind in sorted(types.items()) if kind is not None])
     return schema, [left_out] if others else []
-
-
-def _listed(file: ShardFile, index: TarIndex) -> str:
-    return f"{file.name} {file.size} {index.digest}"

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from preimage.data.arrays import ArraysSource
 from preimage.data.config import DataConfig
+from preimage.data.prepare import prepare
 from preimage.data.source import LeftOut, Row, is_iterable
 from preimage.errors import DataError
+from preimage.storage.folder import Folder
 
 GREY = np.arange(5 * 8 * 9, dtype=np.uint16).reshape(5, 8, 9)
 COLOUR = np.arange(5 * 8 * 9 * 3).astype(np.uint8).reshape(5, 8, 9, 3)
@@ -38,7 +41,7 @@ def test_images_have_their_values(tmp_path, array, expected, kind):
     assert (len(found), is_iterable(found), found.classes) == (5, False, [])
     for index in range(5):
         image = found.load(index)
-        assert image.dtype == expected.dtype and image.dtype.isnative
+        assert (image.dtype, image.dtype.isnative) == (expected.dtype, True)
         np.testing.assert_array_equal(image, expected[index])
     assert found.row(2) == Row(f"{'x.npy' if kind == 'npy' else 'arr_0'}/2", -1, {})
 
@@ -201,3 +204,16 @@ def test_a_folder_or_another_file_is_refused(tmp_path):
             source(path)
     with pytest.raises(DataError, match="does not exist"):
         source(tmp_path / "z.npy")
+
+
+def test_a_prepared_array_has_its_pixels(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (20, 3, 8, 8), np.uint8)
+    np.savez(tmp_path / "x.npz", x_train=images, y_train=np.arange(20) % 3)
+    config = DataConfig(source="arrays", path=str(tmp_path / "x.npz"), size=8)
+    dataset = prepare(config, Folder.at(tmp_path), backend="local")
+    rows = dataset.read(0, 20)
+    order = torch.as_tensor(rows.image_id)
+    assert sorted(order.tolist()) == list(range(20))
+    assert torch.equal(rows.pixels, torch.from_numpy(images)[order])
+    assert torch.equal(rows.labels.long(), order % 3)
+    assert dataset.manifest["class_counts"] == [7, 7, 6]

@@ -14,9 +14,11 @@ from PIL import Image
 
 from preimage.data import tar_index
 from preimage.data.config import DataConfig
+from preimage.data.prepare import prepare
 from preimage.data.source import LeftOut, Row, is_iterable
 from preimage.data.webdataset import WebDatasetSource
 from preimage.errors import DataError
+from preimage.storage.folder import Folder
 
 Members = list[tuple[str, bytes]]
 
@@ -219,6 +221,18 @@ def test_a_copy_has_the_same_listing_and_another_state(tmp_path):
     assert source(tmp_path / "b").signature.listing != first.signature.listing
 
 
+def test_prepared_shards_have_their_pixels_and_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(tar_index, "PIECE", 3)
+    pack(tmp_path / "a" / "0.tar", [*labelled(0, 4), ("9999.json", b"{}")])
+    pack(tmp_path / "a" / "1.tar", labelled(4, 4))
+    config = DataConfig(source="webdataset", path=f"{tmp_path}/a/{{0..1}}.tar", size=8, channels=1)
+    dataset = prepare(config, Folder.at(tmp_path), backend="local")
+    rows = dataset.read(0, 8)
+    assert sorted(rows.image_id.tolist()) == list(range(8))
+    assert rows.pixels[:, 0, 0, 0].tolist() == rows.labels.tolist() == rows.image_id.tolist()
+    assert [each["count"] for each in dataset.manifest["left_out"]] == [1]
+
+
 def zeros(data: bytes) -> bytes:
     return data.rstrip(b"\0") + bytes(-len(data.rstrip(b"\0")) % 512)
 
@@ -301,7 +315,7 @@ def test_members_are_those_that_tarfile_finds(tmp_path_factory, members, form):
         return  # ustar has no such long names
     with tarfile.open(path) as archive:
         expected = [(each.name, each.offset_data, each.size) for each in archive if each.isreg()]
-    with tar_index.open_tar(tar_index.Folder.at(path.parent), path.name, 700) as tar:
+    with tar_index.open_tar(Folder.at(path.parent), path.name, 700) as tar:
         found = list(tar.members())
         assert [(each.name, each.offset, each.size) for each in found] == expected
         assert [tar.read(each.offset, each.size) for each in found] == [content for _, content in data]

@@ -1,6 +1,6 @@
 """The members of a .tar by their headers alone: the data between them are sought over.
 
-Python's tarfile takes about 30 microseconds a member, and keeps each in memory. Formats: POSIX.1-2001 (ustar,
+Python's tarfile takes three times as long, and keeps every member in memory. Formats: POSIX.1-2001 (ustar,
 pax); GNU's long names and base-256 numbers (https://www.gnu.org/software/tar/manual/html_node/Standard.html).
 """
 
@@ -90,8 +90,9 @@ class TarReader:
         header = self.read(position, _BLOCK)
         if header[0] or any(header):
             expected = self._number(header[148:156], position)
-            unsigned = sum(header) - sum(header[148:156]) + 8 * 32
-            if expected not in (unsigned, unsigned - 256 * sum(byte > 127 for byte in header)):
+            set_bytes = (header[:148] + b" " * 8 + header[156:]).translate(None, b"\0")
+            total = sum(set_bytes)  # of bytes, or of signed chars in very old files
+            if expected != total and expected != total - 256 * sum(byte > 127 for byte in set_bytes):
                 raise self._damaged(position, "a header's checksum is wrong")
         return header
 

@@ -75,7 +75,9 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
     where = step.run.folder.uri
     yield (
         "results",
-        where if step.is_final else f"{step.run.folder.parent.uri}/{step.job.job}-..., by its images",
+        where
+        if step.is_final
+        else f"{step.run.folder.parent.uri}/{step.job.job}-..., once its images are read",
     )
 
 

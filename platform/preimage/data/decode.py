@@ -15,7 +15,7 @@ from PIL.ImageFile import ImageFile
 
 from preimage.data.config import DataConfig
 from preimage.data.misread import is_min_white, refuse_misread, set_transparency_right
-from preimage.data.sixteen_bits import WHITE, Levels, stated_white, stored_values, to_8_bits
+from preimage.data.sixteen_bits import WHITE, Levels, raw_mode, stated_white, stored_values, to_8_bits
 from preimage.data.source import Content
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
@@ -37,7 +37,9 @@ def open_image(data: bytes) -> ImageFile:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:  # Pillow's text has an address in memory
-        raise ValueError(f"cannot identify an image of {', '.join(FORMATS)}, or it is of a rare kind") from error
+        raise ValueError(
+            f"cannot identify an image of {', '.join(FORMATS)}, or it is of a rare kind"
+        ) from error
 
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -59,8 +61,8 @@ def to_pixels(content: Content, config: DataConfig, levels: Levels | None = None
     bits. Raises one of UNREADABLE.
     """
     channels, height, width = config.shape
-    # Either way up: an orientation counts only after decoding.
-    enough = None if config.crop else 4 * max(height, width)
+    # Either way up: an orientation counts only after decoding. A box keeps its edges on the file's own pixels.
+    enough = None if config.crop or config.resample == "box" else 4 * max(height, width)
     image = to_image(content, MODES[channels], white=config.white, levels=levels, enough=enough)
     box = _centre(image, height, width, config.crop)
     left, top, right, bottom = box
@@ -98,9 +100,11 @@ def _from_file(data: bytes, white: int | None, levels: Levels | None, enough: in
     if enough and image.format == "JPEG":
         image.draft("", (enough, enough))  # a large photograph: 7 times faster at 12 MP
     set_transparency_right(image)
-    stated, min_is_white = stated_white(image), is_min_white(image)
+    raw, stated, min_is_white = raw_mode(image), stated_white(image), is_min_white(image)
     values = stored_values(image, lambda: open_image(data))
     if values is None:
+        if white is not None and ";16" in raw:
+            raise ValueError(f"data.white does not apply to 16-bit pixels of kind {raw}: save them as RGB")
         return _upright(image)
     pixels = _scaled(values, stated or white, None if stated else levels)
     result = _as_image(255 - pixels if min_is_white else pixels)

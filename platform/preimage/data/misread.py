@@ -4,7 +4,7 @@ from PIL.ImageFile import ImageFile
 
 from preimage.data.sixteen_bits import raw_mode
 
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # tags of TIFF
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 262, 284, 339  # tags of TIFF
 _SIZ = b"\xff\x4f\xff\x51"  # the start of JPEG 2000's code stream
 _TO_PRECISION = 42  # from there
 
@@ -21,8 +21,8 @@ def refuse_misread(image: ImageFile, data: bytes) -> None:
         raise ValueError(f"signed pixels have no fixed black; {remedy}")
     if image.mode == "I" and image.format != "PPM":
         raise ValueError(f"32-bit pixels have no fixed white; {remedy}, or with 16")
-    if image.format == "TIFF" and len(raw_mode(image)) == 1 and max(_tag(image, _BITS_PER_SAMPLE)) == 16:
-        raise ValueError(f"uncompressed planes of 16 bits cannot be read; {remedy}")
+    if image.format == "TIFF" and 2 in _tag(image, _PLANES) and 16 in _tag(image, _BITS_PER_SAMPLE):
+        raise ValueError(f"separate planes of 16 bits cannot be read; interleave the channels, or {remedy}")
     if image.format == "JPEG2000" and image.mode[0] != "I" and _precision(data) > 8:
         raise ValueError(f"JPEG 2000 of more than 8 bits can be read in grey only; {remedy}")
 

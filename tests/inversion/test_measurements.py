@@ -206,7 +206,7 @@ def test_a_file_shows_where_it_is_bright(tmp_path):
         ("RGBA", (255, 255, 255, 255), (255, 255, 255, 0)),
         ("RGBA", (255, 255, 255, 128), (255, 255, 255, 127)),
         ("I;16", 65_535, 20_000),
-        ("I;16", 32_896, 32_768),
+        ("I;16", 32_896, 32_767),
     ],
 )
 def test_transparent_pixels_and_dark_ones_of_16_bits_are_hidden(tmp_path, mode, seen, hidden):

@@ -24,7 +24,7 @@ def config(channels=3, **keys):
 
 
 def png(bits: int, colours: int, width: int, rows: list[bytes], transparent: tuple[int, ...] = ()) -> bytes:
-    """A PNG of packed rows; `colours` is its colour type. Pillow writes no 16-bit colours, nor 2 or 4 bits."""
+    """A PNG of packed rows; `colours` is its colour type. Pillow writes no colours of 16 bits."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

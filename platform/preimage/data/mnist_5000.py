@@ -36,7 +36,7 @@ class Mnist5000Source:
 
     @property
     def contents(self) -> Contents:
-        return Contents(class_counts=tuple(np.bincount(self._arrays[1], minlength=10).tolist()))
+        return Contents(class_counts=(500,) * 10)
 
     @cached_property
     def signature(self) -> Signature:

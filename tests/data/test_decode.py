@@ -72,7 +72,7 @@ def test_an_image_covers_any_size_as_pillow_says(target, original, channels, res
     """Its opacity too, which weights the colours that are averaged."""
     scale = max(side / of for side, of in zip(target, original, strict=True))
     assume(scale != 1)  # such an image is cut to whole pixels
-    pixels = random_array(*original, channels)
+    pixels = random_array(original[0], original[1], channels)
     fitted = ImageOps.fit(Image.fromarray(pixels), target[::-1], Image.Resampling[resample.upper()])
     found = to_pixels(pixels, config(channels, target, resample=resample))
     expected = np.asarray(fitted).reshape(*target, channels).transpose(2, 0, 1)
@@ -85,7 +85,7 @@ def test_resizing_is_torchvision_s_antialiased_one(resample, side):
     pixels = random_array(side, side, 3)
     image = from_numpy(pixels.transpose(2, 0, 1).copy())
     mode = reference.InterpolationMode(resample)
-    expected = reference.resize(image, [16, 16], mode, antialias=True).numpy()
+    expected = reference.resize(image, [16, 16], interpolation=mode, antialias=True).numpy()
     found = to_pixels(pixels, config(size=16, resample=resample))
     assert np.abs(found.astype(int) - expected).max() <= 1
 

@@ -61,7 +61,7 @@ def to_pixels(content: Content, config: DataConfig, levels: Levels | None = None
     bits. Raises one of UNREADABLE.
     """
     channels, height, width = config.shape
-    # Either way up: an orientation counts only after decoding. A box keeps its edges on the file's own pixels.
+    # Either way up: an orientation counts only after decoding. A box has its edges on the file's own pixels.
     enough = None if config.crop or config.resample == "box" else 4 * max(height, width)
     image = to_image(content, MODES[channels], white=config.white, levels=levels, enough=enough)
     box = _centre(image, height, width, config.crop)

@@ -39,9 +39,12 @@ class Mnist5000Source:
         return Contents(class_counts=(500,) * 10)
 
     @cached_property
+    def _digest(self) -> str:
+        return digest(self._file.read_bytes())
+
+    @property
     def signature(self) -> Signature:
-        whole = digest(self._file.read_bytes())
-        return Signature(whole, whole)
+        return Signature(self._digest, self._digest)
 
     def __len__(self) -> int:
         return 5000
@@ -53,4 +56,4 @@ class Mnist5000Source:
         return self._arrays[0][index]
 
     def state(self, indices: np.ndarray) -> str:
-        return self.signature.state
+        return self._digest

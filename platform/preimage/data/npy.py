@@ -96,7 +96,8 @@ def _bytes(root: Folder, file: ShardFile, where: str) -> np.ndarray:
             f"{where} has {file.size:,} bytes, and a remote file is held in memory, at most {MAX_HELD:,}: "
             "copy it to this machine"
         )
-    return np.frombuffer(root.read(file.name), np.uint8)
+    with reaching(where):
+        return np.frombuffer(root.read(file.name), np.uint8)
 
 
 def _member(

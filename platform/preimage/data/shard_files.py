@@ -42,14 +42,14 @@ def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], lis
     """The root folder; its files with a suffix such as `.tar`, sorted by name; and what else it holds.
 
     `address` is a folder, one file of any suffix, or a pattern with `*` and braces, as `{a,b}` or
-    `{000..012}`: all the names that braces stand for must exist. Raises DataError if no file is found, and
-    StorageError if the address cannot be opened.
+    `{000..012}`: all the names that braces stand for must exist. Raises DataError if no file is found or the
+    address cannot be opened.
     """
     if "*" in address or ("{" in address and not _is_there(address)):
         root, matches = _matching(address)
         return root, matches, []
-    root = Folder.at(address)
     with reaching(address):
+        root = Folder.at(address)
         info = root.filesystem.get_file_info(root.path)
         if info.type == fs.FileType.File:
             above, name = root.parent, root.path.rsplit("/", 1)[-1]
@@ -118,7 +118,8 @@ def _matching(address: str) -> tuple[Folder, list[ShardFile]]:
     first = min(text.find(mark) for mark in "*{" if mark in text)
     slash = text.rfind("/", 0, first)
     pattern = text[slash + 1 :]
-    root = Folder.at((text[: max(slash, 1)] if slash >= 0 else ".") + question + query)
+    with reaching(address):
+        root = Folder.at((text[: max(slash, 1)] if slash >= 0 else ".") + question + query)
     files = _walk(root, recursive="/" in pattern)
     chosen: dict[str, ShardFile] = {}
     missing: list[str] = []
@@ -188,8 +189,10 @@ def _is_there(address: str) -> bool:
 
 @contextmanager
 def reaching(where: str) -> Iterator[None]:
-    """Turns what a filesystem raises into a StorageError of one message."""
+    """Turns what a filesystem raises into a DataError of one message."""
     try:
         yield
-    except (OSError, ValueError) as error:
-        raise StorageError(f"cannot read {where}: {error}") from error
+    except (OSError, ValueError, StorageError) as error:
+        raise DataError(
+            f"cannot read {where}: {error}. Check the address, its region and endpoint, and the credentials"
+        ) from error

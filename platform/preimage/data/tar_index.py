@@ -51,7 +51,7 @@ class TarIndex(BaseModel):
 
 @contextmanager
 def open_tar(root: Folder, name: str, block: int) -> Iterator[TarReader]:
-    """Raises StorageError if the file cannot be opened."""
+    """Raises DataError if the file cannot be opened."""
     where = f"{root.uri}/{name}"
     with reaching(where):
         stream = root.filesystem.open_input_file(f"{root.path}/{name}")

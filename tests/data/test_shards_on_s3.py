@@ -52,16 +52,20 @@ def test_shards_by_folder_file_and_pattern(s3: Folder):
         tars(f"{s3.uri}/none")
 
 
-@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
-def test_arrays(s3: Folder, name: str):
+def written(write, *arrays: np.ndarray, **named: np.ndarray) -> bytes:
     stream = io.BytesIO()
-    if name == "x.npy":
-        np.save(stream, IMAGES)
-    else:
-        np.savez_compressed(stream, images=IMAGES)
-    s3.write(name, stream.getvalue())
-    found = ArraysSource(DataConfig(source="arrays", path=f"{s3.uri}/{name}"))
-    np.testing.assert_array_equal([found.load(i) for i in range(len(found))], IMAGES)
+    write(stream, *arrays, **named)
+    return stream.getvalue()
+
+
+def test_arrays(s3: Folder):
+    s3.write("x.npy", written(np.save, IMAGES))
+    s3.write("y.npy", written(np.save, np.arange(6)))
+    s3.write("x.npz", written(np.savez_compressed, images=IMAGES, labels=np.arange(6)))
+    for options in ({"path": f"{s3.uri}/x.npz"}, {"path": f"{s3.uri}/x.npy", "label_column": "y.npy"}):
+        found = ArraysSource(DataConfig(source="arrays", **options))
+        np.testing.assert_array_equal([found.load(i) for i in range(len(found))], IMAGES)
+        assert [found.row(i).label for i in range(6)] == list(range(6))
 
 
 def test_a_bucket_that_is_not_there(s3: Folder):

@@ -167,6 +167,17 @@ def test_what_has_no_image_or_label_is_counted(tmp_path):
     }
 
 
+def test_captions_as_labels_are_no_column(tmp_path):
+    found = source(pack(tmp_path / "a.tar", [("1.png", grey(1)), ("1.txt", b"dog")]), label_column="txt")
+    assert (found.classes, found.columns.names, found.contents.left_out) == (["dog"], [], ())
+
+
+def test_names_that_are_no_text(tmp_path):
+    found = source(pack(tmp_path / "a.tar", [("\udcff.png", grey(1)), ("\udcff.x\udcff", b"")]))
+    assert [each.row.name for each in everything(found)] == ["a.tar/\\udcff.png"]
+    assert found.contents.left_out == (LeftOut("suffix .x\\udcff", 1),)
+
+
 def test_splits_by_names_and_one_set_of_classes(tmp_path):
     pack(tmp_path / "set-train-00.tar", [("1.png", grey(1)), ("1.cls", b"dog")])
     pack(tmp_path / "set-val-00.tar", [("1.png", grey(2)), ("1.cls", b"cat")])

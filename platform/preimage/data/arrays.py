@@ -10,7 +10,7 @@ from preimage.data.array_images import image_axes, require_integers
 from preimage.data.config import DataConfig
 from preimage.data.labels import label_table
 from preimage.data.npy import StoredArray, open_arrays
-from preimage.data.shard_files import list_shards, reaching
+from preimage.data.shard_files import files_below, list_shards
 from preimage.data.source import Contents, LeftOut, Row, Signature
 from preimage.data.splits import same_split, split_of
 from preimage.data.tar_samples import printable
@@ -48,7 +48,9 @@ class ArraysSource:
         self.columns = pa.schema([(name, kind) for name, kind in types.items() if kind])
         unread = tuple(group[name].text for name, kind in types.items() if not kind)
         others = LeftOut("arrays that hold no number or text for each image", len(unread), unread[:3])
-        counts = {name: each[image].shape[0] for name, each in splits.items() if image in each}
+        counts = {
+            name: each[image].shape[0] for name, each in splits.items() if image in each and each[image].shape
+        }
         self.contents = Contents(
             splits=counts if len(counts) > 1 else {},
             class_counts=self._class_counts(),
@@ -95,9 +97,8 @@ def _open(config: DataConfig) -> tuple[dict[str, StoredArray], tuple[LeftOut, ..
     arrays = open_arrays(root, files[0])
     if files[0].name.lower().endswith(".npz"):
         return arrays, ()
-    with reaching(root.uri):
-        found = root.files()
-    beside = [name for name in found if name.lower().endswith(".npy") and name not in arrays]
+    near = {each.name: each for each in files_below(root, recursive=False) if each.name != files[0].name}
+    beside = [printable(name) for name in near if name.lower().endswith(".npy")]
     if (label := config.label_column) is not None:
         if label not in beside:
             raise DataError(
@@ -105,7 +106,7 @@ def _open(config: DataConfig) -> tuple[dict[str, StoredArray], tuple[LeftOut, ..
                 f"{', '.join(beside[:20]) or 'none'}"
             )
         beside.remove(label)
-        arrays |= open_arrays(root, list_shards((root / label).path, ".npy")[1][0])
+        arrays |= open_arrays(root, near[label])
     others = LeftOut("other .npy files (data.label_column=NAME reads labels)", len(beside), tuple(beside[:3]))
     return arrays, (others,) if beside else ()
 
@@ -140,19 +141,22 @@ def _split_and_role(name: str, split: str) -> tuple[str, str]:
 def _roles(group: dict[str, StoredArray], config: DataConfig, where: str) -> tuple[str, str | None]:
     """Which arrays hold the images and the labels. Raises DataError where it is unclear."""
     listed = ", ".join(each.text for each in list(group.values())[:20])
-    shaped = [role for role, each in group.items() if len(each.shape) > 2 or each.dtype.hasobject]
-    usual = [role for name in IMAGES for role in group if role.lower() == name]
+    shaped = [role for role, each in group.items() if len(each.shape) > 2 and not each.dtype.hasobject]
+    shaped = shaped or [role for role, each in group.items() if each.dtype.hasobject]  # to say what they are
+    named = [role for name in IMAGES for role in group if role.lower() == name]
     if config.image_column is not None:
         image = _named(group, config.image_column)
     else:
-        image = shaped[0] if len(shaped) == 1 else next((role for role in usual if role in shaped), None)
+        image = shaped[0] if len(shaped) == 1 else next((role for role in named if role in shaped), None)
     if image is None:
         raise DataError(
             f"{where}: it is unclear which array holds the images: set data.image_column to one of shape "
             f"(N, H, W), (N, H, W, C) or (N, C, H, W); there are {listed}"
         )
     if config.label_column is None:
-        return image, next((role for name in LABELS for role in group if role.lower() == name), None)
+        usual = [role for name in LABELS for role in group if role.lower() == name and role != image]
+        count = group[image].shape[:1]  # an array of so many rows may hold something else
+        return image, next((r for r in usual if _holds_labels(group[r]) or group[r].shape[:1] != count), None)
     if (label := _named(group, config.label_column)) in (None, image):
         raise DataError(f"{where} has no labels called {config.label_column}; there are {listed}")
     return image, label
@@ -164,12 +168,17 @@ def _named(group: dict[str, StoredArray], name: str) -> str | None:
 
 def _require_labels(array: StoredArray, count: int, where: str) -> np.ndarray:
     """Labels (N,). Raises DataError if they do not match the images."""
-    if array.shape not in ((count,), (count, 1)) or array.dtype.kind not in "biuUS":
+    if array.shape[:1] != (count,) or not _holds_labels(array):
         raise DataError(
             f"{where}: {array.text} does not match {count:,} images: labels are one whole number or text for "
             "each (of one-hot labels save argmax(axis=1))"
         )
     return array.read().reshape(-1)
+
+
+def _holds_labels(array: StoredArray) -> bool:
+    """Whether there is one whole number or text in each row."""
+    return len(array.shape) > 0 and array.shape[1:] in ((), (1,)) and array.dtype.kind in "biuUS"
 
 
 def _column_type(array: StoredArray, count: int) -> pa.DataType | None:
@@ -185,7 +194,7 @@ def _column_type(array: StoredArray, count: int) -> pa.DataType | None:
 
 
 def _texts(array: StoredArray) -> set[str]:
-    return set() if array.dtype.hasobject else {_text(value) for value in np.unique(array.read())}
+    return {_text(value) for value in np.unique(array.read())} if _holds_labels(array) else set()
 
 
 def _text(value: np.generic) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib import format
 
 from preimage.data.shard_files import ShardFile, reaching
+from preimage.data.tar_samples import printable
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
@@ -67,7 +68,7 @@ def open_arrays(root: Folder, file: ShardFile) -> dict[str, StoredArray]:
     where = f"{root.uri}/{file.name}"
     data = _bytes(root, file, where)
     if not file.name.lower().endswith(".npz"):
-        return {file.name: _stored(file.name, data, file.state, where)}
+        return {file.name: _stored(printable(file.name), data, file.state, where)}
     try:
         archive = zipfile.ZipFile(
             root.path + "/" + file.name if root.is_local else io.BytesIO(data.tobytes())

@@ -54,7 +54,7 @@ def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], lis
         if info.type == fs.FileType.File:
             above, name = root.parent, root.path.rsplit("/", 1)[-1]
             return above, [_local(root.path, name) if root.is_local else _remote(above, info)], []
-    found = _walk(root, recursive=True)
+    found = files_below(root, recursive=True)
     chosen = [file for file in found if file.name.lower().endswith(suffix)]
     if not chosen:
         there = info.type == fs.FileType.Directory
@@ -120,7 +120,7 @@ def _matching(address: str) -> tuple[Folder, list[ShardFile]]:
     pattern = text[slash + 1 :]
     with reaching(address):
         root = Folder.at((text[: max(slash, 1)] if slash >= 0 else ".") + question + query)
-    files = _walk(root, recursive="/" in pattern)
+    files = files_below(root, recursive="/" in pattern)
     chosen: dict[str, ShardFile] = {}
     missing: list[str] = []
     by_name = {file.name: file for file in files}
@@ -139,7 +139,7 @@ def _like(pattern: str, files: list[ShardFile]) -> list[ShardFile]:
     return [file for file in files if expression.fullmatch(file.name)]
 
 
-def _walk(root: Folder, recursive: bool) -> list[ShardFile]:
+def files_below(root: Folder, recursive: bool) -> list[ShardFile]:
     """Every file below a folder but hidden ones, sorted by name. Follows links, but not in circles."""
     with reaching(root.uri):
         if root.is_local:

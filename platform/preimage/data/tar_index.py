@@ -80,7 +80,7 @@ def index_of(root: Folder, shard: ShardFile, reading: Reading) -> TarIndex:
 
 def make_index(tar: TarReader, reading: Reading) -> TarIndex:
     """Read all headers, labels and .json members. Raises DataError if the .tar is damaged or unclear."""
-    made, names = _Making(tar.name), array("q")
+    made, names = _Making(tar.name, reading), array("q")
     for sample in samples(tar, 0, reading.labels_only, made.skip):
         suffix = reading.image_of(sample, tar.name)
         if suffix is None:
@@ -96,8 +96,8 @@ def make_index(tar: TarReader, reading: Reading) -> TarIndex:
 class _Making:
     """An index that grows sample by sample."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self, where: str, reading: Reading) -> None:
+        self._where, self._reading = where, reading
         self._made = TarIndex()
         self._labels, self._suffixes = Counter[str](), Counter[str]()
         self._columns: dict[str, set[str]] = {}
@@ -116,8 +116,8 @@ class _Making:
         counts[-1] += 1
         self._labels[label] += 1
         for suffix, member in sample.members.items():
-            self._suffixes[suffix if member.size <= MAX_TEXT else f"{suffix} over 1 MiB"] += 1
-        if "txt" in sample.members:
+            self._suffixes[printable(suffix) + (" over 1 MiB" if member.size > MAX_TEXT else "")] += 1
+        if "txt" in sample.members and self._reading.label != "txt":
             self._columns.setdefault("txt", set()).add("caption")
         for key, value in own.items():
             if len(self._columns) <= MAX_COLUMNS or key in self._columns:

@@ -288,7 +288,7 @@ def test_what_is_unclear_is_refused(tmp_path, members, options, message):
 
 def test_a_missing_path_and_a_folder_without_shards(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(b"")
-    with pytest.raises(DataError, match=r"holds no \.tar files"):
+    with pytest.raises(DataError, match=r"holds no \.tar files, but 1 of suffix \.gz; unpack"):
         source(tmp_path)
     with pytest.raises(DataError, match="does not exist"):
         source(tmp_path / "absent")

@@ -54,15 +54,15 @@ def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], lis
         if info.type == fs.FileType.File:
             above, name = root.parent, root.path.rsplit("/", 1)[-1]
             return above, [_local(root.path, name) if root.is_local else _remote(above, info)], []
+    if info.type == fs.FileType.NotFound:
+        raise DataError(f"data.path={address} does not exist")
     found = files_below(root, recursive=True)
     chosen = [file for file in found if file.name.lower().endswith(suffix)]
+    others = _by_suffix(file.name for file in found if not file.name.lower().endswith(suffix))
     if not chosen:
-        there = info.type == fs.FileType.Directory
-        raise DataError(
-            f"data.path={address} {'holds' if there else 'does not exist and stands for'} no {suffix} files; "
-            f"give a folder of them, one of them, or a pattern such as 'FOLDER/*{suffix}'"
-        )
-    return root, chosen, _by_suffix(file.name for file in found if not file.name.lower().endswith(suffix))
+        held = ", ".join(f"{each.count:,} of {each.reason}" for each in others[:5]) or "nothing"
+        raise DataError(f"data.path={address} holds no {suffix} files, but {held}; unpack what is compressed")
+    return root, chosen, others
 
 
 def expand_braces(pattern: str) -> list[str]:

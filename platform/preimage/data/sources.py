@@ -8,8 +8,9 @@ from PIL import Image
 
 from preimage.data.config import DataConfig
 from preimage.data.digits import DigitsSource
-from preimage.data.files import FilesSource, holds_images
+from preimage.data.files import FilesSource
 from preimage.data.idx import IdxSource, holds_idx
+from preimage.data.listing import holds_images
 from preimage.data.lsun import LsunSource
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
 from preimage.errors import DataError
@@ -114,7 +115,7 @@ def open_located(config: DataConfig) -> Source:
     if root := official_root(config.source, path):
         return OfficialSource(config.source, root, config.split)
     if config.source == "folder" or holds_images(path):
-        return FilesSource(path, config.split)
+        return FilesSource(path, config)
     raise DataError(
         f"{path} holds neither {config.source}'s own files nor images. {_expected(config.source)} "
         "A tree or a .zip of images works too."

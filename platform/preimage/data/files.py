@@ -3,7 +3,6 @@
 import hashlib
 from array import array
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +62,7 @@ class FilesSource:
             raise ValueError(f"a file of {size:,} bytes")
         return self._tree.read(self._name(index), size)
 
-    @cached_property
+    @property
     def signature(self) -> Signature:
         return self._signed(self._files, self._labels)
 

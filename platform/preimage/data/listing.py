@@ -62,7 +62,9 @@ def open_tree(address: str | Path | Folder) -> Tree:
     if kind == fs.FileType.Directory:
         return LocalTree(folder.path) if folder.is_local else RemoteTree(folder)
     if kind == fs.FileType.NotFound:
-        raise DataError(f"{folder.uri} does not exist; give a folder or a .zip of images{_packed(folder)}")
+        raise DataError(
+            f"{folder.uri} does not exist; give a folder or a .zip of images{hint_for_zip(folder.uri)}"
+        )
     if found := advice(folder.path, SUFFIXES):
         raise DataError(f"{folder.uri} is not a folder or a .zip of images: {found}")
     if kind != fs.FileType.File:
@@ -88,6 +90,12 @@ def list_images(tree: Tree) -> tuple[pa.RecordBatch, list[str]]:
     arrays = {name: pa.array(column, pa.uint64()) for name, column in columns.items()}
     batch = pa.record_batch({"name": pa.array(names, pa.large_binary()), **arrays})
     return batch.sort_by("name"), others
+
+
+def hint_for_zip(path: str) -> str:
+    """What to add to a message for a path that would lead into a .zip."""
+    archive = path.lower().find(".zip/")
+    return f" (unpack {path[: archive + 4]} for a folder of it)" if archive >= 0 else ""
 
 
 def holds_images(path: Path) -> bool:
@@ -206,12 +214,6 @@ class ZipTree:
             raise ValueError("not packed with deflate, zip's usual method")
         with self._archive.open(info) as member:
             return member.read(size + 1)  # one byte more, so that the checksum is verified
-
-
-def _packed(folder: Folder) -> str:
-    """What to do for a path into a .zip."""
-    archive = folder.path.lower().find(".zip/")
-    return f" (unpack {folder.path[: archive + 4]} for a folder of it)" if archive >= 0 else ""
 
 
 def _seekable(folder: Folder) -> io.BufferedReader:

@@ -7,11 +7,12 @@ from preimage.data.config import DataConfig
 from preimage.data.digits import DigitsSource
 from preimage.data.files import FilesSource
 from preimage.data.idx import IdxSource, holds_idx
-from preimage.data.listing import holds_images
+from preimage.data.listing import hint_for_zip, holds_images
 from preimage.data.lsun import LsunSource, lsun_folder
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
 from preimage.data.source import AnySource
-from preimage.errors import DataError
+from preimage.errors import DataError, StorageError
+from preimage.storage.address import require_address
 
 SOURCES: dict[str, str] = {
     "digits": "1,797 handwritten digits, 8 x 8 grey, 10 classes; comes with scikit-learn",
@@ -71,10 +72,8 @@ def locate(config: DataConfig) -> DataConfig:
     """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
     if config.source == "digits":
         return config.model_copy(update={"path": None})
-    if config.path is not None and "://" in config.path:
-        return config
     if config.path is not None:
-        return config.model_copy(update={"path": str(_existing(config.path))})
+        return config.model_copy(update={"path": _existing(config.path)})
     if config.source == "folder":
         raise DataError(
             "source=folder needs a path: preimage data prepare folder data.path=FOLDER_OR_ZIP_OF_IMAGES"
@@ -126,11 +125,20 @@ def _idx_folder(name: str, path: Path) -> Path | None:
     return next((folder for folder in (path, path / _IDX_FOLDERS[name]) if holds_idx(folder)), None)
 
 
-def _existing(path: str) -> Path:
+def _existing(path: str) -> str:
+    """An address as it is; a local path made absolute. Raises DataError if it does not exist."""
+    if "://" in path:
+        return path
+    try:
+        require_address(path)
+    except StorageError as error:
+        raise DataError(f"data.path: {error}") from error
     absolute = Path(path).expanduser().absolute()
     if not absolute.exists():
-        raise DataError(f"data.path={path} does not exist; give a folder or a .zip of images")
-    return absolute
+        raise DataError(
+            f"data.path={path} does not exist; give a folder or a .zip of images{hint_for_zip(path)}"
+        )
+    return str(absolute)
 
 
 def _expected(name: str) -> str:

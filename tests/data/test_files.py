@@ -85,7 +85,7 @@ def test_what_is_not_read_is_listed_with_the_reason(as_folder, make_png):
         LeftOut("folder b/ is no split", 1, ("b/0.png",)),
         LeftOut("outside of the splits' folders", 1, ("loose.png",)),
         LeftOut(
-            "labels files (data.source=table reads .csv, .jsonl and .parquet)",
+            "labels files; data.source=table reads .csv, .jsonl and .parquet",
             3,
             ("boxes.mat", "label_names.txt", "train.csv"),
         ),

@@ -62,5 +62,5 @@ def _reason(name: str) -> str:
     stem, suffix = os.path.splitext(os.path.basename(name))
     kind = suffix.lower()
     if kind in _TABLES or (kind in _MAY_HOLD_LABELS and _LABELS.search(stem)):
-        return "labels files (data.source=table reads .csv, .jsonl and .parquet)"
+        return "labels files; data.source=table reads .csv, .jsonl and .parquet"
     return f"suffix {suffix}" if suffix else "no suffix"

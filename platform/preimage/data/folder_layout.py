@@ -90,7 +90,7 @@ def _choose(tops: Collection[str], nested: set[str], split: str, where: str) -> 
         return split
     splits = sorted(top for top in tops if split_of(top))
     others = sorted(set(tops) - set(splits))
-    if split == DEFAULT and (not splits or (others and _is_a_class(splits, others, nested))):
+    if split == DEFAULT and (not splits or (others and _is_a_class(splits, nested))):
         return None
     if not splits:
         only = f" Its folders are {_names(others)}." if others else ""
@@ -114,9 +114,9 @@ def _choose(tops: Collection[str], nested: set[str], split: str, where: str) -> 
     return found[0]
 
 
-def _is_a_class(splits: list[str], others: list[str], nested: set[str]) -> bool:
-    """Whether a folder such as train/ is a class like the others: as deep as they are, and none is a test."""
-    return all(split_of(each) == DEFAULT and (each not in nested or nested >= set(others)) for each in splits)
+def _is_a_class(splits: list[str], nested: set[str]) -> bool:
+    """Whether a folder such as train/ is a class like the others: it holds no classes, and none is a test."""
+    return all(split_of(each) == DEFAULT and each not in nested for each in splits)
 
 
 def _below_splits(folders: Mapping[str, Parts], depth: int, top: str) -> Below:

@@ -175,7 +175,7 @@ class ZipTree:
 
     def __init__(self, folder: Folder) -> None:
         """Raises DataError if it is no .zip."""
-        self._uri = folder.uri
+        self._uri, self._is_local = folder.uri, folder.is_local
         self._renamed: dict[str, str] = {}  # members that a program wrote with backslashes
         try:
             stream = folder.path if folder.is_local else _seekable(folder)
@@ -212,12 +212,17 @@ class ZipTree:
         info = self._archive.getinfo(self._renamed.get(name, name))
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError("not packed with deflate, zip's usual method")
-        with self._archive.open(info) as member:
-            return member.read(size + 1)  # one byte more, so that the checksum is verified
+        try:
+            with self._archive.open(info) as member:
+                return member.read(size + 1)  # one byte more, so that the checksum is verified
+        except OSError as error:
+            if self._is_local:
+                raise
+            raise _unreachable(self._uri, error) from error
 
 
 def _seekable(folder: Folder) -> io.BufferedReader:
-    return io.BufferedReader(folder.filesystem.open_input_file(folder.path), _REMOTE_BUFFER)  # type: ignore[arg-type]
+    return io.BufferedReader(folder.filesystem.open_input_file(folder.path), _REMOTE_BUFFER)
 
 
 def _unreachable(address: str, error: Exception) -> DataError:

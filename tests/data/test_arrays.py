@@ -100,7 +100,7 @@ def test_labels_of_a_npy_lie_beside_it_where_the_config_says(tmp_path):
     np.save(tmp_path / "labels.npy", np.array([0, 1, 0, 1, 5]))
     alone = source(tmp_path / "images.npy")
     assert (alone.classes, alone.contents.class_counts) == ([], None)
-    beside = LeftOut("other .npy files (data.label_column=NAME reads labels)", 1, ("labels.npy",))
+    beside = LeftOut("other .npy files; data.label_column=NAME reads labels", 1, ("labels.npy",))
     assert alone.contents.left_out == (beside,)
     found = source(tmp_path / "images.npy", label_column="labels.npy")
     assert (found.classes, found.contents.left_out) == (["0", "1", "5"], ())

@@ -13,7 +13,7 @@ from preimage.data.npy import StoredArray, open_arrays
 from preimage.data.shard_files import files_below, list_shards
 from preimage.data.source import Contents, LeftOut, Row, Signature
 from preimage.data.splits import same_split, split_of
-from preimage.data.tar_samples import printable
+from preimage.data.unread_files import printable
 from preimage.errors import DataError
 from preimage.storage.folder import digest
 
@@ -107,7 +107,7 @@ def _open(config: DataConfig) -> tuple[dict[str, StoredArray], tuple[LeftOut, ..
             )
         beside.remove(label)
         arrays |= open_arrays(root, near[label])
-    others = LeftOut("other .npy files (data.label_column=NAME reads labels)", len(beside), tuple(beside[:3]))
+    others = LeftOut("other .npy files; data.label_column=NAME reads labels", len(beside), tuple(beside[:3]))
     return arrays, (others,) if beside else ()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib import format
 
 from preimage.data.shard_files import ShardFile, reaching
-from preimage.data.tar_samples import printable
+from preimage.data.unread_files import printable
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 

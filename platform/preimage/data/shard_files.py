@@ -3,7 +3,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from pyarrow import fs
 
 from preimage.data.source import LeftOut
 from preimage.data.splits import same_split, split_of
+from preimage.data.unread_files import unread_files
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
 
@@ -38,7 +39,7 @@ class ShardFile(NamedTuple):
         return f"{self.size} {self.mtime_ns} {self.inode}"
 
 
-def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], list[LeftOut]]:
+def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], tuple[LeftOut, ...]]:
     """The root folder; its files with a suffix such as `.tar`, sorted by name; and what else it holds.
 
     `address` is a folder, one file of any suffix, or a pattern with `*` and braces, as `{a,b}` or
@@ -47,18 +48,18 @@ def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], lis
     """
     if "*" in address or ("{" in address and not _is_there(address)):
         root, matches = _matching(address)
-        return root, matches, []
+        return root, matches, ()
     with reaching(address):
         root = Folder.at(address)
         info = root.filesystem.get_file_info(root.path)
         if info.type == fs.FileType.File:
             above, name = root.parent, root.path.rsplit("/", 1)[-1]
-            return above, [_local(root.path, name) if root.is_local else _remote(above, info)], []
+            return above, [_local(root.path, name) if root.is_local else _remote(above, info)], ()
     if info.type == fs.FileType.NotFound:
         raise DataError(f"data.path={address} does not exist")
     found = files_below(root, recursive=True)
     chosen = [file for file in found if file.name.lower().endswith(suffix)]
-    others = _by_suffix(file.name for file in found if not file.name.lower().endswith(suffix))
+    others = unread_files(file.name for file in found if not file.name.lower().endswith(suffix))
     if not chosen:
         held = ", ".join(f"{each.count:,} of {each.reason}" for each in others[:5]) or "nothing"
         raise DataError(f"data.path={address} holds no {suffix} files, but {held}; unpack what is compressed")
@@ -167,16 +168,6 @@ def _local(path: str, name: str) -> ShardFile:
 
 def _remote(root: Folder, info: fs.FileInfo) -> ShardFile:
     return ShardFile(info.path.removeprefix(root.path).lstrip("/"), info.size, info.mtime_ns or 0, 0)
-
-
-def _by_suffix(names: Iterable[str]) -> list[LeftOut]:
-    kinds: dict[str, list[str]] = {}
-    for name in names:
-        kinds.setdefault(os.path.splitext(name)[1], []).append(name)
-    return [
-        LeftOut(f"suffix {suffix}" if suffix else "no suffix", len(each), tuple(each[:3]))
-        for suffix, each in sorted(kinds.items())
-    ]
 
 
 def _is_junk(part: str) -> bool:

@@ -6,14 +6,16 @@ from pathlib import Path
 from preimage.data.arrays import ArraysSource
 from preimage.data.config import DataConfig
 from preimage.data.digits import DigitsSource
-from preimage.data.files import FilesSource, holds_images
+from preimage.data.files import FilesSource
 from preimage.data.idx import IdxSource, holds_idx
+from preimage.data.listing import hint_for_zip, holds_images
 from preimage.data.lsun import LsunSource, lsun_folder
 from preimage.data.mnist_5000 import Mnist5000Source
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
 from preimage.data.source import AnySource
 from preimage.data.webdataset import WebDatasetSource
-from preimage.errors import DataError
+from preimage.errors import DataError, StorageError
+from preimage.storage.address import require_address
 
 SOURCES: dict[str, str] = {
     "digits": "1,797 handwritten digits, 8 x 8 grey, 10 classes; comes with scikit-learn",
@@ -85,7 +87,7 @@ def locate(config: DataConfig) -> DataConfig:
         path = config.path if "://" in config.path else str(Path(config.path).expanduser().absolute())
         return config.model_copy(update={"path": path})
     if config.path is not None:
-        return config.model_copy(update={"path": str(_existing(config.path))})
+        return config.model_copy(update={"path": _existing(config.path)})
     if config.source in BRINGS_FILES:
         raise DataError(
             f"source={config.source} needs a path: preimage data prepare {config.source} data.path=YOUR_FILES"
@@ -102,6 +104,8 @@ def open_located(config: DataConfig) -> AnySource:
         return Mnist5000Source(config.split)
     if opened := _BY_ADDRESS.get(config.source):
         return opened(config)
+    if config.source == "folder" or "://" in (config.path or ""):
+        return FilesSource(config.path or "", config)
     path = Path(config.path or "")
     if config.source in _IDX_FOLDERS and (folder := _idx_folder(config.source, path)):
         return IdxSource(config.source, folder, config.split)
@@ -109,8 +113,8 @@ def open_located(config: DataConfig) -> AnySource:
         return LsunSource(path, config.category, config.split)
     if root := official_root(config.source, path):
         return OfficialSource(config.source, root, config.split)
-    if config.source == "folder" or holds_images(path):
-        return FilesSource(path, config.split)
+    if holds_images(path):
+        return FilesSource(path, config)
     raise DataError(
         f"{path} holds neither {config.source}'s own files nor images. {_expected(config.source)} "
         "A tree or a .zip of images works too."
@@ -139,11 +143,20 @@ def _idx_folder(name: str, path: Path) -> Path | None:
     return next((folder for folder in (path, path / _IDX_FOLDERS[name]) if holds_idx(folder)), None)
 
 
-def _existing(path: str) -> Path:
+def _existing(path: str) -> str:
+    """An address as it is; a local path made absolute. Raises DataError if it does not exist."""
+    if "://" in path:
+        return path
+    try:
+        require_address(path)
+    except StorageError as error:
+        raise DataError(f"data.path: {error}") from error
     absolute = Path(path).expanduser().absolute()
     if not absolute.exists():
-        raise DataError(f"data.path={path} does not exist; give a folder or a .zip of images")
-    return absolute
+        raise DataError(
+            f"data.path={path} does not exist; give a folder or a .zip of images{hint_for_zip(path)}"
+        )
+    return str(absolute)
 
 
 def _expected(name: str) -> str:

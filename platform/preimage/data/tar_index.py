@@ -14,7 +14,8 @@ from preimage.data.labels import require_classes
 from preimage.data.official import cache
 from preimage.data.shard_files import ShardFile, reaching
 from preimage.data.tar_members import TarReader
-from preimage.data.tar_samples import MAX_TEXT, Reading, TarSample, printable, samples
+from preimage.data.tar_samples import MAX_TEXT, Reading, TarSample, samples
+from preimage.data.unread_files import printable
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder, digest
 

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from preimage.data.files import MAX_BYTES, SUFFIXES
+from preimage.data.listing import MAX_BYTES, SUFFIXES
 from preimage.data.tar_members import Member, TarReader
+from preimage.data.unread_files import printable
 from preimage.errors import DataError
 
 MAX_LABEL = 1000
@@ -118,10 +119,6 @@ def samples(
             sample.data[suffix] = tar.read(member.offset, member.size)
     if sample:
         yield sample
-
-
-def printable(name: str) -> str:
-    return name.encode(errors="backslashreplace").decode()
 
 
 def _text(data: bytes) -> str:

@@ -14,7 +14,8 @@ from preimage.data.shard_files import list_shards, splits_of
 from preimage.data.source import NO_COLUMNS, Contents, LeftOut, Row, Sample
 from preimage.data.tar_index import MAX_COLUMNS, TarIndex, index_of, open_tar
 from preimage.data.tar_members import TarReader
-from preimage.data.tar_samples import Reading, TarSample, printable, samples
+from preimage.data.tar_samples import Reading, TarSample, samples
+from preimage.data.unread_files import printable
 from preimage.errors import DataError
 from preimage.storage.folder import digest
 

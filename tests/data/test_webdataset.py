@@ -201,6 +201,8 @@ def test_a_pattern_names_every_shard(tmp_path):
     assert len(source(f"{tmp_path}/*/a-1*.tar")) == 2
     with pytest.raises(DataError, match=r"lacks a-07\.tar, a-08\.tar"):
         source(f"{tmp_path}/x/a-{{07..11}}.tar")
+    with pytest.raises(DataError, match=r"lacks a-\{11\.\.9\}\.tar"):
+        source(f"{tmp_path}/x/a-{{11..9}}.tar")
     with pytest.raises(DataError, match="stands for over 100,000 names"):
         source(f"{tmp_path}/x/a-{{0..999999999}}.tar")
 

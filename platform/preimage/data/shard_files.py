@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from pyarrow import fs
 
@@ -116,7 +116,7 @@ def _named_split(name: str, split: str) -> str | None:
 
 def _matching(address: str) -> tuple[Folder, list[ShardFile]]:
     text, question, query = address.partition("?") if "://" in address else (address, "", "")
-    first = min(text.find(mark) for mark in "*{" if mark in text)
+    first = min((text.find(mark) for mark in "*{" if mark in text), default=len(text))
     slash = text.rfind("/", 0, first)
     pattern = text[slash + 1 :]
     with reaching(address):
@@ -129,9 +129,10 @@ def _matching(address: str) -> tuple[Folder, list[ShardFile]]:
         matches = _like(each, files) if "*" in each else [by_name[each]] if each in by_name else []
         chosen |= {file.name: file for file in matches}
         missing += [] if matches else [each]
-    if missing:
+    if missing or not chosen:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-        raise DataError(f"data.path={address}: {root.uri} lacks {', '.join(missing[:_NAMED])}{more}")
+        lacking = ", ".join(missing[:_NAMED]) or pattern
+        raise DataError(f"data.path={address}: {root.uri} lacks {lacking}{more}")
     return root, [chosen[name] for name in sorted(chosen)]
 
 
@@ -153,8 +154,11 @@ def files_below(root: Folder, recursive: bool) -> list[ShardFile]:
 
 
 def _local_paths(root: str, recursive: bool) -> Iterator[str]:
+    def fail(error: OSError) -> NoReturn:
+        raise error
+
     seen: set[str] = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
+    for folder, folders, files in os.walk(root, onerror=fail, followlinks=True):
         seen.add(os.path.realpath(folder))
         inner = [name for name in folders if os.path.realpath(os.path.join(folder, name)) not in seen]
         folders[:] = inner if recursive else []

@@ -9,7 +9,7 @@ _SHOWN = 10
 
 
 def facts(contents: Contents, classes: Sequence[str], count: int | None) -> Iterator[tuple[str, str]]:
-    """(label, fact) of the splits, the classes, and what is not read; count: of the images, if it is known."""
+    """(label, fact) of the splits, the classes and what is not read. count: of the images, if known."""
     if contents.splits:
         yield "splits", ", ".join(f"{name} {count:,}" for name, count in contents.splits.items())
     yield "classes", _classes(classes, contents.class_counts, count)

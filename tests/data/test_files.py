@@ -305,6 +305,15 @@ def test_a_wrong_address_is_refused_at_once(s3, address):
     assert time.monotonic() - start < 1
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [("s3://", "names no bucket"), ("s3:/b/x", "write s3://b/x"), ("s3://k:secret@b/x", "AWS_ACCESS_KEY_ID")],
+)
+def test_an_address_that_nobody_means_is_refused(s3, address, why):
+    with pytest.raises(DataError, match=why):
+        opened(address)
+
+
 def test_storage_that_fails_is_no_unreadable_image(as_folder, make_png):
     root = as_folder({"a/0.png": make_png(0)})
     source = opened(remote(root))

@@ -54,6 +54,8 @@ def open_tree(address: str | Path | Folder) -> Tree:
     """
     try:
         folder = Folder.at(address)
+        if not folder.path:  # it would list every bucket
+            raise DataError(f"{address} names no bucket; give an address such as s3://bucket/photos")
         kind = folder.filesystem.get_file_info(folder.path).type
     except StorageError as error:
         raise DataError(str(error)) from error

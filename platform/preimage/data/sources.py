@@ -30,7 +30,8 @@ SOURCES: dict[str, str] = {
     "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
     "downloaded by hand, needs the package lmdb",
     "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
-    "folder": "your own images: a tree or a .zip, one folder per class, train/ and test/ for two splits",
+    "folder": "your own images: a tree or a .zip, here or at an address such as s3://bucket/photos; one folder "
+    "per class, train/ and test/ for two splits",
     "webdataset": "your own .tar shards, as WebDataset writes them: a folder, a .tar or a pattern",
     "arrays": "your own NumPy arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of 8 or 16 bits: a .npy or .npz",
 }

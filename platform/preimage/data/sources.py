@@ -85,8 +85,7 @@ def locate(config: DataConfig) -> DataConfig:
     if config.source in EMBEDDED:
         return config.model_copy(update={"path": None})
     if config.path is not None and config.source in _BY_ADDRESS:
-        path = config.path if "://" in config.path else str(Path(config.path).expanduser().absolute())
-        return config.model_copy(update={"path": path})
+        return config.model_copy(update={"path": _absolute(config.path)})
     if config.path is not None:
         return config.model_copy(update={"path": _existing(config.path)})
     if config.source in BRINGS_FILES:
@@ -144,20 +143,25 @@ def _idx_folder(name: str, path: Path) -> Path | None:
     return next((folder for folder in (path, path / _IDX_FOLDERS[name]) if holds_idx(folder)), None)
 
 
-def _existing(path: str) -> str:
-    """An address as it is; a local path made absolute. Raises DataError if it does not exist."""
+def _absolute(path: str) -> str:
+    """An address as it is; a local path made absolute. Raises DataError for what is neither."""
     if "://" in path:
         return path
     try:
         require_address(path)
     except StorageError as error:
         raise DataError(f"data.path: {error}") from error
-    absolute = Path(path).expanduser().absolute()
-    if not absolute.exists():
+    return str(Path(path).expanduser().absolute())
+
+
+def _existing(path: str) -> str:
+    """As `_absolute`. Raises DataError also for a local path that does not exist."""
+    absolute = _absolute(path)
+    if "://" not in path and not Path(absolute).exists():
         raise DataError(
             f"data.path={path} does not exist; give a folder or a .zip of images{hint_for_zip(path)}"
         )
-    return str(absolute)
+    return absolute
 
 
 def _expected(name: str) -> str:

@@ -63,7 +63,7 @@ class FilesSource:
         file = self._files[index]
         if file.size > MAX_BYTES:
             raise ValueError(f"a file of {file.size:,} bytes")
-        data = _read_member(self._archive, file) if self._archive else _read_file(self._path / file.name)
+        data = _read_member(self._archive, file) if self._archive else read_file(self._path / file.name)
         return open_image(data), self._labels[index]
 
     def describe(self, index: int) -> str:
@@ -112,7 +112,7 @@ def _answers(question: Callable[[], bool]) -> bool:
         return False
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """A file's bytes. Raises OSError, and ValueError for a pipe or a device, which never ends."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):

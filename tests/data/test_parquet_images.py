@@ -218,17 +218,23 @@ def test_files_that_do_not_fit_together(tmp_path):
     refused(tmp_path, "b.parquet has other class names than a.parquet")
 
 
-def test_wrong_contents_are_refused_before_an_image_is_read(tmp_path):
+def test_wrong_contents_are_refused_before_an_image_is_decoded(tmp_path):
     path = tmp_path / "a.parquet"
-    refused(write(path, hf_table([b"x"] * 2, [0, 2], ("cat", "dog"))), "label holds 2, but its 2 class names")
-    refused(write(path, hf_table([b"x"] * 2, [0, -2], ("cat", "dog"))), "label holds -2")
-    refused(
-        write(path, hf_table([(None, "a.png"), (None, "b.png")])), "paths of images or nothing, but no image"
-    )
     refused(
         write(path, hf_table([b"x"]).replace_schema_metadata({"huggingface": "{"})), "metadata are damaged"
     )
-    source = opened(write(path, hf_table([b"x"] * 2, [0, 2], ("a", "b")), write_statistics=False))
+    for table, message in (
+        (
+            hf_table([b"x"] * 2, [0, 2], ("cat", "dog")),
+            "column label holds 2, but its 2 class names are for 0 to 1",
+        ),
+        (hf_table([b"x"] * 2, [0, -2], ("cat", "dog")), "column label holds -2"),
+        (hf_table([(None, "a.png"), (None, "b.png")]), "holds paths of images, but no image: embed"),
+    ):
+        source = opened(write(path, table))
+        with pytest.raises(DataError, match=message):
+            source.contents  # noqa: B018
+    source = opened(write(path, hf_table([b"x"] * 2, [0, 2], ("a", "b"))))
     with pytest.raises(DataError, match="label holds 2"):
         rows(source)
 

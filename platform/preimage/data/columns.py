@@ -195,9 +195,12 @@ def require_column(schema: pa.Schema, name: str, key: str, where: str) -> None:
         raise DataError(f"{where} has no column {name}: set data.{key} to one of {described(schema)}")
 
 
-def require_distinct(schema: pa.Schema, where: str) -> None:
-    """Raise DataError if two columns have one name."""
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+def require_names(schema: pa.Schema, where: str) -> None:
+    """Raise DataError if two columns have one name, or one has a name that is no text."""
+    try:
+        twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: the name of a column is not UTF-8: rename it") from error
     if twice:
         raise DataError(f"{where} has two columns called {', '.join(twice)}: rename one")
 

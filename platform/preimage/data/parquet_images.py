@@ -52,7 +52,6 @@ class ParquetImages:
         self._files, self._splits = choose(every, config.split, root.uri)
         self._where = where = reader.where(self._files[0])
         self._schema = schema = reader.footer(self._files[0]).schema
-        columns.require_distinct(schema, where)
         self._image = columns.find_image_column(schema, config.image_column, where)
         self._label = columns.find_label_column(schema, config.label_column, where)
         if self._image == self._label:
@@ -71,6 +70,8 @@ class ParquetImages:
 
     @cached_property
     def contents(self) -> Contents:
+        """Raises DataError for labels without a class, and if there are paths in place of images."""
+        self._require_images()
         with ThreadPoolExecutor(_THREADS) as pool:
             splits = {name: sum(pool.map(self._reader.rows, files)) for name, files in self._splits.items()}
         return Contents(splits, self._class_counts(), self._left_out)
@@ -130,10 +131,10 @@ class ParquetImages:
 
     def _pieces_of(self, file: DataFile) -> list[_Piece]:
         """Whole row groups, together about PIECE rows. Raises DataError for what a footer shows is wrong."""
-        footer = self._reader.footer(file, self._leaves[0], self._label)
+        footer = self._reader.footer(file)
         self._check(footer, self._reader.where(file))
         pieces, start, first, end = [], 0, 0, 0
-        for group, rows in enumerate(footer.groups.tolist()):
+        for group, rows in enumerate(footer.groups):
             if end > first and end - first + rows > PIECE:
                 pieces.append(_Piece(file, range(start, group), first, end - first))
                 start, first = group, end
@@ -152,13 +153,17 @@ class ParquetImages:
             != self._names
         ):
             raise DataError(f"{where} has other class names than {self._files[0].name}; write both alike")
-        if footer.rows and footer.nulls.get(self._leaves[0]) == footer.rows:
-            raise DataError(
-                f"{where}: column {self._image} holds paths of images or nothing, but no image: embed the "
-                "images in the file, or use source=table with a column of their file names"
-            )
-        if self._label and self._names is not None and self._label in footer.bounds:
-            Labels(self._label, self._names).check(*footer.bounds[self._label], where)
+
+    def _require_images(self) -> None:
+        """Raise DataError if the first rows hold paths instead of images."""
+        for batch in self._reader.batches(self._pieces[0].file, self._leaves, _BATCH, self._pieces[0].groups):
+            contents, paths = _images(batch.column(self._image))
+            if any(paths) and not any(contents):
+                raise DataError(
+                    f"{self._where}: column {self._image} holds paths of images, but no image: embed the "
+                    "images in the file, or use source=table with a column of their file names"
+                )
+            return
 
     def _class_counts(self) -> tuple[int, ...] | None:
         """From the label column alone; None if it is long."""

@@ -33,7 +33,6 @@ class TableImages:
         self._where = where = file.uri
         self._files = NamedFiles(file.parent)
         table = read_table(file, config.image_column)
-        columns.require_distinct(table.schema, where)
         image = find_name_column(table, config.image_column, where)
         label = columns.find_label_column(table.schema, config.label_column, where)
         if image == label:
@@ -44,8 +43,8 @@ class TableImages:
         self._labels_of = _labels(table, label, where)
         self.columns, self._left_out = columns.own_columns(table.schema, {image, label, split})
         rows, self._splits = _rows(table, split, config.split, file)
-        table = table.append_column("", names).take(rows).combine_chunks()
-        self._names = table.column(len(table.column_names) - 1)
+        table = table.take(rows).combine_chunks()
+        self._names = names.take(rows).combine_chunks()
         self._own = {name: columns.plain(table.column(name)) for name in self.columns.names}
         self._labels = np.full(len(table), -1)
         if self._labels_of:

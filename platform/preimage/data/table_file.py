@@ -10,7 +10,7 @@ import pyarrow.json
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from preimage.data.columns import described, is_string, plain_type, require_column
+from preimage.data.columns import described, is_string, plain_type, require_column, require_names
 from preimage.data.files import SUFFIXES
 from preimage.data.parquet_files import reading
 from preimage.errors import DataError
@@ -47,6 +47,8 @@ def read_table(file: Folder, image_column: str | None) -> pa.Table:
             table = _read_csv(stream, delimiter, image_column, where)
         else:
             table = pyarrow.json.read_json(stream)
+        table.validate(full=True)  # also that text is UTF-8
+    require_names(table.schema, where)
     if not len(table):
         raise DataError(f"{where} has no rows")
     return table

@@ -14,7 +14,7 @@ from preimage.data.parquet_files import DataFile, reading
 
 _BUFFER = 4 << 20
 """Bytes of a column to read at once, so that a row group of any size fits in memory."""
-_ROWS_A_BYTE = 1000
+_ROWS_A_BYTE = 100
 """A few bytes may claim any number of rows; no more than this many are believed."""
 
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+from typing_extensions import TypeIs
 
 Content = bytes | np.ndarray
 """An image before it is decoded: an encoded file, or an array (H, W) or (H, W, C) of integers."""
+
+
+RESERVED = ("image_id", "name", "label")
+"""The columns of images.parquet that every source has; its own cannot be called so."""
 
 
 class Row(NamedTuple):
@@ -121,5 +126,5 @@ AnySource = MapSource | IterableSource
 NO_COLUMNS = pa.schema([])
 
 
-def is_iterable(source: AnySource) -> TypeGuard[IterableSource]:
+def is_iterable(source: AnySource) -> TypeIs[IterableSource]:
     return hasattr(source, "pieces")

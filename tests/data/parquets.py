@@ -14,7 +14,7 @@ def metadata(**features: dict) -> dict[str, str]:
 
 
 def hf_table(
-    images: list, labels: list | None = None, names: tuple[str, ...] = (), **columns: list
+    images: list, labels: list | pa.Array | None = None, names: tuple[str, ...] = (), **columns: list
 ) -> pa.Table:
     """images: bytes, (bytes, path) or None."""
     pairs = [each if isinstance(each, tuple) else (each, None) for each in images]

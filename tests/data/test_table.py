@@ -173,7 +173,8 @@ def test_columns_that_do_not_fit(write):
     refused(path, "column label is of type double; labels are", label_column="label")
     refused(path, "cannot hold both", label_column="file")
     source = opened(path)
-    assert (source.classes, source.columns.names) == ([], ["label", "x"])
+    assert (source.classes, source.columns.names) == ([], ["x"])
+    assert source.contents.left_out == (LeftOut("columns called like those of every image", 1, ("label",)),)
     refused(path.parent, "is not a table")
     refused(path.parent / "none.csv", "none.csv does not exist")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from preimage.data.source import LeftOut
+from preimage.data.source import RESERVED, LeftOut
 from preimage.errors import DataError
 
 MAX_CLASSES = 100_000
@@ -156,7 +156,9 @@ def own_columns(schema: pa.Schema, taken: Collection[str | None]) -> tuple[pa.Sc
                 kept[field.name] = kind
             else:
                 others.setdefault(str(field.type), []).append(field.name)
-    left_out = [
+    ours = [name for name in RESERVED if kept.pop(name, None)]
+    left_out = [LeftOut("columns called like those of every image", len(ours), tuple(ours))] if ours else []
+    left_out += [
         LeftOut(f"columns of type {of}", len(names), tuple(names[:3])) for of, names in others.items()
     ]
     return pa.schema(kept), left_out

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -16,8 +16,6 @@ from preimage.storage.folder import Folder
 ABSENT = -1
 _THREADS = 16
 _AT_ONCE = 1000
-_FEW = 10_000
-"""Up to this many remote files are asked for one by one; of more, their folders are listed."""
 
 
 class NamedFiles:
@@ -67,9 +65,9 @@ class NamedFiles:
         with ThreadPoolExecutor(_THREADS) as pool:
             list(pool.map(fill, range(0, len(local), _AT_ONCE)))
         for filesystem, indices in remote.values():
-            for each in _remote_files(filesystem, list(indices)):
-                if each.is_file and each.path in indices:  # a listing tells no fractions of a second
-                    found[indices[each.path]] = each.size, (each.mtime_ns or 0) // 10**9, 0
+            for each in _remote_files(filesystem, indices):
+                if each.is_file and each.path in indices:
+                    found[indices[each.path]] = each.size, each.mtime_ns or 0, 0
         return found
 
 
@@ -87,11 +85,9 @@ def _local_stat(path: str) -> tuple[int, int, int]:
     return (found.st_size, found.st_mtime_ns, found.st_ino) if is_file else (ABSENT, ABSENT, ABSENT)
 
 
-def _remote_files(filesystem: fs.FileSystem, paths: list[str]) -> list[fs.FileInfo]:
+def _remote_files(filesystem: fs.FileSystem, paths: Collection[str]) -> list[fs.FileInfo]:
+    """All files of the folders that hold these: many files take few requests."""
     folders = sorted({path.rpartition("/")[0] for path in paths})
-    with reading(folders[0]):
-        if len(paths) <= _FEW:
-            return filesystem.get_file_info(paths)
-        with ThreadPoolExecutor(_THREADS) as pool:
-            selectors = (fs.FileSelector(folder, allow_not_found=True) for folder in folders)
-            return [info for found in pool.map(filesystem.get_file_info, selectors) for info in found]
+    with reading(folders[0]), ThreadPoolExecutor(_THREADS) as pool:
+        selectors = (fs.FileSelector(folder, allow_not_found=True) for folder in folders)
+        return [info for found in pool.map(filesystem.get_file_info, selectors) for info in found]

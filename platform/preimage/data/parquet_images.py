@@ -12,11 +12,12 @@ import pyarrow as pa
 from preimage.data import columns
 from preimage.data.columns import Labels
 from preimage.data.config import DataConfig
+from preimage.data.file_state import file_state, signed
 from preimage.data.parquet_files import DataFile, choose, find_files, missing_shards, reading
 from preimage.data.parquet_reader import Footer, ParquetReader
 from preimage.data.source import Contents, Row, Sample, Signature
 from preimage.errors import DataError
-from preimage.storage.folder import Folder, digest
+from preimage.storage.folder import Folder
 
 PIECE = 4096
 """Rows of a piece, unless a single row group has more."""
@@ -60,7 +61,7 @@ class ParquetImages:
         self._left_out = (*left_out, *others, *missing_shards(self._files))
         with ThreadPoolExecutor(_THREADS) as pool:
             self._pieces = [piece for found in pool.map(self._pieces_of, self._files) for piece in found]
-        self.pieces: Sequence[int] = [each.rows for each in self._pieces]
+        self.pieces: list[int] = [each.rows for each in self._pieces]
         if not self.pieces:
             raise DataError(f"{root.uri} holds no rows")
 
@@ -68,21 +69,19 @@ class ParquetImages:
     def classes(self) -> list[str]:
         return self._labels.classes if self._labels else []
 
-    @cached_property
+    @property
     def contents(self) -> Contents:
-        """Raises DataError for labels without a class, and if there are paths in place of images."""
-        self._require_images()
+        """Raises DataError for labels without a class."""
         with ThreadPoolExecutor(_THREADS) as pool:
             splits = {name: sum(pool.map(self._reader.rows, files)) for name, files in self._splits.items()}
-        return Contents(splits, self._class_counts(), self._left_out)
+        return Contents(splits, self._class_counts, self._left_out)
 
-    @cached_property
+    @property
     def signature(self) -> Signature:
-        files = [(each.name, each.size) for each in self._files]
-        about = [self._image, self._label, self.classes, len(self), files]
-        listing = digest(repr(about).encode(errors="surrogatepass"))
-        states = [self._state(each) for each in self._files]
-        return Signature(listing, digest(repr([listing, states]).encode()))
+        """Raises DataError if there are paths in place of images."""
+        self._require_images()
+        files = ((each.name, each.size, self._state(each)) for each in self._files)
+        return signed(files, *map(repr, (self._image, self._label, self.classes, self.pieces)))
 
     def __len__(self) -> int:
         return sum(self.pieces)
@@ -165,6 +164,7 @@ class ParquetImages:
                 )
             return
 
+    @cached_property
     def _class_counts(self) -> tuple[int, ...] | None:
         """From the label column alone; None if it is long."""
         if not self._labels or len(self) > COUNTED:
@@ -191,8 +191,7 @@ class ParquetImages:
             yield Sample(row, content, missing if content is None else "")
 
     def _state(self, file: DataFile) -> str:
-        inode = os.stat(file.path).st_ino if self._is_local else 0
-        return f"{file.name} {file.size} {file.mtime_ns} {inode}"
+        return file_state(os.stat(file.path)) if self._is_local else f"{file.size} {file.mtime_ns}"
 
 
 def _images(column: pa.Array) -> tuple[list[bytes | None], list[str | None]]:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage.data import shard_plan
+from preimage.data import shard_plan, shards
 from preimage.data.config import DataConfig
 from preimage.data.dataset import MANIFEST, Dataset
 from preimage.data.prepare import prepare
@@ -24,7 +24,7 @@ def digits(tmp_path_factory) -> Dataset:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shard_plan, "_FEWEST", 8)
         patch.setattr(shard_plan, "_SPREAD", 1000)
-        patch.setattr(shard_plan, "GROUP_ROWS", 3)
+        patch.setattr(shards, "GROUP_ROWS", 3)
         return prepare(
             DataConfig(source="digits", size=8, channels=1, max_images=LIMIT),
             Folder.at(tmp_path_factory.mktemp("datasets")),

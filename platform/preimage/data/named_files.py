@@ -10,7 +10,7 @@ import numpy as np
 from pyarrow import fs
 
 from preimage.data.files import MAX_BYTES, read_file
-from preimage.data.parquet_files import reading
+from preimage.data.parquet_files import reaching
 from preimage.storage.folder import Folder
 
 ABSENT = -1
@@ -88,6 +88,6 @@ def _local_stat(path: str) -> tuple[int, int, int]:
 def _remote_files(filesystem: fs.FileSystem, paths: Collection[str]) -> list[fs.FileInfo]:
     """All files of the folders that hold these: many files take few requests."""
     folders = sorted({path.rpartition("/")[0] for path in paths})
-    with reading(folders[0]), ThreadPoolExecutor(_THREADS) as pool:
+    with reaching(folders[0]), ThreadPoolExecutor(_THREADS) as pool:
         selectors = (fs.FileSelector(folder, allow_not_found=True) for folder in folders)
         return [info for found in pool.map(filesystem.get_file_info, selectors) for info in found]

@@ -40,12 +40,24 @@ def reading(where: str) -> Iterator[None]:
         raise DataError(f"{where} cannot be read ({text}); copy or download it again") from error
 
 
+@contextmanager
+def reaching(where: str) -> Iterator[None]:
+    """The same where a filesystem is asked for the first time."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"cannot reach {where}: {error}. Check the address, its region and endpoint, and the credentials "
+            "(for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+        ) from error
+
+
 def find_files(root: Folder) -> tuple[list[DataFile], list[LeftOut]]:
     """The file itself, or all below a folder whose name ends in .parquet, sorted; and what else is there.
 
     Raises DataError if there is none.
     """
-    with reading(root.uri):
+    with reaching(root.uri):
         info = root.filesystem.get_file_info(root.path)
         found = [info] if info.is_file else []
         if info.type == fs.FileType.Directory:

@@ -1,7 +1,7 @@
 """Images in Parquet files, as Hugging Face keeps them: read in order, and never listed."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import NamedTuple

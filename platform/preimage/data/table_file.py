@@ -12,7 +12,7 @@ from pyarrow import fs
 
 from preimage.data.columns import described, is_string, plain_type, require_column, require_names
 from preimage.data.files import SUFFIXES
-from preimage.data.parquet_files import reading
+from preimage.data.parquet_files import reaching, reading
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
@@ -33,7 +33,7 @@ def read_table(file: Folder, image_column: str | None) -> pa.Table:
     Raises DataError if there is no such file, or it is damaged or empty.
     """
     where, suffix = file.uri, "." + file.path.lower().rpartition(".")[2]
-    with reading(where):
+    with reaching(where):
         info = file.filesystem.get_file_info(file.path)
     if info.type == fs.FileType.NotFound:
         raise DataError(f"data.path={where} does not exist; give a table of file names")

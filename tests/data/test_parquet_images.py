@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from data.parquets import hf_table, metadata, rows, write
 from preimage.data import parquet_images
 from preimage.data.config import DataConfig
+from preimage.data.decode import to_pixels
 from preimage.data.parquet_images import ParquetImages
+from preimage.data.prepare import prepare
 from preimage.data.source import LeftOut, Row
 from preimage.errors import DataError
+from preimage.storage.folder import Folder
 
 
 def opened(path, **keys) -> ParquetImages:
@@ -283,3 +286,23 @@ def test_the_footers_are_all_that_opening_reads(tmp_path, monkeypatch):
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
     source = opened(path)
     assert (len(source), source.classes) == (3, ["a", "b"])
+
+
+def test_prepared_as_any_other_source(tmp_path, make_png):
+    """Through every step: unpacked, decoded, shuffled, and back to the user's own columns."""
+    images = [make_png(seed) for seed in range(7)]
+    table = hf_table([*images[:6], None], [0, 1, 0, 1, 0, 1, 1], ("cat", "dog"), age=list(range(7)))
+    write(tmp_path / "in/train-00000-of-00001.parquet", table, 3)
+    config = DataConfig(source="parquet", path=str(tmp_path / "in"), size=8, on_error="skip")
+    dataset = prepare(config, Folder.at(tmp_path / "out"), backend="local")
+    assert (dataset.count, dataset.classes, dataset.manifest["class_counts"]) == (6, ["cat", "dog"], [3, 3])
+    assert [each["image_id"] for each in dataset.skipped] == [6]
+    found = dataset.read(0, 6)
+    for image_id, pixels, label in zip(
+        found.image_id.tolist(), found.pixels, found.labels.tolist(), strict=True
+    ):
+        assert np.array_equal(pixels, to_pixels(images[image_id], config))
+        assert label == image_id % 2
+    rows_of_images = pq.read_table(dataset.folder.local / "images.parquet").sort_by("image_id").to_pydict()
+    assert rows_of_images["age"] == list(range(6))
+    assert rows_of_images["name"][5] == "train-00000-of-00001.parquet#5"

@@ -3,14 +3,18 @@
 import json
 import os
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from preimage.data.config import DataConfig
+from preimage.data.decode import to_pixels
+from preimage.data.prepare import prepare
 from preimage.data.source import LeftOut, Row
 from preimage.data.table import TableImages
 from preimage.errors import DataError
+from preimage.storage.folder import Folder
 
 
 def opened(path, **keys) -> TableImages:
@@ -193,3 +197,16 @@ def test_the_signature_follows_the_content_and_the_state_the_files(write, tmp_pa
     assert touched.state([1]) != first.state([1])
     write("t.csv", "file,label\na.png,1\nb.png,1\n")
     assert opened(path).signature.listing != first.signature.listing
+
+
+def test_prepared_as_any_other_source(write, tmp_path, make_png):
+    path = write("t.csv", "file,label,smiling\na.png,cat,true\nb.png,dog,false\nsub/c.png,cat,\n")
+    config = DataConfig(source="table", path=str(path), size=8)
+    dataset = prepare(config, Folder.at(tmp_path / "out"), backend="local")
+    found = dataset.read(0, 3)
+    for image_id, pixels in zip(found.image_id.tolist(), found.pixels, strict=True):
+        assert np.array_equal(pixels, to_pixels(make_png(image_id), config))
+    images = pq.read_table(dataset.folder.local / "images.parquet").sort_by("image_id").to_pydict()
+    assert images["name"] == ["a.png", "b.png", "sub/c.png"]
+    assert images["label"] == [0, 1, 0]
+    assert images["smiling"] == [True, False, None]

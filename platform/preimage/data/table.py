@@ -61,9 +61,13 @@ class TableImages:
         counts = np.bincount(self._labels[self._labels >= 0], minlength=len(self.classes))
         return Contents(self._splits, tuple(counts.tolist()), tuple(self._left_out))
 
-    @cached_property
+    @property
     def signature(self) -> Signature:
         """Raises DataError, naming the first few, if files are missing."""
+        return self._signature
+
+    @cached_property
+    def _signature(self) -> Signature:
         sizes = np.ascontiguousarray(self._stats[:, 0])
         absent = np.flatnonzero(sizes == ABSENT)
         if len(absent):

@@ -22,7 +22,7 @@ class NamedFiles:
     """Files by a path relative to a folder, an absolute path, or a URI."""
 
     def __init__(self, base: Folder) -> None:
-        self._base = base
+        self._base, self._is_local = base, base.is_local
 
     def locate(self, name: str) -> Folder:
         """A file as a path on its filesystem. Raises StorageError for a URI that cannot be opened."""
@@ -49,21 +49,19 @@ class NamedFiles:
         Raises DataError if a filesystem cannot be reached.
         """
         found = np.full((len(names), 3), ABSENT, np.int64)
-        local: list[tuple[int, str]] = []
-        remote: dict[int, tuple[fs.FileSystem, dict[str, int]]] = {}
-        for index, name in enumerate(names):
-            file = self.locate(name)
-            if file.is_local:
-                local.append((index, file.path))
-            else:
-                remote.setdefault(id(file.filesystem), (file.filesystem, {}))[1][file.path] = index
+        remote: dict[int, tuple[fs.FileSystem, dict[str, int]]] = {}  # a filesystem cannot be a key
 
         def fill(start: int) -> None:
-            for index, path in local[start : start + _AT_ONCE]:
-                found[index] = _local_stat(path)
+            for index, name in enumerate(names[start : start + _AT_ONCE], start):
+                if self._is_local and "://" not in name:  # nearly always, and `locate` takes its time
+                    found[index] = _local_stat(os.path.join(self._base.path, name))
+                elif (file := self.locate(name)).is_local:
+                    found[index] = _local_stat(file.path)
+                else:
+                    remote.setdefault(id(file.filesystem), (file.filesystem, {}))[1][file.path] = index
 
         with ThreadPoolExecutor(_THREADS) as pool:
-            list(pool.map(fill, range(0, len(local), _AT_ONCE)))
+            list(pool.map(fill, range(0, len(names), _AT_ONCE)))
         for filesystem, indices in remote.values():
             for each in _remote_files(filesystem, indices):
                 if each.is_file and each.path in indices:

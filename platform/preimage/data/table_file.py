@@ -39,14 +39,12 @@ def read_table(file: Folder, image_column: str | None) -> pa.Table:
         raise DataError(f"data.path={where} does not exist; give a table of file names")
     if not info.is_file or suffix not in _KINDS:
         raise DataError(f"{where} is not a table: give a file that ends in {', '.join(_KINDS)}")
-    with reading(where), file.filesystem.open_input_file(file.path) as stream:
-        if suffix == ".parquet":
-            with pq.ParquetFile(stream, page_checksum_verification=True) as parquet:
-                table = parquet.read()
-        elif delimiter := _KINDS[suffix]:
-            table = _read_csv(stream, delimiter, image_column, where)
+    with reading(where):
+        if delimiter := _KINDS[suffix]:
+            table = _read_csv(file, delimiter, image_column, where)
         else:
-            table = pyarrow.json.read_json(stream)
+            with file.filesystem.open_input_file(file.path) as stream:
+                table = _read_parquet(stream) if suffix == ".parquet" else pyarrow.json.read_json(stream)
         table.validate(full=True)  # also that text is UTF-8
     require_names(table.schema, where)
     if not len(table):
@@ -82,16 +80,24 @@ def file_names(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     return pc.replace_substring_regex(pc.replace_substring(text, "\\", "/"), r"^(\./+)+", "")
 
 
-def _read_csv(stream: Any, delimiter: str, image_column: str | None, where: str) -> pa.Table:
+def _read_parquet(stream: Any) -> pa.Table:
+    with pq.ParquetFile(stream, page_checksum_verification=True) as parquet:
+        return parquet.read()
+
+
+def _read_csv(file: Folder, delimiter: str, image_column: str | None, where: str) -> pa.Table:
     parsing = pyarrow.csv.ParseOptions(delimiter=delimiter)
-    with pyarrow.csv.open_csv(stream, parse_options=parsing) as reader:
+    with (  # a stream of its own, since it is read ahead
+        file.filesystem.open_input_file(file.path) as stream,
+        pyarrow.csv.open_csv(stream, parse_options=parsing) as reader,
+    ):
         columns = reader.schema.names
     if nameless := [name for name in columns if re.search(_IMAGE, name)]:
         raise DataError(f"{where}: its first line must name the columns, but holds {nameless[0]}; add a line")
-    stream.seek(0)
     as_text = {name: pa.string() for name in columns if name.lower() in NAMES or name == image_column}
     converting = pyarrow.csv.ConvertOptions(column_types=as_text)
-    table = pyarrow.csv.read_csv(stream, parse_options=parsing, convert_options=converting)
+    with file.filesystem.open_input_file(file.path) as stream:
+        table = pyarrow.csv.read_csv(stream, parse_options=parsing, convert_options=converting)
     if foreign := [field.name for field in table.schema if pa.types.is_binary(field.type)]:
         raise DataError(f"{where}: column {foreign[0]} is not UTF-8; save the table as UTF-8")
     return table

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from preimage.data.config import DataConfig
 from preimage.data.decode import to_pixels
@@ -210,3 +211,17 @@ def test_prepared_as_any_other_source(write, tmp_path, make_png):
     assert images["name"] == ["a.png", "b.png", "sub/c.png"]
     assert images["label"] == [0, 1, 0]
     assert images["smiling"] == [True, False, None]
+
+
+@pytest.mark.parametrize(
+    ("source", "keys", "message"),
+    [
+        ("folder", {"image_column": "x"}, "folder has no columns: remove data.image_column, or set data.source"),
+        ("arrays", {"label_column": "x"}, "arrays has no columns: remove data.label_column"),
+        ("table", {"class_level": 2}, "table has no folders of classes: remove data.class_level"),
+        ("digits", {"class_level": 0}, "digits has no folders of classes"),
+    ],
+)
+def test_keys_of_other_sources_are_refused(source, keys, message):
+    with pytest.raises(ValidationError, match=message):
+        DataConfig(source=source, **keys)

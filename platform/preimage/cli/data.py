@@ -1,6 +1,6 @@
 """The verbs `data list` and `data prepare`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -41,19 +41,22 @@ def prepare(
 
     Example: preimage data prepare folder data.path=photos.zip data.size=64
     """
-    from preimage import api
-    from preimage.cluster.connect import connect
+    from preimage.data.sources import locate
+    from preimage.specs.override_text import parse_override
+    from preimage.storage.address import named_root, results_root
+
+    overrides = [parse_override(change) for change in changes or []]
+    root = results_root(named_root(results, dict(overrides).get("results")))
+    config = _config(source, [each for each in overrides if each[0] != "results"])
+    if config.path:
+        locate(config)  # a wrong path is said before torch, which takes seconds, is imported
+
     from preimage.data.image_shape import shape_text
     from preimage.data.prepare import prepare as make
     from preimage.pipelines.progress import showing
-    from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
-    changes = changes or []
-    root = results_root(api.named_in(api.with_results(changes, results)))
-    config = _config(source, [change for change in changes if not change.startswith("results=")])
     console = Console()
-    connect()
     with showing(console) as show:
         dataset = make(
             config,
@@ -70,14 +73,17 @@ def prepare(
     )
 
 
-def _config(source: str, changes: list[str]) -> "DataConfig":
+def _config(source: str, overrides: list[tuple[str, str]]) -> "DataConfig":
     from preimage.data.config import DataConfig
     from preimage.errors import SpecError
-    from preimage.specs.overrides import changed
+    from preimage.specs.override_text import put, type_in, value_of
     from preimage.specs.validation import check
 
-    dotted = [change if change.startswith("data.") else f"data.{change}" for change in changes]
-    settings = changed({"data": {"source": source}}, dotted)[0]["data"]
+    settings: dict[str, Any] = {"source": source}
+    for key, text in overrides:
+        name = key.removeprefix("data.")
+        path = tuple(name.split("."))
+        settings = put(settings, path, value_of(type_in(DataConfig, path), f"data.{name}", text))
     config, mistakes = check(DataConfig, settings)
     if not isinstance(config, DataConfig):
         raise SpecError(

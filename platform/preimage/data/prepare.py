@@ -129,6 +129,7 @@ class _Preparation:
             "class_counts": self._write_images(skipped),
             "splits": dict(source.contents.splits),
             "left_out": [asdict(each) for each in source.contents.left_out],
+            "available": self.plan.available,
             "count": sum(record["rows"] for record in records),
             "size": config.size,
             "channels": config.channels,

@@ -15,7 +15,7 @@ from preimage.errors import InversionError
 from preimage.figures.grids import stacks_png
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
-from preimage.inversion.dataset import InversionTask, Inverter, part_rows
+from preimage.inversion.dataset import InversionTask, Inverter, dataset_info, part_rows
 from preimage.inversion.labels import classes_of, generate
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
@@ -24,7 +24,7 @@ from preimage.jobs.invert.cost import COUNTS, Cost
 from preimage.jobs.invert.figures import convergence_png, local_rank_png
 from preimage.jobs.invert.local_rank import RANK_METRICS, RankSample, measure_local_rank, rank_metrics
 from preimage.jobs.references import GeneratorRef
-from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
+from preimage.latents.schema import About, GeneratorInfo
 from preimage.latents.statistics import store_moments
 from preimage.latents.store import Store, StoreWriter
 from preimage.latents.tally import Tally
@@ -165,10 +165,9 @@ def _measurement(generator: GeneratorConfig, config: InversionConfig, seed: int)
 
 def _about(job: InvertJob, context: Context, card: GeneratorCard, dataset: Dataset) -> About:
     generator = GeneratorInfo(fingerprint=card.fingerprint, path=context.inputs["generator"].uri)
-    images = DatasetInfo(fingerprint=dataset.fingerprint, path=dataset.folder.uri, count=dataset.count)
     return About(
         generator=generator,
-        dataset=images,
+        dataset=dataset_info(dataset),
         solver=job.inversion.model_dump(mode="json", exclude={"batch_size"}) | {"seed": job.seed},
         latent_dim=card.generator.latent_dim,
         prior=card.generator.prior,

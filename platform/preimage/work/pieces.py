@@ -59,9 +59,6 @@ def _do(work: Pieces[Done], pieces: list[int], resources: Resources) -> Iterator
         for piece in pieces:
             yield piece, work(piece, resources.device())
     elif pieces:
-        from preimage.cluster.connect import connect  # Ray is not needed otherwise
-
-        connect()
-        from preimage.work.on_ray import spread
+        from preimage.work.on_ray import spread  # Ray is not needed otherwise
 
         yield from spread(work, pieces, resources)

@@ -49,34 +49,32 @@ def prepare(
 
     Example: preimage data prepare folder data.path=photos.zip data.size=64
     """
-    from preimage.data.sources import locate
+    from preimage.data.sources import open_source
     from preimage.specs.override_text import parse_override
     from preimage.storage.address import named_root, results_root
 
     overrides = [parse_override(change) for change in changes or []]
     root = results_root(named_root(results, dict(overrides).get("results")))
     config = _config(source, [each for each in overrides if each[0] != "results"])
-    if config.path:
-        locate(config)  # says a wrong path before torch is imported, which takes seconds
+    opened = open_source(config)  # says what is wrong before torch is imported, which takes seconds
 
-    from preimage.data.catalog import Catalog
     from preimage.data.prepare import needs_ray
     from preimage.data.prepare import prepare as make
     from preimage.pipelines.progress import showing
     from preimage.storage.folder import Folder
 
-    catalog = Catalog(Folder.at(root) / "datasets")
-    if needs_ray(config, catalog.datasets, catalog.open):
+    datasets = Folder.at(root) / "datasets"
+    if needs_ray(config, datasets, lambda _: opened):
         from preimage.cluster.connect import connect  # imported only if it is needed
 
         connect()
     with showing(Console(stderr=as_json)) as show:
         dataset = make(
             config,
-            catalog.datasets,
+            datasets,
             workers=workers,
             on_progress=show.task("preparing images"),
-            open_source=catalog.open,
+            open_source=lambda _: opened,
         )
     _show(dataset, as_json)
 

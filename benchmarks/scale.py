@@ -7,14 +7,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from preimage.data.config import DataConfig
 from preimage.data.prepare import prepare
+from preimage.latents.image_ids import HELD, repeated, span_of
 from preimage.latents.manifest import finished
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
+from preimage.latents.verify import verify
 from preimage.metrics.pag import store_pag
+from preimage.permutation import Permutation
 from preimage.runs import checkpoints
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
@@ -62,12 +66,16 @@ def _codes(folder: Folder, count: int) -> list[Measurement]:
     each = 100_000
     writer = StoreWriter(folder / "store", _about(count), count // each, count)
     random = torch.Generator().manual_seed(1)
-    parts = [_some(torch.arange(first, first + each), random) for first in range(0, count, each)]
+    ids = torch.from_numpy(Permutation(count).at(np.arange(count)))
+    parts = [_some(some, random) for some in ids.split(each)]
     write = _cpu(lambda: [writer.write(part, codes) for part, codes in enumerate(parts)])
     parts.clear()
-    finish, sorting = _cpu_and_memory(writer.finish)
+    finish, reading = cpu_and_memory(writer.finish)
+    whole, held = cpu_and_memory(lambda: verify(folder / "store"))
+    once = _cpu(lambda: [span_of(some, count) for some in ids.split(each)])
+    unordered, sorting = cpu_and_memory(lambda: repeated(lambda: ids.split(each), count))
     store = Store.open(folder / "store")
-    found, grown = _cpu_and_memory(lambda: store_pag(store, 1.0))
+    found, grown = cpu_and_memory(lambda: store_pag(store, 1.0))
     size = sum(record.bytes for record in store.manifest.parts)
     millions, note = count / MILLION, f"{count:,} codes of {DIM}"
     return [
@@ -77,7 +85,20 @@ def _codes(folder: Folder, count: int) -> list[Measurement]:
             "scale.codes_finish",
             finish / millions,
             "CPU-s a million",
-            f"ids and losses read, ids sorted; {sorting:.0f} MB",
+            f"ids and losses read; {reading:.0f} MB",
+        ),
+        _one(
+            "scale.codes_verify",
+            whole / millions,
+            "CPU-s a million",
+            f"every byte, id and number, and the median; {held:.0f} MB",
+        ),
+        _one("scale.codes_once", once / millions, "CPU-s a million", "ids of a part in the dataset's order"),
+        _one(
+            "scale.codes_sorted",
+            unordered / millions,
+            "CPU-s a million",
+            f"ids in any other order; {sorting:.0f} MB for each {HELD:,}",
         ),
         _one(
             "scale.codes_pag",
@@ -126,7 +147,7 @@ def _checkpoint(folder: Folder, count: int) -> list[Measurement]:
     """Of a worker's own codes, as GLO's."""
     own, target = {"codes": torch.rand(count, DIM)}, folder / "checkpoints"
     meta = {"images": 1, "config": {}}
-    save, grown = _cpu_and_memory(lambda: checkpoints.save(target, Worker(), {}, own, meta))
+    save, grown = cpu_and_memory(lambda: checkpoints.save(target, Worker(), {}, own, meta))
     find = _cpu(lambda: checkpoints.newest(target))
     size = (target / f"{1:012d}").size("rank-0-of-1.pt")
     note = f"{count:,} codes of {DIM}: {size / 1e6:.0f} MB, which take another {grown:.0f} MB to write"
@@ -159,7 +180,7 @@ def _records(folder: Folder, count: int) -> list[Measurement]:
 def _about(count: int) -> About:
     generator, dataset = (
         GeneratorInfo(fingerprint="generator"),
-        DatasetInfo(fingerprint="dataset", count=count),
+        DatasetInfo(fingerprint="dataset", count=count, available=count),
     )
     return About(generator=generator, dataset=dataset, latent_dim=DIM, prior="normal")
 
@@ -185,7 +206,7 @@ def _cpu(work: Callable[[], object]) -> float:
     return time.process_time() - begin
 
 
-def _cpu_and_memory(work: Callable[[], object]) -> tuple[float, float]:
+def cpu_and_memory(work: Callable[[], object]) -> tuple[float, float]:
     """Also the most memory beyond what there was before, in MB."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from now on
     before = _status("VmRSS")

@@ -1,4 +1,7 @@
-"""Sources of images: preparing from each, planning with long lists, and what a source in shards holds."""
+"""Sources of images: preparing from each, planning with long lists, and what a source in shards holds.
+
+Processor time, so that other work on the machine matters little: images a second are those of one core.
+"""
 
 import io
 import tarfile
@@ -22,14 +25,14 @@ from preimage.data.sources import open_source
 from preimage.permutation import Permutation
 from preimage.storage.folder import Folder
 
-from .measure import Measurement, in_turn, measured, seconds
-from .scale import cpu_and_memory
+from .measure import Measurement, in_turn, measured
+from .scale import cpu, cpu_and_memory
 
 SIDE, CLASSES = 96, 10
 
 
 def prepare_by_source(quick: bool) -> list[Measurement]:
-    """Images a second in one process: JPEGs of 96 px, or their arrays, to 64 px in shards."""
+    """Images a second of a core: JPEGs of 96 px, or their arrays, to 64 px in shards."""
     images = [*_pictures(200 if quick else 2_000)]
     found: list[Measurement] = []
     with tempfile.TemporaryDirectory() as name:
@@ -83,7 +86,7 @@ def permutation_ns(quick: bool) -> Measurement:
     """A row of the order of a preparation, computed in blocks of 100,000 rows of 100 million."""
     order, block = Permutation(100_000_000), np.arange(100_000)
     starts = range(0, 1_000_000 if quick else 10_000_000, len(block))
-    found = [seconds(lambda start=start: order.at(block + start)) / len(block) * 1e9 for start in starts]
+    found = [cpu(lambda start=start: order.at(block + start)) / len(block) * 1e9 for start in starts]
     return measured("data.permutation_ns", found, "ns", note="no array of all rows")
 
 
@@ -169,7 +172,7 @@ def _arrays(images: list[np.ndarray], root: Path) -> Path:
     return root / "images.npz"
 
 
-_NOTE = f"one process, {SIDE} to 64 px, with the digests of all images"
+_NOTE = f"{SIDE} to 64 px, with the digests of all images"
 _WRITERS: dict[str, Callable[[list[np.ndarray], Path], Path]] = {
     "folder": _folder,
     "zip": _zip,
@@ -181,7 +184,7 @@ _WRITERS: dict[str, Callable[[list[np.ndarray], Path], Path]] = {
 
 def _prepared(config: DataConfig) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        return seconds(lambda: prepare(config, Folder.at(folder), backend="local"))
+        return cpu(lambda: prepare(config, Folder.at(folder), backend="local"))
 
 
 def _read(config: DataConfig, images: int) -> None:
@@ -210,4 +213,4 @@ def _planned(source: str, settings: dict[str, str], note: str) -> Measurement:
         catalog = Catalog(Folder.at("/nowhere"))
         catalog.key(config), catalog.contents(config), catalog.classes(config)
 
-    return measured(f"data.plan_seconds.{source}", [seconds(plan) for _ in range(3)], "s", note=note)
+    return measured(f"data.plan_seconds.{source}", [cpu(plan) for _ in range(3)], "CPU-s", note=note)

@@ -47,6 +47,8 @@ def repeated(batches: Callable[[], Iterable[Tensor]], count: int) -> list[int]:
     found: set[int] = set()
     for number in range(passes):
         kept = [ids[(place_of(ids) * passes).long() == number] for ids in batches()]
-        ordered = np.sort(torch.cat(kept).numpy()) if kept else np.empty(0, np.int64)
-        found |= set(ordered[1:][ordered[1:] == ordered[:-1]][:100].tolist())
+        share = torch.cat(kept).numpy() if kept else np.empty(0, np.int64)
+        del kept
+        share.sort()
+        found |= set(share[1:][share[1:] == share[:-1]][:100].tolist())
     return sorted(found)[:5]

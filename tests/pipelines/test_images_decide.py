@@ -50,7 +50,13 @@ def test_a_plan_shows_splits_and_classes_and_reads_no_image(photos, monkeypatch)
     assert shown["results"].endswith("runs/pca-..., once its images are read")
     described = planned(photos).describe().sections[0]
     assert described.state == "runs"
-    assert described.images == {"count": 12, "splits": {}, "classes": {"a": 6, "b": 6}, "left_out": {}}
+    assert described.images == {
+        "count": 12,
+        "splits": {},
+        "classes": {"a": 6, "b": 6},
+        "left_out": {},
+        "notes": [],
+    }
 
 
 @pytest.mark.parametrize("change", ["touched", "copied"])

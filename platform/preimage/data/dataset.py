@@ -69,6 +69,7 @@ class _Manifest(Config):
     splits: dict[str, _Count]
     left_out: list[dict[str, Any]]
     available: _Count
+    notes: list[str]
     count: _Count
     size: ImageSize
     channels: int
@@ -140,7 +141,8 @@ class Dataset:
     def contents(self) -> Contents:
         """What its source held, and what was not read; the counts by class are of its own images."""
         left_out = tuple(LeftOut(**each) for each in self.manifest["left_out"])
-        return Contents(self.manifest["splits"], tuple(self.manifest["class_counts"]), left_out)
+        notes = tuple(self.manifest["notes"])
+        return Contents(self.manifest["splits"], tuple(self.manifest["class_counts"]), left_out, notes)
 
     @property
     def fingerprint(self) -> str:

@@ -5,6 +5,7 @@ A shuffle needs every image by itself. So each piece of the source becomes a fil
 made."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import accumulate
 from math import prod
 from typing import TypedDict
@@ -19,6 +20,7 @@ from preimage.data.decoded import Decoder, Skipped, strictly
 from preimage.data.images_writer import table_of
 from preimage.data.shard_images import Decoded
 from preimage.data.shard_plan import ShardPlan
+from preimage.data.sixteen_bits import Levels
 from preimage.data.source import IterableSource, Row
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
@@ -32,6 +34,7 @@ class UnpackedRecord(TypedDict):
     key: str
     rows: int
     read: ReadPiece
+    levels: dict[str, int]
     skipped: list[Skipped]
 
 
@@ -59,7 +62,7 @@ def unpack(
         stream.write(slots.tobytes())
     folder.write(_rows(piece), kept.parquet(source.columns))
     record = UnpackedRecord(
-        key=plan.key, rows=len(kept.rows), skipped=decoder.skipped,
+        key=plan.key, rows=len(kept.rows), skipped=decoder.skipped, levels=asdict(decoder.levels),
         read=ReadPiece(state=source.piece_state(piece), content=decoder.content.hex),
     )  # fmt: skip
     folder.write_json(_record(piece), record)
@@ -88,6 +91,7 @@ class FromUnpacked:
         self._folder, self._pieces, self._shape = folder, pieces, config.shape
         self._ends = np.array(list(accumulate(pieces)))
         self.skipped: list[Skipped] = []
+        self.levels = Levels()
         self._known: dict[int, dict[int, Skipped]] = {}
 
     def get(self, image_id: int) -> Decoded | None:

@@ -67,6 +67,29 @@ def test_what_is_slow_to_import_is_left_until_it_is_needed(shell, words, slow):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "code", "absent"),
+    [
+        (["data", "list"], 0, ["ray", "torch", "sklearn"]),
+        (["data", "prepare", "folder", "data.path=/nonexistent"], 2, ["ray", "torch", "sklearn"]),
+        (["data", "prepare", "digits", "data.size=8"], 0, ["ray"]),
+        (["plan", "pipeline.yaml"], 0, ["ray"]),
+    ],
+)
+def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, arguments, code, absent):
+    """Torch takes two seconds, Ray four to start."""
+    script = (
+        "import sys\n"
+        f"sys.argv = {['preimage', *arguments]}\n"
+        "from preimage.cli import main\n"
+        "try: main()\n"
+        f"except SystemExit as end: assert (end.code or 0) == {code}, end.code\n"
+        f"print([name for name in {absent} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["run", "nothing.yaml"], "'nothing.yaml' is neither a spec file nor a run"),

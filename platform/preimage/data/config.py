@@ -12,8 +12,8 @@ SourceName = Literal[
     "folder", "parquet", "webdataset", "arrays", "table",
 ]  # fmt: skip
 SplitName = Annotated[str, Field(pattern=r"^[^/\\]+$", max_length=100)]
-_OF_COLUMNS = ("parquet", "webdataset", "table")
-_WITHOUT_FOLDERS = (*_OF_COLUMNS, "arrays", "digits", "mnist-5000")
+_OF_COLUMNS = ("parquet", "webdataset", "arrays", "table")
+_WITHOUT_FOLDERS = (*_OF_COLUMNS, "digits", "mnist-5000")
 Resample = Literal["bicubic", "bilinear", "lanczos", "box"]
 
 

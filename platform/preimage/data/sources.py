@@ -33,8 +33,7 @@ SOURCES: dict[str, str] = {
     "downloaded by hand, needs the package lmdb",
     "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
     "folder": "your own images: a tree or a .zip, one folder per class, train/ and test/ for two splits",
-    "parquet": "your own Parquet files with a column of encoded images, as Hugging Face has them: a file or a "
-    "folder",
+    "parquet": "your own Parquet files with a column of encoded images, as Hugging Face has them",
     "webdataset": "your own .tar shards, as WebDataset writes them: a folder, a .tar or a pattern",
     "arrays": "your own NumPy arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of 8 or 16 bits: a .npy or .npz",
     "table": "a CSV, JSON lines or Parquet file with a column of your images' file names, labels and more",
@@ -148,7 +147,7 @@ def _idx_folder(name: str, path: Path) -> Path | None:
 
 
 def _absolute(path: str, source: str) -> str:
-    """An address as it is; a local path or pattern made absolute. Raises DataError if there is no such file."""
+    """An address as it is; a local path or pattern made absolute. Raises DataError if there is none."""
     if "://" in path:
         return path
     try:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Literal, NamedTuple
 
-import torch
 from pydantic import Field, model_validator
 
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
@@ -13,6 +12,7 @@ from preimage.jobs.references import ClassifierRef, GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Normal
 from preimage.latents.store import Store
+from preimage.latents.tally import Tally
 from preimage.metrics.pag import store_pag
 from preimage.models.generator_folder import load_generator, load_prior, read_card
 from preimage.models.scorer import ScorerSource
@@ -124,10 +124,9 @@ def _measure(name: str, products: StageProducts, evaluator: Evaluator | None) ->
     prior = load_prior(products.generator, card)
     normal = store_pag(products.store, std=1.0)
     own = normal if isinstance(prior, Normal) else store_pag(products.store, prior=prior)
-    losses = torch.cat([codes.loss[~codes.diverged] for codes in products.store.batches(["loss"])])
     scores = evaluator.of(generator.to(evaluator.worker.device), prior) if evaluator else {}
     norm = draw_codes(prior, NORMS, 0).square().sum(1).mean().sqrt().item()
-    return Stage(name, prior.name, own, normal, norm, losses.double().mean().item(), scores)
+    return Stage(name, prior.name, own, normal, norm, Tally.of(products.store).loss_mean, scores)
 
 
 def _panel(stage: Stage, folder: Folder, seed: int) -> StagePanel:

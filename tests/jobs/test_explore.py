@@ -39,6 +39,20 @@ def config(**settings):
     return ExploreJob.model_validate(TINY | settings)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def images_table(digits):
+    """Until preparation writes it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not digits.folder.exists("images.parquet"):
+        found = digits.read(0, 200)
+        order = found.image_id.argsort()
+        ids, labels = found.image_id[order].numpy(), found.labels[order].numpy()
+        table = pa.table({"image_id": ids, "name": [f"train/{each}" for each in ids], "label": labels})
+        pq.write_table(table, f"{digits.folder.path}/images.parquet")
+
+
 @pytest.fixture
 def generator():
     return linear_generator(DIM, seed=0)
@@ -131,6 +145,47 @@ def test_a_sum_shows_its_terms_and_what_they_give(generator, store, digits, code
     assert torch.equal(terms[1].members, shown[1:4])
 
 
+def test_images_are_chosen_by_their_columns(generator, store, digits, codes):
+    ids = store.head(60).image_id.tolist()
+    where = f"image_id in ({ids[9]}, {ids[LOST]}, {ids[3]}, {ids[30]})"
+    asked = Arithmetic.model_validate(
+        {"plus": [{"where": where}, {"where": where, "max_images": 2}, {"label": 0, "max_images": 3}]}
+    )
+    walker = Walker(generator, store, digits)
+    terms = walker.sum(asked)
+    assert [term.name for term in terms] == [where, where, "0", ""]
+    means = torch.stack([codes[[3, 9, 30]].mean(0), codes[[3, 9]].mean(0), codes[1:4].mean(0)])
+    with torch.no_grad():
+        assert torch.allclose(torch.stack([term.image for term in terms[:3]]), generator(means), atol=1e-5)
+    assert torch.equal(terms[1].members, images_of(digits, [ids[3], ids[9]]))
+    assert walker.chooser.ids(asked.plus[0], 2) == [ids[3], ids[9]]
+
+
+def test_images_to_complete_are_chosen_by_their_columns(context, store):
+    ids = store.head(60).image_id.tolist()
+    settings = config(conditions={"where": f"image_id in ({ids[9]}, {ids[3]})", "max_images": 6})
+    table = run_job(settings, context).table.splitlines()
+    assert [line.split(" | ")[0] for line in table[-3:]] == [f"| {ids[3]}", f"| {ids[9]}", "| **all**"]
+
+
+@pytest.mark.parametrize("key", ["arithmetic", "conditions"])
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"where": "lable = 1"}, "no column 'lable' .*did you mean 'label'"),
+        ({"where": "label = 'seven'"}, "no class 'seven'; its classes are 0, 1"),
+        ({"where": "label > 10"}, "no image of .* fulfils where: label > 10"),
+        ({"label": "seven"}, "no class 'seven'"),
+    ],
+)
+def test_a_choice_that_the_images_do_not_have_is_refused_before_anything_starts(digits, key, choice, message):
+    choice = choice | {"max_images": 1}
+    asked = {"arithmetic": [{"plus": [{"label": 0}], "minus": [choice]}], "conditions": choice}[key]
+    with pytest.raises(DataError, match=message):
+        config(**{key: asked}).check_images(digits)
+    config(arithmetic=[{"plus": [{"where": "label = '1' and name != ''"}]}]).check_images(digits)
+
+
 def test_images_come_in_the_order_they_are_asked_for(digits):
     every = digits.read(0, 200)
     ids = every.image_id[[150, 3, 150]].tolist()
@@ -172,7 +227,7 @@ def test_codes_of_another_generator_or_of_other_images_are_refused(folder, conte
     [
         ({"interpolations": [[1, 99_999]]}, "no code of image 1, 99999, or"),
         ({"conditions": [99_999]}, "no code of image 99999"),
-        ({"arithmetic": [{"plus": [{"label": 7}]}]}, "no image in the store has label 7; it has labels 0"),
+        ({"arithmetic": [{"plus": [{"label": 7}]}]}, "7: the store has no code .* the labels 0"),
         ({"arithmetic": [{"plus": [{"ids": [99_999]}]}]}, "no code of image 99999"),
     ],
 )
@@ -193,8 +248,12 @@ def test_a_class_that_is_not_there_is_refused_with_those_that_are(context):
         ({"inversion": QUICK | {"measurement": {"mask": "top"}}}, "condition says what is seen"),
         ({"conditions": [3, 4, 3]}, "conditions names an image twice"),
         ({"arithmetic": [{"plus": []}]}, "at least 1 item"),
-        ({"arithmetic": [{"plus": [{"label": 1, "ids": [2]}]}]}, "either label or ids, not both"),
-        ({"arithmetic": [{"plus": [{}]}]}, "either label or ids, not both"),
+        ({"arithmetic": [{"plus": [{"label": 1, "ids": [2]}]}]}, "give one of label, where and ids"),
+        ({"arithmetic": [{"plus": [{}]}]}, "give one of label, where and ids"),
+        ({"arithmetic": [{"plus": [{"ids": [1], "max_images": 3}]}]}, "max_images is for label and where"),
+        ({"arithmetic": [{"plus": [{"where": "label == 1"}]}]}, "expected =, !=, .* but found '=='"),
+        ({"conditions": {"where": "label = 1"}}, "conditions needs max_images"),
+        ({"conditions": {"ids": [2, 2]}}, "conditions names an image twice"),
         ({"steps": 1}, "greater than or equal to 2"),
         ({"draws": 1}, "greater than or equal to 2"),
     ],
@@ -240,6 +299,7 @@ def test_without_settings_it_is_the_papers_condition():
     assert (settings.condition.pool, settings.condition.mask) == (8, "all")
     assert settings.cost(None) == {"searches": 48, "steps at most": 48 * 1000}
     assert config(conditions=[1, 2, 5]).cost(100) == {"searches": 9, "steps at most": 270}
+    assert config(conditions={"label": 1, "max_images": 4}).cost(100)["searches"] == 12
 
 
 def test_it_refers_to_a_generator_and_a_store_and_names_its_images():

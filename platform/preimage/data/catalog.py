@@ -49,13 +49,16 @@ class Catalog:
         """How many images a config selects; None if only a download or decoding would tell."""
         if not config:
             return None
+        prepared = self.prepared(config)
+        return prepared.count if prepared else known_count(config, self.open)
+
+    def prepared(self, config: DataConfig) -> Dataset | None:
+        """The prepared images; None if they are not, or damaged: what is missing is prepared when needed."""
         folder = self.folder(config)
         try:
-            if folder.exists(MANIFEST):
-                return Dataset.open(folder).count
-        except DataError:  # damaged: what is missing is prepared again when needed
-            pass
-        return known_count(config, self.open)
+            return Dataset.open(folder) if folder.exists(MANIFEST) else None
+        except DataError:
+            return None
 
     def prepare(
         self, config: DataConfig, resources: Resources, on_progress: Callable[[int, int], None]

@@ -88,7 +88,8 @@ def run(
             from preimage.cluster.connect import connect  # imported only if it is needed
 
             connect(verbose)
-        return planned.execute(display or Silent())
+        display = display or Silent()
+        return planned.with_images(display).execute(display)
 
 
 def named_in(changes: Changes) -> str | None:

@@ -39,20 +39,6 @@ def config(**settings):
     return ExploreJob.model_validate(TINY | settings)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def images_table(digits):
-    """Until preparation writes it."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not digits.folder.exists("images.parquet"):
-        found = digits.read(0, 200)
-        order = found.image_id.argsort()
-        ids, labels = found.image_id[order].numpy(), found.labels[order].numpy()
-        table = pa.table({"image_id": ids, "name": [f"train/{each}" for each in ids], "label": labels})
-        pq.write_table(table, f"{digits.folder.path}/images.parquet")
-
-
 @pytest.fixture
 def generator():
     return linear_generator(DIM, seed=0)

@@ -12,7 +12,7 @@ from preimage.specs.objectives import reports_of
 from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from preimage.tuning.searcher import Searcher
-from preimage.tuning.study import prepare_images, register_study, run_study
+from preimage.tuning.study import register_study, run_study, with_images
 from preimage.tuning.trial import numbers, plan_trial, run_trial
 from studies import GRID, JOB, LEARNING_RATES, PIPELINE, planned
 
@@ -29,7 +29,7 @@ def begun(study, results, *changes):
     """A study as its trials find it."""
     plan = planned(study, results, *changes)
     register_study(plan)
-    prepare_images(plan, Silent())
+    plan = with_images(plan, Silent())
     return plan
 
 

@@ -1,5 +1,7 @@
 """Print plans and outcomes on a terminal."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
@@ -19,6 +21,17 @@ def show_plan(console: Console, planned: Planned, spec: bool = True) -> None:
     for section in described.sections:
         _show_section(console, section)
     console.print(f"\nruns are recorded in: {described.recorded}", highlight=False)
+
+
+def plain_plan(planned: Planned) -> dict[str, Any]:
+    """A plan as JSON: its resolved spec, and what each part would do, with which images, at what cost."""
+    described = planned.describe()
+    steps = [
+        {"name": each.title, "job": each.kind, "state": each.state, "images": each.images,
+         "facts": [list(fact) for fact in each.facts]}
+        for each in described.sections
+    ]  # fmt: skip
+    return {"spec": planned.resolved, "steps": steps, "recorded": described.recorded}
 
 
 def show_outcome(console: Console, summary: Summary) -> None:

@@ -70,6 +70,7 @@ def run(
     """
     from preimage import api
     from preimage.cli.report import show_outcome
+    from preimage.cluster import submissions
     from preimage.named_code import naming
     from preimage.pipelines.progress import showing
 
@@ -82,6 +83,10 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would abort the process
     try:
         with showing(console) as display:
+            with naming(planned.code):
+                planned = planned.with_images(display)
+            if submission := submissions.current():
+                submission.makes(planned.run.folder.uri, planned.fingerprint)
             outcome = api.run(planned, display=display, verbose=verbose)
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; results so far are kept. Run the same command again to resume")
@@ -97,17 +102,24 @@ def plan(
     profile: Profile = None,
     results: Results = None,
     fresh: Fresh = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     code: Code = None,
 ) -> None:
     """Show what a spec would do and cost, and what is already done. Starts nothing.
 
+    The images of each step are shown by split and class, with what is not
+    read of their files. Nothing is decoded for that.
+
     Example: preimage plan jobs/dcgan.yaml --profile small
     """
     from preimage import api
-    from preimage.cli.report import show_plan
+    from preimage.cli.report import plain_plan, show_plan
 
-    console = Console()
     planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, code=code or [])
+    if as_json:
+        print(json.dumps(plain_plan(planned)))
+        return
+    console = Console()
     show_plan(console, planned)
     console.print("nothing was started")
 

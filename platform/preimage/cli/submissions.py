@@ -141,9 +141,9 @@ def _facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str,
         ("cluster", f"{record['address']}/#/jobs/{state.get('ray_job') or submission.id}"),
         ("code", f"{record.get('git_commit') or 'no commit'}, {submission.folder.uri}/code.zip"),
         ("output", f"{submission.logs.uri}: {_last(submission)}"),
-        ("run", record["run"]),
+        ("run", submission.run),
     ]
-    made = _run(record["run"])
+    made = _run(submission.run)
     if page := made.get("mlflow_page") or made.get("mlflow_run_id"):
         facts.append(("MLflow", page))
     return facts
@@ -168,7 +168,7 @@ def _colour(job_status: "JobStatus") -> str:
 def _summary(submission: "Submission", job_status: "JobStatus") -> str:
     """The run of a finished submission; otherwise why it is in its state, or its last line."""
     if job_status.state == "finished":
-        return submission.record["run"].rsplit("/", 1)[-1]
+        return submission.run.rsplit("/", 1)[-1]
     return job_status.why or _last(submission)
 
 

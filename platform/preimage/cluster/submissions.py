@@ -5,6 +5,7 @@ submission.json  what was submitted, by whom, to which cluster, and the run that
 spec.yaml        the resolved spec; `preimage submit <id>` submits it again
 code.zip         the package as it was uploaded
 state.json       the job's state, written by the job itself
+run.json         the run that it makes, once its images are read: written by the job itself
 stop.json        a user's request to stop it
 logs/            its output, ATTEMPT-PART.txt
 """
@@ -48,6 +49,13 @@ class _Record(LooseRecord):
     upload: _Upload
 
 
+class _Made(LooseRecord):
+    """run.json."""
+
+    run: str
+    fingerprint: str
+
+
 class _State(LooseRecord):
     """state.json."""
 
@@ -79,6 +87,25 @@ class Submission:
         """What the job recorded last; empty before it ran. Raises StorageError like `record`."""
         exists = self.folder.exists("state.json")
         return read_validated(self.folder, "state.json", _State) if exists else {}
+
+    @property
+    def run(self) -> str:
+        """The address of the run that it makes: as planned, until the job knows it. Raises StorageError."""
+        return self._made["run"]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its plan, like `run`."""
+        return self._made["fingerprint"]
+
+    def makes(self, run: str, fingerprint: str) -> None:
+        """Record which run it makes."""
+        self.folder.write_json("run.json", {"run": run, "fingerprint": fingerprint})
+
+    @property
+    def _made(self) -> dict[str, Any]:
+        known = self.folder.exists("run.json")
+        return read_validated(self.folder, "run.json", _Made) if known else self.record
 
     def update(self, state: dict[str, Any]) -> None:
         self.folder.write_json("state.json", state | {"time": now()})

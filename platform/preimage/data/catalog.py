@@ -4,11 +4,16 @@ from collections.abc import Callable
 
 from preimage.config import Resources
 from preimage.data.config import DataConfig
-from preimage.data.dataset import MANIFEST, Dataset
-from preimage.data.prepare import dataset_key, dataset_name, prepare
-from preimage.data.sources import Source, known_count, locate, open_located
+from preimage.data.dataset import Dataset
+from preimage.data.prepare import prepare
+from preimage.data.prepared import find, folder_of, key_of, similar
+from preimage.data.source import AnySource, Contents
+from preimage.data.sources import is_here, known_count, locate, official_name, open_located
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
+
+_PIXELS = {"size", "channels", "crop", "resample", "white", "max_images", "on_error"}
+"""The keys that do not change what a source holds."""
 
 
 class Catalog:
@@ -17,13 +22,13 @@ class Catalog:
     def __init__(self, datasets: Folder) -> None:
         """datasets: where prepared images are."""
         self.datasets = datasets
-        self._sources: dict[str, Source | DataError] = {}
-        self._keys: dict[str, str] = {}
+        self._sources: dict[str, AnySource | DataError] = {}
+        self._prepared: dict[str, Dataset] = {}
 
-    def open(self, config: DataConfig) -> Source:
+    def open(self, config: DataConfig) -> AnySource:
         """The source of a config. Raises DataError if files are missing or invalid."""
         located = locate(config)
-        place = located.model_dump_json(include={"source", "path", "split", "category"})
+        place = located.model_dump_json(exclude=_PIXELS)
         if place not in self._sources:
             self._sources[place] = _opened(located)
         source = self._sources[place]
@@ -31,34 +36,54 @@ class Catalog:
             raise DataError(str(source))
         return source
 
-    def key(self, config: DataConfig) -> str:
-        """Identifies a prepared dataset: its settings, and the files they select. Raises DataError."""
+    def prepared(self, config: DataConfig) -> Dataset | None:
+        """The dataset that was made from the files as they are now. Reads no image. Raises DataError."""
         settings = config.model_dump_json()
-        if settings not in self._keys:
-            self._keys[settings] = dataset_key(config, self.open)
-        return self._keys[settings]
+        if settings not in self._prepared:
+            dataset = find(config, self._state(config), self.datasets)
+            if dataset is None:
+                return None
+            self._prepared[settings] = dataset
+        return self._prepared[settings]
+
+    def key(self, config: DataConfig) -> str:
+        """Identifies a dataset: its settings, and its images by content; until these were read, by
+        the state of their files. Raises DataError."""
+        dataset = self.prepared(config)
+        return key_of(config, dataset.identity if dataset else self._state(config))
 
     def folder(self, config: DataConfig) -> Folder:
         """Where the prepared dataset is, or will be. Raises DataError."""
-        return self.datasets / dataset_name(config, self.key(config))
+        dataset = self.prepared(config)
+        return dataset.folder if dataset else folder_of(config, self._state(config), self.datasets)
 
     def is_prepared(self, config: DataConfig) -> bool:
-        return self.folder(config).exists(MANIFEST)
+        return self.prepared(config) is not None
+
+    def may_be_known(self, config: DataConfig) -> bool:
+        """Whether images that are not prepared may be a dataset's, by the names and sizes of their files."""
+        if not is_here(config):
+            return False
+        return bool(similar(config, self.open(config).signature, self.datasets))
 
     def count(self, config: DataConfig | None) -> int | None:
         """How many images a config selects; None if only a download or decoding would tell."""
         if not config:
             return None
-        prepared = self.prepared(config)
-        return prepared.count if prepared else known_count(config, self.open)
+        dataset = self.prepared(config)
+        return dataset.count if dataset else known_count(config, self.open)
 
-    def prepared(self, config: DataConfig) -> Dataset | None:
-        """The prepared images; None if they are not, or damaged: what is missing is prepared when needed."""
-        folder = self.folder(config)
-        try:
-            return Dataset.open(folder) if folder.exists(MANIFEST) else None
-        except DataError:
-            return None
+    def contents(self, config: DataConfig) -> Contents | None:
+        """What a config's source holds, and what of it is not read; None before a download."""
+        if dataset := self.prepared(config):
+            return dataset.contents
+        return self.open(config).contents if is_here(config) else None
+
+    def classes(self, config: DataConfig) -> list[str] | None:
+        """Class names by label; None before a download."""
+        if dataset := self.prepared(config):
+            return dataset.classes
+        return self.open(config).classes if is_here(config) else None
 
     def prepare(
         self, config: DataConfig, resources: Resources, on_progress: Callable[[int, int], None]
@@ -74,8 +99,17 @@ class Catalog:
             open_source=self.open,
         )
 
+    def listing(self, config: DataConfig) -> str:
+        """Identifies a config's settings, and its files by their names and sizes alone. Raises DataError."""
+        images = self.open(config).signature.listing if is_here(config) else official_name(config)
+        return key_of(config, images)
 
-def _opened(located: DataConfig) -> Source | DataError:
+    def _state(self, config: DataConfig) -> str:
+        """Identifies the files of a config without reading an image; never downloads."""
+        return self.open(config).signature.state if is_here(config) else official_name(config)
+
+
+def _opened(located: DataConfig) -> AnySource | DataError:
     try:
         return open_located(located)
     except DataError as error:

@@ -19,10 +19,11 @@ from preimage.data.config import DataConfig
 from preimage.data.image_shape import ImageSize, Shape
 from preimage.data.pixels import to_float
 from preimage.data.shards import GROUP_ROWS
+from preimage.data.source import Contents, LeftOut
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder, canonical_json, digest
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 
@@ -59,13 +60,19 @@ class _Shard(Config):
 class _Manifest(Config):
     format: int
     key: str
+    identity: str
+    listing: str
     fingerprint: str
     config: DataConfig
     classes: list[str]
+    class_counts: list[_Count]
+    splits: dict[str, _Count]
+    left_out: list[dict[str, Any]]
     count: _Count
     size: ImageSize
     channels: int
     shards: list[_Shard]
+    read: list[dict[str, str]]
     skipped: list[dict[str, Any]]
 
 
@@ -100,7 +107,13 @@ class Dataset:
 
     @property
     def key(self) -> str:
+        """Identifies its settings and the state of the files it was made from."""
         return self.manifest["key"]
+
+    @property
+    def identity(self) -> str:
+        """Identifies what its source holds: the same for a copy."""
+        return self.manifest["identity"]
 
     @property
     def count(self) -> int:
@@ -115,6 +128,12 @@ class Dataset:
     def classes(self) -> list[str]:
         """Class names by label; empty if there are none."""
         return self.manifest["classes"]
+
+    @property
+    def contents(self) -> Contents:
+        """What its source held, and what was not read; the counts by class are of its own images."""
+        left_out = tuple(LeftOut(**each) for each in self.manifest["left_out"])
+        return Contents(self.manifest["splits"], tuple(self.manifest["class_counts"]), left_out)
 
     @property
     def fingerprint(self) -> str:

@@ -3,8 +3,8 @@
 from functools import cached_property
 
 import numpy as np
-from PIL import Image
 
+from preimage.data.source import NO_COLUMNS, Contents, Row, Signature
 from preimage.errors import DataError
 
 COUNT = 1797
@@ -13,14 +13,15 @@ COUNT = 1797
 class DigitsSource:
     """1,797 grey images of 8 x 8, values 0 to 16 stretched to 0 to 255.
 
-    Raises DataError for split=test: the set has none.
+    Raises DataError for another split than train: the set has none.
     """
 
-    signature = "scikit-learn digits"
+    signature = Signature("scikit-learn digits", "scikit-learn digits")
+    columns = NO_COLUMNS
 
     def __init__(self, split: str) -> None:
         if split != "train":
-            raise DataError("digits has no test split: use data.split=train, or source=mnist")
+            raise DataError(f"digits has no {split} split: use data.split=train, or source=mnist")
         self.classes = [str(digit) for digit in range(10)]
 
     @cached_property
@@ -30,12 +31,18 @@ class DigitsSource:
         images, labels = load_digits(return_X_y=True)
         return np.rint(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8), np.asarray(labels)
 
+    @property
+    def contents(self) -> Contents:
+        return Contents(class_counts=(178, 182, 177, 183, 181, 182, 181, 179, 174, 180))
+
     def __len__(self) -> int:
         return COUNT  # importing scikit-learn to count them takes a second
 
-    def read(self, index: int) -> tuple[Image.Image, int]:
-        images, labels = self._arrays
-        return Image.fromarray(images[index]), int(labels[index])
+    def row(self, index: int) -> Row:
+        return Row(f"train/{index}", int(self._arrays[1][index]))
 
-    def describe(self, index: int) -> str:
-        return f"digits image {index}"
+    def load(self, index: int) -> np.ndarray:
+        return self._arrays[0][index]
+
+    def state(self, indices: np.ndarray) -> str:
+        return self.signature.state

@@ -1,17 +1,18 @@
 """A user's own images: a tree of files, or a .zip of one. Each folder is a class."""
 
-import hashlib
 import os
 import stat
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
+import numpy as np
 
-from preimage.data.decode import open_image
+from preimage.data.file_state import signed
+from preimage.data.source import NO_COLUMNS, Contents, Row, Signature
 from preimage.errors import DataError
 
 SUFFIXES = frozenset({
@@ -40,6 +41,8 @@ class FilesSource:
     cover both splits, so that a label means the same in each.
     """
 
+    columns = NO_COLUMNS
+
     def __init__(self, path: Path, split: str) -> None:
         """Raises DataError for a broken or hostile .zip, a missing split, or no image at all."""
         self._archive = _open_zip(path) if path.is_file() else None
@@ -50,24 +53,33 @@ class FilesSource:
         self._files, self._labels, self.classes = _arrange(files, split, path)
 
     @property
-    def signature(self) -> str:
-        hasher = hashlib.sha256()
-        for file in self._files:
-            hasher.update(f"{file.name}\0{file.size}\0{file.mark}\n".encode(errors="surrogateescape"))
-        return hasher.hexdigest()
+    def contents(self) -> Contents:
+        counts = np.bincount([each for each in self._labels if each >= 0], minlength=len(self.classes))
+        return Contents(class_counts=tuple(counts.tolist()))
+
+    @property
+    def signature(self) -> Signature:
+        return self._signature
+
+    @cached_property
+    def _signature(self) -> Signature:
+        return signed((file.name, file.size, str(file.mark)) for file in self._files)
 
     def __len__(self) -> int:
         return len(self._files)
 
-    def read(self, index: int) -> tuple[Image.Image, int]:
+    def row(self, index: int) -> Row:
+        return Row(_printable(self._files[index].name), self._labels[index])
+
+    def load(self, index: int) -> bytes:
         file = self._files[index]
         if file.size > MAX_BYTES:
             raise ValueError(f"a file of {file.size:,} bytes")
-        data = _read_member(self._archive, file) if self._archive else _read_file(self._path / file.name)
-        return open_image(data), self._labels[index]
+        return _read_member(self._archive, file) if self._archive else _read_file(self._path / file.name)
 
-    def describe(self, index: int) -> str:
-        return _printable(self._files[index].name)
+    def state(self, indices: np.ndarray) -> str:
+        files = (self._files[index] for index in indices.tolist())
+        return signed((file.name, file.size, str(file.mark)) for file in files).state
 
 
 def holds_images(path: Path) -> bool:

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from preimage.data.file_state import signed_paths
+from preimage.data.source import NO_COLUMNS, Contents, Row, Signature
 from preimage.errors import DataError
 
 _PREFIXES = {"train": "train", "test": "t10k"}
@@ -29,38 +30,57 @@ CLASSES = {
 class IdxSource:
     """MNIST or Fashion-MNIST from a folder with their files, gzipped or not."""
 
+    columns = NO_COLUMNS
+
     def __init__(self, name: str, folder: Path, split: str) -> None:
-        """Raises DataError if a file of the split is missing."""
+        """Raises DataError for a split that is neither train nor test, and if a file of it is missing."""
+        if split not in _PREFIXES:
+            raise DataError(f"{name} has the splits train and test, not {split!r}: choose another data.split")
         self.classes = CLASSES[name]
-        self._title = f"{name} {split}"
+        self._name, self._split, self._folder = name, split, folder
         self._images = _file(folder, split, "images")
         self._labels = _file(folder, split, "labels")
 
     @property
-    def signature(self) -> str:
-        marks = [_mark(path) for path in (self._images, self._labels)]
-        return f"{self._title} {' '.join(marks)}"
+    def signature(self) -> Signature:
+        return self._signature
+
+    @cached_property
+    def _signature(self) -> Signature:
+        return signed_paths(self._folder, (self._images, self._labels), self._name, self._split)
 
     @cached_property
     def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        images, labels = read_idx(self._images, 3), read_idx(self._labels, 1)
+        images, labels = read_idx(self._images, 3), self._read_labels
         if len(images) != len(labels):
             raise DataError(
                 f"{self._images} has {len(images)} images and {self._labels.name} {len(labels)} labels"
             )
-        if len(labels) and labels.max() >= len(self.classes):
-            raise DataError(f"{self._labels} has label {labels.max()}; {self._title} has 0 to 9")
         return images, labels
+
+    @cached_property
+    def _read_labels(self) -> np.ndarray:
+        labels = read_idx(self._labels, 1)
+        if len(labels) and labels.max() >= len(self.classes):
+            raise DataError(f"{self._labels} has label {labels.max()}; {self._name} has 0 to 9")
+        return labels
+
+    @property
+    def contents(self) -> Contents:
+        counts = np.bincount(self._read_labels, minlength=len(self.classes))
+        return Contents(class_counts=tuple(counts.tolist()))
 
     def __len__(self) -> int:
         return len(self._arrays[0])
 
-    def read(self, index: int) -> tuple[Image.Image, int]:
-        images, labels = self._arrays
-        return Image.fromarray(images[index]), int(labels[index])
+    def row(self, index: int) -> Row:
+        return Row(f"{self._split}/{index}", int(self._arrays[1][index]))
 
-    def describe(self, index: int) -> str:
-        return f"{self._title} image {index}"
+    def load(self, index: int) -> np.ndarray:
+        return self._arrays[0][index]
+
+    def state(self, indices: np.ndarray) -> str:
+        return self.signature.state
 
 
 def holds_idx(folder: Path) -> bool:
@@ -103,14 +123,3 @@ def _find(folder: Path, split: str, kind: str) -> Path | None:
     """The file of a kind; of two, the .gz, since it carries a checksum."""
     names = [f"{_PREFIXES[split]}-{name}{suffix}" for suffix in (".gz", "") for name in _NAMES[kind]]
     return next((folder / name for name in names if (folder / name).is_file()), None)
-
-
-def _mark(path: Path) -> str:
-    """CRC-32 and length of the uncompressed bytes; a .gz ends with both."""
-    with path.open("rb") as stream:
-        if path.suffix != ".gz":
-            data = stream.read()
-            return f"{zlib.crc32(data):08x}-{len(data) & 0xFFFFFFFF}"
-        stream.seek(max(0, path.stat().st_size - 8))
-        trailer = np.frombuffer(stream.read().rjust(8, b"\0"), "<u4")
-        return f"{trailer[0]:08x}-{trailer[1]}"

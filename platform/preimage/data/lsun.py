@@ -7,10 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import numpy as np
 
-from preimage.data.decode import open_image
+from preimage.data.file_state import signed_paths
 from preimage.data.official import LAYOUTS
+from preimage.data.source import NO_COLUMNS, Contents, Row, Signature
+from preimage.data.splits import split_of
 from preimage.errors import DataError
 
 CATEGORIES = (
@@ -20,19 +22,31 @@ CATEGORIES = (
 
 
 class LsunSource:
-    """One category's images, in the order of their keys; split=test is LSUN's validation set."""
+    """One category's images, in the order of their keys. LSUN publishes no test images: split=validation is
+    its validation set, and split=test means that too."""
+
+    columns = NO_COLUMNS
+    contents = Contents()
 
     def __init__(self, root: Path, category: str | None, split: str) -> None:
-        """Raises DataError for an unknown category, or if its folder is missing."""
+        """Raises DataError for an unknown category or split, or if its folder is missing."""
         if category not in CATEGORIES:
             raise DataError(
                 f"lsun needs a category, got {category}: set data.category to one of {', '.join(CATEGORIES)}"
             )
         self.classes: list[str] = []
-        self.signature = f"lsun/{split}/{category}"
-        self._folder = root / f"{category}_{'train' if split == 'train' else 'val'}_lmdb"
+        self._folder = root / lsun_folder(category, split)
+        self._name = f"lsun/{split}/{category}"
         if not self._folder.is_dir():
             raise DataError(f"{self._folder} is missing. lsun is {LAYOUTS['lsun']}.")
+
+    @property
+    def signature(self) -> Signature:
+        return self._signature
+
+    @cached_property
+    def _signature(self) -> Signature:
+        return signed_paths(self._folder, (self._folder / "data.mdb",), self._name)
 
     @cached_property
     def _database(self) -> Any:
@@ -53,9 +67,20 @@ class LsunSource:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def read(self, index: int) -> tuple[Image.Image, int]:
-        with self._database.begin() as transaction:
-            return open_image(transaction.get(self._keys[index])), -1
+    def row(self, index: int) -> Row:
+        return Row(self._keys[index].decode(errors="backslashreplace"))
 
-    def describe(self, index: int) -> str:
-        return f"{self.signature} {self._keys[index].decode(errors='backslashreplace')}"
+    def load(self, index: int) -> bytes:
+        with self._database.begin() as transaction:
+            return transaction.get(self._keys[index])
+
+    def state(self, indices: np.ndarray) -> str:
+        return self.signature.state
+
+
+def lsun_folder(category: str, split: str) -> str:
+    """The name of the LMDB of a category. Raises DataError for an unknown split."""
+    part = {"train": "train", "validation": "val", "test": "val"}.get(split_of(split) or "")
+    if part is None:
+        raise DataError(f"lsun has the splits train and validation, not {split!r}")
+    return f"{category}_{part}_lmdb"

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from PIL import Image
+import numpy as np
 
-from preimage.data.decode import open_image
+from preimage.data.file_state import signed_paths
+from preimage.data.source import NO_COLUMNS, Content, Contents, Row, Signature
+from preimage.data.splits import split_of
 from preimage.errors import DataError
 
 DOWNLOAD_TIMEOUT = 15.0
@@ -43,15 +45,31 @@ _MARKERS = {
 }
 
 
+_FILES = {"cifar10": "cifar-10-batches-py", "stl10": "stl10_binary"}
+"""The folder of a set whose images are in a few large files."""
+_SPLITS = {
+    "cifar10": {"train": "train", "test": "test"},
+    "stl10": {"train": "train", "test": "test", "unlabeled": "unlabeled"},
+    "celeba": {"train": "train", "validation": "valid", "test": "test", "all": "all"},
+    "imagenet": {"train": "train", "validation": "val", "test": "val"},
+}
+"""What torchvision calls each split. ImageNet's test images have no public labels: test is its validation."""
+
+
 class OfficialSource:
     """CIFAR-10, STL-10, CelebA or ImageNet, opened by torchvision on the first read.
 
     CIFAR-10's files are pickles: torchvision loads each only after its MD5 check.
     """
 
+    columns = NO_COLUMNS
+
     def __init__(self, name: str, root: Path, split: str) -> None:
-        self._name, self._root, self._split = name, root, split
-        self.signature = f"{name}/{split}"
+        """Raises DataError for a split that the set does not have."""
+        theirs = _SPLITS[name].get(split_of(split) or split)
+        if theirs is None:
+            raise DataError(f"{name} has the splits {', '.join(_SPLITS[name])}, not {split!r}")
+        self._name, self._root, self._split = name, root, theirs
 
     @cached_property
     def _set(self) -> Any:
@@ -68,20 +86,53 @@ class OfficialSource:
         names = [] if self._name == "celeba" else getattr(self._set, "classes", [])
         return [name if isinstance(name, str) else ", ".join(name) for name in names]
 
+    @property
+    def contents(self) -> Contents:
+        if self._labels is None or self._split == "unlabeled":
+            return Contents()
+        counts = np.bincount(np.asarray(self._labels), minlength=len(self.classes))
+        return Contents(class_counts=tuple(counts.tolist()))
+
+    @property
+    def signature(self) -> Signature:
+        return self._signature
+
+    @cached_property
+    def _signature(self) -> Signature:
+        if self._name in _FILES:
+            paths = sorted(path for path in (self._root / _FILES[self._name]).iterdir() if path.is_file())
+        else:
+            paths = [self._path(index) for index in range(len(self))]
+        try:
+            return signed_paths(self._root, filter(None, paths), self._name, self._split)
+        except OSError as error:
+            raise DataError(f"{self._name} lacks {error.filename}: copy or download it again") from error
+
     def __len__(self) -> int:
         return len(self._set)
 
-    def read(self, index: int) -> tuple[Image.Image, int]:
+    def row(self, index: int) -> Row:
         path = self._path(index)
-        if path is None:
-            image, label = self._set[index]
-            return image, int(label)
-        label = -1 if self._name == "celeba" else self._set.targets[index]
-        return open_image(path.read_bytes()), label
+        name = f"{self._split}/{index}" if path is None else str(path.relative_to(self._root))
+        return Row(name, int(self._labels[index]) if self._labels is not None else -1)
 
-    def describe(self, index: int) -> str:
+    def load(self, index: int) -> Content:
         path = self._path(index)
-        return f"{self._name} {self._split} image {index}" if path is None else path.name
+        if path is not None:
+            return path.read_bytes()
+        pixels = self._set.data[index]
+        return pixels.transpose(1, 2, 0) if self._name == "stl10" else pixels
+
+    def state(self, indices: np.ndarray) -> str:
+        if self._name in _FILES:
+            return self.signature.state
+        return signed_paths(self._root, filter(None, map(self._path, indices.tolist()))).state
+
+    @property
+    def _labels(self) -> Any:
+        if self._name == "celeba":
+            return None
+        return self._set.labels if self._name == "stl10" else self._set.targets
 
     def _path(self, index: int) -> Path | None:
         if self._name == "celeba":
@@ -145,7 +196,7 @@ def _opener(name: str, split: str) -> Callable[[Path], Any]:
         "cifar10": lambda root: datasets.CIFAR10(root, train=split == "train"),
         "stl10": lambda root: datasets.STL10(root, split=split),
         "celeba": lambda root: datasets.CelebA(root, split=split, target_type=[]),
-        "imagenet": lambda root: datasets.ImageNet(root, split="train" if split == "train" else "val"),
+        "imagenet": lambda root: datasets.ImageNet(root, split=split),
     }[name]
 
 

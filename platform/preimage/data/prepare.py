@@ -1,16 +1,23 @@
 """Preparation: decode and resize every image once, into shards of uint8."""
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from preimage.config import Resources
 from preimage.data.config import DataConfig
+from preimage.data.content import identity
 from preimage.data.dataset import FORMAT, MANIFEST, Dataset, fingerprint
-from preimage.data.shards import ShardPlan, Skipped, plan_shards
-from preimage.data.sources import OpenSource, Source, locate, open_source, source_signature
-from preimage.data.worker import ShardWriter
+from preimage.data.decoded import Skipped
+from preimage.data.images_writer import rows_of, write_images
+from preimage.data.prepared import find, folder_of, key_of, remember, similar
+from preimage.data.shard_plan import ShardPlan, plan_shards
+from preimage.data.source import AnySource, is_iterable
+from preimage.data.sources import EMBEDDED, OpenSource, locate, official_name, open_source
+from preimage.data.unpack import unpacked_rows
+from preimage.data.worker import UNPACKED, ContentReader, Reader, ShardWriter, Unpacker
 from preimage.errors import DataError
-from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.folder import Folder
 from preimage.storage.locks import locked
 from preimage.work.pieces import run_pieces
 
@@ -18,21 +25,6 @@ IN_PROCESS = 2048
 """Up to this many images are prepared in this process even with Ray, whose start would take longer."""
 
 _NAMED = 20  # unreadable images in a message
-
-
-def dataset_key(config: DataConfig, open_source: OpenSource = open_source) -> str:
-    """Identifies a prepared dataset before it exists: its settings and the files they select.
-
-    Raises DataError if the source's files are missing.
-    """
-    settings = config.model_dump(mode="json", exclude={"path", "on_error"})
-    return digest(canonical_json([FORMAT, settings, source_signature(config, open_source)]).encode())
-
-
-def dataset_name(config: DataConfig, key: str | None = None) -> str:
-    """The folder's name: `<source>-<split>-<size>px-<key>`, with `<height>x<width>` if they differ."""
-    size = config.size if isinstance(config.size, int) else "x".join(map(str, config.size))
-    return f"{config.source}-{config.split}-{size}px-{(key or dataset_key(config))[:10]}"
 
 
 def prepare(
@@ -45,77 +37,115 @@ def prepare(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     open_source: OpenSource = open_source,
 ) -> Dataset:
-    """Make the dataset in `datasets / dataset_name(config)`, or reuse it if nothing changed.
+    """The dataset of a config's images: an earlier one of the same content, or a new one in `datasets`.
 
     Keeps the finished shards of a preparation that was killed. With Ray, `workers * cpus` processes of one
     core decode. `on_progress(done, total)` counts images. Raises DataError for missing or unreadable images,
     StorageError if the folder cannot be written.
     """
-    key = dataset_key(config, open_source)
-    folder = datasets / dataset_name(config, key)
-    finished = _finished(folder, key)
-    if finished is None:
-        with locked(folder):
-            finished = _finished(folder, key) or _make(
-                config, key, folder, workers * cpus if backend == "ray" else 0, on_progress, open_source
-            )
-    if config.on_error == "stop":
-        _refuse(finished.skipped, finished.count + len(finished.skipped))
-    return finished
-
-
-def _finished(folder: Folder, key: str) -> Dataset | None:
-    try:
-        dataset = Dataset.open(folder)
-    except DataError:  # unfinished, or a shard is missing: prepare again
-        return None
-    return dataset if dataset.key == key else None
-
-
-def _make(
-    config: DataConfig,
-    key: str,
-    folder: Folder,
-    workers: int,
-    on_progress: Callable[[int, int], None],
-    open_source: OpenSource,
-) -> Dataset:
     located = locate(config)
     source = open_source(located)
-    plan = plan_shards(config, key, len(source))
-    if plan.images == 0:
-        raise DataError(f"{config.source} {config.split} holds no images")
-    work = ShardWriter(located, source, plan, folder)
-    backend = "ray" if workers and plan.images > IN_PROCESS else "local"
-    resources = Resources(backend=backend, workers=max(1, workers), gpu=False)
-    records = dict(run_pieces(work, range(plan.shards), resources, on_progress))
-    return _complete(config, source, plan, [records[shard] for shard in range(plan.shards)], folder)
+    state = source.signature.state
+    dataset = find(config, state, datasets)
+    if dataset is None:
+        folder, key = folder_of(config, state, datasets), key_of(config, state)
+        plan = plan_shards(config, key, len(source))
+        if plan.images == 0:
+            raise DataError(f"{config.source} {config.split} holds no images")
+        workers = workers * cpus if backend == "ray" and plan.images > IN_PROCESS else 0
+        resources = Resources(backend="ray" if workers else "local", workers=max(1, workers), gpu=False)
+        work = _Preparation(config, Reader(located, source), plan, folder, resources, on_progress)
+        with locked(folder):
+            dataset = find(config, state, datasets)
+            if dataset is None and (dataset := work.same_as(similar(config, source.signature, datasets))):
+                remember(config, state, dataset, datasets)
+            dataset = dataset or work.make()
+    name = official_name(config)
+    if config.path is None and config.source not in EMBEDDED and find(config, name, datasets) != dataset:
+        remember(config, name, dataset, datasets)  # so that a machine without the files finds it
+    if config.on_error == "stop":
+        _refuse(dataset.skipped, dataset.count + len(dataset.skipped))
+    return dataset
 
 
-def _complete(
-    config: DataConfig, source: Source, plan: ShardPlan, records: list[Any], folder: Folder
-) -> Dataset:
-    """Write the manifest, which completes the dataset."""
-    skipped = [image for record in records for image in record["skipped"]]
-    if config.on_error == "stop" or len(skipped) == plan.images:
-        _refuse(skipped, plan.images)
-    shards = [
-        {name: record[name] for name in ("file", "rows", "bytes", "sha256", "content")} for record in records
-    ]
-    manifest = {
-        "format": FORMAT,
-        "key": plan.key,
-        "fingerprint": fingerprint(shards),
-        "config": config.model_dump(mode="json"),
-        "classes": source.classes,
-        "count": sum(record["rows"] for record in records),
-        "size": config.size,
-        "channels": config.channels,
-        "shards": shards,
-        "skipped": skipped,
-    }
-    folder.write_json(MANIFEST, manifest)
-    return Dataset.open(folder)
+@dataclass(frozen=True)
+class _Preparation:
+    """One preparation, once it is clear that the images have to be read."""
+
+    config: DataConfig
+    reader: Reader
+    plan: ShardPlan
+    folder: Folder
+    resources: Resources
+    on_progress: Callable[[int, int], None]
+
+    @property
+    def source(self) -> AnySource:
+        return self.reader.source
+
+    def same_as(self, datasets: list[Dataset]) -> Dataset | None:
+        """The dataset that was made from images of the same content."""
+        for dataset in datasets:
+            before = dataset.manifest["read"]
+            contents = self._run(ContentReader(self.reader, self.plan, before), len(before))
+            if self._identity(contents) == dataset.identity:
+                return dataset
+        return None
+
+    def make(self) -> Dataset:
+        """Read and decode what an earlier attempt did not."""
+        source, unpacked = self.source, []
+        if is_iterable(source):
+            unpacked = self._run(Unpacker(self.reader, self.plan, self.folder), len(source.pieces))
+        records = self._run(ShardWriter(self.reader, self.plan, self.folder), self.plan.shards)
+        dataset = self._complete(records, [record["read"] for record in unpacked])
+        (self.folder / UNPACKED).delete()
+        return dataset
+
+    def _run(self, work: Any, pieces: int) -> list[Any]:
+        found = dict(run_pieces(work, range(pieces), self.resources, self.on_progress))
+        return [found[piece] for piece in range(pieces)]
+
+    def _identity(self, contents: list[str]) -> str:
+        return identity(contents, self.source.classes, self.source.columns)
+
+    def _complete(self, records: list[Any], unpacked: list[Any]) -> Dataset:
+        """Write images.parquet, then the manifest, which completes the dataset."""
+        config, source = self.config, self.source
+        skipped = [image for record in records for image in record["skipped"]]
+        if config.on_error == "stop" or len(skipped) == self.plan.images:
+            _refuse(skipped, self.plan.images)
+        names = ("file", "rows", "bytes", "sha256", "content")
+        shards = [{name: record[name] for name in names} for record in records]
+        read = unpacked or [piece for record in records for piece in record["read"]]
+        manifest = {
+            "format": FORMAT,
+            "key": self.plan.key,
+            "identity": self._identity([piece["content"] for piece in read]),
+            "listing": source.signature.listing,
+            "fingerprint": fingerprint(shards),
+            "config": config.model_dump(mode="json"),
+            "classes": source.classes,
+            "class_counts": self._write_images(skipped),
+            "splits": dict(source.contents.splits),
+            "left_out": [asdict(each) for each in source.contents.left_out],
+            "count": sum(record["rows"] for record in records),
+            "size": config.size,
+            "channels": config.channels,
+            "shards": shards,
+            "read": read,
+            "skipped": skipped,
+        }
+        self.folder.write_json(MANIFEST, manifest)
+        return Dataset.open(self.folder)
+
+    def _write_images(self, skipped: list[Skipped]) -> list[int]:
+        source, folder = self.source, self.folder / UNPACKED
+        if is_iterable(source):
+            tables = (unpacked_rows(piece, folder) for piece in range(len(source.pieces)))
+        else:
+            tables = rows_of(source, self.plan, (image["image_id"] for image in skipped))
+        return write_images(self.folder, tables, source.columns, len(source.classes))
 
 
 def _refuse(skipped: list[Skipped], images: int) -> None:

@@ -2,38 +2,23 @@
 
 import hashlib
 import io
-import warnings
-from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from typing import Any, TypedDict, get_origin, get_type_hints
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from preimage.data.config import DataConfig
-from preimage.data.decode import UNREADABLE, to_pixels
-from preimage.data.sources import Source
+from preimage.data.content import ReadPiece
+from preimage.data.decoded import Skipped, strictly
+from preimage.data.shard_images import ShardImages
+from preimage.data.shard_plan import ShardPlan, shard_file
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder, digest
 
-SHARD_BYTES = 24 << 20
 GROUP_ROWS = 512
 """Rows that a reader must read together."""
-
-_SHUFFLE = 20_240_917
-_SPREAD = 16  # at least this many shards, if there are enough images
-_FEWEST = 256
-
-
-class Skipped(TypedDict):
-    """An image that could not be decoded."""
-
-    image_id: int
-    name: str
-    error: str
 
 
 class Record(TypedDict):
@@ -49,57 +34,20 @@ class Record(TypedDict):
     """Of the file."""
     content: str
     """SHA-256 of image ids, labels and pixels, whatever library version wrote the file."""
+    read: list[ReadPiece]
+    """What was read of the source for it, if it was read then."""
     skipped: list[Skipped]
 
 
-@dataclass(frozen=True)
-class ShardPlan:
-    """Which images of the source each shard holds; the same for any number of workers."""
-
-    key: str
-    available: int
-    """Images in the source."""
-    images: int
-    """Images to use."""
-    step: int
-    """Images per shard."""
-
-    @property
-    def shards(self) -> int:
-        return -(-self.images // self.step)
-
-    def image_ids(self, shard: int) -> np.ndarray:
-        """(n,) int64: a range of one fixed shuffle of the source, so that any range is a fair sample."""
-        return _order(self.available)[shard * self.step : min((shard + 1) * self.step, self.images)]
-
-
-@lru_cache(maxsize=1)
-def _order(available: int) -> np.ndarray:
-    """The shuffle of all images, (n,) int64, made once per process: 8 bytes and some 60 ns per image."""
-    # RandomState's stream is the one that NumPy keeps stable across versions.
-    return np.random.RandomState(_SHUFFLE).permutation(available).astype(np.int64, copy=False)
-
-
-def plan_shards(config: DataConfig, key: str, available: int) -> ShardPlan:
-    """Shards of about 24 MiB, or smaller if a small dataset would leave workers idle."""
-    images = min(available, config.max_images or available)
-    by_bytes = SHARD_BYTES // (prod(config.shape))
-    by_spread = max(_FEWEST, -(-images // _SPREAD))
-    step = min(by_bytes, by_spread)
-    return ShardPlan(key, available, images, max(1, step - step % _FEWEST if step > _FEWEST else step))
-
-
-def shard_file(shard: int) -> str:
-    return f"part-{shard:05d}.parquet"
-
-
-def write_shard(source: Source, config: DataConfig, plan: ShardPlan, shard: int, folder: Folder) -> Record:
-    """Decode a shard's images and write its file, then its record.
+def write_shard(
+    images: ShardImages, config: DataConfig, plan: ShardPlan, shard: int, folder: Folder
+) -> Record:
+    """Write a shard's file, then its record.
 
     Raises StorageError if the folder cannot be written.
     """
     image_ids = plan.image_ids(shard)
-    kept, pixels, labels, skipped = _decode(source, config, image_ids)
+    kept, pixels, labels = _columns(images, config, image_ids)
     data = _parquet(kept, pixels, labels)
     folder.write(shard_file(shard), data)
     content = hashlib.sha256()
@@ -107,7 +55,7 @@ def write_shard(source: Source, config: DataConfig, plan: ShardPlan, shard: int,
         content.update(np.ascontiguousarray(column).data)
     record = Record(
         key=plan.key, file=shard_file(shard), images=len(image_ids), rows=len(kept), bytes=len(data),
-        sha256=digest(data), content=content.hexdigest(), skipped=skipped,
+        sha256=digest(data), content=content.hexdigest(), read=images.read(image_ids), skipped=images.skipped,
     )  # fmt: skip
     _records(folder).write_json(f"{shard_file(shard)}.json", record)
     return record
@@ -127,7 +75,9 @@ def read_record(plan: ShardPlan, shard: int, folder: Folder) -> Record | None:
 
 def _is_record(record: Record) -> bool:
     """Whether every field is present with its type, and no image is missing."""
-    fields = [(record, Record), *((each, Skipped) for each in record["skipped"])]
+    listed = [("skipped", Skipped), ("read", ReadPiece)]
+    parts = [(each, kind) for name, kind in listed for each in record[name]]
+    fields = [(record, Record), *parts]
     typed = all(
         value.keys() == kind.__annotations__.keys()
         and all(isinstance(value[name], get_origin(of) or of) for name, of in get_type_hints(kind).items())
@@ -140,28 +90,20 @@ def _records(folder: Folder) -> Folder:
     return folder / "records"
 
 
-def _decode(
-    source: Source, config: DataConfig, image_ids: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Skipped]]:
-    """Ids (n,) int64, pixels (n, C, H, W) uint8, labels (n,) int32 of what was decoded; what was skipped."""
+def _columns(
+    images: ShardImages, config: DataConfig, image_ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ids (n,) int64, pixels (n, C, H, W) uint8 and labels (n,) int32 of what is not skipped."""
     pixels = np.empty((len(image_ids), *config.shape), np.uint8)
     labels = np.empty(len(image_ids), np.int32)
     kept: list[int] = []
-    skipped: list[Skipped] = []
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)  # the last filter takes precedence
+    with strictly():
         for image_id in image_ids.tolist():
-            try:
-                image, label = source.read(image_id)
-                pixels[len(kept)] = to_pixels(image, config.shape, config.crop)
-            except UNREADABLE as error:
-                reason = f"{type(error).__name__}: {error}"[:300]
-                skipped.append(Skipped(image_id=image_id, name=source.describe(image_id), error=reason))
-                continue
-            labels[len(kept)] = label
-            kept.append(image_id)
-    return np.array(kept, np.int64), pixels[: len(kept)], labels[: len(kept)], skipped
+            image = images.get(image_id)
+            if image is not None:
+                pixels[len(kept)], labels[len(kept)] = image.pixels, image.label
+                kept.append(image_id)
+    return np.array(kept, np.int64), pixels[: len(kept)], labels[: len(kept)]
 
 
 def _parquet(image_ids: np.ndarray, pixels: np.ndarray, labels: np.ndarray) -> memoryview:

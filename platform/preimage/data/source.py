@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+from typing_extensions import TypeIs
 
 Content = bytes | np.ndarray
 """An image before it is decoded: an encoded file, or an array (H, W) or (H, W, C) of integers."""
@@ -121,5 +122,5 @@ AnySource = MapSource | IterableSource
 NO_COLUMNS = pa.schema([])
 
 
-def is_iterable(source: AnySource) -> TypeGuard[IterableSource]:
+def is_iterable(source: AnySource) -> TypeIs[IterableSource]:
     return hasattr(source, "pieces")

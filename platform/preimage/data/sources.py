@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
-
-from PIL import Image
 
 from preimage.data.config import DataConfig
 from preimage.data.digits import DigitsSource
 from preimage.data.files import FilesSource, holds_images
 from preimage.data.idx import IdxSource, holds_idx
-from preimage.data.lsun import LsunSource
+from preimage.data.lsun import LsunSource, lsun_folder
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
+from preimage.data.source import AnySource
 from preimage.errors import DataError
 
 SOURCES: dict[str, str] = {
@@ -28,35 +26,15 @@ SOURCES: dict[str, str] = {
     "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
     "folder": "your own images: a tree or a .zip, one folder per class, train/ and test/ for two splits",
 }
+EMBEDDED = ("digits", "mnist-5000")
+"""Sources that come with a Python package."""
+BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
+"""Sources of a user's own files, which need a path."""
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 _IDX_FOLDERS = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
 
 
-class Source(Protocol):
-    """Images by index, in the source's own order. Each reading process opens it again from its config."""
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names by label; empty if there are none."""
-        ...
-
-    @property
-    def signature(self) -> str:
-        """Identifies the images, without decoding any."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def read(self, index: int) -> tuple[Image.Image, int]:
-        """One image, and its label or -1. Raises one of `decode.UNREADABLE` if it cannot be decoded."""
-        ...
-
-    def describe(self, index: int) -> str:
-        """A readable name of the image: a file name, or 'cifar10 train image 17'."""
-        ...
-
-
-def open_source(config: DataConfig) -> Source:
+def open_source(config: DataConfig) -> AnySource:
     """Open a source, after a download if that is needed and possible.
 
     Raises DataError if files are missing or invalid.
@@ -64,21 +42,21 @@ def open_source(config: DataConfig) -> Source:
     return open_located(locate(config))
 
 
-OpenSource = Callable[[DataConfig], Source]
+OpenSource = Callable[[DataConfig], AnySource]
 """Opens a config's source: `open_source`, or a command's catalog, which opens each once."""
 
 
-def source_signature(config: DataConfig, open_source: OpenSource = open_source) -> str:
-    """Identifies the images of a config. Never downloads: the name identifies a named set without a path."""
-    if config.path is None and config.source != "folder":
-        return "scikit-learn digits" if config.source == "digits" else official_name(config)
-    return open_source(config).signature
+def is_here(config: DataConfig) -> bool:
+    """Whether a source can be opened without a download. One whose path is wrong counts as here."""
+    if config.path is not None or config.source in (*BRINGS_FILES, *EMBEDDED):
+        return True
+    return _on_this_machine(config.source, config.split, config.category) is not None
 
 
 def known_count(config: DataConfig, open_source: OpenSource = open_source) -> int | None:
     """How many images a config selects, as far as is known without a download or decoding."""
     try:
-        available = len(open_source(config)) if config.path or config.source == "digits" else None
+        available = len(open_source(config)) if is_here(config) else None
     except DataError:
         available = None
     return min((each for each in (available, config.max_images) if each), default=None)
@@ -102,7 +80,7 @@ def locate(config: DataConfig) -> DataConfig:
     return config.model_copy(update={"path": str(root)})
 
 
-def open_located(config: DataConfig) -> Source:
+def open_located(config: DataConfig) -> AnySource:
     """Open a config that `locate` returned. Never downloads."""
     if config.source == "digits":
         return DigitsSource(config.split)
@@ -135,8 +113,7 @@ def _on_this_machine(name: str, split: str, category: str | None) -> Path | None
         debian = DEBIAN_FASHION if name == "fashion-mnist" and holds_idx(DEBIAN_FASHION) else None
         return debian or _idx_folder(name, root)
     if name == "lsun":
-        pattern = f"{category or '*'}_{'val' if split == 'test' else 'train'}_lmdb"
-        return root if any(root.glob(pattern)) else None
+        return root if any(root.glob(lsun_folder(category or "*", split))) else None
     return official_root(name, root)
 
 

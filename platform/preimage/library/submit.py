@@ -96,9 +96,13 @@ def send(planned: Planned, address: str | None = None, retry_failed: bool = Fals
 class Handle:
     """A submitted job; of a plan that was already finished, nothing was submitted."""
 
-    run: RunFolder
-    """The run that it makes."""
+    planned: RunFolder
     submission: Submission | None = None
+
+    @property
+    def run(self) -> RunFolder:
+        """The run that it makes; not final before the job has read its images."""
+        return RunFolder(Folder.at(self.submission.run)) if self.submission else self.planned
 
     @property
     def id(self) -> str | None:
@@ -170,7 +174,7 @@ def _require_not_running(cluster: "Jobs", root: Folder, fingerprint: str) -> Non
 
     for each in submissions.list_all(root):
         record = each.record
-        same = record["fingerprint"] == fingerprint and record["address"] == cluster.address
+        same = each.fingerprint == fingerprint and record["address"] == cluster.address
         if (
             same
             and each.state().get("state") not in submissions.ENDED

@@ -66,8 +66,11 @@ def _require_images_of_stores(data: DataConfig, inputs: Inputs, earlier: Earlier
 
 def _same_images(one: DataConfig, other: DataConfig, catalog: Catalog) -> bool:
     """Whether two configs select the same images, as far as that is known before they are prepared."""
+    prepared = catalog.prepared(one), catalog.prepared(other)
+    if prepared[0] and prepared[1]:
+        return prepared[0].fingerprint == prepared[1].fingerprint
     whole = [each.model_copy(update={"max_images": None, "on_error": "stop"}) for each in (one, other)]
-    if catalog.key(whole[0]) != catalog.key(whole[1]):
+    if catalog.listing(whole[0]) != catalog.listing(whole[1]):
         return False
     counts = catalog.count(one), catalog.count(other)
     return None in counts or counts[0] == counts[1]

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from preimage.data import inventory
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import shape_text
-from preimage.data.sources import found
+from preimage.data.source import Contents
+from preimage.data.sources import found, is_here
 from preimage.latents.priors import PRIORS
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary
@@ -20,7 +22,9 @@ from preimage.storage.address import results_option
 def describe(plan: Plan) -> Description:
     """For each step: what would happen, with which inputs, and at what cost."""
     sections = (
-        Section(step.name, step.job.job, _what_happens(step), tuple(_facts(plan, step)))
+        Section(
+            step.name, step.job.job, _what_happens(step), tuple(_facts(plan, step)), _inventory(plan, step)
+        )
         for step in plan.steps
     )
     tracking = plan.spec.tracking
@@ -39,7 +43,7 @@ def summarize(plan: Plan, outcome: Outcome) -> Summary:
 
 def _what_happens(step: PlannedStep) -> str:
     if step.state == "new":
-        return "runs"
+        return "runs" if step.is_final else "runs, unless its images prove to be those of an equal run"
     if step.state == "skipped":
         return "skipped: the metric of the rounds before it no longer falls"
     created = step.run.about()["created"]
@@ -55,13 +59,31 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         yield key, f"from the step {each.step}" if each.step else each.folder.uri
     if step.data:
         yield "images", _images(plan, step.data)
+        if not step.is_done and "data" in type(step.job).model_fields and is_here(step.data):
+            yield from inventory.facts(*_contents(plan, step.data))
     if step.hidden:
         yield "not used", f"the pipeline's {_named(step.hidden)}: this step has the images of its generator"
     if not step.is_done:
         yield "workers", _workers(step)
         counts = cost_of(plan, [step])
         yield "costs", ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
-    yield "results", step.run.folder.uri
+    where = step.run.folder.uri
+    yield (
+        "results",
+        where if step.is_final else f"{step.run.folder.parent.uri}/{step.job.job}-..., by its images",
+    )
+
+
+def _contents(plan: Plan, data: DataConfig) -> tuple[Contents, list[str]]:
+    """What is known of a set of images that is here."""
+    return plan.catalog.contents(data) or Contents(), plan.catalog.classes(data) or []
+
+
+def _inventory(plan: Plan, step: PlannedStep) -> dict[str, Any] | None:
+    """The images of a step as plain values, if it has any that are here."""
+    if not step.data or not is_here(step.data):
+        return None
+    return inventory.plain(*_contents(plan, step.data), plan.catalog.count(step.data))
 
 
 def _images(plan: Plan, data: DataConfig) -> str:
@@ -70,6 +92,8 @@ def _images(plan: Plan, data: DataConfig) -> str:
     text += f"{_named(data)}, {shape_text(data.shape)}"
     if plan.catalog.is_prepared(data):
         return text + ", prepared"
+    if plan.catalog.may_be_known(data):
+        return text + ", changed or moved since they were prepared: will be compared by content"
     ready = data.path or found(data.source)
     return text + (f", to be prepared from {ready}" if ready else ", to be downloaded and prepared")
 

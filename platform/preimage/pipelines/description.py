@@ -1,7 +1,7 @@
 """Descriptions of plans and outcomes as plain values: the command line only prints them."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Section(NamedTuple):
@@ -15,6 +15,8 @@ class Section(NamedTuple):
     """What would happen."""
     facts: tuple[tuple[str, str], ...]
     """(label, fact)."""
+    images: dict[str, Any] | None = None
+    """Its images as `data.inventory.plain` has them."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from preimage.pipelines.inputs import finished
 from preimage.pipelines.lifecycle import live, register, write_result
 from preimage.pipelines.make_plan import skip_rounds
 from preimage.pipelines.plan import Plan, PlannedStep
+from preimage.pipelines.prepare_images import with_images
 from preimage.pipelines.progress import Display, Silent
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
@@ -34,8 +35,10 @@ def execute(
     parent: the tracker's run of the study, if this is a trial. stop_early: decides when a training run stops
     and raises StoppedEarly. Raises PreimageError; results so far are kept, and running the same plan again
     resumes it."""
+    display = display or Silent()
+    plan = with_images(plan, display)
     tracker = open_tracker(plan.spec.tracking, plan.root)
-    execution = _Execution(plan, tracker, display or Silent(), stop_early)
+    execution = _Execution(plan, tracker, display, stop_early)
     return execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
 
 

@@ -84,7 +84,10 @@ def _plan_step(
         job.check_images(prepared)
     fingerprint = _fingerprint(job, inputs, data, catalog)
     run = _run_folder(runs, job.job, fingerprint, fresh)
-    return PlannedStep(name, job, fingerprint, run, _state(run, job), inputs, data, hidden)
+    step = PlannedStep(name, job, fingerprint, run, _state(run, job), inputs, data, hidden)
+    depends = [earlier[each.step] for each in inputs.values() if each.step]
+    ready = all(map(catalog.is_prepared, step.images)) and all(each.is_final for each in depends)
+    return replace(step, is_final=ready)
 
 
 def _input(named: Reference, earlier: Earlier, runs: Folder) -> Input:
@@ -124,11 +127,12 @@ def _fingerprint(job: Job, inputs: dict[str, Input], data: DataConfig | None, ca
     images count by their content, not by their names."""
     images = images_named(job)
     settings = _without(job.identity(), {*images, *inputs})
+    own = data if "data" in type(job).model_fields else None
     identity: dict[str, Any] = {
         "job": settings,
         "inputs": {key: each.fingerprint for key, each in inputs.items()},
         "images": {key: catalog.key(each) for key, each in images.items()},
-        "data": catalog.key(data) if data else None,
+        "data": catalog.key(own) if own else None,
     }
     return digest(canonical_json(identity).encode())
 

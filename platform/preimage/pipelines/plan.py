@@ -7,6 +7,7 @@ from typing import Literal
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.jobs.base import Job
+from preimage.jobs.references import images_named
 from preimage.pipelines.inputs import Input
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.pipeline import Spec
@@ -29,6 +30,14 @@ class PlannedStep:
     """The images that it works on: its own, or those of its generator, or those of the pipeline."""
     hidden: DataConfig | None = None
     """The pipeline's images, where those of the generator are used instead."""
+    is_final: bool = True
+    """Whether all images that decide its run were read before; if not, its fingerprint and folder change."""
+
+    @property
+    def images(self) -> list[DataConfig]:
+        """The images that decide the run: those the job works on, and those that its spec names besides."""
+        own = [self.data] if self.data and "data" in type(self.job).model_fields else []
+        return [*own, *(each for each in images_named(self.job).values() if each not in own)]
 
     @property
     def is_done(self) -> bool:
@@ -59,6 +68,11 @@ class Plan:
     def is_done(self) -> bool:
         """Whether nothing is left to do."""
         return all(step.is_done for step in self.steps)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the fingerprints and the folders of all steps are final."""
+        return all(step.is_final for step in self.steps)
 
     def alone(self, step: PlannedStep) -> "Plan":
         """One of the steps as a plan of its own."""

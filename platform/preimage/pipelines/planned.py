@@ -9,6 +9,7 @@ from preimage.pipelines.describe import describe, summarize
 from preimage.pipelines.description import Description, Summary
 from preimage.pipelines.execute import execute
 from preimage.pipelines.plan import Plan
+from preimage.pipelines.prepare_images import with_images
 from preimage.pipelines.progress import Display
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
@@ -33,6 +34,8 @@ class Planned:
     """Whether something is left to do on Ray."""
     describe: Callable[[], Description]
     """What would happen, with which inputs, and at what cost. Starts nothing."""
+    with_images: Callable[[Display], "Planned"]
+    """The same plan with its images read, so that its run and fingerprint are final. Raises DataError."""
     execute: Callable[[Display], Outcome]
     """Run what is missing. Raises PreimageError; results so far are kept."""
     summarize: Callable[[Outcome], Summary]
@@ -52,6 +55,7 @@ def planned_pipeline(plan: Plan) -> Planned:
         is_done=plan.is_done,
         needs_ray=any(step.job.resources.backend == "ray" for step in left),
         describe=partial(describe, plan),
+        with_images=lambda display: planned_pipeline(with_images(plan, display)),
         execute=partial(execute, plan),
         summarize=partial(summarize, plan),
     )

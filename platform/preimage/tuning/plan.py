@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.errors import PreimageError
-from preimage.jobs.references import images_named
 from preimage.pipelines.make_plan import make_plan
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.run_folder import RunFolder
@@ -67,13 +67,13 @@ class StudyPlan:
         return self.spec.trials - len(self.records(retry_failed))
 
 
-def plan_study(spec: StudySpec) -> StudyPlan:
-    """Plan a study. Starts nothing and writes nothing.
+def plan_study(spec: StudySpec, catalog: Catalog | None = None) -> StudyPlan:
+    """Plan a study. Starts nothing and writes nothing. catalog: of an earlier plan.
 
     Raises what `make_plan` raises for a trial with every key at its first value.
     """
     root = Folder.at(spec.results)
-    base = make_plan(spec.spec_of(complete(spec.space, {}), spec.name))
+    base = make_plan(spec.spec_of(complete(spec.space, {}), spec.name), catalog=catalog)
     fingerprint = digest(canonical_json(_identity(spec, base)).encode())
     return StudyPlan(spec, root, fingerprint, RunFolder(root / "runs" / f"study-{fingerprint[:10]}"), base)
 
@@ -86,12 +86,15 @@ def shared_steps(plan: StudyPlan) -> list[PlannedStep]:
 
 
 def images_wanted(plan: StudyPlan) -> Iterator[tuple[DataConfig, PlannedStep]]:
-    """Each dataset that a trial still needs, and a step that needs it."""
+    """Each dataset that is not prepared, and a step of a trial that needs it."""
     known: set[str] = set()
     for each in _variants(plan):
         for step in each.steps:
-            for data in filter(None, (step.data, *images_named(step.job).values())):
-                if not step.is_done and (key := plan.base.catalog.key(data)) not in known:
+            for data in step.images:
+                if (
+                    not plan.base.catalog.is_prepared(data)
+                    and (key := plan.base.catalog.key(data)) not in known
+                ):
                     known.add(key)
                     yield data, step
 

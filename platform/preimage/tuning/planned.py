@@ -5,7 +5,7 @@ from functools import partial
 from preimage.pipelines.planned import Planned
 from preimage.tuning.describe import describe, summarize
 from preimage.tuning.plan import StudyPlan
-from preimage.tuning.study import run_study
+from preimage.tuning.study import run_study, with_images
 
 
 def planned_study(plan: StudyPlan, retry_failed: bool) -> Planned:
@@ -21,6 +21,7 @@ def planned_study(plan: StudyPlan, retry_failed: bool) -> Planned:
         is_done=missing == 0 and plan.run.outcome() is not None,
         needs_ray=plan.on_ray and missing > 0,
         describe=partial(describe, plan),
+        with_images=lambda display: planned_study(with_images(plan, display), retry_failed),
         execute=partial(run_study, plan, retry_failed=retry_failed),
         summarize=partial(summarize, plan),
     )

@@ -14,7 +14,7 @@ from preimage.tracking.mirror import Mirror
 from preimage.tracking.open import open_tracker
 from preimage.tuning.annotations import read_picks
 from preimage.tuning.optuna_journal import Journal
-from preimage.tuning.plan import StudyPlan, images_wanted, shared_steps
+from preimage.tuning.plan import StudyPlan, images_wanted, plan_study, shared_steps
 from preimage.tuning.progress import Progress
 from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord
@@ -58,17 +58,18 @@ def register_study(plan: StudyPlan) -> None:
     write_spec(plan.run, plan.spec.resolved())
 
 
-def prepare_images(plan: StudyPlan, display: Display) -> None:
-    """Prepare the images of all trials, each dataset once."""
-    for data, step in images_wanted(plan):
+def with_images(plan: StudyPlan, display: Display) -> StudyPlan:
+    """The plan with the images of all trials prepared, each dataset once, so that its runs are final."""
+    wanted = list(images_wanted(plan))
+    for data, step in wanted:
         plan.base.catalog.prepare(data, step.job.resources, display.task("preparing images"))
+    return plan_study(plan.spec, plan.base.catalog) if wanted else plan
 
 
 def _run_trials(
     plan: StudyPlan, records: list[TrialRecord], display: Display, mirror: Mirror
 ) -> list[TrialRecord]:
     """Run what is missing. Returns all records, in the order of their numbers."""
-    prepare_images(plan, display)
     _run_shared(plan, display, mirror)
     searcher = Searcher(plan.spec, negate_metric=plan.negate_metric)
     journal = Journal(plan.spec, plan.run)

@@ -15,6 +15,8 @@ from preimage.pipelines.cost import cost_of
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan
 from preimage.pipelines.plan import Plan, PlannedStep
+from preimage.pipelines.prepare_images import with_images
+from preimage.pipelines.progress import Silent
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.objectives import lowest_is_best, recorders
 from preimage.specs.pipeline import Spec
@@ -73,7 +75,7 @@ def run_trial(
     """
     begin, plan, rule = time.monotonic(), None, None
     try:
-        plan = plan_trial(study, number, params, catalog)
+        plan = with_images(plan_trial(study, number, params, catalog), Silent())
         rule = stop_rule(study, number, plan)
         found = _stopped_before(rule) or _run(study, plan, rule)
     except StoppedEarly as error:

@@ -1,0 +1,52 @@
+"""Where the pixels of a shard come from: decoded from a source, or unpacked before."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from preimage.data.config import DataConfig
+from preimage.data.content import ReadPiece
+from preimage.data.decoded import Decoder, Skipped, sample_of
+from preimage.data.source import MapSource
+
+
+class Decoded(NamedTuple):
+    """An image that was decoded."""
+
+    label: int
+    pixels: np.ndarray
+    """(C, H, W) uint8."""
+
+
+class ShardImages(Protocol):
+    """The images of one shard."""
+
+    def get(self, image_id: int) -> Decoded | None:
+        """An image; None if it has to be skipped."""
+        ...
+
+    @property
+    def skipped(self) -> list[Skipped]: ...
+
+    def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
+        """What was read of the source for these images, if it was read now."""
+        ...
+
+
+class FromSource:
+    """Decodes each image when it is asked for."""
+
+    def __init__(self, source: MapSource, config: DataConfig) -> None:
+        self._source, self._decoder = source, Decoder(config)
+
+    def get(self, image_id: int) -> Decoded | None:
+        sample = sample_of(self._source, image_id)
+        pixels = self._decoder.decode(image_id, sample)
+        return None if pixels is None else Decoded(sample.row.label, pixels)
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        return self._decoder.skipped
+
+    def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
+        return [ReadPiece(state=self._source.state(image_ids), content=self._decoder.content.hex)]

@@ -22,6 +22,7 @@ from preimage.latents.priors import Gaussian
 from preimage.models.config import DcganConfig
 from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
 from stores import linear_generator, write_store
 
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
@@ -164,12 +165,18 @@ def test_images_to_complete_are_chosen_by_their_columns(context, store):
         ({"label": "seven"}, "no class 'seven'"),
     ],
 )
-def test_a_choice_that_the_images_do_not_have_is_refused_before_anything_starts(digits, key, choice, message):
+def test_a_choice_that_the_images_do_not_have_is_refused_before_anything_starts(
+    digits, tmp_path, key, choice, message
+):
+    catalog = Catalog(digits.folder.parent)
     choice = choice | {"max_images": 1}
     asked = {"arithmetic": [{"plus": [{"label": 0}], "minus": [choice]}], "conditions": choice}[key]
     with pytest.raises(DataError, match=message):
-        config(**{key: asked}).check_images(digits)
-    config(arithmetic=[{"plus": [{"where": "label = '1' and name != ''"}]}]).check_images(digits)
+        config(**{key: asked}).check_images(digits.config, catalog)
+    if "no image" not in message:  # before they are prepared too
+        with pytest.raises(DataError, match=message):
+            config(**{key: asked}).check_images(digits.config, Catalog(Folder.at(tmp_path)))
+    config(arithmetic=[{"plus": [{"where": "label = '1'"}]}]).check_images(digits.config, catalog)
 
 
 def test_images_come_in_the_order_they_are_asked_for(digits):

@@ -9,9 +9,11 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from preimage.config import Config, PositiveInt
+from preimage.data.catalog import Catalog
+from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.data.images_table import class_number, select_ids
-from preimage.data.where import Where
+from preimage.data.images_table import as_expression, class_number, select_ids
+from preimage.data.where import Where, parse
 from preimage.errors import StoreError
 from preimage.latents.schema import Codes
 from preimage.latents.store import Store
@@ -46,12 +48,17 @@ class Choice(Config):
             return f"{len(self.ids)} image{'s' * (len(self.ids) > 1)}"
         return self.where or str(self.label)
 
-    def check(self, dataset: Dataset) -> None:
-        """Raise DataError if the dataset has no such class, column or image."""
-        if self.where is not None:
+    def check(self, data: DataConfig, catalog: Catalog) -> None:
+        """Raise DataError if the images have no such class or column or, once prepared, if none is chosen."""
+        classes = catalog.classes(data)
+        if isinstance(self.label, str) and classes is not None:
+            class_number(self.label, classes)
+        if self.where is None:
+            return
+        if dataset := catalog.prepared(data):
             select_ids(dataset.folder, self.where, 1, dataset.classes)
-        elif isinstance(self.label, str):
-            class_number(self.label, dataset.classes)
+        elif (columns := catalog.columns(data)) is not None:
+            as_expression(parse(self.where), columns, classes or ())
 
 
 @dataclass(frozen=True)

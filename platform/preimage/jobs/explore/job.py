@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from preimage.config import PositiveInt
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
-from preimage.data.dataset import Dataset
 from preimage.inversion.conditional import conditional, relative_error, require_own_starts, seen, spread
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
@@ -91,9 +91,9 @@ class ExploreJob(Job):
     def check_generator(self, generator: GeneratorConfig) -> None:
         make_measurement(self.condition, generator.shape)
 
-    def check_images(self, dataset: Dataset) -> None:
+    def check_images(self, data: DataConfig, catalog: Catalog) -> None:
         for each in self._choices():
-            each.check(dataset)
+            each.check(data, catalog)
 
     def metrics(self) -> Metrics:
         """The relative error is of what is seen, the spread of what is not; `spread_unconditional` is that of
@@ -149,7 +149,7 @@ class ExploreJob(Job):
         require_codes_of(card, store)
         dataset = context.dataset(images_for(card, self.data))
         require_images_of(dataset, store)
-        self.check_images(dataset)
+        self.check_images(dataset.config, context.catalog)
         return Walker(load_generator(folder)[0], store, dataset)
 
     def _conditional(

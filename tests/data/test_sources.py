@@ -7,7 +7,7 @@ import pytest
 
 from preimage.data import sources
 from preimage.data.config import DataConfig, SourceName
-from preimage.data.sources import SOURCES, found, locate, open_source, source_signature
+from preimage.data.sources import SOURCES, found, locate, official_name, open_source
 from preimage.errors import DataError
 
 
@@ -18,11 +18,12 @@ def test_every_source_is_described():
 def test_digits():
     source = open_source(DataConfig(source="digits"))
     assert len(source) == 1797
-    images = np.stack([np.asarray(source.read(i)[0]) for i in range(50)])
+    images = np.stack([source.load(i) for i in range(50)])
     assert images.shape == (50, 8, 8)
     assert (images.min(), images.max()) == (0, 255)
-    assert [source.read(i)[1] for i in range(10)] == list(range(10))
-    assert "scikit-learn digits" in source.signature
+    assert [source.row(i).label for i in range(10)] == list(range(10))
+    counts = np.bincount([source.row(i).label for i in range(1797)])
+    assert source.contents.class_counts == tuple(counts)
 
 
 def test_digits_have_no_test_split():
@@ -96,6 +97,6 @@ def test_a_relative_path_is_made_absolute(two_classes, as_folder, monkeypatch):
     assert locate(DataConfig(source="folder", path=root.name)).path == str(root)
 
 
-def test_the_signature_of_a_named_set_needs_no_files():
-    assert source_signature(DataConfig(source="lsun", category="tower")) == "lsun/train/tower"
-    assert source_signature(DataConfig(source="cifar10", split="test")) == "cifar10/test"
+def test_a_named_set_without_files_has_a_name():
+    assert official_name(DataConfig(source="lsun", category="tower")) == "lsun/train/tower"
+    assert official_name(DataConfig(source="cifar10", split="test")) == "cifar10/test"

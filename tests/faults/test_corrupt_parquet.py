@@ -4,7 +4,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from faulty import INVERT, TRAIN, planned
-from preimage.data.prepare import dataset_name
 from preimage.errors import PreimageError
 from preimage.latents.verify import verify
 from preimage.pipelines.execute import execute
@@ -50,7 +49,7 @@ def require_same(plan, undisturbed):
 def test_a_shard_with_a_flipped_bit_stops_a_training_before_its_first_step(undisturbed, tmp_path):
     execute(planned(tmp_path, {"train": QUICK | {"seed": 1}}))  # the images are prepared
     plan = planned(tmp_path, STEPS)
-    shard = (plan.catalog.datasets / dataset_name(plan.steps[0].data)).local / "part-00000.parquet"
+    shard = plan.catalog.folder(plan.steps[0].data).local / "part-00000.parquet"
     flip(shard)
     with pytest.raises(PreimageError, match=r"part-00000.parquet is damaged .*; delete that file") as said:
         execute(plan)
@@ -64,7 +63,7 @@ def test_a_shard_with_a_flipped_bit_stops_a_training_before_its_first_step(undis
 def test_a_shard_cut_short_is_made_again_unasked(undisturbed, tmp_path):
     execute(planned(tmp_path, {"train": QUICK}))
     plan = planned(tmp_path, STEPS)
-    folder = (plan.catalog.datasets / dataset_name(plan.steps[0].data)).local
+    folder = plan.catalog.folder(plan.steps[0].data).local
     whole = (folder / "part-00001.parquet").read_bytes()
     cut(folder / "part-00001.parquet")
     execute(plan)

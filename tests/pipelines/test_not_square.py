@@ -11,6 +11,8 @@ from preimage.errors import ClassifierError
 from preimage.models.generator_folder import load_generator
 from preimage.pipelines.describe import describe
 from preimage.pipelines.execute import execute
+from preimage.pipelines.prepare_images import with_images
+from preimage.pipelines.progress import Silent
 from stores import store_of
 
 SHORT = {"total_images": 300, "batch_size": 30, "log_every": 60, "sample_every": 150, "checkpoint_every": 300}
@@ -50,9 +52,9 @@ def data(tmp_path):
 
 
 def test_every_job_takes_them(tmp_path, data):
-    with_images = ("train", "glo", "dfm", "classify", "pca")
-    steps = {name: step | ({"data": data} if name in with_images else {}) for name, step in STEPS.items()}
-    plan = planned(tmp_path / "results", steps)
+    needs_data = ("train", "glo", "dfm", "classify", "pca")
+    steps = {name: step | ({"data": data} if name in needs_data else {}) for name, step in STEPS.items()}
+    plan = with_images(planned(tmp_path / "results", steps), Silent())
     assert "4 x 16 x 24" in str(describe(plan))
     outcome = execute(plan)
     runs = {step.name: step.run for step in plan.steps}

@@ -29,8 +29,7 @@ def begun(study, results, *changes):
     """A study as its trials find it."""
     plan = planned(study, results, *changes)
     register_study(plan)
-    plan = with_images(plan, Silent())
-    return plan
+    return with_images(plan, Silent())
 
 
 def test_numbers_are_those_of_metrics_under_dotted_names():

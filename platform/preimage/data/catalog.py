@@ -11,7 +11,7 @@ from preimage.data.images_writer import schema_of
 from preimage.data.prepare import prepare
 from preimage.data.prepared import find, folder_of, key_of, similar
 from preimage.data.source import AnySource, Contents
-from preimage.data.sources import is_here, known_count, locate, official_name, open_located
+from preimage.data.sources import EMBEDDED, is_here, known_count, locate, official_name, open_located
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
@@ -52,8 +52,14 @@ class Catalog:
     def key(self, config: DataConfig) -> str:
         """Identifies a dataset: its settings, and its images by content; until these were read, by
         the state of their files. Raises DataError."""
+        if config.source in EMBEDDED:  # a package's data, always the same
+            return key_of(config, self._state(config))
         dataset = self.prepared(config)
         return key_of(config, dataset.identity if dataset else self._state(config))
+
+    def is_identified(self, config: DataConfig) -> bool:
+        """Whether `key` is final: the images are known by their content."""
+        return config.source in EMBEDDED or self.is_prepared(config)
 
     def folder(self, config: DataConfig) -> Folder:
         """Where the prepared dataset is, or will be. Raises DataError."""

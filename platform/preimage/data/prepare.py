@@ -68,6 +68,14 @@ def prepare(
     return dataset
 
 
+def needs_ray(config: DataConfig, datasets: Folder, open_source: OpenSource = open_source) -> bool:
+    """Whether `prepare` would use Ray: there is more work than its start takes. Raises DataError."""
+    source = open_source(locate(config))
+    if find(config, source.signature.state, datasets):
+        return False
+    return min(len(source), config.max_images or len(source)) > IN_PROCESS
+
+
 @dataclass(frozen=True)
 class _Preparation:
     """One preparation, once it is clear that the images have to be read."""

@@ -23,7 +23,11 @@ def describe(plan: Plan) -> Description:
     """For each step: what would happen, with which inputs, and at what cost."""
     sections = (
         Section(
-            step.name, step.job.job, _what_happens(step), tuple(_facts(plan, step)), _inventory(plan, step)
+            step.name,
+            step.job.job,
+            _what_happens(plan, step),
+            tuple(_facts(plan, step)),
+            _inventory(plan, step),
         )
         for step in plan.steps
     )
@@ -41,9 +45,10 @@ def summarize(plan: Plan, outcome: Outcome) -> Summary:
     )
 
 
-def _what_happens(step: PlannedStep) -> str:
+def _what_happens(plan: Plan, step: PlannedStep) -> str:
     if step.state == "new":
-        return "runs" if step.is_final else "runs, unless its images prove to be those of an equal run"
+        known = step.is_final or not any(map(plan.catalog.may_be_known, step.images))
+        return "runs" if known else "runs, unless its images turn out to be those of an equal run"
     if step.state == "skipped":
         return "skipped: the metric of the rounds before it no longer falls"
     created = step.run.about()["created"]
@@ -59,7 +64,7 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         yield key, f"from the step {each.step}" if each.step else each.folder.uri
     if step.data:
         yield "images", _images(plan, step.data)
-        if not step.is_done and "data" in type(step.job).model_fields and is_here(step.data):
+        if not step.is_done and is_here(step.data) and step == _first_with(plan, step.data):
             yield from inventory.facts(*_contents(plan, step.data))
     if step.hidden:
         yield "not used", f"the pipeline's {_named(step.hidden)}: this step has the images of its generator"
@@ -72,6 +77,10 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         "results",
         where if step.is_final else f"{step.run.folder.parent.uri}/{step.job.job}-..., by its images",
     )
+
+
+def _first_with(plan: Plan, data: DataConfig) -> PlannedStep:
+    return next(step for step in plan.steps if step.data == data)
 
 
 def _contents(plan: Plan, data: DataConfig) -> tuple[Contents, list[str]]:

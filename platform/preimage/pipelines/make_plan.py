@@ -86,7 +86,7 @@ def _plan_step(
     run = _run_folder(runs, job.job, fingerprint, fresh)
     step = PlannedStep(name, job, fingerprint, run, _state(run, job), inputs, data, hidden)
     depends = [earlier[each.step] for each in inputs.values() if each.step]
-    ready = all(map(catalog.is_prepared, step.images)) and all(each.is_final for each in depends)
+    ready = all(map(catalog.is_identified, step.images)) and all(each.is_final for each in depends)
     return replace(step, is_final=ready)
 
 

@@ -11,7 +11,7 @@ def with_images(plan: Plan, display: Display) -> Plan:
         return plan
     for step in plan.steps:
         for data in step.images:
-            if not plan.catalog.is_prepared(data):
+            if not plan.catalog.is_identified(data):
                 resources = step.job.resources
                 plan.catalog.prepare(data, resources, display.task("preparing images"))
     return make_plan(plan.spec, plan.fresh, plan.catalog)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Container, Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,9 @@ class CelebaSource:
 
     @property
     def columns(self) -> pa.Schema:
-        identity = [pa.field("identity", pa.int32())] if self._identities else []
-        return pa.schema([*(pa.field(name, pa.int8()) for name in self._attributes[0]), *identity])
+        named = [pa.field(name, pa.int8()) for name in self._attributes]
+        known = (self._folder / _IDENTITIES).exists()
+        return pa.schema([*named, pa.field("identity", pa.int32())] if known else named)
 
     @property
     def signature(self) -> Signature:
@@ -72,8 +74,8 @@ class CelebaSource:
         return len(self._names)
 
     def row(self, index: int) -> Row:
-        name, (attributes, known) = self._names[index], self._attributes
-        columns = dict(zip(attributes, known[name].tolist(), strict=True))
+        name = self._names[index]
+        columns = dict(zip(self._attributes, self._values[name], strict=True))
         if self._identities:
             columns["identity"] = self._identities[name]
         return Row(f"img_align_celeba/{name}", columns=columns)
@@ -86,19 +88,22 @@ class CelebaSource:
         return signed_paths(self._folder, paths).state
 
     @cached_property
-    def _attributes(self) -> tuple[list[str], dict[str, np.ndarray]]:
-        """Their names, and by image which of them it has, (40,) int8."""
-        lines = self._lines(_ATTRIBUTES)
-        next(lines, None)  # the number of images
-        names, known = next(lines, "").split(), {}
-        for line in lines:
+    def _attributes(self) -> list[str]:
+        """Their names: the second line of their file, after the number of images."""
+        return next(islice(self._lines(_ATTRIBUTES), 1, None), "").split()
+
+    @cached_property
+    def _values(self) -> dict[str, bytes]:
+        """By image, 0 or 1 for each attribute."""
+        known, count = {}, len(self._attributes)
+        for line in islice(self._lines(_ATTRIBUTES), 2, None):
             image, *values = line.split()
-            if len(values) != len(names) or not {"-1", "1"}.issuperset(values):
-                problem = f"{line[:60]!r} is not an image with -1 or 1 for each of {len(names)} attributes"
+            if len(values) != count or not {"-1", "1"}.issuperset(values):
+                problem = f"{line[:60]!r} is not an image with -1 or 1 for each of {count} attributes"
                 raise self._invalid(_ATTRIBUTES, problem)
-            known[image] = np.array([value == "1" for value in values], np.int8)
+            known[image] = bytes(value == "1" for value in values)
         self._require_all(known, _ATTRIBUTES)
-        return names, known
+        return known
 
     @cached_property
     def _identities(self) -> dict[str, int]:

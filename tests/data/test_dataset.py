@@ -96,7 +96,7 @@ def test_a_damaged_manifest_is_said(copy, text):
 
 def test_another_format_is_refused(copy):
     (copy / MANIFEST).write_text('{"format": 99}')
-    with pytest.raises(DataError, match="format 99, this version reads 1"):
+    with pytest.raises(DataError, match="format 99, this version reads 2"):
         Dataset.open(Folder.at(copy))
 
 

@@ -198,6 +198,25 @@ def test_a_file_shows_where_it_is_bright(tmp_path):
     assert torch.equal(travelled.observe(images, ids), measurement.observe(images, ids))
 
 
+@pytest.mark.parametrize(
+    ("mode", "seen", "hidden"),
+    [
+        ("L", 255, 0),
+        ("LA", (255, 255), (255, 0)),
+        ("RGBA", (255, 255, 255, 255), (255, 255, 255, 0)),
+        ("RGBA", (255, 255, 255, 128), (255, 255, 255, 127)),
+        ("I;16", 65_535, 20_000),
+        ("I;16", 32_896, 32_767),
+    ],
+)
+def test_transparent_pixels_and_dark_ones_of_16_bits_are_hidden(tmp_path, mode, seen, hidden):
+    image = Image.new(mode, (12, 8), hidden)
+    image.paste(seen, (0, 0, 12, 4))
+    image.save(tmp_path / "mask.png")
+    masks = masks_of([0], mask=str(tmp_path / "mask.png"))
+    assert torch.equal(masks, masks_of([0], mask="top"))
+
+
 def test_a_files_content_is_part_of_the_config(tmp_path):
     path = picture(tmp_path / "mask.png", [[255, 0]])
     first = MeasurementConfig(mask=path)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from preimage.data.config import DataConfig
-from preimage.data.decode import open_image, to_pixels
+from preimage.data.decode import to_pixels
 from preimage.data.files import MAX_BYTES, FilesSource
 from preimage.data.prepare import prepare
 from preimage.data.sources import open_source
@@ -113,9 +113,10 @@ def test_any_bytes_of_an_image(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", IMAGES)
 def test_every_kind_of_image_has_the_shape_asked_for(kind):
-    for shape in ((1, 8, 8), (3, 8, 12), (4, 12, 8)):
-        pixels = to_pixels(open_image(IMAGES[kind]), shape, None)
-        assert (pixels.shape, pixels.dtype) == (shape, np.uint8)
+    for channels, *size in ((1, 8, 8), (3, 8, 12), (4, 12, 8)):
+        config = DataConfig(source="folder", path="images", channels=channels, size=size)
+        pixels = to_pixels(IMAGES[kind], config)
+        assert (pixels.shape, pixels.dtype) == ((channels, *size), np.uint8)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ class _Manifest(Config):
     class_counts: list[_Count]
     splits: dict[str, _Count]
     left_out: list[dict[str, Any]]
+    notes: list[str]
     count: _Count
     size: ImageSize
     channels: int
@@ -133,7 +134,8 @@ class Dataset:
     def contents(self) -> Contents:
         """What its source held, and what was not read; the counts by class are of its own images."""
         left_out = tuple(LeftOut(**each) for each in self.manifest["left_out"])
-        return Contents(self.manifest["splits"], tuple(self.manifest["class_counts"]), left_out)
+        notes = tuple(self.manifest["notes"])
+        return Contents(self.manifest["splits"], tuple(self.manifest["class_counts"]), left_out, notes)
 
     @property
     def fingerprint(self) -> str:

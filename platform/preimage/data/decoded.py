@@ -11,6 +11,7 @@ from PIL import Image
 from preimage.data.config import DataConfig
 from preimage.data.content import ContentSum
 from preimage.data.decode import UNREADABLE, to_pixels
+from preimage.data.sixteen_bits import Levels
 from preimage.data.source import MapSource, Sample
 
 
@@ -28,6 +29,7 @@ class Decoder:
     def __init__(self, config: DataConfig) -> None:
         self._config = config
         self.content = ContentSum()
+        self.levels = Levels()
         self.skipped: list[Skipped] = []
 
     def decode(self, image_id: int, sample: Sample) -> np.ndarray | None:
@@ -36,7 +38,7 @@ class Decoder:
         reason = sample.error
         if sample.content is not None:
             try:
-                return to_pixels(sample.content, self._config)
+                return to_pixels(sample.content, self._config, self.levels)
             except UNREADABLE as error:
                 reason = reason_of(error)
         self.skipped.append(Skipped(image_id=image_id, name=sample.row.name, error=reason))

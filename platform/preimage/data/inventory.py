@@ -15,6 +15,7 @@ def facts(contents: Contents, classes: Sequence[str]) -> Iterator[tuple[str, str
     yield "classes", _classes(classes, contents.class_counts)
     for each in contents.left_out:
         yield "not read", left_out_text(each)
+    yield from (("note", note) for note in contents.notes)
 
 
 def left_out_text(left_out: LeftOut) -> str:
@@ -25,7 +26,7 @@ def left_out_text(left_out: LeftOut) -> str:
 
 
 def plain(contents: Contents, classes: Sequence[str], count: int | None) -> dict[str, Any]:
-    """The same as JSON: `count`, `splits`, `classes` with their counts, and `left_out` by reason."""
+    """The same as JSON: `count`, `splits`, `classes` with their counts, `left_out` by reason, `notes`."""
     counts = contents.class_counts or [None] * len(classes)
     left_out = {
         each.reason: {"count": each.count, "examples": list(each.examples)} for each in contents.left_out
@@ -35,6 +36,7 @@ def plain(contents: Contents, classes: Sequence[str], count: int | None) -> dict
         "splits": dict(contents.splits),
         "classes": dict(zip(classes, counts, strict=True)),
         "left_out": left_out,
+        "notes": list(contents.notes),
     }
 
 

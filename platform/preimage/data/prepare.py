@@ -1,5 +1,6 @@
 """Preparation: decode and resize every image once, into shards of uint8."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from preimage.data.decoded import Skipped
 from preimage.data.images_writer import rows_of, write_images
 from preimage.data.prepared import find, folder_of, key_of, remember, similar
 from preimage.data.shard_plan import ShardPlan, plan_shards
+from preimage.data.sixteen_bits import Levels, total
 from preimage.data.source import AnySource, is_iterable
 from preimage.data.sources import EMBEDDED, OpenSource, locate, official_name, open_source
 from preimage.data.unpack import unpacked_rows
@@ -20,6 +22,8 @@ from preimage.errors import DataError
 from preimage.storage.folder import Folder
 from preimage.storage.locks import locked
 from preimage.work.pieces import run_pieces
+
+log = logging.getLogger(__name__)
 
 IN_PROCESS = 2048
 """Up to this many images are prepared in this process even with Ray, whose start would take longer."""
@@ -106,7 +110,7 @@ class _Preparation:
         if is_iterable(source):
             unpacked = self._run(Unpacker(self.reader, self.plan, self.folder), len(source.pieces))
         records = self._run(ShardWriter(self.reader, self.plan, self.folder), self.plan.shards)
-        dataset = self._complete(records, [record["read"] for record in unpacked])
+        dataset = self._complete(records, unpacked)
         (self.folder / UNPACKED).delete()
         return dataset
 
@@ -125,7 +129,12 @@ class _Preparation:
             _refuse(skipped, self.plan.images)
         names = ("file", "rows", "bytes", "sha256", "content")
         shards = [{name: record[name] for name in names} for record in records]
-        read = unpacked or [piece for record in records for piece in record["read"]]
+        read = [record["read"] for record in unpacked]
+        read += [piece for record in records for piece in record["read"]]
+        levels = total(Levels(**record["levels"]) for record in (unpacked or records))
+        notes = [*source.contents.notes, *levels.warnings(config.white)]
+        for note in notes:
+            log.warning("%s %s: %s", config.source, config.split, note)
         manifest = {
             "format": FORMAT,
             "key": self.plan.key,
@@ -136,6 +145,7 @@ class _Preparation:
             "classes": source.classes,
             "class_counts": self._write_images(skipped),
             "splits": dict(source.contents.splits),
+            "notes": notes,
             "left_out": [asdict(each) for each in source.contents.left_out],
             "count": sum(record["rows"] for record in records),
             "size": config.size,

@@ -7,6 +7,7 @@ import numpy as np
 from preimage.data.config import DataConfig
 from preimage.data.content import ReadPiece
 from preimage.data.decoded import Decoder, Skipped, sample_of
+from preimage.data.sixteen_bits import Levels
 from preimage.data.source import MapSource
 
 
@@ -28,6 +29,11 @@ class ShardImages(Protocol):
     @property
     def skipped(self) -> list[Skipped]: ...
 
+    @property
+    def levels(self) -> Levels:
+        """Of the images that were decoded now."""
+        ...
+
     def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
         """What was read of the source for these images, if it was read now."""
         ...
@@ -47,6 +53,10 @@ class FromSource:
     @property
     def skipped(self) -> list[Skipped]:
         return self._decoder.skipped
+
+    @property
+    def levels(self) -> Levels:
+        return self._decoder.levels
 
     def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
         return [ReadPiece(state=self._source.state(image_ids), content=self._decoder.content.hex)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from dataclasses import asdict
 from math import prod
 from typing import Any, TypedDict, get_origin, get_type_hints
 
@@ -36,6 +37,8 @@ class Record(TypedDict):
     """SHA-256 of image ids, labels and pixels, whatever library version wrote the file."""
     read: list[ReadPiece]
     """What was read of the source for it, if it was read then."""
+    levels: dict[str, int]
+    """Of the 16-bit images that were decoded for it."""
     skipped: list[Skipped]
 
 
@@ -56,6 +59,7 @@ def write_shard(
     record = Record(
         key=plan.key, file=shard_file(shard), images=len(image_ids), rows=len(kept), bytes=len(data),
         sha256=digest(data), content=content.hexdigest(), read=images.read(image_ids), skipped=images.skipped,
+        levels=asdict(images.levels),
     )  # fmt: skip
     _records(folder).write_json(f"{shard_file(shard)}.json", record)
     return record

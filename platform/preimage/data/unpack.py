@@ -5,7 +5,7 @@ A shuffle needs every image by itself. So each piece of the source becomes a fil
 made."""
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import asdict
 from itertools import accumulate
 from math import prod
 from typing import TypedDict
@@ -20,6 +20,7 @@ from preimage.data.decoded import Decoder, Skipped, strictly
 from preimage.data.images_writer import table_of
 from preimage.data.shard_images import Decoded
 from preimage.data.shard_plan import ShardPlan
+from preimage.data.sixteen_bits import Levels
 from preimage.data.source import IterableSource, Row
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
@@ -33,6 +34,7 @@ class UnpackedRecord(TypedDict):
     key: str
     rows: int
     read: ReadPiece
+    levels: dict[str, int]
     skipped: list[Skipped]
 
 
@@ -60,7 +62,7 @@ def unpack(
         stream.write(slots.tobytes())
     folder.write(_rows(piece), kept.parquet(source.columns))
     record = UnpackedRecord(
-        key=plan.key, rows=len(kept.rows), skipped=decoder.skipped,
+        key=plan.key, rows=len(kept.rows), skipped=decoder.skipped, levels=asdict(decoder.levels),
         read=ReadPiece(state=source.piece_state(piece), content=decoder.content.hex),
     )  # fmt: skip
     folder.write_json(_record(piece), record)
@@ -89,13 +91,15 @@ class FromUnpacked:
         self._folder, self._pieces, self._shape = folder, pieces, config.shape
         self._ends = np.array(list(accumulate(pieces)))
         self.skipped: list[Skipped] = []
+        self.levels = Levels()
+        self._known: dict[int, dict[int, Skipped]] = {}
 
     def get(self, image_id: int) -> Decoded | None:
         piece = int(np.searchsorted(self._ends, image_id, side="right"))
         place = image_id - int(self._ends[piece]) + self._pieces[piece]
         record = self._read(piece, place)
         if record is None:
-            self.skipped.append(_skipped_of(self._folder, piece)[image_id])
+            self.skipped.append(self._failures(piece)[image_id])
             return None
         label, pixels = record[: _INT.itemsize], record[_INT.itemsize :]
         decoded = np.frombuffer(pixels, np.uint8).reshape(self._shape)
@@ -103,6 +107,13 @@ class FromUnpacked:
 
     def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
         return []
+
+    def _failures(self, piece: int) -> dict[int, Skipped]:
+        """The images of a piece that could not be decoded, by id."""
+        if piece not in self._known:
+            record: UnpackedRecord = self._folder.read_json(_record(piece))
+            self._known[piece] = {each["image_id"]: each for each in record["skipped"]}
+        return self._known[piece]
 
     def _read(self, piece: int, place: int) -> bytes | None:
         size, path = _INT.itemsize + prod(self._shape), f"{self._folder.path}/{_pixels(piece)}"
@@ -132,12 +143,6 @@ class _Kept:
         sink = pa.BufferOutputStream()
         pq.write_table(table_of(self.image_ids, self.rows, columns), sink, write_page_checksum=True)
         return memoryview(sink.getvalue())
-
-
-@lru_cache(maxsize=8)
-def _skipped_of(folder: Folder, piece: int) -> dict[int, Skipped]:
-    record: UnpackedRecord = folder.read_json(_record(piece))
-    return {each["image_id"]: each for each in record["skipped"]}
 
 
 def _pixels(piece: int) -> str:

@@ -4,18 +4,17 @@ A mask is an element-wise product, never a matrix. Random masks and noise depend
 image's id, so they are the same in any batch, in any order and on any worker.
 """
 
-import io
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, UnidentifiedImageError
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from preimage.config import Config, PositiveInt
+from preimage.data.decode import UNREADABLE, to_image
 from preimage.data.image_shape import Shape, shape_text
 from preimage.errors import InversionError, StorageError
 from preimage.random_streams import Stream, normal, uniform
@@ -31,7 +30,8 @@ class MeasurementConfig(Config):
 
     mask: str = "all"
     """`all`; `random` pixels, different for every image; the `top`, `bottom`, `left` or `right` part; or an
-    image file as large as the (pooled) images: its pixels brighter than half are observed."""
+    image file as large as the (pooled) images: its pixels brighter than half are observed, transparent ones
+    are hidden."""
     rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
     """The observed share: of the pixels for `random`, of the rows or columns for a half (default 0.5)."""
     pool: PositiveInt = 1
@@ -169,10 +169,10 @@ def _half(config: MeasurementConfig, side: tuple[int, int]) -> Tensor:
 
 
 def _picture(config: MeasurementConfig, side: tuple[int, int]) -> Tensor:
-    """(h, w) bool: where the picture is brighter than half."""
+    """(h, w) bool: where the picture, laid on black, is brighter than half."""
     try:
-        grey = Image.open(io.BytesIO(_read(config.mask))).convert("L")
-    except (OSError, UnidentifiedImageError) as error:
+        grey = to_image(_read(config.mask), "L", background="black")
+    except UNREADABLE as error:
         raise InversionError(f"{config.mask} is not a readable image: {error}") from error
     if grey.size != side[::-1]:
         raise InversionError(

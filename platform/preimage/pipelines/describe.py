@@ -72,11 +72,9 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         yield "workers", _workers(step)
         counts = cost_of(plan, [step])
         yield "costs", ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
-    where = step.run.folder.uri
-    yield (
-        "results",
-        where if step.is_final else f"{step.run.folder.parent.uri}/{step.job.job}-..., by its images",
-    )
+    folder = step.run.folder
+    unnamed = f"{folder.parent.uri}/{step.job.job}-..., once its images are read"
+    yield "results", folder.uri if step.is_final else unnamed
 
 
 def _first_with(plan: Plan, data: DataConfig) -> PlannedStep:

@@ -26,6 +26,7 @@ from preimage.jobs.explore.figures import (
 )
 from preimage.jobs.explore.report import ExploreReport
 from preimage.jobs.explore.walks import Arithmetic, Pairs, Walker, images_of
+from preimage.jobs.published import GLO_CONDITION
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images, open_generator
 from preimage.latents.priors import Gaussian
@@ -164,7 +165,8 @@ class ExploreJob(Job):
         results = context.run_trials(trials, work, "drawing images")
         found = dict(zip(ids, results.values(), strict=True))
         shown = [work.drawn(each, images[i], found[each]["z"]) for i, each in enumerate(ids[:SHOWN])]
-        return shown, ExploreReport(found, self.draws)
+        remark = GLO_CONDITION.images.remark(walker.dataset.config)
+        return shown, ExploreReport(found, self.draws, remark)
 
     def _conditioned(self, walker: Walker) -> Sequence[int]:
         """The ids of the images to complete. Raises StoreError if the choice has no codes."""

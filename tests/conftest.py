@@ -1,7 +1,9 @@
 """What many tests share: a few prepared digits, and a tiny generator."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import torch
@@ -45,6 +47,26 @@ def tiny_generator() -> Generator:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder.at(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    from s3 import serving
+
+    with serving() as url:
+        yield url
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """An empty bucket of a real S3 server, which this process and those it starts find by `s3.uri`."""
+    from s3 import CREDENTIALS, make_bucket
+
+    for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": s3_server}.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"bucket-{uuid4().hex}"
+    make_bucket(bucket)
+    return Folder.at(f"s3://{bucket}")
 
 
 @pytest.fixture

@@ -5,6 +5,9 @@ import sys
 import pytest
 import yaml
 
+from preimage.data.dataset import Dataset
+from preimage.data.images_table import read_rows
+from preimage.storage.folder import Folder
 from shell import PIPELINE, SPEC, Shell
 
 VERBS = (
@@ -166,6 +169,30 @@ def test_a_store_is_shown_and_verified_until_it_is_altered(shell, tmp_path):
     assert said.code == 2
     assert part.name in said.err
     assert "Traceback" not in said.err
+
+
+def test_the_worst_and_the_best_images_of_a_store_are_named(shell, tmp_path):
+    name = outcome_of(shell("run", "pipeline.yaml", "--json"))["steps"]["codes"]["run"]
+    facts = json.loads(shell("store", "show", name, "--json").out)
+    worst = json.loads(shell("store", "show", name, "--worst", "200", "--json").out)
+    best = json.loads(shell("store", "show", name, "--best", "2", "--json").out)
+    assert len(worst) == facts["count"] == 200
+    assert [each["loss"] for each in worst] == sorted((each["loss"] for each in worst), reverse=True)
+    assert [each["loss"] for each in best] == [worst[-1]["loss"], worst[-2]["loss"]]
+    dataset = Dataset.open(Folder.at(facts["dataset"]["path"]))
+    rows = read_rows(dataset.folder, [each["image_id"] for each in worst]).to_pylist()
+    assert [each["name"] for each in worst] == [row["name"] for row in rows]
+    assert [each["class"] for each in worst] == [dataset.classes[row["label"]] for row in rows]
+    assert [each["label"] for each in worst] == [row["label"] for row in rows]
+
+    said = shell("store", "show", name, "--worst", "1")
+    assert rows[0]["name"] in said.out
+    dataset.folder.remove("manifest.json")
+    said = shell("store", "show", name, "--worst", "3")
+    assert (said.code, len(said.out.splitlines())) == (0, 4)
+    assert str(worst[2]["image_id"]) in said.out
+    assert "names are unknown" in said.err
+    assert shell("store", "show", name, "--worst", "3", "--best", "1").code == 2
 
 
 def test_the_json_lines_hold_what_the_run_recorded(shell, tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from preimage.data.arrays import ArraysSource
+from preimage.data.celeba import CelebaSource, celeba_folder
 from preimage.data.config import DataConfig
 from preimage.data.digits import DigitsSource
 from preimage.data.files import FilesSource
@@ -28,7 +29,8 @@ SOURCES: dict[str, str] = {
     "cifar10": "50,000 + 10,000 photographs, 32 x 32 colour, 10 classes; downloaded, or a .zip of images",
     "stl10": "5,000 + 8,000 photographs, 96 x 96 colour, 10 classes, and 100,000 with split=unlabeled; "
     "downloaded (2.6 GB)",
-    "celeba": "162,770 + 19,962 faces, 178 x 218 colour, no classes; files downloaded by hand",
+    "celeba": "162,770 + 19,962 faces, 202,599 with split=all, 178 x 218 colour, no classes; 40 attributes "
+    "and the identity as columns; files downloaded by hand",
     "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
     "downloaded by hand, needs the package lmdb",
     "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
@@ -114,6 +116,8 @@ def open_located(config: DataConfig) -> AnySource:
         return IdxSource(config.source, folder, config.split)
     if config.source == "lsun" and not holds_images(path):
         return LsunSource(path, config.category, config.split)
+    if config.source == "celeba" and (folder := celeba_folder(path)):
+        return CelebaSource(folder, config.split)
     if root := official_root(config.source, path):
         return OfficialSource(config.source, root, config.split)
     if holds_images(path):
@@ -139,7 +143,7 @@ def _on_this_machine(name: str, split: str, category: str | None) -> Path | None
         return debian or _idx_folder(name, root)
     if name == "lsun":
         return root if any(root.glob(lsun_folder(category or "*", split))) else None
-    return official_root(name, root)
+    return celeba_folder(root) if name == "celeba" else official_root(name, root)
 
 
 def _idx_folder(name: str, path: Path) -> Path | None:

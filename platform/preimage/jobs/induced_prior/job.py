@@ -4,6 +4,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
+from preimage.data.config import DataConfig
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_classes, require_codes_of
 from preimage.jobs.induced_prior.figures import StagePanel, induced_png
@@ -99,7 +100,7 @@ class InducedPriorJob(Job):
         evaluator = _evaluator(self, context, products["before"].generator) if self.classifier else None
         stages = [_measure(name, each, evaluator) for name, each in products.items()]
         panels = [_panel(each, products[each.name].generator, self.seed) for each in stages]
-        report = InducedPriorReport(stages, self.rounds)
+        report = InducedPriorReport(stages, self.rounds, _images_of(products["before"].generator))
         return Result(report.metrics(), {"induced.png": induced_png(panels)}, report.table())
 
 
@@ -108,6 +109,11 @@ class StageProducts(NamedTuple):
 
     generator: Folder
     store: Store
+
+
+def _images_of(generator: Folder) -> DataConfig | None:
+    data = read_card(generator).training.get("data")
+    return DataConfig.model_validate(data) if data else None
 
 
 def _evaluator(job: InducedPriorJob, context: Context, generator: Folder) -> Evaluator:

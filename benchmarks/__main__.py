@@ -11,7 +11,21 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from . import cluster, data, data_tar, dfm, fixed, foreign, glo, invert, scale, search, store, train
+from . import (
+    cluster,
+    data,
+    data_sources,
+    data_tar,
+    dfm,
+    fixed,
+    foreign,
+    glo,
+    invert,
+    scale,
+    search,
+    store,
+    train,
+)  # fmt: skip
 from .measure import Measurement
 
 Measured = Measurement | list[Measurement] | str
@@ -22,6 +36,11 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "store.read_over_pyarrow": store.read_over_pyarrow,
     "data.prepare": data.cifar10,
     "data.tar": data_tar.tar_over_webdataset,
+    "data.prepare_by_source": data_sources.prepare_by_source,
+    "data.parquet_over_datasets": data_sources.parquet_over_datasets,
+    "data.plan_seconds": data_sources.plan_seconds,
+    "data.permutation_ns": data_sources.permutation_ns,
+    "data.driver_memory": data_sources.driver_memory,
     "invert.engine_over_naive": search.engine_over_naive,
     "invert.lowprecision_over_naive": search.lowprecision_over_naive,
     "invert.evaluations_ratio": search.evaluations_ratio,

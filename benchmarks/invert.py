@@ -16,9 +16,9 @@ from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.data.prepare import prepare
 from preimage.inversion import Engine, InversionConfig
-from preimage.inversion.dataset import InversionTask, Inverter, PartDone
+from preimage.inversion.dataset import InversionTask, Inverter, PartDone, dataset_info
 from preimage.latents.priors import make_prior
-from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
+from preimage.latents.schema import About, GeneratorInfo
 from preimage.latents.store import StoreWriter
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
@@ -99,7 +99,7 @@ def _task(folder: Folder, parts: int, rows: int, config: InversionConfig) -> Inv
     dataset = prepare(data, folder / "datasets", backend="local")
     about = About(
         generator=GeneratorInfo(fingerprint=card.fingerprint),
-        dataset=DatasetInfo(fingerprint=dataset.fingerprint, count=dataset.count),
+        dataset=dataset_info(dataset),
         latent_dim=MODEL.latent_dim,
         prior=MODEL.prior,
     )

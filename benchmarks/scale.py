@@ -7,14 +7,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from preimage.data.config import DataConfig
 from preimage.data.prepare import prepare
+from preimage.latents.image_ids import HELD, repeated, span_of
 from preimage.latents.manifest import finished
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
+from preimage.latents.verify import verify
 from preimage.metrics.pag import store_pag
+from preimage.permutation import Permutation
 from preimage.runs import checkpoints
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
@@ -49,7 +53,7 @@ def _images(folder: Folder) -> list[Measurement]:
     data = DataConfig.model_validate(source | {"size": 64, "channels": 3, "max_images": 1_500})
     dataset = prepare(data, folder / "datasets", backend="local")
     size = sum(shard["bytes"] for shard in dataset.manifest["shards"])
-    seconds = _cpu(lambda: dataset.read(0, dataset.count))
+    seconds = cpu(lambda: dataset.read(0, dataset.count))
     note = f"{data.source}; {64 * 64 * 3} before compression"
     return [
         _one("scale.image_bytes", size / dataset.count, "bytes", note),
@@ -62,12 +66,16 @@ def _codes(folder: Folder, count: int) -> list[Measurement]:
     each = 100_000
     writer = StoreWriter(folder / "store", _about(count), count // each, count)
     random = torch.Generator().manual_seed(1)
-    parts = [_some(torch.arange(first, first + each), random) for first in range(0, count, each)]
-    write = _cpu(lambda: [writer.write(part, codes) for part, codes in enumerate(parts)])
+    ids = torch.from_numpy(Permutation(count).at(np.arange(count)))
+    parts = [_some(some, random) for some in ids.split(each)]
+    write = cpu(lambda: [writer.write(part, codes) for part, codes in enumerate(parts)])
     parts.clear()
-    finish, sorting = _cpu_and_memory(writer.finish)
+    finish, reading = cpu_and_memory(writer.finish)
+    whole, held = cpu_and_memory(lambda: verify(folder / "store"))
+    once = cpu(lambda: [span_of(some, count) for some in ids.split(each)])
+    unordered, sorting = cpu_and_memory(lambda: repeated(lambda: ids.split(each), count))
     store = Store.open(folder / "store")
-    found, grown = _cpu_and_memory(lambda: store_pag(store, 1.0))
+    found, grown = cpu_and_memory(lambda: store_pag(store, 1.0))
     size = sum(record.bytes for record in store.manifest.parts)
     millions, note = count / MILLION, f"{count:,} codes of {DIM}"
     return [
@@ -77,7 +85,20 @@ def _codes(folder: Folder, count: int) -> list[Measurement]:
             "scale.codes_finish",
             finish / millions,
             "CPU-s a million",
-            f"ids and losses read, ids sorted; {sorting:.0f} MB",
+            f"ids and losses read; {reading:.0f} MB",
+        ),
+        _one(
+            "scale.codes_verify",
+            whole / millions,
+            "CPU-s a million",
+            f"every byte, id and number, and the median; {held:.0f} MB",
+        ),
+        _one("scale.codes_once", once / millions, "CPU-s a million", "ids of a part in the dataset's order"),
+        _one(
+            "scale.codes_sorted",
+            unordered / millions,
+            "CPU-s a million",
+            f"ids in any other order; {sorting:.0f} MB for each {HELD:,}",
         ),
         _one(
             "scale.codes_pag",
@@ -92,10 +113,10 @@ def _parts(folder: Folder, count: int) -> list[Measurement]:
     """What each part costs whoever counts them: files of one row."""
     store = folder / "parts"
     writer, random = StoreWriter(store, _about(count), count, count), torch.Generator().manual_seed(1)
-    write = _cpu(lambda: [writer.write(i, _some(torch.tensor([i]), random)) for i in range(count)])
-    done = _cpu(lambda: finished(store, writer.plan))
-    finish = _cpu(writer.finish)
-    opened = _cpu(lambda: Store.open(store))
+    write = cpu(lambda: [writer.write(i, _some(torch.tensor([i]), random)) for i in range(count)])
+    done = cpu(lambda: finished(store, writer.plan))
+    finish = cpu(writer.finish)
+    opened = cpu(lambda: Store.open(store))
     note = f"{count:,} parts of one row, on a local disk"
     return [
         _one("scale.part_write", write / count * 1000, "CPU-ms", note),
@@ -109,8 +130,8 @@ def _parts(folder: Folder, count: int) -> list[Measurement]:
 def _batches(count: int) -> list[Measurement]:
     """The order of an epoch, of one worker that has all images."""
     batches = Batches(count, 128, seed=1)
-    shuffle = _cpu(lambda: batches.at(0))
-    step = _cpu(lambda: [batches.at(number) for number in range(1_000)])
+    shuffle = cpu(lambda: batches.at(0))
+    step = cpu(lambda: [batches.at(number) for number in range(1_000)])
     return [
         _one(
             "scale.shuffle",
@@ -126,8 +147,8 @@ def _checkpoint(folder: Folder, count: int) -> list[Measurement]:
     """Of a worker's own codes, as GLO's."""
     own, target = {"codes": torch.rand(count, DIM)}, folder / "checkpoints"
     meta = {"images": 1, "config": {}}
-    save, grown = _cpu_and_memory(lambda: checkpoints.save(target, Worker(), {}, own, meta))
-    find = _cpu(lambda: checkpoints.newest(target))
+    save, grown = cpu_and_memory(lambda: checkpoints.save(target, Worker(), {}, own, meta))
+    find = cpu(lambda: checkpoints.newest(target))
     size = (target / f"{1:012d}").size("rank-0-of-1.pt")
     note = f"{count:,} codes of {DIM}: {size / 1e6:.0f} MB, which take another {grown:.0f} MB to write"
     return [
@@ -141,9 +162,9 @@ def _records(folder: Folder, count: int) -> list[Measurement]:
     """A file for each record of metrics."""
     run = RunFolder(folder / "run")
     metrics = {f"metric_{number}": float(number) for number in range(6)}
-    write = _cpu(lambda: [run.record(number, metrics) for number in range(count)])
-    read = _cpu(lambda: run.curve("metric_0"))
-    listed = _cpu(lambda: run.records(after="9"))
+    write = cpu(lambda: [run.record(number, metrics) for number in range(count)])
+    read = cpu(lambda: run.curve("metric_0"))
+    listed = cpu(lambda: run.records(after="9"))
     return [
         _one("scale.record_write", write / count * 1000, "CPU-ms"),
         _one("scale.record_read", read / count * 1000, "CPU-ms", "each curve that is drawn"),
@@ -159,7 +180,7 @@ def _records(folder: Folder, count: int) -> list[Measurement]:
 def _about(count: int) -> About:
     generator, dataset = (
         GeneratorInfo(fingerprint="generator"),
-        DatasetInfo(fingerprint="dataset", count=count),
+        DatasetInfo(fingerprint="dataset", count=count, available=count),
     )
     return About(generator=generator, dataset=dataset, latent_dim=DIM, prior="normal")
 
@@ -178,18 +199,18 @@ def _some(ids: torch.Tensor, random: torch.Generator) -> Codes:
     )
 
 
-def _cpu(work: Callable[[], object]) -> float:
+def cpu(work: Callable[[], object]) -> float:
     """Seconds of the processor, of all threads."""
     begin = time.process_time()
     work()
     return time.process_time() - begin
 
 
-def _cpu_and_memory(work: Callable[[], object]) -> tuple[float, float]:
+def cpu_and_memory(work: Callable[[], object]) -> tuple[float, float]:
     """Also the most memory beyond what there was before, in MB."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from now on
     before = _status("VmRSS")
-    seconds = _cpu(work)
+    seconds = cpu(work)
     return seconds, _status("VmHWM") - before
 
 

@@ -18,7 +18,7 @@ from preimage.specs.objects import plain_spec
 from preimage.specs.overrides import Changes, pairs
 from preimage.specs.study import is_study, loads_study
 from preimage.specs.yaml_lines import Written, parse
-from preimage.storage.address import DEFAULT, results_root
+from preimage.storage.address import DEFAULT, named_root, results_root
 from preimage.storage.folder import Folder
 
 Spec = str | Path | Job | Mapping[str, Any]
@@ -100,10 +100,8 @@ def named_in(changes: Changes) -> str | None:
 def with_results(changes: Changes, results: str | None) -> Changes:
     """The overrides with `--results` among them. Raises SpecError if they name another root."""
     named = named_in(changes)
-    if results is None or named == results:
+    if named == named_root(results, named):
         return changes
-    if named is not None:
-        raise SpecError(f"--results {results} and results={named} differ: give one of them")
     if isinstance(changes, Mapping):
         return {**changes, "results": results}
     return [*([changes] if isinstance(changes, str) else changes), f"results={results}"]

@@ -5,6 +5,9 @@ import sys
 import pytest
 import yaml
 
+from preimage.data.dataset import Dataset
+from preimage.data.images_table import read_rows
+from preimage.storage.folder import Folder
 from shell import PIPELINE, SPEC, Shell
 
 VERBS = (
@@ -64,6 +67,29 @@ def test_what_is_slow_to_import_is_left_until_it_is_needed(shell, words, slow):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "absent"),
+    [
+        (["data", "list"], 0, ["ray", "torch", "sklearn"]),
+        (["data", "prepare", "folder", "data.path=/nonexistent"], 2, ["ray", "torch", "sklearn"]),
+        (["data", "prepare", "digits", "data.size=8"], 0, ["ray"]),
+        (["plan", "pipeline.yaml"], 0, ["ray"]),
+    ],
+)
+def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, arguments, code, absent):
+    """Torch takes two seconds, Ray four to start."""
+    script = (
+        "import sys\n"
+        f"sys.argv = {['preimage', *arguments]}\n"
+        "from preimage.cli import main\n"
+        "try: main()\n"
+        f"except SystemExit as end: assert (end.code or 0) == {code}, end.code\n"
+        f"print([name for name in {absent} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
 
 
 @pytest.mark.parametrize(
@@ -143,6 +169,30 @@ def test_a_store_is_shown_and_verified_until_it_is_altered(shell, tmp_path):
     assert said.code == 2
     assert part.name in said.err
     assert "Traceback" not in said.err
+
+
+def test_the_worst_and_the_best_images_of_a_store_are_named(shell, tmp_path):
+    name = outcome_of(shell("run", "pipeline.yaml", "--json"))["steps"]["codes"]["run"]
+    facts = json.loads(shell("store", "show", name, "--json").out)
+    worst = json.loads(shell("store", "show", name, "--worst", "200", "--json").out)
+    best = json.loads(shell("store", "show", name, "--best", "2", "--json").out)
+    assert len(worst) == facts["count"] == 200
+    assert [each["loss"] for each in worst] == sorted((each["loss"] for each in worst), reverse=True)
+    assert [each["loss"] for each in best] == [worst[-1]["loss"], worst[-2]["loss"]]
+    dataset = Dataset.open(Folder.at(facts["dataset"]["path"]))
+    rows = read_rows(dataset.folder, [each["image_id"] for each in worst]).to_pylist()
+    assert [each["name"] for each in worst] == [row["name"] for row in rows]
+    assert [each["class"] for each in worst] == [dataset.classes[row["label"]] for row in rows]
+    assert [each["label"] for each in worst] == [row["label"] for row in rows]
+
+    said = shell("store", "show", name, "--worst", "1")
+    assert rows[0]["name"] in said.out
+    dataset.folder.remove("manifest.json")
+    said = shell("store", "show", name, "--worst", "3")
+    assert (said.code, len(said.out.splitlines())) == (0, 4)
+    assert str(worst[2]["image_id"]) in said.out
+    assert "names are unknown" in said.err
+    assert shell("store", "show", name, "--worst", "3", "--best", "1").code == 2
 
 
 def test_the_json_lines_hold_what_the_run_recorded(shell, tmp_path):

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torchvision import datasets
 
 from preimage.data.config import DataConfig
@@ -96,27 +95,6 @@ def test_stl10(tmp_path, monkeypatch):
 def test_only_stl10_has_unlabeled_images():
     with pytest.raises(ValueError, match="mnist has no unlabeled images"):
         DataConfig(source="mnist", split="unlabeled")
-
-
-def test_celeba(tmp_path, monkeypatch):
-    folder = tmp_path / "celeba"
-    (folder / "img_align_celeba").mkdir(parents=True)
-    names = ["1.jpg", "2.jpg", "3.jpg", "4.jpg"]
-    for index, name in enumerate(names):
-        Image.new("RGB", (178, 218), (index, 0, 0)).save(folder / "img_align_celeba" / name)
-    lines = {name: "".join(f"{image} 1\n" for image in names) for name in ("identity_CelebA.txt",)}
-    lines["list_eval_partition.txt"] = "1.jpg 0\n2.jpg 2\n3.jpg 0\n4.jpg 2\n"
-    for name in ("list_attr_celeba.txt", "list_bbox_celeba.txt", "list_landmarks_align_celeba.txt"):
-        lines[name] = "4\nheader\n" + "".join(f"{image} 1\n" for image in names)
-    for name, text in lines.items():
-        (folder / name).write_text(text)
-    monkeypatch.setattr(datasets.CelebA, "file_list", [("", None, name) for name in lines])
-    source = open_source(DataConfig(source="celeba", path=str(tmp_path), split="test"))
-    aligned = "celeba/img_align_celeba"
-    assert [source.row(i).name for i in range(len(source))] == [f"{aligned}/2.jpg", f"{aligned}/4.jpg"]
-    assert source.classes == []
-    assert source.row(0).label == -1
-    assert open_image(source.load(0)).size == (178, 218)
 
 
 def test_imagenet(tmp_path, make_png):

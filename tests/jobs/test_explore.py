@@ -22,6 +22,7 @@ from preimage.latents.priors import Gaussian
 from preimage.models.config import DcganConfig
 from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
+from preimage.storage.folder import Folder
 from stores import linear_generator, write_store
 
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
@@ -131,6 +132,53 @@ def test_a_sum_shows_its_terms_and_what_they_give(generator, store, digits, code
     assert torch.equal(terms[1].members, shown[1:4])
 
 
+def test_images_are_chosen_by_their_columns(generator, store, digits, codes):
+    ids = store.head(60).image_id.tolist()
+    where = f"image_id in ({ids[9]}, {ids[LOST]}, {ids[3]}, {ids[30]})"
+    asked = Arithmetic.model_validate(
+        {"plus": [{"where": where}, {"where": where, "max_images": 2}, {"label": 0, "max_images": 3}]}
+    )
+    walker = Walker(generator, store, digits)
+    terms = walker.sum(asked)
+    assert [term.name for term in terms] == [where, where, "0", ""]
+    means = torch.stack([codes[[3, 9, 30]].mean(0), codes[[3, 9]].mean(0), codes[1:4].mean(0)])
+    with torch.no_grad():
+        assert torch.allclose(torch.stack([term.image for term in terms[:3]]), generator(means), atol=1e-5)
+    assert torch.equal(terms[1].members, images_of(digits, [ids[3], ids[9]]))
+    assert walker.chooser.ids(asked.plus[0], 2) == [ids[3], ids[9]]
+
+
+def test_images_to_complete_are_chosen_by_their_columns(context, store):
+    ids = store.head(60).image_id.tolist()
+    settings = config(conditions={"where": f"image_id in ({ids[9]}, {ids[3]})", "max_images": 6})
+    table = run_job(settings, context).table.splitlines()
+    assert [line.split(" | ")[0] for line in table[-3:]] == [f"| {ids[3]}", f"| {ids[9]}", "| **all**"]
+
+
+@pytest.mark.parametrize("key", ["arithmetic", "conditions"])
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"where": "lable = 1"}, "no column 'lable' .*did you mean 'label'"),
+        ({"where": "label = 'seven'"}, "no class 'seven'; its classes are 0, 1"),
+        ({"where": "label > 10"}, "no image of .* fulfils where: label > 10"),
+        ({"label": "seven"}, "no class 'seven'"),
+    ],
+)
+def test_a_choice_that_the_images_do_not_have_is_refused_before_anything_starts(
+    digits, tmp_path, key, choice, message
+):
+    catalog = Catalog(digits.folder.parent)
+    choice = choice | {"max_images": 1}
+    asked = {"arithmetic": [{"plus": [{"label": 0}], "minus": [choice]}], "conditions": choice}[key]
+    with pytest.raises(DataError, match=message):
+        config(**{key: asked}).check_images(digits.config, catalog)
+    if "no image" not in message:  # before they are prepared too
+        with pytest.raises(DataError, match=message):
+            config(**{key: asked}).check_images(digits.config, Catalog(Folder.at(tmp_path)))
+    config(arithmetic=[{"plus": [{"where": "label = '1'"}]}]).check_images(digits.config, catalog)
+
+
 def test_images_come_in_the_order_they_are_asked_for(digits):
     every = digits.read(0, 200)
     ids = every.image_id[[150, 3, 150]].tolist()
@@ -172,7 +220,7 @@ def test_codes_of_another_generator_or_of_other_images_are_refused(folder, conte
     [
         ({"interpolations": [[1, 99_999]]}, "no code of image 1, 99999, or"),
         ({"conditions": [99_999]}, "no code of image 99999"),
-        ({"arithmetic": [{"plus": [{"label": 7}]}]}, "no image in the store has label 7; it has labels 0"),
+        ({"arithmetic": [{"plus": [{"label": 7}]}]}, "7: the store has no code .* the labels 0"),
         ({"arithmetic": [{"plus": [{"ids": [99_999]}]}]}, "no code of image 99999"),
     ],
 )
@@ -193,8 +241,12 @@ def test_a_class_that_is_not_there_is_refused_with_those_that_are(context):
         ({"inversion": QUICK | {"measurement": {"mask": "top"}}}, "condition says what is seen"),
         ({"conditions": [3, 4, 3]}, "conditions names an image twice"),
         ({"arithmetic": [{"plus": []}]}, "at least 1 item"),
-        ({"arithmetic": [{"plus": [{"label": 1, "ids": [2]}]}]}, "either label or ids, not both"),
-        ({"arithmetic": [{"plus": [{}]}]}, "either label or ids, not both"),
+        ({"arithmetic": [{"plus": [{"label": 1, "ids": [2]}]}]}, "give one of label, where and ids"),
+        ({"arithmetic": [{"plus": [{}]}]}, "give one of label, where and ids"),
+        ({"arithmetic": [{"plus": [{"ids": [1], "max_images": 3}]}]}, "max_images is for label and where"),
+        ({"arithmetic": [{"plus": [{"where": "label == 1"}]}]}, "expected =, !=, .* but found '=='"),
+        ({"conditions": {"where": "label = 1"}}, "conditions needs max_images"),
+        ({"conditions": {"ids": [2, 2]}}, "conditions names an image twice"),
         ({"steps": 1}, "greater than or equal to 2"),
         ({"draws": 1}, "greater than or equal to 2"),
     ],
@@ -240,6 +292,7 @@ def test_without_settings_it_is_the_papers_condition():
     assert (settings.condition.pool, settings.condition.mask) == (8, "all")
     assert settings.cost(None) == {"searches": 48, "steps at most": 48 * 1000}
     assert config(conditions=[1, 2, 5]).cost(100) == {"searches": 9, "steps at most": 270}
+    assert config(conditions={"label": 1, "max_images": 4}).cost(100)["searches"] == 12
 
 
 def test_it_refers_to_a_generator_and_a_store_and_names_its_images():

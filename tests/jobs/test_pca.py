@@ -58,6 +58,7 @@ def test_a_job_leaves_a_generator_and_the_codes_of_all_images(context, digits, s
     store = store_of(context.run)
     codes = concatenate(list(store.batches()))
     assert torch.equal(codes.image_id, images.image_id)
+    assert all(record.span for record in store.manifest.parts)  # in the order of the dataset
     assert torch.equal(codes.label, images.labels)
     assert codes.converged.all()
     assert not codes.steps.any()

@@ -56,7 +56,7 @@ def test_pandas(parts, expected):
 def test_the_metadata_names_generator_dataset_solver_and_format(parts):
     about = json.loads(pq.read_schema(parts[0]).metadata[b"preimage"])
     assert about["generator"] == {"fingerprint": "gen"}
-    assert about["dataset"] == {"fingerprint": "data", "count": 100}
+    assert about["dataset"] == {"fingerprint": "data", "count": 100, "available": None}
     assert about["solver"]["lr"] == 0.1
     assert about["format"] == 1
 

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -41,7 +40,7 @@ def test_images_that_diverged_are_counted_and_not_averaged(store, diverged, make
     codes = make_codes([0, 1, 2, 4, 5, 6, 7, 9])
     assert (report.count, report.diverged) == (facts["count"], facts["diverged"]) == (10, 2)
     assert report.loss_mean == pytest.approx(codes.loss.mean().item())
-    assert report.loss_median == pytest.approx(np.median(codes.loss.numpy()))
+    assert report.loss_median == codes.loss.median()
     assert facts["loss_mean"] == pytest.approx(codes.loss.mean().item())
     assert facts["z_norm_mean"] == pytest.approx(codes.z.norm(dim=1).mean().item())
     assert facts["steps_mean"] == pytest.approx(codes.steps.float().mean().item())
@@ -153,10 +152,3 @@ def test_a_plan_of_another_store_is_found(store, about):
         StoreError, match=r'the manifest does not match _plan.json: prior: "uniform" -> "normal"'
     ):
         verify(store.folder)
-
-
-def test_ids_that_repeat_are_found_wherever_they_are():
-    ids = parquet.Ids(6)
-    for run in ([9, 2], [5, 9], [2, 9]):
-        ids.add(torch.tensor(run).numpy())
-    assert ids.repeated() == [2, 9]

@@ -74,30 +74,30 @@ def test_the_first_images_are_those_that_the_store_has_first_and_that_did_not_di
     order.remove(14)
     assert first_ids(labelled, 12) == order[:12]
     assert first_ids(labelled, 100) == order
-    assert first_ids(labelled, 2, label=4) == [each for each in order if each % 10 == 4]
+    fours = first_ids(labelled, 2, lambda codes: codes.label == 4)
+    assert fours == [each for each in order if each % 10 == 4]
 
 
-def test_an_average_is_that_of_a_class_or_of_some_images(labelled, make_codes):
-    assert torch.allclose(average(labelled, label=4), make_codes([4, 24]).z.mean(0), atol=1e-6)
-    assert torch.allclose(average(labelled, label=3), make_codes([3, 13, 23]).z.mean(0), atol=1e-6)
-    assert torch.allclose(average(labelled, ids=[5, 1, 9]), make_codes([1, 5, 9]).z.mean(0), atol=1e-6)
+def test_an_average_is_that_of_the_chosen_images_or_of_the_first_of_them(labelled, make_codes):
+    for label, ids in ((4, [4, 24]), (3, [3, 13, 23])):
+        mean = average(labelled, lambda codes, label=label: codes.label == label)
+        assert torch.allclose(mean, make_codes(ids).z.mean(0), atol=1e-6)
+    first = first_ids(labelled, 12)
+    assert torch.allclose(average(labelled, most=12), make_codes(first).z.mean(0), atol=1e-6)
 
 
 def test_codes_that_are_not_there_are_named(labelled, tmp_path, about, make_codes):
     with pytest.raises(StoreError, match=r"no code of image 14, 99, .* diverged: choose among its 25"):
         codes_of(labelled, [3, 99, 14])
     with pytest.raises(StoreError, match=r"no code of image 100, .*109, \.\.\.,"):
-        average(labelled, ids=range(100, 120))
-    with pytest.raises(StoreError, match="no image in the store has label 12; it has labels 0, 1, 2"):
-        average(labelled, label=12)
-    for wrong in ({}, {"label": 1, "ids": [1]}, {"ids": []}):
-        with pytest.raises(ValueError, match="either a label or ids"):
-            average(labelled, **wrong)
+        codes_of(labelled, range(100, 120))
+    with pytest.raises(StoreError, match="no code of such an image: its 25 images have the labels 0, 1, 2"):
+        average(labelled, lambda codes: codes.label == 12)
     writer = StoreWriter(tmp_path / "plain", about, 1, 4)
     codes = make_codes([0, 1, 2, 3])
     writer.write(0, replace(codes, label=torch.full_like(codes.label, -1)))
-    with pytest.raises(StoreError, match="have no labels: choose by ids"):
-        average(writer.finish(), label=0)
+    with pytest.raises(StoreError, match="have no labels"):
+        average(writer.finish(), lambda codes: codes.label == 0)
 
 
 def test_a_linear_generators_interpolations_are_blended_images():

@@ -200,7 +200,7 @@ def bomb(folder: Folder, about: About, rows: int) -> int:
     )
     data = path.read_bytes()
     record = PartRecord(
-        file=path.name, rows=rows, bytes=len(data), sha256=digest(data), rows_sha256="", first_id=0, last_id=0
+        file=path.name, rows=rows, bytes=len(data), sha256=digest(data), rows_sha256="", span=None
     )
     write_config(folder, "_plan.json", StorePlan(about=about, parts=1, count=rows))
     write_config(folder, "_part-00000.json", record)

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from preimage.errors import SpecError
 from preimage.jobs.registry import JOBS
-from preimage.specs.keys import takes_text
+from preimage.specs.keys import type_at
 from preimage.specs.load import loads
+from preimage.specs.override_text import is_text
 from preimage.specs.study import loads_study
 from preimage.storage.plain_yaml import dump, load
 from shell import PIPELINE, SPEC
@@ -91,6 +92,10 @@ def test_a_spec_file_reads_text_and_numbers_as_overrides_do():
     )
     job = changed(text=text).steps["a"]
     assert (job.data.path, job.optimizer.lr) == ("no", 1e-4)
+
+
+def takes_text(spec, path):
+    return is_text(type_at(spec, path))
 
 
 def test_every_reference_of_every_job_takes_text():

@@ -1,7 +1,7 @@
 """The verbs `data list` and `data prepare`."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -49,29 +49,32 @@ def prepare(
 
     Example: preimage data prepare folder data.path=photos.zip data.size=64
     """
-    from preimage import api
-    from preimage.data.catalog import Catalog
+    from preimage.data.sources import open_source
+    from preimage.specs.override_text import parse_override
+    from preimage.storage.address import named_root, results_root
+
+    overrides = [parse_override(change) for change in changes or []]
+    root = results_root(named_root(results, dict(overrides).get("results")))
+    config = _config(source, [each for each in overrides if each[0] != "results"])
+    opened = open_source(config)  # says what is wrong before torch is imported, which takes seconds
+
     from preimage.data.prepare import needs_ray
     from preimage.data.prepare import prepare as make
     from preimage.pipelines.progress import showing
-    from preimage.storage.address import results_root
     from preimage.storage.folder import Folder
 
-    changes = changes or []
-    root = results_root(api.named_in(api.with_results(changes, results)))
-    config = _config(source, [change for change in changes if not change.startswith("results=")])
-    catalog = Catalog(Folder.at(root) / "datasets")
-    if needs_ray(config, catalog.datasets, catalog.open):
+    datasets = Folder.at(root) / "datasets"
+    if needs_ray(config, datasets, lambda _: opened):
         from preimage.cluster.connect import connect  # imported only if it is needed
 
         connect()
     with showing(Console(stderr=as_json)) as show:
         dataset = make(
             config,
-            catalog.datasets,
+            datasets,
             workers=workers,
             on_progress=show.task("preparing images"),
-            open_source=catalog.open,
+            open_source=lambda _: opened,
         )
     _show(dataset, as_json)
 
@@ -96,14 +99,17 @@ def _show(dataset: "Dataset", as_json: bool) -> None:
         Console().print(f"{label:<8} {escape(fact)}", highlight=False, soft_wrap=True)
 
 
-def _config(source: str, changes: list[str]) -> "DataConfig":
+def _config(source: str, overrides: list[tuple[str, str]]) -> "DataConfig":
     from preimage.data.config import DataConfig
     from preimage.errors import SpecError
-    from preimage.specs.overrides import changed
+    from preimage.specs.override_text import put, type_in, value_of
     from preimage.specs.validation import check
 
-    dotted = [change if change.startswith("data.") else f"data.{change}" for change in changes]
-    settings = changed({"data": {"source": source}}, dotted)[0]["data"]
+    settings: dict[str, Any] = {"source": source}
+    for key, text in overrides:
+        name = key.removeprefix("data.")
+        path = tuple(name.split("."))
+        settings = put(settings, path, value_of(type_in(DataConfig, path), f"data.{name}", text))
     config, mistakes = check(DataConfig, settings)
     if not isinstance(config, DataConfig):
         raise SpecError(

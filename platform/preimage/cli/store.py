@@ -1,14 +1,17 @@
 """The verbs `store show` and `store verify`."""
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from preimage.cli.options import RootOption, root_folder
 
 if TYPE_CHECKING:
+    from preimage.latents.store import Store
     from preimage.storage.folder import Folder
 
 app = typer.Typer(no_args_is_help=True, help="Inspect and verify latent stores.")
@@ -18,19 +21,30 @@ StoreArgument = Annotated[
 
 
 @app.command()
-def show(store: StoreArgument, results: RootOption = None) -> None:
+def show(
+    store: StoreArgument,
+    worst: Annotated[
+        int | None, typer.Option(min=1, help="Name so many images with the highest losses instead.")
+    ] = None,
+    best: Annotated[
+        int | None, typer.Option(min=1, help="Name so many images with the lowest losses instead.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    results: RootOption = None,
+) -> None:
     """Show what a store holds: which generator's codes, how many, how good.
 
-    Example: preimage store show invert-0309703cbd
+    Example: preimage store show invert-0309703cbd --worst 20
     """
     from preimage.latents.store import Store
-    from preimage.latents.verify import describe
-    from preimage.tracking.mirror import flatten
 
-    table = Table("fact", "value", box=None, pad_edge=False)
-    for name, value in flatten(describe(Store.open(_folder(store, results)))).items():
-        table.add_row(name, f"{value:.6g}" if isinstance(value, float) else str(value))
-    Console().print(table)
+    if worst and best:
+        raise typer.BadParameter("give either --worst or --best")
+    opened = Store.open(_folder(store, results))
+    if worst or best:
+        _show_images(opened, worst, best, as_json)
+    else:
+        _show_facts(opened, as_json)
 
 
 @app.command()
@@ -52,6 +66,40 @@ def verify(store: StoreArgument, results: RootOption = None) -> None:
         f"{report.converged:.0%} converged, {report.diverged:,} diverged",
         highlight=False,
     )
+
+
+def _show_facts(store: "Store", as_json: bool) -> None:
+    from preimage.latents.verify import describe
+    from preimage.tracking.mirror import flatten
+
+    facts = describe(store)
+    if as_json:
+        print(json.dumps(facts))
+        return
+    table = Table("fact", "value", box=None, pad_edge=False)
+    for name, value in flatten(facts).items():
+        table.add_row(name, f"{value:.6g}" if isinstance(value, float) else str(value))
+    Console().print(table)
+
+
+def _show_images(store: "Store", worst: int | None, best: int | None, as_json: bool) -> None:
+    from preimage.jobs.named_images import named_images
+    from preimage.latents import extremes
+
+    codes = extremes.worst(store, worst) if worst else extremes.best(store, best or 1)
+    rows, remark = named_images(codes, store.about.dataset)
+    if remark:
+        Console(stderr=True).print(remark, highlight=False, soft_wrap=True)
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table("image_id", "loss", "class", "name", box=None, pad_edge=False)
+    for row in rows:
+        loss = "diverged" if row["loss"] is None else f"{row['loss']:.6g}"
+        label = row["label"] if row["class"] is None else row["class"]
+        named = (escape(str("-" if each is None else each)) for each in (label, row["name"]))
+        table.add_row(str(row["image_id"]), loss, *named)
+    Console().print(table, highlight=False, soft_wrap=True)
 
 
 def _folder(name: str, results: str | None) -> "Folder":

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+import pyarrow as pa
+
 from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
+from preimage.data.images_writer import schema_of
 from preimage.data.prepare import prepare
 from preimage.data.prepared import find, folder_of, key_of, similar
 from preimage.data.source import AnySource, Contents
@@ -99,6 +102,10 @@ class Catalog:
         if dataset := self.prepared(config):
             return dataset.classes
         return self.open(config).classes if is_here(config) else None
+
+    def columns(self, config: DataConfig) -> pa.Schema | None:
+        """Those of images.parquet; None before a download."""
+        return schema_of(self.open(config).columns) if is_here(config) else None
 
     def prepare(
         self, config: DataConfig, resources: Resources, on_progress: Callable[[int, int], None]

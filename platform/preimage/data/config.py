@@ -12,6 +12,8 @@ SourceName = Literal[
     "folder", "parquet", "webdataset", "arrays", "table",
 ]  # fmt: skip
 SplitName = Annotated[str, Field(pattern=r"^[^/\\]+$", max_length=100)]
+_OF_COLUMNS = ("parquet", "webdataset", "arrays", "table")
+_WITHOUT_FOLDERS = (*_OF_COLUMNS, "digits", "mnist-5000")
 Resample = Literal["bicubic", "bilinear", "lanczos", "box"]
 
 
@@ -66,4 +68,17 @@ class DataConfig(Config):
     def _split_exists(self) -> "DataConfig":
         if self.split == "unlabeled" and self.source != "stl10":
             raise ValueError(f"{self.source} has no unlabeled images: set data.split to train or test")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_fit_source(self) -> "DataConfig":
+        if self.source not in _OF_COLUMNS:
+            for key in ("image_column", "label_column"):
+                if getattr(self, key) is not None:
+                    raise ValueError(
+                        f"{self.source} has no columns: remove data.{key}, or set data.source to one of "
+                        f"{', '.join(_OF_COLUMNS)}"
+                    )
+        if self.source in _WITHOUT_FOLDERS and self.class_level != 1:
+            raise ValueError(f"{self.source} has no folders of classes: remove data.class_level")
         return self

@@ -68,6 +68,7 @@ class _Manifest(Config):
     class_counts: list[_Count]
     splits: dict[str, _Count]
     left_out: list[dict[str, Any]]
+    available: _Count
     notes: list[str]
     count: _Count
     size: ImageSize
@@ -119,6 +120,12 @@ class Dataset:
     @property
     def count(self) -> int:
         return self.manifest["count"]
+
+    @property
+    def available(self) -> int:
+        """Images in the source; `Permutation(available)` orders the rows, without images that were skipped
+        or exceed `max_images`."""
+        return self.manifest["available"]
 
     @property
     def shape(self) -> Shape:

@@ -108,6 +108,15 @@ def holds_images(path: Path) -> bool:
     return any(os.path.splitext(name)[1].lower() in SUFFIXES for name, *_ in files)
 
 
+def read_file(path: str | Path) -> bytes:
+    """A file's bytes, at most MAX_BYTES. Raises OSError, and ValueError for a pipe or a device, which never
+    ends."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise ValueError("not a file but a pipe, a device or a folder")
+        return stream.read(MAX_BYTES)
+
+
 class LocalTree:
     """Files below a local folder. Follows links, but not in circles."""
 
@@ -131,12 +140,7 @@ class LocalTree:
                     pending.append((entry.path, f"{prefix}{entry.name}/", above | {real}))
 
     def read(self, name: str, size: int) -> bytes:
-        """Raises ValueError for a pipe or a device, which never ends."""
-        path = f"{self._root}/{name}"
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise ValueError("not a file but a pipe, a device or a folder")
-            return stream.read(MAX_BYTES)
+        return read_file(f"{self._root}/{name}")
 
 
 class RemoteTree:

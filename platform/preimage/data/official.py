@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from preimage.data.celeba import LAYOUT
 from preimage.data.file_state import signed_paths
 from preimage.data.source import NO_COLUMNS, Content, Contents, Row, Signature
 from preimage.data.splits import split_of
@@ -29,9 +30,7 @@ LAYOUTS = {
     "t10k-labels-idx1-ubyte, with .gz or without",
     "cifar10": "cifar-10-batches-py/, unpacked from https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     "stl10": "stl10_binary/, unpacked from http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
-    "celeba": "celeba/ with the folder img_align_celeba/ and the files list_attr_celeba.txt, "
-    "identity_CelebA.txt, list_bbox_celeba.txt, list_landmarks_align_celeba.txt and list_eval_partition.txt, "
-    "from http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+    "celeba": LAYOUT,
     "lsun": "a folder such as bedroom_train_lmdb/ (and bedroom_val_lmdb/ for split=test), unpacked from "
     "http://dl.yf.io/lsun/scenes/",
     "imagenet": "ILSVRC2012_devkit_t12.tar.gz with ILSVRC2012_img_train.tar (and ILSVRC2012_img_val.tar for "
@@ -40,7 +39,6 @@ LAYOUTS = {
 _MARKERS = {
     "cifar10": ("cifar-10-batches-py",),
     "stl10": ("stl10_binary",),
-    "celeba": ("celeba/list_eval_partition.txt",),
     "imagenet": ("meta.bin", "ILSVRC2012_devkit_t12.tar.gz"),
 }
 
@@ -50,14 +48,13 @@ _FILES = {"cifar10": "cifar-10-batches-py", "stl10": "stl10_binary"}
 _SPLITS = {
     "cifar10": {"train": "train", "test": "test"},
     "stl10": {"train": "train", "test": "test", "unlabeled": "unlabeled"},
-    "celeba": {"train": "train", "validation": "valid", "test": "test", "all": "all"},
     "imagenet": {"train": "train", "validation": "val", "test": "val"},
 }
 """What torchvision calls each split. ImageNet's test images have no public labels: test is its validation."""
 
 
 class OfficialSource:
-    """CIFAR-10, STL-10, CelebA or ImageNet, opened by torchvision on the first read.
+    """CIFAR-10, STL-10 or ImageNet, opened by torchvision on the first read.
 
     CIFAR-10's files are pickles: torchvision loads each only after its MD5 check.
     """
@@ -83,12 +80,12 @@ class OfficialSource:
 
     @property
     def classes(self) -> list[str]:
-        names = [] if self._name == "celeba" else getattr(self._set, "classes", [])
+        names = getattr(self._set, "classes", [])
         return [name if isinstance(name, str) else ", ".join(name) for name in names]
 
     @property
     def contents(self) -> Contents:
-        if self._labels is None or self._split == "unlabeled":
+        if self._split == "unlabeled":
             return Contents()
         counts = np.bincount(np.asarray(self._labels), minlength=len(self.classes))
         return Contents(class_counts=tuple(counts.tolist()))
@@ -114,7 +111,7 @@ class OfficialSource:
     def row(self, index: int) -> Row:
         path = self._path(index)
         name = f"{self._split}/{index}" if path is None else str(path.relative_to(self._root))
-        return Row(name, int(self._labels[index]) if self._labels is not None else -1)
+        return Row(name, int(self._labels[index]))
 
     def load(self, index: int) -> Content:
         path = self._path(index)
@@ -130,13 +127,9 @@ class OfficialSource:
 
     @property
     def _labels(self) -> Any:
-        if self._name == "celeba":
-            return None
         return self._set.labels if self._name == "stl10" else self._set.targets
 
     def _path(self, index: int) -> Path | None:
-        if self._name == "celeba":
-            return self._root / "celeba" / "img_align_celeba" / self._set.filename[index]
         return Path(self._set.samples[index][0]) if self._name == "imagenet" else None
 
 
@@ -195,7 +188,6 @@ def _opener(name: str, split: str) -> Callable[[Path], Any]:
     return {
         "cifar10": lambda root: datasets.CIFAR10(root, train=split == "train"),
         "stl10": lambda root: datasets.STL10(root, split=split),
-        "celeba": lambda root: datasets.CelebA(root, split=split, target_type=[]),
         "imagenet": lambda root: datasets.ImageNet(root, split=split),
     }[name]
 

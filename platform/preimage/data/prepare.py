@@ -147,6 +147,7 @@ class _Preparation:
             "splits": dict(source.contents.splits),
             "notes": notes,
             "left_out": [asdict(each) for each in source.contents.left_out],
+            "available": self.plan.available,
             "count": sum(record["rows"] for record in records),
             "size": config.size,
             "channels": config.channels,

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from preimage.data.config import DataConfig
-from preimage.data.permutation import Permutation
+from preimage.permutation import Permutation
 
 SHARD_BYTES = 24 << 20, 512 << 20
 """The size of a shard before compression: the first as far as MANY shards go, then up to the second."""

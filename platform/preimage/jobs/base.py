@@ -92,6 +92,10 @@ class Job(Config):
     def check_codes(self, latent_dim: int) -> None:
         """Raise PreimageError if the job cannot run with codes of this many components."""
 
+    def check_images(self, data: DataConfig, catalog: Catalog) -> None:
+        """Raise PreimageError, before any work, if the images lack what the spec asks of them, as far as that
+        is known before they are prepared."""
+
     def identity(self) -> dict[str, Any]:
         """The keys that decide what a run makes, for its fingerprint: all but where it runs, and its images,
         which count by their content."""

@@ -59,9 +59,9 @@ class PartRecord(Config):
     sha256: str
     rows_sha256: str
     """Of image_id and loss alone: tells two workers' versions of one part apart without reading the codes."""
-    first_id: int | None
-    last_id: int | None
-    """The smallest and the largest image_id; None for a part without rows."""
+    span: tuple[int, int] | None
+    """The places of its first and last image in the shuffle of the source, between which they rise; None if
+    they do not."""
 
 
 class Manifest(Config):

@@ -1,4 +1,4 @@
-"""The Parquet parts of a latent store: encoding, streaming, digests and the ids' uniqueness."""
+"""The Parquet parts of a latent store: encoding, streaming and digests."""
 
 import hashlib
 import io
@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from torch import Tensor
 
 from preimage.errors import StoreError
+from preimage.latents.image_ids import Span, all_rise, repeated
 from preimage.latents.manifest import AGAIN, PartRecord
 from preimage.latents.schema import COLUMNS, About, Codes, arrow_schema, from_table, to_table
 from preimage.storage.folder import Folder
@@ -175,45 +177,30 @@ def rows_digest(found: Iterable[Codes]) -> str:
     return hashlib.sha256(ids.digest() + losses.digest()).hexdigest()
 
 
-class Ids:
-    """The image ids of a whole store, 8 bytes each, to find duplicates."""
-
-    def __init__(self, count: int) -> None:
-        self._ids = np.empty(count, np.int64)
-        self._count = 0
-
-    def add(self, ids: np.ndarray) -> None:
-        """Drops ids beyond the expected count: check the count too."""
-        taken = ids[: len(self._ids) - self._count]
-        self._ids[self._count : self._count + len(taken)] = taken
-        self._count += len(taken)
-
-    def repeated(self) -> list[int]:
-        """The first few ids that occur more than once."""
-        ids = self._ids[: self._count]
-        ids.sort()
-        again = ids[1:][ids[1:] == ids[:-1]]
-        return sorted(set(again[:100].tolist()))[:5]
-
-
-def check_ids(folder: Folder, about: About, records: Iterable[PartRecord], count: int) -> None:
+def check_rows(folder: Folder, about: About, records: Sequence[PartRecord]) -> None:
     """Read every part's ids and losses.
 
-    Raises StoreError for an image in two rows, and for a part that does not match its record.
+    Raises StoreError for a part that does not match its record.
     """
-    ids = Ids(count)
-    records = list(records)
     for record, found in zip(
         records, _ahead(lambda each: _ids_and_losses(folder, about, each), records), strict=True
     ):
         if rows_digest(found) != record.rows_sha256:
             raise StoreError(f"{folder.uri}/{record.file} does not match its record; delete it, then {AGAIN}")
-        for codes in found:
-            ids.add(codes.image_id.numpy())
-    if repeated := ids.repeated():
-        raise StoreError(
-            f"images {repeated} are in {folder.uri} more than once; no image may be in two parts"
-        )
+
+
+def repeated_ids(
+    folder: Folder, about: About, records: Sequence[PartRecord], spans: Sequence[Span | None]
+) -> list[int]:
+    """The first few images that are in parts more than once. Reads their ids only if their rows, of which
+    these are the spans in order, do not follow the shuffle of the source."""
+    if all_rise(spans):
+        return []
+
+    def ids() -> Iterator[Tensor]:
+        return (codes.image_id for codes in batches(folder, records, about, ("image_id",), ROW_GROUP))
+
+    return repeated(ids, sum(record.rows for record in records))
 
 
 def _ids_and_losses(folder: Folder, about: About, record: PartRecord) -> list[Codes]:

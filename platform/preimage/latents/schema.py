@@ -42,6 +42,8 @@ class DatasetInfo(Config):
     path: str = ""
     count: PositiveInt
     """Images in the dataset; the store may hold fewer."""
+    available: PositiveInt | None = None
+    """Images in the dataset's source, whose shuffle orders its rows; None for images of no dataset."""
 
 
 class About(Config):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from preimage.errors import StoreError
 from preimage.latents import parquet
+from preimage.latents.image_ids import span_of
 from preimage.latents.local_rank import LocalRank
 from preimage.latents.manifest import (
     AGAIN,
@@ -134,7 +135,7 @@ class StoreWriter:
         if written := finished_part(self.folder, index):
             return written
         size, sha256 = parquet.write(codes, self.plan.about, self.folder, part_name(index))
-        record = _record_of(index, codes, size, sha256)
+        record = _record_of(index, codes, self.plan.about, size, sha256)
         write_config(self.folder, record_name(index), record)
         return record
 
@@ -163,7 +164,12 @@ class StoreWriter:
         manifest = self.written().manifest
         if local_rank:
             manifest = manifest.with_local_rank(local_rank)
-        parquet.check_ids(self.folder, manifest.about, list(manifest.parts), manifest.count)
+        parquet.check_rows(self.folder, manifest.about, manifest.parts)
+        spans = [record.span for record in manifest.parts if record.rows]
+        if repeated := parquet.repeated_ids(self.folder, manifest.about, manifest.parts, spans):
+            raise StoreError(
+                f"images {repeated} are in {self.folder.uri} more than once; no image may be in two parts"
+            )
         write_config(self.folder, MANIFEST, manifest)
         return Store(self.folder, manifest)
 
@@ -205,14 +211,12 @@ def _resume_plan(folder: Folder, plan: StorePlan) -> StorePlan:
     return existing
 
 
-def _record_of(index: int, codes: Codes, size: int, sha256: str) -> PartRecord:
-    ids = codes.image_id.cpu().numpy()
+def _record_of(index: int, codes: Codes, about: About, size: int, sha256: str) -> PartRecord:
     return PartRecord(
         file=part_name(index),
         rows=len(codes),
         bytes=size,
         sha256=sha256,
         rows_sha256=parquet.rows_digest([codes]),
-        first_id=int(ids.min()) if len(ids) else None,
-        last_id=int(ids.max()) if len(ids) else None,
+        span=span_of(codes.image_id, about.dataset.available),
     )

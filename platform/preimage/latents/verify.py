@@ -3,10 +3,9 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from preimage.errors import StorageError, StoreError
 from preimage.latents import parquet
+from preimage.latents.image_ids import Span, span_of
 from preimage.latents.local_rank import LocalRank
 from preimage.latents.manifest import (
     PLAN,
@@ -19,6 +18,8 @@ from preimage.latents.manifest import (
 )
 from preimage.latents.schema import About, Codes, not_finite
 from preimage.latents.store import Store, misfits
+from preimage.latents.tally import COLUMNS as TALLIED
+from preimage.latents.tally import Tally
 from preimage.storage.folder import Folder
 
 
@@ -45,23 +46,24 @@ def verify(folder: Folder | str) -> StoreReport:
     """Read a whole store and check it: files, digests, schema, rows, ids, and that every number is finite
     except the losses of diverged images, which are null.
 
-    Holds 12 bytes per image and one batch of codes. Raises StoreError listing every problem.
+    Memory does not grow with the store. Raises StoreError listing every problem.
     """
     folder = folder if isinstance(folder, Folder) else Folder.at(folder)
     manifest = read_manifest(folder)
     wrong_files = misfits(folder, manifest)
     problems = _plan_problems(folder, manifest) + list(wrong_files.values())
-    rows = _Rows(sum(record.rows for record in manifest.parts if record.file not in wrong_files))
+    rows = _Rows(manifest.about)
     for index, record in enumerate(manifest.parts):
         problems += _record_problems(folder, index, record)
         if record.file not in wrong_files:
             problems += _part_problems(folder, record, manifest.about, rows)
-    if repeated := rows.ids.repeated():
+    if repeated := parquet.repeated_ids(folder, manifest.about, rows.read, rows.spans):
         problems.append(f"images {repeated} occur more than once")
     if problems:
         listed = "\n  ".join(problems)
         raise StoreError(f"{folder.uri} is not an intact latent store:\n  {listed}\n{_FIX}")
-    return _report(manifest, rows)
+    again = parquet.batches(folder, manifest.parts, manifest.about, ("loss",), parquet.ROW_GROUP)
+    return _report(manifest, rows.tally, rows.tally.loss_median(again))
 
 
 def describe(store: Store) -> dict[str, object]:
@@ -69,26 +71,22 @@ def describe(store: Store) -> dict[str, object]:
 
     The means skip images that diverged, which are counted.
     """
-    totals, counted = np.zeros(3), 0
-    fewest, most, converged = 2**31 - 1, 0, 0
-    for codes in store.batches(("z", "loss", "steps", "converged")):
-        converged += int(codes.converged.sum())
+    tally, size, fewest, most = Tally(), 0.0, 2**31 - 1, 0
+    for codes in store.batches(("z", *TALLIED)):
+        tally.add(codes)
         fewest, most = min(fewest, int(codes.steps.min())), max(most, int(codes.steps.max()))
-        codes = codes[~codes.diverged]
-        counted += len(codes)
-        totals += [codes.loss.double().sum(), codes.z.norm(dim=1).double().sum(), codes.steps.sum()]
-    loss, size, steps = (totals / counted).tolist() if counted else [math.nan] * 3
+        size += codes.z[~codes.diverged].norm(dim=1).double().sum().item()
     return {
         **store.about.model_dump(mode="json"),
         "fingerprint": store.fingerprint,
         "count": store.count,
         "parts": len(store.manifest.parts),
         "bytes": sum(record.bytes for record in store.manifest.parts),
-        "loss_mean": loss,
-        "converged": converged / store.count,
-        "diverged": store.count - counted,
-        "z_norm_mean": size,
-        "steps_mean": steps,
+        "loss_mean": tally.loss_mean,
+        "converged": tally.converged / store.count,
+        "diverged": tally.diverged,
+        "z_norm_mean": size / tally.counted if tally.counted else math.nan,
+        "steps_mean": tally.steps_mean,
         "steps_min": fewest,
         "steps_max": most,
         **({"local_rank": rank.model_dump()} if (rank := store.manifest.local_rank) else {}),
@@ -104,15 +102,17 @@ _FIX = (
 class _Rows:
     """What to keep of the rows already read."""
 
-    def __init__(self, count: int) -> None:
-        self.ids = parquet.Ids(count)
-        self.losses: list[np.ndarray] = []
-        self.converged = 0
+    def __init__(self, about: About) -> None:
+        self.tally = Tally()
+        self.spans: list[Span | None] = []
+        self.read: list[PartRecord] = []
+        """The parts of these rows."""
+        self._available = about.dataset.available
 
     def add(self, codes: Codes) -> None:
-        self.ids.add(codes.image_id.numpy())
-        self.losses.append(codes.loss[~codes.diverged].numpy())
-        self.converged += int(codes.converged.sum())
+        if len(codes):
+            self.tally.add(codes)
+            self.spans.append(span_of(codes.image_id, self._available))
 
 
 def _plan_problems(folder: Folder, manifest: Manifest) -> list[str]:
@@ -153,19 +153,19 @@ def _row_problems(folder: Folder, record: PartRecord, about: About, rows: _Rows)
         rows.add(codes)
         wrong = [not_finite(name, getattr(codes, name)) for name in ("z", "loss")]
         found += [f"{record.file}: {problem}" for problem in wrong if problem]
+    rows.read.append(record)
     return found
 
 
-def _report(manifest: Manifest, rows: _Rows) -> StoreReport:
-    losses = np.concatenate(rows.losses)
+def _report(manifest: Manifest, tally: Tally, median: float) -> StoreReport:
     return StoreReport(
         count=manifest.count,
         parts=len(manifest.parts),
         bytes=sum(record.bytes for record in manifest.parts),
         latent_dim=manifest.about.latent_dim,
-        converged=rows.converged / manifest.count,
-        diverged=manifest.count - len(losses),
-        loss_mean=float(losses.mean(dtype=np.float64)) if len(losses) else math.nan,
-        loss_median=float(np.median(losses, overwrite_input=True)) if len(losses) else math.nan,
+        converged=tally.converged / manifest.count,
+        diverged=tally.diverged,
+        loss_mean=tally.loss_mean,
+        loss_median=median,
         local_rank=manifest.local_rank,
     )

@@ -3,7 +3,7 @@
 The store is streamed, so memory does not grow with it; codes of diverged images are skipped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from preimage.latents.store import Store
 NAMED = 10
 """The most ids or labels that a message lists."""
 
+Chosen = Callable[[Codes], Tensor]
+"""Which rows of a batch are chosen, (n,) bool; the batch has image_id and label."""
+
 
 def fit_gaussian(store: Store) -> Gaussian:
     """One Gaussian with the full covariance of the codes (glo, section 3.3.2), projected onto the unit ball
@@ -28,12 +31,16 @@ def fit_gaussian(store: Store) -> Gaussian:
     return Gaussian.fit(store_moments(store), "ball" if ball else "anywhere")
 
 
-def first_ids(store: Store, count: int, label: int | None = None) -> list[int]:
-    """The ids of at most `count` images: the first in the store, or the first of a class."""
+def every(codes: Codes) -> Tensor:
+    """Choose all images."""
+    return torch.ones(len(codes), dtype=torch.bool)
+
+
+def first_ids(store: Store, count: int, chosen: Chosen = every) -> list[int]:
+    """The ids of at most `count` images: the first chosen ones that the store has."""
     ids: list[int] = []
     for codes in _not_diverged(store, "label"):
-        chosen = codes.image_id if label is None else codes.image_id[codes.label == label]
-        ids += chosen[: count - len(ids)].tolist()
+        ids += codes.image_id[chosen(codes)][: count - len(ids)].tolist()
         if len(ids) == count:
             break
     return ids
@@ -56,23 +63,22 @@ def codes_of(store: Store, ids: Sequence[int]) -> Tensor:
     return torch.stack([found[each] for each in ids]) if ids else torch.zeros(0, store.latent_dim)
 
 
-def average(store: Store, *, label: int | None = None, ids: Sequence[int] | None = None) -> Tensor:
-    """The mean code (d,) of a class, or of the given images (glo, section 3.3.4): pass `label` or `ids`.
+def average(store: Store, chosen: Chosen = every, most: int | None = None) -> Tensor:
+    """The mean code (d,) of the chosen images (glo, section 3.3.4), or of the first `most` of them.
 
-    Raises StoreError like `codes_of`, and for a label that no image has.
+    Raises StoreError if the store has none of them.
     """
-    if (label is None) == (not ids):
-        raise ValueError("pass either a label or ids")
-    if ids:
-        return codes_of(store, ids).double().mean(0).float()
-    moments, seen = Moments.empty(store.latent_dim), set()
+    moments, labels = Moments.empty(store.latent_dim), set()
     for codes in _not_diverged(store, "z", "label"):
-        moments = moments.update(codes.z[codes.label == label])
-        seen |= set(codes.label.unique().tolist())
+        z = codes.z[chosen(codes)]
+        moments = moments.update(z if most is None else z[: most - moments.count])
+        labels |= set(codes.label.unique().tolist())
+        if moments.count == most:
+            break
     if not moments.count:
-        labels = sorted(seen - {UNLABELLED})
-        choice = f"it has labels {_listed(labels)}" if labels else "its images have no labels: choose by ids"
-        raise StoreError(f"no image in the store has label {label}; {choice}")
+        named = _listed(sorted(labels - {UNLABELLED}))
+        there = f"have the labels {named}" if named else "have no labels"
+        raise StoreError(f"the store has no code of such an image: its {store.count:,} images {there}")
     return moments.mean.float()
 
 

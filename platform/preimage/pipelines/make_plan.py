@@ -80,6 +80,8 @@ def _plan_step(
     data = _data(job, inputs, earlier)
     hidden = shared if may_share_images(job) and data != shared else None
     require_compatible(job, inputs, data, earlier, catalog)
+    if data:
+        job.check_images(data, catalog)
     fingerprint = _fingerprint(job, inputs, data, catalog)
     run = _run_folder(runs, job.job, fingerprint, fresh)
     step = PlannedStep(name, job, fingerprint, run, _state(run, job), inputs, data, hidden)

@@ -5,7 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
-from preimage.errors import StorageError
+from preimage.errors import SpecError, StorageError
 
 DEFAULT = "results"
 """The results' root where nobody names another."""
@@ -21,6 +21,13 @@ def results_root(option: str | None = None, spec: str | None = None) -> str:
     """
     given = (option, spec, os.environ.get(VARIABLE) or None)
     return expanded(next((each for each in given if each is not None), DEFAULT))
+
+
+def named_root(option: str | None, override: str | None) -> str | None:
+    """What `--results` and `results=` name together. Raises SpecError if they differ."""
+    if None not in (option, override) and option != override:
+        raise SpecError(f"--results {option} and results={override} differ: give one of them")
+    return override if option is None else option
 
 
 def results_option(root: str) -> str:

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
+from preimage.inversion.dataset import dataset_info
 from preimage.latents.fitted import FittedPrior
 from preimage.latents.priors import PRIORS, Gaussian, support_of
-from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
+from preimage.latents.schema import About, Codes, GeneratorInfo
 from preimage.latents.statistics import Moments
 from preimage.latents.store import StoreWriter
 from preimage.models.generator_folder import GeneratorCard, write_generator
@@ -74,7 +75,7 @@ def _fit(worker: Worker, algorithm: GeneratorAlgorithm, codes: OwnCodes | None) 
 def _about(card: GeneratorCard, run: RunFolder, dataset: Dataset, history: dict[str, Any]) -> About:
     return About(
         generator=GeneratorInfo(fingerprint=card.fingerprint, path=run.product("generator").uri),
-        dataset=DatasetInfo(fingerprint=dataset.fingerprint, path=dataset.folder.uri, count=dataset.count),
+        dataset=dataset_info(dataset),
         solver={"solver": history.get("job", "training")},
         latent_dim=card.generator.latent_dim,
         prior=card.generator.prior,

@@ -19,6 +19,7 @@ from preimage.jobs.analyze_codes.figures import (
 from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, ClusterRatios, PriorSamples
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
+from preimage.jobs.published import CLUSTER_RATIOS
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Normal
@@ -132,7 +133,8 @@ class AnalyzeCodesJob(Job):
             "spectrum.png": spectra_png(spectra),
         }
         ratios = {name: _ratios(maps[name], codes) for name, codes in first.items()}
-        report = AnalyzeCodesReport(ratios, spectra, ranked, DISTANCE_TO[self.distance])
+        remark = CLUSTER_RATIOS.images.remark(dataset.config)
+        report = AnalyzeCodesReport(ratios, spectra, ranked, DISTANCE_TO[self.distance], remark)
         return Result(report.metrics(), figures, report.table())
 
     def _stores(self, context: Context, card: GeneratorCard) -> dict[str, Store]:

@@ -7,10 +7,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from preimage.figures.tables import markdown
+from preimage.jobs.published import CLUSTER_RATIOS
 from preimage.metrics.pag import PagResult
-
-PAPER = {"untrained": 0.1, "trained": 1.9}
-"""The ratios of flexible-priors, figure 2: of 1,024 MNIST digits, in the map."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,8 @@ class AnalyzeCodesReport:
     """The `farthest`, the `nearest`, and `all`."""
     distance_to: str
     """What the distances are measured to."""
+    remark: str = ""
+    """What differs from the paper's images."""
 
     def metrics(self) -> dict[str, Any]:
         """As the job declares them; without ratios where there are no classes."""
@@ -69,13 +69,18 @@ class AnalyzeCodesReport:
     def table(self) -> str:
         """Markdown."""
         about = self._about_samples()
-        parts = [_CLASSES, self._ratios(), about, self._samples(), _SPREAD, self._pags()]
-        return "\n\n".join(parts) + "\n"
+        parts = [_CLASSES, self._ratios(), self.remark, about, self._samples(), _SPREAD, self._pags()]
+        return "\n\n".join(filter(None, parts)) + "\n"
 
     def _ratios(self) -> str:
         rows = [["generator", "codes", "ratio in the map", "the paper's", "ratio of the codes", "by chance"]]
         for name, each in self.ratios.items():
-            ratios = _number(each.in_map), f"{PAPER[name]}", _number(each.in_codes), _number(each.by_chance)
+            ratios = (
+                _number(each.in_map),
+                f"{CLUSTER_RATIOS.values[name]}",
+                _number(each.in_codes),
+                _number(each.by_chance),
+            )
             rows.append([name, f"{each.codes:,}", *ratios])
         return markdown(rows)
 

@@ -9,17 +9,9 @@ from torch import Tensor
 from preimage.data.dataset import Dataset
 from preimage.data.image_shape import shape_text
 from preimage.figures.tables import markdown
+from preimage.jobs.published import GLO_ERRORS, Published, closest
 from preimage.metrics.reconstruction import Reconstruction
 from preimage.metrics.spectrum import directions_for
-
-PAPER: dict[str, dict[str, float]] = {
-    "PCA": {"mnist": 0.011, "cifar10": 0.016, "stl10": 0.039, "celeba": 0.024, "lsun": 0.036},
-    "DCAE": {"mnist": 0.0002, "cifar10": 0.006, "stl10": 0.023, "celeba": 0.015, "lsun": 0.027},
-    "GAN": {"mnist": 0.016, "cifar10": 0.022, "stl10": 0.042, "celeba": 0.030, "lsun": 0.034},
-    "GLO (L2)": {"mnist": 0.0001, "cifar10": 0.005, "stl10": 0.019, "celeba": 0.010, "lsun": 0.021},
-    "GLO (Lap1)": {"mnist": 0.0001, "cifar10": 0.007, "stl10": 0.023, "celeba": 0.012, "lsun": 0.025},
-}
-"""glo, table 1: reconstruction errors in l2 loss, by method and by the source of the images."""
 
 METRICS = ("mse", "lap1", "lap1_paper", "explained", "latent_dim", "directions", "images", "skipped")
 """The metrics of each method."""
@@ -55,8 +47,12 @@ class CompareReconstructionsReport:
     @property
     def paper(self) -> dict[str, float]:
         """The paper's errors, for these methods and images where it prints them."""
-        source = self.dataset.config.source
-        return {name: PAPER[name][source] for name in self.rows if source in PAPER.get(name, {})}
+        published = self._published
+        return {name: published.values[name] for name in self.rows if published and name in published.values}
+
+    @property
+    def _published(self) -> Published | None:
+        return closest(GLO_ERRORS, self.dataset.config)
 
     def errors(self, kind: Literal["mse", "lap1"]) -> dict[str, float]:
         return {name: getattr(row.found, kind) for name, row in self.rows.items()}
@@ -89,12 +85,12 @@ class CompareReconstructionsReport:
             "level of the pyramid counts the same. Explained variance: 1 - MSE / the MSE of the mean image. "
             f"Directions: how many singular vectors hold {MOST:.0%} of the variance of the codes.",
         ]
-        if self.paper:
-            parts.append("The paper's images have 3 channels and 64 pixels.")
+        if self.paper and self._published:
+            parts.append(self._published.images.remark(data, self.dataset.count))
         if skipped := {name: row.found.skipped for name, row in self.rows.items() if row.found.skipped}:
             counts = ", ".join(f"{name} {count:,}" for name, count in skipped.items())
             parts.append(f"Skipped, because the search for their codes diverged: {counts}.")
-        return "\n\n".join(parts) + "\n"
+        return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _metrics(row: MethodRow) -> dict[str, float]:

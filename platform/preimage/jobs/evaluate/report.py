@@ -12,19 +12,13 @@ from preimage.data.dataset import Dataset
 from preimage.data.image_shape import shape_text
 from preimage.figures.tables import markdown
 from preimage.jobs.evaluate.metric_names import compared
+from preimage.jobs.published import DFM_SCORES, TRAINING, Published, closest
 from preimage.metrics.duplicates import Nearest
 from preimage.metrics.scores import Score, class_entropy
 from preimage.models.inception import is_published
 from preimage.models.scorer import Scorer
 
-TRAINING, TEST = "training images", "test images"
-PAPER: dict[str, dict[str, float]] = {
-    "cifar10": {"DFM-GAN": 7.72, TRAINING: 11.24},
-    "stl10": {"DFM-GAN": 8.51, "DCGAN": 7.84, TRAINING: 26.08},
-    "imagenet": {"DFM-GAN": 9.18, "DCGAN": 8.83, TRAINING: 25.78},
-}
-"""denoising-feature-matching, tables 1 to 3: Inception scores by source of the images and name. ImageNet's
-`DCGAN` is its authors' own model."""
+TEST = "test images"
 MAX_LISTED_CLASSES = 20
 """The table lists the classes if there are no more than these."""
 
@@ -64,10 +58,14 @@ class EvaluateReport:
     """What else a reader of the table has to know."""
 
     @property
-    def paper(self) -> dict[str, float]:
-        """The paper's scores by name, where ours are the same kind of score, of the same images."""
+    def paper(self) -> Mapping[str, float]:
+        """The paper's scores by name, where ours are the same kind of score, of the same source of images."""
+        return self._published.values if self._published else {}
+
+    @property
+    def _published(self) -> Published | None:
         comparable = self.scorer.score == "inception_score" and is_published(self.scorer.fingerprint)
-        return PAPER.get(self.dataset.config.source, {}) if comparable else {}
+        return closest(DFM_SCORES, self.dataset.config) if comparable else None
 
     @property
     def most_collapsed(self) -> tuple[str, int]:
@@ -114,6 +112,7 @@ class EvaluateReport:
             f"Samples scored beside {self.real[TRAINING].count:,} images of {data.source} {data.split}, "
             f"{shape_text(data.shape)}, by {self._network()}.",
             self._scores(),
+            self._published.images.remark(data, self.dataset.count) if self._published else "",
             self._classes(),
             self._explained(),
             *self.remarks,

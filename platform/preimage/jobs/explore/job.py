@@ -1,5 +1,6 @@
 """explore: what a generator and its latent store can do (glo, sections 3.3.2 to 3.3.5)."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -8,12 +9,14 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from preimage.config import PositiveInt
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.inversion.conditional import conditional, relative_error, require_own_starts, seen, spread
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
+from preimage.jobs.explore.choice import Choice, ImageId
 from preimage.jobs.explore.figures import (
     Drawn,
     arithmetic_png,
@@ -22,7 +25,8 @@ from preimage.jobs.explore.figures import (
     samples_png,
 )
 from preimage.jobs.explore.report import ExploreReport
-from preimage.jobs.explore.walks import Arithmetic, ImageId, Pairs, Walker, images_of
+from preimage.jobs.explore.walks import Arithmetic, Pairs, Walker, images_of
+from preimage.jobs.published import GLO_CONDITION
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images, open_generator
 from preimage.latents.priors import Gaussian
@@ -54,9 +58,10 @@ class ExploreJob(Job):
     steps: Annotated[int, Field(ge=2)] = 8
     """Codes on each walk, both ends included."""
     arithmetic: tuple[Arithmetic, ...] = ()
-    """Sums of averaged codes, such as {plus: [{label: Coat}, {label: Dress}], minus: [{ids: [3, 14]}]}."""
-    conditions: PositiveInt | Annotated[tuple[ImageId, ...], Field(min_length=1)] = 6
-    """Images to complete from what is seen of them: their ids, or how many of the store's first images."""
+    """Sums of averaged codes, such as {plus: [{label: Coat}, {where: "age > 2"}], minus: [{ids: [3]}]}."""
+    conditions: PositiveInt | Annotated[tuple[ImageId, ...], Field(min_length=1)] | Choice = 6
+    """Images to complete from what is seen of them: how many of the store's first images, their ids, or such
+    as {where: "Smiling = 1", max_images: 6}."""
     draws: Annotated[int, Field(ge=2)] = 8
     """How many images to draw for each that agree with what is seen of it."""
     condition: MeasurementConfig = MeasurementConfig(pool=8)
@@ -72,7 +77,11 @@ class ExploreJob(Job):
         require_own_starts(self.inversion)
         if self.inversion.measurement != MeasurementConfig():
             raise ValueError("condition says what is seen: remove inversion.measurement")
-        if isinstance(self.conditions, tuple) and len(set(self.conditions)) < len(self.conditions):
+        asked = self.conditions
+        if isinstance(asked, Choice) and not (asked.ids or asked.max_images):
+            raise ValueError("conditions needs max_images: each image takes `draws` searches")
+        ids = asked.ids if isinstance(asked, Choice) else asked
+        if isinstance(ids, tuple) and len(set(ids)) < len(ids):
             raise ValueError("conditions names an image twice")
         return self
 
@@ -83,6 +92,10 @@ class ExploreJob(Job):
     def check_generator(self, generator: GeneratorConfig) -> None:
         make_measurement(self.condition, generator.shape)
 
+    def check_images(self, data: DataConfig, catalog: Catalog) -> None:
+        for each in self._choices():
+            each.check(data, catalog)
+
     def metrics(self) -> Metrics:
         """The relative error is of what is seen, the spread of what is not; `spread_unconditional` is that of
         draws without a condition. Errors skip the draws that diverged."""
@@ -92,8 +105,7 @@ class ExploreJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         """Searches for conditional draws, and the solver's steps in all of them."""
-        conditions = self.conditions if isinstance(self.conditions, int) else len(self.conditions)
-        searches = conditions * self.draws
+        searches = self._conditions * self.draws
         return {"searches": searches, "steps at most": searches * self.inversion.steps}
 
     def run(self, context: Context) -> Result:
@@ -116,6 +128,20 @@ class ExploreJob(Job):
         metrics = {"codes": store.count, "samples": self.samples, **report.metrics()}
         return Result(metrics, pictures, report.table())
 
+    def _choices(self) -> Iterator[Choice]:
+        for each in self.arithmetic:
+            yield from (*each.plus, *each.minus)
+        if isinstance(self.conditions, Choice):
+            yield self.conditions
+
+    @property
+    def _conditions(self) -> int:
+        """How many images to complete, at most."""
+        asked = self.conditions
+        if isinstance(asked, Choice):
+            return asked.max_images or len(asked.ids)
+        return asked if isinstance(asked, int) else len(asked)
+
     def _open(self, context: Context) -> Walker:
         """The generator, its codes and their images. Raises PreimageError if they do not belong together."""
         folder = context.inputs["generator"]
@@ -124,14 +150,14 @@ class ExploreJob(Job):
         require_codes_of(card, store)
         dataset = context.dataset(images_for(card, self.data))
         require_images_of(dataset, store)
+        self.check_images(dataset.config, context.catalog)
         return Walker(load_generator(folder)[0], store, dataset)
 
     def _conditional(
         self, context: Context, prior: Gaussian, walker: Walker
     ) -> tuple[list[Drawn], ExploreReport]:
         """Search for the draws of every image; the first ones to show, and the report on all."""
-        asked = self.conditions
-        ids = first_ids(walker.store, asked) if isinstance(asked, int) else asked
+        ids = self._conditioned(walker)
         codes_of(walker.store, ids)  # raises if one is missing
         images = images_of(walker.dataset, ids)
         work = DrawConditionally(context.inputs["generator"], prior, self)
@@ -139,7 +165,15 @@ class ExploreJob(Job):
         results = context.run_trials(trials, work, "drawing images")
         found = dict(zip(ids, results.values(), strict=True))
         shown = [work.drawn(each, images[i], found[each]["z"]) for i, each in enumerate(ids[:SHOWN])]
-        return shown, ExploreReport(found, self.draws)
+        remark = GLO_CONDITION.images.remark(walker.dataset.config)
+        return shown, ExploreReport(found, self.draws, remark)
+
+    def _conditioned(self, walker: Walker) -> Sequence[int]:
+        """The ids of the images to complete. Raises StoreError if the choice has no codes."""
+        asked = self.conditions
+        if isinstance(asked, Choice):
+            return walker.chooser.ids(asked, self._conditions)
+        return first_ids(walker.store, asked) if isinstance(asked, int) else asked
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor
 
 from preimage.figures.tables import markdown
+from preimage.jobs.published import GLO_CONDITION
 from preimage.work.trials import Results
-
-PAPER = 2e-4
-"""The relative error in glo, figure 7."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +20,8 @@ class ExploreReport:
     """The results of each conditioned image's trial, by the image's id."""
     draws: int
     """How many images are drawn for each."""
+    remark: str = ""
+    """What differs from the paper's images."""
 
     def metrics(self) -> dict[str, Any]:
         errors = torch.cat([_errors(each) for each in self.found.values()])
@@ -50,11 +50,11 @@ class ExploreReport:
             f"{self.draws} images drawn for each, that agree with what is seen of it. The relative error is "
             "the squared error of what is seen, over the squared norm of what is seen of the image: its mean "
             f"and its largest over the draws; the paper's mean, of averages over 8 x 8 pixels, is about "
-            f"{PAPER:.0e} (glo, figure 7). The "
-            "spread is of what is not seen: the standard deviation over the draws, averaged over the pixels "
-            "of images in [-1, 1]; beside it that of as many images drawn without a condition."
+            f"{GLO_CONDITION.values['relative_error']:.0e} (glo, figure 7). "
+            "The spread is of what is not seen: the standard deviation over the draws, averaged over the "
+            "pixels of images in [-1, 1]; beside it that of as many images drawn without a condition."
         )
-        return f"{intro}\n\n{markdown(rows)}\n"
+        return "\n\n".join(filter(None, (intro, self.remark, markdown(rows)))) + "\n"
 
     def _mean(self, name: str) -> float:
         return torch.cat([each[name] for each in self.found.values()]).mean().item()

@@ -5,45 +5,23 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from preimage.config import Config
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.errors import DataError
+from preimage.jobs.explore.choice import Choice, Chooser, ImageId
 from preimage.jobs.explore.figures import Term
 from preimage.jobs.sampling import make_images
 from preimage.latents.priors import support_of
 from preimage.latents.store import Store
-from preimage.latents.walks import arithmetic, average, blend, codes_of, first_ids, interpolate
+from preimage.latents.walks import arithmetic, blend, codes_of, first_ids, interpolate
 
-ImageId = Annotated[int, Field(ge=0)]
 Pairs = tuple[tuple[ImageId, ImageId], ...]
 
 MEMBERS = 3
 """How many of the averaged images are shown."""
-
-
-class Choice(Config):
-    """The images whose codes are averaged: a class, or some ids."""
-
-    label: str | ImageId | None = None
-    """A class, by its name in the dataset or by its number."""
-    ids: tuple[ImageId, ...] = ()
-    """image_ids, in place of a label."""
-
-    @model_validator(mode="after")
-    def _one_of_the_two(self) -> "Choice":
-        if (self.label is None) == (not self.ids):
-            raise ValueError("give either label or ids, not both")
-        return self
-
-    @property
-    def name(self) -> str:
-        return (
-            str(self.label) if self.label is not None else f"{len(self.ids)} image{'s' * (len(self.ids) > 1)}"
-        )
 
 
 class Arithmetic(Config):
@@ -89,30 +67,17 @@ class Walker:
     def sum(self, asked: Arithmetic) -> list[Term]:
         """The terms of a sum, followed by the result."""
         signs = [("+", each) for each in asked.plus] + [("\N{MINUS SIGN}", each) for each in asked.minus]
-        codes = [self._average(each) for _, each in signs]
+        codes = [self.chooser.average(each) for _, each in signs]
         result = arithmetic(
             codes[: len(asked.plus)], codes[len(asked.plus) :], support_of(self.store.about.prior)
         )
         images = make_images(self.generator, torch.stack([*codes, result]))
         terms = [
-            Term(sign, choice.name, image, self._members(choice))
+            Term(sign, choice.name, image, images_of(self.dataset, self.chooser.ids(choice, MEMBERS)))
             for (sign, choice), image in zip(signs, images, strict=False)
         ]
         return [*terms, Term("=", "", images[-1])]
 
-    def _average(self, choice: Choice) -> Tensor:
-        return average(self.store, label=self._label(choice), ids=choice.ids or None)
-
-    def _members(self, choice: Choice) -> Tensor:
-        ids = choice.ids[:MEMBERS] or first_ids(self.store, MEMBERS, self._label(choice))
-        return images_of(self.dataset, ids)
-
-    def _label(self, choice: Choice) -> int | None:
-        """The number of the class. Raises DataError if no class has that name."""
-        if not isinstance(choice.label, str):
-            return choice.label
-        classes = self.dataset.classes
-        if choice.label not in classes:
-            there = f"its classes are {', '.join(classes)}" if classes else "it has none: choose by ids"
-            raise DataError(f"the dataset has no class {choice.label!r}; {there}")
-        return classes.index(choice.label)
+    @property
+    def chooser(self) -> Chooser:
+        return Chooser(self.store, self.dataset)

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, NamedTuple
 
-import torch
 from pydantic import Field, model_validator
 
+from preimage.data.config import DataConfig
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_classes, require_codes_of
 from preimage.jobs.induced_prior.figures import StagePanel, induced_png
@@ -13,6 +13,7 @@ from preimage.jobs.references import ClassifierRef, GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Normal
 from preimage.latents.store import Store
+from preimage.latents.tally import Tally
 from preimage.metrics.pag import store_pag
 from preimage.models.generator_folder import load_generator, load_prior, read_card
 from preimage.models.scorer import ScorerSource
@@ -99,7 +100,7 @@ class InducedPriorJob(Job):
         evaluator = _evaluator(self, context, products["before"].generator) if self.classifier else None
         stages = [_measure(name, each, evaluator) for name, each in products.items()]
         panels = [_panel(each, products[each.name].generator, self.seed) for each in stages]
-        report = InducedPriorReport(stages, self.rounds)
+        report = InducedPriorReport(stages, self.rounds, _images_of(products["before"].generator))
         return Result(report.metrics(), {"induced.png": induced_png(panels)}, report.table())
 
 
@@ -108,6 +109,11 @@ class StageProducts(NamedTuple):
 
     generator: Folder
     store: Store
+
+
+def _images_of(generator: Folder) -> DataConfig | None:
+    data = read_card(generator).training.get("data")
+    return DataConfig.model_validate(data) if data else None
 
 
 def _evaluator(job: InducedPriorJob, context: Context, generator: Folder) -> Evaluator:
@@ -124,10 +130,9 @@ def _measure(name: str, products: StageProducts, evaluator: Evaluator | None) ->
     prior = load_prior(products.generator, card)
     normal = store_pag(products.store, std=1.0)
     own = normal if isinstance(prior, Normal) else store_pag(products.store, prior=prior)
-    losses = torch.cat([codes.loss[~codes.diverged] for codes in products.store.batches(["loss"])])
     scores = evaluator.of(generator.to(evaluator.worker.device), prior) if evaluator else {}
     norm = draw_codes(prior, NORMS, 0).square().sum(1).mean().sqrt().item()
-    return Stage(name, prior.name, own, normal, norm, losses.double().mean().item(), scores)
+    return Stage(name, prior.name, own, normal, norm, Tally.of(products.store).loss_mean, scores)
 
 
 def _panel(stage: Stage, folder: Folder, seed: int) -> StagePanel:

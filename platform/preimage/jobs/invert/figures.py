@@ -9,13 +9,11 @@ FLOOR = 1e-20
 """Eigenvalues are drawn at least this large: the axis is logarithmic."""
 
 
-def convergence_png(losses: np.ndarray) -> bytes:
-    """A histogram of a store's reconstruction errors (N,) per pixel."""
+def convergence_png(counts: np.ndarray, edges: np.ndarray, median: float) -> bytes:
+    """A histogram of a store's reconstruction errors per pixel: counts (k,) between edges (k + 1,)."""
     figure, axes = single_axes()
-    axes.hist(losses, bins=60, color="tab:blue")
-    axes.axvline(
-        float(np.median(losses)), color="black", linestyle="--", label=f"median {np.median(losses):.4f}"
-    )
+    axes.stairs(counts, edges, fill=True, color="tab:blue")
+    axes.axvline(median, color="black", linestyle="--", label=f"median {median:.4f}")
     axes.set(xlabel="squared error per pixel", ylabel="images", title="Reconstruction error")
     axes.legend(frameon=False)
     return figure_png(figure)

@@ -15,18 +15,19 @@ from preimage.errors import InversionError
 from preimage.figures.grids import stacks_png
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
-from preimage.inversion.dataset import InversionTask, Inverter, part_rows
+from preimage.inversion.dataset import InversionTask, Inverter, dataset_info, part_rows
 from preimage.inversion.labels import classes_of, generate
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for
+from preimage.jobs.invert.cost import COUNTS, Cost
 from preimage.jobs.invert.figures import convergence_png, local_rank_png
 from preimage.jobs.invert.local_rank import RANK_METRICS, RankSample, measure_local_rank, rank_metrics
-from preimage.jobs.invert.tally import COUNTS, Tally
 from preimage.jobs.references import GeneratorRef
-from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
+from preimage.latents.schema import About, GeneratorInfo
 from preimage.latents.statistics import store_moments
 from preimage.latents.store import Store, StoreWriter
+from preimage.latents.tally import Tally
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
 from preimage.work.pieces import run_pieces
@@ -38,6 +39,8 @@ STUCK = 1e-3
 RANK_SAMPLE = 32
 """The usual number of codes whose local rank is measured."""
 RANK_COST = "codes of 1 + d generator evaluations for the local rank"
+BINS = 60
+"""Of the histogram of errors."""
 SHOWN = 32
 """Images in the grid of reconstructions."""
 
@@ -129,18 +132,21 @@ class InvertJob(Job):
             seed=self.seed,
             rows=rows,
         )
-        work, tally = Inverter(task), Tally(context)
+        work, cost = Inverter(task), Cost(context)
         for part, done in run_pieces(
             work, range(parts), self.resources, context.progress("inverting images")
         ):
-            tally.add(work.size(part), done)
+            cost.add(work.size(part), done)
         rank = self._local_rank(context, writer.written())
         store = writer.finish(rank.rank if rank else None)
-        metrics, losses = _conclude(self, store, tally)
+        found = Tally.of(store)
+        metrics = _conclude(self, store, found, cost)
         measurement = _measurement(card.generator, self.inversion, self.seed)
         figures = {
             "reconstructions.png": _reconstructions(generator, dataset, measurement, store),
-            "errors.png": convergence_png(losses.numpy()),
+            "errors.png": convergence_png(
+                *found.loss_histogram(store.batches(["loss"]), BINS), metrics["reconstruction_error_median"]
+            ),
         }
         if rank:
             metrics |= rank_metrics(rank.rank)
@@ -159,24 +165,18 @@ def _measurement(generator: GeneratorConfig, config: InversionConfig, seed: int)
 
 def _about(job: InvertJob, context: Context, card: GeneratorCard, dataset: Dataset) -> About:
     generator = GeneratorInfo(fingerprint=card.fingerprint, path=context.inputs["generator"].uri)
-    images = DatasetInfo(fingerprint=dataset.fingerprint, path=dataset.folder.uri, count=dataset.count)
     return About(
         generator=generator,
-        dataset=images,
+        dataset=dataset_info(dataset),
         solver=job.inversion.model_dump(mode="json", exclude={"batch_size"}) | {"seed": job.seed},
         latent_dim=card.generator.latent_dim,
         prior=card.generator.prior,
     )
 
 
-def _conclude(job: InvertJob, store: Store, tally: Tally) -> tuple[dict[str, Any], Tensor]:
-    """The metrics, and the losses of the images that did not diverge. Raises InversionError if all did."""
-    losses, steps, converged = (
-        torch.cat([getattr(codes, name) for codes in store.batches([name])])
-        for name in ("loss", "steps", "converged")
-    )
-    counted = ~losses.isnan()
-    if not counted.any():
+def _conclude(job: InvertJob, store: Store, found: Tally, cost: Cost) -> dict[str, Any]:
+    """The metrics. Raises InversionError if every image diverged."""
+    if not found.counted:
         raise InversionError(
             f"the search for every one of {store.count} images diverged: lower inversion.lr, "
             "or choose another inversion.solver"
@@ -184,15 +184,15 @@ def _conclude(job: InvertJob, store: Store, tally: Tally) -> tuple[dict[str, Any
     _warn_of_codes_that_never_moved(job, store)
     metrics: dict[str, Any] = {
         "images": store.count,
-        "reconstruction_error": losses[counted].double().mean().item(),
-        "reconstruction_error_median": losses[counted].median().item(),
-        "converged": converged.double().mean().item(),
-        "steps_per_image": steps[counted].double().mean().item(),
+        "reconstruction_error": found.loss_mean,
+        "reconstruction_error_median": found.loss_median(store.batches(["loss"])),
+        "converged": found.converged / store.count,
+        "steps_per_image": found.steps_mean,
     }
-    metrics |= tally.metrics() | {"diverged": int((~counted).sum())}  # includes images of earlier attempts
-    if job.inversion.whiten and tally.whitened is not None:
-        metrics["whitened"] = int(tally.whitened)
-    return metrics, losses[counted]
+    metrics |= cost.metrics() | {"diverged": found.diverged}  # includes images of earlier attempts
+    if job.inversion.whiten and cost.whitened is not None:
+        metrics["whitened"] = int(cost.whitened)
+    return metrics
 
 
 def _require_classes(generator: nn.Module, dataset: Dataset) -> None:

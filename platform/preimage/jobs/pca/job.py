@@ -15,12 +15,13 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.figures.grids import stacks_png
-from preimage.inversion.dataset import part_rows
+from preimage.inversion.dataset import dataset_info, part_rows
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.pca.figures import components_png, explained_png
 from preimage.latents.priors import Gaussian
-from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, concatenate
+from preimage.latents.schema import About, Codes, GeneratorInfo, concatenate
 from preimage.latents.store import Store, StoreWriter
+from preimage.latents.tally import Tally
 from preimage.models.config import LinearConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, load_prior, write_generator
 from preimage.models.linear import LinearGenerator
@@ -145,7 +146,7 @@ def _store(context: Context, card: GeneratorCard, stream: ImageStream, generator
     rows = part_rows(dataset.count, ROWS)
     about = About(
         generator=GeneratorInfo(fingerprint=card.fingerprint, path=context.run.product("generator").uri),
-        dataset=DatasetInfo(fingerprint=dataset.fingerprint, path=dataset.folder.uri, count=dataset.count),
+        dataset=dataset_info(dataset),
         solver={"solver": "projection"},
         latent_dim=card.generator.latent_dim,
         prior=card.generator.prior,
@@ -181,7 +182,6 @@ def _codes(generator: LinearGenerator, ids: Tensor, labels: Tensor, images: Tens
 def _conclude(
     context: Context, card: GeneratorCard, stream: ImageStream, generator: LinearGenerator, store: Store
 ) -> Result:
-    losses = torch.cat([codes.loss for codes in store.batches(["loss"])]).double()
     prior = load_prior(context.run.product("generator"), card)
     assert isinstance(prior, Gaussian)
     shares = _explained(prior, card.training["total_variance"])
@@ -193,7 +193,7 @@ def _conclude(
     metrics = {
         "images": store.count,
         "latent_dim": store.latent_dim,
-        "reconstruction_error": losses.mean().item(),
+        "reconstruction_error": Tally.of(store).loss_mean,
         "explained": shares[-1].item(),
         "passes": card.training["passes"],
     }

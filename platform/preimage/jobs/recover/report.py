@@ -135,8 +135,9 @@ class RecoverReport:
         """Markdown."""
         parts = [
             f"Of {self.codes} codes those recovered, by technique and threshold on the squared error of a "
-            "code, averaged over its components; in brackets the paper's table 1, of 1000 codes. An "
-            "evaluation is a forward or reverse pass, or a forward-mode tangent.",
+            "code, averaged over its components; in brackets the paper's table 1, of 1000 codes of a "
+            "generator whose images it does not name. An evaluation is a forward or reverse pass, or a "
+            "forward-mode tangent.",
             self._by_threshold(),
             f"The same error, its mean and in brackets its median over {self.noisy_codes} codes, by the "
             "variance of the noise added to the images. The paper's figure 2 prints no numbers: the error "

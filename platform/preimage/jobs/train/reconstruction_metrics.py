@@ -12,6 +12,7 @@ from preimage.jobs.base import Context, Metrics, headline, others
 from preimage.jobs.train.base import PACE
 from preimage.jobs.train.figures import loss_png
 from preimage.latents.store import Store
+from preimage.latents.tally import Tally
 from preimage.models.generator_folder import load_generator
 
 SHOWN = 32
@@ -30,14 +31,14 @@ def metrics_with_codes(recorded: Sequence[str]) -> Metrics:
 def describe_codes(context: Context, dataset: Dataset, loss: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     """How well the codes of the run's store reconstruct their images, and two figures. `loss`: its name."""
     store = Store.open(context.run.product("store"))
-    losses = torch.cat([codes.loss for codes in store.batches(["loss"])])
+    found = Tally.of(store)
     generator, _ = load_generator(context.run.product("generator"))
     images = to_float(dataset.read(0, min(SHOWN, dataset.count)).pixels)
     with torch.no_grad():
         shown = stacks_png(images, generator(store.head(len(images)).z))
     metrics = {
         "images": store.count,
-        "reconstruction_error": losses.double().mean().item(),
-        "reconstruction_error_median": losses.median().item(),
+        "reconstruction_error": found.loss_mean,
+        "reconstruction_error_median": found.loss_median(store.batches(["loss"])),
     }
     return metrics, {"reconstructions.png": shown, "loss.png": loss_png(context.run.curve("loss"), loss)}

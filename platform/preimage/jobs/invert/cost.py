@@ -13,7 +13,7 @@ COUNTS = ("generator_evaluations", "diverged")
 """Recorded as they grow; a resumed job continues the count."""
 
 
-class Tally:
+class Cost:
     """Counts the finished images and their cost, and records the speed over them."""
 
     def __init__(self, context: Context) -> None:

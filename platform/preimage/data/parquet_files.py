@@ -1,0 +1,166 @@
+"""The Parquet files of a dataset, and which of them belong to which split."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from pyarrow import ArrowException, fs
+
+from preimage.data.source import LeftOut
+from preimage.data.splits import same_split, split_of
+from preimage.errors import DataError
+from preimage.storage.folder import Folder
+
+SUFFIX = ".parquet"
+_SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(-[0-9a-f]+)?")
+"""How Hugging Face names the shards of a split."""
+
+
+class DataFile(NamedTuple):
+    """A file before it is opened."""
+
+    name: str
+    """Relative to the dataset's folder."""
+    path: str
+    """On its filesystem."""
+    size: int
+    mtime_ns: int
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Turn what filesystems and Arrow raise into a DataError that names a file."""
+    try:
+        yield
+    except (OSError, ValueError, ArrowException, LookupError, OverflowError, MemoryError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise DataError(f"{where} cannot be read ({text}); copy or download it again") from error
+
+
+@contextmanager
+def reaching(where: str) -> Iterator[None]:
+    """The same where a filesystem is asked for the first time."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"cannot reach {where}: {error}. Check the address, its region and endpoint, and the credentials "
+            "(for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+        ) from error
+
+
+def find_files(root: Folder) -> tuple[list[DataFile], list[LeftOut]]:
+    """The file itself, or all below a folder whose name ends in .parquet, sorted; and what else is there.
+
+    Raises DataError if there is none.
+    """
+    with reaching(root.uri):
+        info = root.filesystem.get_file_info(root.path)
+        found = [info] if info.is_file else []
+        if info.type == fs.FileType.Directory:
+            found = root.filesystem.get_file_info(fs.FileSelector(root.path, recursive=True))
+    if info.type == fs.FileType.NotFound:
+        raise DataError(f"data.path={root.uri} does not exist; give a Parquet file, or a folder of them")
+    start = len(root.path.rstrip("/")) + 1 if not info.is_file else len(info.path) - len(info.base_name)
+    files = [
+        DataFile(each.path[start:], each.path, each.size, each.mtime_ns or 0)
+        for each in found
+        if each.is_file
+    ]
+    files = [each for each in files if not any(part.startswith(".") for part in each.name.split("/"))]
+    if info.is_file:
+        return files or [DataFile(info.base_name, info.path, info.size, info.mtime_ns or 0)], []
+    kept = sorted(each for each in files if each.name.lower().endswith(SUFFIX))
+    if not kept:
+        raise DataError(f"{root.uri} holds no file whose name ends in {SUFFIX}")
+    return kept, _left_out(files)
+
+
+def choose(
+    files: Sequence[DataFile], split: str, where: str
+) -> tuple[list[DataFile], dict[str, list[DataFile]]]:
+    """The files of a split, and those of each split; the latter empty if their names tell of none.
+
+    Raises DataError where it is unclear, or if there is no such split, and names the choices.
+    """
+    splits: dict[str, list[DataFile]] = {}
+    for each in files:
+        splits.setdefault(_split_name(each.name) or "", []).append(each)
+    exact = [each for each in files if split in _names(each.name)]
+    if split_of(split) is None and exact:
+        _require_one_place(exact, where)
+        return exact, {} if "" in splits else splits
+    unnamed = splits.pop("", [])
+    if unnamed and splits:
+        raise DataError(
+            f"{where}: {unnamed[0].name} names no split, but others name {', '.join(sorted(splits))}: set "
+            "data.path to the folder or file that you mean"
+        )
+    if unnamed and split == "train":
+        return unnamed, {}
+    matching = [split] if split in splits else [name for name in splits if same_split(name, split)]
+    if len(matching) != 1:
+        choices = ", ".join(sorted(matching or splits)) or "train alone, since its files' names tell of none"
+        raise DataError(f"{where} has the splits {choices}: set data.split, which is {split}, to one of them")
+    _require_one_place(splits[matching[0]], where)
+    return splits[matching[0]], splits
+
+
+def missing_shards(files: Sequence[DataFile]) -> list[LeftOut]:
+    """The shards whose number is missing beside the others, as after an incomplete download."""
+    numbers: dict[str, set[int]] = {}
+    counts: dict[str, int] = {}
+    for each in files:
+        stem = each.name.removesuffix(SUFFIX)
+        if shard := _SHARD.fullmatch(stem):
+            numbers.setdefault(shard[1], set()).add(int(shard[2]))
+            counts[shard[1]] = int(shard[3])
+    absent = {name: counts[name] - len(found) for name, found in numbers.items() if counts[name] > len(found)}
+    if not absent:
+        return []
+    return [
+        LeftOut(
+            "shards that their names promise and that are not here", sum(absent.values()), tuple(absent)[:3]
+        )
+    ]
+
+
+def _names(name: str) -> list[str]:
+    """What may name a split: the file's stem without its number, then the folders, the nearest first."""
+    *folders, file = name.removesuffix(SUFFIX).split("/")
+    shard = _SHARD.fullmatch(file)
+    return [shard[1] if shard else file, *reversed(folders)]
+
+
+def _split_name(name: str) -> str | None:
+    names = _names(name)
+    usual = next((each for each in names if split_of(each)), None)
+    numbered = _SHARD.fullmatch(name.removesuffix(SUFFIX).rsplit("/", 1)[-1])
+    return usual or (names[0] if numbered else None)
+
+
+def _require_one_place(files: Sequence[DataFile], where: str) -> None:
+    """Raise DataError if one split lies in several folders, as where a dataset has several configurations."""
+    places = {
+        each.name.rpartition("/")[0] for each in files if _SHARD.fullmatch(each.name.removesuffix(SUFFIX))
+    }
+    if len(places) > 1:
+        raise DataError(
+            f"{where}: the same split lies in {', '.join(sorted(places)[:20])}: set data.path to one of them"
+        )
+
+
+def _left_out(files: Sequence[DataFile]) -> list[LeftOut]:
+    others = [each.name for each in files if not each.name.lower().endswith(SUFFIX)]
+    suffixes = Counter(os.path.splitext(name)[1] for name in others)
+    return [
+        LeftOut(
+            f"suffix {suffix}" if suffix else "no suffix",
+            count,
+            tuple([name for name in others if os.path.splitext(name)[1] == suffix][:3]),
+        )
+        for suffix, count in sorted(suffixes.items())
+    ]

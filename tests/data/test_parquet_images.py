@@ -165,7 +165,11 @@ def test_a_split_of_any_name(tmp_path):
         ),
         (["test.parquet"], "has the splits test: set data.split"),
         (["train.parquet", "training.parquet"], None),
-        (["a/train-00000-of-00001.parquet", "b/train-00000-of-00001.parquet"], "lies in a, b: set data.path"),
+        (
+            ["a/train-00000-of-00001.parquet", "b/train-00000-of-00001.parquet"],
+            "train lies in several folders: set data.path to one of a, b",
+        ),
+        (["a/train/0.parquet", "b/train/0.parquet"], "train lies in several folders: .* one of a, b"),
         (["readme.md"], "holds no file whose name ends in .parquet"),
     ],
 )

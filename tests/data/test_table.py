@@ -216,7 +216,11 @@ def test_prepared_as_any_other_source(write, tmp_path, make_png):
 @pytest.mark.parametrize(
     ("source", "keys", "message"),
     [
-        ("folder", {"image_column": "x"}, "folder has no columns: remove data.image_column, or set data.source"),
+        (
+            "folder",
+            {"image_column": "x"},
+            "folder has no columns: remove data.image_column, or set data.source",
+        ),
         ("arrays", {"label_column": "x"}, "arrays has no columns: remove data.label_column"),
         ("table", {"class_level": 2}, "table has no folders of classes: remove data.class_level"),
         ("digits", {"class_level": 0}, "digits has no folders of classes"),

@@ -10,7 +10,7 @@ import numpy as np
 from pyarrow import fs
 
 from preimage.data.files import MAX_BYTES, read_file
-from preimage.data.parquet_files import reaching
+from preimage.data.read_errors import reaching
 from preimage.storage.folder import Folder
 
 ABSENT = -1

@@ -3,12 +3,12 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from pyarrow import ArrowException, fs
+from pyarrow import fs
 
+from preimage.data.read_errors import reaching
 from preimage.data.source import LeftOut
 from preimage.data.splits import same_split, split_of
 from preimage.errors import DataError
@@ -28,28 +28,6 @@ class DataFile(NamedTuple):
     """On its filesystem."""
     size: int
     mtime_ns: int
-
-
-@contextmanager
-def reading(where: str) -> Iterator[None]:
-    """Turn what filesystems and Arrow raise into a DataError that names a file."""
-    try:
-        yield
-    except (OSError, ValueError, ArrowException, LookupError, OverflowError, MemoryError) as error:
-        text = " ".join(str(error).split())[:300]
-        raise DataError(f"{where} cannot be read ({text}); copy or download it again") from error
-
-
-@contextmanager
-def reaching(where: str) -> Iterator[None]:
-    """The same where a filesystem is asked for the first time."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"cannot reach {where}: {error}. Check the address, its region and endpoint, and the credentials "
-            "(for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
-        ) from error
 
 
 def find_files(root: Folder) -> tuple[list[DataFile], list[LeftOut]]:
@@ -91,7 +69,7 @@ def choose(
         splits.setdefault(_split_name(each.name) or "", []).append(each)
     exact = [each for each in files if split in _names(each.name)]
     if split_of(split) is None and exact:
-        _require_one_place(exact, where)
+        _require_one_place(exact, split, where)
         return exact, {} if "" in splits else splits
     unnamed = splits.pop("", [])
     if unnamed and splits:
@@ -105,7 +83,7 @@ def choose(
     if len(matching) != 1:
         choices = ", ".join(sorted(matching or splits)) or "train alone, since its files' names tell of none"
         raise DataError(f"{where} has the splits {choices}: set data.split, which is {split}, to one of them")
-    _require_one_place(splits[matching[0]], where)
+    _require_one_place(splits[matching[0]], matching[0], where)
     return splits[matching[0]], splits
 
 
@@ -142,15 +120,18 @@ def _split_name(name: str) -> str | None:
     return usual or (names[0] if numbered else None)
 
 
-def _require_one_place(files: Sequence[DataFile], where: str) -> None:
+def _require_one_place(files: Sequence[DataFile], split: str, where: str) -> None:
     """Raise DataError if one split lies in several folders, as where a dataset has several configurations."""
-    places = {
-        each.name.rpartition("/")[0] for each in files if _SHARD.fullmatch(each.name.removesuffix(SUFFIX))
-    }
+    places = {_place(each.name, split) or "." for each in files}
     if len(places) > 1:
-        raise DataError(
-            f"{where}: the same split lies in {', '.join(sorted(places)[:20])}: set data.path to one of them"
-        )
+        choices = ", ".join(sorted(places)[:20])
+        raise DataError(f"{where}: {split} lies in several folders: set data.path to one of {choices}")
+
+
+def _place(name: str, split: str) -> str:
+    """The folder of the file or folder that names a split."""
+    names = _names(name)
+    return "/".join(reversed(names[names.index(split) + 1 :]))
 
 
 def _left_out(files: Sequence[DataFile]) -> list[LeftOut]:

@@ -13,8 +13,9 @@ from preimage.data import columns
 from preimage.data.columns import Labels
 from preimage.data.config import DataConfig
 from preimage.data.file_state import file_state, signed
-from preimage.data.parquet_files import DataFile, choose, find_files, missing_shards, reading
+from preimage.data.parquet_files import DataFile, choose, find_files, missing_shards
 from preimage.data.parquet_reader import Footer, ParquetReader
+from preimage.data.read_errors import reading
 from preimage.data.source import Contents, Row, Sample, Signature
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
@@ -146,17 +147,15 @@ class ParquetImages:
                 f"{where} has other columns than {self._files[0].name}: {columns.described(footer.schema)}; "
                 "set data.path to files of one kind"
             )
-        if (
-            self._label
-            and columns.class_names(columns.features(footer.schema, where).get(self._label), where)
-            != self._names
-        ):
+        feature = columns.features(footer.schema, where).get(self._label or "")
+        if columns.class_names(feature, where) != self._names:
             raise DataError(f"{where} has other class names than {self._files[0].name}; write both alike")
 
     def _require_images(self) -> None:
         """Raise DataError if the first rows hold paths instead of images."""
         for batch in self._reader.batches(self._pieces[0].file, self._leaves, _BATCH, self._pieces[0].groups):
-            contents, paths = _images(batch.column(self._image))
+            with reading(self._where):
+                contents, paths = _images(batch.column(self._image))
             if any(paths) and not any(contents):
                 raise DataError(
                     f"{self._where}: column {self._image} holds paths of images, but no image: embed the "

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from preimage.data.columns import require_names
-from preimage.data.parquet_files import DataFile, reading
+from preimage.data.parquet_files import DataFile
+from preimage.data.read_errors import reading
 
 _BUFFER = 4 << 20
 """Bytes of a column to read at once, so that a row group of any size fits in memory."""

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from . import cluster, data, dfm, fixed, foreign, glo, invert, scale, search, store, train
+from . import cluster, data, data_tar, dfm, fixed, foreign, glo, invert, scale, search, store, train
 from .measure import Measurement
 
 Measured = Measurement | list[Measurement] | str
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "store.write_over_pyarrow": store.write_over_pyarrow,
     "store.read_over_pyarrow": store.read_over_pyarrow,
     "data.prepare": data.cifar10,
+    "data.tar": data_tar.tar_over_webdataset,
     "invert.engine_over_naive": search.engine_over_naive,
     "invert.lowprecision_over_naive": search.lowprecision_over_naive,
     "invert.evaluations_ratio": search.evaluations_ratio,

@@ -15,7 +15,8 @@ from PIL import Image
 
 from preimage.data.config import DataConfig
 from preimage.data.decode import to_pixels
-from preimage.data.files import MAX_BYTES, FilesSource
+from preimage.data.files import FilesSource
+from preimage.data.listing import MAX_BYTES
 from preimage.data.prepare import prepare
 from preimage.data.sources import open_source
 from preimage.errors import DataError
@@ -194,14 +195,14 @@ def test_any_bytes_of_an_archive(tmp_path, method):
 def test_a_member_that_points_outside_is_refused(tmp_path, name):
     path = archive(tmp_path, [("b.png", IMAGES["png"]), (name, IMAGES["png"])])
     with pytest.raises(DataError, match="points outside"):
-        FilesSource(path, "train")
+        FilesSource(path, DataConfig(source="folder"))
 
 
 def test_a_member_that_comes_twice_is_refused(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate"):
         path = archive(tmp_path, [("a.png", IMAGES["png"]), ("a.png", IMAGES["grey"])])
     with pytest.raises(DataError, match="twice"):
-        FilesSource(path, "train")
+        FilesSource(path, DataConfig(source="folder"))
 
 
 def test_a_link_a_lock_and_an_archive_within_are_no_images(tmp_path):

@@ -89,7 +89,7 @@ def _show(dataset: "Dataset", as_json: bool) -> None:
     skipped = f", {len(dataset.skipped):,} unreadable skipped" if dataset.skipped else ""
     lines = [
         ("images", f"{dataset.count:,} of {shape_text(dataset.shape)}{skipped}"),
-        *inventory.facts(contents, classes),
+        *inventory.facts(contents, classes, dataset.count),
         ("folder", dataset.folder.uri),
     ]
     for label, fact in lines:

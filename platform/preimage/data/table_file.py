@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from preimage.data.columns import described, is_string, plain_type, require_column, require_names
-from preimage.data.files import SUFFIXES
-from preimage.data.read_errors import reaching, reading
+from preimage.data.listing import SUFFIXES
+from preimage.data.read_errors import reading
+from preimage.data.shard_files import reaching
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 

@@ -65,7 +65,7 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
     if step.data:
         yield "images", _images(plan, step.data)
         if not step.is_done and is_here(step.data) and step == _first_with(plan, step.data):
-            yield from inventory.facts(*_contents(plan, step.data))
+            yield from inventory.facts(*_contents(plan, step.data), plan.catalog.total(step.data))
     if step.hidden:
         yield "not used", f"the pipeline's {_named(step.hidden)}: this step has the images of its generator"
     if not step.is_done:

@@ -13,15 +13,15 @@ from data.parquets import hf_table, metadata, rows, write
 from preimage.data import parquet_images
 from preimage.data.config import DataConfig
 from preimage.data.decode import to_pixels
-from preimage.data.parquet_images import ParquetImages
+from preimage.data.parquet_images import ParquetSource
 from preimage.data.prepare import prepare
 from preimage.data.source import LeftOut, Row
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
 
-def opened(path, **keys) -> ParquetImages:
-    return ParquetImages(DataConfig(source="parquet", path=str(path), **keys))
+def opened(path, **keys) -> ParquetSource:
+    return ParquetSource(DataConfig(source="parquet", path=str(path), **keys))
 
 
 def test_what_hugging_face_writes(tmp_path, make_png):
@@ -165,8 +165,12 @@ def test_a_split_of_any_name(tmp_path):
         ),
         (["test.parquet"], "has the splits test: set data.split"),
         (["train.parquet", "training.parquet"], None),
-        (["a/train-00000-of-00001.parquet", "b/train-00000-of-00001.parquet"], "lies in a, b: set data.path"),
-        (["readme.md"], "holds no file whose name ends in .parquet"),
+        (
+            ["a/train-00000-of-00001.parquet", "b/train-00000-of-00001.parquet"],
+            "train lies in several folders: set data.path to one of a, b",
+        ),
+        (["a/train/0.parquet", "b/train/0.parquet"], "train lies in several folders: .* one of a, b"),
+        (["readme.md"], "holds no .parquet files, but 1 of suffix .md"),
     ],
 )
 def test_an_unclear_split_is_refused_with_the_choices(tmp_path, files, message):

@@ -13,13 +13,13 @@ from preimage.data.config import DataConfig
 from preimage.data.decode import to_pixels
 from preimage.data.prepare import prepare
 from preimage.data.source import LeftOut, Row
-from preimage.data.table import TableImages
+from preimage.data.table import TableSource
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
 
-def opened(path, **keys) -> TableImages:
-    return TableImages(DataConfig(source="table", path=str(path), **keys))
+def opened(path, **keys) -> TableSource:
+    return TableSource(DataConfig(source="table", path=str(path), **keys))
 
 
 def rows(source) -> list[Row]:

@@ -9,8 +9,8 @@ from hypothesis import given
 
 from data.parquets import hf_table, metadata, rows, write
 from preimage.data.config import DataConfig
-from preimage.data.parquet_images import ParquetImages
-from preimage.data.table import TableImages
+from preimage.data.parquet_images import ParquetSource
+from preimage.data.table import TableSource
 from preimage.errors import DataError
 from security.mutations import FUZZ, NAMES, damaged, documented, memory_within
 
@@ -19,7 +19,7 @@ LABELS = [number % 3 for number in range(60)]
 
 
 def parquet(path):
-    source = ParquetImages(DataConfig(source="parquet", path=str(path)))
+    source = ParquetSource(DataConfig(source="parquet", path=str(path)))
     assert source.contents is not None
     assert source.signature
     return [(each.content, each.row.label) for each in rows(source)]
@@ -75,7 +75,7 @@ def test_a_row_group_of_any_size_is_read_in_little_memory(tmp_path):
         tmp_path / "a.parquet", table, 2048, compression="none", use_dictionary=False, write_batch_size=16
     )
     del table
-    source = ParquetImages(DataConfig(source="parquet", path=str(path)))
+    source = ParquetSource(DataConfig(source="parquet", path=str(path)))
     pa.default_memory_pool().release_unused()
     with memory_within(40):
         assert sum(len(each.content) for each in source.read(0)) == 96_000 * 1024
@@ -91,7 +91,7 @@ TABLES["t.parquet"] = buffer.getvalue()
 
 
 def table(path):
-    source = TableImages(DataConfig(source="table", path=str(path)))
+    source = TableSource(DataConfig(source="table", path=str(path)))
     found = [source.row(index) for index in range(len(source))]
     assert source.contents is not None
     assert source.signature

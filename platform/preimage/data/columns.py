@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from preimage.data.read_errors import reading
 from preimage.data.source import RESERVED, LeftOut
 from preimage.errors import DataError
 
@@ -27,21 +28,20 @@ class Labels(NamedTuple):
 
     def encode(self, column: Column, where: str) -> np.ndarray:
         """Labels (n,) int64 of a column's values; -1 for null. Raises DataError for a value of no class."""
-        values = plain(column)
-        if self.values is None:
-            labels = pc.cast(values, pa.int64())
-        else:
-            labels = pc.index_in(values, value_set=self.values)
-            if labels.null_count > values.null_count:
-                raise DataError(f"{where}: column {self.column} changed while it was read; run again")
-        found = np.asarray(pc.fill_null(labels, -1), np.int64)
+        with reading(where):
+            values = plain(column)
+            known = self.values is None
+            labels = pc.cast(values, pa.int64()) if known else pc.index_in(values, value_set=self.values)
+            found = np.asarray(pc.fill_null(labels, -1), np.int64)
+        if labels.null_count > values.null_count:
+            raise DataError(f"{where}: column {self.column} changed while it was read; run again")
         if len(found):
             self.check(int(found.min()), int(found.max()), where)
         return found
 
     def check(self, lowest: Any, highest: Any, where: str) -> None:
         """Raise DataError unless labels in these bounds have a class."""
-        if lowest < -1 or highest >= len(self.classes) > 0:
+        if lowest < -1 or highest >= len(self.classes):
             wrong = lowest if lowest < -1 else highest
             raise DataError(
                 f"{where}: column {self.column} holds {wrong}, but its {len(self.classes)} class names are "
@@ -133,7 +133,8 @@ def labels_of(column: str, names: list[str] | None, parts: Iterable[Column], whe
         return Labels(column, names)
     found: set[Any] = set()
     for part in parts:
-        found |= set(plain(part).unique().to_pylist())
+        with reading(where):
+            found |= set(plain(part).unique().to_pylist())
         if len(found) > MAX_CLASSES:
             raise DataError(
                 f"{where}: column {column} has more than {MAX_CLASSES:,} distinct values, which are no "

@@ -1,97 +1,31 @@
-"""The Parquet files of a dataset, and which of them belong to which split."""
+"""Which Parquet files belong to which split, by the names that Hugging Face gives them."""
 
-import os
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from pyarrow import ArrowException, fs
-
+from preimage.data.shard_files import ShardFile
 from preimage.data.source import LeftOut
 from preimage.data.splits import same_split, split_of
 from preimage.errors import DataError
-from preimage.storage.folder import Folder
 
 SUFFIX = ".parquet"
 _SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(-[0-9a-f]+)?")
 """How Hugging Face names the shards of a split."""
 
 
-class DataFile(NamedTuple):
-    """A file before it is opened."""
-
-    name: str
-    """Relative to the dataset's folder."""
-    path: str
-    """On its filesystem."""
-    size: int
-    mtime_ns: int
-
-
-@contextmanager
-def reading(where: str) -> Iterator[None]:
-    """Turn what filesystems and Arrow raise into a DataError that names a file."""
-    try:
-        yield
-    except (OSError, ValueError, ArrowException, LookupError, OverflowError, MemoryError) as error:
-        text = " ".join(str(error).split())[:300]
-        raise DataError(f"{where} cannot be read ({text}); copy or download it again") from error
-
-
-@contextmanager
-def reaching(where: str) -> Iterator[None]:
-    """The same where a filesystem is asked for the first time."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"cannot reach {where}: {error}. Check the address, its region and endpoint, and the credentials "
-            "(for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
-        ) from error
-
-
-def find_files(root: Folder) -> tuple[list[DataFile], list[LeftOut]]:
-    """The file itself, or all below a folder whose name ends in .parquet, sorted; and what else is there.
-
-    Raises DataError if there is none.
-    """
-    with reaching(root.uri):
-        info = root.filesystem.get_file_info(root.path)
-        found = [info] if info.is_file else []
-        if info.type == fs.FileType.Directory:
-            found = root.filesystem.get_file_info(fs.FileSelector(root.path, recursive=True))
-    if info.type == fs.FileType.NotFound:
-        raise DataError(f"data.path={root.uri} does not exist; give a Parquet file, or a folder of them")
-    start = len(root.path.rstrip("/")) + 1 if not info.is_file else len(info.path) - len(info.base_name)
-    files = [
-        DataFile(each.path[start:], each.path, each.size, each.mtime_ns or 0)
-        for each in found
-        if each.is_file
-    ]
-    files = [each for each in files if not any(part.startswith(".") for part in each.name.split("/"))]
-    if info.is_file:
-        return files or [DataFile(info.base_name, info.path, info.size, info.mtime_ns or 0)], []
-    kept = sorted(each for each in files if each.name.lower().endswith(SUFFIX))
-    if not kept:
-        raise DataError(f"{root.uri} holds no file whose name ends in {SUFFIX}")
-    return kept, _left_out(files)
-
-
 def choose(
-    files: Sequence[DataFile], split: str, where: str
-) -> tuple[list[DataFile], dict[str, list[DataFile]]]:
+    files: Sequence[ShardFile], split: str, where: str
+) -> tuple[list[ShardFile], dict[str, list[ShardFile]]]:
     """The files of a split, and those of each split; the latter empty if their names tell of none.
 
     Raises DataError where it is unclear, or if there is no such split, and names the choices.
     """
-    splits: dict[str, list[DataFile]] = {}
+    splits: dict[str, list[ShardFile]] = {}
     for each in files:
         splits.setdefault(_split_name(each.name) or "", []).append(each)
     exact = [each for each in files if split in _names(each.name)]
     if split_of(split) is None and exact:
-        _require_one_place(exact, where)
+        _require_one_place(exact, split, where)
         return exact, {} if "" in splits else splits
     unnamed = splits.pop("", [])
     if unnamed and splits:
@@ -105,11 +39,11 @@ def choose(
     if len(matching) != 1:
         choices = ", ".join(sorted(matching or splits)) or "train alone, since its files' names tell of none"
         raise DataError(f"{where} has the splits {choices}: set data.split, which is {split}, to one of them")
-    _require_one_place(splits[matching[0]], where)
+    _require_one_place(splits[matching[0]], matching[0], where)
     return splits[matching[0]], splits
 
 
-def missing_shards(files: Sequence[DataFile]) -> list[LeftOut]:
+def missing_shards(files: Sequence[ShardFile]) -> list[LeftOut]:
     """The shards whose number is missing beside the others, as after an incomplete download."""
     numbers: dict[str, set[int]] = {}
     counts: dict[str, int] = {}
@@ -142,25 +76,15 @@ def _split_name(name: str) -> str | None:
     return usual or (names[0] if numbered else None)
 
 
-def _require_one_place(files: Sequence[DataFile], where: str) -> None:
+def _require_one_place(files: Sequence[ShardFile], split: str, where: str) -> None:
     """Raise DataError if one split lies in several folders, as where a dataset has several configurations."""
-    places = {
-        each.name.rpartition("/")[0] for each in files if _SHARD.fullmatch(each.name.removesuffix(SUFFIX))
-    }
+    places = {_place(each.name, split) or "." for each in files}
     if len(places) > 1:
-        raise DataError(
-            f"{where}: the same split lies in {', '.join(sorted(places)[:20])}: set data.path to one of them"
-        )
+        choices = ", ".join(sorted(places)[:20])
+        raise DataError(f"{where}: {split} lies in several folders: set data.path to one of {choices}")
 
 
-def _left_out(files: Sequence[DataFile]) -> list[LeftOut]:
-    others = [each.name for each in files if not each.name.lower().endswith(SUFFIX)]
-    suffixes = Counter(os.path.splitext(name)[1] for name in others)
-    return [
-        LeftOut(
-            f"suffix {suffix}" if suffix else "no suffix",
-            count,
-            tuple([name for name in others if os.path.splitext(name)[1] == suffix][:3]),
-        )
-        for suffix, count in sorted(suffixes.items())
-    ]
+def _place(name: str, split: str) -> str:
+    """The folder of the file or folder that names a split."""
+    names = _names(name)
+    return "/".join(reversed(names[names.index(split) + 1 :]))

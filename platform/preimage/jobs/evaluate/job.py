@@ -14,8 +14,9 @@ from preimage.jobs.compatibility import require_classes
 from preimage.jobs.evaluate.evaluate import Evaluator, draw
 from preimage.jobs.evaluate.metric_names import CLASSIFIER, INCEPTION
 from preimage.jobs.evaluate.real_images import ceiling_images, require_shape, training_images
-from preimage.jobs.evaluate.report import TRAINING, EvaluateReport
+from preimage.jobs.evaluate.report import EvaluateReport
 from preimage.jobs.evaluate.score_shards import ImageSet, PieceScorer, ScoringTask, rows_of, samples_of
+from preimage.jobs.published import TRAINING
 from preimage.jobs.references import ClassifierRef, GeneratorRef
 from preimage.jobs.row_names import require_plain
 from preimage.models.inception import require_colours, require_weights

@@ -72,9 +72,8 @@ def plan_seconds(quick: bool) -> list[Measurement]:
     files, names = (2_000, 20_000) if quick else (60_000, 1_280_000)
     with tempfile.TemporaryDirectory() as name:
         folder, table = Path(name) / "folder", Path(name) / "table"
-        [*_tiny_files(folder, files)]
-        listed = _tiny_files(table, names)
-        rows = "".join(f"{path.relative_to(table)},{path.parent.name}\n" for path in listed)
+        _tiny_files(folder, files)
+        rows = "".join(f"{path},{path[:7]}\n" for path in _tiny_files(table, names))
         (table / "images.csv").write_text(f"file_name,label\n{rows}")
         return [
             _planned("folder", {"path": str(folder)}, f"{files:,} files in {CLASSES} classes"),
@@ -96,9 +95,10 @@ def driver_memory(quick: bool) -> list[Measurement]:
     image = _encoded(Image.new("L", (8, 8)), "PNG")
     table = pa.table({"image": pa.array([image] * rows), "label": pa.array(np.arange(rows) % CLASSES)})
     with tempfile.TemporaryDirectory() as name:
-        for number in range(files):
-            path = f"{name}/train-{number:05d}-of-{files:05d}.parquet"
-            pq.write_table(table, path, row_group_size=1_000, use_dictionary=False)
+        paths = [Path(name) / f"train-{number:05d}-of-{files:05d}.parquet" for number in range(files)]
+        pq.write_table(table, paths[0], row_group_size=1_000, use_dictionary=False)
+        for path in paths[1:]:
+            path.hardlink_to(paths[0])
         del table
         config = DataConfig.model_validate({"source": "parquet", "path": name, "size": 8})
 
@@ -196,14 +196,15 @@ def _read(config: DataConfig, images: int) -> None:
     assert len(opened) == images
 
 
-def _tiny_files(root: Path, count: int) -> Iterator[Path]:
+def _tiny_files(root: Path, count: int) -> list[str]:
+    """PNGs of a few bytes in folders of classes; their names below `root`."""
     data = _encoded(Image.new("L", (8, 8)), "PNG")
-    for i in range(count):
-        path = root / f"class-{i % CLASSES}" / f"{i // CLASSES % 100:02d}" / f"{i:07d}.png"
-        if i < 100 * CLASSES:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        yield path
+    names = [f"class-{i % CLASSES}/{i // CLASSES % 100:02d}/{i:07d}.png" for i in range(count)]
+    for folder in {name.rpartition("/")[0] for name in names}:
+        (root / folder).mkdir(parents=True)
+    for name in names:
+        (root / name).write_bytes(data)
+    return names
 
 
 def _planned(source: str, settings: dict[str, str], note: str) -> Measurement:
@@ -211,6 +212,7 @@ def _planned(source: str, settings: dict[str, str], note: str) -> Measurement:
 
     def plan() -> None:
         catalog = Catalog(Folder.at("/nowhere"))
-        catalog.key(config), catalog.contents(config), catalog.classes(config)
+        for ask in (catalog.key, catalog.contents, catalog.classes):
+            ask(config)
 
     return measured(f"data.plan_seconds.{source}", [cpu(plan) for _ in range(3)], "CPU-s", note=note)

@@ -54,6 +54,7 @@ def prepare(
     if dataset is None:
         folder, key = folder_of(config, state, datasets), key_of(config, state)
         plan = plan_shards(config, key, len(source))
+        _ = source.contents  # raises what its labels rule out, before any image is read
         if plan.images == 0:
             raise DataError(f"{config.source} {config.split} holds no images")
         workers = workers * cpus if backend == "ray" and plan.images > IN_PROCESS else 0

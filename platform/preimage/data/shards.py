@@ -15,6 +15,7 @@ from preimage.data.content import ReadPiece
 from preimage.data.decoded import Skipped, strictly
 from preimage.data.shard_images import ShardImages
 from preimage.data.shard_plan import ShardPlan, shard_file
+from preimage.data.sixteen_bits import Levels
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder, digest
 
@@ -86,6 +87,10 @@ def _is_record(record: Record) -> bool:
         value.keys() == kind.__annotations__.keys()
         and all(isinstance(value[name], get_origin(of) or of) for name, of in get_type_hints(kind).items())
         for value, kind in fields
+    )
+    levels = record["levels"]
+    typed = (
+        typed and levels.keys() == asdict(Levels()).keys() and all(type(n) is int for n in levels.values())
     )
     return typed and record["rows"] >= 0 and record["rows"] + len(record["skipped"]) == record["images"]
 

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from preimage.errors import PreimageError
 from preimage.jobs.evaluate.figures import blocks_png, classes_png, distances_png, pairs_png
-from preimage.jobs.evaluate.report import TEST, TRAINING, EvaluateReport, SetMetrics
+from preimage.jobs.evaluate.report import TEST, EvaluateReport, SetMetrics
 from preimage.jobs.evaluate.score_shards import ImageMaker, ImageSet, ScoringTask
+from preimage.jobs.published import TRAINING
 from preimage.latents.statistics import Moments
 from preimage.metrics.duplicates import closest_pairs, near_duplicate_share, nearest, threshold
 from preimage.metrics.scores import class_histogram, frechet_distance, inception_score

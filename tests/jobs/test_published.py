@@ -45,7 +45,7 @@ def test_all_that_differs_is_named():
     assert found
     assert found.images.remark(ours, 10_000) == (
         "Our images differ from the paper's: split test, not all; 10,000 of 202,599 images; 32 pixels, not "
-        "64; 1 channels, not 3; crop 118, not none; bicubic, not bilinear, resizing."
+        "64; channels 1, not 3; crop 118, not none; bicubic, not bilinear, resizing."
     )
     digits = config(source="digits", size=[28, 40], channels=1)
     assert CLUSTER_RATIOS.images.differences(digits) == ["digits, not mnist"]

@@ -37,7 +37,7 @@ class PaperImages:
             "split {}, not {}": (data.split, self._split_for(data)),
             "{:,} of {:,} images": (count, self.images if count else None),
             "{} pixels, not {}": (size, self.size),
-            "{} channels, not {}": (data.channels, self.channels),
+            "channels {}, not {}": (data.channels, self.channels),
             "crop {}, not {}": (data.crop or "none", crop),
             "{}, not {}, resizing": (data.resample, self.resample),
         }

@@ -89,7 +89,7 @@ def test_stl10(tmp_path, monkeypatch):
     assert (len(source), source.classes, source.row(1).label) == (2, ["airplane", "bird"], 9)
     unlabeled = open_source(DataConfig(source="stl10", path=str(tmp_path), split="unlabeled"))
     assert (len(unlabeled), unlabeled.row(2).label) == (3, -1)
-    assert unlabeled.load(2)[0, 0].tolist() == [7, 7, 7]
+    assert np.asarray(unlabeled.load(2))[0, 0].tolist() == [7, 7, 7]
 
 
 def test_only_stl10_has_unlabeled_images():

@@ -114,10 +114,11 @@ def test_a_killed_preparation_reads_no_finished_piece_again(make, monkeypatch):
     source.read = lambda piece: killed() if piece == 2 else read(piece)
     with pytest.raises(Killed):
         make(source)
+    again = Stream([7, 7, 6])
     with monkeypatch.context() as patch:
         patch.setattr(preparation, "ShardWriter", killed)
         with pytest.raises(Killed):
-            make(again := Stream([7, 7, 6]))
+            make(again)
         assert again.read_pieces == [2]
     assert make(last := Stream([7, 7, 6])).fingerprint == whole.fingerprint
     assert last.read_pieces == []

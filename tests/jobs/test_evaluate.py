@@ -15,7 +15,8 @@ from preimage.data.prepare import prepare
 from preimage.errors import DataError
 from preimage.jobs.base import Context
 from preimage.jobs.evaluate.job import EvaluateJob
-from preimage.jobs.evaluate.report import TEST, TRAINING
+from preimage.jobs.evaluate.report import TEST
+from preimage.jobs.published import TRAINING
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import frechet_distance, inception_score
 from preimage.models.classifier import load_classifier, read_classifier_card, save_classifier

@@ -23,7 +23,7 @@ from preimage.specs.load import load, loads
 from preimage.storage.folder import Folder
 
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 1_000}
-SHORT = {"total_images": 2_400, "batch_size": 40, "log_every": 400, "checkpoint_every": 800}
+SHORT = {"total_images": 4_000, "batch_size": 40, "log_every": 400, "checkpoint_every": 800}
 JOB = {"job": "train-classifier", "data": DATA, "model": {"base_channels": 4}, "training": SHORT}
 GAN = {
     "job": "train-gan",
@@ -48,7 +48,7 @@ def test_it_leaves_a_classifier_its_accuracy_and_pictures(trained):
     assert outcome.products["classify.classifier"] == run.product("classifier").uri
     assert outcome.metrics["classify.accuracy"] == card.accuracy > 0.2
     assert outcome.metrics["classify.held_out_images"] == 797
-    assert outcome.metrics["classify.images_seen"] == card.training["images_seen"] == 2_400
+    assert outcome.metrics["classify.images_seen"] == card.training["images_seen"] == 4_000
     assert outcome.metrics["classify.training_accuracy"] == run.curve("training_accuracy")[-1][1]
     assert card.held_out == "797 images of digits train after the first 1,000"
     assert card.classes == [str(digit) for digit in range(10)]

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -97,7 +98,7 @@ def test_a_record_that_vouches_for_other_rows_is_found(tmp_path, about, make_cod
     forged = [*ids[4:7], ids[0]]
     name, table = records[1].file, to_table(make_codes(forged), about)
     with store.folder.writing(name) as stream:
-        parquet.pq.write_table(table, stream, **parquet.OPTIONS)
+        pq.write_table(table, stream, **parquet.OPTIONS)
     changed = {"bytes": store.folder.size(name), "sha256": parquet.file_digest(store.folder, name)}
     records[1] = records[1].model_copy(update=changed)
     manifest.write_config(store.folder, manifest.record_name(1), records[1])

@@ -17,7 +17,7 @@ from torch import Tensor
 from preimage.cluster.connect import QUIET, connect
 from preimage.config import Resources
 from preimage.data.config import DataConfig
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.inversion import InversionConfig
 from preimage.inversion.dataset import InversionTask, Inverter
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo

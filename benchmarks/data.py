@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from preimage.data.config import DataConfig
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.storage.folder import Folder
 
 from .measure import Measurement, measured, seconds

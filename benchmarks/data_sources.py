@@ -17,11 +17,11 @@ from PIL import Image
 
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
-from preimage.data.decode import open_image
-from preimage.data.prepare import prepare
-from preimage.data.shard_plan import plan_shards
-from preimage.data.source import is_iterable
-from preimage.data.sources import open_source
+from preimage.data.decoding.decode import open_image
+from preimage.data.preparing.prepare import prepare
+from preimage.data.preparing.shard_plan import plan_shards
+from preimage.data.sources.base import is_iterable
+from preimage.data.sources.open import open_source
 from preimage.permutation import Permutation
 from preimage.storage.folder import Folder
 

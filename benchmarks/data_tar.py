@@ -9,11 +9,11 @@ import zipfile
 from pathlib import Path
 
 from preimage.data.config import DataConfig
-from preimage.data.decode import open_image
-from preimage.data.shard_files import list_shards
-from preimage.data.tar_index import index_of
-from preimage.data.tar_samples import Reading
-from preimage.data.webdataset import WebDatasetSource
+from preimage.data.decoding.decode import open_image
+from preimage.data.sources.shard_files import list_shards
+from preimage.data.sources.tar_index import index_of
+from preimage.data.sources.tar_samples import Reading
+from preimage.data.sources.webdataset import WebDatasetSource
 
 from .data import ZIP
 from .measure import Measurement, in_turn, measured, seconds

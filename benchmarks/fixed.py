@@ -18,7 +18,7 @@ import torch
 from preimage.cluster.connect import connect
 from preimage.config import Resources
 from preimage.data.config import DataConfig
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.models.config import DcganConfig
 from preimage.runs.checkpoints import save
 from preimage.runs.run_folder import RunFolder

@@ -12,7 +12,7 @@ import preimage
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.storage.folder import Folder
 from preimage.work.reproducible import keep_freed_memory
 

@@ -14,7 +14,7 @@ from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.dataset import InversionTask, Inverter, PartDone, dataset_info
 from preimage.latents.priors import make_prior

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from preimage.data.config import DataConfig
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.latents.image_ids import HELD, repeated, span_of
 from preimage.latents.manifest import finished
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo

@@ -14,7 +14,7 @@ from preimage.cluster.connect import connect
 from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Images
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.models.config import DcganConfig
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder

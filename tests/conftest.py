@@ -12,7 +12,7 @@ from hypothesis import settings
 import budget
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.models.dcgan import Generator, build_pair
 from preimage.storage.folder import Folder
 from tiny import MODEL

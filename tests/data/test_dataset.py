@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage.data import shard_plan, shards
 from preimage.data.config import DataConfig
 from preimage.data.dataset import MANIFEST, Dataset
-from preimage.data.prepare import prepare
+from preimage.data.preparing import shard_plan, shards
+from preimage.data.preparing.prepare import prepare
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 

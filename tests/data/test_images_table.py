@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from preimage.data.images_table import read_rows, select_ids
-from preimage.data.images_writer import IMAGES
+from preimage.data.preparing.images_writer import IMAGES
 from preimage.errors import DataError
 
 CLASSES = ("zero", "one", "two")

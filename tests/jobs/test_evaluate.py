@@ -11,7 +11,7 @@ from evaluate_jobs import DATA, SETTINGS, TEN, asked, context, count_scored, sta
 from faulty import kill, meanwhile, planned, processes_below
 from preimage.data.config import DataConfig
 from preimage.data.pixels import to_uint8
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.errors import DataError
 from preimage.jobs.base import Context
 from preimage.jobs.evaluate.job import EvaluateJob

@@ -43,7 +43,7 @@ def facts(photos: Path) -> dict[str, str]:
 
 
 def test_a_plan_shows_splits_and_classes_and_reads_no_image(photos, monkeypatch):
-    monkeypatch.setattr("preimage.data.files.FilesSource.load", None)
+    monkeypatch.setattr("preimage.data.sources.folder.FilesSource.load", None)
     shown = facts(photos)
     assert shown["classes"] == "2: a 6, b 6"
     assert shown["images"].startswith("12 of folder train, 1 x 16 x 16, to be prepared from")

@@ -2,7 +2,7 @@ import pytest
 from PIL import Image
 
 from faulty import INVERT, TRAIN, planned
-from preimage.data.sources import open_located
+from preimage.data.sources.open import open_located
 from preimage.errors import GeneratorError, InversionError, PreimageError, SpecError
 from preimage.models.generator_folder import write_generator
 from preimage.pipelines.describe import describe

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset, fingerprint
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.errors import DataError
 from preimage.storage.folder import Folder, digest
 from security.mutations import FUZZ, NAMES, altered, damaged, documented, memory_within

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from preimage.data.config import DataConfig
-from preimage.data.decode import to_pixels
-from preimage.data.files import FilesSource
-from preimage.data.listing import MAX_BYTES
-from preimage.data.prepare import prepare
-from preimage.data.sources import open_source
+from preimage.data.decoding.decode import to_pixels
+from preimage.data.preparing.prepare import prepare
+from preimage.data.sources.folder import FilesSource
+from preimage.data.sources.listing import MAX_BYTES
+from preimage.data.sources.open import open_source
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 from security.mutations import FUZZ, damaged, documented, memory_within

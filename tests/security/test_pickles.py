@@ -15,8 +15,8 @@ from hypothesis import given
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.data.official import OfficialSource
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
+from preimage.data.sources.official import OfficialSource
 from preimage.errors import CheckpointError, PreimageError
 from preimage.latents.store import Store
 from preimage.latents.verify import verify

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from preimage.data.arrays import ArraysSource
 from preimage.data.config import DataConfig
-from preimage.data.webdataset import WebDatasetSource
+from preimage.data.sources.arrays import ArraysSource
+from preimage.data.sources.webdataset import WebDatasetSource
 from preimage.errors import DataError
 from security.mutations import FUZZ, damaged, documented, memory_within
 

@@ -9,8 +9,8 @@ from hypothesis import given
 
 from data.parquets import hf_table, metadata, rows, write
 from preimage.data.config import DataConfig
-from preimage.data.parquet_images import ParquetSource
-from preimage.data.table import TableSource
+from preimage.data.sources.parquet import ParquetSource
+from preimage.data.sources.table import TableSource
 from preimage.errors import DataError
 from security.mutations import FUZZ, NAMES, damaged, documented, memory_within
 

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.data.prepare import prepare
+from preimage.data.preparing.prepare import prepare
 from preimage.errors import DataError
 from preimage.models.classifier import load_classifier
 from preimage.runs.run_folder import RunFolder

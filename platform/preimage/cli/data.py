@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="List image sources, and prepare da
 @app.command(name="list")
 def list_sources() -> None:
     """List the image sources and where each is ready on this machine."""
-    from preimage.data.sources import SOURCES, found
+    from preimage.data.sources.open import SOURCES, found
 
     table = Table("source", "images", "ready", box=None, pad_edge=False)
     for name, text in SOURCES.items():
@@ -49,7 +49,7 @@ def prepare(
 
     Example: preimage data prepare folder data.path=photos.zip data.size=64
     """
-    from preimage.data.sources import open_source
+    from preimage.data.sources.open import open_source
     from preimage.specs.override_text import parse_override
     from preimage.storage.address import named_root, results_root
 
@@ -58,8 +58,8 @@ def prepare(
     config = _config(source, [each for each in overrides if each[0] != "results"])
     opened = open_source(config)  # says what is wrong before torch is imported, which takes seconds
 
-    from preimage.data.prepare import needs_ray
-    from preimage.data.prepare import prepare as make
+    from preimage.data.preparing.prepare import needs_ray
+    from preimage.data.preparing.prepare import prepare as make
     from preimage.pipelines.progress import showing
     from preimage.storage.folder import Folder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from preimage.data.sources import SOURCES, found
+from preimage.data.sources.open import SOURCES, found
 from preimage.errors import PreimageError, StorageError
 from preimage.storage.address import results_root
 from preimage.storage.folder import Folder

@@ -7,11 +7,11 @@ import pyarrow as pa
 from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.data.images_writer import schema_of
-from preimage.data.prepare import prepare
-from preimage.data.prepared import find, folder_of, key_of, similar
-from preimage.data.source import AnySource, Contents
-from preimage.data.sources import EMBEDDED, is_here, known_count, locate, official_name, open_located
+from preimage.data.preparing.images_writer import schema_of
+from preimage.data.preparing.prepare import prepare
+from preimage.data.preparing.prepared import find, folder_of, key_of, similar
+from preimage.data.sources.base import AnySource, Contents
+from preimage.data.sources.open import EMBEDDED, is_here, known_count, locate, official_name, open_located
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 

@@ -18,8 +18,8 @@ from preimage.config import Config
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import ImageSize, Shape
 from preimage.data.pixels import to_float
-from preimage.data.shards import GROUP_ROWS
-from preimage.data.source import Contents, LeftOut
+from preimage.data.preparing.shards import GROUP_ROWS
+from preimage.data.sources.base import Contents, LeftOut
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder, canonical_json, digest
 

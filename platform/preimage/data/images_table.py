@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from preimage.data.images_writer import IMAGES
+from preimage.data.preparing.images_writer import IMAGES
 from preimage.data.where import All, AnyOf, Comparison, Condition, Not, Value, columns_of, parse
 from preimage.errors import DataError
 from preimage.storage.folder import Folder

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from preimage.data.source import Contents, LeftOut
+from preimage.data.sources.base import Contents, LeftOut
 
 _SHOWN = 10
 

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from preimage.config import Config, PositiveInt
-from preimage.data.decode import UNREADABLE, to_image
+from preimage.data.decoding.decode import UNREADABLE, to_image
 from preimage.data.image_shape import Shape, shape_text
 from preimage.errors import InversionError, StorageError
 from preimage.random_streams import Stream, normal, uniform

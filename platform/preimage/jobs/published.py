@@ -6,7 +6,7 @@ from typing import Any
 
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import sides
-from preimage.data.splits import same_split
+from preimage.data.sources.splits import same_split
 
 TRAINING = "training images"
 """The row of real images in denoising-feature-matching's tables."""

@@ -6,8 +6,8 @@ from typing import Any
 from preimage.data import inventory
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import shape_text
-from preimage.data.source import Contents
-from preimage.data.sources import found, is_here
+from preimage.data.sources.base import Contents
+from preimage.data.sources.open import found, is_here
 from preimage.latents.priors import PRIORS
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary

@@ -10,7 +10,7 @@ from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.image_shape import settings_text, shape_text
-from preimage.data.sources import known_count
+from preimage.data.sources.open import known_count
 from preimage.errors import DataError
 from preimage.jobs.base import Context, Metrics, Result, headline
 from preimage.jobs.held_out_images import held_out, seen_of

@@ -1,0 +1,1 @@
+"""One decoder for every picture that is read."""

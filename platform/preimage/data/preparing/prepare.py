@@ -1,0 +1,182 @@
+"""Preparation: decode and resize every image once, into shards of uint8."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from preimage.config import Resources
+from preimage.data.config import DataConfig
+from preimage.data.dataset import FORMAT, MANIFEST, Dataset, fingerprint
+from preimage.data.decoding.sixteen_bits import Levels, total
+from preimage.data.preparing.content import identity
+from preimage.data.preparing.decoded import Skipped
+from preimage.data.preparing.images_writer import rows_of, write_images
+from preimage.data.preparing.prepared import find, folder_of, key_of, remember, similar
+from preimage.data.preparing.shard_plan import ShardPlan, plan_shards
+from preimage.data.preparing.unpack import unpacked_rows
+from preimage.data.preparing.worker import UNPACKED, ContentReader, Reader, ShardWriter, Unpacker
+from preimage.data.sources.base import AnySource, is_iterable
+from preimage.data.sources.open import EMBEDDED, OpenSource, locate, official_name, open_source
+from preimage.errors import DataError
+from preimage.storage.folder import Folder
+from preimage.storage.locks import locked
+from preimage.work.pieces import run_pieces
+
+log = logging.getLogger(__name__)
+
+IN_PROCESS = 2048
+"""Up to this many images are prepared in this process even with Ray, whose start would take longer."""
+
+_NAMED = 20  # unreadable images in a message
+
+
+def prepare(
+    config: DataConfig,
+    datasets: Folder,
+    *,
+    workers: int = 1,
+    cpus: int = 1,
+    backend: Literal["ray", "local"] = "ray",
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    open_source: OpenSource = open_source,
+) -> Dataset:
+    """The dataset of a config's images: an earlier one of the same content, or a new one in `datasets`.
+
+    Keeps the finished shards of a preparation that was killed. With Ray, `workers * cpus` processes of one
+    core decode. `on_progress(done, total)` counts images. Raises DataError for missing or unreadable images,
+    StorageError if the folder cannot be written.
+    """
+    located = locate(config)
+    source = open_source(located)
+    state = source.signature.state
+    dataset = find(config, state, datasets)
+    if dataset is None:
+        folder, key = folder_of(config, state, datasets), key_of(config, state)
+        plan = plan_shards(config, key, len(source))
+        _ = source.contents  # raises what its labels rule out, before any image is read
+        if plan.images == 0:
+            raise DataError(f"{config.source} {config.split} holds no images")
+        workers = workers * cpus if backend == "ray" and plan.images > IN_PROCESS else 0
+        resources = Resources(backend="ray" if workers else "local", workers=max(1, workers), gpu=False)
+        work = _Preparation(config, Reader(located, source), plan, folder, resources, on_progress)
+        with locked(folder):
+            dataset = find(config, state, datasets)
+            if dataset is None and (dataset := work.same_as(similar(config, source.signature, datasets))):
+                remember(config, state, dataset, datasets)
+            dataset = dataset or work.make()
+    name = official_name(config)
+    if config.path is None and config.source not in EMBEDDED and find(config, name, datasets) != dataset:
+        remember(config, name, dataset, datasets)  # so that a machine without the files finds it
+    if config.on_error == "stop":
+        _refuse(dataset.skipped, dataset.count + len(dataset.skipped))
+    return dataset
+
+
+def needs_ray(config: DataConfig, datasets: Folder, open_source: OpenSource = open_source) -> bool:
+    """Whether `prepare` would use Ray: there is more work than its start takes. Raises DataError."""
+    source = open_source(locate(config))
+    if find(config, source.signature.state, datasets):
+        return False
+    return min(len(source), config.max_images or len(source)) > IN_PROCESS
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """One preparation, once it is clear that the images have to be read."""
+
+    config: DataConfig
+    reader: Reader
+    plan: ShardPlan
+    folder: Folder
+    resources: Resources
+    on_progress: Callable[[int, int], None]
+
+    @property
+    def source(self) -> AnySource:
+        return self.reader.source
+
+    def same_as(self, datasets: list[Dataset]) -> Dataset | None:
+        """The dataset that was made from images of the same content."""
+        for dataset in datasets:
+            before = dataset.manifest["read"]
+            contents = self._run(ContentReader(self.reader, self.plan, before), len(before))
+            if self._identity(contents) == dataset.identity:
+                return dataset
+        return None
+
+    def make(self) -> Dataset:
+        """Read and decode what an earlier attempt did not."""
+        source, unpacked = self.source, []
+        if is_iterable(source):
+            unpacked = self._run(Unpacker(self.reader, self.plan, self.folder), len(source.pieces))
+        records = self._run(ShardWriter(self.reader, self.plan, self.folder), self.plan.shards)
+        dataset = self._complete(records, unpacked)
+        (self.folder / UNPACKED).delete()
+        return dataset
+
+    def _run(self, work: Any, pieces: int) -> list[Any]:
+        found = dict(run_pieces(work, range(pieces), self.resources, self.on_progress))
+        return [found[piece] for piece in range(pieces)]
+
+    def _identity(self, contents: list[str]) -> str:
+        return identity(contents, self.source.classes, self.source.columns)
+
+    def _complete(self, records: list[Any], unpacked: list[Any]) -> Dataset:
+        """Write images.parquet, then the manifest, which completes the dataset."""
+        config, source = self.config, self.source
+        skipped = [image for record in records for image in record["skipped"]]
+        if config.on_error == "stop" or len(skipped) == self.plan.images:
+            _refuse(skipped, self.plan.images)
+        names = ("file", "rows", "bytes", "sha256", "content")
+        shards = [{name: record[name] for name in names} for record in records]
+        read = [record["read"] for record in unpacked]
+        read += [piece for record in records for piece in record["read"]]
+        levels = total(Levels(**record["levels"]) for record in (unpacked or records))
+        notes = [*source.contents.notes, *levels.warnings(config.white)]
+        for note in notes:
+            log.warning("%s %s: %s", config.source, config.split, note)
+        manifest = {
+            "format": FORMAT,
+            "key": self.plan.key,
+            "identity": self._identity([piece["content"] for piece in read]),
+            "listing": source.signature.listing,
+            "fingerprint": fingerprint(shards),
+            "config": config.model_dump(mode="json"),
+            "classes": source.classes,
+            "class_counts": self._write_images(skipped),
+            "splits": dict(source.contents.splits),
+            "notes": notes,
+            "left_out": [asdict(each) for each in source.contents.left_out],
+            "available": self.plan.available,
+            "count": sum(record["rows"] for record in records),
+            "size": config.size,
+            "channels": config.channels,
+            "shards": shards,
+            "read": read,
+            "skipped": skipped,
+        }
+        self.folder.write_json(MANIFEST, manifest)
+        return Dataset.open(self.folder)
+
+    def _write_images(self, skipped: list[Skipped]) -> list[int]:
+        source, folder = self.source, self.folder / UNPACKED
+        if is_iterable(source):
+            tables = (unpacked_rows(piece, folder) for piece in range(len(source.pieces)))
+        else:
+            tables = rows_of(source, self.plan, (image["image_id"] for image in skipped))
+        return write_images(self.folder, tables, source.columns, len(source.classes))
+
+
+def _refuse(skipped: list[Skipped], images: int) -> None:
+    """Raise DataError if an image could not be read."""
+    if not skipped:
+        return
+    named = "\n".join(f"  {image['name']}: {image['error']}" for image in skipped[:_NAMED])
+    more = f"\n  and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else ""
+    remedy = (
+        "Repair or remove them"
+        if len(skipped) == images
+        else "Repair or remove them, or skip them with data.on_error=skip"
+    )
+    raise DataError(f"{len(skipped):,} of {images:,} images cannot be read:\n{named}{more}\n{remedy}.")

@@ -1,0 +1,62 @@
+"""Where the pixels of a shard come from: decoded from a source, or unpacked before."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from preimage.data.config import DataConfig
+from preimage.data.decoding.sixteen_bits import Levels
+from preimage.data.preparing.content import ReadPiece
+from preimage.data.preparing.decoded import Decoder, Skipped, sample_of
+from preimage.data.sources.base import MapSource
+
+
+class Decoded(NamedTuple):
+    """An image that was decoded."""
+
+    label: int
+    pixels: np.ndarray
+    """(C, H, W) uint8."""
+
+
+class ShardImages(Protocol):
+    """The images of one shard."""
+
+    def get(self, image_id: int) -> Decoded | None:
+        """An image; None if it has to be skipped."""
+        ...
+
+    @property
+    def skipped(self) -> list[Skipped]: ...
+
+    @property
+    def levels(self) -> Levels:
+        """Of the images that were decoded now."""
+        ...
+
+    def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
+        """What was read of the source for these images, if it was read now."""
+        ...
+
+
+class FromSource:
+    """Decodes each image when it is asked for."""
+
+    def __init__(self, source: MapSource, config: DataConfig) -> None:
+        self._source, self._decoder = source, Decoder(config)
+
+    def get(self, image_id: int) -> Decoded | None:
+        sample = sample_of(self._source, image_id)
+        pixels = self._decoder.decode(image_id, sample)
+        return None if pixels is None else Decoded(sample.row.label, pixels)
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        return self._decoder.skipped
+
+    @property
+    def levels(self) -> Levels:
+        return self._decoder.levels
+
+    def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
+        return [ReadPiece(state=self._source.state(image_ids), content=self._decoder.content.hex)]

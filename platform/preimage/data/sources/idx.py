@@ -1,0 +1,125 @@
+"""MNIST's file format, IDX: a big-endian header, then bytes (http://yann.lecun.com/exdb/mnist/)."""
+
+import gzip
+import math
+import zlib
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
+from preimage.data.sources.file_state import signed_paths
+from preimage.errors import DataError
+
+_PREFIXES = {"train": "train", "test": "t10k"}
+_NAMES = {
+    "images": ("images-idx3-ubyte", "images.idx3-ubyte"),
+    "labels": ("labels-idx1-ubyte", "labels.idx1-ubyte"),
+}
+_DIMENSIONS = {"images": 3, "labels": 1}
+CLASSES = {
+    "mnist": [str(digit) for digit in range(10)],
+    "fashion-mnist": [
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+        "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    ],
+}  # fmt: skip
+
+
+class IdxSource:
+    """MNIST or Fashion-MNIST from a folder with their files, gzipped or not."""
+
+    columns = NO_COLUMNS
+
+    def __init__(self, name: str, folder: Path, split: str) -> None:
+        """Raises DataError for a split that is neither train nor test, and if a file of it is missing."""
+        if split not in _PREFIXES:
+            raise DataError(f"{name} has the splits train and test, not {split!r}: choose another data.split")
+        self.classes = CLASSES[name]
+        self._name, self._split, self._folder = name, split, folder
+        self._images = _file(folder, split, "images")
+        self._labels = _file(folder, split, "labels")
+
+    @property
+    def signature(self) -> Signature:
+        return self._signature
+
+    @cached_property
+    def _signature(self) -> Signature:
+        return signed_paths(self._folder, (self._images, self._labels), self._name, self._split)
+
+    @cached_property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = read_idx(self._images, 3), self._read_labels
+        if len(images) != len(labels):
+            raise DataError(
+                f"{self._images} has {len(images)} images and {self._labels.name} {len(labels)} labels"
+            )
+        return images, labels
+
+    @cached_property
+    def _read_labels(self) -> np.ndarray:
+        labels = read_idx(self._labels, 1)
+        if len(labels) and labels.max() >= len(self.classes):
+            raise DataError(f"{self._labels} has label {labels.max()}; {self._name} has 0 to 9")
+        return labels
+
+    @property
+    def contents(self) -> Contents:
+        counts = np.bincount(self._read_labels, minlength=len(self.classes))
+        return Contents(class_counts=tuple(counts.tolist()))
+
+    def __len__(self) -> int:
+        return len(self._arrays[0])
+
+    def row(self, index: int) -> Row:
+        return Row(f"{self._split}/{index}", int(self._arrays[1][index]))
+
+    def load(self, index: int) -> np.ndarray:
+        return self._arrays[0][index]
+
+    def state(self, indices: np.ndarray) -> str:
+        return self.signature.state
+
+
+def holds_idx(folder: Path) -> bool:
+    """Whether a folder has any of the four files."""
+    return any(_find(folder, split, kind) for split in _PREFIXES for kind in _NAMES)
+
+
+def read_idx(path: Path, dimensions: int) -> np.ndarray:
+    """Read an array of uint8 with this many dimensions.
+
+    Raises DataError if the file is of another kind, truncated or too long.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            start = stream.read(4 + 4 * dimensions)
+            header = np.frombuffer(start, ">u4", len(start) // 4)
+            if len(header) != 1 + dimensions or header[0] != 0x800 + dimensions:
+                raise DataError(f"{path} is not an IDX file of uint8 in {dimensions} dimensions")
+            shape = tuple(int(length) for length in header[1:])
+            data = stream.read(
+                min(math.prod(shape), 1 << 30) + 1
+            )  # one byte more, to notice a file that is too long
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}); copy or download it again") from error
+    if len(data) != math.prod(shape):
+        raise DataError(
+            f"{path} should hold {math.prod(shape):,} bytes for shape {shape}; it is truncated or too long"
+        )
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _file(folder: Path, split: str, kind: str) -> Path:
+    path = _find(folder, split, kind)
+    if path is None:
+        raise DataError(f"{folder} lacks {_PREFIXES[split]}-{_NAMES[kind][0]} (or the same file with .gz)")
+    return path
+
+
+def _find(folder: Path, split: str, kind: str) -> Path | None:
+    """The file of a kind; of two, the .gz, since it carries a checksum."""
+    names = [f"{_PREFIXES[split]}-{name}{suffix}" for suffix in (".gz", "") for name in _NAMES[kind]]
+    return next((folder / name for name in names if (folder / name).is_file()), None)

@@ -1,0 +1,86 @@
+"""LSUN's scenes from their LMDB files.
+
+torchvision's own class is not used: it unpickles a file of keys from the working directory.
+"""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
+from preimage.data.sources.file_state import signed_paths
+from preimage.data.sources.official import LAYOUTS
+from preimage.data.sources.splits import split_of
+from preimage.errors import DataError
+
+CATEGORIES = (
+    "bedroom", "bridge", "church_outdoor", "classroom", "conference_room",
+    "dining_room", "kitchen", "living_room", "restaurant", "tower",
+)  # fmt: skip
+
+
+class LsunSource:
+    """One category's images, in the order of their keys. LSUN publishes no test images: split=validation is
+    its validation set, and split=test means that too."""
+
+    columns = NO_COLUMNS
+    contents = Contents()
+
+    def __init__(self, root: Path, category: str | None, split: str) -> None:
+        """Raises DataError for an unknown category or split, or if its folder is missing."""
+        if category not in CATEGORIES:
+            raise DataError(
+                f"lsun needs a category, got {category}: set data.category to one of {', '.join(CATEGORIES)}"
+            )
+        self.classes: list[str] = []
+        self._folder = root / lsun_folder(category, split)
+        self._name = f"lsun/{split}/{category}"
+        if not self._folder.is_dir():
+            raise DataError(f"{self._folder} is missing. lsun is {LAYOUTS['lsun']}.")
+
+    @property
+    def signature(self) -> Signature:
+        return self._signature
+
+    @cached_property
+    def _signature(self) -> Signature:
+        return signed_paths(self._folder, (self._folder / "data.mdb",), self._name)
+
+    @cached_property
+    def _database(self) -> Any:
+        try:
+            import lmdb  # pyright: ignore[reportMissingImports]  # optional
+        except ImportError as error:
+            raise DataError("lsun needs the package lmdb: pip install lmdb") from error
+        try:
+            return lmdb.open(str(self._folder), readonly=True, lock=False, readahead=False, meminit=False)
+        except lmdb.Error as error:
+            raise DataError(f"{self._folder} is not a readable LMDB: {error}") from error
+
+    @cached_property
+    def _keys(self) -> list[bytes]:
+        with self._database.begin() as transaction:
+            return list(transaction.cursor().iternext(keys=True, values=False))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def row(self, index: int) -> Row:
+        return Row(self._keys[index].decode(errors="backslashreplace"))
+
+    def load(self, index: int) -> bytes:
+        with self._database.begin() as transaction:
+            return transaction.get(self._keys[index])
+
+    def state(self, indices: np.ndarray) -> str:
+        return self.signature.state
+
+
+def lsun_folder(category: str, split: str) -> str:
+    """The name of the LMDB of a category. Raises DataError for an unknown split."""
+    part = {"train": "train", "validation": "val", "test": "val"}.get(split_of(split) or "")
+    if part is None:
+        raise DataError(f"lsun has the splits train and validation, not {split!r}")
+    return f"{category}_{part}_lmdb"

@@ -1,0 +1,91 @@
+"""Image files that a table names: where each lies, whether it is there, and its bytes."""
+
+import os
+import stat
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+from pyarrow import fs
+
+from preimage.data.sources.listing import MAX_BYTES, read_file
+from preimage.data.sources.shard_files import reaching
+from preimage.storage.folder import Folder
+
+ABSENT = -1
+_THREADS = 16
+_AT_ONCE = 1000
+
+
+class NamedFiles:
+    """Files by a path relative to a folder, an absolute path, or a URI."""
+
+    def __init__(self, base: Folder) -> None:
+        self._base, self._is_local = base, base.is_local
+
+    def locate(self, name: str) -> Folder:
+        """A file as a path on its filesystem. Raises StorageError for a URI that cannot be opened."""
+        scheme, colon, rest = name.partition("://")
+        if not colon:
+            return Folder(self._base.filesystem, name) if name.startswith("/") else self._base / name
+        if scheme == "s3" == self._base.filesystem.type_name:
+            return Folder(self._base.filesystem, rest)
+        authority, _, path = rest.partition("/")
+        root = _opened(f"{scheme}://{authority}/")
+        return Folder(root.filesystem, f"{root.path.rstrip('/')}/{path}")
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes. Raises OSError or ValueError if it cannot be read, or never ends."""
+        file = self.locate(name)
+        if file.is_local:
+            return read_file(file.local)
+        with file.filesystem.open_input_stream(file.path, compression=None) as stream:
+            return stream.read(MAX_BYTES)
+
+    def stats(self, names: Sequence[str]) -> np.ndarray:
+        """Of each file: size, modification time and inode, (n, 3) int64; ABSENT if it is not there.
+
+        Raises DataError if a filesystem cannot be reached.
+        """
+        found = np.full((len(names), 3), ABSENT, np.int64)
+        remote: dict[int, tuple[fs.FileSystem, dict[str, int]]] = {}  # a filesystem cannot be a key
+
+        def fill(start: int) -> None:
+            for index, name in enumerate(names[start : start + _AT_ONCE], start):
+                if self._is_local and "://" not in name:  # nearly always, and `locate` takes its time
+                    found[index] = _local_stat(os.path.join(self._base.path, name))
+                elif (file := self.locate(name)).is_local:
+                    found[index] = _local_stat(file.path)
+                else:
+                    remote.setdefault(id(file.filesystem), (file.filesystem, {}))[1][file.path] = index
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            list(pool.map(fill, range(0, len(names), _AT_ONCE)))
+        for filesystem, indices in remote.values():
+            for each in _remote_files(filesystem, indices):
+                if each.is_file and each.path in indices:
+                    found[indices[each.path]] = each.size, each.mtime_ns or 0, 0
+        return found
+
+
+@cache
+def _opened(root: str) -> Folder:
+    return Folder.at(root)
+
+
+def _local_stat(path: str) -> tuple[int, int, int]:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in its name
+        return ABSENT, ABSENT, ABSENT
+    is_file = stat.S_ISREG(found.st_mode)
+    return (found.st_size, found.st_mtime_ns, found.st_ino) if is_file else (ABSENT, ABSENT, ABSENT)
+
+
+def _remote_files(filesystem: fs.FileSystem, paths: Collection[str]) -> list[fs.FileInfo]:
+    """All files of the folders that hold these: many files take few requests."""
+    folders = sorted({path.rpartition("/")[0] for path in paths})
+    with reaching(folders[0]), ThreadPoolExecutor(_THREADS) as pool:
+        selectors = (fs.FileSelector(folder, allow_not_found=True) for folder in folders)
+        return [info for found in pool.map(filesystem.get_file_info, selectors) for info in found]

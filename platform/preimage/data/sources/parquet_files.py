@@ -1,0 +1,90 @@
+"""Which Parquet files belong to which split, by the names that Hugging Face gives them."""
+
+import re
+from collections.abc import Sequence
+
+from preimage.data.sources.base import LeftOut
+from preimage.data.sources.shard_files import ShardFile
+from preimage.data.sources.splits import same_split, split_of
+from preimage.errors import DataError
+
+SUFFIX = ".parquet"
+_SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(-[0-9a-f]+)?")
+"""How Hugging Face names the shards of a split."""
+
+
+def choose(
+    files: Sequence[ShardFile], split: str, where: str
+) -> tuple[list[ShardFile], dict[str, list[ShardFile]]]:
+    """The files of a split, and those of each split; the latter empty if their names tell of none.
+
+    Raises DataError where it is unclear, or if there is no such split, and names the choices.
+    """
+    splits: dict[str, list[ShardFile]] = {}
+    for each in files:
+        splits.setdefault(_split_name(each.name) or "", []).append(each)
+    exact = [each for each in files if split in _names(each.name)]
+    if split_of(split) is None and exact:
+        _require_one_place(exact, split, where)
+        return exact, {} if "" in splits else splits
+    unnamed = splits.pop("", [])
+    if unnamed and splits:
+        raise DataError(
+            f"{where}: {unnamed[0].name} names no split, but others name {', '.join(sorted(splits))}: set "
+            "data.path to the folder or file that you mean"
+        )
+    if unnamed and split == "train":
+        return unnamed, {}
+    matching = [split] if split in splits else [name for name in splits if same_split(name, split)]
+    if len(matching) != 1:
+        choices = ", ".join(sorted(matching or splits)) or "train alone, since its files' names tell of none"
+        raise DataError(f"{where} has the splits {choices}: set data.split, which is {split}, to one of them")
+    _require_one_place(splits[matching[0]], matching[0], where)
+    return splits[matching[0]], splits
+
+
+def missing_shards(files: Sequence[ShardFile]) -> list[LeftOut]:
+    """The shards whose number is missing beside the others, as after an incomplete download."""
+    numbers: dict[str, set[int]] = {}
+    counts: dict[str, int] = {}
+    for each in files:
+        stem = each.name.removesuffix(SUFFIX)
+        if shard := _SHARD.fullmatch(stem):
+            numbers.setdefault(shard[1], set()).add(int(shard[2]))
+            counts[shard[1]] = int(shard[3])
+    absent = {name: counts[name] - len(found) for name, found in numbers.items() if counts[name] > len(found)}
+    if not absent:
+        return []
+    return [
+        LeftOut(
+            "shards that their names promise and that are not here", sum(absent.values()), tuple(absent)[:3]
+        )
+    ]
+
+
+def _names(name: str) -> list[str]:
+    """What may name a split: the file's stem without its number, then the folders, the nearest first."""
+    *folders, file = name.removesuffix(SUFFIX).split("/")
+    shard = _SHARD.fullmatch(file)
+    return [shard[1] if shard else file, *reversed(folders)]
+
+
+def _split_name(name: str) -> str | None:
+    names = _names(name)
+    usual = next((each for each in names if split_of(each)), None)
+    numbered = _SHARD.fullmatch(name.removesuffix(SUFFIX).rsplit("/", 1)[-1])
+    return usual or (names[0] if numbered else None)
+
+
+def _require_one_place(files: Sequence[ShardFile], split: str, where: str) -> None:
+    """Raise DataError if one split lies in several folders, as where a dataset has several configurations."""
+    places = {_place(each.name, split) or "." for each in files}
+    if len(places) > 1:
+        choices = ", ".join(sorted(places)[:20])
+        raise DataError(f"{where}: {split} lies in several folders: set data.path to one of {choices}")
+
+
+def _place(name: str, split: str) -> str:
+    """The folder of the file or folder that names a split."""
+    names = _names(name)
+    return "/".join(reversed(names[names.index(split) + 1 :]))

@@ -1,0 +1,193 @@
+"""The files of a source that is in shards: by a folder, one file, or a pattern such as
+`data-{000..012}.tar`; and the split that each belongs to."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, NoReturn
+
+from pyarrow import fs
+
+from preimage.data.sources.base import LeftOut
+from preimage.data.sources.splits import same_split, split_of
+from preimage.data.sources.unread_files import unread_files
+from preimage.errors import DataError, StorageError
+from preimage.storage.folder import Folder
+
+_NAMED = 20
+"""How many missing files a message names."""
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
+_MAX_NAMES = 100_000
+_NUMBER = re.compile(r"([-_.]?\d+)?([-_]of[-_]\d+)?$")
+
+
+class ShardFile(NamedTuple):
+    """A file, before it is opened."""
+
+    name: str
+    """Relative to the root, with forward slashes."""
+    size: int
+    mtime_ns: int
+    inode: int
+    """0 on object storage."""
+
+    @property
+    def state(self) -> str:
+        """Changes when the file is rewritten."""
+        return f"{self.size} {self.mtime_ns} {self.inode}"
+
+
+def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], tuple[LeftOut, ...]]:
+    """The root folder; its files with a suffix such as `.tar`, sorted by name; and what else it holds.
+
+    `address` is a folder, one file of any suffix, or a pattern with `*` and braces, as `{a,b}` or
+    `{000..012}`: all the names that braces stand for must exist. Raises DataError if no file is found or the
+    address cannot be opened.
+    """
+    if "*" in address or ("{" in address and not _is_there(address)):
+        root, matches = _matching(address)
+        return root, matches, ()
+    with reaching(address):
+        root = Folder.at(address)
+        info = root.filesystem.get_file_info(root.path)
+        if info.type == fs.FileType.File:
+            above, name = root.parent, root.path.rsplit("/", 1)[-1]
+            return above, [_local(root.path, name) if root.is_local else _remote(above, info)], ()
+    if info.type == fs.FileType.NotFound:
+        raise DataError(f"data.path={address} does not exist")
+    found = files_below(root, recursive=True)
+    chosen = [file for file in found if file.name.lower().endswith(suffix)]
+    others = unread_files(file.name for file in found if not file.name.lower().endswith(suffix))
+    if not chosen:
+        held = ", ".join(f"{each.count:,} of {each.reason}" for each in others[:5]) or "nothing"
+        raise DataError(f"data.path={address} holds no {suffix} files, but {held}; unpack what is compressed")
+    return root, chosen, others
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """Every name that `{a,b}` and `{000..012}` stand for. Raises DataError for more than 100,000."""
+    pending, done = [pattern], []
+    while pending:
+        each = pending.pop()
+        if not (braces := _BRACES.search(each)):
+            done.append(each)
+            continue
+        if bounds := _RANGE.fullmatch(braces[1]):
+            numbers = range(int(bounds[1]), min(int(bounds[2]), int(bounds[1]) + _MAX_NAMES) + 1)
+            inner = [f"{number:0{len(bounds[1])}d}" for number in numbers]
+        else:
+            inner = braces[1].split(",")
+        pending += [each[: braces.start()] + text + each[braces.end() :] for text in reversed(inner)]
+        if len(pending) + len(done) > _MAX_NAMES:
+            raise DataError(f"data.path={pattern} stands for over {_MAX_NAMES:,} names; give a folder")
+    return done
+
+
+def splits_of(names: Sequence[str], split: str, where: str) -> list[str]:
+    """The split of each file, `split` itself for the chosen ones.
+
+    A folder above tells it, or the file's name without its number: a usual spelling (`val/01.tar`,
+    `train-0001.tar`), or `split` exactly. If no name tells, all are of `train`. Raises DataError if there is
+    no such split, or if some names tell and others do not.
+    """
+    found = [_named_split(name, split) for name in names]
+    present = sorted({each for each in found if each})
+    if not present and split == "train":
+        return [split] * len(names)
+    unclear = [name for name, each in zip(names, found, strict=True) if not each]
+    if unclear and (split == "train" or split not in present):
+        raise DataError(
+            f"{where} has the splits {', '.join(present) or 'none'}, and files that belong to none, such as "
+            f"{unclear[0]}: name files or their folders by their split, or give the files of one alone, as "
+            "in data.path='FOLDER/train-*'"
+        )
+    if not any(same_split(each, split) for each in present):
+        raise DataError(f"{where} has no split {split}: set data.split to {' or '.join(present)}")
+    return [split if each and same_split(each, split) else each or "others" for each in found]
+
+
+def _named_split(name: str, split: str) -> str | None:
+    *folders, base = name.split("/")
+    parts = [*folders, _NUMBER.sub("", base.split(".")[0])]
+    return split if split in parts else next(filter(None, map(split_of, parts)), None)
+
+
+def _matching(address: str) -> tuple[Folder, list[ShardFile]]:
+    text, question, query = address.partition("?") if "://" in address else (address, "", "")
+    first = min((text.find(mark) for mark in "*{" if mark in text), default=len(text))
+    slash = text.rfind("/", 0, first)
+    pattern = text[slash + 1 :]
+    with reaching(address):
+        root = Folder.at((text[: max(slash, 1)] if slash >= 0 else ".") + question + query)
+    files = files_below(root, recursive="/" in pattern)
+    chosen: dict[str, ShardFile] = {}
+    missing: list[str] = []
+    by_name = {file.name: file for file in files}
+    for each in expand_braces(pattern):
+        matches = _like(each, files) if "*" in each else [by_name[each]] if each in by_name else []
+        chosen |= {file.name: file for file in matches}
+        missing += [] if matches else [each]
+    if missing or not chosen:
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        lacking = ", ".join(missing[:_NAMED]) or pattern
+        raise DataError(f"data.path={address}: {root.uri} lacks {lacking}{more}")
+    return root, [chosen[name] for name in sorted(chosen)]
+
+
+def _like(pattern: str, files: list[ShardFile]) -> list[ShardFile]:
+    expression = re.compile("[^/]*".join(map(re.escape, pattern.split("*"))))
+    return [file for file in files if expression.fullmatch(file.name)]
+
+
+def files_below(root: Folder, recursive: bool) -> list[ShardFile]:
+    """Every file below a folder but hidden ones, sorted by name. Follows links, but not in circles."""
+    with reaching(root.uri):
+        if root.is_local:
+            found = [_local(path, path[len(root.path) :]) for path in _local_paths(root.path, recursive)]
+        else:
+            selector = fs.FileSelector(root.path, allow_not_found=True, recursive=recursive)
+            infos = root.filesystem.get_file_info(selector)
+            found = [_remote(root, info) for info in infos if info.type == fs.FileType.File]
+    return sorted(file for file in found if not any(map(_is_junk, file.name.split("/"))))
+
+
+def _local_paths(root: str, recursive: bool) -> Iterator[str]:
+    def fail(error: OSError) -> NoReturn:
+        raise error
+
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(root, onerror=fail, followlinks=True):
+        seen.add(os.path.realpath(folder))
+        inner = [name for name in folders if os.path.realpath(os.path.join(folder, name)) not in seen]
+        folders[:] = inner if recursive else []
+        yield from (path for name in files if os.path.isfile(path := os.path.join(folder, name)))
+
+
+def _local(path: str, name: str) -> ShardFile:
+    found = os.stat(path)
+    return ShardFile(name.lstrip("/"), found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def _remote(root: Folder, info: fs.FileInfo) -> ShardFile:
+    return ShardFile(info.path.removeprefix(root.path).lstrip("/"), info.size, info.mtime_ns or 0, 0)
+
+
+def _is_junk(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
+
+
+def _is_there(address: str) -> bool:
+    return "://" not in address and os.path.exists(os.path.expanduser(address))
+
+
+@contextmanager
+def reaching(where: str) -> Iterator[None]:
+    """Turns what a filesystem raises into a DataError of one message."""
+    try:
+        yield
+    except (OSError, ValueError, StorageError) as error:
+        raise DataError(
+            f"cannot read {where}: {error}. Check the address, its region and endpoint, and the credentials"
+        ) from error

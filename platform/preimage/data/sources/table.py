@@ -1,0 +1,154 @@
+"""Images that a table names: a CSV, JSON lines or Parquet file with a column of file names."""
+
+from functools import cached_property
+from hashlib import sha256
+
+import numpy as np
+import pyarrow as pa
+
+from preimage.data.config import DataConfig
+from preimage.data.sources import columns
+from preimage.data.sources.base import Contents, LeftOut, Row, Signature
+from preimage.data.sources.named_files import ABSENT, NamedFiles
+from preimage.data.sources.shard_files import reaching
+from preimage.data.sources.splits import same_split, split_of
+from preimage.data.sources.table_file import file_names, find_name_column, read_table
+from preimage.errors import DataError
+from preimage.storage.folder import Folder, digest
+
+NAMED = 20
+"""Files in a message."""
+
+
+class TableSource:
+    """The rows of one split, in the table's order.
+
+    A column called `split`, if there is one, tells the split of each row. Class names cover all rows, so that
+    a label means the same in each split. Every other scalar column is the user's own.
+    """
+
+    def __init__(self, config: DataConfig) -> None:
+        """Reads the table. Raises DataError if it is damaged, is empty or names an image twice, or where a
+        column or the split is unclear."""
+        with reaching(config.path or ""):
+            file = Folder.at(config.path or "")
+        self._where = where = file.uri
+        self._files = NamedFiles(file.parent)
+        table = read_table(file, config.image_column)
+        image = find_name_column(table, config.image_column, where)
+        label = columns.find_label_column(table.schema, config.label_column, where)
+        if image == label:
+            raise DataError(f"{where}: column {image} cannot hold both file names and labels")
+        split = next((name for name in _split_columns(table.schema) if name not in (image, label)), None)
+        names = file_names(table.column(image), where)
+        _require_once(names, where)
+        self._labels_of = _labels(table, label, where)
+        self.columns, self._left_out = columns.own_columns(table.schema, {image, label, split})
+        rows, self._splits = _rows(table, split, config.split, file)
+        table = table.take(rows).combine_chunks()
+        self._names = names.take(rows).combine_chunks()
+        self._own = {name: columns.plain(table.column(name)) for name in self.columns.names}
+        self._labels = np.full(len(table), -1)
+        if self._labels_of:
+            self._labels = self._labels_of.encode(table.column(self._labels_of.column), where)
+        if without := len(names) - sum(self._splits.values()) if self._splits else 0:
+            self._left_out.append(LeftOut("rows without a split", without))
+
+    @property
+    def classes(self) -> list[str]:
+        return self._labels_of.classes if self._labels_of else []
+
+    @property
+    def contents(self) -> Contents:
+        counts = np.bincount(self._labels[self._labels >= 0], minlength=len(self.classes))
+        return Contents(self._splits, tuple(counts.tolist()), tuple(self._left_out))
+
+    @property
+    def signature(self) -> Signature:
+        """Raises DataError, naming the first few, if files are missing."""
+        return self._signature
+
+    @cached_property
+    def _signature(self) -> Signature:
+        sizes = np.ascontiguousarray(self._stats[:, 0])
+        absent = np.flatnonzero(sizes == ABSENT)
+        if len(absent):
+            raise DataError(
+                f"{len(absent):,} of {len(self):,} files that {self._where} names are missing:\n"
+                f"{_listed([self._names[index].as_py() for index in absent[: NAMED + 1].tolist()])}\n"
+                "Names are relative to the table's folder: move the table, or correct its names."
+            )
+        listing = sha256(repr([self.classes, self.columns.names]).encode(errors="surrogatepass"))
+        for values in (self._names, *self._own.values()):
+            listing.update("\0".join(map(str, values.to_pylist())).encode(errors="surrogatepass"))
+        for array in (sizes, self._labels):
+            listing.update(array.tobytes())
+        found = listing.hexdigest()
+        return Signature(found, digest(found.encode() + self._stats.tobytes()))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def row(self, index: int) -> Row:
+        own = {name: values[index].as_py() for name, values in self._own.items()}
+        return Row(self._names[index].as_py(), int(self._labels[index]), own)
+
+    def load(self, index: int) -> bytes:
+        return self._files.read(self._names[index].as_py())
+
+    def state(self, indices: np.ndarray) -> str:
+        return digest(self._stats[indices].tobytes())
+
+    @cached_property
+    def _stats(self) -> np.ndarray:
+        return self._files.stats(self._names.to_pylist())
+
+
+def _labels(table: pa.Table, label: str | None, where: str) -> columns.Labels | None:
+    if label is None:
+        return None
+    names = columns.class_names(columns.features(table.schema, where).get(label), where)
+    return columns.labels_of(label, names, [table.column(label)], where)
+
+
+def _split_columns(schema: pa.Schema) -> list[str]:
+    return [each.name for each in schema if each.name.lower() == "split" and columns.plain_type(each.type)]
+
+
+def _rows(table: pa.Table, column: str | None, split: str, file: Folder) -> tuple[np.ndarray, dict[str, int]]:
+    """Which rows a split has, (n,) int64, and how many each of the splits has, if the table names any.
+
+    Raises DataError if there is no such split or none can be told, and names the choices.
+    """
+    where = file.uri
+    if column is None:
+        known = split_of(file.path.rpartition("/")[2].partition(".")[0]) or "train"
+        if not same_split(split, known):
+            raise DataError(
+                f"{where} has the split {known} alone, since it has no column called split: "
+                f"data.split={split} is none of it"
+            )
+        return np.arange(len(table)), {}
+    values = columns.plain(table.column(column))
+    counts = {str(each["values"]): each["counts"] for each in values.drop_null().value_counts().to_pylist()}
+    matching = [split] if split in counts else [each for each in counts if same_split(each, split)]
+    if len(matching) != 1:
+        choices = ", ".join(sorted(matching or counts)[:NAMED]) or "none in any row"
+        raise DataError(f"{where} has the splits {choices}: set data.split, which is {split}, to one of them")
+    chosen = np.array([each is not None and str(each) == matching[0] for each in values.to_pylist()])
+    return np.flatnonzero(chosen), counts
+
+
+def _require_once(names: pa.ChunkedArray, where: str) -> None:
+    """Raise DataError if two rows name one image."""
+    if len(names.unique()) < len(names):
+        twice = [each["values"] for each in names.value_counts().to_pylist() if each["counts"] > 1]
+        raise DataError(
+            f"{where} names {len(twice):,} images more than once:\n{_listed(sorted(twice))}\n"
+            "Keep one row of each."
+        )
+
+
+def _listed(names: list[str]) -> str:
+    more = "\n  and more" if len(names) > NAMED else ""
+    return "\n".join(f"  {name}" for name in names[:NAMED]) + more

@@ -91,7 +91,7 @@ def test_splits_by_the_names_of_arrays(tmp_path, names):
     assert (train.contents.splits, train.contents.class_counts) == ({"train": 5, "test": 2}, (0, 5))
     np.testing.assert_array_equal(test.load(1), GREY[1] + 1)
     assert test.row(1) == Row(f"{image.format('test')}/1", 1, {})
-    with pytest.raises(DataError, match="has the splits train, test: choose another"):
+    with pytest.raises(DataError, match="has no split validation: set data.split to train or test"):
         source(tmp_path / "x.npz", split="validation")
 
 
@@ -161,7 +161,7 @@ def test_the_state_changes_with_the_file_and_the_listing_with_the_labels(tmp_pat
         ({"x": np.zeros((5, 8, 8, 2), np.uint8)}, "no axis of 1, 3 or 4 channels"),
         ({"x": np.zeros((5, 0, 8), np.uint8)}, "reshape it"),
         ({"x": GREY, "y": np.arange(4)}, r"y \(4,\) int64 does not match 5 images"),
-        ({"x_test": GREY}, "has the splits test: choose another data.split than train"),
+        ({"x_test": GREY}, "has no split train: set data.split to test"),
         ({"train_x": GREY, "x_train": GREY}, "have one meaning"),
         ({}, "unclear which array"),
     ],

@@ -30,5 +30,5 @@ def test_it_is_the_same_set_every_time():
 
 
 def test_it_has_no_test_split():
-    with pytest.raises(DataError, match=r"has no test split: use data.split=train, or source=mnist"):
+    with pytest.raises(DataError, match="unlike source=mnist, has no split test: set data.split to train"):
         Mnist5000Source("test")

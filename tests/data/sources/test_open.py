@@ -27,7 +27,7 @@ def test_digits():
 
 
 def test_digits_have_no_test_split():
-    with pytest.raises(DataError, match="no test split"):
+    with pytest.raises(DataError, match="no split test"):
         open_source(DataConfig(source="digits", split="test"))
 
 

@@ -145,7 +145,7 @@ def test_splits_by_the_names_of_files_and_folders(tmp_path, files):
     assert [each.content for each in rows(train)] == [b"0", b"1", b"1"]
     assert [each.content for each in rows(validation)] == [b"2"] * 3
     assert sorted(train.contents.splits.values()) == [3, 3]
-    with pytest.raises(DataError, match=r"has the splits .*[Tt]rain.*, val.*: set data.split, which is test"):
+    with pytest.raises(DataError, match=r"no split test: set data.split to .*[Tt]rain.* or val"):
         opened(tmp_path, split="test")
 
 
@@ -161,9 +161,9 @@ def test_a_split_of_any_name(tmp_path):
     [
         (
             ["train-00000-of-00001.parquet", "other.parquet"],
-            "other.parquet names no split, but others name train",
+            "has the splits train, and files that belong to none, such as other.parquet",
         ),
-        (["test.parquet"], "has the splits test: set data.split"),
+        (["test.parquet"], "has no split train: set data.split to test"),
         (["train.parquet", "training.parquet"], None),
         (
             ["a/train-00000-of-00001.parquet", "b/train-00000-of-00001.parquet"],
@@ -183,7 +183,7 @@ def test_an_unclear_split_is_refused_with_the_choices(tmp_path, files, message):
         opened(tmp_path)
     single = tmp_path / "test.parquet"
     if single.exists():
-        with pytest.raises(DataError, match="has the splits test"):
+        with pytest.raises(DataError, match="has no split train"):
             opened(single)
         assert len(opened(single, split="test")) == 1
 

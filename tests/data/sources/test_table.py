@@ -116,16 +116,16 @@ def test_a_column_of_splits(write):
     assert rows(validation) == [Row("b.png", 1)]
     assert train.contents.splits == {"train": 1, "valid": 1}
     assert train.contents.left_out == (LeftOut("rows without a split", 1),)
-    with pytest.raises(DataError, match="has the splits train, valid: set data.split, which is test"):
+    with pytest.raises(DataError, match="has no split test: set data.split to train or valid"):
         opened(path, split="test")
 
 
 def test_without_one_all_rows_are_of_the_split_that_the_table_is_called(write):
     assert len(opened(write("list.csv", "file\na.png\nb.png\n"))) == 2
-    with pytest.raises(DataError, match="has the split train alone"):
+    with pytest.raises(DataError, match="no column called split, has no split test: set data.split to train"):
         opened(write("list.csv", "file\na.png\n"), split="test")
     path = write("test.csv", "file\na.png\n")
-    with pytest.raises(DataError, match="has the split test alone"):
+    with pytest.raises(DataError, match="has no split train: set data.split to test"):
         opened(path)
     assert len(opened(path, split="test")) == 1
 

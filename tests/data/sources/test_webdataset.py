@@ -279,7 +279,7 @@ def test_a_damaged_shard_is_refused_before_anything_starts(tmp_path, change, mes
         ([("1.png", b""), ("1.json", b"[]")], {}, r"1\.json is no object"),
         ([("1.png", b""), ("1.cls", b"x" * 1001)], {}, "too long for a label"),
         ([("1.png", b""), ("1.json", b'{"a": [1]}')], {"label_column": "json.a"}, "neither text nor"),
-        ([("1.png", b"")], {"split": "test"}, "has the splits none"),
+        ([("1.png", b"")], {"split": "test"}, "tell of no split, has no split test"),
         ([(f"{i}.{part}", b"") for i in range(1002) for part in ("jpg", f"v{i}")], {}, "over 1,000 suffixes"),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from preimage.data.sources.base import Contents, LeftOut, Row, Signature
 from preimage.data.sources.labels import label_table
 from preimage.data.sources.npy import StoredArray, open_arrays
 from preimage.data.sources.shard_files import files_below, list_shards
-from preimage.data.sources.splits import same_split, split_of
+from preimage.data.sources.splits import choose_split, same_split, split_of
 from preimage.data.sources.unread_files import printable
 from preimage.errors import DataError
 from preimage.storage.folder import digest
@@ -121,11 +121,10 @@ def _by_split(arrays: dict[str, StoredArray], split: str, where: str) -> dict[st
             raise DataError(f"{where}: {group[role].name} and {name} have one meaning; remove one")
         group[role] = each
     present = [name for name in groups if name and any(len(each.shape) > 2 for each in groups[name].values())]
-    if split not in present and (present or split != "train"):
-        choices = f"the splits {', '.join(present)}" if present else "no splits, as by x_train and x_test"
-        raise DataError(f"{where} has {choices}: choose another data.split than {split}")
     if not present:
+        choose_split(["train"], split, f"{where}, whose arrays' names tell of no split as x_train does,")
         return {split: {name.removesuffix(".npy"): each for name, each in arrays.items()}}
+    choose_split(present, split, where)
     return {name: groups[name] for name in present} | {split: groups.get("", {}) | groups[split]}
 
 

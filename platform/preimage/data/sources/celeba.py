@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from preimage.data.sources.base import Content, Contents, Row, Signature
 from preimage.data.sources.file_state import signed_paths
-from preimage.data.sources.splits import split_of
+from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
 
 LAYOUT = (
@@ -33,9 +33,7 @@ class CelebaSource:
 
     def __init__(self, folder: Path, split: str) -> None:
         """Raises DataError for a split that there is not, and for files that are missing or invalid."""
-        wanted = split_of(split) or split
-        if wanted not in (*_SPLITS.values(), "all"):
-            raise DataError(f"celeba has the splits {', '.join(_SPLITS.values())} and all, not {split!r}")
+        wanted = choose_split((*_SPLITS.values(), "all"), split, "celeba")
         self._folder, self._split, self._names = folder, wanted, []
         for each in ("img_align_celeba", _ATTRIBUTES):
             if not (folder / each).exists():

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
-from preimage.errors import DataError
+from preimage.data.sources.splits import choose_split
 
 COUNT = 1797
 
@@ -20,8 +20,7 @@ class DigitsSource:
     columns = NO_COLUMNS
 
     def __init__(self, split: str) -> None:
-        if split != "train":
-            raise DataError(f"digits has no {split} split: use data.split=train, or source=mnist")
+        choose_split(["train"], split, "digits, unlike source=mnist,")
         self.classes = [str(digit) for digit in range(10)]
 
     @cached_property

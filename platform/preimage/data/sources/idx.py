@@ -10,6 +10,7 @@ import numpy as np
 
 from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
 from preimage.data.sources.file_state import signed_paths
+from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
 
 _PREFIXES = {"train": "train", "test": "t10k"}
@@ -34,8 +35,7 @@ class IdxSource:
 
     def __init__(self, name: str, folder: Path, split: str) -> None:
         """Raises DataError for a split that is neither train nor test, and if a file of it is missing."""
-        if split not in _PREFIXES:
-            raise DataError(f"{name} has the splits train and test, not {split!r}: choose another data.split")
+        split = choose_split(_PREFIXES, split, name)
         self.classes = CLASSES[name]
         self._name, self._split, self._folder = name, split, folder
         self._images = _file(folder, split, "images")

@@ -12,13 +12,14 @@ import numpy as np
 from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
 from preimage.data.sources.file_state import signed_paths
 from preimage.data.sources.official import LAYOUTS
-from preimage.data.sources.splits import split_of
+from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
 
 CATEGORIES = (
     "bedroom", "bridge", "church_outdoor", "classroom", "conference_room",
     "dining_room", "kitchen", "living_room", "restaurant", "tower",
 )  # fmt: skip
+_SPLITS = {"train": "train", "validation": "val", "test": "val"}
 
 
 class LsunSource:
@@ -80,7 +81,4 @@ class LsunSource:
 
 def lsun_folder(category: str, split: str) -> str:
     """The name of the LMDB of a category. Raises DataError for an unknown split."""
-    part = {"train": "train", "validation": "val", "test": "val"}.get(split_of(split) or "")
-    if part is None:
-        raise DataError(f"lsun has the splits train and validation, not {split!r}")
-    return f"{category}_{part}_lmdb"
+    return f"{category}_{_SPLITS[choose_split(_SPLITS, split, 'lsun')]}_lmdb"

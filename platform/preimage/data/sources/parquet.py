@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -73,7 +74,7 @@ class ParquetSource:
         """Raises DataError for labels without a class."""
         with ThreadPoolExecutor(_THREADS) as pool:
             splits = {name: sum(pool.map(self._reader.rows, files)) for name, files in self._splits.items()}
-        return Contents(splits, self._class_counts, self._left_out)
+        return Contents(splits if len(splits) > 1 else {}, self._class_counts, self._left_out)
 
     @property
     def signature(self) -> Signature:
@@ -123,7 +124,7 @@ class ParquetSource:
         """Without class names from all splits, so that a label means the same in each."""
         if self._label is None:
             return None
-        every = [each for files in self._splits.values() for each in files] or self._files
+        every = chain.from_iterable(self._splits.values())
         parts = (part for file in every for part in self._reader.column(file, str(self._label)))
         return columns.labels_of(self._label, self._names, parts, self._path)
 

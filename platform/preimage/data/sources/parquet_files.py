@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 from preimage.data.sources.base import LeftOut
-from preimage.data.sources.shard_files import ShardFile
-from preimage.data.sources.splits import same_split, split_of
+from preimage.data.sources.shard_files import OTHERS, ShardFile, files_by_split
+from preimage.data.sources.splits import split_of
 from preimage.errors import DataError
 
 SUFFIX = ".parquet"
@@ -16,31 +17,14 @@ _SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(-[0-9a-f]+)?")
 def choose(
     files: Sequence[ShardFile], split: str, where: str
 ) -> tuple[list[ShardFile], dict[str, list[ShardFile]]]:
-    """The files of a split, and those of each split; the latter empty if their names tell of none.
+    """The files of a split, and those of each split.
 
     Raises DataError where it is unclear, or if there is no such split, and names the choices.
     """
-    splits: dict[str, list[ShardFile]] = {}
-    for each in files:
-        splits.setdefault(_split_name(each.name) or "", []).append(each)
-    exact = [each for each in files if split in _names(each.name)]
-    if split_of(split) is None and exact:
-        _require_one_place(exact, split, where)
-        return exact, {} if "" in splits else splits
-    unnamed = splits.pop("", [])
-    if unnamed and splits:
-        raise DataError(
-            f"{where}: {unnamed[0].name} names no split, but others name {', '.join(sorted(splits))}: set "
-            "data.path to the folder or file that you mean"
-        )
-    if unnamed and split == "train":
-        return unnamed, {}
-    matching = [split] if split in splits else [name for name in splits if same_split(name, split)]
-    if len(matching) != 1:
-        choices = ", ".join(sorted(matching or splits)) or "train alone, since its files' names tell of none"
-        raise DataError(f"{where} has the splits {choices}: set data.split, which is {split}, to one of them")
-    _require_one_place(splits[matching[0]], matching[0], where)
-    return splits[matching[0]], splits
+    chosen, splits = files_by_split(files, partial(_split_name, split), split, where)
+    if chosen != OTHERS:
+        _require_one_place(splits[chosen], chosen, where)
+    return splits[chosen], splits
 
 
 def missing_shards(files: Sequence[ShardFile]) -> list[LeftOut]:
@@ -69,8 +53,10 @@ def _names(name: str) -> list[str]:
     return [shard[1] if shard else file, *reversed(folders)]
 
 
-def _split_name(name: str) -> str | None:
+def _split_name(split: str, name: str) -> str | None:
     names = _names(name)
+    if split_of(split) is None and split in names:
+        return split
     usual = next((each for each in names if split_of(each)), None)
     numbered = _SHARD.fullmatch(name.removesuffix(SUFFIX).rsplit("/", 1)[-1])
     return usual or (names[0] if numbered else None)

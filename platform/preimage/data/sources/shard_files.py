@@ -3,14 +3,14 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, NoReturn
 
 from pyarrow import fs
 
 from preimage.data.sources.base import LeftOut
-from preimage.data.sources.splits import same_split, split_of
+from preimage.data.sources.splits import choose_split
 from preimage.data.sources.unread_files import unread_files
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
@@ -20,7 +20,8 @@ _NAMED = 20
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
 _MAX_NAMES = 100_000
-_NUMBER = re.compile(r"([-_.]?\d+)?([-_]of[-_]\d+)?$")
+OTHERS = "others"
+"""The files whose names tell of no split."""
 
 
 class ShardFile(NamedTuple):
@@ -85,33 +86,28 @@ def expand_braces(pattern: str) -> list[str]:
     return done
 
 
-def splits_of(names: Sequence[str], split: str, where: str) -> list[str]:
-    """The split of each file, `split` itself for the chosen ones.
+def files_by_split(
+    files: Sequence[ShardFile], split_name: Callable[[str], str | None], split: str, where: str
+) -> tuple[str, dict[str, list[ShardFile]]]:
+    """The chosen split as the files call it, and the files of each split, those of none under `others`.
 
-    A folder above tells it, or the file's name without its number: a usual spelling (`val/01.tar`,
-    `train-0001.tar`), or `split` exactly. If no name tells, all are of `train`. Raises DataError if there is
-    no such split, or if some names tell and others do not.
+    split_name: the split that a file's name tells. If none tells, all are of `train`. Raises DataError if
+    there is no such split; and if only some names tell, unless `split` is one of those, to the letter.
     """
-    found = [_named_split(name, split) for name in names]
-    present = sorted({each for each in found if each})
-    if not present and split == "train":
-        return [split] * len(names)
-    unclear = [name for name, each in zip(names, found, strict=True) if not each]
-    if unclear and (split == "train" or split not in present):
+    splits: dict[str, list[ShardFile]] = {}
+    for each in files:
+        splits.setdefault(split_name(each.name) or OTHERS, []).append(each)
+    named = [name for name in splits if name != OTHERS]
+    if not named:
+        choose_split(["train"], split, f"{where}, whose files' names tell of no split,")
+        return OTHERS, splits
+    if OTHERS in splits and (split == "train" or split not in named):
         raise DataError(
-            f"{where} has the splits {', '.join(present) or 'none'}, and files that belong to none, such as "
-            f"{unclear[0]}: name files or their folders by their split, or give the files of one alone, as "
-            "in data.path='FOLDER/train-*'"
+            f"{where} has the splits {', '.join(named)}, and files that belong to none, such as "
+            f"{splits[OTHERS][0].name}: name files or their folders by their split, or give the files of one "
+            "alone, as in data.path='FOLDER/train-*'"
         )
-    if not any(same_split(each, split) for each in present):
-        raise DataError(f"{where} has no split {split}: set data.split to {' or '.join(present)}")
-    return [split if each and same_split(each, split) else each or "others" for each in found]
-
-
-def _named_split(name: str, split: str) -> str | None:
-    *folders, base = name.split("/")
-    parts = [*folders, _NUMBER.sub("", base.split(".")[0])]
-    return split if split in parts else next(filter(None, map(split_of, parts)), None)
+    return choose_split(named, split, where), splits
 
 
 def _matching(address: str) -> tuple[Folder, list[ShardFile]]:

@@ -1,6 +1,9 @@
 """What the splits of a dataset are called."""
 
 import re
+from collections.abc import Iterable
+
+from preimage.errors import DataError
 
 SPELLINGS = {
     "train": ("train", "training"),
@@ -24,3 +27,17 @@ def split_of(name: str) -> str | None:
 def same_split(one: str, other: str) -> bool:
     """Whether two names mean the same split, such as `val` and `valid`."""
     return one == other or (split_of(one) or one) == (split_of(other) or other)
+
+
+def choose_split(present: Iterable[str], split: str, where: str) -> str:
+    """The one of these splits that is asked for: by its very name, or by another spelling of it.
+
+    Raises DataError if there is none or several, and names the choices.
+    """
+    every = list(present)
+    found = [split] if split in every else [each for each in every if same_split(each, split)]
+    if len(found) != 1:
+        what = "several splits that mean" if found else "no split"
+        choices = " or ".join((found or every)[:20])
+        raise DataError(f"{where} has {what} {split}: set data.split to {choices or 'train'}")
+    return found[0]

@@ -11,7 +11,7 @@ from preimage.data.sources import columns
 from preimage.data.sources.base import Contents, LeftOut, Row, Signature
 from preimage.data.sources.named_files import ABSENT, NamedFiles
 from preimage.data.sources.shard_files import reaching
-from preimage.data.sources.splits import same_split, split_of
+from preimage.data.sources.splits import choose_split, split_of
 from preimage.data.sources.table_file import file_names, find_name_column, read_table
 from preimage.errors import DataError
 from preimage.storage.folder import Folder, digest
@@ -123,19 +123,12 @@ def _rows(table: pa.Table, column: str | None, split: str, file: Folder) -> tupl
     where = file.uri
     if column is None:
         known = split_of(file.path.rpartition("/")[2].partition(".")[0]) or "train"
-        if not same_split(split, known):
-            raise DataError(
-                f"{where} has the split {known} alone, since it has no column called split: "
-                f"data.split={split} is none of it"
-            )
+        choose_split([known], split, f"{where}, which has no column called split,")
         return np.arange(len(table)), {}
     values = columns.plain(table.column(column))
     counts = {str(each["values"]): each["counts"] for each in values.drop_null().value_counts().to_pylist()}
-    matching = [split] if split in counts else [each for each in counts if same_split(each, split)]
-    if len(matching) != 1:
-        choices = ", ".join(sorted(matching or counts)[:NAMED]) or "none in any row"
-        raise DataError(f"{where} has the splits {choices}: set data.split, which is {split}, to one of them")
-    chosen = np.array([each is not None and str(each) == matching[0] for each in values.to_pylist()])
+    wanted = choose_split(sorted(counts), split, where)
+    chosen = np.array([each is not None and str(each) == wanted for each in values.to_pylist()])
     return np.flatnonzero(chosen), counts
 
 

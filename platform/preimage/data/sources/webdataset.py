@@ -1,8 +1,10 @@
 """WebDataset: samples of members with one key in .tar shards, in a folder, or by a pattern."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +13,8 @@ from preimage.data.config import DataConfig
 from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Sample
 from preimage.data.sources.file_state import signed
 from preimage.data.sources.labels import label_table
-from preimage.data.sources.shard_files import list_shards, splits_of
+from preimage.data.sources.shard_files import files_by_split, list_shards
+from preimage.data.sources.splits import split_of
 from preimage.data.sources.tar_index import MAX_COLUMNS, TarIndex, index_of, open_tar
 from preimage.data.sources.tar_members import TarReader
 from preimage.data.sources.tar_samples import Reading, TarSample, samples
@@ -21,6 +24,7 @@ from preimage.storage.folder import digest
 
 _BLOCK = 1 << 20
 _CONNECTIONS = 16
+_NUMBER = re.compile(r"([-_.]?\d+)?([-_]of[-_]\d+)?$")
 _TYPES = {
     ("bool",): pa.bool_(),
     ("int",): pa.int64(),
@@ -43,19 +47,20 @@ class WebDatasetSource:
         where = config.path or ""
         self._root, files, beside = list_shards(where, ".tar")
         self._reading = Reading(config.image_column, config.label_column)
-        splits = splits_of([file.name for file in files], config.split, where)
+        chosen, splits = files_by_split(files, partial(_split_name, config.split), config.split, where)
         with ThreadPoolExecutor(1 if self._root.is_local else _CONNECTIONS) as pool:
-            every = list(pool.map(lambda file: index_of(self._root, file, self._reading), files))
-        self.classes, self._labels = label_table((text for index in every for text in index.labels), where)
-        chosen = [split == config.split for split in splits]
-        self._files = [file for file, is_chosen in zip(files, chosen, strict=True) if is_chosen]
-        indexes = [index for index, is_chosen in zip(every, chosen, strict=True) if is_chosen]
+            read = partial(index_of, self._root, reading=self._reading)
+            every = {split: list(pool.map(read, found)) for split, found in splits.items()}
+        texts = (text for found in every.values() for index in found for text in index.labels)
+        self.classes, self._labels = label_table(texts, where)
+        self._files, indexes = splits[chosen], every[chosen]
         self._places = [(i, start) for i, index in enumerate(indexes) for start in index.starts]
         self.pieces: Sequence[int] = [count for index in indexes for count in index.counts]
         self._require_images(indexes, where, config)
         self.columns, others = _columns(indexes)
+        counts = {split: sum(sum(index.counts) for index in found) for split, found in every.items()}
         self.contents = Contents(
-            splits=_images_by_split(every, splits),
+            splits=counts if len(counts) > 1 else {},
             class_counts=tuple(self._class_counts(indexes)) if self.classes else None,
             left_out=(*beside, *self._left_out(indexes), *others),
         )
@@ -131,11 +136,12 @@ class WebDatasetSource:
             )
 
 
-def _images_by_split(indexes: Sequence[TarIndex], splits: Sequence[str]) -> dict[str, int]:
-    counts = Counter[str]()
-    for index, split in zip(indexes, splits, strict=True):
-        counts[split] += sum(index.counts)
-    return dict(counts) if len(counts) > 1 else {}
+def _split_name(split: str, name: str) -> str | None:
+    """The split that a folder, or the file's name without its number, tells: `val/01.tar`, `train-0001.tar`,
+    or `split` exactly."""
+    *folders, base = name.split("/")
+    parts = [*folders, _NUMBER.sub("", base.split(".")[0])]
+    return split if split in parts else next(filter(None, map(split_of, parts)), None)
 
 
 def _columns(indexes: Sequence[TarIndex]) -> tuple[pa.Schema, list[LeftOut]]:

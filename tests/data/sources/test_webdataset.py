@@ -86,7 +86,7 @@ def test_pieces_of_a_shard_start_anywhere(tmp_path, monkeypatch):
 
 def test_columns_come_from_json_and_captions_from_txt(tmp_path):
     rows = [
-        {"smiling": 1, "score": 2, "artist": "Ada", "tags": ["a"], "mixed": 1},
+        {"smiling": 1, "score": 2, "artist": "Ada", "tags": ["a"], "mixed": 1, "image_id": 7},
         {"smiling": 0, "score": 0.5, "artist": None, "mixed": "one"},
     ]
     members = []
@@ -107,6 +107,7 @@ def test_columns_come_from_json_and_captions_from_txt(tmp_path):
     assert found.contents.left_out == (
         LeftOut("suffix .npy", 2),
         LeftOut("keys of .json without one type of number or text", 2, ("mixed", "tags")),
+        LeftOut("columns called like those of every image", 1, ("image_id",)),
     )
 
 

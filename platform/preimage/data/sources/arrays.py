@@ -1,5 +1,6 @@
 """Images in NumPy's .npy and .npz: arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of uint8 or uint16."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,9 @@ import pyarrow as pa
 from preimage.data.config import DataConfig
 from preimage.data.sources.array_images import image_axes, require_integers
 from preimage.data.sources.base import Contents, LeftOut, Row, Signature
-from preimage.data.sources.labels import label_table
+from preimage.data.sources.columns import own_columns
+from preimage.data.sources.file_state import signed
+from preimage.data.sources.labels import count_labels, label_table
 from preimage.data.sources.npy import StoredArray, open_arrays
 from preimage.data.sources.shard_files import files_below, list_shards
 from preimage.data.sources.splits import choose_split, same_split, split_of
@@ -40,21 +43,19 @@ class ArraysSource:
         self._axes = image_axes(self._stored, where)
         require_integers(self._stored, where)
         stored = group.pop(label) if label is not None else None
-        self._labels = _require_labels(stored, len(self), where) if stored else None
         every = [each[label] for each in splits.values() if label in each] if label is not None else []
-        self.classes, self._label = label_table(set().union(*map(_texts, every)), where)
-        types = {name: _column_type(each, len(self)) for name, each in sorted(group.items())}
-        self._own = {name: group[name].read().reshape(-1) for name, kind in types.items() if kind}
-        self.columns = pa.schema([(name, kind) for name, kind in types.items() if kind])
-        unread = tuple(group[name].text for name, kind in types.items() if not kind)
-        others = LeftOut("arrays that hold no number or text for each image", len(unread), unread[:3])
+        self.classes, number = label_table(set().union(*map(_texts, every)), where)
+        no_labels = np.broadcast_to(np.int32(-1), len(self))
+        self._labels = _labels(stored, number, len(self), where) if stored else no_labels
+        self.columns, others = own_columns(dict(_kinds(group, len(self))))
+        self._own = {name: group[name].read().reshape(-1) for name in self.columns.names}
         counts = {
             name: each[image].shape[0] for name, each in splits.items() if image in each and each[image].shape
         }
         self.contents = Contents(
             splits=counts if len(counts) > 1 else {},
-            class_counts=self._class_counts(),
-            left_out=(*beside, others) if unread else beside,
+            class_counts=count_labels(self._labels, self.classes) if stored else None,
+            left_out=(*beside, *others),
         )
         self.signature = _signature(self._stored, stored)
 
@@ -62,9 +63,8 @@ class ArraysSource:
         return self._stored.shape[0]
 
     def row(self, index: int) -> Row:
-        label = -1 if self._labels is None else self._label[_text(self._labels[index])]
         columns = {name: _value(values[index]) for name, values in self._own.items()}
-        return Row(f"{self._stored.name}/{index}", label, columns)
+        return Row(f"{self._stored.name}/{index}", int(self._labels[index]), columns)
 
     def load(self, index: int) -> np.ndarray:
         """(H, W) or (H, W, C), uint8 or uint16. Raises DataError if the array is damaged."""
@@ -78,15 +78,6 @@ class ArraysSource:
     @cached_property
     def _images(self) -> np.ndarray:
         return self._stored.read()
-
-    def _class_counts(self) -> tuple[int, ...] | None:
-        if self._labels is None:
-            return None
-        counts = [0] * len(self.classes)
-        for value, count in zip(*np.unique(self._labels, return_counts=True), strict=True):
-            if (label := self._label[_text(value)]) >= 0:
-                counts[label] += int(count)
-        return tuple(counts)
 
 
 def _open(config: DataConfig) -> tuple[dict[str, StoredArray], tuple[LeftOut, ...]]:
@@ -165,19 +156,29 @@ def _named(group: dict[str, StoredArray], name: str) -> str | None:
     return next((role for role, each in group.items() if name in (role, each.name)), None)
 
 
-def _require_labels(array: StoredArray, count: int, where: str) -> np.ndarray:
-    """Labels (N,). Raises DataError if they do not match the images."""
+def _labels(array: StoredArray, number: dict[str, int], count: int, where: str) -> np.ndarray:
+    """Labels (N,) int32 by their texts. Raises DataError if they do not match the images."""
     if array.shape[:1] != (count,) or not _holds_labels(array):
         raise DataError(
             f"{where}: {array.text} does not match {count:,} images: labels are one whole number or text for "
             "each (of one-hot labels save argmax(axis=1))"
         )
-    return array.read().reshape(-1)
+    values, index = np.unique(array.read().reshape(-1), return_inverse=True)
+    return np.array([number[_text(each)] for each in values], np.int32)[index]
 
 
 def _holds_labels(array: StoredArray) -> bool:
     """Whether there is one whole number or text in each row."""
     return len(array.shape) > 0 and array.shape[1:] in ((), (1,)) and array.dtype.kind in "biuUS"
+
+
+def _kinds(group: dict[str, StoredArray], count: int) -> Iterator[tuple[str, pa.DataType | str]]:
+    """The type of each column of the user's, or why an array is none."""
+    for name, array in sorted(group.items()):
+        if kind := _column_type(array, count):
+            yield name, kind
+        else:
+            yield array.text, "arrays that hold no number or text for each image"
 
 
 def _column_type(array: StoredArray, count: int) -> pa.DataType | None:
@@ -210,6 +211,5 @@ def _value(value: np.generic) -> Any:
 
 def _signature(images: StoredArray, labels: StoredArray | None) -> Signature:
     used = [images, labels] if labels else [images]
-    listing = "\n".join([each.text for each in used] + [digest(each.read().tobytes()) for each in used[1:]])
-    state = "\n".join([listing, *(each.state for each in used)])
-    return Signature(*(digest(text.encode(errors="surrogateescape")) for text in (listing, state)))
+    values = digest(labels.read().tobytes()) if labels else ""
+    return signed(((each.text, 0, each.state) for each in used), values)

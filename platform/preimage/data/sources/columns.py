@@ -1,52 +1,19 @@
 """Which columns of a table hold images, labels and the user's own values."""
 
 import json
-from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeAlias
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
 from preimage.data.sources.base import RESERVED, LeftOut
-from preimage.data.sources.read_errors import reading
+from preimage.data.sources.unread_files import left_out
 from preimage.errors import DataError
 
-MAX_CLASSES = 100_000
-"""A column with more distinct values holds no labels; they are also kept in memory."""
+_IMAGES = "images are binary, or a struct of bytes and path"
 Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 pc: Any = pyarrow.compute  # whose functions are made when it is imported: no type checker knows them
-
-
-class Labels(NamedTuple):
-    """How the values of a column become labels."""
-
-    column: str
-    classes: list[str]
-    values: pa.Array | None = None
-    """The value of each class; None if the values are the labels themselves."""
-
-    def encode(self, column: Column, where: str) -> np.ndarray:
-        """Labels (n,) int64 of a column's values; -1 for null. Raises DataError for a value of no class."""
-        with reading(where):
-            values = plain(column)
-            known = self.values is None
-            labels = pc.cast(values, pa.int64()) if known else pc.index_in(values, value_set=self.values)
-            found = np.asarray(pc.fill_null(labels, -1), np.int64)
-        if labels.null_count > values.null_count:
-            raise DataError(f"{where}: column {self.column} changed while it was read; run again")
-        if len(found):
-            self.check(int(found.min()), int(found.max()), where)
-        return found
-
-    def check(self, lowest: Any, highest: Any, where: str) -> None:
-        """Raise DataError unless labels in these bounds have a class."""
-        if lowest < -1 or highest >= len(self.classes):
-            wrong = lowest if lowest < -1 else highest
-            raise DataError(
-                f"{where}: column {self.column} holds {wrong}, but its {len(self.classes)} class names are "
-                f"for 0 to {len(self.classes) - 1}; correct the names or the labels"
-            )
 
 
 def features(schema: pa.Schema, where: str) -> dict[str, dict[str, Any]]:
@@ -63,16 +30,6 @@ def features(schema: pa.Schema, where: str) -> dict[str, dict[str, Any]]:
     return {name: each for name, each in named if isinstance(each, dict) and name in schema.names}
 
 
-def class_names(feature: dict[str, Any] | None, where: str) -> list[str] | None:
-    """The names of a ClassLabel, or None. Raises DataError if they are no names."""
-    names = (feature or {}).get("names")
-    if feature is None or feature.get("_type") != "ClassLabel" or names is None:
-        return None
-    if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-        raise DataError(f"{where}: the class names in its huggingface metadata are no list of names")
-    return names
-
-
 def find_image_column(schema: pa.Schema, chosen: str | None, where: str) -> str:
     """The chosen column, or the only one that may hold images; those that the metadata call images first.
 
@@ -80,20 +37,13 @@ def find_image_column(schema: pa.Schema, chosen: str | None, where: str) -> str:
     """
     if chosen is not None:
         require_column(schema, chosen, "image_column", where)
-        if not _holds_images(schema.field(chosen).type):
-            raise DataError(
-                f"{where}: column {chosen} is of type {schema.field(chosen).type}; images are binary, or a "
-                "struct of bytes and path"
-            )
+        _require_type(schema.field(chosen), _holds_images, _IMAGES, where)
         return chosen
     possible = [field.name for field in schema if _holds_images(field.type)]
     declared = [name for name, each in features(schema, where).items() if each.get("_type") == "Image"]
     found = [name for name in possible if name in declared] or possible
     if not found:
-        raise DataError(
-            f"{where} has no column of images, which are binary or a struct of bytes and path; its columns: "
-            f"{described(schema)}"
-        )
+        raise DataError(f"{where} has no column of images; {_IMAGES}; its columns: {described(schema)}")
     if len(found) > 1:
         raise DataError(
             f"{where} has several columns of images: set data.image_column to one of {', '.join(found)}"
@@ -108,11 +58,7 @@ def find_label_column(schema: pa.Schema, chosen: str | None, where: str) -> str 
     """
     if chosen is not None:
         require_column(schema, chosen, "label_column", where)
-        if not _holds_labels(schema.field(chosen).type):
-            raise DataError(
-                f"{where}: column {chosen} is of type {schema.field(chosen).type}; labels are integers, "
-                "strings or booleans"
-            )
+        _require_type(schema.field(chosen), _holds_labels, "labels are integers, strings or booleans", where)
         return chosen
     named = [name for name, each in features(schema, where).items() if each.get("_type") == "ClassLabel"]
     if len(named) > 1 and "label" not in named:
@@ -123,46 +69,24 @@ def find_label_column(schema: pa.Schema, chosen: str | None, where: str) -> str 
     return candidate if candidate in schema.names and _holds_labels(schema.field(candidate).type) else None
 
 
-def labels_of(column: str, names: list[str] | None, parts: Iterable[Column], where: str) -> Labels:
-    """Labels by their names, if there are any and the column holds integers; else by the values that occur.
-
-    parts: the whole column, piece by piece; read only without names. Integers 0, 1, ... without a gap are
-    labels, and -1 is none. Raises DataError for more than MAX_CLASSES values.
-    """
-    if names is not None:
-        return Labels(column, names)
-    found: set[Any] = set()
-    for part in parts:
-        with reading(where):
-            found |= set(plain(part).unique().to_pylist())
-        if len(found) > MAX_CLASSES:
-            raise DataError(
-                f"{where}: column {column} has more than {MAX_CLASSES:,} distinct values, which are no "
-                "classes: set data.label_column to another"
-            )
-    values = sorted(found - {None})
-    labelled = [each for each in values if each != -1]
-    if all(type(each) is int for each in values) and labelled == list(range(len(labelled))):
-        return Labels(column, [str(each) for each in labelled])
-    return Labels(column, [str(each) for each in values], pa.array(values))
+def own_columns(
+    kinds: Mapping[str, pa.DataType | str],
+) -> tuple[pa.Schema, tuple[LeftOut, ...]]:
+    """The user's own columns and those left out, from the type of each, or the reason why it has none."""
+    why = {name: kind for name, kind in kinds.items() if isinstance(kind, str)}
+    why |= {name: "columns called like those of every image" for name in RESERVED if name in kinds}
+    schema = pa.schema([(name, kind) for name, kind in kinds.items() if name not in why])
+    return schema, left_out((reason, name) for name, reason in why.items())
 
 
-def own_columns(schema: pa.Schema, taken: Collection[str | None]) -> tuple[pa.Schema, list[LeftOut]]:
-    """The columns that are neither images nor labels, by the types that `plain` gives; which have others."""
-    kept: dict[str, pa.DataType] = {}
-    others: dict[str, list[str]] = {}
-    for field in schema:
-        if field.name not in taken:
-            if kind := plain_type(field.type):
-                kept[field.name] = kind
-            else:
-                others.setdefault(str(field.type), []).append(field.name)
-    ours = [name for name in RESERVED if kept.pop(name, None)]
-    left_out = [LeftOut("columns called like those of every image", len(ours), tuple(ours))] if ours else []
-    left_out += [
-        LeftOut(f"columns of type {of}", len(names), tuple(names[:3])) for of, names in others.items()
-    ]
-    return pa.schema(kept), left_out
+def further_columns(
+    schema: pa.Schema, taken: Collection[str | None]
+) -> tuple[pa.Schema, tuple[LeftOut, ...]]:
+    """`own_columns` of those that are neither images nor labels, by the types that `plain` gives."""
+    fields = (field for field in schema if field.name not in taken)
+    return own_columns(
+        {each.name: plain_type(each.type) or f"columns of type {each.type}" for each in fields}
+    )
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType | None:
@@ -212,6 +136,11 @@ def described(schema: pa.Schema) -> str:
     """The columns and their types, for a message; the first 20."""
     more = f" and {len(schema) - 20} more" if len(schema) > 20 else ""
     return ", ".join(f"{field.name} ({field.type})" for field in list(schema)[:20]) + more
+
+
+def _require_type(field: pa.Field, holds: Callable[[pa.DataType], bool], what: str, where: str) -> None:
+    if not holds(field.type):
+        raise DataError(f"{where}: column {field.name} is of type {field.type}; {what}")
 
 
 def _holds_labels(kind: pa.DataType) -> bool:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from preimage.data.config import DataConfig
 from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Signature
 from preimage.data.sources.folder_layout import Layout, arrange
+from preimage.data.sources.labels import count_labels
 from preimage.data.sources.listing import MAX_BYTES, SUFFIXES, list_images, open_tree
 from preimage.data.sources.unread_files import left_out, printable, unread_files
 from preimage.errors import DataError
@@ -47,8 +48,8 @@ class FilesSource:
         outside = left_out(_outside(files, folders, folder_of, layout))
         self._files, self._labels = files.take(pa.array(used)), labels[used]
         self.classes = [printable(name) for name in layout.classes]
-        per_class = np.bincount(self._labels[self._labels >= 0], minlength=len(self.classes))
-        self.contents = Contents(layout.splits, tuple(per_class.tolist()), (*outside, *unread))
+        per_class = count_labels(self._labels, self.classes)
+        self.contents = Contents(layout.splits, per_class, (*outside, *unread))
 
     def __len__(self) -> int:
         return len(self._labels)

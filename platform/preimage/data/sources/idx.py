@@ -10,6 +10,7 @@ import numpy as np
 
 from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
 from preimage.data.sources.file_state import signed_paths
+from preimage.data.sources.labels import count_labels
 from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
 
@@ -67,8 +68,7 @@ class IdxSource:
 
     @property
     def contents(self) -> Contents:
-        counts = np.bincount(self._read_labels, minlength=len(self.classes))
-        return Contents(class_counts=tuple(counts.tolist()))
+        return Contents(class_counts=count_labels(self._read_labels, self.classes))
 
     def __len__(self) -> int:
         return len(self._arrays[0])

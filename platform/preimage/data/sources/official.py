@@ -17,6 +17,7 @@ import numpy as np
 from preimage.data.sources.base import NO_COLUMNS, Content, Contents, Row, Signature
 from preimage.data.sources.celeba import LAYOUT
 from preimage.data.sources.file_state import signed_paths
+from preimage.data.sources.labels import count_labels
 from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
 
@@ -85,8 +86,7 @@ class OfficialSource:
     def contents(self) -> Contents:
         if self._split == "unlabeled":
             return Contents()
-        counts = np.bincount(np.asarray(self._labels), minlength=len(self.classes))
-        return Contents(class_counts=tuple(counts.tolist()))
+        return Contents(class_counts=count_labels(np.asarray(self._labels), self.classes))
 
     @property
     def signature(self) -> Signature:

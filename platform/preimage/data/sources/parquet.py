@@ -12,8 +12,8 @@ import pyarrow as pa
 from preimage.data.config import DataConfig
 from preimage.data.sources import columns
 from preimage.data.sources.base import Contents, Row, Sample, Signature
-from preimage.data.sources.columns import Labels
 from preimage.data.sources.file_state import signed
+from preimage.data.sources.labels import Labels, class_names, labels_of
 from preimage.data.sources.parquet_files import SUFFIX, choose, missing_shards
 from preimage.data.sources.parquet_reader import Footer, ParquetReader
 from preimage.data.sources.read_errors import reading
@@ -57,7 +57,7 @@ class ParquetSource:
         self._label = columns.find_label_column(schema, config.label_column, where)
         if self._image == self._label:
             raise DataError(f"{where}: column {self._image} cannot hold both images and labels")
-        self.columns, others = columns.own_columns(schema, {self._image, self._label})
+        self.columns, others = columns.further_columns(schema, {self._image, self._label})
         self._left_out = (*left_out, *others, *missing_shards(self._files))
         with ThreadPoolExecutor(_THREADS) as pool:
             self._pieces = [piece for found in pool.map(self._pieces_of, self._files) for piece in found]
@@ -115,9 +115,7 @@ class ParquetSource:
 
     @cached_property
     def _names(self) -> list[str] | None:
-        return columns.class_names(
-            columns.features(self._schema, self._where).get(self._label or ""), self._where
-        )
+        return class_names(self._schema, self._label, self._where)
 
     @cached_property
     def _labels(self) -> Labels | None:
@@ -126,7 +124,7 @@ class ParquetSource:
             return None
         every = chain.from_iterable(self._splits.values())
         parts = (part for file in every for part in self._reader.column(file, str(self._label)))
-        return columns.labels_of(self._label, self._names, parts, self._path)
+        return labels_of(self._label, self._names, parts, self._path)
 
     def _pieces_of(self, file: ShardFile) -> list[_Piece]:
         """Whole row groups, together about PIECE rows. Raises DataError for what a footer shows is wrong."""
@@ -146,8 +144,7 @@ class ParquetSource:
                 f"{where} has other columns than {self._files[0].name}: {columns.described(footer.schema)}; "
                 "set data.path to files of one kind"
             )
-        feature = columns.features(footer.schema, where).get(self._label or "")
-        if columns.class_names(feature, where) != self._names:
+        if class_names(footer.schema, self._label, where) != self._names:
             raise DataError(f"{where} has other class names than {self._files[0].name}; write both alike")
 
     def _require_images(self) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from preimage.data.config import DataConfig
 from preimage.data.sources import columns
 from preimage.data.sources.base import Contents, LeftOut, Row, Signature
+from preimage.data.sources.labels import class_names, count_labels, labels_of
 from preimage.data.sources.named_files import ABSENT, NamedFiles
 from preimage.data.sources.shard_files import reaching
 from preimage.data.sources.splits import choose_split, split_of
@@ -42,8 +43,11 @@ class TableSource:
         split = next((name for name in _split_columns(table.schema) if name not in (image, label)), None)
         names = file_names(table.column(image), where)
         _require_once(names, where)
-        self._labels_of = _labels(table, label, where)
-        self.columns, self._left_out = columns.own_columns(table.schema, {image, label, split})
+        self._labels_of = None
+        if label is not None:
+            names_of = class_names(table.schema, label, where)
+            self._labels_of = labels_of(label, names_of, [table.column(label)], where)
+        self.columns, self._left_out = columns.further_columns(table.schema, {image, label, split})
         rows, self._splits = _rows(table, split, config.split, file)
         table = table.take(rows).combine_chunks()
         self._names = names.take(rows).combine_chunks()
@@ -52,7 +56,7 @@ class TableSource:
         if self._labels_of:
             self._labels = self._labels_of.encode(table.column(self._labels_of.column), where)
         if without := len(names) - sum(self._splits.values()) if self._splits else 0:
-            self._left_out.append(LeftOut("rows without a split", without))
+            self._left_out = (*self._left_out, LeftOut("rows without a split", without))
 
     @property
     def classes(self) -> list[str]:
@@ -60,8 +64,7 @@ class TableSource:
 
     @property
     def contents(self) -> Contents:
-        counts = np.bincount(self._labels[self._labels >= 0], minlength=len(self.classes))
-        return Contents(self._splits, tuple(counts.tolist()), tuple(self._left_out))
+        return Contents(self._splits, count_labels(self._labels, self.classes), self._left_out)
 
     @property
     def signature(self) -> Signature:
@@ -102,13 +105,6 @@ class TableSource:
     @cached_property
     def _stats(self) -> np.ndarray:
         return self._files.stats(self._names.to_pylist())
-
-
-def _labels(table: pa.Table, label: str | None, where: str) -> columns.Labels | None:
-    if label is None:
-        return None
-    names = columns.class_names(columns.features(table.schema, where).get(label), where)
-    return columns.labels_of(label, names, [table.column(label)], where)
 
 
 def _split_columns(schema: pa.Schema) -> list[str]:

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 
 from preimage.data.config import DataConfig
 from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Sample
+from preimage.data.sources.columns import own_columns
 from preimage.data.sources.file_state import signed
 from preimage.data.sources.labels import label_table
 from preimage.data.sources.shard_files import files_by_split, list_shards
@@ -144,16 +144,13 @@ def _split_name(split: str, name: str) -> str | None:
     return split if split in parts else next(filter(None, map(split_of, parts)), None)
 
 
-def _columns(indexes: Sequence[TarIndex]) -> tuple[pa.Schema, list[LeftOut]]:
+def _columns(indexes: Sequence[TarIndex]) -> tuple[pa.Schema, tuple[LeftOut, ...]]:
     """The columns whose values are of one type throughout, and the others."""
     kinds: dict[str, set[str]] = {}
     for index in indexes:
         for name, found in index.columns.items():
             kinds.setdefault(name, set()).update(found)
     if len(kinds) > MAX_COLUMNS:
-        return NO_COLUMNS, [LeftOut(f"keys of .json members, more than {MAX_COLUMNS}", len(kinds))]
-    types: dict[str, Any] = {name: _TYPES.get(tuple(sorted(found))) for name, found in kinds.items()}
-    others = sorted(name for name, kind in types.items() if kind is None and kinds[name])
-    left_out = LeftOut("keys of .json without one type of number or text", len(others), tuple(others[:3]))
-    schema = pa.schema([(name, kind) for name, kind in sorted(types.items()) if kind is not None])
-    return schema, [left_out] if others else []
+        return NO_COLUMNS, (LeftOut(f"keys of .json members, more than {MAX_COLUMNS}", len(kinds)),)
+    no_type = "keys of .json without one type of number or text"
+    return own_columns({n: _TYPES.get(tuple(sorted(kinds[n])), no_type) for n in sorted(kinds) if kinds[n]})

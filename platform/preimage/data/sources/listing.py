@@ -13,8 +13,9 @@ from typing import Protocol
 import pyarrow as pa
 from pyarrow import fs
 
+from preimage.data.sources.read_errors import reaching, unreachable
 from preimage.data.sources.unread_files import advice
-from preimage.errors import DataError, StorageError
+from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
 SUFFIXES = frozenset({
@@ -52,15 +53,11 @@ def open_tree(address: str | Path | Folder) -> Tree:
 
     Raises DataError if there is none, it is a file of another kind, or the storage refuses.
     """
-    try:
+    with reaching(str(address)):
         folder = Folder.at(address)
         if not folder.path:  # it would list every bucket
             raise DataError(f"{address} names no bucket; give an address such as s3://bucket/photos")
         kind = folder.filesystem.get_file_info(folder.path).type
-    except StorageError as error:
-        raise DataError(str(error)) from error
-    except (OSError, ValueError) as error:
-        raise _unreachable(str(address), error) from error
     if kind == fs.FileType.Directory:
         return LocalTree(folder.path) if folder.is_local else RemoteTree(folder)
     if kind == fs.FileType.NotFound:
@@ -125,7 +122,8 @@ class LocalTree:
     def __init__(self, root: str) -> None:
         self._root = root
 
-    def files(self) -> Iterator[Found]:
+    def files(self, recursive: bool = True) -> Iterator[Found]:
+        """All files but hidden ones, in any order; not recursive: only those directly in the folder."""
         pending = [(self._root, "", frozenset({os.path.realpath(self._root)}))]
         while pending:
             folder, prefix, above = pending.pop()
@@ -136,7 +134,7 @@ class LocalTree:
                     # A broken link is listed, and is unreadable later.
                     found = entry.stat(follow_symlinks=_answers(entry.is_file))
                     yield prefix + entry.name, found.st_size, found.st_mtime_ns, found.st_ino
-                elif (real := os.path.realpath(entry.path)) not in above:
+                elif recursive and (real := os.path.realpath(entry.path)) not in above:
                     pending.append((entry.path, f"{prefix}{entry.name}/", above | {real}))
 
     def read(self, name: str, size: int) -> bytes:
@@ -151,12 +149,11 @@ class RemoteTree:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
 
-    def files(self) -> Iterator[Found]:
-        try:
-            selector = fs.FileSelector(self._folder.path, recursive=True)
+    def files(self, recursive: bool = True) -> Iterator[Found]:
+        """As a LocalTree's."""
+        with reaching(self._folder.uri):
+            selector = fs.FileSelector(self._folder.path, recursive=recursive)
             found = self._folder.filesystem.get_file_info(selector)
-        except (OSError, ValueError) as error:
-            raise _unreachable(self._folder.uri, error) from error
         start = len(self._folder.path.rstrip("/")) + 1
         for info in found:
             name = info.path[start:]
@@ -171,7 +168,7 @@ class RemoteTree:
         except FileNotFoundError:
             raise
         except OSError as error:  # not the image's fault: it must not count as unreadable
-            raise _unreachable(f"{self._folder.uri}/{name}", error) from error
+            raise unreachable(f"{self._folder.uri}/{name}", error) from error
 
 
 class ZipTree:
@@ -224,18 +221,11 @@ class ZipTree:
         except OSError as error:
             if self._is_local:
                 raise
-            raise _unreachable(self._uri, error) from error
+            raise unreachable(self._uri, error) from error
 
 
 def _seekable(folder: Folder) -> io.BufferedReader:
     return io.BufferedReader(folder.filesystem.open_input_file(folder.path), _REMOTE_BUFFER)
-
-
-def _unreachable(address: str, error: Exception) -> DataError:
-    return DataError(
-        f"cannot read {address}: {error}. Check the address, its region and endpoint, and the credentials "
-        "(for s3:// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
-    )
 
 
 def _scan(folder: str) -> list[os.DirEntry[str]]:

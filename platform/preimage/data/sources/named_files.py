@@ -10,7 +10,7 @@ import numpy as np
 from pyarrow import fs
 
 from preimage.data.sources.listing import MAX_BYTES, read_file
-from preimage.data.sources.shard_files import reaching
+from preimage.data.sources.read_errors import reaching
 from preimage.storage.folder import Folder
 
 ABSENT = -1

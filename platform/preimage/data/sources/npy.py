@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.lib import format
 
-from preimage.data.sources.shard_files import ShardFile, reaching
+from preimage.data.sources.read_errors import reaching
+from preimage.data.sources.shard_files import ShardFile
 from preimage.data.sources.unread_files import printable
 from preimage.errors import DataError
 from preimage.storage.folder import Folder

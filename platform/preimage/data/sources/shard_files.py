@@ -3,16 +3,17 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple, NoReturn
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from pyarrow import fs
 
 from preimage.data.sources.base import LeftOut
+from preimage.data.sources.listing import LocalTree, RemoteTree
+from preimage.data.sources.read_errors import reaching
 from preimage.data.sources.splits import choose_split
 from preimage.data.sources.unread_files import unread_files
-from preimage.errors import DataError, StorageError
+from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
 _NAMED = 20
@@ -31,7 +32,7 @@ class ShardFile(NamedTuple):
     """Relative to the root, with forward slashes."""
     size: int
     mtime_ns: int
-    inode: int
+    inode: int = 0
     """0 on object storage."""
 
     @property
@@ -55,7 +56,8 @@ def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], tup
         info = root.filesystem.get_file_info(root.path)
         if info.type == fs.FileType.File:
             above, name = root.parent, root.path.rsplit("/", 1)[-1]
-            return above, [_local(root.path, name) if root.is_local else _remote(above, info)], ()
+            inode = os.stat(root.path).st_ino if root.is_local else 0
+            return above, [ShardFile(name, info.size, info.mtime_ns or 0, inode)], ()
     if info.type == fs.FileType.NotFound:
         raise DataError(f"data.path={address} does not exist")
     found = files_below(root, recursive=True)
@@ -139,51 +141,13 @@ def _like(pattern: str, files: list[ShardFile]) -> list[ShardFile]:
 
 def files_below(root: Folder, recursive: bool) -> list[ShardFile]:
     """Every file below a folder but hidden ones, sorted by name. Follows links, but not in circles."""
-    with reaching(root.uri):
-        if root.is_local:
-            found = [_local(path, path[len(root.path) :]) for path in _local_paths(root.path, recursive)]
-        else:
-            selector = fs.FileSelector(root.path, allow_not_found=True, recursive=recursive)
-            infos = root.filesystem.get_file_info(selector)
-            found = [_remote(root, info) for info in infos if info.type == fs.FileType.File]
-    return sorted(file for file in found if not any(map(_is_junk, file.name.split("/"))))
-
-
-def _local_paths(root: str, recursive: bool) -> Iterator[str]:
-    def fail(error: OSError) -> NoReturn:
-        raise error
-
-    seen: set[str] = set()
-    for folder, folders, files in os.walk(root, onerror=fail, followlinks=True):
-        seen.add(os.path.realpath(folder))
-        inner = [name for name in folders if os.path.realpath(os.path.join(folder, name)) not in seen]
-        folders[:] = inner if recursive else []
-        yield from (path for name in files if os.path.isfile(path := os.path.join(folder, name)))
-
-
-def _local(path: str, name: str) -> ShardFile:
-    found = os.stat(path)
-    return ShardFile(name.lstrip("/"), found.st_size, found.st_mtime_ns, found.st_ino)
-
-
-def _remote(root: Folder, info: fs.FileInfo) -> ShardFile:
-    return ShardFile(info.path.removeprefix(root.path).lstrip("/"), info.size, info.mtime_ns or 0, 0)
-
-
-def _is_junk(part: str) -> bool:
-    return part.startswith(".") or part == "__MACOSX"
+    if root.is_local:
+        every = LocalTree(root.path).files(recursive)
+        found = (each for each in every if os.path.isfile(f"{root.path}/{each[0]}"))
+    else:
+        found = RemoteTree(root).files(recursive)
+    return sorted(ShardFile(*each) for each in found)
 
 
 def _is_there(address: str) -> bool:
     return "://" not in address and os.path.exists(os.path.expanduser(address))
-
-
-@contextmanager
-def reaching(where: str) -> Iterator[None]:
-    """Turns what a filesystem raises into a DataError of one message."""
-    try:
-        yield
-    except (OSError, ValueError, StorageError) as error:
-        raise DataError(
-            f"cannot read {where}: {error}. Check the address, its region and endpoint, and the credentials"
-        ) from error

@@ -11,7 +11,7 @@ from preimage.data.sources import columns
 from preimage.data.sources.base import Contents, LeftOut, Row, Signature
 from preimage.data.sources.labels import class_names, count_labels, labels_of
 from preimage.data.sources.named_files import ABSENT, NamedFiles
-from preimage.data.sources.shard_files import reaching
+from preimage.data.sources.read_errors import reaching
 from preimage.data.sources.splits import choose_split, split_of
 from preimage.data.sources.table_file import file_names, find_name_column, read_table
 from preimage.errors import DataError

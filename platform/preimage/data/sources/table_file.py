@@ -12,8 +12,7 @@ from pyarrow import fs
 
 from preimage.data.sources.columns import described, is_string, plain_type, require_column, require_names
 from preimage.data.sources.listing import SUFFIXES
-from preimage.data.sources.read_errors import reading
-from preimage.data.sources.shard_files import reaching
+from preimage.data.sources.read_errors import reaching, reading
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 

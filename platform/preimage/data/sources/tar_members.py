@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pyarrow import NativeFile
 
+from preimage.data.sources.read_errors import reaching
 from preimage.errors import DataError
 
 _BLOCK = 512
@@ -43,10 +44,8 @@ class TarReader:
         if at < 0 or at + length > len(self._data):
             kept = self._data[at:] if 0 <= at < len(self._data) else b""
             wanted = min(max(self._block, length - len(kept)), self.size - offset - len(kept))
-            try:
+            with reaching(self.name):
                 more = self._file.read_at(wanted, offset + len(kept)) if wanted > 0 else b""
-            except (OSError, ValueError) as error:
-                raise DataError(f"cannot read {self.name}: {error}") from error
             self._start, self._data, at = offset, kept + more, 0
             if len(self._data) < length:
                 raise self._damaged(offset, "the file ends within a member")

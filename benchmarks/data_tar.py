@@ -10,7 +10,7 @@ from pathlib import Path
 
 from preimage.data.config import DataConfig
 from preimage.data.decoding.decode import open_image
-from preimage.data.sources.shard_files import list_shards
+from preimage.data.sources.data_files import list_files
 from preimage.data.sources.tar_index import index_of
 from preimage.data.sources.tar_samples import Reading
 from preimage.data.sources.webdataset import WebDatasetSource
@@ -80,7 +80,7 @@ def _theirs(shard: Path, images: int) -> None:
 
 def _index(shard: Path) -> float:
     """Seconds to read all headers and labels, without the index of the last time."""
-    root, (file,), _ = list_shards(str(shard), ".tar")
+    root, (file,), _ = list_files(str(shard), ".tar")
     with tempfile.TemporaryDirectory() as cache:
         os.environ["PREIMAGE_CACHE"] = cache
         return seconds(lambda: index_of(root, file, Reading(None, None)))

@@ -11,10 +11,10 @@ from preimage.data.config import DataConfig
 from preimage.data.sources.array_images import image_axes, require_integers
 from preimage.data.sources.base import Contents, LeftOut, Row, Signature
 from preimage.data.sources.columns import own_columns
+from preimage.data.sources.data_files import files_below, list_files
 from preimage.data.sources.file_state import signed
 from preimage.data.sources.labels import count_labels, label_table
 from preimage.data.sources.npy import StoredArray, open_arrays
-from preimage.data.sources.shard_files import files_below, list_shards
 from preimage.data.sources.splits import choose_split, same_split, split_of
 from preimage.data.sources.unread_files import printable
 from preimage.errors import DataError
@@ -82,7 +82,7 @@ class ArraysSource:
 
 def _open(config: DataConfig) -> tuple[dict[str, StoredArray], tuple[LeftOut, ...]]:
     """The arrays of the file; of a .npy also the labels beside it that the config names."""
-    root, files, _ = list_shards(config.path or "", ".npy")
+    root, files, _ = list_files(config.path or "", ".npy")
     if len(files) != 1 or not files[0].name.lower().endswith((".npy", ".npz")):
         raise DataError(f"data.path={config.path} is not one .npy or .npz file; give one")
     arrays = open_arrays(root, files[0])

@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.lib import format
 
+from preimage.data.sources.data_files import DataFile
 from preimage.data.sources.read_errors import reaching
-from preimage.data.sources.shard_files import ShardFile
 from preimage.data.sources.unread_files import printable
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
@@ -60,7 +60,7 @@ class _Header(NamedTuple):
     """Offset of the values."""
 
 
-def open_arrays(root: Folder, file: ShardFile) -> dict[str, StoredArray]:
+def open_arrays(root: Folder, file: DataFile) -> dict[str, StoredArray]:
     """The arrays of a .npz by name, or the one of a .npy by its file's name.
 
     An array is mapped into memory if the file is local and the array is not compressed. Raises DataError if
@@ -86,7 +86,7 @@ def open_arrays(root: Folder, file: ShardFile) -> dict[str, StoredArray]:
     return found
 
 
-def _bytes(root: Folder, file: ShardFile, where: str) -> np.ndarray:
+def _bytes(root: Folder, file: DataFile, where: str) -> np.ndarray:
     """The file's bytes, (n,) uint8: mapped, or read if it is remote."""
     if file.size == 0:
         raise DataError(f"{where} is empty")

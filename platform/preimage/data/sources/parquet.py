@@ -12,12 +12,12 @@ import pyarrow as pa
 from preimage.data.config import DataConfig
 from preimage.data.sources import columns
 from preimage.data.sources.base import Contents, Row, Sample, Signature
+from preimage.data.sources.data_files import DataFile, list_files
 from preimage.data.sources.file_state import signed
 from preimage.data.sources.labels import Labels, class_names, labels_of
 from preimage.data.sources.parquet_files import SUFFIX, choose, missing_shards
 from preimage.data.sources.parquet_reader import Footer, ParquetReader
 from preimage.data.sources.read_errors import reading
-from preimage.data.sources.shard_files import ShardFile, list_shards
 from preimage.errors import DataError
 
 PIECE = 4096
@@ -30,7 +30,7 @@ _THREADS = 16
 
 
 class _Piece(NamedTuple):
-    file: ShardFile
+    file: DataFile
     groups: range
     first: int
     """The file's row that it begins with."""
@@ -48,7 +48,7 @@ class ParquetSource:
         """Reads the footers only. Raises DataError for files that are missing, damaged or of different
         columns, and where the split or a column is unclear."""
         self._path = path = config.path or ""
-        root, every, left_out = list_shards(path, SUFFIX)
+        root, every, left_out = list_files(path, SUFFIX)
         self._files, self._splits = choose(every, config.split, path)
         self._reader = reader = ParquetReader(root)
         self._where = where = reader.where(self._files[0])
@@ -126,7 +126,7 @@ class ParquetSource:
         parts = (part for file in every for part in self._reader.column(file, str(self._label)))
         return labels_of(self._label, self._names, parts, self._path)
 
-    def _pieces_of(self, file: ShardFile) -> list[_Piece]:
+    def _pieces_of(self, file: DataFile) -> list[_Piece]:
         """Whole row groups, together about PIECE rows. Raises DataError for what a footer shows is wrong."""
         footer = self._reader.footer(file)
         self._check(footer, self._reader.where(file))
@@ -171,7 +171,7 @@ class ParquetSource:
                 counts += np.bincount(labels[labels >= 0], minlength=len(counts))
         return tuple(counts.tolist())
 
-    def _samples(self, batch: pa.RecordBatch, file: ShardFile, first: int) -> Iterator[Sample]:
+    def _samples(self, batch: pa.RecordBatch, file: DataFile, first: int) -> Iterator[Sample]:
         where = self._reader.where(file)
         with reading(where):
             contents, paths = _images(batch.column(self._image))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from preimage.data.sources.base import LeftOut
-from preimage.data.sources.shard_files import OTHERS, ShardFile, files_by_split
+from preimage.data.sources.data_files import OTHERS, DataFile, files_by_split
 from preimage.data.sources.splits import split_of
 from preimage.errors import DataError
 
@@ -15,8 +15,8 @@ _SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(-[0-9a-f]+)?")
 
 
 def choose(
-    files: Sequence[ShardFile], split: str, where: str
-) -> tuple[list[ShardFile], dict[str, list[ShardFile]]]:
+    files: Sequence[DataFile], split: str, where: str
+) -> tuple[list[DataFile], dict[str, list[DataFile]]]:
     """The files of a split, and those of each split.
 
     Raises DataError where it is unclear, or if there is no such split, and names the choices.
@@ -27,7 +27,7 @@ def choose(
     return splits[chosen], splits
 
 
-def missing_shards(files: Sequence[ShardFile]) -> list[LeftOut]:
+def missing_shards(files: Sequence[DataFile]) -> list[LeftOut]:
     """The shards whose number is missing beside the others, as after an incomplete download."""
     numbers: dict[str, set[int]] = {}
     counts: dict[str, int] = {}
@@ -62,7 +62,7 @@ def _split_name(split: str, name: str) -> str | None:
     return usual or (names[0] if numbered else None)
 
 
-def _require_one_place(files: Sequence[ShardFile], split: str, where: str) -> None:
+def _require_one_place(files: Sequence[DataFile], split: str, where: str) -> None:
     """Raise DataError if one split lies in several folders, as where a dataset has several configurations."""
     places = {_place(each.name, split) or "." for each in files}
     if len(places) > 1:

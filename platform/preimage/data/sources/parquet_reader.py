@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from preimage.data.sources.columns import require_names
+from preimage.data.sources.data_files import DataFile
 from preimage.data.sources.read_errors import reading
-from preimage.data.sources.shard_files import ShardFile
 from preimage.storage.folder import Folder
 
 _BUFFER = 4 << 20
@@ -37,12 +37,12 @@ class ParquetReader:
 
     root: Folder
 
-    def where(self, file: ShardFile) -> str:
+    def where(self, file: DataFile) -> str:
         """A file in a message."""
         return f"{self.root.uri}/{file.name}"
 
     @contextmanager
-    def opened(self, file: ShardFile) -> Iterator[pq.ParquetFile]:
+    def opened(self, file: DataFile) -> Iterator[pq.ParquetFile]:
         """The file; what fails in the block is an error of the file's."""
         with (
             reading(self.where(file)),
@@ -53,7 +53,7 @@ class ParquetReader:
         ):
             yield parquet
 
-    def footer(self, file: ShardFile) -> Footer:
+    def footer(self, file: DataFile) -> Footer:
         with self.opened(file) as parquet:
             found = parquet.metadata
             # Never a row group's `column`: pyarrow ends the process where its metadata are damaged.
@@ -65,11 +65,11 @@ class ParquetReader:
             require_names(parquet.schema_arrow, self.where(file))
             return Footer(rows, parquet.schema_arrow)
 
-    def rows(self, file: ShardFile) -> int:
+    def rows(self, file: DataFile) -> int:
         with self.opened(file) as parquet:
             return parquet.metadata.num_rows
 
-    def column(self, file: ShardFile, name: str) -> Iterator[pa.Array]:
+    def column(self, file: DataFile, name: str) -> Iterator[pa.Array]:
         """One column, piece by piece; nothing if the file has no such column."""
         with self.opened(file) as parquet:
             if name in parquet.schema_arrow.names:
@@ -77,7 +77,7 @@ class ParquetReader:
                     yield batch.column(name)
 
     def batches(
-        self, file: ShardFile, columns: list[str], rows: int, groups: range
+        self, file: DataFile, columns: list[str], rows: int, groups: range
     ) -> Iterator[pa.RecordBatch]:
         """Row groups, by `rows` rows."""
         with self.opened(file) as parquet:

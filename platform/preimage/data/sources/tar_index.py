@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from preimage.data.sources.data_files import DataFile
 from preimage.data.sources.labels import require_classes
 from preimage.data.sources.official import cache
 from preimage.data.sources.read_errors import reaching
-from preimage.data.sources.shard_files import ShardFile
 from preimage.data.sources.tar_members import TarReader
 from preimage.data.sources.tar_samples import MAX_TEXT, Reading, TarSample, samples
 from preimage.data.sources.unread_files import printable
@@ -61,7 +61,7 @@ def open_tar(root: Folder, name: str, block: int) -> Iterator[TarReader]:
         yield TarReader(stream, where, block)
 
 
-def index_of(root: Folder, shard: ShardFile, reading: Reading) -> TarIndex:
+def index_of(root: Folder, shard: DataFile, reading: Reading) -> TarIndex:
     """A shard's index: from the cache if the file is as it was.
 
     Raises DataError if the shard is damaged or unclear.

@@ -11,9 +11,9 @@ import pyarrow as pa
 from preimage.data.config import DataConfig
 from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Sample
 from preimage.data.sources.columns import own_columns
+from preimage.data.sources.data_files import files_by_split, list_files
 from preimage.data.sources.file_state import signed
 from preimage.data.sources.labels import label_table
-from preimage.data.sources.shard_files import files_by_split, list_shards
 from preimage.data.sources.splits import split_of
 from preimage.data.sources.tar_index import MAX_COLUMNS, TarIndex, index_of, open_tar
 from preimage.data.sources.tar_members import TarReader
@@ -45,7 +45,7 @@ class WebDatasetSource:
     def __init__(self, config: DataConfig) -> None:
         """Raises DataError for a damaged or unclear shard, and if there is no image."""
         where = config.path or ""
-        self._root, files, beside = list_shards(where, ".tar")
+        self._root, files, beside = list_files(where, ".tar")
         self._reading = Reading(config.image_column, config.label_column)
         chosen, splits = files_by_split(files, partial(_split_name, config.split), config.split, where)
         with ThreadPoolExecutor(1 if self._root.is_local else _CONNECTIONS) as pool:

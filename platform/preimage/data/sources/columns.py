@@ -51,11 +51,14 @@ def find_image_column(schema: pa.Schema, chosen: str | None, where: str) -> str:
     return found[0]
 
 
-def find_label_column(schema: pa.Schema, chosen: str | None, where: str) -> str | None:
+def find_label_column(schema: pa.Schema, chosen: str | None, image: str, where: str) -> str | None:
     """The column of labels: the chosen one, the only ClassLabel, or one called `label`; else None.
 
-    Raises DataError if the chosen one is missing or holds no labels, or if there are several ClassLabels.
+    image: the column of images. Raises DataError if the chosen one is missing, is that one or holds no
+    labels, or if there are several ClassLabels.
     """
+    if image == chosen:
+        raise DataError(f"{where}: column {image} cannot hold both images and labels")
     if chosen is not None:
         require_column(schema, chosen, "label_column", where)
         _require_type(schema.field(chosen), _holds_labels, "labels are integers, strings or booleans", where)
@@ -66,7 +69,8 @@ def find_label_column(schema: pa.Schema, chosen: str | None, where: str) -> str 
             f"{where} has several columns of labels: set data.label_column to one of {', '.join(named)}"
         )
     candidate = named[0] if len(named) == 1 else "label"
-    return candidate if candidate in schema.names and _holds_labels(schema.field(candidate).type) else None
+    possible = [field.name for field in schema if field.name != image and _holds_labels(field.type)]
+    return candidate if candidate in possible else None
 
 
 def own_columns(

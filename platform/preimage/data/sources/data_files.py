@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pyarrow import fs
 
 from preimage.data.sources.base import LeftOut
+from preimage.data.sources.file_state import file_state
 from preimage.data.sources.listing import LocalTree, RemoteTree
 from preimage.data.sources.read_errors import reaching
 from preimage.data.sources.splits import choose_split
@@ -38,7 +39,7 @@ class DataFile(NamedTuple):
     @property
     def state(self) -> str:
         """Changes when the file is rewritten."""
-        return f"{self.size} {self.mtime_ns} {self.inode}"
+        return file_state(self.size, self.mtime_ns, self.inode)
 
 
 def list_files(address: str, suffix: str) -> tuple[Folder, list[DataFile], tuple[LeftOut, ...]]:

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from preimage.data.sources.base import Signature
+from preimage.errors import DataError
 
 
-def file_state(found: os.stat_result) -> str:
+def file_state(size: int, modified_ns: int, inode: int) -> str:
     """Changes when a file is rewritten, replaced or touched."""
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    return f"{size} {modified_ns} {inode}"
 
 
 def signed(files: Iterable[tuple[str, int, str]], *about: str) -> Signature:
@@ -24,8 +25,10 @@ def signed(files: Iterable[tuple[str, int, str]], *about: str) -> Signature:
 
 
 def signed_paths(root: Path, paths: Iterable[Path], *about: str) -> Signature:
-    """The signature of local files below a folder. Raises OSError if one is missing."""
-    found = ((path, os.stat(path)) for path in paths)
-    return signed(
-        ((str(path.relative_to(root)), each.st_size, file_state(each)) for path, each in found), *about
-    )
+    """The signature of local files below a folder. Raises DataError if one is missing."""
+    try:
+        found = [(str(path.relative_to(root)), os.stat(path)) for path in paths]
+    except OSError as error:
+        raise DataError(f"{root} lacks {error.filename}: copy or download it again") from error
+    files = ((name, each.st_size, each.st_mtime_ns, each.st_ino) for name, each in found)
+    return signed(((name, size, file_state(size, *rest)) for name, size, *rest in files), *about)

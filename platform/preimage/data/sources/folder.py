@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from preimage.data.config import DataConfig
-from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Signature
+from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Signature, printable
 from preimage.data.sources.folder_layout import Layout, arrange
 from preimage.data.sources.labels import count_labels
 from preimage.data.sources.listing import MAX_BYTES, SUFFIXES, list_images, open_tree
-from preimage.data.sources.unread_files import left_out, printable, unread_files
+from preimage.data.sources.unread_files import left_out, unread_files
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 

@@ -19,7 +19,6 @@ _NAMES = {
     "images": ("images-idx3-ubyte", "images.idx3-ubyte"),
     "labels": ("labels-idx1-ubyte", "labels.idx1-ubyte"),
 }
-_DIMENSIONS = {"images": 3, "labels": 1}
 CLASSES = {
     "mnist": [str(digit) for digit in range(10)],
     "fashion-mnist": [

@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.lib import format
 
+from preimage.data.sources.base import printable
 from preimage.data.sources.data_files import DataFile
 from preimage.data.sources.read_errors import reaching
-from preimage.data.sources.unread_files import printable
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 

@@ -24,11 +24,13 @@ from preimage.errors import DataError
 DOWNLOAD_TIMEOUT = 15.0
 """Seconds to wait for a server's answer."""
 
+_IDX = (
+    "the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+    "t10k-labels-idx1-ubyte, with .gz or without"
+)
 LAYOUTS = {
-    "mnist": "the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-    "t10k-labels-idx1-ubyte, with .gz or without",
-    "fashion-mnist": "the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-    "t10k-labels-idx1-ubyte, with .gz or without",
+    "mnist": _IDX,
+    "fashion-mnist": _IDX,
     "cifar10": "cifar-10-batches-py/, unpacked from https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
     "stl10": "stl10_binary/, unpacked from http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
     "celeba": LAYOUT,
@@ -98,10 +100,7 @@ class OfficialSource:
             paths = sorted(path for path in (self._root / _FILES[self._name]).iterdir() if path.is_file())
         else:
             paths = [self._path(index) for index in range(len(self))]
-        try:
-            return signed_paths(self._root, filter(None, paths), self._name, self._split)
-        except OSError as error:
-            raise DataError(f"{self._name} lacks {error.filename}: copy or download it again") from error
+        return signed_paths(self._root, filter(None, paths), self._name, self._split)
 
     def __len__(self) -> int:
         return len(self._set)

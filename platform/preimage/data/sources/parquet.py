@@ -54,9 +54,7 @@ class ParquetSource:
         self._where = where = reader.where(self._files[0])
         self._schema = schema = reader.footer(self._files[0]).schema
         self._image = columns.find_image_column(schema, config.image_column, where)
-        self._label = columns.find_label_column(schema, config.label_column, where)
-        if self._image == self._label:
-            raise DataError(f"{where}: column {self._image} cannot hold both images and labels")
+        self._label = columns.find_label_column(schema, config.label_column, self._image, where)
         self.columns, others = columns.further_columns(schema, {self._image, self._label})
         self._left_out = (*left_out, *others, *missing_shards(self._files))
         with ThreadPoolExecutor(_THREADS) as pool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from preimage.data.config import DataConfig
 from preimage.data.sources import columns
 from preimage.data.sources.base import Contents, LeftOut, Row, Signature
-from preimage.data.sources.labels import class_names, count_labels, labels_of
+from preimage.data.sources.labels import Labels, class_names, count_labels, labels_of
 from preimage.data.sources.named_files import ABSENT, NamedFiles
 from preimage.data.sources.read_errors import reaching
 from preimage.data.sources.splits import choose_split, split_of
@@ -37,16 +37,11 @@ class TableSource:
         self._files = NamedFiles(file.parent)
         table = read_table(file, config.image_column)
         image = find_name_column(table, config.image_column, where)
-        label = columns.find_label_column(table.schema, config.label_column, where)
-        if image == label:
-            raise DataError(f"{where}: column {image} cannot hold both file names and labels")
+        label = columns.find_label_column(table.schema, config.label_column, image, where)
         split = next((name for name in _split_columns(table.schema) if name not in (image, label)), None)
         names = file_names(table.column(image), where)
         _require_once(names, where)
-        self._labels_of = None
-        if label is not None:
-            names_of = class_names(table.schema, label, where)
-            self._labels_of = labels_of(label, names_of, [table.column(label)], where)
+        self._labels_of = _labels_of(table, label, where)
         self.columns, self._left_out = columns.further_columns(table.schema, {image, label, split})
         rows, self._splits = _rows(table, split, config.split, file)
         table = table.take(rows).combine_chunks()
@@ -105,6 +100,12 @@ class TableSource:
     @cached_property
     def _stats(self) -> np.ndarray:
         return self._files.stats(self._names.to_pylist())
+
+
+def _labels_of(table: pa.Table, label: str | None, where: str) -> Labels | None:
+    if label is None:
+        return None
+    return labels_of(label, class_names(table.schema, label, where), [table.column(label)], where)
 
 
 def _split_columns(schema: pa.Schema) -> list[str]:

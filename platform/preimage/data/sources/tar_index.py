@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from preimage.data.sources.base import printable
 from preimage.data.sources.data_files import DataFile
 from preimage.data.sources.labels import require_classes
 from preimage.data.sources.official import cache
 from preimage.data.sources.read_errors import reaching
 from preimage.data.sources.tar_members import TarReader
 from preimage.data.sources.tar_samples import MAX_TEXT, Reading, TarSample, samples
-from preimage.data.sources.unread_files import printable
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder, digest
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from preimage.data.sources.base import printable
 from preimage.data.sources.listing import MAX_BYTES, SUFFIXES
 from preimage.data.sources.tar_members import Member, TarReader
-from preimage.data.sources.unread_files import printable
 from preimage.errors import DataError
 
 MAX_LABEL = 1000

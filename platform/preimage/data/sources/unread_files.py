@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-from preimage.data.sources.base import LeftOut
+from preimage.data.sources.base import LeftOut, printable
 
 _UNPACK = "unpack it, and give its folder"
 _TABLE = "set data.source=table for a table that names images"
@@ -51,11 +51,6 @@ def unread_files(names: Iterable[str]) -> tuple[LeftOut, ...]:
         return found
     count, examples = sum(each.count for each in rest), tuple(each.examples[0] for each in rest[:3])
     return *found[:_MOST_SUFFIXES], LeftOut(f"{len(rest)} other suffixes", count, examples)
-
-
-def printable(name: str) -> str:
-    """A file's name as text: a name may hold bytes that are none."""
-    return name.encode(errors="backslashreplace").decode()
 
 
 def _reason(name: str) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 import pyarrow as pa
 
 from preimage.data.config import DataConfig
-from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Sample
+from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Sample, printable
 from preimage.data.sources.columns import own_columns
 from preimage.data.sources.data_files import files_by_split, list_files
 from preimage.data.sources.file_state import signed
@@ -18,7 +18,6 @@ from preimage.data.sources.splits import split_of
 from preimage.data.sources.tar_index import MAX_COLUMNS, TarIndex, index_of, open_tar
 from preimage.data.sources.tar_members import TarReader
 from preimage.data.sources.tar_samples import Reading, TarSample, samples
-from preimage.data.sources.unread_files import printable
 from preimage.errors import DataError
 from preimage.storage.folder import digest
 

@@ -1,4 +1,4 @@
-"""The files of a source that is in shards: by a folder, one file, or a pattern such as
+"""The .tar, .parquet or .npy files that hold images: those of a folder, one alone, or a pattern such as
 `data-{000..012}.tar`; and the split that each belongs to."""
 
 import os
@@ -22,7 +22,7 @@ _NAMED = 20
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
 _MAX_NAMES = 100_000
-OTHERS = "others"
+OTHERS = "of no split"
 """The files whose names tell of no split."""
 
 
@@ -70,29 +70,20 @@ def list_files(address: str, suffix: str) -> tuple[Folder, list[DataFile], tuple
     return root, chosen, others
 
 
-def expand_braces(pattern: str) -> list[str]:
-    """Every name that `{a,b}` and `{000..012}` stand for. Raises DataError for more than 100,000."""
-    pending, done = [pattern], []
-    while pending:
-        each = pending.pop()
-        if not (braces := _BRACES.search(each)):
-            done.append(each)
-            continue
-        if bounds := _RANGE.fullmatch(braces[1]):
-            numbers = range(int(bounds[1]), min(int(bounds[2]), int(bounds[1]) + _MAX_NAMES) + 1)
-            inner = [f"{number:0{len(bounds[1])}d}" for number in numbers]
-        else:
-            inner = braces[1].split(",")
-        pending += [each[: braces.start()] + text + each[braces.end() :] for text in reversed(inner)]
-        if len(pending) + len(done) > _MAX_NAMES:
-            raise DataError(f"data.path={pattern} stands for over {_MAX_NAMES:,} names; give a folder")
-    return done
+def files_below(root: Folder, recursive: bool) -> list[DataFile]:
+    """Every file below a folder but hidden ones, sorted by name. Follows links, but not in circles."""
+    if root.is_local:
+        every = LocalTree(root.path).files(recursive)
+        found = (each for each in every if os.path.isfile(f"{root.path}/{each[0]}"))
+    else:
+        found = RemoteTree(root).files(recursive)
+    return sorted(DataFile(*each) for each in found)
 
 
 def files_by_split(
     files: Sequence[DataFile], split_name: Callable[[str], str | None], split: str, where: str
 ) -> tuple[str, dict[str, list[DataFile]]]:
-    """The chosen split as the files call it, and the files of each split, those of none under `others`.
+    """The chosen split as the files call it, and the files of each split, those of none under OTHERS.
 
     split_name: the split that a file's name tells. If none tells, all are of `train`. Raises DataError if
     there is no such split; and if only some names tell, unless `split` is one of those, to the letter.
@@ -124,7 +115,7 @@ def _matching(address: str) -> tuple[Folder, list[DataFile]]:
     chosen: dict[str, DataFile] = {}
     missing: list[str] = []
     by_name = {file.name: file for file in files}
-    for each in expand_braces(pattern):
+    for each in _expanded(pattern):
         matches = _like(each, files) if "*" in each else [by_name[each]] if each in by_name else []
         chosen |= {file.name: file for file in matches}
         missing += [] if matches else [each]
@@ -135,19 +126,28 @@ def _matching(address: str) -> tuple[Folder, list[DataFile]]:
     return root, [chosen[name] for name in sorted(chosen)]
 
 
+def _expanded(pattern: str) -> list[str]:
+    """Every name that `{a,b}` and `{000..012}` stand for. Raises DataError for more than 100,000."""
+    pending, done = [pattern], []
+    while pending:
+        each = pending.pop()
+        if not (braces := _BRACES.search(each)):
+            done.append(each)
+            continue
+        if bounds := _RANGE.fullmatch(braces[1]):
+            numbers = range(int(bounds[1]), min(int(bounds[2]), int(bounds[1]) + _MAX_NAMES) + 1)
+            inner = [f"{number:0{len(bounds[1])}d}" for number in numbers]
+        else:
+            inner = braces[1].split(",")
+        pending += [each[: braces.start()] + text + each[braces.end() :] for text in reversed(inner)]
+        if len(pending) + len(done) > _MAX_NAMES:
+            raise DataError(f"data.path={pattern} stands for over {_MAX_NAMES:,} names; give a folder")
+    return done
+
+
 def _like(pattern: str, files: list[DataFile]) -> list[DataFile]:
     expression = re.compile("[^/]*".join(map(re.escape, pattern.split("*"))))
     return [file for file in files if expression.fullmatch(file.name)]
-
-
-def files_below(root: Folder, recursive: bool) -> list[DataFile]:
-    """Every file below a folder but hidden ones, sorted by name. Follows links, but not in circles."""
-    if root.is_local:
-        every = LocalTree(root.path).files(recursive)
-        found = (each for each in every if os.path.isfile(f"{root.path}/{each[0]}"))
-    else:
-        found = RemoteTree(root).files(recursive)
-    return sorted(DataFile(*each) for each in found)
 
 
 def _is_there(address: str) -> bool:

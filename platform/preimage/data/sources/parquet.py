@@ -15,7 +15,7 @@ from preimage.data.sources.base import Contents, Row, Sample, Signature
 from preimage.data.sources.data_files import DataFile, list_files
 from preimage.data.sources.file_state import signed
 from preimage.data.sources.labels import Labels, class_names, labels_of
-from preimage.data.sources.parquet_files import SUFFIX, choose, missing_shards
+from preimage.data.sources.parquet_files import SUFFIX, files_of_split, missing_shards
 from preimage.data.sources.parquet_reader import Footer, ParquetReader
 from preimage.data.sources.read_errors import reading
 from preimage.errors import DataError
@@ -49,7 +49,7 @@ class ParquetSource:
         columns, and where the split or a column is unclear."""
         self._path = path = config.path or ""
         root, every, left_out = list_files(path, SUFFIX)
-        self._files, self._splits = choose(every, config.split, path)
+        self._files, self._splits = files_of_split(every, config.split, path)
         self._reader = reader = ParquetReader(root)
         self._where = where = reader.where(self._files[0])
         self._schema = schema = reader.footer(self._files[0]).schema

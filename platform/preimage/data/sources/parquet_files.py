@@ -14,7 +14,7 @@ _SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(-[0-9a-f]+)?")
 """How Hugging Face names the shards of a split."""
 
 
-def choose(
+def files_of_split(
     files: Sequence[DataFile], split: str, where: str
 ) -> tuple[list[DataFile], dict[str, list[DataFile]]]:
     """The files of a split, and those of each split.

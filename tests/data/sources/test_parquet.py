@@ -97,6 +97,7 @@ def test_images_of_plain_bytes(tmp_path, kind):
         ([-1, 1, 1, None, -1], ["-1", "1"], [0, 1, 1, -1, 0]),
         ([True, False, True, True, None], ["False", "True"], [1, 0, 1, 1, -1]),
         ([-1, -1, -1, -1, -1], [], [-1] * 5),
+        (["10", "9", "", "10", "9"], ["9", "10"], [1, 0, -1, 1, 0]),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
@@ -154,6 +155,9 @@ def test_a_split_of_any_name(tmp_path):
     write(tmp_path / "unlabelled-00000-of-00001.parquet", hf_table([b"b"]))
     for split, content in (("extra", b"a"), ("unlabelled", b"b")):
         assert [each.content for each in rows(opened(tmp_path, split=split))] == [content]
+    write(tmp_path / "more.parquet", hf_table([b"c"] * 3))
+    counts = opened(tmp_path, split="extra").contents.splits
+    assert counts == {"extra": 1, "of no split": 3, "unlabelled": 1}
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,6 @@ _MARKERS = {
     "stl10": ("stl10_binary",),
     "imagenet": ("meta.bin", "ILSVRC2012_devkit_t12.tar.gz"),
 }
-
-
 _FILES = {"cifar10": "cifar-10-batches-py", "stl10": "stl10_binary"}
 """The folder of a set whose images are in a few large files."""
 _SPLITS = {

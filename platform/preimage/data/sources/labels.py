@@ -42,8 +42,8 @@ class Labels(NamedTuple):
         wrong = numbers[(numbers < -1) | (numbers >= len(self.classes))]
         if len(wrong):
             raise DataError(
-                f"{where}: column {self.column} holds {wrong[0]}, but its {len(self.classes)} class names are "
-                f"for 0 to {len(self.classes) - 1}; correct the names or the labels"
+                f"{where}: column {self.column} holds {wrong[0]}, but its {len(self.classes)} class names "
+                f"are for 0 to {len(self.classes) - 1}; correct the names or the labels"
             )
         return numbers
 

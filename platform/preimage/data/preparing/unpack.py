@@ -33,6 +33,8 @@ class UnpackedRecord(TypedDict):
 
     key: str
     rows: int
+    bytes: int
+    """Of both files."""
     read: ReadPiece
     levels: dict[str, int]
     skipped: list[Skipped]
@@ -60,9 +62,12 @@ def unpack(
         if read != len(used):
             raise DataError(f"{config.path} changed while it was read: {read} images instead of {len(used)}")
         stream.write(slots.tobytes())
-    folder.write(_rows(piece), kept.parquet(source.columns))
+        size = stream.tell()
+    rows = kept.parquet(source.columns)
+    folder.write(_rows(piece), rows)
     record = UnpackedRecord(
-        key=plan.key, rows=len(kept.rows), skipped=decoder.skipped, levels=asdict(decoder.levels),
+        key=plan.key, rows=len(kept.rows), bytes=size + len(rows), skipped=decoder.skipped,
+        levels=asdict(decoder.levels),
         read=ReadPiece(state=source.piece_state(piece), content=decoder.content.hex),
     )  # fmt: skip
     folder.write_json(_record(piece), record)
@@ -73,7 +78,8 @@ def read_unpacked(plan: ShardPlan, piece: int, folder: Folder) -> UnpackedRecord
     """The record of a piece that an earlier preparation unpacked, or None."""
     try:
         record: UnpackedRecord = folder.read_json(_record(piece))
-        whole = record["key"] == plan.key and folder.exists(_pixels(piece)) and folder.exists(_rows(piece))
+        whole = record["key"] == plan.key
+        whole = whole and record["bytes"] == folder.size(_pixels(piece)) + folder.size(_rows(piece))
         return record if whole and record.keys() == UnpackedRecord.__annotations__.keys() else None
     except (StorageError, KeyError, TypeError, AttributeError):  # missing or altered: the piece is redone
         return None

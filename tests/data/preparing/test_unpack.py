@@ -129,7 +129,7 @@ def test_a_killed_preparation_reads_no_finished_piece_again(make, monkeypatch):
 
 
 def test_killed_after_any_write_it_ends_as_if_nothing_had_been(make, monkeypatch):
-    """Between two writes nothing changes on the disk; the last is the manifest's, before files are deleted."""
+    """Between two writes nothing changes on the disk; after the last, the manifest's, files are deleted."""
 
     class Killed(BaseException):
         pass

@@ -31,7 +31,7 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
     and running the same study again resumes it.
     """
     display = display or Silent()
-    plan = with_images(plan, display)
+    plan = plan if plan.base.is_final else with_images(plan, display)
     mirror = Mirror(plan.run, open_tracker(plan.spec.tracking, plan.root))
 
     def finished() -> Outcome | None:

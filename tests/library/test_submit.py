@@ -65,6 +65,10 @@ def test_a_handle_follows_its_job_to_its_outcome(spec, tmp_path, monkeypatch):
     assert handle.logs() == "training: 48 of 48\n"
     with pytest.raises(PreimageError, match=f"already running this plan: submission {handle.id}"):
         submit(spec, tmp_path)
+    handle.submission.makes(f"{tmp_path}/runs/final", "known once its images are read")
+    with pytest.raises(PreimageError, match=f"already running this plan: submission {handle.id}"):
+        submit(spec, tmp_path)
+    handle.submission.makes(record["run"], record["fingerprint"])
 
     def job(seconds):  # what the cluster does while it is waited for
         preimage.run(f"{handle.submission.folder.uri}/spec.yaml")

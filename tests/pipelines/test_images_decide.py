@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,28 @@ def test_other_images_are_another_run(photos):
     run = ran(photos)
     Image.fromarray(np.zeros((16, 16), np.uint8)).save(photos / "a" / "0.png")
     assert ran(photos) != run
+
+
+def test_a_study_on_images_that_are_read_after_it_was_planned(photos, caplog):
+    """Trials vary the images: those of one value cannot be read, and only its trials fail."""
+    (photos.parent / "broken").mkdir()
+    for index in range(12):
+        (photos.parent / "broken" / f"{index}.png").write_bytes(b"not an image")
+    space = {"data.path": [str(photos), str(photos.parent / "broken")], "data.max_images": [6, 10]}
+    study = {
+        "trial": spec(photos),
+        "space": {key: {"choice": values} for key, values in space.items()},
+        "objectives": {"reconstruction_error": "minimize"},
+        "sampler": {"name": "grid"},
+        "tracking": {"uri": "none"},
+    }
+    plan = partial(api.plan, study, results=str(photos.parent / "results"))
+    early, final = plan(), plan().with_images(Silent())
+    assert early.fingerprint != final.fingerprint
+    assert "trials on these images will fail: 6 of 6 images cannot be read" in caplog.text
+    outcome = api.run(early)
+    assert outcome.run == final.run.name
+    assert (outcome.metrics["complete"], outcome.metrics["failed"]) == (2, 2)
+    assert plan().is_done
+    studies = [name for name in (early.root / "runs").names() if name.startswith("study")]
+    assert studies == [final.run.name]

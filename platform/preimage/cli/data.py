@@ -22,7 +22,8 @@ def list_sources() -> None:
     """List the image sources and where each is ready on this machine."""
     from preimage.data.sources.open import SOURCES, found
 
-    table = Table("source", "images", "ready", box=None, pad_edge=False)
+    table = Table("source", "images", box=None, pad_edge=False)
+    table.add_column("ready", overflow="fold")
     for name, text in SOURCES.items():
         table.add_row(name, text, found(name) or "-")
     Console().print(table)

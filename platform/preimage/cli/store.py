@@ -34,7 +34,7 @@ def show(
 ) -> None:
     """Show what a store holds: which generator's codes, how many, how good.
 
-    Example: preimage store show invert-0309703cbd --worst 20
+    Example: preimage store show invert-ef6c123107 --worst 20
     """
     from preimage.latents.store import Store
 

@@ -57,6 +57,11 @@ class _Shard(Config):
     content: str
 
 
+class _ReadPiece(Config):
+    state: str
+    content: str = Field(pattern="^[0-9a-f]{64}$")
+
+
 class _Manifest(Config):
     format: int
     key: str
@@ -74,7 +79,7 @@ class _Manifest(Config):
     size: ImageSize
     channels: int
     shards: list[_Shard]
-    read: list[dict[str, str]]
+    read: list[_ReadPiece]
     skipped: list[dict[str, Any]]
 
 

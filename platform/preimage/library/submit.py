@@ -174,7 +174,8 @@ def _require_not_running(cluster: "Jobs", root: Folder, fingerprint: str) -> Non
 
     for each in submissions.list_all(root):
         record = each.record
-        same = each.fingerprint == fingerprint and record["address"] == cluster.address
+        same = fingerprint in (each.fingerprint, record["fingerprint"])  # once its images are read, or before
+        same = same and record["address"] == cluster.address
         if (
             same
             and each.state().get("state") not in submissions.ENDED

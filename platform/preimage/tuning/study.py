@@ -4,7 +4,7 @@ a resumed study needs; `searcher` says why that is enough."""
 import logging
 from collections.abc import Callable
 
-from preimage.errors import PreimageError
+from preimage.errors import DataError, PreimageError
 from preimage.jobs.base import Result
 from preimage.pipelines.execute import execute
 from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
@@ -31,6 +31,7 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
     and running the same study again resumes it.
     """
     display = display or Silent()
+    plan = plan if plan.base.is_final else with_images(plan, display)
     mirror = Mirror(plan.run, open_tracker(plan.spec.tracking, plan.root))
 
     def finished() -> Outcome | None:
@@ -59,11 +60,21 @@ def register_study(plan: StudyPlan) -> None:
 
 
 def with_images(plan: StudyPlan, display: Display) -> StudyPlan:
-    """The plan with the images of all trials prepared, each dataset once, so that its runs are final."""
+    """The plan with the images of all trials prepared, each dataset once, so that its runs are final.
+
+    Raises StorageError, and DataError for the images of the first values: of others only their trials fail.
+    """
     wanted = list(images_wanted(plan))
+    first = [data for step in plan.base.steps for data in step.images]
     for data, step in wanted:
-        plan.base.catalog.prepare(data, step.job.resources, display.task("preparing images"))
-    return plan_study(plan.spec, plan.base.catalog) if wanted else plan
+        try:
+            plan.base.catalog.prepare(data, step.job.resources, display.task("preparing images"))
+        except DataError as error:
+            if data in first:
+                raise
+            log.warning("trials on these images will fail: %s", error)
+    is_final = plan.base.is_final and not wanted  # another process may have prepared them since
+    return plan if is_final else plan_study(plan.spec, plan.base.catalog)
 
 
 def _run_trials(

@@ -1,6 +1,10 @@
 """Sources that are read in order become the same datasets as any other."""
 
+import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
@@ -124,12 +128,79 @@ def test_a_killed_preparation_reads_no_finished_piece_again(make, monkeypatch):
     assert last.read_pieces == []
 
 
+def test_killed_after_any_write_it_ends_as_if_nothing_had_been(make, monkeypatch):
+    """Between two writes nothing changes on the disk; after the last, the manifest's, files are deleted."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed_after(last: int, name: str) -> bool:
+        writes = count(1)
+
+        @contextmanager
+        def writing(self: Folder, name: str) -> Iterator:
+            with whole_file(self, name) as stream:
+                yield stream
+            if next(writes) == last:
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Folder, "writing", writing)
+            try:
+                make(Stream([4, 3], bad=(3,)), name, on_error="skip")
+            except Killed:
+                return True
+        return False
+
+    whole_file = Folder.writing
+    whole = make(Stream([4, 3], bad=(3,)), "whole", on_error="skip")
+    for last in count(1):
+        if not killed_after(last, f"killed-{last}"):
+            break
+        dataset = make(again := Stream([4, 3], bad=(3,)), f"killed-{last}", on_error="skip")
+        assert dataset.manifest == whole.manifest
+        assert not dataset.folder.exists("unpacked")
+        assert again.read_pieces == [piece for piece in (0, 1) if last < 3 * piece + 3]
+    assert last == 2 * 3 + 2 * 2 + 2 + 1
+
+
+def test_an_unpacked_piece_that_was_cut_is_unpacked_again(make, monkeypatch):
+    whole = make(Stream([7, 13]), "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation, "ShardWriter", None)
+        with pytest.raises(TypeError):
+            make(Stream([7, 13]))
+    (pixels,) = whole.folder.parent.parent.local.glob("datasets/*/unpacked/000001.pixels")
+    os.truncate(pixels, 13 * 68)
+    assert make(again := Stream([7, 13])).fingerprint == whole.fingerprint
+    assert again.read_pieces == [1]
+
+
 def test_a_moved_source_is_compared_and_not_decoded(make, monkeypatch):
     first = make(Stream([7, 13]))
     with monkeypatch.context() as patch:
         patch.setattr("preimage.data.preparing.decoded.to_pixels", None)
         assert make(Stream([7, 13], state="1")).folder == first.folder
-    assert make(Stream([7, 13], state="2", white=1)).identity != first.identity
+    other = make(Stream([7, 13], state="2", white=1))
+    assert other.identity != first.identity
+    assert make(again := Stream([7, 13], state="3", white=1)).folder == other.folder
+    assert again.read_pieces == [0, 1], "once, though there are two datasets to compare with"
+
+
+@pytest.mark.parametrize(
+    "kept", [b"", b"[]", b"null", b'{"key": 1}', b'{"key": "K", "dataset": "gone", "identity": "I"}']
+)
+def test_a_damaged_note_of_what_was_compared_is_made_again(make, kept):
+    first = make(Stream([7, 13]))
+    make(Stream([7, 13], state="1"))
+    (note,) = first.folder.parent.local.glob("*/same_as.json")
+    whole = note.read_bytes()
+    for name in ("key", "identity"):
+        kept = kept.replace(name[0].upper().encode(), json.loads(whole)[name].encode())
+    note.write_bytes(kept)
+    assert make(again := Stream([7, 13], state="1")).folder == first.folder
+    assert again.read_pieces == [0, 1]
+    assert note.read_bytes() == whole
 
 
 def test_a_piece_of_another_length_is_refused(make):

@@ -15,7 +15,14 @@ from preimage.data.preparing.images_writer import rows_of, write_images
 from preimage.data.preparing.prepared import find, folder_of, key_of, remember, similar
 from preimage.data.preparing.shard_plan import ShardPlan, plan_shards
 from preimage.data.preparing.unpack import unpacked_rows
-from preimage.data.preparing.worker import UNPACKED, ContentReader, Reader, ShardWriter, Unpacker
+from preimage.data.preparing.worker import (
+    UNPACKED,
+    ContentReader,
+    Reader,
+    ShardWriter,
+    Unpacker,
+    pieces_of,
+)
 from preimage.data.sources.base import AnySource, is_iterable
 from preimage.data.sources.open import EMBEDDED, OpenSource, locate, official_name, open_source
 from preimage.errors import DataError
@@ -63,8 +70,10 @@ def prepare(
         with locked(folder):
             dataset = find(config, state, datasets)
             if dataset is None and (dataset := work.same_as(similar(config, source.signature, datasets))):
+                (folder / UNPACKED).delete()  # by an attempt before the other dataset was made
                 remember(config, state, dataset, datasets)
             dataset = dataset or work.make()
+    _remove_unpacked(dataset.folder)
     name = official_name(config)
     if config.path is None and config.source not in EMBEDDED and find(config, name, datasets) != dataset:
         remember(config, name, dataset, datasets)  # so that a machine without the files finds it
@@ -97,23 +106,22 @@ class _Preparation:
         return self.reader.source
 
     def same_as(self, datasets: list[Dataset]) -> Dataset | None:
-        """The dataset that was made from images of the same content."""
-        for dataset in datasets:
-            before = dataset.manifest["read"]
-            contents = self._run(ContentReader(self.reader, self.plan, before), len(before))
-            if self._identity(contents) == dataset.identity:
-                return dataset
-        return None
+        """The dataset that was made from images of the same content. They are read once for all datasets."""
+        pieces = len(pieces_of(self.source)) or self.plan.shards
+        before = [dataset.manifest["read"] for dataset in datasets if len(dataset.manifest["read"]) == pieces]
+        if not before:
+            return None
+        known = [{each["state"]: each["content"] for each in piece} for piece in zip(*before, strict=True)]
+        identity = self._identity(self._run(ContentReader(self.reader, self.plan, known), pieces))
+        return next((dataset for dataset in datasets if dataset.identity == identity), None)
 
     def make(self) -> Dataset:
         """Read and decode what an earlier attempt did not."""
-        source, unpacked = self.source, []
-        if is_iterable(source):
-            unpacked = self._run(Unpacker(self.reader, self.plan, self.folder), len(source.pieces))
+        unpacked = []
+        if pieces := len(pieces_of(self.source)):
+            unpacked = self._run(Unpacker(self.reader, self.plan, self.folder), pieces)
         records = self._run(ShardWriter(self.reader, self.plan, self.folder), self.plan.shards)
-        dataset = self._complete(records, unpacked)
-        (self.folder / UNPACKED).delete()
-        return dataset
+        return self._complete(records, unpacked)
 
     def _run(self, work: Any, pieces: int) -> list[Any]:
         found = dict(run_pieces(work, range(pieces), self.resources, self.on_progress))
@@ -166,6 +174,13 @@ class _Preparation:
         else:
             tables = rows_of(source, self.plan, (image["image_id"] for image in skipped))
         return write_images(self.folder, tables, source.columns, len(source.classes))
+
+
+def _remove_unpacked(folder: Folder) -> None:
+    """Remove what a finished dataset needs no more, also if the process that finished it was killed then."""
+    if (folder / UNPACKED).exists():
+        with locked(folder):
+            (folder / UNPACKED).delete()
 
 
 def _refuse(skipped: list[Skipped], images: int) -> None:

@@ -1,5 +1,6 @@
 """Where the pixels of a shard come from: decoded from a source, or unpacked before."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -22,8 +23,8 @@ class Decoded(NamedTuple):
 class ShardImages(Protocol):
     """The images of one shard."""
 
-    def get(self, image_id: int) -> Decoded | None:
-        """An image; None if it has to be skipped."""
+    def get(self, image_ids: Sequence[int]) -> Iterator[Decoded | None]:
+        """The images, in order; None for one that has to be skipped."""
         ...
 
     @property
@@ -45,10 +46,11 @@ class FromSource:
     def __init__(self, source: MapSource, config: DataConfig) -> None:
         self._source, self._decoder = source, Decoder(config)
 
-    def get(self, image_id: int) -> Decoded | None:
-        sample = sample_of(self._source, image_id)
-        pixels = self._decoder.decode(image_id, sample)
-        return None if pixels is None else Decoded(sample.row.label, pixels)
+    def get(self, image_ids: Sequence[int]) -> Iterator[Decoded | None]:
+        for image_id in image_ids:
+            sample = sample_of(self._source, image_id)
+            pixels = self._decoder.decode(image_id, sample)
+            yield None if pixels is None else Decoded(sample.row.label, pixels)
 
     @property
     def skipped(self) -> list[Skipped]:

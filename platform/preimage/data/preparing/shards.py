@@ -107,8 +107,8 @@ def _columns(
     labels = np.empty(len(image_ids), np.int32)
     kept: list[int] = []
     with strictly():
-        for image_id in image_ids.tolist():
-            image = images.get(image_id)
+        every = image_ids.tolist()
+        for image_id, image in zip(every, images.get(every), strict=True):
             if image is not None:
                 pixels[len(kept)], labels[len(kept)] = image.pixels, image.label
                 kept.append(image_id)

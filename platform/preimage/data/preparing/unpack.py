@@ -4,7 +4,8 @@ A shuffle needs every image by itself. So each piece of the source becomes a fil
 (label, pixels), and a table of what else is known of its images. The files are removed once the shards are
 made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import accumulate
 from math import prod
@@ -26,6 +27,10 @@ from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
 
 _INT = np.dtype("<i4")
+_AHEAD = 128
+"""Images in memory besides those of the shard."""
+_CONNECTIONS = 16
+"""On object storage an image takes three requests."""
 
 
 class UnpackedRecord(TypedDict):
@@ -33,6 +38,8 @@ class UnpackedRecord(TypedDict):
 
     key: str
     rows: int
+    bytes: int
+    """Of both files."""
     read: ReadPiece
     levels: dict[str, int]
     skipped: list[Skipped]
@@ -60,9 +67,12 @@ def unpack(
         if read != len(used):
             raise DataError(f"{config.path} changed while it was read: {read} images instead of {len(used)}")
         stream.write(slots.tobytes())
-    folder.write(_rows(piece), kept.parquet(source.columns))
+        size = stream.tell()
+    rows = kept.parquet(source.columns)
+    folder.write(_rows(piece), rows)
     record = UnpackedRecord(
-        key=plan.key, rows=len(kept.rows), skipped=decoder.skipped, levels=asdict(decoder.levels),
+        key=plan.key, rows=len(kept.rows), bytes=size + len(rows), skipped=decoder.skipped,
+        levels=asdict(decoder.levels),
         read=ReadPiece(state=source.piece_state(piece), content=decoder.content.hex),
     )  # fmt: skip
     folder.write_json(_record(piece), record)
@@ -73,7 +83,8 @@ def read_unpacked(plan: ShardPlan, piece: int, folder: Folder) -> UnpackedRecord
     """The record of a piece that an earlier preparation unpacked, or None."""
     try:
         record: UnpackedRecord = folder.read_json(_record(piece))
-        whole = record["key"] == plan.key and folder.exists(_pixels(piece)) and folder.exists(_rows(piece))
+        whole = record["key"] == plan.key
+        whole = whole and record["bytes"] == folder.size(_pixels(piece)) + folder.size(_rows(piece))
         return record if whole and record.keys() == UnpackedRecord.__annotations__.keys() else None
     except (StorageError, KeyError, TypeError, AttributeError):  # missing or altered: the piece is redone
         return None
@@ -94,16 +105,20 @@ class FromUnpacked:
         self.levels = Levels()
         self._known: dict[int, dict[int, Skipped]] = {}
 
-    def get(self, image_id: int) -> Decoded | None:
-        piece = int(np.searchsorted(self._ends, image_id, side="right"))
-        place = image_id - int(self._ends[piece]) + self._pieces[piece]
-        record = self._read(piece, place)
-        if record is None:
-            self.skipped.append(self._failures(piece)[image_id])
-            return None
-        label, pixels = record[: _INT.itemsize], record[_INT.itemsize :]
-        decoded = np.frombuffer(pixels, np.uint8).reshape(self._shape)
-        return Decoded(int(np.frombuffer(label, _INT)[0]), decoded)
+    def get(self, image_ids: Sequence[int]) -> Iterator[Decoded | None]:
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            read = map if self._folder.is_local else pool.map  # which reads ahead
+            for first in range(0, len(image_ids), _AHEAD):
+                some = image_ids[first : first + _AHEAD]
+                for image_id, record in zip(some, read(self._read, some), strict=True):
+                    yield self._decoded(record) if record else self._skip(image_id)
+
+    def _decoded(self, record: bytes) -> Decoded:
+        pixels = np.frombuffer(record, np.uint8, offset=_INT.itemsize).reshape(self._shape)
+        return Decoded(int(np.frombuffer(record, _INT, 1)[0]), pixels)
+
+    def _skip(self, image_id: int) -> None:
+        self.skipped.append(self._failures(self._piece(image_id))[image_id])
 
     def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
         return []
@@ -115,7 +130,13 @@ class FromUnpacked:
             self._known[piece] = {each["image_id"]: each for each in record["skipped"]}
         return self._known[piece]
 
-    def _read(self, piece: int, place: int) -> bytes | None:
+    def _piece(self, image_id: int) -> int:
+        return int(np.searchsorted(self._ends, image_id, side="right"))
+
+    def _read(self, image_id: int) -> bytes | None:
+        """The label and the pixels; None if it could not be decoded."""
+        piece = self._piece(image_id)
+        place = image_id - int(self._ends[piece]) + self._pieces[piece]
         size, path = _INT.itemsize + prod(self._shape), f"{self._folder.path}/{_pixels(piece)}"
         try:
             with self._folder.filesystem.open_input_file(path) as stream:

@@ -1,13 +1,13 @@
 """A worker process's part of preparation: pieces of a source that it opens itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from preimage.data.config import DataConfig
-from preimage.data.preparing.content import ContentSum, ReadPiece
+from preimage.data.preparing.content import ContentSum
 from preimage.data.preparing.decoded import sample_of
 from preimage.data.preparing.shard_images import FromSource, ShardImages
 from preimage.data.preparing.shard_plan import ShardPlan
@@ -22,7 +22,7 @@ UNPACKED = "unpacked"
 
 
 class Reader:
-    """A source that each process opens for itself, and must find to be the same."""
+    """A source that each process opens for itself, and must find to be the same, unless it was sent along."""
 
     def __init__(self, config: DataConfig, source: AnySource) -> None:
         """config: located."""
@@ -31,7 +31,11 @@ class Reader:
         self._listing, self._classes = source.signature.listing, source.classes
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_source": None}
+        """With the source only if that is small, and an address that means the same files everywhere."""
+        address = self.config.path or ""
+        everywhere = "://" in address and not address.startswith("file:")
+        shipped = everywhere and self._source is not None and is_iterable(self._source)
+        return self.__dict__ | ({} if shipped else {"_source": None})
 
     @property
     def source(self) -> AnySource:
@@ -104,16 +108,16 @@ class ShardWriter:
 class ContentReader:
     """Reads what a source holds, without decoding it. Pieces of unchanged files count as they were."""
 
-    def __init__(self, reader: Reader, plan: ShardPlan, before: Sequence[ReadPiece]) -> None:
-        """before: the pieces as they were read for a dataset."""
-        self._reader, self._plan, self._before = reader, plan, before
+    def __init__(self, reader: Reader, plan: ShardPlan, known: Sequence[Mapping[str, str]]) -> None:
+        """known: of each piece, the `ContentSum` as hex by the state that its files had."""
+        self._reader, self._plan, self._known = reader, plan, known
         self._sizes = pieces_of(reader.source)
 
     def __call__(self, piece: int, device: torch.device) -> str:
-        source, before, content = self._reader.source, self._before[piece], ContentSum()
+        source, known, content = self._reader.source, self._known[piece], ContentSum()
         if is_iterable(source):
-            if source.piece_state(piece) == before["state"]:
-                return before["content"]
+            if same := known.get(source.piece_state(piece)):
+                return same
             first = sum(source.pieces[:piece])
             used = self._plan.is_used(first + np.arange(source.pieces[piece]))
             for place, sample in enumerate(source.read(piece)):
@@ -121,8 +125,8 @@ class ContentReader:
                     content.add(first + place, sample.row, sample.content)
         else:
             image_ids = self._plan.image_ids(piece)
-            if source.state(image_ids) == before["state"]:
-                return before["content"]
+            if same := known.get(source.state(image_ids)):
+                return same
             for image_id in image_ids.tolist():
                 sample = sample_of(source, image_id)
                 content.add(image_id, sample.row, sample.content)

@@ -1,6 +1,7 @@
 """Which columns of a table hold images, labels and the user's own values."""
 
 import json
+import re
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,6 +15,7 @@ from preimage.errors import DataError
 
 MAX_CLASSES = 100_000
 """A column with more distinct values holds no labels; they are also kept in memory."""
+_LABELS = re.compile(r"label|class|categor|target", re.I)
 Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 pc: Any = pyarrow.compute  # whose functions are made when it is imported: no type checker knows them
 
@@ -123,6 +125,15 @@ def find_label_column(schema: pa.Schema, chosen: str | None, where: str) -> str 
     return candidate if candidate in schema.names and _holds_labels(schema.field(candidate).type) else None
 
 
+def label_notes(schema: pa.Schema, label: str | None) -> tuple[str, ...]:
+    """What to say where no column was found to hold labels, but one is called as if it did."""
+    named = [each.name for each in schema if _LABELS.search(each.name) and _holds_labels(each.type)]
+    if label is not None or not named:
+        return ()
+    choices = " or ".join(f"data.label_column={name}" for name in named[:8])
+    return (f"no column is called label, so no labels are read; to read them, set {choices}",)
+
+
 def labels_of(column: str, names: list[str] | None, parts: Iterable[Column], where: str) -> Labels:
     """Labels by their names, if there are any and the column holds integers; else by the values that occur.
 
@@ -158,7 +169,11 @@ def own_columns(schema: pa.Schema, taken: Collection[str | None]) -> tuple[pa.Sc
             else:
                 others.setdefault(str(field.type), []).append(field.name)
     ours = [name for name in RESERVED if kept.pop(name, None)]
-    left_out = [LeftOut("columns called like those of every image", len(ours), tuple(ours))] if ours else []
+    left_out = (
+        [LeftOut("columns whose names images.parquet takes for itself", len(ours), tuple(ours))]
+        if ours
+        else []
+    )
     left_out += [
         LeftOut(f"columns of type {of}", len(names), tuple(names[:3])) for of, names in others.items()
     ]

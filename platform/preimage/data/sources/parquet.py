@@ -73,7 +73,9 @@ class ParquetSource:
         """Raises DataError for labels without a class."""
         with ThreadPoolExecutor(_THREADS) as pool:
             splits = {name: sum(pool.map(self._reader.rows, files)) for name, files in self._splits.items()}
-        return Contents(splits, self._class_counts, self._left_out)
+        return Contents(
+            splits, self._class_counts, self._left_out, columns.label_notes(self._schema, self._label)
+        )
 
     @property
     def signature(self) -> Signature:

@@ -251,6 +251,7 @@ def test_prepared_as_any_other_source(write, tmp_path, make_png):
             "folder has no columns: remove data.image_column",
         ),
         ("digits", {"label_column": "x"}, "digits has no columns: remove data.label_column"),
+        ("table", {"category": "bedroom"}, "table has no categories, which are LSUN's scenes"),
         ("table", {"class_level": 2}, "table has no folders of classes: remove data.class_level"),
         ("digits", {"class_level": 0}, "digits has no folders of classes"),
     ],

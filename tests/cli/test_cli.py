@@ -106,6 +106,7 @@ def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, argum
         (["store", "show", "nowhere"], "nowhere"),
         (["data", "prepare", "digits", "data.size=7"], "data.size"),
         (["data", "prepare", "cats"], "data.source"),
+        (["data", "prepare", "digits", "data.category=bedroom"], "data: digits has no categories"),
     ],
 )
 def test_a_mistake_is_one_message_and_exit_code_2(shell, arguments, message):

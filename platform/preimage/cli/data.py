@@ -114,6 +114,6 @@ def _config(source: str, overrides: list[tuple[str, str]]) -> "DataConfig":
     config, mistakes = check(DataConfig, settings)
     if not isinstance(config, DataConfig):
         raise SpecError(
-            "\n".join(f"data.{'.'.join(map(str, place))}: {problem}" for place, problem in mistakes)
+            "\n".join(f"{'.'.join(['data', *map(str, place)])}: {problem}" for place, problem in mistakes)
         )
     return config

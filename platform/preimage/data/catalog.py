@@ -8,14 +8,14 @@ from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.preparing.images_writer import schema_of
-from preimage.data.preparing.prepare import prepare
+from preimage.data.preparing.prepare import prepare, require_all_read
 from preimage.data.preparing.prepared import find, folder_of, key_of, similar
 from preimage.data.sources.base import AnySource, Contents
 from preimage.data.sources.open import EMBEDDED, is_here, known_count, locate, official_name, open_located
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
-_PIXELS = {"size", "channels", "crop", "resample", "white", "max_images", "on_error"}
+_PIXELS = {"size", "channels", "crop", "resample", "white", "max_images"}
 """The keys that do not change what a source holds."""
 
 
@@ -40,12 +40,16 @@ class Catalog:
         return source
 
     def prepared(self, config: DataConfig) -> Dataset | None:
-        """The dataset that was made from the files as they are now. Reads no image. Raises DataError."""
+        """The dataset that was made from the files as they are now. Reads no image.
+
+        Raises DataError, also if it lacks images that were skipped and the config says to stop.
+        """
         settings = config.model_dump_json()
         if settings not in self._prepared:
             dataset = find(config, self._state(config), self.datasets)
             if dataset is None:
                 return None
+            require_all_read(config, dataset)
             self._prepared[settings] = dataset
         return self._prepared[settings]
 

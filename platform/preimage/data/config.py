@@ -81,4 +81,8 @@ class DataConfig(Config):
                     )
         if self.source in _WITHOUT_FOLDERS and self.class_level != 1:
             raise ValueError(f"{self.source} has no folders of classes: remove data.class_level")
+        if self.source != "lsun" and self.category is not None:
+            raise ValueError(
+                f"{self.source} has no categories, which are LSUN's scenes: remove data.category"
+            )
         return self

@@ -145,9 +145,12 @@ class Dataset:
     @property
     def contents(self) -> Contents:
         """What its source held, and what was not read; the counts by class are of its own images."""
-        left_out = tuple(LeftOut(**each) for each in self.manifest["left_out"])
+        left_out = [LeftOut(**each) for each in self.manifest["left_out"]]
+        if self.skipped:
+            names = tuple(image["name"] for image in self.skipped[:3])
+            left_out.append(LeftOut("unreadable, skipped", len(self.skipped), names))
         notes = tuple(self.manifest["notes"])
-        return Contents(self.manifest["splits"], tuple(self.manifest["class_counts"]), left_out, notes)
+        return Contents(self.manifest["splits"], tuple(self.manifest["class_counts"]), tuple(left_out), notes)
 
     @property
     def fingerprint(self) -> str:

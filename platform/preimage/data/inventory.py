@@ -46,5 +46,5 @@ def _classes(classes: Sequence[str], counts: Sequence[int] | None, count: int | 
     named = [f"{name} {counts[label]:,}" if counts else name for label, name in enumerate(classes)]
     more = f", and {len(named) - _SHOWN:,} more" if len(named) > _SHOWN else ""
     without = count - sum(counts) if counts and count else 0
-    more += f"; {without:,} images without a class" if without > 0 else ""
+    more += f"; {without:,} without a class" if without > 0 else ""
     return f"{len(classes):,}: {', '.join(named[:_SHOWN])}{more}"

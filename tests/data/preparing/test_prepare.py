@@ -20,6 +20,7 @@ from preimage.data.preparing import shard_plan
 from preimage.data.preparing.prepare import prepare
 from preimage.data.preparing.prepared import key_of
 from preimage.data.preparing.worker import Reader, ShardWriter
+from preimage.data.sources.base import LeftOut
 from preimage.data.sources.folder import FilesSource
 from preimage.data.sources.open import open_source
 from preimage.errors import DataError, StorageError
@@ -178,6 +179,19 @@ def test_each_image_leads_back_to_its_file(images, datasets):
         assert (name, label) == source.row(image_id)[:2]
     counts = np.bincount(table.column("label").to_numpy(), minlength=2)
     assert dataset.contents.class_counts == tuple(counts)
+
+
+def test_what_was_skipped_is_said_and_is_never_taken_by_one_who_does_not_skip(images, datasets, caplog):
+    (images / "a" / "04.png").write_bytes(b"not an image")
+    skip, stop = folder_config(images, on_error="skip"), folder_config(images)
+    dataset = local(skip, datasets)
+    assert dataset.contents.left_out == (LeftOut("unreadable, skipped", 1, ("a/04.png",)),)
+    assert "a/04.png" in caplog.text
+    assert Catalog(datasets).is_prepared(skip)
+    with pytest.raises(DataError, match=r"1 of 18 images cannot be read:\n  a/04.png"):
+        Catalog(datasets).is_prepared(stop)
+    with pytest.raises(DataError, match="1 of 18 images cannot be read"):
+        local(stop, datasets)
 
 
 def test_nothing_is_decoded_again_when_nothing_changed(images, datasets, monkeypatch):

@@ -82,6 +82,7 @@ def test_a_level_without_folders_is_refused():
         (["w/train/a", "w/test/a", "w/extras"], "train", ["data.path=photos/w/train", "split=test"]),
         ([*INTEL, "seg_pred/seg_pred"], "train", ["split=seg_train", "split=seg_test", "split=seg_pred"]),
         (["cat", "dog", "test"], "train", ["unclear", "split=test", "rename"]),
+        (["model", "crash test"], "train", ["'data.split=crash test' or data.split=model"]),
         (["train/a", "train/b", "unlabelled"], "train", ["unclear", "split=unlabelled"]),
         (["train/a", "train/b", "more/a", "more/b"], "train", ["unclear", "split=more"]),
         (["test/a", "test/b"], "train", ["has test/ but no train/", "data.split=test"]),

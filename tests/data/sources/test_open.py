@@ -60,7 +60,7 @@ def test_folder_needs_a_path():
 @pytest.mark.parametrize("name", ["folder", "cifar10", "mnist", "lsun"])
 def test_a_path_that_does_not_exist_is_named(name, tmp_path):
     with pytest.raises(DataError, match="nowhere does not exist"):
-        open_source(DataConfig(source=name, path=str(tmp_path / "nowhere"), category="tower"))
+        open_source(DataConfig(source=name, path=str(tmp_path / "nowhere")))
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "stl10", "celeba", "imagenet"])
@@ -80,7 +80,7 @@ def test_lsun_needs_a_category_and_its_folder(tmp_path):
 @pytest.mark.parametrize("container", ["as_folder", "as_zip"])
 def test_a_named_source_reads_a_tree_of_images(request, two_classes, container, name):
     path = request.getfixturevalue(container)(two_classes)
-    source = open_source(DataConfig(source=name, path=str(path), category="tower"))
+    source = open_source(DataConfig(source=name, path=str(path)))
     assert (len(source), source.classes) == (6, ["cat", "dog"])
 
 

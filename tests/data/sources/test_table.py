@@ -140,7 +140,34 @@ def test_missing_files_are_counted_and_twenty_named(write, tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     names = ["a.png", "pipe.png", "sub", *(f"gone/{number:02}.png" for number in range(30))]
     text = refused(write("t.csv", "file\n" + "\n".join(names)), "32 of 33 files that .* names are missing")
-    assert [line.strip() for line in text.splitlines()[1:22]] == [*names[1:21], "and more"]
+    assert [line.strip() for line in text.splitlines()[1:22]] == [*names[1:21], "and 12 more"]
+
+
+def test_missing_files_can_be_skipped(write, tmp_path):
+    path = write("t.csv", "file,label\na.png,x\ngone.png,y\nb.png,y\n")
+    config = DataConfig(source="table", path=str(path), size=8, on_error="skip")
+    assert TableSource(config).contents.notes == ("1 of 3 files are missing: they are skipped",)
+    dataset = prepare(config, Folder.at(tmp_path / "datasets"), backend="local")
+    assert sorted(dataset.read(0, 2).image_id.tolist()) == [0, 2]
+    assert [image["name"] for image in dataset.skipped] == ["gone.png"]
+    with pytest.raises(DataError, match="1 of 3 files"):  # the same files and settings, but to stop
+        prepare(config.model_copy(update={"on_error": "stop"}), Folder.at(tmp_path / "datasets"))
+    (tmp_path / "gone.png").write_bytes((tmp_path / "a.png").read_bytes())
+    assert len(prepare(config, Folder.at(tmp_path / "datasets"), backend="local")) == 3
+
+
+@pytest.mark.parametrize("name", ["Class", "labels", "category_id"])
+def test_a_column_that_may_hold_labels_is_named(write, name):
+    path = write("t.csv", f"file,{name},label_score\na.png,1,0.5\nb.png,0,0.5\n")
+    (note,) = opened(path).contents.notes
+    assert note.endswith(f"set data.label_column={name}")
+    source = opened(path, label_column=name)
+    assert (source.classes, source.contents.notes) == (["0", "1"], ())
+
+
+@pytest.mark.parametrize(("name", "mark"), [("t.csv", ";"), ("t.csv", "\t"), ("t.tsv", ","), ("t.tsv", ";")])
+def test_columns_separated_otherwise_are_told(write, name, mark):
+    refused(write(name, f"file{mark}label\na.png{mark}1\n"), "its columns are separated by")
 
 
 def test_an_image_of_two_rows_is_named(write):
@@ -179,7 +206,9 @@ def test_columns_that_do_not_fit(write):
     refused(path, "cannot hold both", label_column="file")
     source = opened(path)
     assert (source.classes, source.columns.names) == ([], ["x"])
-    assert source.contents.left_out == (LeftOut("columns called like those of every image", 1, ("label",)),)
+    assert source.contents.left_out == (
+        LeftOut("columns whose names images.parquet takes for itself", 1, ("label",)),
+    )
     refused(path.parent, "is not a table")
     refused(path.parent / "none.csv", "none.csv does not exist")
 
@@ -222,6 +251,7 @@ def test_prepared_as_any_other_source(write, tmp_path, make_png):
             "folder has no columns: remove data.image_column",
         ),
         ("digits", {"label_column": "x"}, "digits has no columns: remove data.label_column"),
+        ("table", {"category": "bedroom"}, "table has no categories, which are LSUN's scenes"),
         ("table", {"class_level": 2}, "table has no folders of classes: remove data.class_level"),
         ("digits", {"class_level": 0}, "digits has no folders of classes"),
     ],

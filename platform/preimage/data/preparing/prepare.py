@@ -77,9 +77,14 @@ def prepare(
     name = official_name(config)
     if config.path is None and config.source not in EMBEDDED and find(config, name, datasets) != dataset:
         remember(config, name, dataset, datasets)  # so that a machine without the files finds it
+    require_all_read(config, dataset)
+    return dataset
+
+
+def require_all_read(config: DataConfig, dataset: Dataset) -> None:
+    """Raise DataError if a dataset lacks images that were unreadable, and the config does not skip these."""
     if config.on_error == "stop":
         _refuse(dataset.skipped, dataset.count + len(dataset.skipped))
-    return dataset
 
 
 def needs_ray(config: DataConfig, datasets: Folder, open_source: OpenSource = open_source) -> bool:
@@ -134,8 +139,11 @@ class _Preparation:
         """Write images.parquet, then the manifest, which completes the dataset."""
         config, source = self.config, self.source
         skipped = [image for record in records for image in record["skipped"]]
+        skipped.sort(key=lambda image: image["image_id"])
         if config.on_error == "stop" or len(skipped) == self.plan.images:
             _refuse(skipped, self.plan.images)
+        if skipped:
+            log.warning("%s images cannot be read and are skipped:\n%s", f"{len(skipped):,}", _named(skipped))
         names = ("file", "rows", "bytes", "sha256", "content")
         shards = [{name: record[name] for name in names} for record in records]
         read = [record["read"] for record in unpacked]
@@ -187,11 +195,15 @@ def _refuse(skipped: list[Skipped], images: int) -> None:
     """Raise DataError if an image could not be read."""
     if not skipped:
         return
-    named = "\n".join(f"  {image['name']}: {image['error']}" for image in skipped[:_NAMED])
-    more = f"\n  and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else ""
     remedy = (
         "Repair or remove them"
         if len(skipped) == images
         else "Repair or remove them, or skip them with data.on_error=skip"
     )
-    raise DataError(f"{len(skipped):,} of {images:,} images cannot be read:\n{named}{more}\n{remedy}.")
+    raise DataError(f"{len(skipped):,} of {images:,} images cannot be read:\n{_named(skipped)}\n{remedy}.")
+
+
+def _named(skipped: list[Skipped]) -> str:
+    """The first of them by name, and why."""
+    named = "\n".join(f"  {image['name']}: {image['error']}" for image in skipped[:_NAMED])
+    return named + (f"\n  and {len(skipped) - _NAMED:,} more" if len(skipped) > _NAMED else "")

@@ -1,6 +1,7 @@
 """Which columns of a table hold images, labels and the user's own values."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ from preimage.data.sources.unread_files import left_out
 from preimage.errors import DataError
 
 _IMAGES = "images are binary, or a struct of bytes and path"
+_LABELS = re.compile(r"label|class|categor|target", re.I)
 Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 pc: Any = pyarrow.compute  # whose functions are made when it is imported: no type checker knows them
 
@@ -71,6 +73,15 @@ def find_label_column(schema: pa.Schema, chosen: str | None, image: str, where: 
     candidate = named[0] if len(named) == 1 else "label"
     possible = [field.name for field in schema if field.name != image and _holds_labels(field.type)]
     return candidate if candidate in possible else None
+
+
+def label_notes(schema: pa.Schema, label: str | None) -> tuple[str, ...]:
+    """What to say where no column was found to hold labels, but one is called as if it did."""
+    named = [each.name for each in schema if _LABELS.search(each.name) and _holds_labels(each.type)]
+    if label is not None or not named:
+        return ()
+    choices = " or ".join(f"data.label_column={name}" for name in named[:8])
+    return (f"no column is called label, so no labels are read; to read them, set {choices}",)
 
 
 def own_columns(

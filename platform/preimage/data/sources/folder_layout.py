@@ -1,5 +1,6 @@
 """Which folders of a tree of images are splits, and which are classes. Looks at names alone."""
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ def _choose(tops: Collection[str], nested: set[str], split: str, where: str) -> 
     if not found:
         raise DataError(
             f"{where} has {_names(splits)} but no {split}/: make that folder at its top, or set "
-            + " or ".join(f"data.split={top}" for top in splits[:_SHOWN])
+            + " or ".join(_setting("split", top) for top in splits[:_SHOWN])
         )
     if len(found) > 1:
         raise DataError(f"{where} has {_names(found)}, which all mean {split}. {_choices(found, where)}")
@@ -179,17 +180,22 @@ def _require_no_splits_below(folders: Iterable[Parts], depth: int, where: str) -
             above = next(parts[:-1] for split, parts in splits.items() if split != DEFAULT)
             raise DataError(
                 f"{where} has {_names(found)}, whose images would be mixed: splits belong at the top. Set "
-                f"data.path={_inside(where, above)} for those below it, or move them"
+                f"{_setting('path', _inside(where, above))} for those below it, or move them"
             )
 
 
 def _choices(tops: list[str], where: str) -> str:
     """How to choose one of these folders."""
     shown = [
-        f"data.path={_inside(where, [top])}" if top == DEFAULT else f"data.split={top}"
+        _setting("path", _inside(where, [top])) if top == DEFAULT else _setting("split", top)
         for top in tops[:_SHOWN]
     ]
     return f"Choose with {' or '.join(shown)}"
+
+
+def _setting(key: str, value: str) -> str:
+    """As a shell takes it."""
+    return shlex.quote(f"data.{key}={value}")
 
 
 def _inside(where: str, parts: Sequence[str]) -> str:

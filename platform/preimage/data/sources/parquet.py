@@ -72,7 +72,8 @@ class ParquetSource:
         """Raises DataError for labels without a class."""
         with ThreadPoolExecutor(_THREADS) as pool:
             splits = {name: sum(pool.map(self._reader.rows, files)) for name, files in self._splits.items()}
-        return Contents(splits if len(splits) > 1 else {}, self._class_counts, self._left_out)
+        notes = columns.label_notes(self._schema, self._label)
+        return Contents(splits if len(splits) > 1 else {}, self._class_counts, self._left_out, notes)
 
     @property
     def signature(self) -> Signature:

@@ -34,7 +34,7 @@ class TableSource:
         with reaching(config.path or ""):
             file = Folder.at(config.path or "")
         self._where = where = file.uri
-        self._files = NamedFiles(file.parent)
+        self._files, self._may_skip = NamedFiles(file.parent), config.on_error == "skip"
         table = read_table(file, config.image_column)
         image = find_name_column(table, config.image_column, where)
         label = columns.find_label_column(table.schema, config.label_column, image, where)
@@ -42,6 +42,7 @@ class TableSource:
         names = file_names(table.column(image), where)
         _require_once(names, where)
         self._labels_of = _labels_of(table, label, where)
+        self._notes = columns.label_notes(table.schema, label)
         self.columns, self._left_out = columns.further_columns(table.schema, {image, label, split})
         rows, self._splits = _rows(table, split, config.split, file)
         table = table.take(rows).combine_chunks()
@@ -59,22 +60,25 @@ class TableSource:
 
     @property
     def contents(self) -> Contents:
-        return Contents(self._splits, count_labels(self._labels, self.classes), self._left_out)
+        missing = f"{len(self._absent):,} of {len(self):,} files are missing: they are skipped"
+        notes = (*self._notes, *([missing] if self._may_skip and len(self._absent) else ()))
+        return Contents(self._splits, count_labels(self._labels, self.classes), self._left_out, notes)
 
     @property
     def signature(self) -> Signature:
-        """Raises DataError, naming the first few, if files are missing."""
+        """Raises DataError, naming the first few, if files are missing and are not to be skipped."""
         return self._signature
 
     @cached_property
     def _signature(self) -> Signature:
         sizes = np.ascontiguousarray(self._stats[:, 0])
-        absent = np.flatnonzero(sizes == ABSENT)
-        if len(absent):
+        if len(self._absent) and not self._may_skip:
+            names = [self._names[index].as_py() for index in self._absent[:NAMED].tolist()]
             raise DataError(
-                f"{len(absent):,} of {len(self):,} files that {self._where} names are missing:\n"
-                f"{_listed([self._names[index].as_py() for index in absent[: NAMED + 1].tolist()])}\n"
-                "Names are relative to the table's folder: move the table, or correct its names."
+                f"{len(self._absent):,} of {len(self):,} files that {self._where} names are missing:\n"
+                f"{_listed(names, len(self._absent))}\n"
+                "Names are relative to the table's folder: move the table, correct its names, or skip them "
+                "with data.on_error=skip."
             )
         listing = sha256(repr([self.classes, self.columns.names]).encode(errors="surrogatepass"))
         for values in (self._names, *self._own.values()):
@@ -96,6 +100,11 @@ class TableSource:
 
     def state(self, indices: np.ndarray) -> str:
         return digest(self._stats[indices].tobytes())
+
+    @cached_property
+    def _absent(self) -> np.ndarray:
+        """The rows whose file is missing."""
+        return np.flatnonzero(self._stats[:, 0] == ABSENT)
 
     @cached_property
     def _stats(self) -> np.ndarray:
@@ -134,11 +143,12 @@ def _require_once(names: pa.ChunkedArray, where: str) -> None:
     if len(names.unique()) < len(names):
         twice = [each["values"] for each in names.value_counts().to_pylist() if each["counts"] > 1]
         raise DataError(
-            f"{where} names {len(twice):,} images more than once:\n{_listed(sorted(twice))}\n"
+            f"{where} names {len(twice):,} images more than once:\n{_listed(sorted(twice), len(twice))}\n"
             "Keep one row of each."
         )
 
 
-def _listed(names: list[str]) -> str:
-    more = "\n  and more" if len(names) > NAMED else ""
+def _listed(names: list[str], count: int) -> str:
+    """The first of `count` names."""
+    more = f"\n  and {count - NAMED:,} more" if count > NAMED else ""
     return "\n".join(f"  {name}" for name in names[:NAMED]) + more

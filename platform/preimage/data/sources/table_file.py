@@ -22,6 +22,8 @@ NAMES = (
 )  # fmt: skip
 """What a column of file names is usually called, in lower case."""
 _KINDS = {".csv": ",", ".tsv": "\t", ".jsonl": "", ".ndjson": "", ".json": "", ".parquet": ""}
+_NOT = {",": "[;\t]", "\t": "[;,]"}
+"""What separates the columns of a file that is wrongly called .csv or .tsv."""
 _IMAGE = "(?i)(" + "|".join(re.escape(each) for each in sorted(SUFFIXES)) + ")$"
 pc: Any = pyarrow.compute  # whose functions are made when it is imported: no type checker knows them
 
@@ -94,6 +96,11 @@ def _read_csv(file: Folder, delimiter: str, image_column: str | None, where: str
         columns = reader.schema.names
     if nameless := [name for name in columns if re.search(_IMAGE, name)]:
         raise DataError(f"{where}: its first line must name the columns, but holds {nameless[0]}; add a line")
+    if len(columns) == 1 and (found := re.search(_NOT[delimiter], columns[0])):
+        raise DataError(
+            f"{where}: its columns are separated by {found[0]!r}, not by {delimiter!r}: save it with "
+            "commas as .csv, or with tabs as .tsv"
+        )
     as_text = {name: pa.string() for name in columns if name.lower() in NAMES or name == image_column}
     converting = pyarrow.csv.ConvertOptions(column_types=as_text)
     with file.filesystem.open_input_file(file.path) as stream:

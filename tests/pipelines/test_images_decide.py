@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from preimage import api
+from preimage.errors import DataError
 from preimage.pipelines.progress import Silent
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
@@ -112,3 +113,16 @@ def test_a_study_on_images_that_are_read_after_it_was_planned(photos, caplog):
     assert plan().is_done
     studies = [name for name in (early.root / "runs").names() if name.startswith("study")]
     assert studies == [final.run.name]
+
+
+def test_prepared_images_outlive_their_files(photos, caplog):
+    run = ran(photos)
+    photos.rename(photos.with_name("elsewhere"))
+    assert planned(photos).is_done
+    assert facts(photos)["images"] == f"12 of folder train, 1 x 16 x 16, prepared; {photos} is gone"
+    assert ran(photos) == run
+    more = {"latent_dim": 3}
+    api.run(spec(photos) | more, results=str(photos.parent / "results"))
+    assert f"{photos} is gone: the images that were prepared from it are used" in caplog.text
+    with pytest.raises(DataError, match="photos does not exist"):
+        planned(photos, size=32)

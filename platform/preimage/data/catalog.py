@@ -11,7 +11,8 @@ from preimage.data.preparing.images_writer import schema_of
 from preimage.data.preparing.prepare import prepare, require_all_read
 from preimage.data.preparing.prepared import find, folder_of, key_of, similar
 from preimage.data.sources.base import AnySource, Contents
-from preimage.data.sources.open import EMBEDDED, is_here, known_count, locate, official_name, open_located
+from preimage.data.sources.embedded import EMBEDDED
+from preimage.data.sources.open import is_gone, is_here, known_count, locate, name_without_files, open_located
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
@@ -127,12 +128,15 @@ class Catalog:
 
     def listing(self, config: DataConfig) -> str:
         """Identifies a config's settings, and its files by their names and sizes alone. Raises DataError."""
-        images = self.open(config).signature.listing if is_here(config) else official_name(config)
+        images = self.open(config).signature.listing if is_here(config) else name_without_files(config)
         return key_of(config, images)
 
     def _state(self, config: DataConfig) -> str:
         """Identifies the files of a config without reading an image; never downloads."""
-        return self.open(config).signature.state if is_here(config) else official_name(config)
+        name = name_without_files(config)
+        if not is_here(config) or (is_gone(config) and find(config, name, self.datasets)):
+            return name
+        return self.open(config).signature.state
 
 
 def _opened(located: DataConfig) -> AnySource | DataError:

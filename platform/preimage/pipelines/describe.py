@@ -7,7 +7,7 @@ from preimage.data import inventory
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import shape_text
 from preimage.data.sources.base import Contents
-from preimage.data.sources.open import found, is_here
+from preimage.data.sources.open import found, is_gone, is_here
 from preimage.latents.priors import PRIORS
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary
@@ -98,7 +98,7 @@ def _images(plan: Plan, data: DataConfig) -> str:
     text = f"{count:,} of " if count else ""
     text += f"{_named(data)}, {shape_text(data.shape)}"
     if plan.catalog.is_prepared(data):
-        return text + ", prepared"
+        return text + ", prepared" + (f"; {data.path} is gone" if is_gone(data) else "")
     if plan.catalog.may_be_known(data):
         return text + ", changed or moved since they were prepared: will be compared by content"
     ready = data.path or found(data.source)

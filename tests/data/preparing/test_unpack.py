@@ -154,6 +154,7 @@ def test_killed_after_any_write_it_ends_as_if_nothing_had_been(make, monkeypatch
 
     whole_file = Folder.writing
     whole = make(Stream([4, 3], bad=(3,)), "whole", on_error="skip")
+    last = 0
     for last in count(1):
         if not killed_after(last, f"killed-{last}"):
             break
@@ -161,7 +162,7 @@ def test_killed_after_any_write_it_ends_as_if_nothing_had_been(make, monkeypatch
         assert dataset.manifest == whole.manifest
         assert not dataset.folder.exists("unpacked")
         assert again.read_pieces == [piece for piece in (0, 1) if last < 3 * piece + 3]
-    assert last == 2 * 3 + 2 * 2 + 2 + 1
+    assert last == 2 * 3 + 2 * 2 + 2 + 2
 
 
 def test_an_unpacked_piece_that_was_cut_is_unpacked_again(make, monkeypatch):
@@ -192,8 +193,9 @@ def test_a_moved_source_is_compared_and_not_decoded(make, monkeypatch):
 )
 def test_a_damaged_note_of_what_was_compared_is_made_again(make, kept):
     first = make(Stream([7, 13]))
+    notes = set(first.folder.parent.local.glob("*/same_as.json"))
     make(Stream([7, 13], state="1"))
-    (note,) = first.folder.parent.local.glob("*/same_as.json")
+    (note,) = set(first.folder.parent.local.glob("*/same_as.json")) - notes
     whole = note.read_bytes()
     for name in ("key", "identity"):
         kept = kept.replace(name[0].upper().encode(), json.loads(whole)[name].encode())

@@ -76,7 +76,7 @@ def test_labels_and_columns_beside_images(tmp_path):
             2,
             ("boxes (5, 4) float64", "mean (7,) float64"),
         ),
-        LeftOut("columns called like those of every image", 1, ("name",)),
+        LeftOut("columns whose names images.parquet takes for itself", 1, ("name",)),
     )
 
 

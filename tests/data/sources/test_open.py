@@ -7,7 +7,7 @@ import pytest
 
 from preimage.data.config import DataConfig, SourceName
 from preimage.data.sources import open as sources
-from preimage.data.sources.open import SOURCES, found, locate, official_name, open_source
+from preimage.data.sources.open import SOURCES, found, locate, name_without_files, open_source
 from preimage.errors import DataError
 
 
@@ -98,5 +98,5 @@ def test_a_relative_path_is_made_absolute(two_classes, as_folder, monkeypatch):
 
 
 def test_a_named_set_without_files_has_a_name():
-    assert official_name(DataConfig(source="lsun", category="tower")) == "lsun/train/tower"
-    assert official_name(DataConfig(source="cifar10", split="test")) == "cifar10/test"
+    assert name_without_files(DataConfig(source="lsun", category="tower")) == "lsun/train/tower"
+    assert name_without_files(DataConfig(source="cifar10", split="test")) == "cifar10/test"

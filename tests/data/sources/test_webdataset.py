@@ -107,7 +107,7 @@ def test_columns_come_from_json_and_captions_from_txt(tmp_path):
     assert found.contents.left_out == (
         LeftOut("suffix .npy", 2),
         LeftOut("keys of .json without one type of number or text", 2, ("mixed", "tags")),
-        LeftOut("columns called like those of every image", 1, ("image_id",)),
+        LeftOut("columns whose names images.parquet takes for itself", 1, ("image_id",)),
     )
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from preimage.data.preparing.shard_plan import ShardPlan
-from preimage.data.sources.base import RESERVED, MapSource, Row
+from preimage.data.sources.base import MapSource, Row
 from preimage.storage.folder import Folder
 
 IMAGES = "images.parquet"
@@ -17,8 +17,7 @@ _CHUNK = 8192
 
 def schema_of(columns: pa.Schema) -> pa.Schema:
     """Of images.parquet, of a source with these columns of its own."""
-    own = [column for column in columns if column.name not in RESERVED]
-    return pa.schema([("image_id", pa.int64()), ("name", pa.string()), ("label", pa.int32()), *own])
+    return pa.schema([("image_id", pa.int64()), ("name", pa.string()), ("label", pa.int32()), *columns])
 
 
 def table_of(image_ids: Sequence[int], rows: Sequence[Row], columns: pa.Schema) -> pa.Table:

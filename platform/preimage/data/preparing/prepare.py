@@ -24,7 +24,8 @@ from preimage.data.preparing.worker import (
     pieces_of,
 )
 from preimage.data.sources.base import AnySource, is_iterable
-from preimage.data.sources.open import EMBEDDED, OpenSource, locate, official_name, open_source
+from preimage.data.sources.embedded import EMBEDDED
+from preimage.data.sources.open import OpenSource, is_gone, locate, name_without_files, open_source
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
 from preimage.storage.locks import locked
@@ -54,6 +55,11 @@ def prepare(
     core decode. `on_progress(done, total)` counts images. Raises DataError for missing or unreadable images,
     StorageError if the folder cannot be written.
     """
+    name = name_without_files(config)
+    if is_gone(config) and (dataset := find(config, name, datasets)):
+        log.warning("%s is gone: the images that were prepared from it are used", config.path)
+        require_all_read(config, dataset)
+        return dataset
     located = locate(config)
     source = open_source(located)
     state = source.signature.state
@@ -74,9 +80,8 @@ def prepare(
                 remember(config, state, dataset, datasets)
             dataset = dataset or work.make()
     _remove_unpacked(dataset.folder)
-    name = official_name(config)
-    if config.path is None and config.source not in EMBEDDED and find(config, name, datasets) != dataset:
-        remember(config, name, dataset, datasets)  # so that a machine without the files finds it
+    if config.source not in EMBEDDED and find(config, name, datasets) != dataset:
+        remember(config, name, dataset, datasets)  # so that it is found where the files are not, or are gone
     require_all_read(config, dataset)
     return dataset
 
@@ -89,6 +94,8 @@ def require_all_read(config: DataConfig, dataset: Dataset) -> None:
 
 def needs_ray(config: DataConfig, datasets: Folder, open_source: OpenSource = open_source) -> bool:
     """Whether `prepare` would use Ray: there is more work than its start takes. Raises DataError."""
+    if is_gone(config) and find(config, name_without_files(config), datasets):
+        return False
     source = open_source(locate(config))
     if find(config, source.signature.state, datasets):
         return False

@@ -89,7 +89,7 @@ def own_columns(
 ) -> tuple[pa.Schema, tuple[LeftOut, ...]]:
     """The user's own columns and those left out, from the type of each, or the reason why it has none."""
     why = {name: kind for name, kind in kinds.items() if isinstance(kind, str)}
-    why |= {name: "columns called like those of every image" for name in RESERVED if name in kinds}
+    why |= {name: "columns whose names images.parquet takes for itself" for name in RESERVED if name in kinds}
     schema = pa.schema([(name, kind) for name, kind in kinds.items() if name not in why])
     return schema, left_out((reason, name) for name, reason in why.items())
 

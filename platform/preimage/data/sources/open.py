@@ -81,8 +81,22 @@ def known_count(config: DataConfig, open_source: OpenSource = open_source) -> in
     return min((each for each in (available, config.max_images) if each), default=None)
 
 
-def official_name(config: DataConfig) -> str:
-    return "/".join(part for part in (config.source, config.split, config.category) if part)
+def is_gone(config: DataConfig) -> bool:
+    """Whether a config names a local file or folder that does not exist (any more)."""
+    if (
+        config.path is None
+        or config.source in EMBEDDED
+        or "://" in config.path
+        or set(config.path) & set("*?{[")
+    ):
+        return False
+    return not Path(config.path).expanduser().exists()
+
+
+def name_without_files(config: DataConfig) -> str:
+    """Identifies a config's images where its files are not: by its source and path."""
+    path = Path(config.path).expanduser().absolute() if config.path else None
+    return "/".join(str(part) for part in (config.source, config.split, config.category, path) if part)
 
 
 def locate(config: DataConfig) -> DataConfig:

@@ -134,7 +134,7 @@ def _require_classes(data: DataConfig, catalog: Catalog) -> None:
     if data.split == "unlabeled":
         raise DataError("unlabeled images have no classes: train on data.split=train")
     known = data.path is not None or data.source == "digits"
-    if (known and not catalog.open(data).classes) or (not known and data.source in UNLABELLED):
+    if (known and not catalog.classes(data)) or (not known and data.source in UNLABELLED):
         raise DataError(
             f"{data.source} has no classes, and a classifier learns from them: name a source with classes "
             "(preimage data list), or a folder of images with a folder for each class"

@@ -12,6 +12,7 @@ from preimage.data.preparing.prepare import prepare, require_all_read
 from preimage.data.preparing.prepared import find, folder_of, key_of, similar
 from preimage.data.sources.base import AnySource, Contents
 from preimage.data.sources.embedded import EMBEDDED
+from preimage.data.sources.file_state import placed
 from preimage.data.sources.open import is_gone, is_here, known_count, locate, name_without_files, open_located
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
@@ -136,7 +137,7 @@ class Catalog:
         name = name_without_files(config)
         if not is_here(config) or (is_gone(config) and find(config, name, self.datasets)):
             return name
-        return self.open(config).signature.state
+        return placed(self.open(config).signature.state, config.path)
 
 
 def _opened(located: DataConfig) -> AnySource | DataError:

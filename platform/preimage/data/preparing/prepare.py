@@ -25,6 +25,7 @@ from preimage.data.preparing.worker import (
 )
 from preimage.data.sources.base import AnySource, is_iterable
 from preimage.data.sources.embedded import EMBEDDED
+from preimage.data.sources.file_state import placed
 from preimage.data.sources.open import OpenSource, is_gone, locate, name_without_files, open_source
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
@@ -62,7 +63,7 @@ def prepare(
         return dataset
     located = locate(config)
     source = open_source(located)
-    state = source.signature.state
+    state = placed(source.signature.state, config.path)
     dataset = find(config, state, datasets)
     if dataset is None:
         folder, key = folder_of(config, state, datasets), key_of(config, state)
@@ -97,7 +98,7 @@ def needs_ray(config: DataConfig, datasets: Folder, open_source: OpenSource = op
     if is_gone(config) and find(config, name_without_files(config), datasets):
         return False
     source = open_source(locate(config))
-    if find(config, source.signature.state, datasets):
+    if find(config, placed(source.signature.state, config.path), datasets):
         return False
     return min(len(source), config.max_images or len(source)) > IN_PROCESS
 

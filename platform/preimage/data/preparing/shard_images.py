@@ -10,6 +10,7 @@ from preimage.data.decoding.sixteen_bits import Levels
 from preimage.data.preparing.content import ReadPiece
 from preimage.data.preparing.decoded import Decoder, Skipped, sample_of
 from preimage.data.sources.base import MapSource
+from preimage.data.sources.file_state import placed
 
 
 class Decoded(NamedTuple):
@@ -44,7 +45,7 @@ class FromSource:
     """Decodes each image when it is asked for."""
 
     def __init__(self, source: MapSource, config: DataConfig) -> None:
-        self._source, self._decoder = source, Decoder(config)
+        self._source, self._decoder, self._address = source, Decoder(config), config.path
 
     def get(self, image_ids: Sequence[int]) -> Iterator[Decoded | None]:
         for image_id in image_ids:
@@ -61,4 +62,5 @@ class FromSource:
         return self._decoder.levels
 
     def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
-        return [ReadPiece(state=self._source.state(image_ids), content=self._decoder.content.hex)]
+        state = placed(self._source.state(image_ids), self._address)
+        return [ReadPiece(state=state, content=self._decoder.content.hex)]

@@ -23,6 +23,7 @@ from preimage.data.preparing.images_writer import table_of
 from preimage.data.preparing.shard_images import Decoded
 from preimage.data.preparing.shard_plan import ShardPlan
 from preimage.data.sources.base import IterableSource, Row
+from preimage.data.sources.file_state import placed
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
 
@@ -73,7 +74,7 @@ def unpack(
     record = UnpackedRecord(
         key=plan.key, rows=len(kept.rows), bytes=size + len(rows), skipped=decoder.skipped,
         levels=asdict(decoder.levels),
-        read=ReadPiece(state=source.piece_state(piece), content=decoder.content.hex),
+        read=ReadPiece(state=placed(source.piece_state(piece), config.path), content=decoder.content.hex),
     )  # fmt: skip
     folder.write_json(_record(piece), record)
     return record

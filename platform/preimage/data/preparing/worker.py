@@ -14,6 +14,7 @@ from preimage.data.preparing.shard_plan import ShardPlan
 from preimage.data.preparing.shards import Record, read_record, write_shard
 from preimage.data.preparing.unpack import FromUnpacked, UnpackedRecord, read_unpacked, unpack
 from preimage.data.sources.base import AnySource, is_iterable
+from preimage.data.sources.file_state import placed
 from preimage.data.sources.open import open_located
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
@@ -116,7 +117,7 @@ class ContentReader:
     def __call__(self, piece: int, device: torch.device) -> str:
         source, known, content = self._reader.source, self._known[piece], ContentSum()
         if is_iterable(source):
-            if same := known.get(source.piece_state(piece)):
+            if same := known.get(placed(source.piece_state(piece), self._reader.config.path)):
                 return same
             first = sum(source.pieces[:piece])
             used = self._plan.is_used(first + np.arange(source.pieces[piece]))
@@ -125,7 +126,7 @@ class ContentReader:
                     content.add(first + place, sample.row, sample.content)
         else:
             image_ids = self._plan.image_ids(piece)
-            if same := known.get(source.state(image_ids)):
+            if same := known.get(placed(source.state(image_ids), self._reader.config.path)):
                 return same
             for image_id in image_ids.tolist():
                 sample = sample_of(source, image_id)

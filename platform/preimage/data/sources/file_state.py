@@ -14,6 +14,11 @@ def file_state(size: int, modified_ns: int, inode: int) -> str:
     return f"{size} {modified_ns} {inode}"
 
 
+def placed(state: str, address: str | None) -> str:
+    """A state of files, with their address if that is object storage, where no inode tells files apart."""
+    return f"{address} {state}" if address and "://" in address else state
+
+
 def signed(files: Iterable[tuple[str, int, str]], *about: str) -> Signature:
     """The signature of files, as (name, size, state); about: whatever else decides what the images are."""
     listing, state = (hashlib.sha256("\0".join(about).encode()) for _ in range(2))

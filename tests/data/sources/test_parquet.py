@@ -132,6 +132,7 @@ def test_a_test_split_need_not_have_labels(tmp_path):
 LAYOUTS = {
     "numbered": ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet",
                  "data/validation-00000-of-00001.parquet"],
+    "counted": ["train_0.parquet", "train_1.parquet", "val.0.parquet"],
     "folders": ["Training/0.parquet", "Training/b/1.parquet", "val/0.parquet"],
     "converted": ["default/partial-train/0000.parquet", "default/partial-train/0001.parquet",
                   "default/validation/0000.parquet"],

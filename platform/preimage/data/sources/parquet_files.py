@@ -12,6 +12,8 @@ from preimage.errors import DataError
 SUFFIX = ".parquet"
 _SHARD = re.compile(r"(.+)-(\d+)-of-(\d+)(-[0-9a-f]+)?")
 """How Hugging Face names the shards of a split."""
+_NUMBERED = re.compile(r"(.+?)[-_.]\d+")
+"""How others do: train_0, train_1."""
 
 
 def files_of_split(
@@ -49,8 +51,8 @@ def missing_shards(files: Sequence[DataFile]) -> list[LeftOut]:
 def _names(name: str) -> list[str]:
     """What may name a split: the file's stem without its number, then the folders, the nearest first."""
     *folders, file = name.removesuffix(SUFFIX).split("/")
-    shard = _SHARD.fullmatch(file)
-    return [shard[1] if shard else file, *reversed(folders)]
+    numbered = _SHARD.fullmatch(file) or _NUMBERED.fullmatch(file)
+    return [numbered[1] if numbered else file, *reversed(folders)]
 
 
 def _split_name(split: str, name: str) -> str | None:

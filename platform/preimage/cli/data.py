@@ -74,7 +74,7 @@ def prepare(
             config,
             datasets,
             workers=workers,
-            on_progress=show.task("preparing images"),
+            progress=show.task,
             open_source=lambda _: opened,
         )
     _show(dataset, as_json)

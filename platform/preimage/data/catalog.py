@@ -1,14 +1,12 @@
 """The image sets of one command: each source is opened once, however many steps ask about it."""
 
-from collections.abc import Callable
-
 import pyarrow as pa
 
 from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.preparing.images_writer import schema_of
-from preimage.data.preparing.prepare import prepare, require_all_read
+from preimage.data.preparing.prepare import Progress, prepare, require_all_read
 from preimage.data.preparing.prepared import find, folder_of, key_of, similar
 from preimage.data.sources.base import AnySource, Contents
 from preimage.data.sources.embedded import EMBEDDED
@@ -113,9 +111,7 @@ class Catalog:
         """Those of images.parquet; None before a download."""
         return schema_of(self.open(config).columns) if is_here(config) else None
 
-    def prepare(
-        self, config: DataConfig, resources: Resources, on_progress: Callable[[int, int], None]
-    ) -> Dataset:
+    def prepare(self, config: DataConfig, resources: Resources, progress: Progress) -> Dataset:
         """The prepared images; prepares them first if needed. Raises DataError, StorageError."""
         return prepare(
             config,
@@ -123,7 +119,7 @@ class Catalog:
             workers=resources.workers,
             cpus=resources.cpus_per_worker,
             backend=resources.backend,
-            on_progress=on_progress,
+            progress=progress,
             open_source=self.open,
         )
 

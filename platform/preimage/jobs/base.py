@@ -138,7 +138,7 @@ class Context:
 
     def dataset(self, config: DataConfig) -> Dataset:
         """The prepared images; this prepares them if needed. Raises DataError."""
-        return self.catalog.prepare(config, self.resources, self.progress("preparing images"))
+        return self.catalog.prepare(config, self.resources, self.progress)
 
     def run_trials(
         self, trials: Mapping[str, T], work: Callable[[T, torch.device], Results], task: str

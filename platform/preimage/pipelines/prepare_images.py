@@ -13,5 +13,5 @@ def with_images(plan: Plan, display: Display) -> Plan:
         for data in step.images:
             if not plan.catalog.is_identified(data):
                 resources = step.job.resources
-                plan.catalog.prepare(data, resources, display.task("preparing images"))
+                plan.catalog.prepare(data, resources, display.task)
     return make_plan(plan.spec, plan.fresh, plan.catalog)

@@ -68,7 +68,7 @@ def with_images(plan: StudyPlan, display: Display) -> StudyPlan:
     first = [data for step in plan.base.steps for data in step.images]
     for data, step in wanted:
         try:
-            plan.base.catalog.prepare(data, step.job.resources, display.task("preparing images"))
+            plan.base.catalog.prepare(data, step.job.resources, display.task)
         except DataError as error:
             if data in first:
                 raise

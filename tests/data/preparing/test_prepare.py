@@ -17,7 +17,7 @@ from preimage.data.dataset import MANIFEST, Dataset
 from preimage.data.decoding.decode import to_pixels
 from preimage.data.preparing import prepare as preparation
 from preimage.data.preparing import shard_plan
-from preimage.data.preparing.prepare import prepare
+from preimage.data.preparing.prepare import Progress, prepare
 from preimage.data.preparing.prepared import key_of
 from preimage.data.preparing.worker import Reader, ShardWriter
 from preimage.data.sources.base import LeftOut
@@ -46,6 +46,11 @@ def images(as_folder, make_png) -> Path:
 
 def folder_config(path: Path, **settings) -> DataConfig:
     return DataConfig(source="folder", path=str(path), size=8, **settings)
+
+
+def into(told: list[tuple[int, int]]) -> Progress:
+    """Collects what is told of every task's progress."""
+    return lambda task: lambda done, total: told.append((done, total))
 
 
 def local(config: DataConfig, datasets: Folder, **options) -> Dataset:
@@ -202,7 +207,7 @@ def test_nothing_is_decoded_again_when_nothing_changed(images, datasets, monkeyp
 
 def test_progress_counts_images(images, datasets):
     told = []
-    local(folder_config(images), datasets, on_progress=lambda done, total: told.append((done, total)))
+    local(folder_config(images), datasets, progress=into(told))
     assert told == [(0, 18), (4, 18), (8, 18), (12, 18), (16, 18), (18, 18)]
 
 
@@ -216,15 +221,15 @@ def test_a_killed_preparation_keeps_its_finished_shards(images, datasets):
 
     config = folder_config(images)
     with pytest.raises(Killed):
-        local(config, datasets, on_progress=kill)
+        local(config, datasets, progress=lambda task: kill)
     folder = Catalog(datasets).folder(config)
     assert not folder.exists(MANIFEST)
     with pytest.raises(DataError, match="did not finish"):
         Dataset.open(folder)
     before = {name: (folder.local / name).stat().st_mtime_ns for name in folder.names()}
     told = []
-    dataset = local(config, datasets, on_progress=lambda done, _: told.append(done))
-    assert told == [12, 16, 18]
+    dataset = local(config, datasets, progress=into(told))
+    assert told == [(12, 18), (16, 18), (18, 18)]
     assert all(
         (folder.local / f"part-0000{i}.parquet").stat().st_mtime_ns == before[f"part-0000{i}.parquet"]
         for i in range(3)
@@ -252,8 +257,8 @@ def test_a_lost_shard_is_made_again_and_only_that(images, datasets, lost):
     first = local(config, datasets)
     (first.folder.local / lost).unlink()
     told = []
-    again = local(config, datasets, on_progress=lambda done, _: told.append(done))
-    assert told == [14, 18]
+    again = local(config, datasets, progress=into(told))
+    assert told == [(14, 18), (18, 18)]
     assert again.fingerprint == first.fingerprint
     again.verify()
 
@@ -285,8 +290,12 @@ def test_skipping_after_a_stop_makes_no_shard_again(images, datasets):
     with pytest.raises(DataError):
         local(folder_config(images), datasets)
     told = []
-    local(folder_config(images, on_error="skip"), datasets, on_progress=lambda done, _: told.append(done))
-    assert told == [18]
+    local(
+        folder_config(images, on_error="skip"),
+        datasets,
+        progress=into(told),
+    )
+    assert told == [(18, 18)]
 
 
 def test_only_some_offenders_are_named(as_folder, datasets):
@@ -349,7 +358,7 @@ def test_the_same_dataset_from_ray_with_any_number_of_workers(ray, images, datas
             folder_config(images),
             Folder.at(tmp_path / f"ray-{workers}"),
             workers=workers,
-            on_progress=lambda done, total, told=told: told.append((done, total)),
+            progress=into(told),
         )
         assert [s["sha256"] for s in there.manifest["shards"]] == [
             s["sha256"] for s in here.manifest["shards"]

@@ -44,11 +44,16 @@ def test_the_same_dataset_from_ray_of_shards_that_are_read_in_order(ray, tars, t
     monkeypatch.setattr(preparation, "IN_PROCESS", 0)
     here = prepare(tars, Folder.at(tmp_path / "here"), backend="local")
     told = []
-    there = prepare(tars, Folder.at(tmp_path / "there"), workers=2, on_progress=lambda *now: told.append(now))
+    there = prepare(
+        tars,
+        Folder.at(tmp_path / "there"),
+        workers=2,
+        progress=lambda task: lambda *now: told.append((task, *now)),
+    )
     assert len(here.manifest["shards"]) == 5
     assert there.manifest == here.manifest
     assert not there.folder.exists("unpacked")
-    assert (told[0], told[-1]) == ((0, 18), (18, 18))
+    assert (told[0], told[-1]) == (("reading images", 0, 18), ("preparing images", 18, 18))
 
 
 PREPARE = """

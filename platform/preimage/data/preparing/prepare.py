@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 IN_PROCESS = 2048
 """Up to this many images are prepared in this process even with Ray, whose start would take longer."""
 
+Progress = Callable[[str], Callable[[int, int], None]]
+"""Starts a task that a user can watch; returns what to call with the number done and the total."""
+
 _NAMED = 20  # unreadable images in a message
 
 
@@ -47,14 +50,15 @@ def prepare(
     workers: int = 1,
     cpus: int = 1,
     backend: Literal["ray", "local"] = "ray",
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda task: lambda done, total: None,
     open_source: OpenSource = open_source,
 ) -> Dataset:
     """The dataset of a config's images: an earlier one of the same content, or a new one in `datasets`.
 
     Keeps the finished shards of a preparation that was killed. With Ray, `workers * cpus` processes of one
-    core decode. `on_progress(done, total)` counts images. Raises DataError for missing or unreadable images,
-    StorageError if the folder cannot be written.
+    core decode. `progress(task)` is called as each task begins, and what it returns with the number of images
+    that are done and the total. Raises DataError for missing or unreadable images, StorageError if the folder
+    cannot be written.
     """
     name = name_without_files(config)
     if is_gone(config) and (dataset := find(config, name, datasets)):
@@ -73,7 +77,7 @@ def prepare(
             raise DataError(f"{config.source} {config.split} holds no images")
         workers = workers * cpus if backend == "ray" and plan.images > IN_PROCESS else 0
         resources = Resources(backend="ray" if workers else "local", workers=max(1, workers), gpu=False)
-        work = _Preparation(config, Reader(located, source), plan, folder, resources, on_progress)
+        work = _Preparation(config, Reader(located, source), plan, folder, resources, progress)
         with locked(folder):
             dataset = find(config, state, datasets)
             if dataset is None and (dataset := work.same_as(similar(config, source.signature, datasets))):
@@ -112,7 +116,7 @@ class _Preparation:
     plan: ShardPlan
     folder: Folder
     resources: Resources
-    on_progress: Callable[[int, int], None]
+    progress: Progress
 
     @property
     def source(self) -> AnySource:
@@ -125,19 +129,21 @@ class _Preparation:
         if not before:
             return None
         known = [{each["state"]: each["content"] for each in piece} for piece in zip(*before, strict=True)]
-        identity = self._identity(self._run(ContentReader(self.reader, self.plan, known), pieces))
+        work = ContentReader(self.reader, self.plan, known)
+        identity = self._identity(self._run("comparing images", work, pieces))
         return next((dataset for dataset in datasets if dataset.identity == identity), None)
 
     def make(self) -> Dataset:
         """Read and decode what an earlier attempt did not."""
         unpacked = []
         if pieces := len(pieces_of(self.source)):
-            unpacked = self._run(Unpacker(self.reader, self.plan, self.folder), pieces)
-        records = self._run(ShardWriter(self.reader, self.plan, self.folder), self.plan.shards)
+            unpacked = self._run("reading images", Unpacker(self.reader, self.plan, self.folder), pieces)
+        work = ShardWriter(self.reader, self.plan, self.folder)
+        records = self._run("preparing images", work, self.plan.shards)
         return self._complete(records, unpacked)
 
-    def _run(self, work: Any, pieces: int) -> list[Any]:
-        found = dict(run_pieces(work, range(pieces), self.resources, self.on_progress))
+    def _run(self, task: str, work: Any, pieces: int) -> list[Any]:
+        found = dict(run_pieces(work, range(pieces), self.resources, self.progress(task)))
         return [found[piece] for piece in range(pieces)]
 
     def _identity(self, contents: list[str]) -> str:

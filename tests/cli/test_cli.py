@@ -1,10 +1,12 @@
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 import yaml
 
+from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.images_table import read_rows
 from preimage.storage.folder import Folder
@@ -40,6 +42,12 @@ def test_help_of_every_verb_says_what_it_does(shell, verb):
     assert "Usage: preimage" in said.out
     sentence = next(line for line in said.out.splitlines() if line.strip() and "Usage" not in line)
     assert len(sentence.split()) >= 3
+
+
+def test_the_help_of_preparing_names_every_key_of_images(shell):
+    said = shell("data", "prepare", "--help").out
+    for key in set(DataConfig.model_fields) - {"source"}:
+        assert re.search(rf"\b{key}\b", said), key
 
 
 def test_every_verb_is_in_the_help(shell):

@@ -48,6 +48,10 @@ def prepare(
     the files were only touched, moved or copied since, nothing is decoded
     again.
 
+    Keys: path, split, class_level, image_column, label_column, category;
+    size, channels, crop, resample, white; max_images, on_error. jobs/schema.json
+    describes each.
+
     Example: preimage data prepare folder data.path=photos.zip data.size=64
     """
     from preimage.data.sources.open import open_source

@@ -51,7 +51,7 @@ def list_files(address: str, suffix: str) -> tuple[Folder, list[DataFile], tuple
     """
     if "*" in address or ("{" in address and not _is_there(address)):
         root, matches = _matching(address)
-        return root, matches, ()
+        return root, _require_files(root, matches), ()
     with reaching(address):
         root = Folder.at(address)
         info = root.filesystem.get_file_info(root.path)
@@ -67,17 +67,27 @@ def list_files(address: str, suffix: str) -> tuple[Folder, list[DataFile], tuple
     if not chosen:
         held = ", ".join(f"{each.count:,} of {each.reason}" for each in others[:5]) or "nothing"
         raise DataError(f"data.path={address} holds no {suffix} files, but {held}; unpack what is compressed")
-    return root, chosen, others
+    return root, _require_files(root, chosen), others
+
+
+def _require_files(root: Folder, files: list[DataFile]) -> list[DataFile]:
+    """Raise DataError if one is a link to nothing, a pipe or a device: a shard must not be missing unsaid."""
+    wrong = [each.name for each in files if root.is_local and not os.path.isfile(f"{root.path}/{each.name}")]
+    if wrong:
+        more = f" and {len(wrong) - _NAMED:,} more" if len(wrong) > _NAMED else ""
+        listed = ", ".join(wrong[:_NAMED])
+        raise DataError(
+            f"{root.uri} has links to nothing, or pipes or devices, in place of files: {listed}{more}. Copy "
+            "the files, or remove these"
+        )
+    return files
 
 
 def files_below(root: Folder, recursive: bool) -> list[DataFile]:
-    """Every file below a folder but hidden ones, sorted by name. Follows links, but not in circles."""
-    if root.is_local:
-        every = LocalTree(root.path).files(recursive)
-        found = (each for each in every if os.path.isfile(f"{root.path}/{each[0]}"))
-    else:
-        found = RemoteTree(root).files(recursive)
-    return sorted(DataFile(*each) for each in found)
+    """Every file below a folder but hidden ones, sorted by name. Follows links, but not in circles; a link to
+    nothing counts as a file."""
+    tree = LocalTree(root.path) if root.is_local else RemoteTree(root)
+    return sorted(DataFile(*each) for each in tree.files(recursive))
 
 
 def files_by_split(

@@ -89,11 +89,8 @@ class Catalog:
     def total(self, config: DataConfig) -> int | None:
         """How many images `contents` counts: a source's, whatever `max_images` says, until it is prepared."""
         dataset = self.prepared(config)
-        return (
-            dataset.count
-            if dataset
-            else known_count(config.model_copy(update={"max_images": None}), self.open)
-        )
+        everything = config.model_copy(update={"max_images": None})
+        return dataset.count if dataset else known_count(everything, self.open)
 
     def contents(self, config: DataConfig) -> Contents | None:
         """What a config's source holds, and what of it is not read; None before a download."""

@@ -3,6 +3,8 @@
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
+from preimage.data.sources.open import BRINGS_FILES, TEST_IS_VALIDATION, is_gone, is_here
+from preimage.data.sources.splits import split_of
 from preimage.errors import DataError, GeneratorError
 from preimage.jobs.base import Context
 from preimage.models.generator_folder import GeneratorCard, require_images
@@ -32,7 +34,10 @@ def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, cont
 
 
 def held_out(trained: DataConfig, catalog: Catalog) -> DataConfig:
-    """The test split of what a network was trained on; all of it where there is none, as for digits."""
+    """The test split of what a network was trained on; all of it where there is none, as for digits, or where
+    it was trained on, as with CelebA's split `all`. Raises DataError if the files are gone."""
+    if trained.source == "celeba" and trained.split == "all":
+        return trained.model_copy(update={"max_images": None})
     test = trained.model_copy(update={"split": "test", "max_images": None})
     return test if _exists(test, catalog) else trained.model_copy(update={"max_images": None})
 
@@ -46,14 +51,22 @@ def seen_of(trained: DataConfig, data: DataConfig, count: int) -> int:
 
 def _origin(data: DataConfig) -> tuple[str | None, ...]:
     """Which images they are, whatever their size and number; the named sets are the same at any path."""
-    path = data.path if data.source == "folder" else None
-    return (data.source, data.split, data.category, path)
+    path = data.path if data.source in BRINGS_FILES else None
+    split = split_of(data.split) or data.split
+    if split == "test" and data.source in TEST_IS_VALIDATION:
+        split = "validation"
+    return (data.source, split, data.category, path)
 
 
 def _exists(test: DataConfig, catalog: Catalog) -> bool:
-    """Whether there is such a split, as far as that is known without a download; named sets have one."""
-    if test.source != "digits" and test.path is None:
+    """Whether there is such a split, as far as that is known without a download; named sets have one.
+
+    Raises DataError if the files are gone, unless the split was prepared: then nobody can tell.
+    """
+    if not is_here(test):
         return True
+    if is_gone(test):
+        return catalog.is_prepared(test)
     try:
         catalog.open(test)
     except DataError:

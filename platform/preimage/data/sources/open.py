@@ -42,6 +42,8 @@ SOURCES: dict[str, str] = {
 }
 BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
 """Sources of a user's own files, which need a path."""
+TEST_IS_VALIDATION = ("lsun", "imagenet")
+"""Sources without public test images, whose split `test` is their validation set."""
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 _BY_ADDRESS: dict[str, Callable[[DataConfig], AnySource]] = {
     "webdataset": WebDatasetSource,

@@ -133,8 +133,8 @@ def _require_classes(data: DataConfig, catalog: Catalog) -> None:
     """Raise DataError for a source that is known to have no classes, before its images are prepared."""
     if data.split == "unlabeled":
         raise DataError("unlabeled images have no classes: train on data.split=train")
-    known = data.path is not None or data.source == "digits"
-    if (known and not catalog.classes(data)) or (not known and data.source in UNLABELLED):
+    classes = catalog.classes(data)
+    if classes == [] or (classes is None and data.source in UNLABELLED):
         raise DataError(
             f"{data.source} has no classes, and a classifier learns from them: name a source with classes "
             "(preimage data list), or a folder of images with a folder for each class"

@@ -1,9 +1,6 @@
 """From a source to a finished dataset."""
 
 import io
-import os
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,6 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
+from data.preparing.folders import folder_config, local
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import MANIFEST, Dataset
@@ -18,43 +16,16 @@ from preimage.data.decoding.decode import to_pixels
 from preimage.data.preparing import prepare as preparation
 from preimage.data.preparing import shard_plan
 from preimage.data.preparing.prepare import Progress, prepare
-from preimage.data.preparing.prepared import key_of
 from preimage.data.preparing.worker import Reader, ShardWriter
 from preimage.data.sources.base import LeftOut
-from preimage.data.sources.folder import FilesSource
 from preimage.data.sources.open import open_source
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
 
 
-@pytest.fixture
-def datasets(tmp_path: Path) -> Folder:
-    return Folder.at(tmp_path / "datasets")
-
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch):
-    """Four images a shard at most, so that a few images make several."""
-    monkeypatch.setattr(shard_plan, "_FEWEST", 4)
-    monkeypatch.setattr(shard_plan, "_SPREAD", 1000)
-
-
-@pytest.fixture
-def images(as_folder, make_png) -> Path:
-    return as_folder({f"{'ab'[i % 2]}/{i:02}.png": make_png(i) for i in range(18)})
-
-
-def folder_config(path: Path, **settings) -> DataConfig:
-    return DataConfig(source="folder", path=str(path), size=8, **settings)
-
-
 def into(told: list[tuple[int, int]]) -> Progress:
     """Collects what is told of every task's progress."""
     return lambda task: lambda done, total: told.append((done, total))
-
-
-def local(config: DataConfig, datasets: Folder, **options) -> Dataset:
-    return prepare(config, datasets, backend="local", **options)
 
 
 def test_every_image_once_with_its_own_pixels_and_label(images, datasets):
@@ -87,90 +58,6 @@ def test_limit_takes_the_first_rows_of_the_same_shuffle(images, datasets):
 def test_the_shuffle_never_changes():
     plan = shard_plan.plan_shards(DataConfig(source="digits", max_images=8), "key", 1797)
     assert plan.image_ids(0).tolist() == [1207, 748, 236, 28]
-
-
-def test_a_dataset_is_named_by_its_settings_and_files(images, datasets):
-    config = folder_config(images)
-    catalog = Catalog(datasets)
-    assert catalog.folder(config).uri.rpartition("/")[2].startswith("folder-train-8px-")
-    key = catalog.key(config)
-    assert catalog.key(config.model_copy(update={"on_error": "skip"})) == key
-    changes = (
-        {"size": 16},
-        {"channels": 1},
-        {"crop": 8},
-        {"max_images": 4},
-        {"resample": "box"},
-        {"white": 9},
-    )
-    for change in changes:
-        assert catalog.key(config.model_copy(update=change)) != key
-
-
-def opened_again(config: DataConfig, datasets: Folder) -> Catalog:
-    """The catalog of another command, after what it prepares."""
-    local(config, datasets)
-    return Catalog(datasets)
-
-
-def touched(images: Path) -> Path:
-    for path in images.rglob("*.png"):
-        os.utime(path, ns=(1, 1))
-    return images
-
-
-def copied(images: Path) -> Path:
-    return Path(shutil.copytree(images, images.with_name("copy"), copy_function=shutil.copy))
-
-
-@pytest.mark.parametrize("change", [touched, copied])
-@pytest.mark.parametrize("count", [None, 5])
-def test_what_was_touched_or_copied_is_compared_by_content_and_not_decoded(
-    images, datasets, change, count, monkeypatch
-):
-    first = local(folder_config(images, max_images=count), datasets)
-    config = folder_config(change(images), max_images=count)
-    catalog = Catalog(datasets)
-    assert not catalog.is_prepared(config)
-    assert catalog.may_be_known(config)
-    monkeypatch.setattr("preimage.data.preparing.decoded.to_pixels", None)
-    again = local(config, datasets)
-    assert again.folder == first.folder
-    assert Catalog(datasets).is_prepared(config)
-    assert Catalog(datasets).key(config) == key_of(config, first.identity)
-
-
-def test_only_what_changed_is_read_to_compare(images, datasets, monkeypatch):
-    local(folder_config(images), datasets)
-    os.utime(images / "a" / "00.png", ns=(1, 1))
-    read = []
-    load = FilesSource.load
-    monkeypatch.setattr(FilesSource, "load", lambda self, index: read.append(index) or load(self, index))
-    local(folder_config(images), datasets)
-    assert 0 in read
-    assert len(read) <= 4  # the others of its shard
-
-
-@pytest.mark.parametrize("change", ["content", "more", "fewer", "label"])
-def test_other_content_is_another_dataset(images, datasets, make_png, change):
-    first = local(folder_config(images), datasets)
-    path = images / "a" / "00.png"
-    if change == "content":  # of the same size
-        data = bytearray(path.read_bytes())
-        data[-16] ^= 1  # the checksum of the last chunk of pixels
-        path.write_bytes(data)
-    elif change == "more":
-        (images / "a" / "99.png").write_bytes(make_png(99))
-    elif change == "fewer":
-        path.unlink()
-    else:
-        path.rename(images / "b" / "00.png")
-    config = folder_config(images, on_error="skip")
-    assert not Catalog(datasets).is_prepared(config)
-    again = local(config, datasets)
-    assert again.identity != first.identity
-    assert again.folder != first.folder
-    assert Catalog(datasets).key(config) == key_of(config, again.identity) != key_of(config, first.identity)
 
 
 def test_each_image_leads_back_to_its_file(images, datasets):

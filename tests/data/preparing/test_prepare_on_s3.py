@@ -9,7 +9,6 @@ import pytest
 from data.parquets import hf_table
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
-from preimage.data.preparing import shard_plan
 from preimage.data.preparing.prepare import prepare
 from preimage.data.preparing.worker import Reader
 from preimage.data.sources.open import open_source
@@ -39,8 +38,6 @@ def put(s3: Folder, make_png, tmp_path):
 def test_a_dataset_on_object_storage_is_the_one_that_would_lie_on_a_disk(
     s3, put, folder, source, monkeypatch
 ):
-    monkeypatch.setattr(shard_plan, "_FEWEST", 4)
-    monkeypatch.setattr(shard_plan, "_SPREAD", 1000)
     here = prepare(put(folder, source), folder / "datasets", backend="local")
     config = put(s3, source)
     there = prepare(config, s3 / "datasets", backend="local")

@@ -11,16 +11,9 @@ import pytest
 from faulty import kill, wait_for
 from preimage.data.config import DataConfig
 from preimage.data.preparing import prepare as preparation
-from preimage.data.preparing import shard_plan
 from preimage.data.preparing.prepare import prepare
 from preimage.data.sources.webdataset import WebDatasetSource
 from preimage.storage.folder import Folder
-
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch):
-    monkeypatch.setattr(shard_plan, "_FEWEST", 4)
-    monkeypatch.setattr(shard_plan, "_SPREAD", 1000)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.preparing import prepare as preparation
-from preimage.data.preparing import shard_plan
 from preimage.data.preparing.prepare import prepare
 from preimage.data.sources.base import Contents, Row, Sample, Signature
 from preimage.errors import DataError
@@ -53,12 +52,6 @@ class Stream:
                 yield Sample(row, b"not an image")
             else:
                 yield Sample(row, np.full((8, 8), number + self.white, np.uint8))
-
-
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch):
-    monkeypatch.setattr(shard_plan, "_FEWEST", 4)
-    monkeypatch.setattr(shard_plan, "_SPREAD", 1000)
 
 
 @pytest.fixture

@@ -63,6 +63,6 @@ def _read(folder: Folder, name: str) -> TrialRecord:
         return TrialRecord.model_validate(folder.read_json(name))
     except ValidationError as error:
         raise StorageError(
-            f"{folder.uri}/{name} is not the record of a trial ({error.error_count()} mistakes): it was "
+            f"{folder / name} is not the record of a trial ({error.error_count()} mistakes): it was "
             "altered, or another version wrote it. Remove it, then run the same command to repeat the trial."
         ) from error

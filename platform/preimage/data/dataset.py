@@ -96,10 +96,19 @@ class Dataset:
 
         Raises DataError if it is unfinished, of another format, or lacks a shard.
         """
-        if not folder.exists(MANIFEST):
+        found = cls.find(folder)
+        if found is None:
             raise DataError(f"{folder.uri} has no {MANIFEST}: its preparation did not finish; run it again")
+        return found
+
+    @classmethod
+    def find(cls, folder: Folder) -> "Dataset | None":
+        """The same, or None if it is unfinished or there is none."""
+        data = folder.find(MANIFEST)
+        if data is None:
+            return None
         try:
-            manifest = folder.read_json(MANIFEST)
+            manifest = folder.parsed(MANIFEST, data)
             if manifest["format"] != FORMAT:
                 raise DataError(
                     f"{folder.uri} has format {manifest['format']}, this version reads {FORMAT}; {_AGAIN}"
@@ -218,7 +227,9 @@ class Dataset:
         try:
             with (
                 self.folder.filesystem.open_input_file(path) as stream,
-                pq.ParquetFile(stream, page_checksum_verification=True) as parquet,
+                pq.ParquetFile(
+                    stream, pre_buffer=not self.folder.is_local, page_checksum_verification=True
+                ) as parquet,
             ):
                 if parquet.metadata.num_rows != shard["rows"]:
                     raise DataError(f"{self.folder / shard['file']} has the wrong row count; {_AGAIN}")

@@ -127,7 +127,7 @@ def load_generator(
 
 def _read_graph(folder: Folder, card: GeneratorCard) -> Graph:
     """The program of a stranger's network. Raises GeneratorError if it is missing or altered."""
-    data = folder.read(PROGRAM) if folder.exists(PROGRAM) else b""
+    data = folder.find(PROGRAM) or b""
     if digest(data) != card.program_sha256:
         raise GeneratorError(f"{folder / PROGRAM} is missing or altered: copy the generator again")
     try:

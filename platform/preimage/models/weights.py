@@ -40,7 +40,7 @@ def read_tensors(
 
     Raises `error` if the file is missing or altered, or holds a non-finite value.
     """
-    data = folder.read(name) if folder.exists(name) else b""
+    data = folder.find(name) or b""
     if digest(data) != sha256:
         raise error(
             f"{folder / name} is missing, truncated or altered: its SHA-256 does not match "
@@ -63,13 +63,14 @@ def read_config(folder: Folder, card: type[Card], what: str, error: type[Preimag
 
     what: the network's name in messages.
     """
-    if not folder.exists(CONFIG):
-        raise error(
-            f"{folder.uri} is not a {what} folder: it has no {CONFIG}. "
-            "Give the folder that a training run left, or the run's name."
-        )
     try:
-        return card.model_validate(folder.read_json(CONFIG))
+        found = folder.find(CONFIG)
+        if found is None:
+            raise error(
+                f"{folder.uri} is not a {what} folder: it has no {CONFIG}. "
+                "Give the folder that a training run left, or the run's name."
+            )
+        return card.model_validate(folder.parsed(CONFIG, found))
     except ValidationError as caught:
         raise error(f"{folder / CONFIG} does not describe a {what}: {mistakes_in(caught)}") from caught
     except StorageError as caught:

@@ -56,7 +56,7 @@ def register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> Non
 def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
     """Write the resolved spec, which can be run again as it is."""
     text = dump(spec).encode()
-    if not run.folder.exists("spec.yaml") or run.folder.read("spec.yaml") != text:
+    if run.folder.find("spec.yaml") != text:
         run.folder.write("spec.yaml", text)
 
 

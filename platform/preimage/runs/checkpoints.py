@@ -123,10 +123,10 @@ def committed(folder: Folder) -> list[Checkpoint]:
 
 
 def _opened(folder: Folder) -> Checkpoint | None:
-    if not folder.exists("meta.json"):
-        return None
     try:
-        meta = folder.read_json("meta.json")
+        meta = folder.find_json("meta.json")
+        if meta is None:
+            return None
         _Meta.model_validate(meta)
     except (StorageError, ValidationError) as error:
         log.warning("checkpoint %s is skipped: %s", folder.uri, error)
@@ -146,7 +146,11 @@ def newest(folder: Folder) -> Checkpoint | None:
 
 def best(folder: Folder, lowest: bool) -> Checkpoint | None:
     """The checkpoint with the best score; one without a score, or with NaN for it, never counts."""
-    scored = [each for each in committed(folder) if _has_score(each)]
+    return _best(committed(folder), lowest)
+
+
+def _best(found: list[Checkpoint], lowest: bool) -> Checkpoint | None:
+    scored = [each for each in found if _has_score(each)]
     pick = min if lowest else max
     return pick(scored, key=lambda each: each.meta["score"], default=None)
 
@@ -158,7 +162,8 @@ def _has_score(checkpoint: Checkpoint) -> bool:
 
 def prune(folder: Folder, lowest: bool) -> None:
     """Keep the latest and the best; remove the others, and whatever was never committed."""
-    kept = [*committed(folder)[-KEEP_LATEST:], best(folder, lowest)]
+    found = committed(folder)
+    kept = [*found[-KEEP_LATEST:], _best(found, lowest)]
     names = {each.folder.path for each in kept if each}
     for name in folder.names():
         if name.isdigit() and (folder / name).path not in names:

@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from preimage.config import Config
 from preimage.storage.folder import Folder, as_json
-from preimage.storage.validated_json import LooseRecord, read_validated
+from preimage.storage.validated_json import LooseRecord, find_validated, read_all_validated, read_validated
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,9 @@ class _Device(Config):
     device: Literal["cpu", "cuda"]
 
 
+Curves = dict[str, list[tuple[int, float]]]
+"""Metrics by name, each over images seen."""
+
 _OUTCOME = TypeAdapter(Outcome)
 
 
@@ -127,18 +130,26 @@ class RunFolder:
         kind: distinguishes records at the same number of images; they are read in the order of kinds.
         """
         name = f"{images:012d}{'.' if kind else ''}{kind}.json"
-        if not self._log.exists(name):
+        if self._log.find(name) is None:
             record = {"images": images, "time_ms": int(time.time() * 1000), "metrics": metrics}
             self._log.write(name, json.dumps(record).encode())
 
     def records(self, after: str = "") -> dict[str, dict[str, Any]]:
         """The records by file name, in the order of images seen. Raises StorageError for an invalid one."""
-        return {name: read_validated(self._log, name, _Row) for name in self._log.names() if name > after}
+        names = [name for name in self._log.names() if name > after]
+        return read_all_validated(self._log, names, _Row)
+
+    def curves(self) -> Curves:
+        """Every recorded metric."""
+        found: Curves = {}
+        for row in self.records().values():
+            for name, value in row["metrics"].items():
+                found.setdefault(name, []).append((row["images"], value))
+        return found
 
     def curve(self, metric: str) -> list[tuple[int, float]]:
         """One metric over images seen."""
-        rows = self.records().values()
-        return [(row["images"], row["metrics"][metric]) for row in rows if metric in row["metrics"]]
+        return self.curves().get(metric, [])
 
     def has_samples(self, images: int) -> bool:
         return self.samples.exists(f"{images:012d}.png")
@@ -161,13 +172,12 @@ class RunFolder:
 
     def progress(self) -> dict[str, Any] | None:
         """The latest progress. Raises StorageError if the file was altered."""
-        exists = self.folder.exists("progress.json")
-        return read_validated(self.folder, "progress.json", _Progress) if exists else None
+        return find_validated(self.folder, "progress.json", _Progress)
 
     def device(self) -> str | None:
         """What the run is computed on: `cpu` or `cuda`. Raises StorageError if the file was altered."""
-        exists = self.folder.exists("device.json")
-        return read_validated(self.folder, "device.json", _Device)["device"] if exists else None
+        found = find_validated(self.folder, "device.json", _Device)
+        return found["device"] if found else None
 
     def compute_on(self, device: str) -> None:
         self.folder.write_json("device.json", {"device": device})
@@ -181,9 +191,8 @@ class RunFolder:
 
     def outcome(self) -> Outcome | None:
         """The result of a finished run, else None. Raises StorageError if the file was altered."""
-        if not self.folder.exists("outcome.json"):
-            return None
-        return _OUTCOME.validate_python(read_validated(self.folder, "outcome.json", Outcome))
+        found = find_validated(self.folder, "outcome.json", Outcome)
+        return _OUTCOME.validate_python(found) if found else None
 
     @property
     def _log(self) -> Folder:

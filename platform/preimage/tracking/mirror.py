@@ -39,7 +39,7 @@ class Notes:
 
     @classmethod
     def of(cls, run: RunFolder, home: str) -> "Notes":
-        noted = run.folder.read_json(NOTES) if run.folder.exists(NOTES) else {}
+        noted = run.folder.find_json(NOTES) or {}
         return cls(**noted) if noted.get("home") == home else cls(home)
 
 
@@ -102,9 +102,10 @@ class Mirror:
             self._note()
 
     def _begin(self) -> str:
-        notes, known = self.notes, self.run.about()
+        notes = self.notes
         if self._open and notes.run_id:
             return notes.run_id
+        known = self.run.about()
         if not notes.run_id:
             parent = self.parent.begin() if self.parent else None
             notes.run_id = self.tracker.begin(known["key"], known["name"], self._tags(known), parent)
@@ -148,10 +149,11 @@ class Mirror:
             self.notes.last_record = max(records)
 
     def _send_samples(self, run_id: str) -> None:
-        for name in [name for name in self.run.samples.names() if name > self.notes.last_samples]:
-            at = Record(int(name.split(".")[0]), self.run.samples.modified_ms(name), {})
-            self.tracker.image(run_id, "samples", at, self.run.samples.read(name))
-            self.notes.last_samples = name
+        for each in self.run.samples.entries():
+            if each.name > self.notes.last_samples:
+                at = Record(int(each.name.split(".")[0]), each.modified_ns // 1_000_000, {})
+                self.tracker.image(run_id, "samples", at, self.run.samples.read(each.name))
+                self.notes.last_samples = each.name
 
     def _send_system(self, run_id: str) -> None:
         first, rows = system.samples(self.run, self.notes.last_system)

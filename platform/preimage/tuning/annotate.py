@@ -83,7 +83,7 @@ def tell(study: FoundStudy, result: Result) -> None:
 def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) -> None:
     """Tag the picked trials, and empty the tags of those no longer picked: tags cannot be removed."""
     folder = study.run.folder
-    tagged: dict[str, str] = folder.read_json(TAGGED) if folder.exists(TAGGED) else {}
+    tagged: dict[str, str] = folder.find_json(TAGGED) or {}
     for record in study.records:
         number = str(record.number)
         run_id = _tracked(Folder.at(record.folder)) if record.folder else None

@@ -112,7 +112,7 @@ def _grid(record: TrialRecord) -> bytes | None:
     place, _, name = record.samples.rpartition("/")
     folder = Folder.at(place)
     try:
-        return folder.read(name) if folder.exists(name) else None
+        return folder.find(name)
     except StorageError:  # its results are elsewhere, or were removed: the table has its values
         return None
 

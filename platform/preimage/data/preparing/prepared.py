@@ -3,7 +3,7 @@
 from typing import Any
 
 from preimage.data.config import DataConfig
-from preimage.data.dataset import FORMAT, MANIFEST, Dataset
+from preimage.data.dataset import FORMAT, Dataset
 from preimage.data.sources.base import Signature
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder, canonical_json, digest
@@ -66,9 +66,7 @@ def _prefix(config: DataConfig) -> str:
 
 
 def _opened(folder: Folder) -> Dataset | None:
-    if not folder.exists(MANIFEST):
-        return None
     try:
-        return Dataset.open(folder)
+        return Dataset.find(folder)
     except DataError:  # of another format, or a shard is missing: it is prepared again
         return None

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError
 from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder
+from preimage.tuning.torn import read_unless_torn
 
 State = Literal["complete", "failed", "stopped"]
 
@@ -50,17 +51,21 @@ def write_record(study: Folder, record: TrialRecord) -> None:
 
 
 def read_records(study: Folder) -> list[TrialRecord]:
-    """The records of a study's run folder, in the order of their numbers.
+    """The records of a study's run folder, in the order of their numbers; one that is not JSON is missing.
 
-    Raises StorageError if one is not valid.
+    Raises StorageError if one is JSON but not a record.
     """
     folder = trials_of(study)
-    return [_read(folder, name) for name in folder.names() if name.endswith(".json")]
+    found = [_read(folder, name) for name in folder.names() if name.endswith(".json")]
+    return [each for each in found if each]
 
 
-def _read(folder: Folder, name: str) -> TrialRecord:
+def _read(folder: Folder, name: str) -> TrialRecord | None:
+    value = read_unless_torn(
+        folder, name, "It counts as missing: running the study again repeats this trial and writes it anew."
+    )
     try:
-        return TrialRecord.model_validate(folder.read_json(name))
+        return None if value is None else TrialRecord.model_validate(value)
     except ValidationError as error:
         raise StorageError(
             f"{folder.uri}/{name} is not the record of a trial ({error.error_count()} mistakes): it was "

@@ -86,7 +86,10 @@ class JournalFile:
     def _warn(self, error: Exception) -> None:
         if not self._warned:
             log.warning(
-                "%s/%s is out of date: %s. Only who watches it sees less.", self.folder.uri, self.name, error
+                "cannot keep %s/%s up to date: %s. The study goes on; who watches it there sees less.",
+                self.folder.uri,
+                self.name,
+                error,
             )
             self._warned = True
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from preimage.config import Config
 from preimage.errors import StorageError
@@ -15,6 +15,7 @@ State = Literal["complete", "failed", "stopped"]
 class TrialRecord(Config):
     """One trial that has ended."""
 
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # a metric may be NaN, and has to come back
     number: int
     params: dict[str, Any]
     """The values of the space's keys that this trial has, by dotted key."""

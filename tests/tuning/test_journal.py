@@ -95,7 +95,7 @@ def test_a_full_disk_costs_one_warning_and_no_trial(spec, folder, monkeypatch, c
         append(stream, data[:5])
         raise OSError(28, "No space left on device")
 
-    def refused(*_):
+    def refused(*_, **__):
         raise StorageError("no space left")
 
     with Journal(spec, RunFolder(folder), []) as journal:
@@ -107,7 +107,7 @@ def test_a_full_disk_costs_one_warning_and_no_trial(spec, folder, monkeypatch, c
         journal.start(1, PARAMS)
         assert states(folder.local / FILE)[:3] == ["COMPLETE", "RUNNING", "WAITING"], "there is room again"
     assert len(caplog.records) == 1
-    assert f"cannot keep {folder.uri}/{FILE} up to date: [Errno 28]" in caplog.text
+    assert f"cannot keep {folder / FILE} up to date: [Errno 28]" in caplog.text
 
 
 def test_elsewhere_it_is_uploaded_while_trials_run_but_not_with_each_change(
@@ -115,11 +115,11 @@ def test_elsewhere_it_is_uploaded_while_trials_run_but_not_with_each_change(
 ):
     uploads, write, away = [], Folder.write, []
 
-    def counted(self, name, data):
+    def counted(self, name, data, durable=True):
         uploads.append(time.monotonic())
         if away:
             raise StorageError("the network is away")
-        write(self, name, data)
+        write(self, name, data, durable)
 
     def seen():
         (tmp_path / FILE).write_bytes(s3.read(FILE))
@@ -147,7 +147,7 @@ def test_elsewhere_it_is_uploaded_while_trials_run_but_not_with_each_change(
 def test_how_to_watch_is_said_also_where_the_results_are_elsewhere(s3, tmp_path):
     for results, command, where in (
         (tmp_path / "of us", f"optuna-dashboard '{tmp_path}/of us/runs/%s/{FILE}'", "if you have"),
-        (s3.uri, f"optuna-dashboard {FILE}", f"a copy of {s3.uri}/runs/%s/{FILE} in this folder"),
+        (s3.uri, f"optuna-dashboard {FILE}", f"a copy of {s3 / 'runs/%s' / FILE} in this folder"),
     ):
         plan = planned(GRID, results)
         outcome = Outcome("study", "tiny", plan.run.name, plan.fingerprint, {}, plan.run.folder.uri)

@@ -30,6 +30,6 @@ def read_validated(folder: Folder, name: str, kind: type) -> dict[str, Any]:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
         raise StorageError(
-            f"{folder.uri}/{name} was altered, or comes from another version: {where}: {first['msg']}"
+            f"{folder / name} was altered, or comes from another version: {where}: {first['msg']}"
         ) from error
     return value

@@ -39,7 +39,7 @@ def read_picks(study: Folder) -> list[Pick]:
         return [Pick.model_validate(each) for each in ([] if found is None else found)]
     except (ValidationError, TypeError) as error:
         raise StorageError(
-            f"{study.uri}/{FILE} does not hold picks: it was altered. Remove it and pick again."
+            f"{study / FILE} does not hold picks: it was altered. Remove it and pick again."
         ) from error
 
 

@@ -70,7 +70,7 @@ def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
 
 def _dashboard(plan: StudyPlan) -> tuple[str, str]:
     """How to watch the study, also while it runs: (command, what it does)."""
-    folder = plan.run.folder
-    if folder.is_local:
-        return f"optuna-dashboard {shlex.quote(f'{folder.uri}/{FILE}')}", "if you have optuna-dashboard"
-    return f"optuna-dashboard {FILE}", f"if you have it, with a copy of {folder.uri}/{FILE} in this folder"
+    file = plan.run.folder / FILE
+    if file.is_local:
+        return f"optuna-dashboard {shlex.quote(str(file))}", "if you have optuna-dashboard"
+    return f"optuna-dashboard {FILE}", f"if you have it, with a copy of {file} in this folder"

@@ -2,9 +2,9 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
-from threading import Event, Thread
+from threading import Lock
 from typing import Any, Self
 
 from preimage.errors import StorageError
@@ -31,8 +31,8 @@ class JournalFile:
         self._n_written = 0
         self._stream: FileIO | None = None
         self._warned = False
-        self._ended = Event()
-        self._uploads = Thread(target=self._upload, name=name, daemon=True)
+        self._writing = Lock()
+        self._stop: Callable[[], None] = lambda: None
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         return map(json.loads, self.lines[log_number_from:])
@@ -45,38 +45,33 @@ class JournalFile:
     def __enter__(self) -> Self:
         self._write()
         if not self.folder.is_local:
-            self._uploads.start()
+            self._stop = self.folder.storage.clock.every(EVERY, self._write)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        if self._uploads.is_alive():
-            self._uploads.join()
+        self._stop()
         self._write()
         self._close()
 
-    def _upload(self) -> None:
-        while not self._ended.wait(EVERY):
-            self._write()
-
     def _write(self) -> None:
         """Write what is new; all of it if it was not written before, or may be there in part."""
-        lines = self.lines[:]
-        try:
-            if self._stream:
-                _append(self._stream, b"".join(lines[self._n_written :]))
-            elif len(lines) > self._n_written:
-                self.folder.write(self.name, b"".join(lines))
-                self._open()
-        except (OSError, StorageError) as error:
-            self._close()
-            self._warn(error)
-        else:
-            self._n_written = len(lines)
+        with self._writing:
+            lines = self.lines[:]
+            try:
+                if self._stream:
+                    _append(self._stream, b"".join(lines[self._n_written :]))
+                elif len(lines) > self._n_written:
+                    self.folder.write(self.name, b"".join(lines), durable=False)
+                    self._open()
+            except (OSError, StorageError) as error:
+                self._close()
+                self._warn(error)
+            else:
+                self._n_written = len(lines)
 
     def _open(self) -> None:
         if self.folder.is_local:
-            self._stream = FileIO(self.folder.local / self.name, "a")
+            self._stream = FileIO((self.folder / self.name).local, "a")
 
     def _close(self) -> None:
         if self._stream:
@@ -86,9 +81,8 @@ class JournalFile:
     def _warn(self, error: Exception) -> None:
         if not self._warned:
             log.warning(
-                "cannot keep %s/%s up to date: %s. The study goes on; who watches it there sees less.",
-                self.folder.uri,
-                self.name,
+                "cannot keep %s up to date: %s. The study goes on; who watches it there sees less.",
+                self.folder / self.name,
                 error,
             )
             self._warned = True

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder
-from preimage.tuning.torn import read_unless_torn
+from preimage.tuning.torn import unless_torn
 
 State = Literal["complete", "failed", "stopped"]
 
@@ -57,18 +57,21 @@ def read_records(study: Folder) -> list[TrialRecord]:
     Raises StorageError if one is JSON but not a record.
     """
     folder = trials_of(study)
-    found = [_read(folder, name) for name in folder.names() if name.endswith(".json")]
+    names = [name for name in folder.files() if name.endswith(".json")]
+    found = [_record(data, folder / name) for name, data in zip(names, folder.read_all(names), strict=True)]
     return [each for each in found if each]
 
 
-def _read(folder: Folder, name: str) -> TrialRecord | None:
-    value = read_unless_torn(
-        folder, name, "It counts as missing: running the study again repeats this trial and writes it anew."
+def _record(data: bytes | StorageError, place: Folder) -> TrialRecord | None:
+    if isinstance(data, StorageError):
+        raise data
+    value = unless_torn(
+        data, place, "It counts as missing: running the study again repeats this trial and writes it anew."
     )
     try:
         return None if value is None else TrialRecord.model_validate(value)
     except ValidationError as error:
         raise StorageError(
-            f"{folder.uri}/{name} is not the record of a trial ({error.error_count()} mistakes): it was "
+            f"{place} is not the record of a trial ({error.error_count()} mistakes): it was "
             "altered, or another version wrote it. Remove it, then run the same command to repeat the trial."
         ) from error

@@ -15,13 +15,17 @@ def read_unless_torn(folder: Folder, name: str, instead: str) -> Any | None:
 
     instead: what happens now, to end the warning. Raises StorageError if the file cannot be read.
     """
-    data = folder.read(name)
+    return unless_torn(folder.read(name), folder / name, instead)
+
+
+def unless_torn(data: bytes, place: Folder, instead: str) -> Any | None:
+    """As `read_unless_torn`, of a file that was read already."""
     try:
         if (value := json.loads(data)) is not None:
             return value
     except (ValueError, RecursionError):
         pass
-    _warn(f"{folder.uri}/{name} is not JSON: it was cut short or altered. {instead}")
+    _warn(f"{place} is not JSON: it was cut short or altered. {instead}")
     return None
 
 

@@ -152,7 +152,7 @@ class RunFolder:
         return self.curves().get(metric, [])
 
     def has_samples(self, images: int) -> bool:
-        return self.samples.exists(f"{images:012d}.png")
+        return self.samples.find(f"{images:012d}.png") is not None
 
     def add_samples(self, images: int, png: bytes) -> None:
         self.samples.write(f"{images:012d}.png", png)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from preimage.errors import TrackingError
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
-from preimage.tracking.mirror import Follower, Mirror, flatten
+from preimage.tracking.follower import Follower
+from preimage.tracking.mirror import Mirror, flatten
 from preimage.tracking.tracker import JsonLines, Record
 
 
@@ -47,8 +48,12 @@ class Fake:
 
         return self._call(effect)
 
-    def resume(self, run_id):
-        self._call(lambda: self.status.update({run_id: "RUNNING"}))
+    def resume(self, run_id, parent):
+        def effect():
+            self.status[run_id] = "RUNNING"
+            self.parents[run_id] = parent or self.parents[run_id]
+
+        self._call(effect)
 
     def params(self, run_id, params):
         self._call(lambda: self.param_values.update({run_id: dict(params)}))

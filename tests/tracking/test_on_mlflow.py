@@ -134,7 +134,7 @@ def test_the_dataset_is_an_input_once(tracker, run_id):
 def test_a_run_ends_and_is_taken_up_again(tracker, run_id, status):
     tracker.end(run_id, status)
     assert tracker.client.get_run(run_id).info.status == status
-    tracker.resume(run_id)
+    tracker.resume(run_id, None)
     assert tracker.client.get_run(run_id).info.status == "RUNNING"
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -30,21 +31,22 @@ def live(
     does what is missing. Raises what `make` raises; results so far are kept.
     """
     outcome = finished()
-    if not outcome:
+    if not outcome or not mirror.run.about_or_none():
         with locked(mirror.run.folder):
             outcome = finished()  # another process may have made it
-            if not outcome:
+            if not outcome or not mirror.run.about_or_none():
                 register()
+            if not outcome:
                 with _recorded(mirror):
                     outcome = make()
                     mirror.run.finish(outcome)
     tell(mirror.finish)
-    return outcome
+    return replace(outcome, mlflow_run_id=mirror.notes.run_id or outcome.mlflow_run_id)
 
 
 def register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> None:
     """Describe a new run in its folder. Its key identifies it wherever it is recorded."""
-    if run.folder.exists("run.json"):
+    if run.about_or_none():
         return
     write_spec(run, spec)
     made_with = {"git_commit": git_commit(), "versions": versions(), **submitted_as()}

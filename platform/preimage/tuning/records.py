@@ -2,11 +2,11 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from preimage.config import Config
-from preimage.errors import StorageError
 from preimage.storage.folder import Folder
+from preimage.storage.validated_json import read_or_none
 
 State = Literal["complete", "failed", "stopped"]
 
@@ -50,19 +50,10 @@ def write_record(study: Folder, record: TrialRecord) -> None:
 
 
 def read_records(study: Folder) -> list[TrialRecord]:
-    """The records of a study's run folder, in the order of their numbers.
+    """The records of a study's run folder, in the order of their numbers; without those that are not JSON.
 
-    Raises StorageError if one is not valid.
+    Raises StorageError for one of another version.
     """
     folder = trials_of(study)
-    return [_read(folder, name) for name in folder.names() if name.endswith(".json")]
-
-
-def _read(folder: Folder, name: str) -> TrialRecord:
-    try:
-        return TrialRecord.model_validate(folder.read_json(name))
-    except ValidationError as error:
-        raise StorageError(
-            f"{folder.uri}/{name} is not the record of a trial ({error.error_count()} mistakes): it was "
-            "altered, or another version wrote it. Remove it, then run the same command to repeat the trial."
-        ) from error
+    found = [read_or_none(folder, name, TrialRecord) for name in folder.names() if name.endswith(".json")]
+    return [TrialRecord.model_validate(each) for each in found if each is not None]

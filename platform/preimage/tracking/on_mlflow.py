@@ -46,6 +46,8 @@ KEY = "preimage.key"
 """The tag that finds a run again when the reply with its id was lost."""
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 """Tells MLflow the kind of experiment, so that it does not guess."""
+VIEW = "workflowType=machine_learning"
+"""Without it MLflow's links open its pages for language models."""
 REFUSED = (ErrorCode.Name(INVALID_PARAMETER_VALUE), ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
 """How MLflow answers, among other mistakes, for a run that was deleted."""
 
@@ -67,13 +69,10 @@ def artifacts_uri(root: Folder) -> str:
 
 
 def runs_page(uri: str) -> str:
-    """The page of the most recently used experiment, relative to the server's address.
-
-    Without `workflowType` MLflow first shows its page for language models.
-    """
+    """The page of the most recently used experiment, relative to the server's address."""
     experiments = MlflowClient(uri).search_experiments(order_by=["last_update_time DESC"])
     used = next((each.experiment_id for each in experiments if each.experiment_id != DEFAULT), DEFAULT)
-    return f"#/experiments/{used}/runs?workflowType=machine_learning"
+    return f"#/experiments/{used}/runs?{VIEW}"
 
 
 class MlflowTracker:
@@ -127,7 +126,7 @@ class MlflowTracker:
         """The run's page on the server; without a server, `preimage ui` serves the pages."""
         if not self.uri.startswith("http"):
             return None
-        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}?{VIEW}"
 
     def resume(self, run_id: str, parent: str | None) -> None:
         with self._reaching(run_id):

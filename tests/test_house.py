@@ -17,7 +17,6 @@ MAY_IMPORT = {
         "cluster/autoscaling.py",
         "cluster/connect.py",
         "cluster/head_watch.py",
-        "cluster/locks.py",
         "cluster/ray_jobs.py",
         "cluster/shared_storage.py",
         "cluster/upload.py",

@@ -47,6 +47,10 @@ class StorageError(PreimageError):
     """A folder that cannot be reached, read or written."""
 
 
+class ClaimLost(StorageError):
+    """A run that another process has taken over, because this one did not answer for too long."""
+
+
 class TrackingError(PreimageError):
     """A tracking server that cannot be reached when a run starts."""
 

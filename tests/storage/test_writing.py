@@ -11,6 +11,7 @@ from pyarrow import fs
 
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder
+from preimage.storage.other import OtherStorage
 
 
 @pytest.fixture(params=["local", "remote"])
@@ -19,7 +20,7 @@ def place(request, tmp_path) -> Folder:
         return Folder.at(tmp_path / "new")
     memory = fs._MockFileSystem()
     memory.create_dir("new")
-    return Folder(memory, "new")
+    return Folder(OtherStorage(memory, "mock://"), "new")
 
 
 def interrupt(folder: Folder) -> None:

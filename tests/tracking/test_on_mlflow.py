@@ -196,5 +196,7 @@ def test_a_page_is_under_the_server_s_prefix(tracker, run_id, monkeypatch):
 def test_a_folder_on_no_disk_cannot_hold_the_local_store():
     from pyarrow.fs import _MockFileSystem
 
+    from preimage.storage.other import OtherStorage
+
     with pytest.raises(TrackingError, match=r"name an MLflow server with tracking\.uri=http"):
-        open_tracker(TrackingConfig(), Folder(_MockFileSystem(), "results"))
+        open_tracker(TrackingConfig(), Folder(OtherStorage(_MockFileSystem(), "mock://"), "results"))

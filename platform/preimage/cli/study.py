@@ -41,7 +41,7 @@ def show(study: StudyArgument, results: RootOption = None) -> None:
     pictures = [name for name in found.run.figures.names() if name.endswith(".png")]
     for name in pictures:
         label = name.removesuffix(".png")
-        console.print(f"{label:<16} {found.run.figures.uri}/{name}", highlight=False, soft_wrap=True)
+        console.print(f"{label:<16} {found.run.figures / name}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -73,4 +73,4 @@ def pick(
     console.print(f"trial {trial} is recorded as your {name.value} of {found.run.name}", highlight=False)
     for each in ("table.md", "best-worst.png"):
         if each == "table.md" or each in result.figures:
-            console.print(f"{each:<16} {found.run.figures.uri}/{each}", highlight=False, soft_wrap=True)
+            console.print(f"{each:<16} {found.run.figures / each}", highlight=False, soft_wrap=True)

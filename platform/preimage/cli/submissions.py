@@ -139,7 +139,7 @@ def _facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str,
         facts.append(("job", f"attempt {state['attempt']}, process {state['pid']} on {state['host']}"))
     facts += [
         ("cluster", f"{record['address']}/#/jobs/{state.get('ray_job') or submission.id}"),
-        ("code", f"{record.get('git_commit') or 'no commit'}, {submission.folder.uri}/code.zip"),
+        ("code", f"{record.get('git_commit') or 'no commit'}, {submission.folder / 'code.zip'}"),
         ("output", f"{submission.logs.uri}: {_last(submission)}"),
         ("run", submission.run),
     ]

@@ -65,9 +65,6 @@ def connect(verbose: bool = False) -> None:
             f"cannot reach {where}: {error}.{token} `preimage doctor` helps to find the cause."
         ) from error
     keep_token_private()
-    from preimage.cluster.locks import hold_locks
-
-    hold_locks()
     if not here:
         from preimage.cluster.head_watch import watch_head
 

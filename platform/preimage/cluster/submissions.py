@@ -76,7 +76,7 @@ class Submission:
     @property
     def id(self) -> str:
         """Also its id in Ray."""
-        return self.folder.path.rsplit("/", 1)[-1]
+        return self.folder.name
 
     @cached_property
     def record(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from pyarrow import ArrowException, Table, fs
+from pyarrow import ArrowException, Table
 from pydantic import Field
 
 from preimage.config import Config
@@ -108,7 +108,7 @@ class Dataset:
             _check_shards(folder, manifest["shards"])
         except (StorageError, OSError, LookupError, TypeError, ValueError) as error:
             raise DataError(
-                f"{folder.uri}/{MANIFEST} is damaged ({error}); delete it and prepare again"
+                f"{folder / MANIFEST} is damaged ({error}); delete it and prepare again"
             ) from error
         return cls(folder, manifest)
 
@@ -221,21 +221,21 @@ class Dataset:
                 pq.ParquetFile(stream, page_checksum_verification=True) as parquet,
             ):
                 if parquet.metadata.num_rows != shard["rows"]:
-                    raise DataError(f"{self.folder.uri}/{shard['file']} has the wrong row count; {_AGAIN}")
+                    raise DataError(f"{self.folder / shard['file']} has the wrong row count; {_AGAIN}")
                 if not parquet.schema_arrow.equals(self._schema):
-                    raise DataError(f"{self.folder.uri}/{shard['file']} has the wrong columns; {_AGAIN}")
+                    raise DataError(f"{self.folder / shard['file']} has the wrong columns; {_AGAIN}")
                 end = 0
                 for group in range(parquet.num_row_groups):
                     first, end = end, end + parquet.metadata.row_group(group).num_rows
                     if not 0 <= end - first <= GROUP_ROWS:  # a tiny file can claim any number
-                        raise DataError(f"{self.folder.uri}/{shard['file']} has bad row groups; {_AGAIN}")
+                        raise DataError(f"{self.folder / shard['file']} has bad row groups; {_AGAIN}")
                     if first < stop and start < end:
                         table = parquet.read_row_group(group)
                         if len(table) != end - first or any(each.null_count for each in table.columns):
-                            raise DataError(f"{self.folder.uri}/{shard['file']} lacks values; {_AGAIN}")
+                            raise DataError(f"{self.folder / shard['file']} lacks values; {_AGAIN}")
                         yield table.slice(max(0, start - first), min(end, stop) - max(first, start))
         except (OSError, ValueError, ArrowException) as error:
-            raise DataError(f"{self.folder.uri}/{shard['file']} is damaged ({error}); {_AGAIN}") from error
+            raise DataError(f"{self.folder / shard['file']} is damaged ({error}); {_AGAIN}") from error
 
 
 _AGAIN = "delete that file and prepare again (preimage data prepare), which makes only what is missing"
@@ -265,9 +265,7 @@ def _allocate(shape: Any, kind: torch.dtype) -> torch.Tensor:
 
 
 def _check_shards(folder: Folder, shards: list[dict[str, Any]]) -> None:
-    found = {
-        info.base_name: info.size for info in folder.filesystem.get_file_info(fs.FileSelector(folder.path))
-    }
+    found = {each.name: each.size for each in folder.entries()}
     missing = [shard["file"] for shard in shards if shard["file"] not in found]
     if missing:
         raise DataError(f"{folder.uri} lacks {', '.join(missing)}; prepare again (preimage data prepare)")

@@ -147,8 +147,7 @@ def _opened(folder: Folder) -> Iterator[pq.ParquetFile]:
             yield parquet
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(
-            f"{folder.uri}/{IMAGES} cannot be read ({error}); delete it and prepare again (preimage data "
-            "prepare)"
+            f"{folder / IMAGES} cannot be read ({error}); delete it and prepare again (preimage data prepare)"
         ) from error
 
 

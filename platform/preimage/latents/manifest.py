@@ -10,7 +10,7 @@ from preimage.config import Config, PositiveInt
 from preimage.errors import StorageError, StoreError
 from preimage.latents.local_rank import LocalRank
 from preimage.latents.schema import FORMAT, About
-from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.folder import Folder, as_json, canonical_json, digest
 
 PLAN = "_plan.json"
 MANIFEST = "_manifest.json"
@@ -94,7 +94,7 @@ class Manifest(Config):
 
 
 def write_config(folder: Folder, name: str, config: Config) -> None:
-    folder.write(name, _text(config))
+    folder.write(name, text_of(config))
 
 
 def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
@@ -107,13 +107,13 @@ def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
         value = json.loads(data)
         _check_format(folder, value)
         config = kind.model_validate(value)
-        same = data == _text(config)
+        same = data == text_of(config)
     except StorageError as error:
         raise StoreError(str(error)) from error
     except (ValidationError, ValueError, RecursionError) as error:
-        raise StoreError(f"{folder.uri}/{name} was altered or truncated: {error}") from error
+        raise StoreError(f"{folder / name} was altered or truncated: {error}") from error
     if not same:
-        raise StoreError(f"{folder.uri}/{name} was altered: it differs from what Preimage writes")
+        raise StoreError(f"{folder / name} was altered: it differs from what Preimage writes")
     return config
 
 
@@ -131,7 +131,7 @@ def read_manifest(folder: Folder) -> Manifest:
         raise StoreError(f"{folder.uri} is incomplete: it has {done} of {plan.parts} parts; {AGAIN}")
     manifest = read_config(folder, MANIFEST, Manifest)
     if manifest != Manifest.of(manifest.about, list(manifest.parts), manifest.local_rank):
-        raise StoreError(f"{folder.uri}/{MANIFEST} was altered: its digests do not match what it holds")
+        raise StoreError(f"{folder / MANIFEST} was altered: its digests do not match what it holds")
     return manifest
 
 
@@ -164,11 +164,9 @@ def finished_part(folder: Folder, index: int) -> PartRecord | None:
 def file_sizes(folder: Folder) -> dict[str, int]:
     """The size in bytes of every file, by name. Raises StoreError if the folder cannot be listed."""
     try:
-        paths = [f"{folder.path}/{name}" for name in folder.names()]
-        infos = folder.filesystem.get_file_info(paths)
-    except (OSError, StorageError) as error:
-        raise StoreError(f"cannot list {folder.uri}: {error}; a latent store is a folder") from error
-    return {info.base_name: info.size for info in infos if info.is_file}
+        return {each.name: each.size for each in folder.entries() if each.is_file}
+    except StorageError as error:
+        raise StoreError(f"{error}; a latent store is a folder") from error
 
 
 def _check_format(folder: Folder, value: Any) -> None:
@@ -181,8 +179,9 @@ def _check_format(folder: Folder, value: Any) -> None:
         )
 
 
-def _text(config: Config) -> bytes:
-    return (json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+def text_of(config: Config) -> bytes:
+    """As the JSON files hold it."""
+    return as_json(config.model_dump(mode="json"))
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, str]:

@@ -122,19 +122,19 @@ def _read_group(
             pq.ParquetFile(file, page_checksum_verification=True) as part,
         ):
             if not part.schema_arrow.equals(arrow_schema(about), check_metadata=True):
-                raise StoreError(f"{folder.uri}/{name} has another schema or belongs to another store")
+                raise StoreError(f"{folder / name} has another schema or belongs to another store")
             if part.metadata.num_rows != record.rows or part.num_row_groups > _groups(record):
                 raise StoreError(
-                    f"{folder.uri}/{name} has {part.metadata.num_rows} rows, expected {record.rows} "
+                    f"{folder / name} has {part.metadata.num_rows} rows, expected {record.rows} "
                     f"in groups of {ROW_GROUP}"
                 )
             expected = min(ROW_GROUP, record.rows - group * ROW_GROUP)
             if expected and part.metadata.row_group(group).num_rows != expected:
-                raise StoreError(f"{folder.uri}/{name} is not in groups of {ROW_GROUP} rows")
+                raise StoreError(f"{folder / name} is not in groups of {ROW_GROUP} rows")
             groups = [group] if group < part.num_row_groups else []
             table = part.read_row_groups(groups, columns, use_threads=False)
             if len(table) != expected:
-                raise StoreError(f"{folder.uri}/{name} has {len(table)} rows, expected {expected}")
+                raise StoreError(f"{folder / name} has {len(table)} rows, expected {expected}")
             return table
     except (OSError, ValueError, pa.ArrowException) as error:
         raise unreadable(folder, name, error) from error
@@ -186,7 +186,7 @@ def check_rows(folder: Folder, about: About, records: Sequence[PartRecord]) -> N
         records, _ahead(lambda each: _ids_and_losses(folder, about, each), records), strict=True
     ):
         if rows_digest(found) != record.rows_sha256:
-            raise StoreError(f"{folder.uri}/{record.file} does not match its record; delete it, then {AGAIN}")
+            raise StoreError(f"{folder / record.file} does not match its record; delete it, then {AGAIN}")
 
 
 def repeated_ids(
@@ -211,6 +211,6 @@ def _ids_and_losses(folder: Folder, about: About, record: PartRecord) -> list[Co
 
 def unreadable(folder: Folder, name: str, error: Exception) -> StoreError:
     return StoreError(
-        f"{folder.uri}/{name} cannot be read ({error}); it was altered, truncated or "
+        f"{folder / name} cannot be read ({error}); it was altered, truncated or "
         "removed. `preimage store verify` lists what to delete before running the job again"
     )

@@ -22,6 +22,7 @@ from preimage.latents.manifest import (
     read_config,
     read_manifest,
     record_name,
+    text_of,
     write_config,
 )
 from preimage.latents.schema import COLUMNS, About, Codes, concatenate
@@ -170,7 +171,7 @@ class StoreWriter:
             raise StoreError(
                 f"images {repeated} are in {self.folder.uri} more than once; no image may be in two parts"
             )
-        write_config(self.folder, MANIFEST, manifest)
+        self.folder.commit(MANIFEST, text_of(manifest))
         return Store(self.folder, manifest)
 
 

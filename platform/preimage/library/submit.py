@@ -58,7 +58,7 @@ def plan_submission(
     if not isinstance(spec, Job | Mapping) and not os.path.isfile(spec):
         root = Folder.at(results_root(api.named_in(changes)))
         earlier = [each for each in submissions.list_all(root) if each.id == str(spec)]
-        spec = f"{earlier[0].folder.uri}/spec.yaml" if earlier else spec
+        spec = (earlier[0].folder / "spec.yaml").uri if earlier else spec
     planned = api.plan(spec, changes, profile, retry_failed=retry_failed, code=code)
     written = planned.resolved.get("results", DEFAULT)
     if "://" not in written and not os.path.isabs(written):
@@ -81,7 +81,7 @@ def send(planned: Planned, address: str | None = None, retry_failed: bool = Fals
     upload = collect([PACKAGE, *packages])
     submission = submissions.create(planned.root, planned.name)
     _record(submission, planned, cluster.address, upload)
-    entrypoint = f"python -m preimage run {shlex.quote(f'{submission.folder.uri}/spec.yaml')}"
+    entrypoint = f"python -m preimage run {shlex.quote((submission.folder / 'spec.yaml').uri)}"
     entrypoint += " --retry-failed" if retry_failed else ""
     environment = runtime_env(submission, [PACKAGE, *packages], planned.code)
     try:

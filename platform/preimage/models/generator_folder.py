@@ -129,11 +129,11 @@ def _read_graph(folder: Folder, card: GeneratorCard) -> Graph:
     """The program of a stranger's network. Raises GeneratorError if it is missing or altered."""
     data = folder.read(PROGRAM) if folder.exists(PROGRAM) else b""
     if digest(data) != card.program_sha256:
-        raise GeneratorError(f"{folder.uri}/{PROGRAM} is missing or altered: copy the generator again")
+        raise GeneratorError(f"{folder / PROGRAM} is missing or altered: copy the generator again")
     try:
         return Graph.model_validate_json(data)
     except ValidationError as error:
-        raise GeneratorError(f"{folder.uri}/{PROGRAM} holds no program: {mistakes_in(error)}") from error
+        raise GeneratorError(f"{folder / PROGRAM} holds no program: {mistakes_in(error)}") from error
 
 
 def _require_runs(graph: Graph, config: ImportedConfig, folder: Folder) -> None:
@@ -144,7 +144,7 @@ def _require_runs(graph: Graph, config: ImportedConfig, folder: Folder) -> None:
             given = ImportedGenerator(config, nn.Identity()).inputs(torch.zeros(2, config.latent_dim), labels)
         dry_run(graph, given).reshape(2, *config.shape)
     except MISFIT as error:
-        raise GeneratorError(f"{folder.uri}/{PROGRAM} does not fit {CONFIG}: {error}") from error
+        raise GeneratorError(f"{folder / PROGRAM} does not fit {CONFIG}: {error}") from error
 
 
 def load_prior(folder: Folder | str | Path, card: GeneratorCard) -> Prior:
@@ -156,7 +156,5 @@ def load_prior(folder: Folder | str | Path, card: GeneratorCard) -> Prior:
     beside = folder / PRIOR
     found = read_prior_card(beside)
     if (found.fingerprint, found.latent_dim) != (card.prior_fingerprint, about.latent_dim):
-        raise GeneratorError(
-            f"{beside.uri} is not the prior that {folder.uri}/{CONFIG} expects: copy both again"
-        )
+        raise GeneratorError(f"{beside.uri} is not the prior that {folder / CONFIG} expects: copy both again")
     return load_fitted(beside)

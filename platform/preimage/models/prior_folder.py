@@ -43,7 +43,7 @@ def read_prior_card(folder: Folder) -> PriorCard:
     card = read_config(folder, PriorCard, "prior", PriorError)
     if card.kind not in FITTED:
         raise PriorError(
-            f"{folder.uri}/{CONFIG} describes a prior of kind {card.kind!r}; this version knows "
+            f"{folder / CONFIG} describes a prior of kind {card.kind!r}; this version knows "
             f"{', '.join(FITTED)}"
         )
     return card
@@ -56,9 +56,9 @@ def load_fitted(folder: Folder) -> FittedPrior:
     try:
         prior = FITTED[card.kind](tensors)
     except MISFIT as error:
-        raise PriorError(f"{folder.uri}/{WEIGHTS} does not hold a {card.kind} prior: {error}") from error
+        raise PriorError(f"{folder / WEIGHTS} does not hold a {card.kind} prior: {error}") from error
     if prior.latent_dim != card.latent_dim:
         raise PriorError(
-            f"{folder.uri}/{CONFIG} says {card.latent_dim} components, but {WEIGHTS} has {prior.latent_dim}"
+            f"{folder / CONFIG} says {card.latent_dim} components, but {WEIGHTS} has {prior.latent_dim}"
         )
     return prior

@@ -43,17 +43,17 @@ def read_tensors(
     data = folder.read(name) if folder.exists(name) else b""
     if digest(data) != sha256:
         raise error(
-            f"{folder.uri}/{name} is missing, truncated or altered: its SHA-256 does not match "
+            f"{folder / name} is missing, truncated or altered: its SHA-256 does not match "
             f"{CONFIG}. Copy the folder again, or delete {CONFIG} in the run's folder and run its job again."
         )
     try:
         tensors = load(data)
         broken = [key for key, each in tensors.items() if not each.isfinite().all()]
     except (SafetensorError, *MISFIT) as caught:
-        raise error(f"{folder.uri}/{name} does not fit {CONFIG}: {caught}") from caught
+        raise error(f"{folder / name} does not fit {CONFIG}: {caught}") from caught
     if broken:
         raise error(
-            f"{folder.uri}/{name} holds a value that is not finite, in {broken[0]}: its training run diverged"
+            f"{folder / name} holds a value that is not finite, in {broken[0]}: its training run diverged"
         )
     return tensors
 
@@ -71,9 +71,9 @@ def read_config(folder: Folder, card: type[Card], what: str, error: type[Preimag
     try:
         return card.model_validate(folder.read_json(CONFIG))
     except ValidationError as caught:
-        raise error(f"{folder.uri}/{CONFIG} does not describe a {what}: {mistakes_in(caught)}") from caught
+        raise error(f"{folder / CONFIG} does not describe a {what}: {mistakes_in(caught)}") from caught
     except StorageError as caught:
-        raise error(f"{folder.uri}/{CONFIG} does not describe a {what}: {caught}") from caught
+        raise error(f"{folder / CONFIG} does not describe a {what}: {caught}") from caught
 
 
 def load_weights(
@@ -91,7 +91,7 @@ def load_weights(
         _require_same(network.state_dict(), tensors)
         network.to_empty(device="cpu").load_state_dict(tensors)
     except MISFIT as caught:
-        raise error(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {caught}") from caught
+        raise error(f"{folder / WEIGHTS} does not fit {CONFIG}: {caught}") from caught
     return network.eval()
 
 
@@ -102,7 +102,7 @@ def fill_weights(network: Network, folder: Folder, sha256: str, error: type[Prei
         _require_same(network.state_dict(), tensors)
         network.load_state_dict(tensors)
     except MISFIT as caught:
-        raise error(f"{folder.uri}/{WEIGHTS} does not fit {CONFIG}: {caught}") from caught
+        raise error(f"{folder / WEIGHTS} does not fit {CONFIG}: {caught}") from caught
     return network.cpu().eval()
 
 

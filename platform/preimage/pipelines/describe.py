@@ -73,7 +73,7 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         counts = cost_of(plan, [step])
         yield "costs", ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
     folder = step.run.folder
-    unnamed = f"{folder.parent.uri}/{step.job.job}-..., once its images are read"
+    unnamed = f"{folder.parent / step.job.job}-..., once its images are read"
     yield "results", folder.uri if step.is_final else unnamed
 
 
@@ -154,7 +154,7 @@ def _fitted_prior(step: PlannedStep) -> str:
     """The override that names the prior beside a step's generator, if its codes have a fitted one."""
     source = step.inputs["generator"]
     fitted = source.card and source.card.generator.prior not in PRIORS
-    return f" prior={source.folder.uri}/prior" if fitted else ""
+    return f" prior={source.folder / 'prior'}" if fitted else ""
 
 
 def _next(plan: Plan, outcome: Outcome) -> Iterator[tuple[str, str]]:

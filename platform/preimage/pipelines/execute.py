@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from preimage.config import Resources
-from preimage.jobs.base import Context, Result
+from preimage.jobs.base import Context, OnProgress, Result
 from preimage.pipelines.inputs import finished
 from preimage.pipelines.lifecycle import live, register, tell, write_result
 from preimage.pipelines.make_plan import skip_rounds
@@ -16,6 +16,7 @@ from preimage.pipelines.progress import Display, Silent
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs import overrides
+from preimage.storage.protocol import Claim
 from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror
 from preimage.tracking.open import open_tracker
@@ -79,7 +80,7 @@ class _Execution:
         if outcome:
             self._steps(mirror)  # each shows that it is finished, and sends the tracker what it missed
 
-        def make() -> Outcome:
+        def make(run: RunFolder, claim: Claim) -> Outcome:
             return _pipeline_outcome(plan, self._steps(mirror), mirror.notes.run_id)
 
         outcome = live(mirror, lambda: outcome, self._register_pipeline, make)
@@ -107,12 +108,12 @@ class _Execution:
         """The outcome of a step; run the step first, unless it or another process has finished it."""
         mirror, made = Mirror(step.run, self.tracker, parent), False
 
-        def make() -> Outcome:
+        def make(run: RunFolder, claim: Claim) -> Outcome:
             nonlocal made
             made = True
             with SystemWatch(step.run), Follower(mirror):
                 prepare_process(step.job.resources.cpus_per_worker)
-                result = step.job.run(self._context(step))
+                result = step.job.run(self._context(step, run, claim))
             return _outcome(step, result, mirror.notes.run_id)
 
         def begin() -> None:
@@ -134,14 +135,23 @@ class _Execution:
         assert self.plan.spec.rounds
         return self.plan.spec.rounds.metric
 
-    def _context(self, step: PlannedStep) -> Context:
+    def _context(self, step: PlannedStep, run: RunFolder, claim: Claim) -> Context:
+        def progress(task: str) -> OnProgress:
+            shown = self.display.task(task)
+
+            def on_progress(done: int, total: int) -> None:
+                claim.check()  # work that another process does again must end soon
+                shown(done, total)
+
+            return on_progress
+
         return Context(
-            run=step.run,
+            run=run,
             catalog=self.plan.catalog,
             fingerprint=step.fingerprint,
             resources=step.job.resources,
             inputs={key: each.folder for key, each in step.inputs.items()},
-            progress=self.display.task,
+            progress=progress,
             stop_early=self.stop_early,
         )
 

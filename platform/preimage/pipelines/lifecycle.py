@@ -11,9 +11,10 @@ from preimage.errors import StoppedEarly, StorageError, TrackingError
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.storage.claims import claimed
 from preimage.storage.host_info import now
-from preimage.storage.locks import locked
 from preimage.storage.plain_yaml import dump
+from preimage.storage.protocol import Claim
 from preimage.tracking.mirror import Mirror
 
 log = logging.getLogger(__name__)
@@ -23,23 +24,24 @@ def live(
     mirror: Mirror,
     finished: Callable[[], Outcome | None],
     register: Callable[[], None],
-    make: Callable[[], Outcome],
+    make: Callable[[RunFolder, Claim], Outcome],
 ) -> Outcome:
     """The outcome of a run; make it first unless it is finished. One process at a time makes it.
 
     finished: returns the outcome if nothing is left to do. register: describes the run in its folder. make:
-    does what is missing. Raises what `make` raises; results so far are kept.
+    does what is missing, in the folder as the holder of its claim has it. Raises what `make` raises, and
+    ClaimLost if another process has taken over; results so far are kept.
     """
     outcome = finished()
     if not outcome or not mirror.run.about_or_none():
-        with locked(mirror.run.folder):
+        with claimed(mirror.run.folder) as (folder, claim):
             outcome = finished()  # another process may have made it
             if not outcome or not mirror.run.about_or_none():
                 register()
             if not outcome:
                 with _recorded(mirror):
-                    outcome = make()
-                    mirror.run.finish(outcome)
+                    outcome = make(RunFolder(folder), claim)
+                    RunFolder(folder).finish(outcome)
     tell(mirror.finish)
     return replace(outcome, mlflow_run_id=mirror.notes.run_id or outcome.mlflow_run_id)
 
@@ -67,7 +69,7 @@ def write_result(run: RunFolder, result: Result) -> dict[str, str]:
         files = {"table.md": result.table.encode()} | files
     for name, data in files.items():
         run.figures.write(name, data)
-    return {name.removesuffix(".png"): f"{run.figures.uri}/{name}" for name in files}
+    return {name.removesuffix(".png"): (run.figures / name).uri for name in files}
 
 
 def tell(call: Callable[..., object], *arguments: Any) -> None:

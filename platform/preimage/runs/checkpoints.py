@@ -16,7 +16,7 @@ import torch
 from pydantic import BaseModel, Field, ValidationError
 
 from preimage.errors import CheckpointError, StorageError
-from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.folder import Folder, as_json, canonical_json, digest
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +80,11 @@ class Checkpoint:
     def _load(self, name: str) -> dict[str, Any]:
         data = self.folder.read(name)
         if digest(data) != self.meta["files"].get(name):
-            raise CheckpointError(f"{self.folder.uri}/{name} is truncated or altered")
+            raise CheckpointError(f"{self.folder / name} is truncated or altered")
         try:
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except Exception as error:  # the digest has the same author; torch may raise anything
-            raise CheckpointError(f"{self.folder.uri}/{name} is not a checkpoint of this program") from error
+            raise CheckpointError(f"{self.folder / name} is not a checkpoint of this program") from error
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def save(
     digests = {name: _write(target, name, state) for name, state in files.items()}
     everyone = {name: value for part in worker.gather(digests) for name, value in part.items()}
     if worker.is_main:
-        target.write_json("meta.json", meta | {"world_size": worker.world_size, "files": everyone})
+        target.commit("meta.json", as_json(meta | {"world_size": worker.world_size, "files": everyone}))
     worker.gather(None)
 
 

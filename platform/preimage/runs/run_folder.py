@@ -20,7 +20,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from preimage.config import Config
 from preimage.errors import StorageError
-from preimage.storage.folder import Folder
+from preimage.storage.folder import Folder, as_json
 from preimage.storage.validated_json import LooseRecord, read_or_none
 
 
@@ -113,7 +113,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        return self.folder.path.rsplit("/", 1)[-1]
+        return self.folder.name
 
     def product(self, name: str) -> Folder:
         """The folder of one of the run's products: see `products`."""
@@ -159,7 +159,7 @@ class RunFolder:
     def show_progress(self, done: int, total: int, rate: float, pid: int) -> None:
         """Write how far the work is: images done, images in all, images per second, and the process id."""
         state = {"done": done, "total": total, "rate": round(rate, 2), "pid": pid, "time": time.time()}
-        self.folder.write_json("progress.json", state)
+        self.folder.write_json("progress.json", state, durable=False)
 
     def forget_progress(self) -> None:
         """Remove an earlier attempt's progress before work begins again."""
@@ -191,7 +191,7 @@ class RunFolder:
         return read_or_none(self.folder, "run.json", _About)
 
     def finish(self, outcome: Outcome) -> None:
-        self.folder.write_json("outcome.json", outcome.plain())
+        self.folder.commit("outcome.json", as_json(outcome.plain()))
 
     def outcome(self) -> Outcome | None:
         """The result of a finished run, else None. Raises StorageError if the file was altered."""

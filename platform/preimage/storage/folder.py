@@ -3,18 +3,20 @@
 import errno
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, BinaryIO
 
-from pyarrow import ArrowException, BufferOutputStream, NativeFile, fs
+from pyarrow import ArrowException, fs
 
 from preimage.errors import StorageError
 from preimage.storage.address import require_address
 from preimage.storage.credentials import refusal
+from preimage.storage.protocol import Attempt, Entry, Held, Storage
+from preimage.storage.schemes import opened
 
 _REFUSED = (OSError, ValueError)
 """What filesystems raise; ValueError is for an invalid name, such as one with a NUL in it."""
@@ -35,12 +37,18 @@ def _remedy(error: OSError) -> str:
     return "Make room, then run the same command again. " if full else ""
 
 
+AT_ONCE = 16
+"""Files that are read at a time where each is a request."""
+
+
 @dataclass(frozen=True)
 class Folder:
-    """A folder, by its path on a filesystem. It need not exist: writing creates it."""
+    """A folder, by its path in a storage. It need not exist: writing creates it."""
 
-    filesystem: fs.FileSystem
+    storage: Storage
     path: str
+    held: Held | None = field(default=None, compare=False)
+    """The claim under which it is written."""
 
     @classmethod
     def at(cls, address: "str | Path | Folder") -> "Folder":
@@ -56,12 +64,7 @@ class Folder:
             raise StorageError(message)
         require_address(text)
         try:
-            if "://" not in text:
-                return cls(fs.LocalFileSystem(), str(Path(text).expanduser().absolute()))
-            if text.startswith("s3:") and "allow_delayed_open" not in text:  # one request for a small file
-                text += ("&" if "?" in text else "?") + "allow_delayed_open=true"
-            filesystem, path = fs.FileSystem.from_uri(text)
-            return cls(filesystem, path)
+            return cls(*opened(text))
         except ImportError as error:
             raise StorageError(f"{text!r} needs a package that is not here: {error}") from error
         except (OSError, ValueError, RuntimeError, ArrowException) as error:
@@ -69,140 +72,172 @@ class Folder:
                 f"cannot open {text!r}: {error}. Give a path or a URI such as s3://bucket/folder."
             ) from error
 
+    def __str__(self) -> str:
+        return self.uri
+
+    @property
+    def filesystem(self) -> fs.FileSystem:
+        """For what reads files in part, by `path`."""
+        return self.storage.filesystem
+
     @property
     def is_local(self) -> bool:
-        return isinstance(self.filesystem, fs.LocalFileSystem)
+        return self.storage.is_local
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rstrip("/").rsplit("/", 1)[-1]
 
     @property
     def uri(self) -> str:
-        """The path as `Folder.at` takes it."""
-        return self.path if self.is_local else f"{self.filesystem.type_name}://{self.path}"
+        """The address that `Folder.at` opens, here or elsewhere, with all that was given. Of a file in it:
+        `(folder / name).uri`."""
+        return self.storage.address(self.path)
 
     @property
     def local(self) -> Path:
         """The path on this machine. Raises StorageError on a remote filesystem."""
         if not self.is_local:
-            raise StorageError(f"{self.uri} is not on this machine")
+            raise StorageError(f"{self} is not on this machine")
         return Path(self.path)
 
     @property
     def parent(self) -> "Folder":
-        return Folder(self.filesystem, self.path.rsplit("/", 1)[0])
+        return replace(self, path=self.path.rsplit("/", 1)[0])
 
     def __truediv__(self, name: str) -> "Folder":
-        return Folder(self.filesystem, f"{self.path}/{name}")
+        return replace(self, path=f"{self.path.rstrip('/')}/{name}")
 
     def exists(self, name: str = "") -> bool:
-        return self._info(name).type != fs.FileType.NotFound
+        return self._info(name) is not None
+
+    def entries(self) -> list[Entry]:
+        """What the folder holds, sorted by name, with sizes and times, by one listing; empty if there is no
+        folder. Skips temporary files."""
+        with self._reaching():
+            found = self.storage.entries(self.path)
+        return sorted(each for each in found if not each.name.startswith("."))
 
     def names(self) -> list[str]:
-        """What the folder holds, sorted; empty if there is no folder. Skips temporary files."""
-        with self._reaching():
-            found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
-        return sorted(info.base_name for info in found if not info.base_name.startswith("."))
+        """The names of `entries`."""
+        return [each.name for each in self.entries()]
 
     def files(self) -> list[str]:
         """The files among `names`, without folders."""
-        with self._reaching():
-            found = self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
-        files = [info.base_name for info in found if info.type == fs.FileType.File]
-        return sorted(name for name in files if not name.startswith("."))
+        return [each.name for each in self.entries() if each.is_file]
 
     def size(self, name: str) -> int:
         """A file's size in bytes. Raises StorageError if it is missing."""
         info = self._info(name)
-        if info.type != fs.FileType.File:
-            raise StorageError(f"{self.uri}/{name} is missing")
+        if not info or not info.is_file:
+            raise StorageError(f"{self / name} is missing")
         return info.size
 
     def modified_ms(self, name: str) -> int:
         """When a file was last written, in milliseconds since 1970."""
-        return (self._info(name).mtime_ns or 0) // 1_000_000
+        info = self._info(name)
+        return info.modified_ns // 1_000_000 if info else 0
 
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises StorageError if it cannot be read."""
         try:
-            with self.filesystem.open_input_stream(f"{self.path}/{name}", compression=None) as stream:
-                return stream.read()
+            return self.storage.read((self / name).path)
         except _REFUSED as error:
-            raise StorageError(f"cannot read {self.uri}/{name}: {error}") from error
+            raise StorageError(f"cannot read {self / name}: {error}") from error
+
+    def read_all(self, names: Sequence[str]) -> list[bytes | StorageError]:
+        """Several files' bytes, many at a time if they are far away; the error of one that cannot be read."""
+
+        def read(name: str) -> bytes | StorageError:
+            try:
+                return self.read(name)
+            except StorageError as error:
+                return error
+
+        if self.is_local:
+            return list(map(read, names))
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(read, names))
 
     def read_json(self, name: str) -> Any:
         """A JSON file's value. Raises StorageError if it is missing or not JSON."""
         try:
             return json.loads(self.read(name))
         except (ValueError, RecursionError) as error:
-            raise StorageError(
-                f"{self.uri}/{name} is not JSON ({error}); it was altered or truncated"
-            ) from error
+            raise StorageError(f"{self / name} is not JSON ({error}); it was altered or truncated") from error
 
-    def write(self, name: str, data: bytes | memoryview) -> None:
-        """Write a whole file or nothing.
+    def write(self, name: str, data: bytes | memoryview, durable: bool = True) -> None:
+        """Write a whole file or nothing. durable: as in `writing`.
 
         Raises StorageError if the filesystem refuses, for example because the disk is full.
         """
-        with self.writing(name) as stream:
+        with self.writing(name, durable) as stream:
             stream.write(data)
 
     @contextmanager
-    def writing(self, name: str) -> Iterator[NativeFile]:
+    def writing(self, name: str, durable: bool = True) -> Iterator[BinaryIO]:
         """A stream to write a file to. The whole file appears after the block; an error leaves no file.
 
-        Raises StorageError if the filesystem refuses, within the block or at its end.
+        durable: whether it survives a loss of power. What is made again at no loss, such as progress, need
+        not wait for the disk. Raises StorageError if the filesystem refuses, within the block or at its end.
         """
-        place = self._renamed if self.is_local else self._at_once
-        try:
-            if self.is_local:  # an object store has no folders to make
-                self.filesystem.create_dir(self.path, recursive=True)
-            with place(f"{self.path}/{name}") as stream:
-                yield stream
-        except OSError as error:
-            raise StorageError(
-                f"cannot write {self.uri}/{name}: {error}. {_remedy(error)}"
-                "Files already written are unchanged."
-            ) from error
+        with self._writing(name), self.storage.writing((self / name).path, durable) as stream:
+            yield stream
 
-    def write_json(self, name: str, value: Any) -> None:
-        self.write(name, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    def commit(self, name: str, data: bytes) -> None:
+        """Write a file that says that something is finished.
+
+        Raises ClaimLost if another process has taken over the claim under which the folder is written; then
+        the file is not written. StorageError if the filesystem refuses.
+        """
+        with self._writing(name):
+            self.storage.commit((self / name).path, data, self.held)
+
+    def write_json(self, name: str, value: Any, durable: bool = True) -> None:
+        self.write(name, as_json(value), durable)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it exists."""
         with self._reaching():
-            if self.exists(name):
-                self.filesystem.delete_file(f"{self.path}/{name}")
+            self.storage.remove((self / name).path)
 
     def delete(self) -> None:
         """Remove the folder and everything in it, if it exists."""
         with self._reaching():
-            if self.exists():
-                self.filesystem.delete_dir(self.path)
+            self.storage.delete(self.path)
 
-    def _info(self, name: str) -> fs.FileInfo:
+    def claim(self, who: dict[str, Any]) -> Attempt:
+        """How to claim the folder: see `claims.claimed`."""
+        attempt = self.storage.claim(self.path, who)
+
+        def reached() -> Any:
+            with self._reaching():
+                return attempt()
+
+        return reached
+
+    def _info(self, name: str) -> Entry | None:
         with self._reaching():
-            return self.filesystem.get_file_info(f"{self.path}/{name}" if name else self.path)
+            return self.storage.info((self / name).path if name else self.path)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         try:
             yield
         except _REFUSED as error:
-            raise StorageError(f"cannot reach {self.uri}: {error}") from error
+            raise StorageError(f"cannot reach {self}: {error}") from error
 
     @contextmanager
-    def _renamed(self, path: str) -> Iterator[NativeFile]:
-        """Write under a temporary name; rename at the end."""
-        temporary = f"{self.path}/.{uuid4().hex}.tmp"
+    def _writing(self, name: str) -> Iterator[None]:
         try:
-            with self.filesystem.open_output_stream(temporary, compression=None) as stream:
-                yield stream
-            self.filesystem.move(temporary, path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {self / name}: {error}. {_remedy(error)}Files already written are unchanged."
+            ) from error
 
-    @contextmanager
-    def _at_once(self, path: str) -> Iterator[NativeFile]:
-        """Buffer in memory; send at the end: closing a remote stream publishes it, even after an error."""
-        memory = BufferOutputStream()
-        yield memory
-        with self.filesystem.open_output_stream(path, compression=None) as stream:
-            stream.write(memory.getvalue())
+
+def as_json(value: Any) -> bytes:
+    """A value as the JSON files of a folder have it."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

@@ -2,8 +2,10 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from getpass import getuser
+from typing import Any
 
 SUBMISSION = "PREIMAGE_SUBMISSION"
 """The environment variable that holds the submission's folder in a submitted job's processes."""
@@ -29,3 +31,41 @@ def submission_id() -> str | None:
     """The submission that this process works for."""
     address = os.environ.get(SUBMISSION)
     return address.rstrip("/").rsplit("/", 1)[-1] if address else None
+
+
+def process() -> dict[str, Any]:
+    """What tells this process from all others, those of other machines and containers included."""
+    return {"boot": _boot(), "pids": _pids(), "pid": os.getpid(), "started": _started(os.getpid())}
+
+
+def is_gone(who: Mapping[str, Any]) -> bool:
+    """Whether a process, as `process` describes it, was of this machine and has ended. False if unsure."""
+    here = who.get("boot") == _boot() != "" and who.get("pids") == _pids() != ""
+    pid = who.get("pid")
+    return here and isinstance(pid, int) and _started(pid) != who.get("started")
+
+
+def _boot() -> str:
+    return _first_line("/proc/sys/kernel/random/boot_id")
+
+
+def _pids() -> str:
+    """The namespace of process ids: another container's has others."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in ticks since the machine was; empty if there is none."""
+    fields = _first_line(f"/proc/{pid}/stat").rpartition(")")[2].split()  # its name may hold spaces
+    return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""
+
+
+def _first_line(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.readline().strip()
+    except OSError:
+        return ""

@@ -24,7 +24,7 @@ def read_validated(folder: Folder, name: str, kind: Any) -> Any:
     """A JSON file's value, unchanged. Raises StorageError if it is missing or not of this kind."""
     value = folder.read_json(name)
     if problem := _problem(value, kind):
-        raise StorageError(f"{folder.uri}/{name} was altered, or comes from another version: {problem}")
+        raise StorageError(f"{folder / name} was altered, or comes from another version: {problem}")
     return value
 
 
@@ -38,11 +38,11 @@ def read_or_none(folder: Folder, name: str, kind: Any) -> Any:
     try:
         value = json.loads(folder.read(name))
     except (ValueError, RecursionError):
-        _warn_torn(f"{folder.uri}/{name}")
+        _warn_torn(str(folder / name))
         return None
     if problem := _problem(value, kind):
         raise StorageError(
-            f"{folder.uri}/{name} was altered, or comes from another version: {problem}. Use that version, "
+            f"{folder / name} was altered, or comes from another version: {problem}. Use that version, "
             "or remove the file: it then counts as missing"
         )
     return value

@@ -216,7 +216,7 @@ class Mirror:
     def _note(self) -> None:
         state = asdict(self.notes)
         if state != self._noted:
-            self.run.folder.write_json(notes.FILE, state)
+            self.run.folder.write_json(notes.FILE, state, durable=False)
             self._noted = state
 
 

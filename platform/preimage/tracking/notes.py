@@ -46,9 +46,9 @@ class Notes:
             notes = _NOTES.validate_json(run.folder.read(FILE))
         except ValidationError as error:
             log.warning(
-                "%s/%s is damaged or comes from another version (%s): everything is sent to the tracker "
-                "again, which changes nothing that it has",
-                *(run.folder.uri, FILE, error.errors()[0]["msg"]),
+                "%s is damaged or comes from another version (%s): everything is sent to the tracker again, "
+                "which changes nothing that it has",
+                *(run.folder / FILE, error.errors()[0]["msg"]),
             )
             return cls(home)
         return notes if notes.home == home else cls(home)

@@ -29,9 +29,9 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from preimage.errors import StorageError, TrackingError
+from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import user
-from preimage.storage.locks import locked
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.tracker import Record, RunDeleted, Status
 
@@ -89,7 +89,7 @@ class MlflowTracker:
         if config.uri == "local":
             _make(root)
         # If several processes open a new SQLite file at once, all but one fail.
-        alone = locked(root / "mlflow") if config.uri == "local" else nullcontext()
+        alone = claimed(root / "mlflow") if config.uri == "local" else nullcontext()
         with alone, self._reaching():
             self.experiment = config.experiment
             self.artifacts = f"{artifacts_uri(root)}/{config.experiment}" if config.uri == "local" else None

@@ -36,7 +36,7 @@ class FoundStudy:
     @property
     def root(self) -> Folder:
         """The folder of all results."""
-        return Folder(self.run.folder.filesystem, self.run.folder.path.rsplit("/", 2)[0])
+        return self.run.folder.parent.parent
 
 
 def find_study(name: str, root: Folder) -> FoundStudy:
@@ -56,7 +56,7 @@ def find_study(name: str, root: Folder) -> FoundStudy:
             f"{run.name} is a run of {about['job']}, not a study: a study's name begins with study-"
         )
     text = run.folder.read("spec.yaml").decode()
-    spec = loads_study(text, f"{run.folder.uri}/spec.yaml", about["name"])
+    spec = loads_study(text, (run.folder / "spec.yaml").uri, about["name"])
     return FoundStudy(spec, run, read_records(run.folder))
 
 

@@ -37,7 +37,7 @@ def read_picks(study: Folder) -> list[Pick]:
         return [Pick.model_validate(each) for each in study.read_json(FILE)]
     except (ValidationError, TypeError) as error:
         raise StorageError(
-            f"{study.uri}/{FILE} does not hold picks: it was altered. Remove it and pick again."
+            f"{study / FILE} does not hold picks: it was altered. Remove it and pick again."
         ) from error
 
 

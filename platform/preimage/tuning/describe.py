@@ -63,4 +63,4 @@ def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
         "record which trial's samples look best to you",
     )
     if plan.run.folder.is_local:
-        yield f"optuna-dashboard {plan.run.folder.uri}/optuna.log", "if you have optuna-dashboard"
+        yield f"optuna-dashboard {plan.run.folder / 'optuna.log'}", "if you have optuna-dashboard"

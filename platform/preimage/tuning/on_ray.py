@@ -18,7 +18,6 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from preimage.cluster.connect import require
-from preimage.cluster.locks import hold_locks
 from preimage.config import Resources
 from preimage.errors import PreimageError, StorageError, error_of, plain
 from preimage.tuning.plan import StudyPlan
@@ -71,7 +70,7 @@ def run_on_ray(plan: StudyPlan, queue: Queue, on_trial_end: OnTrialEnd) -> None:
         try:
             tuner.fit()
         except OSError as error:
-            raise StorageError(f"Ray cannot write to {folder.uri}/ray: {error}. {_ROOM}") from error
+            raise StorageError(f"Ray cannot write to {folder / 'ray'}: {error}. {_ROOM}") from error
     if searcher.storage_error:
         raise searcher.storage_error
     (folder / "ray").delete()
@@ -159,7 +158,6 @@ def _work(config: dict[str, Any], study: StudyRun) -> None:
 def _attempt(study: StudyRun, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
     """The trial's record and values, or the error of a storage that takes no more."""
     logging.getLogger("preimage").setLevel(logging.INFO)
-    hold_locks()
     try:
         record = run_trial(study, number, params)
     except StorageError as error:

@@ -10,6 +10,7 @@ from preimage.pipelines.execute import execute, tell_ended
 from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
 from preimage.pipelines.progress import Display, Silent
 from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.storage.protocol import Claim
 from preimage.tracking.mirror import Mirror
 from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import Status
@@ -41,7 +42,7 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
     def finished() -> Outcome | None:
         return plan.run.outcome() if len(plan.records(retry_failed)) == plan.spec.trials else None
 
-    def make() -> Outcome:
+    def make(run: RunFolder, claim: Claim) -> Outcome:
         records = _run_trials(plan, plan.records(retry_failed), display, mirror)
         outcome = _outcome(plan, records, mirror.notes.run_id)
         tell(_record_missed, plan, records, mirror)

@@ -193,9 +193,9 @@ def _samples(plan: Plan) -> str | None:
     for step in reversed(plan.steps):
         if "generator" in step.job.makes:
             if step.run.figures.exists("samples.png"):
-                return f"{step.run.figures.uri}/samples.png"
+                return f"{step.run.figures / 'samples.png'}"
             if grids := step.run.samples.names():
-                return f"{step.run.samples.uri}/{grids[-1]}"
+                return f"{step.run.samples / grids[-1]}"
     return None
 
 

@@ -18,6 +18,7 @@ from preimage.data.sources.folder import FilesSource
 from preimage.data.sources.listing import holds_images
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
+from preimage.storage.other import OtherStorage
 
 
 def opened(address: str | Path | Folder, split: str = "train") -> FilesSource:
@@ -34,7 +35,8 @@ def labels(source: FilesSource) -> list[int]:
 
 def remote(path: Path) -> Folder:
     """What a path is on a filesystem that is not this machine's."""
-    return Folder(fs.SubTreeFileSystem(str(path.parent), fs.LocalFileSystem()), path.name)
+    below = fs.SubTreeFileSystem(str(path.parent), fs.LocalFileSystem())
+    return Folder(OtherStorage(below, "below://"), path.name)
 
 
 @pytest.mark.parametrize("place", [str, remote])

@@ -28,8 +28,8 @@ from preimage.data.sources.embedded import EMBEDDED
 from preimage.data.sources.file_state import placed
 from preimage.data.sources.open import OpenSource, is_gone, locate, name_without_files, open_source
 from preimage.errors import DataError
-from preimage.storage.folder import Folder
-from preimage.storage.locks import locked
+from preimage.storage.claims import claimed
+from preimage.storage.folder import Folder, as_json
 from preimage.work.pieces import run_pieces
 
 log = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ def prepare(
             raise DataError(f"{config.source} {config.split} holds no images")
         workers = workers * cpus if backend == "ray" and plan.images > IN_PROCESS else 0
         resources = Resources(backend="ray" if workers else "local", workers=max(1, workers), gpu=False)
-        work = _Preparation(config, Reader(located, source), plan, folder, resources, progress)
-        with locked(folder):
+        with claimed(folder) as (held, _):
+            work = _Preparation(config, Reader(located, source), plan, held, resources, progress)
             dataset = find(config, state, datasets)
             if dataset is None and (dataset := work.same_as(similar(config, source.signature, datasets))):
                 (folder / UNPACKED).delete()  # by an attempt before the other dataset was made
@@ -186,7 +186,7 @@ class _Preparation:
             "read": read,
             "skipped": skipped,
         }
-        self.folder.write_json(MANIFEST, manifest)
+        self.folder.commit(MANIFEST, as_json(manifest))
         return Dataset.open(self.folder)
 
     def _write_images(self, skipped: list[Skipped]) -> list[int]:
@@ -201,7 +201,7 @@ class _Preparation:
 def _remove_unpacked(folder: Folder) -> None:
     """Remove what a finished dataset needs no more, also if the process that finished it was killed then."""
     if (folder / UNPACKED).exists():
-        with locked(folder):
+        with claimed(folder):
             (folder / UNPACKED).delete()
 
 

@@ -145,7 +145,7 @@ class FromUnpacked:
                 slot = np.frombuffer(stream.read_at(_INT.itemsize, records + _INT.itemsize * place), _INT)[0]
                 return None if slot < 0 else stream.read_at(size, size * int(slot))
         except (OSError, ValueError, IndexError) as error:
-            raise StorageError(f"cannot read {self._folder.uri}/{_pixels(piece)}: {error}") from error
+            raise StorageError(f"cannot read {self._folder / _pixels(piece)}: {error}") from error
 
 
 class _Kept:

@@ -56,7 +56,7 @@ def list_files(address: str, suffix: str) -> tuple[Folder, list[DataFile], tuple
         root = Folder.at(address)
         info = root.filesystem.get_file_info(root.path)
         if info.type == fs.FileType.File:
-            above, name = root.parent, root.path.rsplit("/", 1)[-1]
+            above, name = root.parent, root.name
             inode = os.stat(root.path).st_ino if root.is_local else 0
             return above, [DataFile(name, info.size, info.mtime_ns or 0, inode)], ()
     if info.type == fs.FileType.NotFound:

@@ -168,7 +168,7 @@ class RemoteTree:
         except FileNotFoundError:
             raise
         except OSError as error:  # not the image's fault: it must not count as unreadable
-            raise unreachable(f"{self._folder.uri}/{name}", error) from error
+            raise unreachable(f"{self._folder / name}", error) from error
 
 
 class ZipTree:

@@ -5,6 +5,7 @@ import stat
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -31,12 +32,11 @@ class NamedFiles:
         """A file as a path on its filesystem. Raises StorageError for a URI that cannot be opened."""
         scheme, colon, rest = name.partition("://")
         if not colon:
-            return Folder(self._base.filesystem, name) if name.startswith("/") else self._base / name
-        if scheme == "s3" == self._base.filesystem.type_name:
-            return Folder(self._base.filesystem, rest)
+            return replace(self._base, path=name) if name.startswith("/") else self._base / name
         authority, _, path = rest.partition("/")
-        root = _opened(f"{scheme}://{authority}/")
-        return Folder(root.filesystem, f"{root.path.rstrip('/')}/{path}")
+        base, question, query = self._base.uri.partition("?")
+        same = base.startswith(f"{scheme}://")  # then at the same server
+        return _opened(f"{scheme}://{authority}/" + (question + query if same else "")) / path
 
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises OSError or ValueError if it cannot be read, or never ends."""
@@ -52,7 +52,7 @@ class NamedFiles:
         Raises DataError if a filesystem cannot be reached.
         """
         found = np.full((len(names), 3), ABSENT, np.int64)
-        remote: dict[int, tuple[fs.FileSystem, dict[str, int]]] = {}  # a filesystem cannot be a key
+        remote: dict[int, tuple[fs.FileSystem, dict[str, int]]] = {}  # a storage cannot be a key
 
         def fill(start: int) -> None:
             some = []
@@ -63,7 +63,7 @@ class NamedFiles:
                     some.append(_local_stat(file.path))
                 else:
                     some.append((ABSENT, ABSENT, ABSENT))
-                    remote.setdefault(id(file.filesystem), (file.filesystem, {}))[1][file.path] = index
+                    remote.setdefault(id(file.storage), (file.filesystem, {}))[1][file.path] = index
             found[start : start + len(some)] = some
 
         _each(fill, range(0, len(names), _AT_ONCE))

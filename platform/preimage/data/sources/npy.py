@@ -66,7 +66,7 @@ def open_arrays(root: Folder, file: DataFile) -> dict[str, StoredArray]:
     An array is mapped into memory if the file is local and the array is not compressed. Raises DataError if
     the file is damaged, or holds more than MAX_HELD where that must be read whole.
     """
-    where = f"{root.uri}/{file.name}"
+    where = f"{root / file.name}"
     data = _bytes(root, file, where)
     if not file.name.lower().endswith(".npz"):
         return {file.name: _stored(printable(file.name), data, file.state, where)}

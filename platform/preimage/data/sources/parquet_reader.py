@@ -39,7 +39,7 @@ class ParquetReader:
 
     def where(self, file: DataFile) -> str:
         """A file in a message."""
-        return f"{self.root.uri}/{file.name}"
+        return f"{self.root / file.name}"
 
     @contextmanager
     def opened(self, file: DataFile) -> Iterator[pq.ParquetFile]:

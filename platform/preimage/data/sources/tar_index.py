@@ -54,7 +54,7 @@ class TarIndex(BaseModel):
 @contextmanager
 def open_tar(root: Folder, name: str, block: int) -> Iterator[TarReader]:
     """Raises DataError if the file cannot be opened."""
-    where = f"{root.uri}/{name}"
+    where = f"{root / name}"
     with reaching(where):
         stream = root.filesystem.open_input_file(f"{root.path}/{name}")
     with stream:

@@ -81,7 +81,7 @@ class WebDatasetSource:
                     left -= 1
                 if left == 0:
                     return
-        raise DataError(f"{self._root.uri}/{file.name} changed while it was read; run again")
+        raise DataError(f"{self._root / file.name} changed while it was read; run again")
 
     def piece_state(self, piece: int) -> str:
         file = self._files[self._places[piece][0]]

@@ -9,16 +9,16 @@ import time
 
 import pytest
 
-from faulty import wait_for
 from preimage.errors import StorageError
+from preimage.storage.claims import claimed
+from preimage.storage.file_locks import NAME
 from preimage.storage.folder import Folder
-from preimage.storage.locks import NAME, locked
 
 HOLD = """
 import sys, time
-from preimage.storage.locks import locked
+from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder
-with locked(Folder.at(sys.argv[1])):
+with claimed(Folder.at(sys.argv[1])):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
 """
@@ -33,7 +33,7 @@ def holder(folder, seconds):
 
 def test_a_second_process_waits_and_says_for_whom(tmp_path, caplog):
     first = holder(tmp_path / "run", 1.5)
-    with locked(Folder.at(tmp_path / "run")):
+    with claimed(Folder.at(tmp_path / "run")):
         assert first.wait() == 0
         assert json.loads((tmp_path / "run" / NAME).read_text())["pid"] == os.getpid()
     assert f"run is being made by process {first.pid} on " in caplog.text
@@ -44,7 +44,7 @@ def test_a_killed_process_holds_nothing(tmp_path):
     first.send_signal(signal.SIGKILL)
     first.wait()
     begin = time.monotonic()
-    with locked(Folder.at(tmp_path / "run")):
+    with claimed(Folder.at(tmp_path / "run")):
         assert time.monotonic() - begin < 5
 
 
@@ -52,9 +52,9 @@ def test_what_was_done_while_waiting_is_not_done_again(tmp_path):
     """Four processes, one after another: none sees another at work."""
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from preimage.storage.locks import locked\nfrom preimage.storage.folder import Folder\n"
+        "from preimage.storage.claims import claimed\nfrom preimage.storage.folder import Folder\n"
         "folder = Path(sys.argv[1])\n"
-        "with locked(Folder.at(folder)):\n"
+        "with claimed(Folder.at(folder)):\n"
         "    inside = folder / 'inside'\n"
         "    assert not inside.exists()\n"
         "    inside.touch(); time.sleep(0.2); inside.unlink()\n"
@@ -67,35 +67,5 @@ def test_what_was_done_while_waiting_is_not_done_again(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_message(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="cannot write in"), locked(Folder.at(tmp_path / "file" / "run")):
+    with pytest.raises(StorageError, match="cannot write in"), claimed(Folder.at(tmp_path / "file" / "run")):
         pass
-
-
-@pytest.mark.ray
-def test_where_storage_has_no_locks_the_cluster_holds_the_claim(ray):
-    """By a named actor, which goes with the process that made it."""
-    import ray as library
-
-    from preimage.cluster.locks import _on_cluster
-
-    @library.remote(num_cpus=0)
-    class Other:
-        def take(self):
-            self.found = _on_cluster("s3://bucket/run", {"pid": 7})()
-            return callable(self.found)
-
-        def give_back(self):
-            assert callable(self.found)
-            self.found()
-
-    def mine():
-        return _on_cluster("s3://bucket/run", {"pid": 8})()
-
-    other = Other.remote()
-    assert library.get(other.take.remote())
-    assert mine() == {"pid": 7}
-    library.get(other.give_back.remote())
-    wait_for(lambda: callable(mine()))  # and, not kept, it is gone again
-    wait_for(lambda: library.get(other.take.remote()))
-    library.kill(other)
-    wait_for(lambda: callable(mine()))

@@ -1,0 +1,92 @@
+"""Claims by locked files, network file systems included. The kernel releases the lock when the process dies,
+however it dies, and no clock is involved."""
+
+import fcntl
+import json
+import logging
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from preimage.errors import StorageError
+from preimage.storage.protocol import Attempt, Claim
+
+log = logging.getLogger(__name__)
+
+NAME = ".lock"
+"""The file that is locked. It names the holder, and stays when the lock is released."""
+
+
+@dataclass(frozen=True)
+class _FileLock:
+    file: int
+    held: None = None
+
+    def check(self) -> None: ...
+
+    def release(self) -> None:
+        os.close(self.file)
+
+
+@dataclass(frozen=True)
+class Unclaimed:
+    """Where storage knows neither locks nor conditional writes."""
+
+    held: None = None
+
+    def check(self) -> None: ...
+    def release(self) -> None: ...
+
+
+def unclaimed(address: str, why: str) -> Attempt:
+    """A claim that keeps nobody else away, which it says."""
+
+    def attempt() -> Claim:
+        log.warning("%s: %s; run only one process there at a time", address, why)
+        return Unclaimed()
+
+    return attempt
+
+
+def try_lock(folder: Path, who: dict[str, Any]) -> Attempt:
+    """How to lock a folder of this machine, which is created. Raises StorageError if it is not writable."""
+
+    def attempt() -> Claim | dict[str, Any]:
+        file = _open(folder)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(file, 4096)
+            os.close(file)
+            return read_holder(holder)
+        except OSError as error:  # a file system without locks
+            os.close(file)
+            return unclaimed(str(folder), f"this file system has no locks ({error.strerror})")()
+        with suppress(OSError):  # on a full disk the lock does not name its holder
+            os.ftruncate(file, 0)
+            os.pwrite(file, json.dumps(who).encode(), 0)
+        return _FileLock(file)
+
+    return attempt
+
+
+def read_holder(text: bytes) -> dict[str, Any]:
+    """Who holds a lock, as its file says; empty while that is being written."""
+    try:
+        who = json.loads(text)
+    except ValueError:
+        return {}
+    return who if isinstance(who, dict) else {}
+
+
+def _open(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write in {folder}: {error.strerror}. Free some space or allow writing there, or choose "
+            "another folder with results=FOLDER; existing files are unchanged"
+        ) from error

@@ -1,0 +1,146 @@
+"""Folders of this machine, network file systems included: whole files, durable once they have their name."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+from pyarrow import fs
+
+from preimage.storage.file_locks import try_lock
+from preimage.storage.protocol import Attempt, Clock, Entry, Held, RealClock
+
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
+"""What file systems say that cannot sync a folder."""
+
+
+class Posix:
+    """The calls to the operating system that decide what a crash leaves. A simulation replaces them."""
+
+    @property
+    def filesystem(self) -> fs.FileSystem:
+        return fs.LocalFileSystem()
+
+    def create(self, path: str) -> BinaryIO:
+        return open(path, "xb")
+
+    def sync(self, stream: BinaryIO) -> None:
+        stream.flush()
+        os.fsync(stream.fileno())
+
+    def replace(self, path: str, new: str) -> None:
+        os.replace(path, new)
+
+    def make_folder(self, path: str) -> None:
+        os.mkdir(path)
+
+    def sync_folder(self, path: str) -> None:
+        place = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(place)
+        except OSError as error:
+            if error.errno not in NO_SYNC:
+                raise
+        finally:
+            os.close(place)
+
+    def read(self, path: str) -> bytes:
+        return Path(path).read_bytes()
+
+    def info(self, path: str) -> Entry | None:
+        try:
+            found = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Entry(os.path.basename(path), not os.path.isdir(path), found.st_size, found.st_mtime_ns)
+
+    def entries(self, path: str) -> list[Entry]:
+        try:
+            names = os.listdir(path)
+        except FileNotFoundError:
+            return []
+        found = [self.info(f"{path}/{name}") for name in names]  # None: it has just gone
+        return [each for each in found if each]
+
+    def unlink(self, path: str) -> None:
+        os.unlink(path)
+
+    def delete(self, path: str) -> None:
+        shutil.rmtree(path)
+
+    def lock(self, path: str, who: dict[str, Any]) -> Attempt:
+        return try_lock(Path(path), who)
+
+
+@dataclass(frozen=True)
+class LocalStorage:
+    """A file appears by a rename, after its bytes are on the disk; its entry in the folder follows them."""
+
+    posix: Posix = field(default_factory=Posix, compare=False)
+    clock: Clock = field(default_factory=RealClock, compare=False)
+    is_local: bool = True
+    scheme: str = ""
+
+    @property
+    def filesystem(self) -> fs.FileSystem:
+        return self.posix.filesystem
+
+    def address(self, path: str) -> str:
+        return self.scheme + path
+
+    def info(self, path: str) -> Entry | None:
+        return self.posix.info(path)
+
+    def entries(self, path: str) -> list[Entry]:
+        return self.posix.entries(path)
+
+    def read(self, path: str) -> bytes:
+        return self.posix.read(path)
+
+    @contextmanager
+    def writing(self, path: str, durable: bool) -> Iterator[BinaryIO]:
+        folder = os.path.dirname(path)
+        self._make(folder)
+        temporary = f"{folder}/.{uuid4().hex}.tmp"
+        try:
+            with self.posix.create(temporary) as stream:
+                yield stream
+                if durable:
+                    self.posix.sync(stream)
+            self.posix.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                self.posix.unlink(temporary)
+            raise
+        if durable:
+            self.posix.sync_folder(folder)
+
+    def commit(self, path: str, data: bytes, held: Held | None) -> None:
+        """The kernel holds the lock for as long as its process lives: nobody else can have taken over."""
+        with self.writing(path, durable=True) as stream:
+            stream.write(data)
+
+    def remove(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self.posix.unlink(path)
+
+    def delete(self, path: str) -> None:
+        with suppress(FileNotFoundError):
+            self.posix.delete(path)
+
+    def claim(self, path: str, who: dict[str, Any]) -> Attempt:
+        return self.posix.lock(path, who)
+
+    def _make(self, folder: str) -> None:
+        if self.posix.info(folder):
+            return
+        above = os.path.dirname(folder)
+        self._make(above)
+        with suppress(FileExistsError):  # another process has just made it
+            self.posix.make_folder(folder)
+        self.posix.sync_folder(above)

@@ -195,7 +195,7 @@ class Tidied(JsonLines):
 
     def resume(self, run_id, parent):
         if run_id in self.deleted:
-            raise RunDeleted(f"{run_id} was deleted", run_id)
+            raise RunDeleted(f"{run_id} was deleted.", run_id)
         self.parents[run_id] = parent or self.parents[run_id]
 
     def end(self, run_id, status):

@@ -36,12 +36,14 @@ def live(
     if not outcome or not mirror.run.about_or_none():
         with claimed(mirror.run.folder) as (folder, claim):
             outcome = finished()  # another process may have made it
-            if not outcome or not mirror.run.about_or_none():
-                register()
             if not outcome:
+                register()
                 with _recorded(mirror):
                     outcome = make(RunFolder(folder), claim)
                     RunFolder(folder).finish(outcome)
+            elif not mirror.run.about_or_none():
+                register()
+                tell(mirror.begin)  # run.json names the tracker's run
     tell(mirror.finish)
     return replace(outcome, mlflow_run_id=mirror.notes.run_id or outcome.mlflow_run_id)
 

@@ -182,7 +182,7 @@ class RunFolder:
         if (found := self.about_or_none()) is None:
             raise StorageError(
                 f"{self.folder.uri} has no whole run.json: run the command that made it again, which writes "
-                "it anew"
+                "it anew."
             )
         return found
 

@@ -43,7 +43,7 @@ def read_or_none(folder: Folder, name: str, kind: Any) -> Any:
     if problem := _problem(value, kind):
         raise StorageError(
             f"{folder / name} was altered, or comes from another version: {problem}. Use that version, "
-            "or remove the file: it then counts as missing"
+            "or remove the file: it then counts as missing."
         )
     return value
 

@@ -133,7 +133,7 @@ class Mirror:
             deleted = [*before.deleted, error.run_id]
             self.notes = Notes(self.tracker.home, run_id, parent, deleted)
             self._note()
-            log.warning("%s. A new one, %s, gets everything that %s holds.", error, run_id, self.run.name)
+            log.warning("%s A new one, %s, gets everything that %s holds.", error, run_id, self.run.name)
 
     def _send(self, run_id: str) -> None:
         self._send_dataset(run_id)

@@ -204,11 +204,11 @@ class MlflowTracker:
             stage = self.client.get_run(run_id).info.lifecycle_stage
         except MlflowException as unknown:
             gone = unknown.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
-            return f"the MLflow run {run_id} was deleted permanently" if gone else None
+            return f"the MLflow run {run_id} was deleted permanently." if gone else None
         if stage != LifecycleStage.DELETED:
             return None
         restore = self._command("runs", "restore", "--run-id", run_id)
-        return f"the MLflow run {run_id} was deleted (`{restore}` restores it)"
+        return f"the MLflow run {run_id} was deleted (`{restore}` restores it)."
 
     def _remedy(self, error: Exception) -> str:
         if "database schema" in str(error):

@@ -21,7 +21,7 @@ class Record:
 
 
 class RunDeleted(TrackingError):
-    """A run that someone deleted in the tracker; the message ends without a full stop."""
+    """A run that someone deleted in the tracker."""
 
     def __init__(self, message: str, run_id: str) -> None:
         super().__init__(message)

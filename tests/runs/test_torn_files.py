@@ -41,7 +41,7 @@ def test_a_run_whose_files_were_all_torn_is_made_again(command, tmp_path, caplog
     assert run.about()["key"] != key
     assert (run.folder / "mirror.json").uri in caplog.text
     for folder, name in torn:
-        times = caplog.text.count(f"{folder / name} is empty or not JSON")
+        times = caplog.text.count(f"{folder / name} is not JSON")
         assert times == (name not in ("mirror.json", "progress.json")), name  # the latter is not even read
 
 

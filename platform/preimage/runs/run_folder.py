@@ -21,7 +21,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder, as_json
-from preimage.storage.validated_json import LooseRecord, read_or_none
+from preimage.storage.validated_json import LooseRecord, or_none, read_or_none
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,11 @@ class RunFolder:
 
         Raises StorageError for one of another version.
         """
-        found = {name: read_or_none(self._log, name, _Row) for name in self._log.names() if name > after}
+        names = [name for name in self._log.names() if name > after]
+        found = {
+            name: or_none(data, self._log / name, _Row)
+            for name, data in zip(names, self._log.read_all(names), strict=True)
+        }
         return {name: row for name, row in found.items() if row is not None}
 
     def curve(self, metric: str) -> list[tuple[int, float]]:

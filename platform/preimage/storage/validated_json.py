@@ -1,4 +1,5 @@
-"""Read our own JSON files, which anyone may have altered: validated, or refused with one message."""
+"""Read our own JSON files, which anyone may have altered and a crash may have cut short: validated, refused with
+one message, or, if they can be made anew, missing with one warning."""
 
 import json
 import logging
@@ -29,23 +30,43 @@ def read_validated(folder: Folder, name: str, kind: Any) -> Any:
 
 
 def read_or_none(folder: Folder, name: str, kind: Any) -> Any:
-    """The value of a JSON file that can be made anew; None if it is missing, or, with one warning, not JSON.
+    """The value of a JSON file that can be made anew; None if it is missing, or, with a warning, holds none.
 
     Raises StorageError if it is JSON of another kind: no crash leaves that.
     """
-    if not folder.exists(name):
-        return None
-    try:
-        value = json.loads(folder.read(name))
-    except (ValueError, RecursionError):
-        _warn_torn(str(folder / name))
-        return None
-    if problem := _problem(value, kind):
+    return or_none(folder.read(name), folder / name, kind) if folder.exists(name) else None
+
+
+def or_none(data: bytes | StorageError, place: Folder, kind: Any) -> Any:
+    """As `read_or_none`, of a file that was read already; its error is raised."""
+    if isinstance(data, StorageError):
+        raise data
+    value = unless_torn(data, place, "It counts as missing.")
+    if value is not None and (problem := _problem(value, kind)):
         raise StorageError(
-            f"{folder / name} was altered, or comes from another version: {problem}. Use that version, "
-            "or remove the file: it then counts as missing."
+            f"{place} was altered, or comes from another version: {problem}. Use that version, or remove the "
+            "file: it then counts as missing."
         )
     return value
+
+
+def read_unless_torn(folder: Folder, name: str, instead: str) -> Any | None:
+    """A JSON file's value; None, and one warning in this process, if it holds none, as after a power cut.
+
+    instead: what happens now, to end the warning. Raises StorageError if the file cannot be read.
+    """
+    return unless_torn(folder.read(name), folder / name, instead)
+
+
+def unless_torn(data: bytes, place: Folder, instead: str) -> Any | None:
+    """As `read_unless_torn`, of a file that was read already."""
+    try:
+        if (value := json.loads(data)) is not None:
+            return value
+    except (ValueError, RecursionError):
+        pass
+    _warn(f"{place} is not JSON: it was cut short or altered. {instead}")
+    return None
 
 
 def _problem(value: Any, kind: Any) -> str | None:
@@ -64,5 +85,5 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 @cache  # once for each file: some are read every two seconds
-def _warn_torn(file: str) -> None:
-    log.warning("%s is empty or not JSON, as a crash may leave it: it counts as missing", file)
+def _warn(message: str) -> None:
+    log.warning("%s", message)

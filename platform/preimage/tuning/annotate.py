@@ -1,7 +1,7 @@
 """Record the user's visual choice of the best and worst trial, in the study's report and the tracker."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from preimage.errors import SpecError
@@ -11,7 +11,7 @@ from preimage.pipelines.lifecycle import write_result
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec, loads_study
 from preimage.storage.folder import Folder
-from preimage.storage.validated_json import read_or_none
+from preimage.storage.validated_json import read_unless_torn
 from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import RunDeleted, Tracker
 from preimage.tuning.annotations import PickName, add_pick, read_picks
@@ -87,7 +87,7 @@ def tell(study: FoundStudy, result: Result) -> None:
 def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) -> None:
     """Tag the picked trials, and empty the tags of those no longer picked: tags cannot be removed."""
     folder = study.run.folder
-    tagged = read_or_none(folder, TAGGED, dict[str, str]) or {}
+    tagged = _tagged(folder, study.records)
     for record in study.records:
         number = str(record.number)
         run_id = _tracked(Folder.at(record.folder)) if record.folder else None
@@ -97,6 +97,14 @@ def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) 
             except RunDeleted as error:
                 log.warning("trial %s has no tag in the tracker: %s", number, error)
     folder.write_json(TAGGED, picked)
+
+
+def _tagged(folder: Folder, records: Sequence[TrialRecord]) -> set[str]:
+    """The numbers of the trials that have a tag; of all trials if the file that says so is damaged."""
+    if not folder.exists(TAGGED):
+        return set()
+    found = read_unless_torn(folder, TAGGED, "Every trial's tag is written again.")
+    return set(found) if isinstance(found, dict) else {str(each.number) for each in records}
 
 
 def _tracked(folder: Folder) -> str | None:

@@ -269,14 +269,6 @@ def test_a_study_that_was_deleted_in_the_tracker_comes_back_with_its_trials(grid
     assert set(ends) == {'{"end": "FINISHED"}'}
 
 
-def test_a_trial_whose_record_is_torn_is_repeated(grid):
-    plan, outcome = grid
-    before = records_of(plan)
-    (plan.run.folder / "trials").write("0002.json", b"")
-    assert run_study(planned(GRID, plan.root.path)).metrics == outcome.metrics
-    assert [each.values for each in records_of(plan)] == [each.values for each in before]
-
-
 def test_what_all_trials_share_is_run_once_before_them(tmp_path):
     spec = {
         "trial": PIPELINE,

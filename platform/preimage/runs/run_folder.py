@@ -139,10 +139,8 @@ class RunFolder:
         Raises StorageError for one of another version.
         """
         names = [name for name in self._log.names() if name > after]
-        found = {
-            name: or_none(data, self._log / name, _Row)
-            for name, data in zip(names, self._log.read_all(names), strict=True)
-        }
+        texts = zip(names, self._log.read_all(names), strict=True)
+        found = {name: or_none(text, self._log / name, _Row) for name, text in texts}
         return {name: row for name, row in found.items() if row is not None}
 
     def curve(self, metric: str) -> list[tuple[int, float]]:

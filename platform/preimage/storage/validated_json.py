@@ -1,5 +1,5 @@
-"""Read our own JSON files, which anyone may have altered and a crash may have cut short: validated, refused with
-one message, or, if they can be made anew, missing with one warning."""
+"""Read our own JSON files: validated, or refused with one message, since anyone may have altered them. Of
+those that can be made anew, one that a crash cut short is missing, with one warning."""
 
 import json
 import logging

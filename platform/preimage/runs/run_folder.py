@@ -14,19 +14,21 @@ outcome.json   the result; written last, so a run that has one is finished
 import json
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from preimage.config import Config
 from preimage.storage.folder import Folder, as_json
+from preimage.storage.formats import OUTCOME, RUN, Kind
 from preimage.storage.validated_json import LooseRecord, read_validated
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a finished run: exactly what outcome.json holds."""
+    """The result of a finished run: what outcome.json holds, its format aside."""
 
+    kept_as: ClassVar[Kind] = OUTCOME
     job: str
     name: str
     run: str
@@ -44,7 +46,7 @@ class Outcome:
     """A pipeline's steps by name, each with its own outcome."""
 
     def plain(self) -> dict[str, Any]:
-        """What outcome.json holds."""
+        """As plain values, without those that say nothing."""
         return {
             key: value for key, value in vars(self).items() if value not in (None, {}) or key == "metrics"
         }
@@ -60,6 +62,7 @@ class _Input(LooseRecord):
 class _About(LooseRecord):
     """The fields of run.json that others rely on."""
 
+    kept_as: ClassVar[Kind] = RUN
     job: str
     name: str
     fingerprint: str
@@ -173,14 +176,20 @@ class RunFolder:
         self.folder.write_json("device.json", {"device": device})
 
     def about(self) -> dict[str, Any]:
-        """What run.json holds. Raises StorageError if it is missing or altered."""
+        """What run.json holds.
+
+        Raises StorageError if it is missing or altered, FormatError if it is of another format.
+        """
         return read_validated(self.folder, "run.json", _About)
 
     def finish(self, outcome: Outcome) -> None:
-        self.folder.commit("outcome.json", as_json(outcome.plain()))
+        self.folder.commit("outcome.json", as_json(OUTCOME.stamp() | outcome.plain()))
 
     def outcome(self) -> Outcome | None:
-        """The result of a finished run, else None. Raises StorageError if the file was altered."""
+        """The result of a finished run, else None.
+
+        Raises StorageError if the file was altered, FormatError if it is of another format.
+        """
         if not self.folder.exists("outcome.json"):
             return None
         return _OUTCOME.validate_python(read_validated(self.folder, "outcome.json", Outcome))

@@ -22,8 +22,11 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 
 def read_validated(folder: Folder, name: str, kind: type) -> dict[str, Any]:
-    """A JSON file's value, unchanged. Raises StorageError if it is missing or not of this kind."""
+    """A JSON file's value, unchanged. Raises StorageError if it is missing or not of this kind, and
+    FormatError if the kind has a format, `kept_as`, and the file another one."""
     value = folder.read_json(name)
+    if kept_as := getattr(kind, "kept_as", None):
+        kept_as.require(value, folder / name)
     try:
         _adapter(kind).validate_python(value)
     except ValidationError as error:

@@ -1,19 +1,20 @@
 """The record of each trial: <study run>/trials/NNNN.json, written in one go when the trial ends."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
-from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder
+from preimage.storage.formats import TRIAL, Kept, Kind
 
 State = Literal["complete", "failed", "stopped"]
 
 
-class TrialRecord(Config):
+class TrialRecord(Kept):
     """One trial that has ended."""
 
+    kept_as: ClassVar[Kind] = TRIAL
     number: int
     params: dict[str, Any]
     """The values of the space's keys that this trial has, by dotted key."""
@@ -46,13 +47,13 @@ def trials_of(study: Folder) -> Folder:
 
 def write_record(study: Folder, record: TrialRecord) -> None:
     """Write a record, which replaces an earlier one of the same trial."""
-    trials_of(study).write_json(f"{record.number:04d}.json", record.model_dump(mode="json"))
+    trials_of(study).write_json(f"{record.number:04d}.json", record.stamped())
 
 
 def read_records(study: Folder) -> list[TrialRecord]:
     """The records of a study's run folder, in the order of their numbers.
 
-    Raises StorageError if one is not valid.
+    Raises StorageError if one is not valid, FormatError if one is of another format.
     """
     folder = trials_of(study)
     return [_read(folder, name) for name in folder.names() if name.endswith(".json")]
@@ -60,7 +61,9 @@ def read_records(study: Folder) -> list[TrialRecord]:
 
 def _read(folder: Folder, name: str) -> TrialRecord:
     try:
-        return TrialRecord.model_validate(folder.read_json(name))
+        value = folder.read_json(name)
+        TRIAL.require(value, folder / name)
+        return TrialRecord.model_validate(value)
     except ValidationError as error:
         raise StorageError(
             f"{folder / name} is not the record of a trial ({error.error_count()} mistakes): it was "

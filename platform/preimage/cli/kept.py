@@ -79,7 +79,7 @@ def census(root: Folder) -> Census:
     groups: dict[tuple[str, str, str], Kept] = {}
     for (kind, folder, name), said in zip(files, _at_once(_said, files), strict=True):
         if said:
-            key = (kind.title, *map(str, said))
+            key = (kind.title, str(said[0]), str(said[1]))
             groups.setdefault(key, Kept(kind, *said, [])).addresses.append((folder / name).uri)
     order = [kind.title for kind in formats.KINDS]
     return Census([groups[key] for key in sorted(groups, key=lambda key: (order.index(key[0]), key))], parts)

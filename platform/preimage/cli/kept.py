@@ -29,7 +29,7 @@ File = tuple[Kind, Folder, str]
 
 
 @dataclass(frozen=True)
-class Kept:
+class Group:
     """Things of one kind, format and version."""
 
     kind: Kind
@@ -61,7 +61,7 @@ class Kept:
 class Census:
     """What was found under a root."""
 
-    kept: list[Kept]
+    kept: list[Group]
     parts: list[str]
     """What was looked at only in part, such as `200 of 5,000 runs`."""
 
@@ -76,11 +76,11 @@ def census(root: Folder) -> Census:
             parts.append(f"{AT_MOST} of {len(names):,} {place}")
         found = _at_once(find, [root / place / name for name in _spread(names)])
         files += [file for each in found for file in each]
-    groups: dict[tuple[str, str, str], Kept] = {}
+    groups: dict[tuple[str, str, str], Group] = {}
     for (kind, folder, name), said in zip(files, _at_once(_said, files), strict=True):
         if said:
             key = (kind.title, str(said[0]), str(said[1]))
-            groups.setdefault(key, Kept(kind, *said, [])).addresses.append((folder / name).uri)
+            groups.setdefault(key, Group(kind, *said, [])).addresses.append((folder / name).uri)
     order = [kind.title for kind in formats.KINDS]
     return Census([groups[key] for key in sorted(groups, key=lambda key: (order.index(key[0]), key))], parts)
 

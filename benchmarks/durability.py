@@ -21,6 +21,7 @@ from preimage.training.worker import Worker
 
 from .measure import Measurement, in_turn, measured
 
+COMMON = {"latent_dim": 100, "prior": "normal", "kernel_size": 4}
 SMALL = {"image_size": 16, "channels": 1, "base_channels": 32}
 DCGAN = {"image_size": 64, "channels": 3, "base_channels": 64}
 DEMO = Path(__file__).parents[1] / "jobs" / "demo.yaml"
@@ -54,7 +55,7 @@ def run(quick: bool) -> list[Measurement]:
 
 
 def _checkpoint(name: str, size: dict[str, int], pairs: int) -> Measurement:
-    network = build_generator(DcganConfig(latent_dim=100, prior="normal", kernel_size=4, **size))
+    network = build_generator(DcganConfig.model_validate(COMMON | size))
     weights = {key: each.clone() for key, each in network.state_dict().items()}
     shared = dict.fromkeys(("weights", "average", "average_of_squares"), weights)
     shared = {key: {name: each.clone() for name, each in part.items()} for key, part in shared.items()}

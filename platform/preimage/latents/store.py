@@ -45,7 +45,8 @@ class Store:
     def open(cls, folder: Folder | str | Path) -> "Store":
         """Open a store by its folder.
 
-        Raises StoreError if there is none, or it is incomplete, of another format, or lacks a part.
+        Raises StoreError if there is none, or it is incomplete or lacks a part; FormatError if it is of
+        another format.
         """
         folder = Folder.at(folder)
         manifest = read_manifest(folder)
@@ -184,7 +185,7 @@ class StoreWriter:
         that they are read once. written: what `written` returned, which else is asked for. Raises StoreError
         as it does, for a part that does not match its record, or if an image occurs twice.
         """
-        manifest = (written or self.written()).manifest
+        manifest = (self.written() if written is None else written).manifest
         if local_rank:
             manifest = manifest.with_local_rank(local_rank)
         columns = reader.columns if reader else ()
@@ -226,6 +227,7 @@ def _resume_plan(folder: Folder, plan: StorePlan) -> StorePlan:
     if existing is None:
         if folder.exists(MANIFEST):
             raise StoreError(f"{folder.uri} holds a store without {PLAN}; choose another folder")
+        plan = plan.by_this_version()
         write_config(folder, PLAN, plan)
         return plan
     if differences := existing.differences(plan):

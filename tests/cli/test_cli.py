@@ -10,6 +10,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.images_table import read_rows
 from preimage.storage.folder import Folder
+from preimage.storage.formats import OUTCOME
 from shell import PIPELINE, SPEC, Shell
 
 VERBS = (

@@ -62,7 +62,7 @@ def find_run(name: str, runs: Folder) -> RunFolder | None:
 
 def _mlflow_run_id(run: RunFolder) -> str | None:
     try:
-        return run.about().get("mlflow_run_id") if run.folder.exists("run.json") else None
+        return (run.about_or_none() or {}).get("mlflow_run_id")
     except FormatError:  # another run's, perhaps
         return None
 

@@ -169,5 +169,5 @@ def _state(run: RunFolder, job: Job) -> State:
         return "finished"
     if not run.folder.exists("run.json"):
         return "new"
-    run.about()  # raises for a run of another format, before anything is made in it
+    run.about_or_none()  # raises for a run of another format, before anything is made in it
     return "begun"

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder
 from preimage.storage.formats import TRIAL, Kept, Kind
-from preimage.tuning.torn import unless_torn
+from preimage.storage.validated_json import unless_torn
 
 State = Literal["complete", "failed", "stopped"]
 

@@ -46,13 +46,15 @@ def proxied(server: str) -> Iterator[Proxy]:
                     f"<?xml version='1.0'?>\n<Error><Code>{code}</Code><Message>Its words.</Message></Error>"
                 )
                 return self.send(int(status), {}, words.encode())
-            if fault != "drop":
-                upstream = http.client.HTTPConnection(proxy.server)
-                upstream.request(self.command, self.path, body, dict(self.headers))
-                found = upstream.getresponse()
-                data = found.read()
-                upstream.close()
-            if fault:
+            if fault == "drop":
+                self.close_connection = True
+                return None
+            upstream = http.client.HTTPConnection(proxy.server)
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            found = upstream.getresponse()
+            data = found.read()
+            upstream.close()
+            if fault == "lose":
                 self.close_connection = True
                 return None
             return self.send(found.status, dict(found.headers), data)

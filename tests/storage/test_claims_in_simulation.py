@@ -17,7 +17,7 @@ from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder
 from preimage.storage.object_storage import ObjectStorage
 from preimage.storage.objects import Conflict, Unsupported
-from preimage.storage.protocol import Claim
+from preimage.storage.protocol import Attempt, Claim
 from simulation.clock import SimulatedClock
 from simulation.objects import AnswerLost, Request, SimulatedObjects
 from simulation.processes import Killed, Process, Processes
@@ -173,15 +173,25 @@ def _is_on_its_way(request: Request) -> bool:
     return request == ("before", "put", OUTCOME)
 
 
-def take_over(bucket: Bucket) -> Folder:
-    """As another process, after the first one gave no sign of life."""
-    attempt = bucket.folder().claim({"host": "there", "pid": 2})
-    assert isinstance(attempt(), dict), "taken from a live holder"
+def see_silence(bucket: Bucket, attempt: Attempt) -> None:
+    """Until a dead holder may be taken for dead."""
     bucket.clock.forget()
-    bucket.clock.sleep(LEASE)
+    for _ in range(round(LEASE / 5)):
+        assert isinstance(attempt(), dict), "taken from a live holder"
+        bucket.clock.sleep(5)
+
+
+def take_over(bucket: Bucket) -> Folder:
+    """As another process, once the holder is dead or asleep."""
+    attempt = bucket.folder().claim({"host": "there", "pid": 2})
+    see_silence(bucket, attempt)
     found = attempt()
     assert not isinstance(found, dict)
     return replace(bucket.folder(), held=found.held)
+
+
+def kill() -> None:
+    raise Killed
 
 
 @pytest.mark.parametrize("before", [None, b"an older one"])
@@ -230,10 +240,7 @@ def test_what_was_deleted_meanwhile_stays_deleted(bucket: Bucket, at) -> None:
 def test_a_commit_of_a_killed_holder_is_there_as_a_whole_or_not_at_all(bucket: Bucket, at) -> None:
     folder, _ = claim(bucket.folder(interrupted=True))
 
-    def die() -> None:
-        raise Killed
-
-    bucket.then = at(die)
+    bucket.then = at(kill)
     with pytest.raises(Killed):
         folder.commit("outcome.json", b"whole")
     recorded = State.of(bucket.content[CLAIM][0]).begun is not None
@@ -274,6 +281,32 @@ def test_a_zombies_second_worker_never_hides_the_first_ones_commit(bucket: Bucke
     assert bucket.folder().exists("first/meta.json") == seen[0]
 
 
+@pytest.mark.parametrize("at", EACH)
+@pytest.mark.parametrize("until", EACH)
+def test_what_a_worker_records_is_finished_though_it_dies_and_another_commits(at, until) -> None:
+    """Wherever the other one is when this one begins, and at any point of this one. Then the driver ends."""
+    bucket = Bucket()
+    driver, held = claim(bucket.folder())
+    dying, living = (replace(bucket.folder(interrupted=True), held=driver.held) for _ in range(2))
+
+    def begin_and_die() -> None:
+        bucket.then = until(kill)
+        with suppress(Killed):
+            dying.commit("dying/meta.json", b"1")
+        bucket.then = lambda request: None
+
+    bucket.then = at(begin_and_die)
+    living.commit("living/meta.json", b"2")
+    held.release()
+    bucket.clock.forget()
+    folder, _ = claim(bucket.folder())
+    assert folder.read("living/meta.json") == b"2"
+    recorded = [State.of(text).begun for text, _ in bucket.content.of[CLAIM]]
+    assert folder.exists("dying/meta.json") or "dying/meta.json" not in {
+        each.name for each in recorded if each
+    }
+
+
 @pytest.mark.parametrize("at", points(5, lambda request: request == ("after", "put", request.key)))
 def test_an_answer_that_is_lost_changes_nothing(bucket: Bucket, at) -> None:
     """The request is sent again, and a conditional one is then refused because of itself."""
@@ -308,13 +341,14 @@ def test_a_worker_elsewhere_commits_while_the_driver_renews(bucket: Bucket) -> N
 def test_a_holder_finds_out_that_it_was_taken_for_dead(bucket: Bucket, caplog) -> None:
     _, held = claim(bucket.folder(interrupted=True))
     attempt = bucket.folder().claim({})
-    attempt()
 
     def away(request: Request) -> None:
         raise OSError("no route to host")
 
     bucket.then = away
-    bucket.clock.sleep(LEASE)
+    for _ in range(round(LEASE / 5)):
+        assert attempt() == {"host": "here", "pid": 1}
+        bucket.clock.sleep(5)
     assert "was not renewed (no route to host); trying again" in caplog.text
     held.check()
     assert not isinstance(attempt(), dict)
@@ -351,6 +385,82 @@ def test_what_a_user_deletes_is_not_given_back(bucket: Bucket) -> None:
     folder.commit("outcome.json", b"2")
     folder.remove("outcome.json")
     assert not take_over(bucket).exists("outcome.json")
+
+
+def test_who_was_away_takes_nobody_for_dead(bucket: Bucket) -> None:
+    """Such as with the store itself: the holder has not yet been able to renew."""
+    claim(bucket.folder())
+    bucket.clock.forget()
+    attempt = bucket.folder().claim({})
+    attempt()
+    bucket.clock.sleep(2 * LEASE)
+    see_silence(bucket, attempt)
+    assert not isinstance(attempt(), dict)
+
+
+def test_a_file_that_somebody_else_changes_is_written_over(bucket: Bucket) -> None:
+    """As one without a claim may do, or a user."""
+    folder, _ = claim(bucket.folder(interrupted=True))
+    interrupt = points(1, _is_on_its_way)[0]
+    for change in (
+        lambda: bucket.folder().write("outcome.json", b"0"),
+        lambda: bucket.folder().remove("outcome.json"),
+    ):
+        bucket.then = interrupt(change)
+        folder.commit("outcome.json", b"1")
+        assert folder.read("outcome.json") == b"1"
+        assert State.of(bucket.content[CLAIM][0]).begun is None
+
+
+def _begun(bucket: Bucket, name: str) -> Folder:
+    """Where a worker died between recording a commit and writing the file."""
+    driver, _ = claim(bucket.folder())
+    bucket.then = points(1, lambda request: request == ("before", "put", f"run/{name}"))[0](kill)
+    with pytest.raises(Killed):
+        replace(bucket.folder(interrupted=True), held=driver.held).commit(name, b"begun")
+    return driver
+
+
+def _everywhere(name: str, prepare: Callable[[Bucket], Callable[[], object]]) -> int:
+    """Another takes over and removes a file that was begun, wherever the process is that comes to write it;
+    other than on the way of that write. Returns how many points there were."""
+    for index in range(100):
+        bucket, removed = Bucket(), []
+        act = prepare(bucket)
+
+        def sleep(bucket: Bucket = bucket, removed: list[bool] = removed) -> None:
+            take_over(bucket).remove(name)
+            removed.append(True)
+
+        bucket.then = points(index + 1, lambda request: request != ("before", "put", f"run/{name}"))[-1](
+            sleep
+        )
+        with suppress(ClaimLost):
+            act()
+        if not removed:
+            return index
+        assert not bucket.folder().exists(name)
+    raise AssertionError("it never ends")
+
+
+def test_who_takes_over_and_then_sleeps_brings_back_nothing() -> None:
+    def prepare(bucket: Bucket) -> Callable[[], object]:
+        _begun(bucket, "outcome.json")
+        attempt = bucket.folder(interrupted=True).claim({"host": "elsewhere"})
+        bucket.then = lambda request: None
+        see_silence(bucket, attempt)
+        return attempt
+
+    assert _everywhere("outcome.json", prepare) == 7
+
+
+def test_a_worker_that_slept_brings_back_nothing_of_another_one() -> None:
+    def prepare(bucket: Bucket) -> Callable[[], object]:
+        driver = _begun(bucket, "first/meta.json")
+        second = replace(bucket.folder(interrupted=True), held=driver.held)
+        return lambda: second.commit("second/meta.json", b"2")
+
+    assert _everywhere("first/meta.json", prepare) >= 9
 
 
 def test_a_claim_belongs_to_its_folder(bucket: Bucket) -> None:

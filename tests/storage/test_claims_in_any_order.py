@@ -5,6 +5,7 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -72,8 +73,8 @@ def _try(seed: int) -> None:
 
     _check_claims(seed, versions)
     for key, entries in committed.items():
-        lists = [json.loads(text) for text, _ in versions.of.get(key, [])]
-        for before, after in zip([[], *lists], lists, strict=False):
+        lists = [[], *(json.loads(text) for text, _ in versions.of.get(key, []))]
+        for before, after in pairwise(lists):
             assert after[: len(before)] == before, f"seed {seed}: {key} went from {before} to {after}"
         assert set(entries) <= set(lists[-1]), f"seed {seed}: a commit is gone from {key}"
     assert "last1, later" in json.loads(versions["run/outcome.json"][0]), f"seed {seed}"

@@ -198,3 +198,14 @@ def test_a_worker_that_slept_brings_back_nothing_of_another_one() -> None:
         return lambda: second.commit("second/meta.json", b"2")
 
     assert _everywhere("first/meta.json", prepare) >= 9
+
+
+def test_who_is_overtaken_while_it_finishes_a_commit_is_not_the_holder(bucket: Bucket) -> None:
+    _begun(bucket, "outcome.json")
+    attempt = bucket.folder(interrupted=True).claim({"host": "elsewhere"})
+    bucket.then = lambda request: None
+    see_silence(bucket, attempt)
+    bucket.then = points(1, lambda request: request == ("after", "put", OUTCOME))[0](
+        lambda: take_over(bucket)
+    )
+    assert isinstance(attempt(), dict)

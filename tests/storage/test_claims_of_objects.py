@@ -75,6 +75,20 @@ def test_a_holder_finds_out_that_it_was_taken_for_dead(bucket: Bucket, caplog) -
     assert isinstance(bucket.folder().claim({})(), dict), "the new holder's claim is not released"
 
 
+def test_a_holder_whose_folder_was_deleted_is_told(bucket: Bucket) -> None:
+    folder, held = claim(bucket.folder())
+    folder.delete()
+    bucket.clock.sleep(RENEW)
+    with pytest.raises(
+        ClaimLost, match="nobody holds its claim any more: its run has ended, or the folder was de"
+    ):
+        held.check()
+    with pytest.raises(ClaimLost, match="nobody holds its claim"):
+        folder.commit("outcome.json", b"1")
+    assert not bucket.content
+    held.release()
+
+
 def test_an_attempt_without_an_answer_is_made_again_without_waiting(bucket: Bucket) -> None:
     attempt = bucket.folder(interrupted=True).claim({})
 

@@ -246,11 +246,11 @@ def test_google_writes_over_a_generation(monkeypatch) -> None:
 
     asked: list[object] = []
 
-    def put(store, key, data, mode):
+    def put(store, key, data, mode, max_concurrency):
         asked.append(mode)
         return {"e_tag": '"digest"', "version": "17"}
 
     monkeypatch.setattr(obstore, "put", put)
-    bucket = buckets.Bucket(MemoryStore(), "name", etag="version")
+    bucket = buckets.Bucket("name", MemoryStore(), MemoryStore(), etag="version")
     assert bucket.put("a", b"1", bucket.put("a", b"1", None)) == "17"
     assert asked == ["create", {"version": "17"}]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import time
 from collections import Counter
 
@@ -74,8 +75,9 @@ def test_a_holder_elsewhere_is_followed_when_its_lease_ends(s3: Folder, monkeypa
 
 
 def test_a_claim_names_no_secret_and_lies_beside_the_files(s3: Folder) -> None:
+    """And the folder commits where it is sent to."""
     with claimed(s3 / "run") as (folder, _):
-        folder.commit("outcome.json", b"1")
+        pickle.loads(pickle.dumps(folder)).commit("outcome.json", b"1")
         assert folder.names() == ["outcome.json"]
         text = json.loads(folder.read(NAME))
     assert set(text) == {"token", "who", "beat"}

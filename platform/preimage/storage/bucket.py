@@ -27,6 +27,11 @@ PATIENCE = 90.0
 LONGEST_PAUSE = 5.0
 RETRIES: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
 """What obstore does by itself, of which the parts of a large object profit."""
+ANSWERS: Any = {"timeout": "15min", "read_timeout": "25s"}
+"""A request fails if nothing comes for 25 seconds: a claim bears to be renewed that much later."""
+UPLOADS: Any = {"timeout": "15min"}
+"""Nothing comes while a part of a large object is on its way, over whatever line."""
+PARTS_AT_ONCE = 4
 AT_ONCE = 1000
 """Keys that one request deletes."""
 QUERY = ("endpoint_override", "scheme", "region")
@@ -36,9 +41,16 @@ QUERY = ("endpoint_override", "scheme", "region")
 class Bucket:
     """One bucket. It is patient with a server that has answered before, also where it is sent to."""
 
-    def __init__(self, store: ObjectStore, name: str, etag: Literal["e_tag", "version"] = "e_tag") -> None:
-        """etag: what names a version of an object. Google writes over a `version` alone."""
-        self._store, self._name, self._etag, self._answered = store, name, etag, False
+    def __init__(
+        self,
+        name: str,
+        store: ObjectStore,
+        uploads: ObjectStore,
+        etag: Literal["e_tag", "version"] = "e_tag",
+    ) -> None:
+        """The same bucket twice. etag: what names a version of an object, for Google the `version`."""
+        self._name, self._store, self._uploads, self._etag = name, store, uploads, etag
+        self._answered = False
 
     def get(self, key: str) -> Fetched:
         return self._ask(key, lambda: self._fetched(obstore.get(self._store, key)))
@@ -62,18 +74,17 @@ class Bucket:
             return self._ask(key, lambda: self._meta(obstore.head(self._store, key)))
         except OSError as error:
             if isinstance(error, PermissionError) or str(error).startswith("400"):
-                self.get_range(
-                    key, 0, 1
-                )  # the answer to a HEAD has no words, that to a GET says what is wrong
+                self.get_range(key, 0, 1)  # an answer to GET has words that say what is wrong
             raise
 
     def put(self, key: str, data: bytes | BinaryIO, over: Version = "any") -> str:
         mode: Any = {"any": "overwrite", None: "create"}.get(over, {self._etag: over})
+        store = self._uploads if over == "any" else self._store
 
         def send() -> str:
             if not isinstance(data, bytes | bytearray | memoryview):
                 data.seek(0)
-            return obstore.put(self._store, key, data, mode=mode)[self._etag] or ""
+            return obstore.put(store, key, data, mode=mode, max_concurrency=PARTS_AT_ONCE)[self._etag] or ""
 
         return self._ask(key, send)
 
@@ -140,10 +151,19 @@ def require_key(key: str) -> None:
 def open_bucket(scheme: str, bucket: str, query: str) -> Bucket:
     """The bucket of an s3:// or gs:// address. Raises OSError or ValueError if it cannot be opened."""
     if scheme == "s3":
-        return Bucket(S3Store(bucket, retry_config=RETRIES, **_s3_options(bucket, query)), bucket)
+        options = _s3_options(bucket, query)
+        client = options.pop("client_options")
+        first, second = (
+            S3Store(bucket, retry_config=RETRIES, client_options=client | limits, **options)
+            for limits in (ANSWERS, UPLOADS)
+        )
+        return Bucket(bucket, first, second)
     if query:
         raise ValueError(f"a {scheme}:// address has no options, but this one has {query}")
-    return Bucket(GCSStore(bucket, retry_config=RETRIES), bucket, etag="version")
+    first, second = (
+        GCSStore(bucket, retry_config=RETRIES, client_options=limits) for limits in (ANSWERS, UPLOADS)
+    )
+    return Bucket(bucket, first, second, etag="version")
 
 
 def _s3_options(bucket: str, query: str) -> dict[str, Any]:
@@ -152,10 +172,11 @@ def _s3_options(bucket: str, query: str) -> dict[str, Any]:
     if unknown := sorted(asked.keys() - set(QUERY)):
         raise ValueError(f"unknown option {', '.join(unknown)}: an s3:// address may have {', '.join(QUERY)}")
     region = asked.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    if not (endpoint := _endpoint(asked)):
-        return {"region": region or _region(bucket)} | _credentials()
-    client = {"allow_http": endpoint.startswith("http://")}
-    return {"region": region or "us-east-1", "endpoint": endpoint, "client_options": client} | _credentials()
+    endpoint = _endpoint(asked)
+    where = {"endpoint": endpoint} if endpoint else {}
+    client = {"allow_http": bool(endpoint and endpoint.startswith("http://"))}
+    region = region or ("us-east-1" if endpoint else _region(bucket))
+    return {"region": region, "client_options": client} | where | _credentials()
 
 
 def _endpoint(asked: dict[str, str]) -> str | None:

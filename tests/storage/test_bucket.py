@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -89,7 +90,7 @@ def test_a_running_job_survives_a_server_that_is_away(s3: Folder, proxy: Proxy, 
     proxy.away_until = time.monotonic() + 10
     began = time.monotonic()
     with pytest.raises(
-        StorageError, match=r"127.0.0.1:\d+ does not answer \(the connection was closed\); tried"
+        StorageError, match=r"127.0.0.1:\d+ does not answer \(the connection was closed\); gave up after"
     ):
         Folder.at(s3.uri).exists("a")
     assert time.monotonic() < began + 3
@@ -103,9 +104,8 @@ def test_a_dead_server_is_named_soon(s3: Folder, monkeypatch) -> None:
         monkeypatch.setattr(buckets, "FIRST_PATIENCE", 0.3)
         with pytest.raises(StorageError) as error:
             Folder.at(s3.uri).exists("a")
-    first, _, tried = str(error.value).partition("; tried ")
-    assert first == f"cannot reach {s3.uri}: {url} does not answer (Connection refused)"
-    assert tried in ("1 times in 0 seconds", "2 times in 0 seconds", "2 times in 1 seconds")
+    said = f"cannot reach {s3.uri}: {url} does not answer (Connection refused); gave up after "
+    assert re.fullmatch(re.escape(said) + r"[01] seconds \(tries: [123]\)", str(error.value))
 
 
 @pytest.mark.parametrize(

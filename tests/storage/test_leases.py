@@ -84,6 +84,15 @@ def test_a_claim_names_no_secret_and_lies_beside_the_files(s3: Folder) -> None:
     assert set(text["who"]) == {"host", "pid", "since", "boot", "pids", "started"}
 
 
+def test_a_whole_bucket_is_claimed(s3: Folder) -> None:
+    with claimed(s3) as (folder, _):
+        (folder / "run").commit("outcome.json", b"1")
+    assert [each.key for each in s3.storage.objects.listed("", recursive=True)[0]] == [
+        NAME,
+        "run/outcome.json",
+    ]
+
+
 def test_storage_without_claims_says_so(tmp_path, caplog) -> None:
     """As hdfs:// is opened, but with the files here."""
     folder = Folder(OtherStorage(fs.LocalFileSystem(), "hdfs://namenode"), f"{tmp_path}/run")

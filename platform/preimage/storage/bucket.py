@@ -119,11 +119,12 @@ class Bucket:
             except (BaseError, FileNotFoundError) as error:
                 why = meaning(error, self._name, key)
                 spent = time.monotonic() - began
-                if not isinstance(why, Unanswered) or (isinstance(why, NoCredentials) and not self._answered):
-                    self._answered |= not isinstance(why, Unanswered)
+                passing = isinstance(why, Unanswered)
+                if not passing or (isinstance(why, NoCredentials) and not self._answered):
+                    self._answered |= not passing
                     raise why from error
                 if spent + pause > (PATIENCE if self._answered else FIRST_PATIENCE):
-                    raise OSError(f"{why}; tried {tries} times in {spent:.0f} seconds") from error
+                    raise OSError(f"{why}; gave up after {spent:.0f} seconds (tries: {tries})") from error
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:

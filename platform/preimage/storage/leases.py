@@ -42,7 +42,7 @@ def lease(objects: Objects, path: str, key: str, address: str, who: dict[str, An
 
     def attempt() -> Claim | dict[str, Any]:
         nonlocal seen, since, last
-        record = ClaimRecord(objects, key, clock)
+        record = ClaimRecord(objects, f"{key}/" if key else "", clock)
         found, now = record.look(), clock.monotonic()
         if found is None:
             return _first(record, held, address, who, clock)
@@ -107,9 +107,8 @@ class Lease:
         """The object stays, without a holder: nothing can be deleted on a condition."""
         self._ended = True
         self._stop()
-        record = ClaimRecord(
-            self._record.objects, self._record.folder, self._clock
-        )  # a renewal may be at work
+        renewed = self._record
+        record = ClaimRecord(renewed.objects, renewed.prefix, self._clock)  # a renewal may use the other
         try:
             record.look()
             with suppress(ClaimLost):  # nothing to release; who commits is told
@@ -137,16 +136,16 @@ def commit(objects: Objects, key: str, data: bytes, claim: str, token: str, cloc
     Raises ClaimLost if another has taken over; then the file is untouched, or who took over has finished it.
     ValueError if the file is not in the folder that is claimed.
     """
-    folder = claim.removesuffix(f"/{NAME}")
-    if not key.startswith(f"{folder}/"):
-        raise ValueError(f"{key} is not in {folder}, which is the folder that is claimed")
-    record = ClaimRecord(objects, folder, clock)
+    prefix = claim.removesuffix(NAME)
+    if not key.startswith(prefix):
+        raise ValueError(f"{key} is not in {prefix}, which is the folder that is claimed")
+    record = ClaimRecord(objects, prefix, clock)
     while True:
         try:
             over = objects.head(key).etag
         except FileNotFoundError:
             over = None
-        made = Begun(key.removeprefix(f"{folder}/"), data, over)
+        made = Begun(key.removeprefix(prefix), data, over)
         record.look()
         record.begin(token, made)
         if record.is_begun(made) and record.write(made):

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
+from preimage._version import __version__
 from preimage.config import Config, PositiveInt
 from preimage.errors import StorageError, StoreError
 from preimage.latents.local_rank import LocalRank
-from preimage.latents.schema import FORMAT, About
+from preimage.latents.schema import About
 from preimage.storage.folder import Folder, as_json, canonical_json, digest
+from preimage.storage.formats import STORE
 
 PLAN = "_plan.json"
 MANIFEST = "_manifest.json"
@@ -35,6 +37,11 @@ class StorePlan(Config):
     about: About
     parts: PositiveInt
     count: PositiveInt
+
+    def by_this_version(self) -> Self:
+        """The same, said to be written by this version."""
+        about = self.about.model_copy(update={"preimage": __version__})
+        return self.model_copy(update={"about": about})
 
     def differences(self, other: "StorePlan") -> list[str]:
         """The settings in which another plan differs, paths aside, as `name: ours -> theirs`."""
@@ -100,12 +107,12 @@ def write_config(folder: Folder, name: str, config: Config) -> None:
 def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
     """One of the JSON files, exactly as it was written.
 
-    Raises StoreError if it is missing, altered by even a space, or of another format version.
+    Raises StoreError if it is missing or altered by even a space, FormatError if it is of another format.
     """
     try:
         data = folder.read(name)
         value = json.loads(data)
-        _check_format(folder, value)
+        STORE.require(value, folder)
         config = kind.model_validate(value)
         same = data == text_of(config)
     except StorageError as error:
@@ -120,7 +127,8 @@ def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
 def read_manifest(folder: Folder) -> Manifest:
     """The manifest of a complete store.
 
-    Raises StoreError if there is no store, or it is incomplete, of another format or altered.
+    Raises StoreError if there is no store, or it is incomplete or altered, FormatError if it is of another
+    format.
     """
     present = state(folder)
     if present == "absent":
@@ -167,16 +175,6 @@ def file_sizes(folder: Folder) -> dict[str, int]:
         return {each.name: each.size for each in folder.entries() if each.is_file}
     except StorageError as error:
         raise StoreError(f"{error}; a latent store is a folder") from error
-
-
-def _check_format(folder: Folder, value: Any) -> None:
-    about = value.get("about") if isinstance(value, dict) else None
-    found = about.get("format", FORMAT) if isinstance(about, dict) else FORMAT
-    if found != FORMAT:
-        raise StoreError(
-            f"{folder.uri} is a latent store of format {found}; this Preimage reads format {FORMAT}: "
-            "use the version that made it, or make the store again"
-        )
 
 
 def text_of(config: Config) -> bytes:

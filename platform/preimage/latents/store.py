@@ -44,7 +44,8 @@ class Store:
     def open(cls, folder: Folder | str | Path) -> "Store":
         """Open a store by its folder.
 
-        Raises StoreError if there is none, or it is incomplete, of another format, or lacks a part.
+        Raises StoreError if there is none, or it is incomplete or lacks a part; FormatError if it is of
+        another format.
         """
         folder = Folder.at(folder)
         manifest = read_manifest(folder)
@@ -200,6 +201,7 @@ def _resume_plan(folder: Folder, plan: StorePlan) -> StorePlan:
     if not folder.exists(PLAN):
         if folder.exists(MANIFEST):
             raise StoreError(f"{folder.uri} holds a store without {PLAN}; choose another folder")
+        plan = plan.by_this_version()
         write_config(folder, PLAN, plan)
         return plan
     existing = read_config(folder, PLAN, StorePlan)

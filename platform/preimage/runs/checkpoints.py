@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from preimage.errors import CheckpointError, StorageError
 from preimage.storage.folder import Folder, as_json, canonical_json, digest
+from preimage.storage.formats import CHECKPOINT
 
 log = logging.getLogger(__name__)
 
@@ -112,12 +113,16 @@ def save(
     digests = {name: _write(target, name, state) for name, state in files.items()}
     everyone = {name: value for part in worker.gather(digests) for name, value in part.items()}
     if worker.is_main:
-        target.commit("meta.json", as_json(meta | {"world_size": worker.world_size, "files": everyone}))
+        written = {"world_size": worker.world_size, "files": everyone}
+        target.commit("meta.json", as_json(CHECKPOINT.stamp() | meta | written))
     worker.gather(None)
 
 
 def committed(folder: Folder) -> list[Checkpoint]:
-    """The complete checkpoints of a training run, oldest first."""
+    """The complete checkpoints of a training run, oldest first.
+
+    Raises FormatError if one is of another format: no training run may begin anew beside it, or remove it.
+    """
     found = [_opened(folder / name) for name in folder.names() if name.isdigit()]
     return [each for each in found if each]
 
@@ -127,6 +132,7 @@ def _opened(folder: Folder) -> Checkpoint | None:
         return None
     try:
         meta = folder.read_json("meta.json")
+        CHECKPOINT.require(meta, folder)
         _Meta.model_validate(meta)
     except (StorageError, ValidationError) as error:
         log.warning("checkpoint %s is skipped: %s", folder.uri, error)

@@ -14,20 +14,22 @@ outcome.json   the result; written last, so a run that has one is finished
 import json
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder, as_json
+from preimage.storage.formats import OUTCOME, RUN, Kind
 from preimage.storage.validated_json import LooseRecord, or_none, read_or_none
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a finished run: exactly what outcome.json holds."""
+    """The result of a finished run: what outcome.json holds, its format aside."""
 
+    kept_as: ClassVar[Kind] = OUTCOME
     job: str
     name: str
     run: str
@@ -46,7 +48,7 @@ class Outcome:
     """A pipeline's steps by name, each with its own outcome."""
 
     def plain(self) -> dict[str, Any]:
-        """What outcome.json holds."""
+        """As plain values, without those that say nothing."""
         return {
             key: value for key, value in vars(self).items() if value not in (None, {}) or key == "metrics"
         }
@@ -62,6 +64,7 @@ class _Input(LooseRecord):
 class _About(LooseRecord):
     """The fields of run.json that others rely on."""
 
+    kept_as: ClassVar[Kind] = RUN
     job: str
     name: str
     fingerprint: str
@@ -180,7 +183,10 @@ class RunFolder:
         self.folder.write_json("device.json", {"device": device})
 
     def about(self) -> dict[str, Any]:
-        """What run.json holds. Raises StorageError if there is none: see `about_or_none`."""
+        """What run.json holds.
+
+        Raises StorageError if there is none (see `about_or_none`), FormatError if it is of another format.
+        """
         if (found := self.about_or_none()) is None:
             raise StorageError(
                 f"{self.folder.uri} has no whole run.json: run the command that made it again, which writes "
@@ -189,14 +195,20 @@ class RunFolder:
         return found
 
     def about_or_none(self) -> dict[str, Any] | None:
-        """What run.json holds; None if it is missing or not JSON. Raises StorageError if it was altered."""
+        """What run.json holds; None if it is missing or not JSON.
+
+        Raises StorageError if it was altered, FormatError if it is of another format.
+        """
         return read_or_none(self.folder, "run.json", _About)
 
     def finish(self, outcome: Outcome) -> None:
-        self.folder.commit("outcome.json", as_json(outcome.plain()))
+        self.folder.commit("outcome.json", as_json(OUTCOME.stamp() | outcome.plain()))
 
     def outcome(self) -> Outcome | None:
-        """The result of a finished run, else None. Raises StorageError if the file was altered."""
+        """The result of a finished run, else None.
+
+        Raises StorageError if the file was altered, FormatError if it is of another format.
+        """
         found = read_or_none(self.folder, "outcome.json", Outcome)
         return _OUTCOME.validate_python(found) if found is not None else None
 

@@ -22,9 +22,10 @@ class LooseRecord(Config):
 
 
 def read_validated(folder: Folder, name: str, kind: Any) -> Any:
-    """A JSON file's value, unchanged. Raises StorageError if it is missing or not of this kind."""
+    """A JSON file's value, unchanged. Raises StorageError if it is missing or not of this kind, and
+    FormatError if the kind has a format, `kept_as`, and the file another one."""
     value = folder.read_json(name)
-    if problem := _problem(value, kind):
+    if problem := _problem(value, folder / name, kind):
         raise StorageError(f"{folder / name} was altered, or comes from another version: {problem}")
     return value
 
@@ -32,7 +33,8 @@ def read_validated(folder: Folder, name: str, kind: Any) -> Any:
 def read_or_none(folder: Folder, name: str, kind: Any) -> Any:
     """The value of a JSON file that can be made anew; None if it is missing, or, with a warning, holds none.
 
-    Raises StorageError if it is JSON of another kind: no crash leaves that.
+    Raises StorageError if it is JSON of another kind, FormatError if it is of another format: no crash leaves
+    that.
     """
     return or_none(folder.read(name), folder / name, kind) if folder.exists(name) else None
 
@@ -42,7 +44,7 @@ def or_none(data: bytes | StorageError, place: Folder, kind: Any) -> Any:
     if isinstance(data, StorageError):
         raise data
     value = unless_torn(data, place, "It counts as missing.")
-    if value is not None and (problem := _problem(value, kind)):
+    if value is not None and (problem := _problem(value, place, kind)):
         raise StorageError(
             f"{place} was altered, or comes from another version: {problem}. Use that version, or remove the "
             "file: it then counts as missing."
@@ -69,8 +71,10 @@ def unless_torn(data: bytes, place: Folder, instead: str) -> Any | None:
     return None
 
 
-def _problem(value: Any, kind: Any) -> str | None:
-    """Where and why a value is not of this kind."""
+def _problem(value: Any, place: Folder, kind: Any) -> str | None:
+    """Where and why a value is not of this kind. Raises FormatError."""
+    if kept_as := getattr(kind, "kept_as", None):
+        kept_as.require(value, place)
     try:
         _adapter(kind).validate_python(value)
     except ValidationError as error:

@@ -3,7 +3,7 @@
 import pytest
 
 from preimage.errors import StorageError
-from preimage.storage.address import expanded, results_option, results_root
+from preimage.storage.address import command, expanded, results_root
 from preimage.storage.folder import Folder
 
 
@@ -20,9 +20,9 @@ def test_the_results_root_is_what_the_command_says_then_the_spec_then_the_variab
 
 def test_a_command_names_a_root_only_where_it_would_not_be_found(monkeypatch):
     monkeypatch.setenv("PREIMAGE_RESULTS", "/from/variable")
-    assert results_option("/from/variable") == ""
-    assert results_option("results") == " --results results"
-    assert results_option("/with space") == " --results '/with space'"
+    assert command("preimage", "ui", results="/from/variable") == "preimage ui"
+    assert command("preimage", "ui", results="results") == "preimage ui --results results"
+    assert command("preimage", "ui", results="/it's here") == """preimage ui --results '/it'"'"'s here'"""
 
 
 def test_home_and_variables_are_filled_in(monkeypatch, tmp_path):

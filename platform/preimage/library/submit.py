@@ -1,7 +1,6 @@
 """Submit a spec to a Ray cluster: what the verb `submit` and `preimage.submit` decide."""
 
 import os
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from preimage.pipelines.planned import Planned
 from preimage.pipelines.provenance import git_commit, versions
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.overrides import Changes
-from preimage.storage.address import DEFAULT, results_root
+from preimage.storage.address import DEFAULT, command, results_root
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import host, now, user
 from preimage.storage.plain_yaml import dump
@@ -81,11 +80,11 @@ def send(planned: Planned, address: str | None = None, retry_failed: bool = Fals
     upload = collect([PACKAGE, *packages])
     submission = submissions.create(planned.root, planned.name)
     _record(submission, planned, cluster.address, upload)
-    entrypoint = f"python -m preimage run {shlex.quote((submission.folder / 'spec.yaml').uri)}"
-    entrypoint += " --retry-failed" if retry_failed else ""
+    again = ["--retry-failed"] if retry_failed else []
+    entrypoint = ["python", "-m", "preimage", "run", (submission.folder / "spec.yaml").uri, *again]
     environment = runtime_env(submission, [PACKAGE, *packages], planned.code)
     try:
-        cluster.submit(submission, entrypoint, environment)
+        cluster.submit(submission, command(*entrypoint), environment)
     except BaseException:  # no cluster has it, so keep no record
         submission.folder.delete()
         raise
@@ -183,8 +182,8 @@ def _require_not_running(cluster: "Jobs", root: Folder, fingerprint: str) -> Non
         ):
             raise PreimageError(
                 f"the cluster is already running this plan: submission {each.id} of {record['user']}, since "
-                f"{record['created']}. Follow it with `preimage logs {each.id} -f`, or stop it first: "
-                f"preimage stop {each.id}"
+                f"{record['created']}. Follow it with `{each.command('logs', '-f')}`, or stop it first: "
+                f"{each.command('stop')}"
             )
 
 

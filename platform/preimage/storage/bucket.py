@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import parse_qsl
 
 import obstore
@@ -20,6 +20,7 @@ from obstore.exceptions import (
 from obstore.store import GCSStore, ObjectStore, S3Store
 from pyarrow import fs
 
+from preimage.storage.address import server_variables
 from preimage.storage.objects import Conflict, Fetched, Meta, Version
 
 PATIENCE = timedelta(seconds=60)
@@ -32,10 +33,14 @@ QUERY = ("endpoint_override", "scheme", "region")
 
 
 class Bucket:
-    """One bucket."""
+    """One bucket. In another process it is opened again, with the credentials that are there: a store of
+    obstore would take those of a profile with it."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(self, store: ObjectStore, opened_by: tuple[str, str, str]) -> None:
+        self._store, self._opened_by = store, opened_by
+
+    def __reduce__(self) -> Any:
+        return open_bucket, self._opened_by
 
     def get(self, key: str) -> Fetched:
         with _explained(key):
@@ -87,26 +92,46 @@ class Bucket:
 def open_bucket(scheme: str, bucket: str, query: str) -> Bucket:
     """The bucket of an s3:// or gs:// address. Raises OSError or ValueError if it cannot be opened."""
     retries: Any = {"max_retries": RETRIES, "retry_timeout": PATIENCE}
-    if scheme == "gs":
-        if query:
-            raise ValueError(f"a gs:// address has no options, but this one has {query}")
-        return Bucket(GCSStore(bucket, retry_config=retries))
-    return Bucket(S3Store(bucket, retry_config=retries, **_s3_options(bucket, query)))
+    if scheme == "s3":
+        server = server_of(bucket, query)
+        found = S3Store(bucket, retry_config=retries, **_s3_options(server))
+    elif query:
+        raise ValueError(f"a {scheme}:// address has no options, but this one has {query}")
+    else:
+        found = GCSStore(bucket, retry_config=retries)
+    return Bucket(found, (scheme, bucket, query))
 
 
-def _s3_options(bucket: str, query: str) -> dict[str, Any]:
-    """Raises ValueError for an option that is not known."""
+class Server(NamedTuple):
+    """Where a bucket of S3 is."""
+
+    endpoint: str | None
+    """None: Amazon's own."""
+    region: str
+
+
+def server_of(bucket: str, query: str) -> Server:
+    """The server that an s3:// address names by its options, or else the environment.
+
+    Raises ValueError for an option that is not known, OSError if no region is named and none is found.
+    """
     asked = dict(parse_qsl(query, strict_parsing=True)) if query else {}
     if unknown := sorted(asked.keys() - set(QUERY)):
         raise ValueError(f"unknown option {', '.join(unknown)}: an s3:// address may have {', '.join(QUERY)}")
     endpoint = asked.get("endpoint_override")
     if endpoint and "://" not in endpoint:
         endpoint = f"{asked.get('scheme', 'https')}://{endpoint}"
-    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    region = asked.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    options: dict[str, Any] = {"region": region or ("us-east-1" if endpoint else _region(bucket))}
-    if endpoint:
-        options |= {"endpoint": endpoint, "client_options": {"allow_http": endpoint.startswith("http://")}}
+    known = server_variables()
+    endpoint = endpoint or known.get("AWS_ENDPOINT_URL_S3") or known.get("AWS_ENDPOINT_URL")
+    region = asked.get("region") or known.get("AWS_REGION") or known.get("AWS_DEFAULT_REGION")
+    return Server(endpoint, region or ("us-east-1" if endpoint else _region(bucket)))
+
+
+def _s3_options(server: Server) -> dict[str, Any]:
+    options: dict[str, Any] = {"region": server.region}
+    if server.endpoint:
+        http = server.endpoint.startswith("http://")
+        options |= {"endpoint": server.endpoint, "client_options": {"allow_http": http}}
     return options | _credentials()
 
 

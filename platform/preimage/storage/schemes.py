@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
+from preimage.storage.address import split_options
 from preimage.storage.local import LocalStorage
 from preimage.storage.protocol import Storage
 
@@ -30,12 +31,14 @@ def _bucket(scheme: str, rest: str) -> Opened:
     from preimage.storage.bucket import open_bucket  # imported only if it is needed
     from preimage.storage.object_storage import ObjectStorage
 
-    path, question, query = rest.partition("?")
+    place, options = split_options(f"{scheme}://{rest}")
+    path = place.partition("://")[2].rstrip("/")
     bucket = path.partition("/")[0]
     if not bucket:
         raise ValueError("it names no bucket")
-    storage = ObjectStorage(open_bucket(scheme, bucket, query), scheme, bucket, question + query)
-    return storage, path.rstrip("/")
+    if "@" in bucket:
+        raise ValueError("it names a user, but credentials come from the environment")
+    return ObjectStorage(open_bucket(scheme, bucket, options[1:]), scheme, bucket, options), path
 
 
 def _other(scheme: str, rest: str) -> Opened:

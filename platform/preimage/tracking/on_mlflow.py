@@ -1,6 +1,7 @@
 """MLflow as a tracker."""
 
 import io
+import json
 import logging
 import os
 import re
@@ -130,7 +131,7 @@ class MlflowTracker:
             self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
     def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None:
-        images = Dataset(name, fingerprint[:36], "local", f'{{"uri": "{address}"}}')
+        images = Dataset(name, fingerprint[:36], "local", json.dumps({"uri": address}))
         with self._reaching():
             self.client.log_inputs(run_id, [DatasetInput(images)])
 

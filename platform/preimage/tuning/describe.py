@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from preimage.pipelines.description import Description, Section, Summary
 from preimage.runs.run_folder import Outcome
-from preimage.storage.address import results_option
+from preimage.storage.address import command
 from preimage.tuning.estimate import Estimate, estimate, rounded
 from preimage.tuning.plan import StudyPlan
+from preimage.tuning.ranking import rank
+from preimage.tuning.records import read_records
 
 
 def describe(plan: StudyPlan) -> Description:
@@ -55,12 +57,15 @@ def _time(found: Estimate, hours: float, rate: float) -> str:
 
 
 def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
-    root = results_option(plan.spec.results)
+    def preimage(*words: object) -> str:
+        return command("preimage", *words, results=plan.spec.results)
+
     if plan.spec.tracking.here.uri == "local":
-        yield f"preimage ui{root}", "see the trials in MLflow"
-    yield (
-        f"preimage study pick {plan.run.name} TRIAL best{root}",
-        "record which trial's samples look best to you",
-    )
+        yield preimage("ui"), "see the trials in MLflow"
+    for trial in rank(read_records(plan.run.folder), plan.spec.objectives).complete[:1]:
+        yield (
+            preimage("study", "pick", plan.run.name, trial.number, "best"),
+            "record that the samples of this trial, or of another, look best to you",
+        )
     if plan.run.folder.is_local:
-        yield f"optuna-dashboard {plan.run.folder / 'optuna.log'}", "if you have optuna-dashboard"
+        yield command("optuna-dashboard", plan.run.folder / "optuna.log"), "if you have optuna-dashboard"

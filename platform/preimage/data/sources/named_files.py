@@ -13,6 +13,7 @@ from pyarrow import fs
 
 from preimage.data.sources.listing import MAX_BYTES, read_file
 from preimage.data.sources.read_errors import reaching
+from preimage.storage.address import split_options
 from preimage.storage.folder import Folder
 
 ABSENT = -1
@@ -34,9 +35,9 @@ class NamedFiles:
         if not colon:
             return replace(self._base, path=name) if name.startswith("/") else self._base / name
         authority, _, path = rest.partition("/")
-        base, question, query = self._base.uri.partition("?")
+        base, options = split_options(self._base.uri)
         same = base.startswith(f"{scheme}://")  # then at the same server
-        return _opened(f"{scheme}://{authority}/" + (question + query if same else "")) / path
+        return _opened(f"{scheme}://{authority}/" + (options if same else "")) / path
 
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises OSError or ValueError if it cannot be read, or never ends."""

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from moto.server import ThreadedMotoServer
 from pyarrow.fs import FileSystem
 
+from preimage.storage.folder import Folder
+
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 
 
@@ -25,3 +27,8 @@ def make_bucket(name: str) -> None:
     """At the server that AWS_ENDPOINT_URL names."""
     filesystem, path = FileSystem.from_uri(f"s3://{name}?allow_bucket_creation=true")
     filesystem.create_dir(path)
+
+
+def with_options(folder: Folder, url: str) -> Folder:
+    """The same place by an address that names its server, as results in it are given."""
+    return Folder.at(f"{folder.uri}/res?endpoint_override={url}&scheme=http&region=us-east-1")

@@ -18,7 +18,7 @@ from preimage.specs.objects import plain_spec
 from preimage.specs.overrides import Changes, pairs
 from preimage.specs.study import is_study, loads_study
 from preimage.specs.yaml_lines import Written, parse
-from preimage.storage.address import DEFAULT, name_of, named_root, results_root
+from preimage.storage.address import DEFAULT, named_root, results_root
 from preimage.storage.folder import Folder
 
 Spec = str | Path | Job | Mapping[str, Any]
@@ -116,9 +116,8 @@ def _read(spec: Spec, changes: Changes) -> tuple[Written, str, str]:
     path = Path(spec)
     if path.is_file():
         return read(path), str(spec), path.stem
-    far = Path(name_of(str(spec)))
-    if "://" in str(spec) and far.suffix == ".yaml":
-        return Folder.at(spec).parent.read(far.name).decode(), str(spec), far.stem
+    if "://" in str(spec) and (file := Folder.at(spec)).name.endswith(".yaml"):
+        return file.parent.read(file.name).decode(), str(spec), file.name.removesuffix(".yaml")
     return _stored(str(spec), changes)
 
 

@@ -6,6 +6,7 @@ from preimage.pipelines.description import Description, Section, Summary
 from preimage.runs.run_folder import Outcome
 from preimage.storage.address import command
 from preimage.tuning.estimate import Estimate, estimate, rounded
+from preimage.tuning.optuna_journal import FILE
 from preimage.tuning.plan import StudyPlan
 from preimage.tuning.ranking import rank
 from preimage.tuning.records import read_records
@@ -39,6 +40,7 @@ def _facts(plan: StudyPlan, found: Estimate) -> Iterator[tuple[str, str]]:
     if found.hours is not None and found.rate is not None:
         yield "time", _time(found, found.hours, found.rate)
     yield "results", plan.run.folder.uri
+    yield "watch", ", ".join(_dashboard(plan))
 
 
 def _costs(plan: StudyPlan, found: Estimate) -> str:
@@ -67,5 +69,12 @@ def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
             preimage("study", "pick", plan.run.name, trial.number, "best"),
             "record that the samples of this trial, or of another, look best to you",
         )
-    if plan.run.folder.is_local:
-        yield command("optuna-dashboard", plan.run.folder / "optuna.log"), "if you have optuna-dashboard"
+    yield _dashboard(plan)
+
+
+def _dashboard(plan: StudyPlan) -> tuple[str, str]:
+    """How to watch the study, also while it runs: (command, what it does)."""
+    file = plan.run.folder / FILE
+    if file.is_local:
+        return command("optuna-dashboard", file), "if you have optuna-dashboard"
+    return command("optuna-dashboard", FILE), f"if you have it, with a copy of {file} in this folder"

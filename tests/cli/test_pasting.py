@@ -1,17 +1,14 @@
 """Whatever a command prints can be pasted, and whatever is stored opens the same place."""
 
-import re
 import subprocess
-from itertools import chain
 from pathlib import Path
 
 import pytest
-import yaml
 
+from preimage.storage.address import name_of
 from preimage.storage.folder import Folder
-from s3 import with_options
+from s3 import require_whole_addresses, texts, with_options
 from shell import PIPELINE, SPEC, Shell
-from studies import LEARNING_RATES
 
 REPOSITORY = Path(__file__).parents[2]
 ODD = "it's a [bold] & 100% #odd (place)"
@@ -68,37 +65,15 @@ def run_what_is_printed(shell: Shell, paste, said: str) -> list[str]:
     return verbs
 
 
-def texts(folder: Folder) -> dict[str, str]:
-    """Every file below a folder that people read."""
-    found = {}
-    for each in folder.entries():
-        if not each.is_file:
-            found |= texts(folder / each.name)
-        elif each.name.endswith((".json", ".yaml", ".md", ".jsonl", ".log")):
-            found[(folder / each.name).uri] = folder.read(each.name).decode()
-    return found
-
-
-def test_of_a_pipeline_and_a_study_in_a_bucket_whose_server_the_address_names(
-    shell, paste, bucket, tmp_path, monkeypatch
-):
-    study = LEARNING_RATES | {"trials": 2, "scheduler": {"name": "none"}, "tracking": {"uri": "jsonl"}}
-    (tmp_path / "a.yaml").write_text(PIPELINE.replace("{uri: none}", "{uri: jsonl}"))
-    (tmp_path / "b.yaml").write_text(yaml.safe_dump(study))
-    ran = [shell("run", tmp_path / name, "--results", bucket) for name in ("a.yaml", "b.yaml")]
+def test_of_a_pipeline_in_a_bucket_whose_server_the_address_names(shell, paste, bucket, tmp_path):
+    (tmp_path / "a.yaml").write_text(PIPELINE.replace("{uri: none}", "{uri: jsonl}").replace("480", "120"))
+    ran = [shell(verb, tmp_path / "a.yaml", "--results", bucket) for verb in ("run", "plan")]
     assert [each.code for each in ran] == [0, 0], ran
-    ran.append(shell("plan", tmp_path / "a.yaml", "--results", bucket))
-    ran.append(shell("plan", "jobs/invert.yaml", "generator=no-such-run", "--results", bucket))
     said = "\n".join(each.out + each.err for each in ran)
-    assert run_what_is_printed(shell, paste, said) == ["store", "store", "run", "study", "optuna-dashboard"]
-
+    assert run_what_is_printed(shell, paste, said) == ["store", "store", "run"]
     stored = texts(bucket)
-    named = [re.findall(r"s3://[^\s\"'`,;]+", text) for text in (*stored.values(), said)]
-    addresses = {each.rstrip(".:") for each in chain.from_iterable(named)}
-    options = bucket.uri.partition("?")[2]
-    assert {each for each in addresses if not each.endswith(options)} == set()
-    assert [each for each in addresses if "-...?" not in each and not Folder.at(each).exists()] == []
-    assert any("tracking" in name for name in stored)
+    assert {name_of(each) for each in stored} >= {"run.json", "spec.yaml", "outcome.json", "manifest.json"}
+    require_whole_addresses(bucket, [*stored.values(), said])
     for secret in SECRETS.values():
         assert secret not in said + "".join(stored.values())
 

@@ -124,9 +124,9 @@ def plain_command(address: str, environment: dict[str, Any], entrypoint: Sequenc
 
 
 def _escaped(word: str) -> str:
-    """A word of the entrypoint: Ray's command line joins them as Windows does, with double quotes around
-    spaces alone, and the cluster's shell reads that."""
-    unsafe = r"([$`])" if " " in word else r"([^\w@%+=:,./-])"
+    """A word of the entrypoint: Ray's command line joins words as Windows does, which escapes double quotes
+    and puts some around spaces, and the cluster's shell reads that."""
+    unsafe = r"([$`])" if " " in word else r"([^\w@%+=:,./\"-])"
     return re.sub(unsafe, r"\\\1", word)
 
 

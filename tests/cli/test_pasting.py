@@ -71,6 +71,9 @@ def test_of_a_pipeline_in_a_bucket_whose_server_the_address_names(shell, paste, 
     assert [each.code for each in ran] == [0, 0], ran
     said = "\n".join(each.out + each.err for each in ran)
     assert run_what_is_printed(shell, paste, said) == ["store", "store", "run"]
+    generator = next(each for each in said.split() if "/generator?" in each)
+    planned = shell("plan", "jobs/invert.yaml", f"generator={generator}", "--results", bucket)
+    assert (planned.code, generator in planned.out) == (0, True), planned.err
     stored = texts(bucket)
     assert {name_of(each) for each in stored} >= {"run.json", "spec.yaml", "outcome.json", "manifest.json"}
     require_whole_addresses(bucket, [*stored.values(), said])

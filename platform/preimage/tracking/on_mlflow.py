@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from mlflow import MlflowClient
@@ -55,8 +56,9 @@ PATIENCE = {
 
 
 def local_uri(root: Folder) -> str:
-    """The SQLite store of local results."""
-    return f"sqlite:///{root.local / 'mlflow.db'}"
+    """The SQLite store of local results, with what SQLAlchemy would read otherwise escaped."""
+    path = str(root.local / "mlflow.db")
+    return "sqlite:///" + re.sub(r"%(?=[0-9A-Fa-f]{2})|\?", lambda found: quote(found[0]), path)
 
 
 def artifacts_uri(root: Folder) -> str:

@@ -31,13 +31,15 @@ class NamedFiles:
 
     def locate(self, name: str) -> Folder:
         """A file as a path on its filesystem. Raises StorageError for a URI that cannot be opened."""
-        scheme, colon, rest = name.partition("://")
+        place, options = split_options(name)
+        scheme, colon, rest = place.partition("://")
         if not colon:
             return replace(self._base, path=name) if name.startswith("/") else self._base / name
         authority, _, path = rest.partition("/")
-        base, options = split_options(self._base.uri)
-        same = base.startswith(f"{scheme}://")  # then at the same server
-        return _opened(f"{scheme}://{authority}/" + (options if same else "")) / path
+        base, ours = split_options(self._base.uri)
+        if base.startswith(f"{scheme}://"):  # then at the same server, unless it names one
+            options = options or ours
+        return _opened(f"{scheme}://{authority}/{options}") / path
 
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises OSError or ValueError if it cannot be read, or never ends."""

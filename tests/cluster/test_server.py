@@ -12,8 +12,11 @@ from preimage.cluster import connect
 from preimage.cluster.ray_jobs import plain_command, runtime_env
 from preimage.cluster.submissions import create
 from preimage.errors import PreimageError
+from preimage.library.submit import plan_submission
 from preimage.storage.address import SERVER
 from preimage.storage.folder import Folder
+from shell import SPEC
+from submitted import RECORD
 
 ADDRESS = "s3://bucket/res?endpoint_override=http://127.0.0.1:1&scheme=http&region=us-east-1"
 SERVER_HERE = {"AWS_ENDPOINT_URL": "http://minio:9000", "AWS_REGION": "eu-1"}
@@ -59,6 +62,20 @@ def test_a_folder_takes_no_credentials_to_another_process(tmp_path, monkeypatch)
     sent = pickle.dumps(Folder.at(ADDRESS))
     assert b"s3cret-of-profile" not in sent
     assert pickle.loads(sent).uri == ADDRESS
+
+
+def test_what_is_submitted_again_where_another_server_is_named_is_said(tmp_path, monkeypatch, caplog):
+    record = RECORD | {"id": "demo-1", "server": SERVER_HERE}
+    folder = Folder.at(tmp_path) / "submissions" / "demo-1"
+    folder.write_json("submission.json", record)
+    folder.write("spec.yaml", SPEC.encode())
+    plan_submission("demo-1", results=str(tmp_path))
+    assert "was submitted where AWS_ENDPOINT_URL=http://minio:9000, AWS_REGION=eu-1; here no" in caplog.text
+    caplog.clear()
+    for name, value in SERVER_HERE.items():
+        monkeypatch.setenv(name, value)
+    plan_submission("demo-1", results=str(tmp_path))
+    assert not caplog.text
 
 
 def test_commands_about_a_submission_find_it_with_its_server():

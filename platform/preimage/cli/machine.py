@@ -33,6 +33,11 @@ def ui(
     from preimage.errors import TrackingError
 
     root = root_folder(results)
+    if not root.is_local:
+        raise TrackingError(
+            f"{root.uri} is not on this machine, and so holds no MLflow store: open the pages of the server that "
+            "tracking.uri or MLFLOW_TRACKING_URI names"
+        )
     if not (root.local / "mlflow.db").exists():
         raise TrackingError(
             f"{root.uri} has no MLflow store yet. Run something first: "

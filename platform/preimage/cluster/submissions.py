@@ -48,6 +48,7 @@ class _Record(LooseRecord):
     host: str
     git_commit: str | None
     upload: _Upload
+    server: dict[str, str]
 
 
 class _Made(LooseRecord):

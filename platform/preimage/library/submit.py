@@ -1,5 +1,6 @@
 """Submit a spec to a Ray cluster: what the verb `submit` and `preimage.submit` decide."""
 
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from preimage.pipelines.planned import Planned
 from preimage.pipelines.provenance import git_commit, versions
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.overrides import Changes
-from preimage.storage.address import DEFAULT, command, results_root
+from preimage.storage.address import DEFAULT, command, results_root, server_variables
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import host, now, user
 from preimage.storage.plain_yaml import dump
@@ -26,6 +27,8 @@ if TYPE_CHECKING:  # Ray takes seconds to import
     from preimage.cluster.ray_jobs import Jobs
     from preimage.cluster.status import Clusters, JobStatus
     from preimage.cluster.upload import Upload
+
+log = logging.getLogger(__name__)
 
 EVERY = 1.0
 """Seconds between two looks at a job that is waited for."""
@@ -57,6 +60,8 @@ def plan_submission(
     if not isinstance(spec, Job | Mapping) and not os.path.isfile(spec):
         root = Folder.at(results_root(api.named_in(changes)))
         earlier = [each for each in submissions.list_all(root) if each.id == str(spec)]
+        for each in earlier:
+            _warn_of_another_server(each)
         spec = (earlier[0].folder / "spec.yaml").uri if earlier else spec
     planned = api.plan(spec, changes, profile, retry_failed=retry_failed, code=code)
     written = planned.resolved.get("results", DEFAULT)
@@ -187,6 +192,20 @@ def _require_not_running(cluster: "Jobs", root: Folder, fingerprint: str) -> Non
             )
 
 
+def _warn_of_another_server(earlier: Submission) -> None:
+    """It goes where this machine's variables say: their addresses led to the record itself."""
+    before, now_here = earlier.record["server"], server_variables()
+    if before != now_here:
+        log.warning(
+            "%s was submitted where %s; here %s. Addresses of s3:// without options may mean another place",
+            *(earlier.id, _said(before), _said(now_here)),
+        )
+
+
+def _said(server: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in server.items()) or "no variable named a server"
+
+
 def _record(submission: Submission, planned: Planned, address: str, upload: "Upload") -> None:
     """Write the record before submitting to the cluster: a job that finds no record does not start."""
     submission.folder.write("spec.yaml", dump(planned.resolved).encode())
@@ -205,5 +224,6 @@ def _record(submission: Submission, planned: Planned, address: str, upload: "Upl
             "git_commit": git_commit(),
             "versions": versions(),
             "upload": upload.plain(),
+            "server": server_variables(),
         },
     )

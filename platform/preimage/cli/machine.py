@@ -35,8 +35,8 @@ def ui(
     root = root_folder(results)
     if not root.is_local:
         raise TrackingError(
-            f"{root.uri} is not on this machine, and so holds no MLflow store: open the pages of the server that "
-            "tracking.uri or MLFLOW_TRACKING_URI names"
+            f"{root.uri} is not on this machine, and holds no MLflow store: open the pages of the server "
+            "that tracking.uri or MLFLOW_TRACKING_URI names"
         )
     if not (root.local / "mlflow.db").exists():
         raise TrackingError(

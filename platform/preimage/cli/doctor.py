@@ -79,8 +79,7 @@ def _storage(results: str | None) -> Iterator[Finding]:
     """Where results go, by which server; whether it can be read and written; and what keeps two processes
     from making the same run."""
     try:
-        address = results_root(results)
-        root = Folder.at(address)
+        root = Folder.at(results_root(results))
     except StorageError as error:
         yield Finding("results", results or "?", f"{error}")
         return

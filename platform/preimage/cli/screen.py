@@ -39,4 +39,7 @@ class LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         style = "red" if record.levelno >= logging.ERROR else "yellow"
-        line(self._console, (f"{record.levelname:<8} ", style), self.format(record))
+        try:
+            line(self._console, (f"{record.levelname:<8} ", style), self.format(record))
+        except Exception:  # as every handler: a log record must not end the program
+            self.handleError(record)

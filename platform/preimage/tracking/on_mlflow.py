@@ -215,7 +215,7 @@ class MlflowTracker:
 
     def _remedy(self, error: Exception) -> str:
         if "database schema" in str(error):
-            upgrade = shlex.join(["mlflow", "db", "upgrade", self.uri])
+            upgrade = command("mlflow", "db", "upgrade", self.uri)
             return (
                 f"Copy the database, then run `{upgrade}`; if that fails, a newer MLflow made it: install "
                 "that one, name another store with tracking.uri, or choose tracking.uri=none."

@@ -26,7 +26,7 @@ class Counting:
         """seconds: of each request."""
         self.seconds, self.requests = seconds, Counter[str]()
         store = MemoryStore()
-        self._bucket, self._lock = Bucket("bucket", store, store), Lock()
+        self._bucket, self._lock = Bucket(("memory", "bucket", ""), store, store), Lock()
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._bucket, name)

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,11 +12,12 @@ from uuid import uuid4
 
 from pyarrow import fs
 
+from preimage.errors import StorageError
 from preimage.storage.file_locks import try_lock
-from preimage.storage.protocol import Attempt, Clock, Entry, Held, RealClock
+from preimage.storage.protocol import Attempt, Claim, Clock, Entry, Held, RealClock
 
-NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
-"""What file systems say that cannot sync a folder."""
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EROFS)
+"""What file systems say that cannot sync a folder, or where nothing of ours can be."""
 
 
 class Posix:
@@ -40,14 +41,16 @@ class Posix:
         os.mkdir(path)
 
     def sync_folder(self, path: str) -> None:
-        place = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        place = None
         try:
+            place = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             os.fsync(place)
         except OSError as error:
             if error.errno not in NO_SYNC:
                 raise
         finally:
-            os.close(place)
+            if place is not None:
+                os.close(place)
 
     def read(self, path: str) -> bytes:
         return Path(path).read_bytes()
@@ -130,11 +133,32 @@ class LocalStorage:
             self.posix.unlink(path)
 
     def delete(self, path: str) -> None:
+        """Durably: a part of it that came back would look like the work of another attempt."""
         with suppress(FileNotFoundError):
             self.posix.delete(path)
+            self.posix.sync_folder(os.path.dirname(path))
 
     def claim(self, path: str, who: dict[str, Any]) -> Attempt:
-        return self.posix.lock(path, who)
+        """Whoever holds the claim relies on what is there: it is durable by then."""
+        lock = self.posix.lock(path, who)
+
+        def attempt() -> Claim | dict[str, Any]:
+            try:
+                self._make(path)
+                if isinstance(claim := lock(), dict):
+                    return claim
+                with ExitStack() as failing:
+                    failing.callback(claim.release)
+                    self._settle(path)
+                    failing.pop_all()
+                return claim
+            except OSError as error:
+                raise StorageError(
+                    f"cannot write in {path}: {error.strerror}. Free some space or allow writing there, or "
+                    "choose another folder with results=FOLDER; existing files are unchanged"
+                ) from error
+
+        return attempt
 
     def _make(self, folder: str) -> None:
         if self.posix.info(folder):
@@ -144,3 +168,17 @@ class LocalStorage:
         with suppress(FileExistsError):  # another process has just made it
             self.posix.make_folder(folder)
         self.posix.sync_folder(above)
+
+    def _settle(self, folder: str) -> None:
+        """Make names durable that a process gave before it was killed: all below a folder, and its own. Bytes
+        are already, since they precede the names; and where nothing changed, a sync takes no time."""
+        self._sync_below(folder)
+        while (above := os.path.dirname(folder)) != folder:
+            self.posix.sync_folder(above)
+            folder = above
+
+    def _sync_below(self, folder: str) -> None:
+        self.posix.sync_folder(folder)
+        for each in self.posix.entries(folder):
+            if not each.is_file:
+                self._sync_below(f"{folder}/{each.name}")

@@ -116,8 +116,8 @@ def _read(spec: Spec, changes: Changes) -> tuple[Written, str, str]:
     path = Path(spec)
     if path.is_file():
         return read(path), str(spec), path.stem
-    if "://" in str(spec) and path.suffix == ".yaml":
-        return Folder.at(spec).parent.read(path.name).decode(), str(spec), path.stem
+    if "://" in str(spec) and (file := Folder.at(spec)).name.endswith(".yaml"):
+        return file.parent.read(file.name).decode(), str(spec), file.name.removesuffix(".yaml")
     return _stored(str(spec), changes)
 
 

@@ -152,10 +152,24 @@ def test_one_trial_cannot_be_the_best_and_the_worst(place):
 
 
 def test_an_altered_file_of_picks_is_said_to_be_one(place):
-    for text in ("[1]", '{"best": 1}', "7", "{"):
+    for text in ("[1]", '{"best": 1}', "7", "0"):
         place.folder.write(FILE, text.encode())
-        with pytest.raises(StorageError):
+        with pytest.raises(StorageError, match="Remove it and pick again"):
             read_picks(place.folder)
+
+
+def test_torn_files_of_picks_are_written_again(shell, place, tracker, caplog):
+    shell("study", "pick", NAME, 1, "best")
+    place.folder.write(FILE, b'[{"name": "be')
+    place.folder.write(picking.TAGGED, b"")
+    assert shell("study", "pick", NAME, 2, "best").code == 0
+    assert (
+        caplog.text.count("picks.json is not JSON: it was cut short or altered. It counts as no picks") == 1
+    )
+    assert caplog.text.count("picks-told.json is not JSON") == 1
+    assert [each.trial for each in read_picks(place.folder)] == [2]
+    assert tracker.tagged["trial-1"] == {"preimage.pick": ""}
+    assert tracker.tagged["trial-2"] == {"preimage.pick": "best"}
 
 
 def test_show_says_what_is_over_and_writes_nothing(shell, place, folder):

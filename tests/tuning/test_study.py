@@ -1,5 +1,6 @@
 """Whole studies in this process: what is run, what is kept, and what a resumed one does."""
 
+import shutil
 import subprocess
 import sys
 
@@ -7,10 +8,11 @@ import optuna
 import pytest
 
 from faulty import wait_for
-from preimage.errors import PreimageError, TrackingError
+from preimage.errors import PreimageError, StorageError, TrackingError
 from preimage.tuning.plan import shared_steps
 from preimage.tuning.records import read_records
 from preimage.tuning.study import run_study
+from preimage.tuning.trial import run_trial
 from studies import GRID, LEARNING_RATES, PIPELINE, planned, same, text_of
 
 
@@ -26,10 +28,27 @@ def names(plan):
     return sorted((plan.root / "runs").names())
 
 
+def watched(plan):
+    """The study as optuna-dashboard opens it."""
+    backend = optuna.storages.journal.JournalFileBackend(str(plan.run.folder.local / "optuna.log"))
+    return optuna.load_study(study_name=plan.run.name, storage=optuna.storages.JournalStorage(backend))
+
+
+SEEN = []
+"""What somebody saw who watched the study of `grid`: all trials, each time that one ran."""
+
+
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
     plan = planned(GRID, tmp_path_factory.mktemp("grid"))
-    return plan, run_study(plan)
+
+    def seen(*arguments):
+        SEEN.append(watched(plan).trials)
+        return run_trial(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("preimage.tuning.study.run_trial", seen)
+        return plan, run_study(plan)
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +82,7 @@ def test_a_finished_study_is_not_run_again(grid):
 
 def test_optuna_opens_the_study(grid, rates):
     for plan, _ in (grid, rates):
-        backend = optuna.storages.journal.JournalFileBackend(str(plan.run.folder.local / "optuna.log"))
-        study = optuna.load_study(study_name=plan.run.name, storage=optuna.storages.JournalStorage(backend))
+        study = watched(plan)
         states = {"complete": "COMPLETE", "stopped": "PRUNED", "failed": "FAIL"}
         records = records_of(plan)
         assert [each.state.name for each in study.trials] == [states[each.state] for each in records]
@@ -76,6 +94,34 @@ def test_optuna_opens_the_study(grid, rates):
             if record.state == "complete":
                 assert trial.values == list(record.values.values())
             assert trial.user_attrs["run"] == record.run
+
+
+def test_optuna_sees_trials_that_run_and_those_that_wait(grid):
+    for number, (trials, record) in enumerate(zip(SEEN, records_of(grid[0]), strict=True)):
+        states = [each.state.name for each in trials]
+        assert states == ["COMPLETE"] * number + ["RUNNING"] + ["WAITING"] * (5 - number)
+        assert trials[number].params == record.params
+
+
+def test_a_torn_record_is_of_a_trial_that_is_run_again(grid, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("preimage.tuning.plots.optuna_plots", lambda spec, records: ({}, []))
+    shutil.copytree(grid[0].root.path, tmp_path / "results")
+    plan, trials = (
+        planned(GRID, tmp_path / "results"),
+        tmp_path / "results/runs" / grid[0].run.name / "trials",
+    )
+    whole = (trials / "0002.json").read_bytes()
+    for torn in (b"", whole[:100], bytes(len(whole))):
+        (trials / "0002.json").write_bytes(torn)
+        assert [each.number for each in records_of(plan)] == [0, 1, 3, 4, 5]
+    with monkeypatch.context() as patch:
+        patch.setattr("preimage.runs.run_folder.RunFolder.record", None)  # its run is finished: no training
+        assert run_study(plan).metrics["complete"] == 6
+    assert same(records_of(plan)) == same(records_of(grid[0]))
+    assert caplog.text.count("0002.json is not JSON") == 1
+    (trials / "0002.json").write_text('{"number": "two"}')
+    with pytest.raises(StorageError, match=r"0002.json is not the record of a trial .* Remove it"):
+        run_study(plan)
 
 
 def test_asha_stops_trials_at_rungs_and_the_rest_come_to_their_end(rates):

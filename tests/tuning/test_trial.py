@@ -1,5 +1,7 @@
 """One trial: its record, whatever becomes of it, and who waits for whom."""
 
+import math
+
 import mlflow
 import pytest
 
@@ -173,3 +175,12 @@ def test_samples_of_a_stopped_trial_are_its_newest(tmp_path):
     record = run_trial(plan.study, 1, {"optimizer.lr": 1e-3, "optimizer.name": "adam"})
     run = RunFolder(plan.root / "runs" / str(record.run))
     assert record.samples == f"{run.samples.uri}/{run.samples.names()[-1]}"
+
+
+def test_a_record_that_is_not_finite_comes_back_from_another_process():
+    record = TrialRecord(
+        number=0, params={}, state="failed", intermediate=((1, math.inf),), metrics={"x": math.nan}
+    )
+    back = TrialRecord.model_validate_json(record.model_dump_json())
+    assert back.intermediate == record.intermediate
+    assert math.isnan(back.metrics["x"])

@@ -1,13 +1,13 @@
 """An object store as a pyarrow filesystem, for what reads files in part: Parquet, .zip, .tar."""
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
 
-if TYPE_CHECKING:
-    from preimage.storage.object_storage import ObjectStorage
+from preimage.storage.objects import Objects
+from preimage.storage.protocol import Storage
 
 TAIL = 64 << 10
 """Bytes that opening a file reads at its end, where Parquet and .zip have their tables."""
@@ -16,8 +16,8 @@ TAIL = 64 << 10
 class ObjectHandler(fs.FileSystemHandler):
     """Answers pyarrow."""
 
-    def __init__(self, storage: "ObjectStorage") -> None:
-        self.storage = storage
+    def __init__(self, storage: Storage, objects: Objects, scheme: str) -> None:
+        self.storage, self.objects, self.scheme = storage, objects, scheme
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ObjectHandler) and self.storage == other.storage
@@ -26,7 +26,7 @@ class ObjectHandler(fs.FileSystemHandler):
         return not self == other
 
     def get_type_name(self) -> str:
-        return self.storage.scheme
+        return self.scheme
 
     def normalize_path(self, path: str) -> str:
         return path
@@ -44,9 +44,8 @@ class ObjectHandler(fs.FileSystemHandler):
                 for each in self.storage.entries(base)
             ]
         else:
-            key = self.storage.key(base)
-            files, _ = self.storage.objects.listed(f"{key}/" if key else "", recursive=True)
-            bucket = self.storage.bucket
+            bucket, _, key = base.partition("/")
+            files, _ = self.objects.listed(f"{key}/" if key else "", recursive=True)
             found = [
                 _file(f"{bucket}/{each.key}", each.size, each.modified_ns)
                 for each in files
@@ -76,16 +75,16 @@ class ObjectHandler(fs.FileSystemHandler):
         self.storage.remove(src)
 
     def copy_file(self, src: str, dest: str) -> None:
-        self.storage.objects.put(self.storage.key(dest), self.storage.read(src))
+        self.objects.put(_key(dest), self.storage.read(src))
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
         return pa.PythonFile(io.BytesIO(self.storage.read(path)), mode="r")
 
     def open_input_file(self, path: str) -> pa.NativeFile:
-        return pa.PythonFile(ObjectFile(self.storage, path), mode="r")
+        return pa.PythonFile(ObjectFile(self.objects, _key(path)), mode="r")
 
     def open_output_stream(self, path: str, metadata: Any) -> pa.NativeFile:
-        return pa.PythonFile(_Sent(self.storage, path), mode="w")
+        return pa.PythonFile(_Sent(self.objects, _key(path)), mode="w")
 
     def open_append_stream(self, path: str, metadata: Any) -> pa.NativeFile:
         raise NotImplementedError("an object cannot grow")
@@ -99,6 +98,11 @@ class ObjectHandler(fs.FileSystemHandler):
         return _file(path, found.size, found.modified_ns)
 
 
+def _key(path: str) -> str:
+    """Of bucket/key."""
+    return path.partition("/")[2]
+
+
 def _file(path: str, size: int, modified_ns: int) -> fs.FileInfo:
     return fs.FileInfo(path, fs.FileType.File, size=size, mtime_ns=modified_ns)
 
@@ -106,8 +110,8 @@ def _file(path: str, size: int, modified_ns: int) -> fs.FileInfo:
 class ObjectFile(io.RawIOBase):
     """An object that is read in part: opening it is one request, which also tells its size."""
 
-    def __init__(self, storage: "ObjectStorage", path: str) -> None:
-        self._objects, self._key, self._at = storage.objects, storage.key(path), 0
+    def __init__(self, objects: Objects, key: str) -> None:
+        self._objects, self._key, self._at = objects, key, 0
         end = self._objects.tail(self._key, TAIL)
         self._size, self._tail = end.size, end.data
 
@@ -148,11 +152,11 @@ class ObjectFile(io.RawIOBase):
 class _Sent(io.BytesIO):
     """What is written is sent when it is closed."""
 
-    def __init__(self, storage: "ObjectStorage", path: str) -> None:
+    def __init__(self, objects: Objects, key: str) -> None:
         super().__init__()
-        self._storage, self._path = storage, path
+        self._objects, self._key = objects, key
 
     def close(self) -> None:
         if not self.closed:
-            self._storage.objects.put(self._storage.key(self._path), self.getvalue())
+            self._objects.put(self._key, self.getvalue())
         super().close()

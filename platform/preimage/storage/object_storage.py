@@ -31,7 +31,7 @@ class ObjectStorage:
 
     @property
     def filesystem(self) -> fs.FileSystem:
-        return fs.PyFileSystem(ObjectHandler(self))
+        return fs.PyFileSystem(ObjectHandler(self, self.objects, self.scheme))
 
     def address(self, path: str) -> str:
         return f"{self.scheme}://{path}{self.query}"

@@ -1,6 +1,6 @@
 """Record the user's visual choice of the best and worst trial, in the study's report and the tracker."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from preimage.errors import SpecError
@@ -15,6 +15,7 @@ from preimage.tracking.tracker import Tracker
 from preimage.tuning.annotations import PickName, add_pick, read_picks
 from preimage.tuning.records import TrialRecord, read_records
 from preimage.tuning.report import report
+from preimage.tuning.torn import read_unless_torn
 
 TAG = "preimage.pick"
 TAGGED = "picks-told.json"
@@ -83,13 +84,21 @@ def tell(study: FoundStudy, result: Result) -> None:
 def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) -> None:
     """Tag the picked trials, and empty the tags of those no longer picked: tags cannot be removed."""
     folder = study.run.folder
-    tagged: dict[str, str] = folder.read_json(TAGGED) if folder.exists(TAGGED) else {}
+    tagged = _tagged(folder, study.records)
     for record in study.records:
         number = str(record.number)
         run_id = _tracked(Folder.at(record.folder)) if record.folder else None
         if run_id and (number in picked or number in tagged):
             tracker.tags(run_id, {TAG: picked.get(number, "")})
     folder.write_json(TAGGED, picked)
+
+
+def _tagged(folder: Folder, records: Sequence[TrialRecord]) -> set[str]:
+    """The numbers of the trials that have a tag; of all trials if the file that says so is damaged."""
+    if not folder.exists(TAGGED):
+        return set()
+    found = read_unless_torn(folder, TAGGED, "Every trial's tag is written again.")
+    return set(found) if isinstance(found, dict) else {str(each.number) for each in records}
 
 
 def _tracked(folder: Folder) -> str | None:

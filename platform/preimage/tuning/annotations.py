@@ -10,6 +10,7 @@ from preimage.errors import SpecError, StorageError
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import now, user
 from preimage.tuning.records import TrialRecord
+from preimage.tuning.torn import read_unless_torn
 
 FILE = "picks.json"
 PickName = Literal["best", "worst"]
@@ -27,14 +28,15 @@ class Pick(Config):
 
 
 def read_picks(study: Folder) -> list[Pick]:
-    """The picks of a study's run folder: at most one of each name.
+    """The picks of a study's run folder: at most one of each name; none if their file is not JSON.
 
-    Raises StorageError if the file was altered.
+    Raises StorageError if it is JSON but does not hold picks.
     """
     if not study.exists(FILE):
         return []
+    found = read_unless_torn(study, FILE, "It counts as no picks: pick again with `preimage study pick`.")
     try:
-        return [Pick.model_validate(each) for each in study.read_json(FILE)]
+        return [Pick.model_validate(each) for each in ([] if found is None else found)]
     except (ValidationError, TypeError) as error:
         raise StorageError(
             f"{study / FILE} does not hold picks: it was altered. Remove it and pick again."

@@ -1,11 +1,13 @@
 """Describe plans of studies, and their outcomes, in words."""
 
+import shlex
 from collections.abc import Iterator
 
 from preimage.pipelines.description import Description, Section, Summary
 from preimage.runs.run_folder import Outcome
 from preimage.storage.address import results_option
 from preimage.tuning.estimate import Estimate, estimate, rounded
+from preimage.tuning.optuna_journal import FILE
 from preimage.tuning.plan import StudyPlan
 
 
@@ -37,6 +39,7 @@ def _facts(plan: StudyPlan, found: Estimate) -> Iterator[tuple[str, str]]:
     if found.hours is not None and found.rate is not None:
         yield "time", _time(found, found.hours, found.rate)
     yield "results", plan.run.folder.uri
+    yield "watch", ", ".join(_dashboard(plan))
 
 
 def _costs(plan: StudyPlan, found: Estimate) -> str:
@@ -62,5 +65,12 @@ def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
         f"preimage study pick {plan.run.name} TRIAL best{root}",
         "record which trial's samples look best to you",
     )
-    if plan.run.folder.is_local:
-        yield f"optuna-dashboard {plan.run.folder / 'optuna.log'}", "if you have optuna-dashboard"
+    yield _dashboard(plan)
+
+
+def _dashboard(plan: StudyPlan) -> tuple[str, str]:
+    """How to watch the study, also while it runs: (command, what it does)."""
+    file = plan.run.folder / FILE
+    if file.is_local:
+        return f"optuna-dashboard {shlex.quote(str(file))}", "if you have optuna-dashboard"
+    return f"optuna-dashboard {FILE}", f"if you have it, with a copy of {file} in this folder"

@@ -1,6 +1,6 @@
 """Which trial may start next."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from preimage.data.catalog import Catalog
 from preimage.errors import PreimageError
@@ -24,9 +24,12 @@ class Queue:
         records: Iterable[TrialRecord],
         most: int,
         catalog: Catalog | None = None,
+        on_start: Callable[[int, Point], None] = lambda number, params: None,
     ) -> None:
-        """most: how many trials may run at once. catalog: of the study's images."""
+        """most: how many trials may run at once. catalog: of the study's images. on_start: called with each
+        trial that starts."""
         self.study, self.searcher, self.most, self.catalog = study, searcher, most, catalog
+        self.on_start = on_start
         self.records = {each.number: each for each in records}
         self.waiting: dict[int, Point] = {}
         self.running: dict[int, set[str]] = {}
@@ -51,6 +54,7 @@ class Queue:
                 continue
             self.running[number] = work
             del self.waiting[number]
+            self.on_start(number, point)
             return number, point
         return None
 

@@ -2,11 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder
+from preimage.tuning.torn import unless_torn
 
 State = Literal["complete", "failed", "stopped"]
 
@@ -14,6 +15,7 @@ State = Literal["complete", "failed", "stopped"]
 class TrialRecord(Config):
     """One trial that has ended."""
 
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # a metric may be NaN, and has to come back
     number: int
     params: dict[str, Any]
     """The values of the space's keys that this trial has, by dotted key."""
@@ -50,19 +52,26 @@ def write_record(study: Folder, record: TrialRecord) -> None:
 
 
 def read_records(study: Folder) -> list[TrialRecord]:
-    """The records of a study's run folder, in the order of their numbers.
+    """The records of a study's run folder, in the order of their numbers; one that is not JSON is missing.
 
-    Raises StorageError if one is not valid.
+    Raises StorageError if one is JSON but not a record.
     """
     folder = trials_of(study)
-    return [_read(folder, name) for name in folder.names() if name.endswith(".json")]
+    names = [name for name in folder.files() if name.endswith(".json")]
+    found = [_record(data, folder / name) for name, data in zip(names, folder.read_all(names), strict=True)]
+    return [each for each in found if each]
 
 
-def _read(folder: Folder, name: str) -> TrialRecord:
+def _record(data: bytes | StorageError, place: Folder) -> TrialRecord | None:
+    if isinstance(data, StorageError):
+        raise data
+    value = unless_torn(
+        data, place, "It counts as missing: running the study again repeats this trial and writes it anew."
+    )
     try:
-        return TrialRecord.model_validate(folder.read_json(name))
+        return None if value is None else TrialRecord.model_validate(value)
     except ValidationError as error:
         raise StorageError(
-            f"{folder / name} is not the record of a trial ({error.error_count()} mistakes): it was "
+            f"{place} is not the record of a trial ({error.error_count()} mistakes): it was "
             "altered, or another version wrote it. Remove it, then run the same command to repeat the trial."
         ) from error

@@ -82,27 +82,26 @@ def _run_trials(
     plan: StudyPlan, records: list[TrialRecord], display: Display, mirror: Mirror
 ) -> list[TrialRecord]:
     """Run what is missing. Returns all records, in the order of their numbers."""
-    _run_shared(plan, display, mirror)
-    searcher = Searcher(plan.spec, negate_metric=plan.negate_metric)
-    journal = Journal(plan.spec, plan.run)
-    journal.begin(records)
-    queue = Queue(plan.study, searcher, records, plan.spec.parallel, plan.base.catalog)
-    progress = Progress(plan.spec, queue, display)
+    with Journal(plan.spec, plan.run, records) as journal:
+        _run_shared(plan, display, mirror)
+        searcher = Searcher(plan.spec, negate_metric=plan.negate_metric)
+        queue = Queue(
+            plan.study, searcher, records, plan.spec.parallel, plan.base.catalog, on_start=journal.start
+        )
+        progress = Progress(plan.spec, queue, display)
 
-    def on_trial_end(record: TrialRecord) -> None:
-        queue.done(record)
-        journal.add(record)
-        progress(record)
+        def on_trial_end(record: TrialRecord) -> None:
+            queue.done(record)
+            journal.end(record)
+            progress(record)
 
-    if plan.on_ray:
-        from preimage.tuning.on_ray import run_on_ray  # imported only if it is needed
+        if plan.on_ray:
+            from preimage.tuning.on_ray import run_on_ray  # imported only if it is needed
 
-        run_on_ray(plan, queue, on_trial_end)
-    else:
-        _run_here(plan, queue, on_trial_end)
-    found = sorted(queue.records.values(), key=lambda each: each.number)
-    journal.end(found)
-    return found
+            run_on_ray(plan, queue, on_trial_end)
+        else:
+            _run_here(plan, queue, on_trial_end)
+    return sorted(queue.records.values(), key=lambda each: each.number)
 
 
 def _run_here(plan: StudyPlan, queue: Queue, on_trial_end: Callable[[TrialRecord], None]) -> None:

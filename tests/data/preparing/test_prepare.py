@@ -21,6 +21,7 @@ from preimage.data.sources.base import LeftOut
 from preimage.data.sources.open import open_source
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder
+from preimage.storage.local import Posix
 
 
 def into(told: list[tuple[int, int]]) -> Progress:
@@ -204,7 +205,7 @@ def test_a_full_disk_is_said(images, datasets, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Folder, "_renamed", full)
+    monkeypatch.setattr(Posix, "create", full)
     with pytest.raises(StorageError, match="No space left"):
         local(folder_config(images), datasets)
 

@@ -178,7 +178,8 @@ class LocalStorage:
             folder = above
 
     def _sync_below(self, folder: str) -> None:
-        self.posix.sync_folder(folder)
+        with suppress(FileNotFoundError):  # a worker of a killed process still removes it
+            self.posix.sync_folder(folder)
         for each in self.posix.entries(folder):
             if not each.is_file:
                 self._sync_below(f"{folder}/{each.name}")

@@ -2,117 +2,98 @@
 
 <folder>/.claim says who holds it. The holder writes it again every RENEW seconds; who sees one version of it
 for LEASE seconds, by its own clock, takes over, so that no two clocks are compared. A holder that only slept
-finds out when it next writes: a commit goes through the claim. It is first written there, over the version
-that the holder knows, and then to its own place; who takes over writes what it finds in the claim. So either
-the commit was there before the claim changed hands, or it is refused.
+finds out when it next writes: a commit goes through the claim. It is recorded there first; then the file is
+written, over the version that was there before; then the record is removed.
+
+Why that is enough. No version of the claim ever comes back, so it changes hands by one write, and:
+1. Who holds it no longer can record nothing.
+2. What is recorded when it changes hands stays recorded, and the new holder writes that file before it counts
+   as the holder. A holder's workers treat each other's records in the same way.
+3. A record is removed only once its file is no longer the version that it replaces. Whoever comes to write it
+   later is refused by that.
+So a commit is there when the claim changes hands, or never will be. Point 3 needs a file not to become again
+what it was before the commit: deleted by hand, or the same bytes as once before. Therefore nobody writes what
+was recorded without having seen the record within the last RENEW seconds. What remains is a single request
+that is on its way for longer than a takeover takes, to a file that was deleted meanwhile.
 """
 
-import base64
-import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 from preimage.errors import ClaimLost
+from preimage.storage.claim_record import FREE, LEASE, NAME, RENEW, Begun, ClaimRecord, State
 from preimage.storage.file_locks import unclaimed
 from preimage.storage.host_info import is_gone
-from preimage.storage.objects import Conflict, Objects
+from preimage.storage.objects import Objects, Unsupported
 from preimage.storage.protocol import Attempt, Claim, Clock, Held
 
 log = logging.getLogger(__name__)
 
-NAME = ".claim"
-LEASE = 60.0
-"""Seconds without a sign of life after which a holder counts as dead."""
-RENEW = 15.0
-FREE = ""
-"""The token of a claim that nobody holds."""
-
-
-@dataclass(frozen=True)
-class _Commit:
-    """A file that is being written."""
-
-    key: str
-    data: bytes
-    over: str | None
-    """The etag of the version that it replaces; None if there was none."""
-
-    def plain(self) -> dict[str, Any]:
-        return {"key": self.key, "data": base64.b64encode(self.data).decode(), "over": self.over}
-
-
-@dataclass(frozen=True)
-class _State:
-    """What the claim says."""
-
-    token: str
-    who: dict[str, Any]
-    beat: str = field(default_factory=lambda: uuid4().hex)
-    """Another one in every version: an etag is a digest, and must never come back."""
-    commit: _Commit | None = None
-
-    def text(self) -> bytes:
-        found = {"token": self.token, "who": self.who, "beat": self.beat}
-        return json.dumps(found | ({"commit": self.commit.plain()} if self.commit else {})).encode()
-
-    @classmethod
-    def of(cls, text: bytes) -> "_State":
-        """A claim that is not ours to read counts as one without a sign of life."""
-        try:
-            found = json.loads(text)
-            made = found.get("commit")
-            pending = _Commit(made["key"], base64.b64decode(made["data"]), made["over"]) if made else None
-            return cls(found["token"], found["who"], found["beat"], pending)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return cls("altered", {})
-
-    def again(self, **changes: Any) -> "_State":
-        return replace(self, beat=uuid4().hex, **changes)
-
 
 def lease(objects: Objects, path: str, key: str, address: str, who: dict[str, Any], clock: Clock) -> Attempt:
     """How to claim the folder at a key; `path` is its path, as workers know it."""
-    place, token = f"{key}/{NAME}", uuid4().hex
-    seen: tuple[str, float] | None = None
+    held = Held(f"{path}/{NAME}", uuid4().hex)
+    seen: tuple[str | None, float] | None = None
 
     def attempt() -> Claim | dict[str, Any]:
         nonlocal seen
-        mine = _State(token, who)
-        try:
-            found = objects.get(place)
-        except FileNotFoundError:
-            if _put(objects, place, mine, None) is None:
-                return {}
-            if _ignores_conditions(objects, place):
-                objects.delete([place])
-                why = "this object store ignores conditions, so nothing can be claimed"
-                return unclaimed(address, why)()
-            return Lease(objects, Held(f"{path}/{NAME}", token), place, address, clock)
-        state, now = _State.of(found.data), clock.monotonic()
-        if seen is None or seen[0] != found.etag:
-            seen = found.etag, now
-        if state.token != FREE and now - seen[1] < LEASE and not is_gone(state.who):
-            return state.who
-        if state.commit:
-            _finish(objects, state.commit)
-        if _put(objects, place, mine, found.etag) is None:
+        record = ClaimRecord(objects, key, clock)
+        found, now = record.look(), clock.monotonic()
+        if found is None:
+            return _first(record, held, address, who, clock)
+        if seen is None or seen[0] != record.etag:
+            seen = record.etag, now
+        free = found.token in (FREE, held.token)  # its own: an attempt whose answer never came
+        if not free and now - seen[1] < LEASE and not is_gone(found.who):
+            return found.who
+        if not record.swap(found.again(token=held.token, who=who)):
             return {}
-        if state.token != FREE:
+        if not free:
             log.warning("%s: took over from a holder that gave no sign of life", address)
-        return Lease(objects, Held(f"{path}/{NAME}", token), place, address, clock)
+        if found.begun and not _finish(record, held.token, found.begun, address):
+            return {}
+        return Lease(record, held, address, clock)
 
     return attempt
+
+
+def _first(
+    record: ClaimRecord, held: Held, address: str, who: dict[str, Any], clock: Clock
+) -> Claim | dict[str, Any]:
+    try:
+        if not record.swap(State(held.token, who)):
+            return {}
+        ignored = record.ignores_conditions()
+    except Unsupported:
+        ignored = True
+    if ignored:
+        record.objects.delete([record.key])
+        return unclaimed(address, "this object store knows no conditional writes, and so no claims")()
+    return Lease(record, held, address, clock)
+
+
+def _finish(record: ClaimRecord, token: str, begun: Begun, address: str) -> bool:
+    """Write what the holder before had begun to write. False if the claim was lost again meanwhile."""
+    log.warning("%s: finishing %s, which its holder had begun to write", address, begun.name)
+    try:
+        if record.is_begun(begun):
+            record.write(begun)
+        record.end(token, begun)
+    except ClaimLost:
+        return False
+    return True
 
 
 class Lease:
     """A claim that is renewed in the background."""
 
-    def __init__(self, objects: Objects, held: Held, place: str, address: str, clock: Clock) -> None:
-        self.held, self._objects, self._place, self._address = held, objects, place, address
+    def __init__(self, record: ClaimRecord, held: Held, address: str, clock: Clock) -> None:
+        self.held, self._record, self._address, self._clock = held, record, address, clock
         self._lost: ClaimLost | None = None
+        self._ended = False
         self._stop: Callable[[], None] = clock.every(RENEW, self._renew)
 
     def check(self) -> None:
@@ -121,85 +102,51 @@ class Lease:
 
     def release(self) -> None:
         """The object stays, without a holder: nothing can be deleted on a condition."""
+        self._ended = True
         self._stop()
+        record = ClaimRecord(
+            self._record.objects, self._record.folder, self._clock
+        )  # a renewal may be at work
         try:
-            _update(self._objects, self._place, self.held.token, lambda state: state.again(token=FREE))
-        except (ClaimLost, OSError) as error:
+            record.look()
+            with suppress(ClaimLost):  # nothing to release; who commits is told
+                while not record.swap(record.of(self.held.token).again(token=FREE)):
+                    pass
+        except OSError as error:
             log.warning("%s: the claim was not released (%s)", self._address, error)
 
     def _renew(self) -> None:
         try:
-            _update(self._objects, self._place, self.held.token, lambda state: state.again())
+            while not self._record.swap(self._record.of(self.held.token).again()):
+                pass
         except ClaimLost as error:
-            if not self._lost:
-                log.error("%s", error)
-            self._lost = error
             self._stop()
+            if not self._ended:
+                self._lost = error
+                log.error("%s", error)
         except OSError as error:
             log.warning("%s: the claim was not renewed (%s); trying again", self._address, error)
 
 
-def commit(objects: Objects, key: str, data: bytes, place: str, token: str) -> None:
-    """Write a file as the holder of the claim at `place`. Raises ClaimLost if another has taken over."""
-    try:
-        over = objects.head(key).etag
-    except FileNotFoundError:
-        over = None
-    made = _Commit(key, data, over)
-    _update(objects, place, token, lambda state: state.again(commit=made))
-    if not _finish(objects, made) and objects.get(key).data != data:
-        raise _lost(place)
-    _update(objects, place, token, lambda state: state.again(commit=None))
+def commit(objects: Objects, key: str, data: bytes, claim: str, token: str, clock: Clock) -> None:
+    """Write a file as the holder of the claim at the key `claim`.
 
-
-def _finish(objects: Objects, made: _Commit) -> bool:
-    """Write a file to its place, unless that was done. Whether it was written now."""
-    try:
-        objects.put(made.key, made.data, made.over)
-    except Conflict:
-        return False
-    return True
-
-
-def _update(objects: Objects, place: str, token: str, change: Callable[[_State], _State]) -> None:
-    """Change the claim that this token holds. Raises ClaimLost."""
+    Raises ClaimLost if another has taken over; then the file is untouched, or who took over has finished it.
+    ValueError if the file is not in the folder that is claimed.
+    """
+    folder = claim.removesuffix(f"/{NAME}")
+    if not key.startswith(f"{folder}/"):
+        raise ValueError(f"{key} is not in {folder}, which is the folder that is claimed")
+    record = ClaimRecord(objects, folder, clock)
     while True:
         try:
-            found = objects.get(place)
+            over = objects.head(key).etag
         except FileNotFoundError:
-            raise _lost(place) from None
-        state = _State.of(found.data)
-        if state.token != token:
-            raise _lost(place)
-        if _put(objects, place, change(state), found.etag) is not None:
-            return
-
-
-def _put(objects: Objects, place: str, state: _State, over: str | None) -> str | None:
-    """The new etag; None if another was faster. A write whose answer was lost is sent again by the client,
-    and then conflicts with itself."""
-    try:
-        return objects.put(place, state.text(), over)
-    except Conflict:
-        try:
-            found = objects.get(place)
-        except FileNotFoundError:
-            return None
-        return found.etag if _State.of(found.data).beat == state.beat else None
-
-
-def _ignores_conditions(objects: Objects, place: str) -> bool:
-    """Whether a store writes over an object that it was told not to touch."""
-    try:
-        objects.put(place, objects.get(place).data, None)
-    except Conflict:
-        return False
-    return True
-
-
-def _lost(place: str) -> ClaimLost:
-    folder = place.rsplit("/", 1)[0]
-    return ClaimLost(
-        f"{folder}: another process has taken over, because it had no sign of life from this one for "
-        f"{LEASE:.0f} seconds. This one stops; nothing it made is lost"
-    )
+            over = None
+        made = Begun(key.removeprefix(f"{folder}/"), data, over)
+        record.look()
+        record.begin(token, made)
+        if record.is_begun(made) and record.write(made):
+            break
+    with suppress(ClaimLost):  # it is written, so it was before that
+        record.end(token, made)

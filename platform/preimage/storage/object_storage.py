@@ -74,7 +74,7 @@ class ObjectStorage:
 
     def commit(self, path: str, data: bytes, held: Held | None) -> None:
         if held:
-            commit(self.objects, self.key(path), data, self.key(held.path), held.token)
+            commit(self.objects, self.key(path), data, self.key(held.path), held.token, self.clock)
         else:
             self.objects.put(self.key(path), data)
 

@@ -10,6 +10,10 @@ class Conflict(Exception):
     """A conditional write met another version than the one it names."""
 
 
+class Unsupported(OSError):
+    """The store refuses conditional writes altogether."""
+
+
 class Fetched(NamedTuple):
     """Bytes of an object."""
 
@@ -44,7 +48,7 @@ class Objects(Protocol):
     def head(self, key: str) -> Meta: ...
     def put(self, key: str, data: bytes | BinaryIO, over: Version = "any") -> str:
         """Write an object over any version, over the one with this etag, or if there is none yet: None.
-        Returns the new etag. Raises Conflict."""
+        Returns the new etag. Raises Conflict, and Unsupported if the store knows no such condition."""
         ...
 
     def listed(self, prefix: str, recursive: bool) -> tuple[list[Meta], list[str]]:

@@ -9,32 +9,31 @@ from dataclasses import dataclass, field
 from errno import EIO, ENOSPC
 from functools import cached_property
 from os import strerror
-from typing import Any, Literal, get_args
+from typing import Any, BinaryIO, Literal
 
 import pytest
+from matplotlib.figure import Figure
 
+from preimage.cluster import ray_jobs, status
 from preimage.errors import PreimageError, StorageError, TrackingError
-from preimage.pipelines import execute
+from preimage.pipelines import execute, lifecycle
 from preimage.storage import schemes
-from preimage.storage.local import LocalStorage
 from preimage.tracking.mirror import Mirror
 from preimage.training import loop
-from simulation.posix import (
-    EMPTY,
-    Disk,
-    FileNode,
-    Image,
-    SimulatedPosix,
-    after_power_loss,
-    files,
-)
+from simulation.bucket import Bucket
+from simulation.cluster import Cluster
+from simulation.posix import Disk, Mutation, after_power_loss
 from simulation.products import products
 
 ROOT = "sim:///results"
-Mode = Literal["kill", "lost", "torn", "mixed", "twice", "error", "full"]
+Mode = Literal["kill", "lost", "torn", "mixed", "twice", "error", "full", "unanswered"]
 """The process is killed, or the power lost (see `after_power_loss`) after a mutation; the power is lost again
-while the job resumes; or a mutation fails once, or this one and all that need room until the process ends."""
-MODES: tuple[Mode, ...] = get_args(Mode)
+while the job resumes; or a mutation fails once, or this one and all that need room until the process ends; or
+a request to an object store was done, and reports an error."""
+MODES: dict[type, tuple[Mode, ...]] = {
+    Disk: ("kill", "lost", "torn", "mixed", "twice", "error", "full"),
+    Bucket: ("kill", "error", "unanswered"),
+}
 NEEDS_ROOM = ("create", "write", "mkdir")
 EVERY = 10
 """Mutations between two looks of the tracker's mirror."""
@@ -71,38 +70,44 @@ class Scenario:
 
 
 class Machine:
-    """A disk that outlives the processes that work on it, one after another."""
+    """A disk or a bucket that outlives the processes that work on it, one after another."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.disk = Disk()
-        posix = SimulatedPosix(self.disk)
-        storage = LocalStorage(posix, _NobodyToWaitFor(), is_local=False, scheme="sim://")
-        monkeypatch.setitem(schemes.SCHEMES, "sim", lambda scheme, rest: (storage, rest))
+    def __init__(self, medium: Disk | Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.medium: Any = medium
+        monkeypatch.setitem(schemes.SCHEMES, "sim", self._opened)
         monkeypatch.setattr(loop.Clock, "due", lambda self: False)  # progress is due by the real clock
-        monkeypatch.setattr(execute, "Follower", lambda mirror: _Follower(mirror, self.disk))
+        monkeypatch.setattr(execute, "Follower", lambda mirror: _Follower(mirror, medium))
+        monkeypatch.setattr(Figure, "savefig", _described)
+        monkeypatch.setattr(lifecycle, "git_commit", lambda: None)  # two processes for every run
+        monkeypatch.setattr(ray_jobs, "Jobs", Cluster)
+        monkeypatch.setattr(status, "Jobs", Cluster)
 
-    def run(self, image: Image, run: Callable[[], None]) -> Image:
-        """Work on a disk with this content in a new process. Returns what it leaves."""
-        self.disk.load(image)
+    def _opened(self, scheme: str, rest: str) -> schemes.Opened:
+        return self.medium.storage, rest if isinstance(self.medium, Disk) else rest.lstrip("/")
+
+    def run(self, image: Any, run: Callable[[], None]) -> Any:
+        """Work in a new process on what there is. Returns what it leaves."""
+        self.medium.load(image)
         run()
-        return dict(self.disk.nodes)
+        return self.medium.image()
+
+    def products(self, image: Any) -> dict[str, Any]:
+        return products(self.medium.files(image))
 
 
-class _NobodyToWaitFor:
-    def monotonic(self) -> float:
-        return 0.0
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError("the only process waits for another")
-
-    def every(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
-        return lambda: None
+def _described(figure: Figure, stream: BinaryIO, **settings: Any) -> None:
+    """The lines and texts of a figure: drawing it takes longer than all the rest."""
+    found = [
+        (axes.get_title(), axes.get_xlabel(), [line.get_xydata().tolist() for line in axes.lines])
+        for axes in figure.axes
+    ]
+    stream.write(repr(found).encode())
 
 
 class _Follower:
     """Follows a run after every few mutations, as the mirror's thread might."""
 
-    def __init__(self, mirror: Mirror, disk: Disk) -> None:
+    def __init__(self, mirror: Mirror, disk: Disk | Bucket) -> None:
         self.mirror, self.disk, self.follows = mirror, disk, False
 
     def __enter__(self) -> "_Follower":
@@ -133,14 +138,15 @@ class Crashes:
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.base = _durable(self.machine.run(EMPTY, self.scenario.before))
-        self.tried: dict[str, str] = {}
+        medium = self.machine.medium
+        self.base = medium.durable(self.machine.run(medium.image(), self.scenario.before))
+        self.tried: dict[int, str] = {}
         self.machine.run(self.base, self.scenario.run)
-        self.trace = list(self.machine.disk.trace)
+        self.trace: list[Mutation] = list(medium.trace)
 
     @cached_property
     def wanted(self) -> dict[str, Any]:
-        return products(self.trace[-1].image)
+        return self.machine.products(self.trace[-1].image)
 
     def points(self, mode: Mode, seed: int = 0) -> Iterator[Point]:
         for number, mutation in enumerate(self.trace):
@@ -158,7 +164,7 @@ class Crashes:
         return outcome
 
     def _attempt(self, point: Point) -> str:
-        if point.mode in ("error", "full"):
+        if point.mode in ("error", "unanswered", "full"):
             image, outcome = self._disturbed(point)
             return outcome + self._recovered(image)
         image, how = self.trace[point.number].image, point.mode
@@ -167,17 +173,17 @@ class Crashes:
         if how == "twice":
             image = after_power_loss(image, "mixed", str(point))
             self.machine.run(image, self.scenario.run)
-            trace = self.machine.disk.trace
+            trace = self.machine.medium.trace
             if trace:
                 image = trace[hash_of(str(point)) % len(trace)].image
             image = after_power_loss(image, "mixed", f"{point} again")
         return self._recovered(image)
 
-    def _disturbed(self, point: Point) -> tuple[Image, str]:
+    def _disturbed(self, point: Point) -> tuple[Any, str]:
         """What a process leaves that met a failing disk, and how it took it."""
 
         def before(number: int, name: str) -> None:
-            if point.mode == "error" and number == point.number:
+            if point.mode == ("unanswered" if name == "answer" else "error") and number == point.number:
                 raise OSError(EIO, strerror(EIO))
             if point.mode == "full" and number >= point.number and name in NEEDS_ROOM:
                 raise OSError(ENOSPC, strerror(ENOSPC))
@@ -186,49 +192,42 @@ class Crashes:
             try:
                 image, outcome = self.machine.run(self.base, self.scenario.run), "went on, "
             except PreimageError:
-                image, outcome = dict(self.machine.disk.nodes), "stopped with a message, "
+                image, outcome = self.machine.medium.image(), "stopped with a message, "
         return image, outcome
 
     @contextmanager
     def _failing(self, before: Callable[[int, str], None]) -> Iterator[None]:
-        disk, usual = self.machine.disk, self.machine.disk.before
+        disk, usual = self.machine.medium, self.machine.medium.before
         disk.before = before
         try:
             yield
         finally:
             disk.before = usual
 
-    def _recovered(self, image: Image) -> str:
+    def _recovered(self, image: Any) -> str:
         """Run the job on what is left. The same content was tried before: a run depends on nothing else."""
-        state = hash_of(sorted(files(image).items()))
+        state = hash_of(sorted(self.machine.medium.files(image).items()))
         if state in self.tried:
             return f"{self.tried[state]} (the same content as before)"
         left = self.machine.run(image, self.scenario.run)
-        outcome = "resumed" if self.machine.disk.trace else "nothing was left to do"
-        _require_same(products(left), self.wanted)
-        later = after_power_loss(left, "lost")
-        if products(later) != self.wanted:
-            _require_same(products(self.machine.run(later, self.scenario.run)), self.wanted)
-            outcome += ", and again after a later loss of power"
+        outcome = "resumed" if self.machine.medium.trace else "nothing was left to do"
+        self._require_same(left)
+        if isinstance(self.machine.medium, Disk):
+            later = after_power_loss(left, "lost")
+            if self.machine.products(later) != self.wanted:
+                self._require_same(self.machine.run(later, self.scenario.run))
+                outcome += ", and again after a later loss of power"
         self.tried[state] = outcome
         return outcome
+
+    def _require_same(self, image: Any) -> None:
+        found, wanted = self.machine.products(image), self.wanted
+        missing, more = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+        assert not missing, f"missing: {missing}"
+        assert not more, f"more than undisturbed: {more}"
+        for path, value in wanted.items():
+            assert found[path] == value, f"{path} differs"
 
 
 def hash_of(value: Any) -> int:
     return int.from_bytes(hashlib.sha256(repr(value).encode()).digest()[:8])
-
-
-def _durable(image: Image) -> Image:
-    """The same content, all of it synced."""
-    return {
-        number: FileNode(node.data, node.data) if isinstance(node, FileNode) else type(node)(node.entries, node.entries)
-        for number, node in image.items()
-    }
-
-
-def _require_same(found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    missing, more = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
-    assert not missing, f"missing: {missing}"
-    assert not more, f"more than undisturbed: {more}"
-    for path, value in wanted.items():
-        assert found[path] == value, f"{path} differs"

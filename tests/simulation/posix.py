@@ -19,8 +19,8 @@ import pyarrow as pa
 from pyarrow import fs
 
 from preimage.storage.file_locks import NAME as LOCK
-from preimage.storage.local import Posix
-from preimage.storage.protocol import Attempt, Claim, Entry
+from preimage.storage.local import LocalStorage, Posix
+from preimage.storage.protocol import Attempt, Claim, Clock, Entry
 
 ROOT = 0
 PowerLoss = Literal["lost", "torn", "mixed"]
@@ -57,11 +57,11 @@ EMPTY: Image = {ROOT: FolderNode()}
 
 @dataclass(frozen=True)
 class Mutation:
-    """A change of the disk, and the disk after it."""
+    """A change, and all that there is after it."""
 
     name: str
     path: str
-    image: Image
+    image: Any
 
     @property
     def is_visible(self) -> bool:
@@ -73,6 +73,8 @@ class Disk:
     """A disk and its mutations since it was loaded."""
 
     def __init__(self) -> None:
+        clock = cast(Clock, _NobodyToWaitFor())
+        self.storage = LocalStorage(SimulatedPosix(self), clock, is_local=False, scheme="sim://")
         self.trace: list[Mutation] = []
         self.before: Callable[[int, str], None] = lambda number, name: None
         """Called before each mutation with its number and its name; may raise OSError."""
@@ -86,6 +88,19 @@ class Disk:
         self.nodes: dict[int, Node] = dict(image)
         self.trace, self.locked, self.numbers = [], set(), max(self.nodes) + 1
         self.count = 0
+
+    def image(self) -> Image:
+        return dict(self.nodes)
+
+    @staticmethod
+    def files(image: Image) -> dict[str, bytes]:
+        """All files by path."""
+        return _files(image, ROOT, "")
+
+    @staticmethod
+    def durable(image: Image) -> Image:
+        """The same content, all of it synced."""
+        return {number: _synced(node) for number, node in image.items()}
 
     def find(self, path: str) -> int:
         """The number of a path's node. Raises FileNotFoundError, NotADirectoryError."""
@@ -232,6 +247,13 @@ class SimulatedPosix(Posix):
         return attempt
 
 
+class _NobodyToWaitFor:
+    """The clock of the only process."""
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError("the only process waits for another")
+
+
 @dataclass(frozen=True)
 class _Lock:
     disk: Disk
@@ -285,7 +307,9 @@ class _Handler(fs.FileSystemHandler):
 
     def get_file_info_selector(self, selector: fs.FileSelector) -> list[fs.FileInfo]:
         assert not selector.recursive
-        return [_info(f"{selector.base_dir}/{each.name}", each) for each in self.posix.entries(selector.base_dir)]
+        return [
+            _info(f"{selector.base_dir}/{each.name}", each) for each in self.posix.entries(selector.base_dir)
+        ]
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
         return pa.BufferReader(self.posix.read(path))
@@ -346,12 +370,17 @@ def _keeps(how: PowerLoss, drawn: random.Random) -> bool:
     return how == "torn" or (how == "mixed" and drawn.random() < 0.5)
 
 
-def files(image: Image, number: int = ROOT, path: str = "") -> dict[str, bytes]:
-    """All files by path."""
+def _synced(node: Node) -> Node:
+    if isinstance(node, FileNode):
+        return replace(node, synced=node.data)
+    return FolderNode(node.entries, node.entries)
+
+
+def _files(image: Image, number: int, path: str) -> dict[str, bytes]:
     node = image[number]
     if isinstance(node, FileNode):
         return {path: node.data}
     found: dict[str, bytes] = {}
     for name, each in node.entries.items():
-        found |= files(image, each, f"{path}/{name}")
+        found |= _files(image, each, f"{path}/{name}")
     return found

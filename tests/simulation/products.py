@@ -5,26 +5,26 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from simulation.posix import Image, files
 
 LEFT_OUT = re.compile(
     r"(^|/)\."  # temporary files that a killed process leaves, and locks
     r"|/progress\.json$"  # of the moment
     r"|/system/"  # measurements of the machine, in files that are named by the time
     r"|/optuna\.log$"  # made again from the records
+    r"|/submissions/"  # each attempt has its own
 )
-MOMENTS = frozenset({"time_ms", "created", "seconds", "last_system", "time", "submitted"})
+MOMENTS = frozenset({"time_ms", "created", "seconds", "last_system", "time"})
 """Keys of JSON files that hold a time."""
 RATES = frozenset({"images_per_second", "seconds_per_image"})
 """Metrics of the machine's speed."""
-KEYS = frozenset({"key", "mlflow_run_id", "run_id"})
-"""Keys that hold a random id: of the run, which is the tracker's id too."""
+KEYS = frozenset({"key", "mlflow_run_id", "run_id", "submission", "parent"})
+"""Keys that hold a random id: of the run, which is the tracker's id too, and of a submission."""
 OF_A_RUN = re.compile(r"/tracking/([0-9a-f]{32})\.jsonl$")
 
 
-def products(image: Image) -> dict[str, Any]:
-    """The files of a disk by path: bytes, and values without moments, rates and random ids."""
-    found = {path: data for path, data in files(image).items() if not LEFT_OUT.search(path)}
+def products(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Files by path: bytes, and values without moments, rates and random ids."""
+    found = {path: data for path, data in files.items() if not LEFT_OUT.search(path)}
     names = {_key(data): path.split("/")[-2] for path, data in found.items() if path.endswith("/run.json")}
     return {_named(path, names): _plain(path, data) for path, data in found.items()}
 

@@ -148,10 +148,14 @@ class Crashes:
     def wanted(self) -> dict[str, Any]:
         return self.machine.products(self.trace[-1].image)
 
+    @property
+    def name(self) -> str:
+        return f"{self.scenario.name}@{type(self.machine.medium).__name__.lower()}"
+
     def points(self, mode: Mode, seed: int = 0) -> Iterator[Point]:
         for number, mutation in enumerate(self.trace):
             if mode != "kill" or mutation.is_visible:
-                yield Point(self.scenario.name, mode, number, seed)
+                yield Point(self.name, mode, number, seed)
 
     def attempt(self, point: Point) -> str:
         """Returns what came of it. Raises AssertionError, with the text that tries it again alone."""

@@ -20,7 +20,7 @@ from pyarrow import fs
 
 from preimage.storage.file_locks import NAME as LOCK
 from preimage.storage.local import LocalStorage, Posix
-from preimage.storage.protocol import Attempt, Claim, Clock, Entry
+from preimage.storage.protocol import Attempt, Claim, Entry
 
 ROOT = 0
 PowerLoss = Literal["lost", "torn", "mixed"]
@@ -73,8 +73,7 @@ class Disk:
     """A disk and its mutations since it was loaded."""
 
     def __init__(self) -> None:
-        clock = cast(Clock, _NobodyToWaitFor())
-        self.storage = LocalStorage(SimulatedPosix(self), clock, is_local=False, scheme="sim://")
+        self.storage = LocalStorage(SimulatedPosix(self), _NobodyToWaitFor(), is_local=False, scheme="sim://")
         self.trace: list[Mutation] = []
         self.before: Callable[[int, str], None] = lambda number, name: None
         """Called before each mutation with its number and its name; may raise OSError."""
@@ -250,8 +249,14 @@ class SimulatedPosix(Posix):
 class _NobodyToWaitFor:
     """The clock of the only process."""
 
+    def monotonic(self) -> float:
+        return 0.0
+
     def sleep(self, seconds: float) -> None:
         raise AssertionError("the only process waits for another")
+
+    def every(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
 
 
 @dataclass(frozen=True)

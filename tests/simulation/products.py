@@ -5,21 +5,26 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-
 LEFT_OUT = re.compile(
     r"(^|/)\."  # temporary files that a killed process leaves, and locks
     r"|/progress\.json$"  # of the moment
     r"|/system/"  # measurements of the machine, in files that are named by the time
     r"|/optuna\.log$"  # made again from the records
     r"|/submissions/"  # each attempt has its own
+    r"|/runs/invert-[^/]*/log/"  # what each part cost the attempt that made it
 )
-MOMENTS = frozenset({"time_ms", "created", "seconds", "last_system", "time"})
-"""Keys of JSON files that hold a time."""
-RATES = frozenset({"images_per_second", "seconds_per_image"})
-"""Metrics of the machine's speed."""
-KEYS = frozenset({"key", "mlflow_run_id", "run_id", "submission", "parent"})
-"""Keys that hold a random id: of the run, which is the tracker's id too, and of a submission."""
+OF_THE_ATTEMPTS = re.compile(
+    r"(^|[._])(time_ms|time|created|last_system)$"  # moments
+    r"|seconds|per_second"  # speed
+    r"|(^|\.)generator_evaluations$"  # what was spent, also on what is done again
+    r"|(^|\.)(key|mlflow_run_id|run_id|parent|submission)$"  # random ids
+)
+"""Keys of JSON files."""
 OF_A_RUN = re.compile(r"/tracking/([0-9a-f]{32})\.jsonl$")
+
+
+OF_AN_ATTEMPT = {"system", "seconds_per_part", "preimage.submission"}
+"""What marks a line of a tracker's file that tells of one attempt."""
 
 
 def products(files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -50,9 +55,14 @@ def _tracked(data: bytes) -> list[str]:
     """What a tracker was told, and how the run ended at last. What it is told again changes nothing, so that
     the order says nothing either."""
     lines = [json.loads(line) for line in data.splitlines()]
-    told = [each for each in lines if "end" not in each and not any("system/" in key for key in each)]
+    told = [each for each in lines if "end" not in each and not OF_AN_ATTEMPT & _heads(each)]
     ends = [each for each in lines if "end" in each][-1:]
     return sorted({json.dumps(without(each), sort_keys=True) for each in told}) + list(map(str, ends))
+
+
+def _heads(line: dict[str, Any]) -> set[str]:
+    """The first words of a line's keys and of its tags'."""
+    return {key.split("/")[0] for key in (*line, *line.get("tags", {}))}
 
 
 def without(value: Any) -> Any:
@@ -61,5 +71,4 @@ def without(value: Any) -> Any:
         return [without(each) for each in value]
     if not isinstance(value, dict):
         return value
-    left_out = MOMENTS | RATES | KEYS
-    return {key: without(each) for key, each in value.items() if key.split(".")[-1] not in left_out}
+    return {key: without(each) for key, each in value.items() if not OF_THE_ATTEMPTS.search(key)}

@@ -20,49 +20,42 @@ from simulation.crashes import ROOT, Scenario
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 40}
 HEAD = {"tracking": {"uri": "jsonl"}, "resources": {"backend": "local", "gpu": False}}
 LOOP = {"total_images": 32, "batch_size": 8, "log_every": 8, "sample_every": 16, "checkpoint_every": 8}
-TRAIN = {
-    "job": "train-gan",
-    "data": DATA,
-    "model": {"latent_dim": 3, "base_channels": 2},
-    "training": LOOP | {"select_by": "generator_loss"},
-}
-GLO = {
+ONE_STEP = {"total_images": 8, "batch_size": 8, "log_every": 8, "sample_every": 8, "checkpoint_every": 8}
+TRAIN = {"job": "train-gan", "data": DATA, "model": {"latent_dim": 3, "base_channels": 2}}
+GAN = TRAIN | {"training": LOOP | {"select_by": "generator_loss"}}
+SHORT = TRAIN | {"training": ONE_STEP}
+GLO = TRAIN | {
     "job": "train-glo",
-    "data": DATA,
-    "model": {"latent_dim": 3, "base_channels": 2},
-    "training": LOOP | {"total_images": 80, "batch_size": 20, "checkpoint_every": 20},
+    "training": {"total_images": 80, "batch_size": 20, "log_every": 40, "sample_every": 80}
+    | {"checkpoint_every": 40},
 }
-INVERT = {
-    "job": "invert",
-    "inversion": {"solver": "adam", "steps": 2, "batch_size": 16, "init_codes": "prior"},
-}
-PAG = {"job": "pag", "store": "invert"}
-PRIOR = {"job": "fit-prior", "store": "invert", "kind": "gaussian"}
-SHORT = TRAIN | {"training": LOOP | {"total_images": 16}}
+SEARCH = {"solver": "adam", "steps": 2, "batch_size": 20, "init_codes": "prior"}
+INVERT = {"job": "invert", "inversion": SEARCH}
 ROUNDS = {
-    "rounds": 1,
+    "rounds": 2,
     "repeat_while_improving": "pag.pag",
-    "steps": {"train": SHORT, "invert": INVERT | {"generator": "train"}, "pag": PAG},
+    "steps": {
+        "pca": {"job": "pca", "data": DATA, "latent_dim": 2},
+        "pag": {"job": "pag", "store": "pca", "std": 1.0},
+    },
     "repeat": {
-        "prior": PRIOR,
-        "train": SHORT | {"resume_from": "train", "prior": "prior"},
-        "invert": INVERT | {"generator": "train"},
-        "pag": PAG | {"prior": "prior"},
+        "prior": {"job": "fit-prior", "store": "pca", "kind": "gaussian"},
+        "pag": {"job": "pag", "store": "pca", "prior": "prior"},
     },
 }
 STUDY = {
     "name": "study",
-    "trial": HEAD | SHORT,
+    "trial": SHORT,
     "space": {"optimizer.lr": {"log-uniform": [1e-5, 1e-1]}},
     "objectives": {"generator_loss": "minimize"},
     "sampler": {"name": "tpe", "n_startup_trials": 1},
     "scheduler": {"name": "asha", "metric": "generator_loss", "min_resource": 8, "reduction_factor": 2},
-    "trials": 3,
+    "trials": 2,
 }
 TRIALS = {
     "job": "random-weights",
     "datasets": {"digits": DATA},
-    "latent_dims": [2, 3],
+    "latent_dims": [2],
     "base_channels": 2,
     "images": 4,
     "networks": 2,
@@ -91,6 +84,11 @@ def invert() -> None:
     run(INVERT | {"generator": next(name for name in names if name.startswith("train"))})
 
 
+def study() -> None:
+    trial = SHORT | {"resources": HEAD["resources"]}
+    preimage.run(STUDY | {"trial": trial, "tracking": HEAD["tracking"]}, results=ROOT)
+
+
 def tars(folder: Path) -> dict[str, Any]:
     """Images of one's own in two files that are read in order."""
     for first in (0, 6):
@@ -111,15 +109,14 @@ def preparation(data: Mapping[str, Any]) -> None:
 def scenarios(own_images: Path) -> dict[str, Scenario]:
     """own_images: a folder of this machine, for the images of a preparation."""
     data = tars(own_images)
-    study = {key: each for key, each in STUDY.items()} | {"tracking": HEAD["tracking"]}
     found = (
         Scenario("preparation", partial(preparation, data)),
-        Scenario("train-gan", partial(run, TRAIN), digits),
+        Scenario("train-gan", partial(run, GAN), digits),
         Scenario("train-glo", partial(run, GLO), digits),
         Scenario("invert", invert, trained),
         Scenario("trials", partial(run, TRIALS), digits),
         Scenario("rounds", partial(run, ROUNDS), digits),
-        Scenario("study", partial(preimage.run, study, results=ROOT), digits),
+        Scenario("study", study, digits),
         Scenario("submission", partial(submit, HEAD | SHORT, ROOT), digits),
     )
     return {each.name: each for each in found}

@@ -1,6 +1,7 @@
 import json
 import tempfile
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from preimage.errors import TrackingError
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
-from preimage.tracking.mirror import Follower, Mirror, flatten
-from preimage.tracking.tracker import JsonLines, Record
+from preimage.tracking.follower import Follower
+from preimage.tracking.mirror import Mirror, flatten
+from preimage.tracking.notes import FILE
+from preimage.tracking.tracker import JsonLines, Record, RunDeleted
 
 
 class Fake:
@@ -23,10 +26,17 @@ class Fake:
         self.calls = 0
         self.runs, self.parents, self.metric_rows, self.images = {}, {}, Counter(), Counter()
         self.files, self.tag_values, self.status, self.datasets, self.param_values = {}, {}, {}, set(), {}
+        self.gone = set()
 
-    def _call(self, effect):
+    def delete(self, key):
+        """As in MLflow, which then still takes files, and refuses the rest."""
+        self.gone.add(self.runs.pop(key))
+
+    def _call(self, effect, run_id=None):
         self.calls += 1
         how = self.fails.get(self.calls)
+        if run_id in self.gone:
+            raise RunDeleted(f"{run_id} was deleted.", run_id)
         if how == "before":
             raise TrackingError("away")
         result = effect()
@@ -39,7 +49,7 @@ class Fake:
 
     def begin(self, key, name, tags, parent):
         def effect():
-            run_id = self.runs.setdefault(key, f"run {len(self.runs)}")
+            run_id = self.runs.setdefault(key, f"run {len(self.runs) + len(self.gone)}")
             self.status[run_id] = "RUNNING"
             self.parents[run_id] = parent
             self.tag_values.setdefault(run_id, {}).update(tags)
@@ -47,17 +57,21 @@ class Fake:
 
         return self._call(effect)
 
-    def resume(self, run_id):
-        self._call(lambda: self.status.update({run_id: "RUNNING"}))
+    def resume(self, run_id, parent):
+        def effect():
+            self.status[run_id] = "RUNNING"
+            self.parents[run_id] = parent or self.parents[run_id]
+
+        self._call(effect, run_id)
 
     def params(self, run_id, params):
-        self._call(lambda: self.param_values.update({run_id: dict(params)}))
+        self._call(lambda: self.param_values.update({run_id: dict(params)}), run_id)
 
     def tags(self, run_id, tags):
-        self._call(lambda: self.tag_values[run_id].update(tags))
+        self._call(lambda: self.tag_values[run_id].update(tags), run_id)
 
     def dataset(self, run_id, name, fingerprint, address):
-        self._call(lambda: self.datasets.add((run_id, name, fingerprint, address)))
+        self._call(lambda: self.datasets.add((run_id, name, fingerprint, address)), run_id)
 
     def metrics(self, run_id, records):
         def effect():
@@ -65,16 +79,16 @@ class Fake:
                 for name, value in each.metrics.items():
                     self.metric_rows[run_id, name, each.step, each.time_ms, value] = 1
 
-        self._call(effect)
+        self._call(effect, run_id)
 
     def image(self, run_id, key, record, png):
-        self._call(lambda: self.images.update({(run_id, key, record.step, record.time_ms, png): 1}))
+        self._call(lambda: self.images.update({(run_id, key, record.step, record.time_ms, png): 1}), run_id)
 
     def file(self, run_id, folder, name, data):
         self._call(lambda: self.files.update({(run_id, folder, name): data}))
 
     def end(self, run_id, status):
-        self._call(lambda: self.status.update({run_id: status}))
+        self._call(lambda: self.status.update({run_id: status}), run_id)
 
 
 def make_run(folder, name="train-gan-1", key="k"):
@@ -124,14 +138,21 @@ def expected(run, run_id):
     return rows | machine | final
 
 
-ACTIONS = st.lists(st.sampled_from(["step", "follow", "die", "fail", "tracker"]), max_size=12)
+def of(run_id, rows):
+    """What the tracker has of one of its runs."""
+    return {row: value for row, value in rows.items() if row[0] == run_id}
+
+
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where durable writes take no time."""
+ACTIONS = st.lists(st.sampled_from(["step", "follow", "die", "fail", "tear", "delete"]), max_size=12)
 FAILS = st.lists(st.sampled_from([None, None, "before", "after"]), max_size=40)
 
 
 @settings(max_examples=150, deadline=None)
 @given(ACTIONS, FAILS, st.booleans())
 def test_whatever_fails_and_dies_in_the_end_everything_is_there_once(actions, fails, patient):
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as place:
         run, tracker, steps = make_run(Folder.at(place)), Fake(dict(enumerate(fails, 1))), 0
         mirror = Mirror(run, tracker)
         for action in actions:
@@ -144,19 +165,23 @@ def test_whatever_fails_and_dies_in_the_end_everything_is_there_once(actions, fa
                 mirror = Mirror(run, tracker)
             elif action == "fail":
                 persist(lambda mirror=mirror: mirror.end("FAILED"))
+            elif action == "tear":
+                run.folder.write(FILE, b"")
+            elif action == "delete" and tracker.runs:
+                tracker.delete("k")
         step(run, steps + 1)
         finish(run)
         while not persist(mirror.finish):
             mirror = mirror if patient else Mirror(run, tracker)
         (run_id,) = tracker.runs.values()
-        assert dict(tracker.metric_rows) == expected(run, run_id)
-        assert sorted(each[2] for each in tracker.images) == [10 * n for n in range(1, steps + 2)]
-        assert tracker.status == {run_id: "FINISHED"}
+        assert run.about()["mlflow_run_id"] == run_id
+        assert of(run_id, tracker.metric_rows) == expected(run, run_id)
+        assert sorted(each[2] for each in of(run_id, tracker.images)) == [10 * n for n in range(1, steps + 2)]
+        assert tracker.status[run_id] == "FINISHED"
         assert tracker.param_values[run_id] == {"job": "train-gan", "training.total_images": 10}
-        assert tracker.datasets == {
-            (run_id, "digits", "pixels", f"{run.folder.uri.rsplit('/', 2)[0]}/datasets/digits")
-        }
-        assert {(folder, name) for _, folder, name in tracker.files} == {
+        images = (run_id, "digits", "pixels", (run.folder.parent.parent / "datasets" / "digits").uri)
+        assert {each for each in tracker.datasets if each[0] == run_id} == {images}
+        assert {(folder, name) for _, folder, name in of(run_id, tracker.files)} == {
             ("", "spec.yaml"),
             ("", "outcome.json"),
             ("figures", "losses.png"),
@@ -270,3 +295,79 @@ def test_a_finished_pipeline_that_gets_a_step_anew_is_ended_again(folder):
     assert tracker.status == {"run 0": "RUNNING"}
     again.finish()
     assert tracker.status == {"run 0": "FINISHED"}
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_deleted_run_is_begun_anew_with_everything_and_one_warning(folder, caplog, dies):
+    run, tracker = make_run(folder), Fake()
+    step(run, 1)
+    mirror = Mirror(run, tracker)
+    mirror.follow()
+    tracker.delete("k")
+    mirror = Mirror(run, tracker) if dies else mirror
+    step(run, 2)
+    finish(run)
+    mirror.finish()
+    assert caplog.messages == ["run 0 was deleted. A new one, run 1, gets everything that train-gan-1 holds."]
+    assert of("run 1", tracker.metric_rows) == expected(run, "run 1")
+    assert tracker.status["run 1"] == "FINISHED"
+    assert run.about()["mlflow_page"] == "http://tracker/run-1"
+
+
+def test_a_tracker_that_does_not_take_the_new_run_is_asked_again(folder):
+    run, tracker = make_run(folder), Fake({6: "before"})  # begin, params, file; then resume, begin
+    Mirror(run, tracker).begin()
+    tracker.delete("k")
+    mirror = Mirror(run, tracker)
+    tracker.calls = 4
+    assert not persist(mirror.begin)
+    assert mirror.begin() == "run 1"
+
+
+def test_parts_come_under_the_new_run_of_the_whole_and_are_begun_anew_if_deleted_too(folder):
+    tracker = Fake()
+    pipeline = make_run(folder, "pipeline-1", "p")
+    steps = {key: make_run(folder, key, key) for key in ("one", "two", "three")}
+    whole = Mirror(pipeline, tracker)
+    for key in ("one", "two"):
+        finish(steps[key])
+        Mirror(steps[key], tracker, whole).finish()
+    before = dict(tracker.runs)
+    tracker.delete("p")
+    tracker.delete("two")
+    Mirror(steps["three"], tracker, whole).begin()  # asks for its parent, which is gone
+    assert whole.replaced
+    for key in ("one", "two"):
+        part = Mirror(steps[key], tracker, whole)
+        assert not part.is_recorded
+        part.finish()
+        assert part.is_recorded
+    assert tracker.runs["one"] == before["one"]
+    assert tracker.runs["two"] != before["two"]
+    assert {tracker.parents[tracker.runs[key]] for key in steps} == {tracker.runs["p"]}
+
+
+def test_a_run_that_another_process_began_anew_is_taken_up(folder):
+    run, tracker = make_run(folder), Fake()
+    here, there = Mirror(run, tracker), Mirror(run, tracker)
+    here.begin()
+    there = Mirror(run, tracker)
+    there.begin()
+    tracker.delete("k")
+    assert here.begin() == there.begin() == "run 1"
+    assert there.replaced
+
+
+def test_a_record_that_was_torn_is_sent_when_it_is_made_anew(folder, caplog):
+    run, tracker = make_run(folder), Fake()
+    for number in (1, 2, 3):
+        step(run, number)
+    (run.folder / "log").write(f"{20:012d}.json", b"")
+    Mirror(run, tracker).follow()
+    step(run, 2)  # the run resumes from a checkpoint and repeats it
+    (run.folder / "system").write_json(f"{1_000:015d}.json", [])
+    finish(run)
+    Mirror(run, tracker).finish()
+    steps = {row[2] for row in tracker.metric_rows if row[1] == "loss"}
+    assert steps == {10, 20, 30}
+    assert [f"{20:012d}.json is not JSON" in each for each in caplog.messages] == [True]

@@ -1,4 +1,7 @@
 import io
+import shutil
+import sqlite3
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
@@ -8,7 +11,7 @@ from preimage.errors import StorageError, TrackingError
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.open import open_tracker
-from preimage.tracking.tracker import Record
+from preimage.tracking.tracker import Record, RunDeleted
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +137,60 @@ def test_the_dataset_is_an_input_once(tracker, run_id):
 def test_a_run_ends_and_is_taken_up_again(tracker, run_id, status):
     tracker.end(run_id, status)
     assert tracker.client.get_run(run_id).info.status == status
-    tracker.resume(run_id)
+    tracker.resume(run_id, None)
     assert tracker.client.get_run(run_id).info.status == "RUNNING"
 
 
-def test_a_deleted_run_is_said_to_be(tracker, run_id):
+def test_a_resumed_run_can_come_under_another_parent(tracker, run_id):
+    child = tracker.begin(uuid4().hex, "invert", {}, "before")
+    for given, found in ((None, "before"), (run_id, run_id)):
+        tracker.resume(child, given)
+        assert tracker.client.get_run(child).data.tags["mlflow.parentRunId"] == found
+
+
+def test_a_deleted_run_is_said_to_be_and_begun_anew(tracker):
+    run_id = tracker.begin("tidied up", "train", {}, None)
     tracker.client.delete_run(run_id)
-    with pytest.raises(TrackingError, match="deleted"):
-        tracker.metrics(run_id, [Record(1, 1, {"loss": 1.0})])
+    calls = (
+        lambda: tracker.metrics(run_id, [Record(1, 1, {"loss": 1.0})]),
+        lambda: tracker.params(run_id, {"lr": 1.0}),
+        lambda: tracker.tags(run_id, {"a": "1"}),
+        lambda: tracker.dataset(run_id, "digits", "f", "d"),
+        lambda: tracker.resume(run_id, None),
+        lambda: tracker.end(run_id, "FINISHED"),
+    )
+    for call in calls:
+        with pytest.raises(RunDeleted, match=f"mlflow runs restore --run-id {run_id}` restores it"):
+            call()
+    assert tracker.begin("tidied up", "train", {}, None) != run_id
+
+
+def test_a_run_that_the_store_does_not_know_was_deleted_permanently(tracker):
+    with pytest.raises(RunDeleted, match=f"the MLflow run {'f' * 32} was deleted permanently"):
+        tracker.resume("f" * 32, None)
+
+
+def test_another_mistake_is_no_deletion(tracker, run_id):
+    tracker.params(run_id, {"lr": 0.1})
+    with pytest.raises(TrackingError, match="does not answer as expected") as said:
+        tracker.params(run_id, {"lr": 0.2})
+    assert not isinstance(said.value, RunDeleted)
+
+
+def test_a_store_of_another_version_is_refused_with_the_command_that_upgrades_it(tracker, tmp_path):
+    path = tmp_path / "other version.db"
+    shutil.copy(tracker.uri.removeprefix("sqlite:///"), path)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("update alembic_version set version_num = 'other'")
+    with pytest.raises(TrackingError, match=r"run `mlflow db upgrade 'sqlite:.*other version\.db'`; if that"):
+        open_tracker(TrackingConfig(uri=f"sqlite:///{path}"), Folder.at(tmp_path))
+
+
+def test_a_page_is_under_the_server_s_prefix(tracker, run_id, monkeypatch):
+    assert tracker.page(run_id) is None
+    monkeypatch.setattr(tracker, "uri", "https://host/mlflow/")
+    page = f"https://host/mlflow/#/experiments/{tracker.experiment_id}/runs/{run_id}"
+    assert tracker.page(run_id) == f"{page}?workflowType=machine_learning"
 
 
 def test_a_folder_on_no_disk_cannot_hold_the_local_store():

@@ -5,8 +5,12 @@ import time
 import pytest
 
 from mlflow_server import Server
+from preimage.errors import TrackingError
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
+from preimage.tracking.config import TrackingConfig
+from preimage.tracking.open import open_tracker
+from preimage.tracking.tracker import RunDeleted
 from preimage.training.gan import GanAlgorithm
 from shell import SPEC, Shell
 
@@ -107,6 +111,22 @@ def test_a_server_that_stays_away_costs_nothing_once_the_command_is_given_again(
     assert again.code == 0
     assert "already finished" in again.out
     assert_recorded(server, the_run(tmp_path))
+
+
+def test_what_is_deleted_on_the_server_is_said_to_be(server, tmp_path):
+    server.start()
+    config = TrackingConfig(uri=server.uri, experiment=tmp_path.name)
+    tracker = open_tracker(config, Folder.at(tmp_path))
+    run_id = tracker.begin("key", "train", {}, None)
+    tracker.client.delete_run(run_id)
+    with pytest.raises(RunDeleted, match=f"MLFLOW_TRACKING_URI={server.uri} mlflow runs restore"):
+        tracker.end(run_id, "FINISHED")
+    with pytest.raises(RunDeleted, match="was deleted permanently"):
+        tracker.file("f" * 32, "", "a.txt", b"a")
+    assert tracker.begin("key", "train", {}, None) != run_id
+    tracker.client.delete_experiment(tracker.experiment_id)
+    with pytest.raises(TrackingError, match=f"experiment '{tmp_path.name}' at {server.uri} was deleted"):
+        tracker.begin("key", "train", {}, None)
 
 
 def test_a_server_that_is_not_there_at_the_start_is_one_error_before_any_work(

@@ -1,3 +1,6 @@
+import pytest
+
+from preimage.errors import StorageError
 from preimage.runs.run_folder import RunFolder
 from preimage.tracking import system
 from preimage.tracking.system import SystemWatch, parse_gpus, samples
@@ -39,3 +42,15 @@ def test_a_short_run_leaves_a_sample_and_the_watch_ends_at_once(folder):
     assert len(rows) == 1
     assert 0 <= rows[0]["metrics"]["system/cpu_utilization_percentage"] <= 100
     assert rows[0]["metrics"]["system/system_memory_usage_megabytes"] > 0
+
+
+def test_a_torn_file_of_samples_is_skipped_and_another_version_s_refused(folder):
+    place = folder / "system"
+    for second in (1, 2, 3):
+        place.write_json(f"{second * 1000:015d}.json", [{"time_ms": second * 1000, "metrics": {"a": 1.0}}])
+    place.write(f"{2000:015d}.json", b"[")
+    first, rows = samples(RunFolder(folder))
+    assert (first, [row["time_ms"] for row in rows]) == (1000, [1000, 3000])
+    place.write_json(f"{2000:015d}.json", [{"time": 2000}])
+    with pytest.raises(StorageError, match="another version: 0.time_ms"):
+        samples(RunFolder(folder))

@@ -1,14 +1,17 @@
 """Whole studies in this process: what is run, what is kept, and what a resumed one does."""
 
+import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import optuna
 import pytest
 
 from faulty import wait_for
 from preimage.errors import PreimageError, StorageError, TrackingError
+from preimage.tracking.tracker import JsonLines, RunDeleted
 from preimage.tuning.plan import shared_steps
 from preimage.tuning.records import read_records
 from preimage.tuning.study import run_study
@@ -206,19 +209,64 @@ def test_a_study_of_which_every_trial_fails_fails_and_failed_trials_run_again_wh
 
 
 def test_a_tracker_that_goes_away_fails_no_trial_and_is_told_at_the_end(tmp_path, monkeypatch, caplog):
-    plan = planned(GRID, tmp_path, tracking="jsonl")
+    plan = planned(LEARNING_RATES, tmp_path, tracking="jsonl")
 
     def gone(*_: object) -> None:
         raise TrackingError("the server does not answer.")
 
     monkeypatch.setattr("preimage.tuning.trial.open_tracker", gone)
     run_study(plan)
-    assert {each.state for each in records_of(plan)} == {"complete"}
+    records = records_of(plan)
+    assert {each.state for each in records} == {"complete", "stopped"}
     assert "tiny-0005 will be recorded when the study ends" in caplog.text
     told = [(plan.root / "tracking").read(name).decode() for name in (plan.root / "tracking").names()]
-    assert len(told) == 1 + 6
-    assert all(text.splitlines()[-1] == '{"end": "FINISHED"}' for text in told)
+    assert len(told) == 1 + len(records)
+    ends = Counter(json.loads(text.splitlines()[-1])["end"] for text in told)
+    stopped = sum(each.state == "stopped" for each in records)
+    assert ends == {"FINISHED": 1 + len(records) - stopped, "KILLED": stopped}
     assert sum('"parent": null' in text for text in told) == 1
+
+
+class Tidied(JsonLines):
+    """A tracker in which runs can be deleted."""
+
+    def __init__(self, folder) -> None:
+        super().__init__(folder)
+        self.deleted, self.parents = [], {}
+
+    def begin(self, key, name, tags, parent):
+        run_id = f"{key}-{sum(each.startswith(key) for each in self.deleted)}"
+        self.parents[run_id] = parent
+        return super().begin(run_id, name, tags, parent)
+
+    def resume(self, run_id, parent):
+        if run_id in self.deleted:
+            raise RunDeleted(f"{run_id} was deleted.", run_id)
+        self.parents[run_id] = parent or self.parents[run_id]
+
+    def end(self, run_id, status):
+        self.resume(run_id, None)
+        super().end(run_id, status)
+
+
+def test_a_study_that_was_deleted_in_the_tracker_comes_back_with_its_trials(grid, monkeypatch):
+    plan, _ = grid
+    plan = planned(GRID, plan.root.path, tracking="jsonl")
+    tracker = Tidied(plan.root / "tidied")
+    for place in ("tuning.study", "tuning.trial", "pipelines.execute"):
+        monkeypatch.setattr(f"preimage.{place}.open_tracker", lambda *_: tracker)
+    run_study(plan)  # tells this tracker of all
+    tracker.deleted = [run_id for run_id in tracker.parents if run_id.startswith(plan.run.about()["key"])]
+    a_trial = next(run_id for run_id, parent in tracker.parents.items() if parent)
+    tracker.deleted += [a_trial]
+    plan.run.folder.remove("outcome.json")  # as if it had been stopped before its end
+    outcome = run_study(plan)
+    active = {run_id: parent for run_id, parent in tracker.parents.items() if run_id not in tracker.deleted}
+    assert len(active) == 1 + 6
+    assert list(active.values()).count(outcome.mlflow_run_id) == 6
+    assert outcome.mlflow_run_id == plan.run.about()["mlflow_run_id"] in active
+    ends = [tracker._lines(run_id)[-1] for run_id in active]
+    assert set(ends) == {'{"end": "FINISHED"}'}
 
 
 def test_what_all_trials_share_is_run_once_before_them(tmp_path):

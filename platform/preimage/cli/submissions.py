@@ -153,8 +153,7 @@ def _run(address: str) -> dict[str, Any]:
     from preimage.runs.run_folder import RunFolder
     from preimage.storage.folder import Folder
 
-    folder = Folder.at(address)
-    return RunFolder(folder).about() if folder.exists("run.json") else {}
+    return RunFolder(Folder.at(address)).about_or_none() or {}
 
 
 def _state(job_status: "JobStatus") -> str:

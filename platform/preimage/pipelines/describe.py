@@ -51,7 +51,7 @@ def _what_happens(plan: Plan, step: PlannedStep) -> str:
         return "runs" if known else "runs, unless its images turn out to be those of an equal run"
     if step.state == "skipped":
         return "skipped: the metric of the rounds before it no longer falls"
-    created = step.run.about()["created"]
+    created = (step.run.about_or_none() or {"created": "earlier"})["created"]
     if step.state == "finished":
         return f"skipped: an equal run, started {created}, is finished (--fresh repeats it)"
     saved = committed(step.run.product("checkpoints"))

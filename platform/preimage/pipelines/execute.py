@@ -8,7 +8,7 @@ from typing import Any
 from preimage.config import Resources
 from preimage.jobs.base import Context, OnProgress, Result
 from preimage.pipelines.inputs import finished
-from preimage.pipelines.lifecycle import live, register, write_result
+from preimage.pipelines.lifecycle import live, register, tell, write_result
 from preimage.pipelines.make_plan import skip_rounds
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.pipelines.prepare_images import with_images
@@ -17,10 +17,11 @@ from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs import overrides
 from preimage.storage.protocol import Claim
-from preimage.tracking.mirror import Follower, Mirror
+from preimage.tracking.follower import Follower
+from preimage.tracking.mirror import Mirror
 from preimage.tracking.open import open_tracker
 from preimage.tracking.system import SystemWatch
-from preimage.tracking.tracker import Tracker
+from preimage.tracking.tracker import Status, Tracker
 from preimage.training.training import StopRule
 from preimage.work.reproducible import prepare_process
 
@@ -41,6 +42,21 @@ def execute(
     tracker = open_tracker(plan.spec.tracking, plan.root)
     execution = _Execution(plan, tracker, display, stop_early)
     return execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
+
+
+def tell_ended(plan: Plan, tracker: Tracker, parent: Mirror, status: Status) -> None:
+    """Send the tracker what it lacks of a trial that ended without an outcome, and does not resume.
+
+    Raises TrackingError if the tracker does not answer; it may be called again.
+    """
+    whole = Mirror(plan.run, tracker, parent)
+    parts = [Mirror(step.run, tracker, whole) for step in plan.steps] if plan.spec.is_pipeline else []
+    for each in (*parts, whole):
+        if each.run.outcome():
+            each.finish()
+        elif each.run.about_or_none() and not each.has_ended:
+            each.follow()
+            each.end(status)
 
 
 log = logging.getLogger(__name__)
@@ -67,7 +83,16 @@ class _Execution:
         def make(run: RunFolder, claim: Claim) -> Outcome:
             return _pipeline_outcome(plan, self._steps(mirror), mirror.notes.run_id)
 
-        return live(mirror, lambda: outcome, self._register_pipeline, make)
+        outcome = live(mirror, lambda: outcome, self._register_pipeline, make)
+        if mirror.replaced:
+            tell(self._move_steps, mirror)
+        return outcome
+
+    def _move_steps(self, mirror: Mirror) -> None:
+        """Put the steps' runs in the tracker under the pipeline's new one."""
+        for step in self.plan.steps:
+            Mirror(step.run, self.tracker, mirror).finish()
+        mirror.finish()
 
     def _steps(self, mirror: Mirror) -> dict[str, Outcome]:
         outcomes: dict[str, Outcome] = {}

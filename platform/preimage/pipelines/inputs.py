@@ -55,7 +55,7 @@ def find_run(name: str, runs: Folder) -> RunFolder | None:
     if MLFLOW_ID.fullmatch(name):
         for each in runs.names():
             run = RunFolder(runs / each)
-            if run.folder.exists("run.json") and run.about().get("mlflow_run_id") == name:
+            if (run.about_or_none() or {}).get("mlflow_run_id") == name:
                 return run
     return None
 

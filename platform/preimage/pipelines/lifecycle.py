@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -32,7 +33,7 @@ def live(
     ClaimLost if another process has taken over; results so far are kept.
     """
     outcome = finished()
-    if not outcome:
+    if not outcome or not mirror.run.about_or_none():
         with claimed(mirror.run.folder) as (folder, claim):
             outcome = finished()  # another process may have made it
             if not outcome:
@@ -40,13 +41,16 @@ def live(
                 with _recorded(mirror):
                     outcome = make(RunFolder(folder), claim)
                     RunFolder(folder).finish(outcome)
+            elif not mirror.run.about_or_none():
+                register()
+                tell(mirror.begin)  # run.json names the tracker's run
     tell(mirror.finish)
-    return outcome
+    return replace(outcome, mlflow_run_id=mirror.notes.run_id or outcome.mlflow_run_id)
 
 
 def register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> None:
     """Describe a new run in its folder. Its key identifies it wherever it is recorded."""
-    if run.folder.exists("run.json"):
+    if run.about_or_none():
         return
     write_spec(run, spec)
     made_with = {"git_commit": git_commit(), "versions": versions(), **submitted_as()}

@@ -19,8 +19,9 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from preimage.config import Config
+from preimage.errors import StorageError
 from preimage.storage.folder import Folder, as_json
-from preimage.storage.validated_json import LooseRecord, read_validated
+from preimage.storage.validated_json import LooseRecord, or_none, read_or_none
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Outcome:
     figures: dict[str, str] = field(default_factory=dict)
     """Addresses of its pictures, by name."""
     mlflow_run_id: str | None = None
+    """Its run in the tracker when it ended; run.json has its latest."""
     steps: dict[str, Any] | None = None
     """A pipeline's steps by name, each with its own outcome."""
 
@@ -122,18 +124,24 @@ class RunFolder:
         return self.folder / "figures"
 
     def record(self, images: int, metrics: dict[str, float], kind: str = "") -> None:
-        """Record metrics at this many images seen. An existing record stays: resumed runs repeat steps.
+        """Record metrics at this many images seen. A whole record stays: resumed runs repeat steps.
 
         kind: distinguishes records at the same number of images; they are read in the order of kinds.
         """
         name = f"{images:012d}{'.' if kind else ''}{kind}.json"
-        if not self._log.exists(name):
+        if read_or_none(self._log, name, _Row) is None:
             record = {"images": images, "time_ms": int(time.time() * 1000), "metrics": metrics}
             self._log.write(name, json.dumps(record).encode())
 
     def records(self, after: str = "") -> dict[str, dict[str, Any]]:
-        """The records by file name, in the order of images seen. Raises StorageError for an invalid one."""
-        return {name: read_validated(self._log, name, _Row) for name in self._log.names() if name > after}
+        """The records by file name, in the order of images seen; without those that are not JSON.
+
+        Raises StorageError for one of another version.
+        """
+        names = [name for name in self._log.names() if name > after]
+        texts = zip(names, self._log.read_all(names), strict=True)
+        found = {name: or_none(text, self._log / name, _Row) for name, text in texts}
+        return {name: row for name, row in found.items() if row is not None}
 
     def curve(self, metric: str) -> list[tuple[int, float]]:
         """One metric over images seen."""
@@ -161,29 +169,36 @@ class RunFolder:
 
     def progress(self) -> dict[str, Any] | None:
         """The latest progress. Raises StorageError if the file was altered."""
-        exists = self.folder.exists("progress.json")
-        return read_validated(self.folder, "progress.json", _Progress) if exists else None
+        return read_or_none(self.folder, "progress.json", _Progress)
 
     def device(self) -> str | None:
         """What the run is computed on: `cpu` or `cuda`. Raises StorageError if the file was altered."""
-        exists = self.folder.exists("device.json")
-        return read_validated(self.folder, "device.json", _Device)["device"] if exists else None
+        found = read_or_none(self.folder, "device.json", _Device)
+        return found["device"] if found else None
 
     def compute_on(self, device: str) -> None:
         self.folder.write_json("device.json", {"device": device})
 
     def about(self) -> dict[str, Any]:
-        """What run.json holds. Raises StorageError if it is missing or altered."""
-        return read_validated(self.folder, "run.json", _About)
+        """What run.json holds. Raises StorageError if there is none: see `about_or_none`."""
+        if (found := self.about_or_none()) is None:
+            raise StorageError(
+                f"{self.folder.uri} has no whole run.json: run the command that made it again, which writes "
+                "it anew."
+            )
+        return found
+
+    def about_or_none(self) -> dict[str, Any] | None:
+        """What run.json holds; None if it is missing or not JSON. Raises StorageError if it was altered."""
+        return read_or_none(self.folder, "run.json", _About)
 
     def finish(self, outcome: Outcome) -> None:
         self.folder.commit("outcome.json", as_json(outcome.plain()))
 
     def outcome(self) -> Outcome | None:
         """The result of a finished run, else None. Raises StorageError if the file was altered."""
-        if not self.folder.exists("outcome.json"):
-            return None
-        return _OUTCOME.validate_python(read_validated(self.folder, "outcome.json", Outcome))
+        found = read_or_none(self.folder, "outcome.json", Outcome)
+        return _OUTCOME.validate_python(found) if found is not None else None
 
     @property
     def _log(self) -> Folder:

@@ -2,83 +2,152 @@
 
 import logging
 import threading
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from preimage.cluster import submissions
-from preimage.errors import StorageError, TrackingError
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.plain_yaml import load
-from preimage.tracking import system
+from preimage.tracking import notes, system
 from preimage.tracking.lineage import fingerprints, prepared
+from preimage.tracking.notes import Notes
 from preimage.tracking.submission_tags import tell_submission
-from preimage.tracking.tracker import Record, Status, Tracker
+from preimage.tracking.tracker import Record, RunDeleted, Status, Tracker
 
 log = logging.getLogger(__name__)
-
-NOTES = "mirror.json"
-
-
-@dataclass
-class Notes:
-    """What the tracker already has. Sending any of it again changes nothing."""
-
-    home: str
-    run_id: str | None = None
-    told: bool = False
-    """Whether it has the settings and the spec."""
-    dataset: bool = False
-    last_record: str = ""
-    last_samples: str = ""
-    last_system: int = 0
-    ended: str | None = None
-    submission: str | None = None
-    """The latest submission it knows."""
-
-    @classmethod
-    def of(cls, run: RunFolder, home: str) -> "Notes":
-        noted = run.folder.read_json(NOTES) if run.folder.exists(NOTES) else {}
-        return cls(**noted) if noted.get("home") == home else cls(home)
 
 
 class Mirror:
     """A run's folder and its counterpart in the tracker, which begins as soon as the tracker answers.
 
-    By then the folder must hold run.json and spec.yaml. Any failure raises TrackingError: call again.
+    If someone deletes the counterpart, a new one gets everything. By then the folder must hold run.json and
+    spec.yaml. Any failure raises TrackingError: call again.
     """
 
     def __init__(self, run: RunFolder, tracker: Tracker, parent: "Mirror | None" = None) -> None:
         self.run, self.tracker, self.parent = run, tracker, parent
         self.notes = Notes.of(run, tracker.home)
+        self.replaced = False
+        """Whether the counterpart was found deleted: then those of the run's parts belong under a new one."""
         self._noted = asdict(self.notes)
         self._open = False
         self._lock = threading.Lock()
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the tracker has the whole finished run, as far as is known here."""
+        return self.notes.ended == "FINISHED" and self.has_ended
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the tracker has the run as it ended: finished or not."""
+        return self.notes.ended is not None and not self._is_orphan
+
+    @property
+    def _is_orphan(self) -> bool:
+        return self.parent is not None and self.notes.parent in self.parent.notes.deleted
+
     def begin(self) -> str:
-        """Begin or resume the tracker's run, and return its id."""
+        """Begin or resume the tracker's run, and return its id. Asks the tracker whether it is there."""
         with self._lock:
-            return self._begin()
+            self._open = False
+            return self._sent(lambda run_id: None)
 
     def follow(self) -> None:
         """Send the metrics and sample grids that are new since the last call."""
         with self._lock:
-            run_id = self._begin()
-            self._send_dataset(run_id)
-            self._send_records(run_id)
-            self._send_samples(run_id)
-            self._send_system(run_id)
-            self._note()
+            self._sent(self._send)
 
     def finish(self) -> None:
         """Send everything a finished run leaves, and end the tracker's run."""
-        outcome = self.run.outcome()
-        if self.notes.ended == "FINISHED" or not outcome:
+        if self.is_recorded:
             return
-        self.follow()
-        run_id = self.begin()
-        self.tracker.metrics(run_id, [self._final(outcome)])
+        if outcome := self.run.outcome():
+            with self._lock:
+                self._sent(lambda run_id: self._finish(run_id, outcome))
+
+    def end(self, status: Status) -> None:
+        """End the tracker's run; a later `begin` resumes it."""
+        with self._lock:
+            self._sent(lambda run_id: self._end(run_id, status))
+
+    def _sent(self, send: Callable[[str], None]) -> str:
+        """Begin if needed, and send; all over again to a new run if the tracker's was deleted."""
+        try:
+            run_id = self._begin()
+            send(run_id)
+        except RunDeleted as error:
+            if error.run_id != self.notes.run_id:  # the parent's, again
+                raise
+            self._replace(error)
+            run_id = self._begin()
+            self._send(run_id)
+            send(run_id)
+        return run_id
+
+    def _begin(self) -> str:
+        state = self.notes
+        if self._open and state.run_id:
+            return state.run_id
+        parent = self.parent.begin() if self.parent else None
+        known = self.run.about()
+        if not state.run_id:
+            state.run_id, state.parent = self._new(known, parent), parent
+            self._note()
+        else:
+            moved = parent if self._is_orphan else None
+            self.tracker.resume(state.run_id, moved)
+            state.parent = moved or state.parent
+        page = self.tracker.page(state.run_id)
+        found = {"mlflow_run_id": state.run_id} | ({"mlflow_page": page} if page else {})
+        if known != known | found:
+            self.run.folder.write_json("run.json", known | found)
+        if not state.told:
+            spec = self.run.folder.read("spec.yaml")
+            self.tracker.params(state.run_id, flatten(load(spec.decode())))
+            self.tracker.file(state.run_id, "", "spec.yaml", spec)
+            state.told = True
+        submission = submissions.current()
+        if submission and submission.id != state.submission:
+            tell_submission(self.tracker, state.run_id, submission, whole=not self.parent)
+            state.submission = submission.id
+        state.ended, self._open = None, True
+        self._note()
+        return state.run_id
+
+    def _new(self, known: Mapping[str, Any], parent: str | None) -> str:
+        return self.tracker.begin(known["key"], known["name"], self._tags(known), parent)
+
+    def _replace(self, error: RunDeleted) -> None:
+        """Begin a new run in the tracker, unless another process has; what this one knows is forgotten."""
+        before, elsewhere = self.notes, Notes.of(self.run, self.tracker.home)
+        self._open, self.replaced = False, True
+        if elsewhere.run_id not in (None, before.run_id):
+            self.notes = elsewhere
+            return
+        parent = self.parent.begin() if self.parent else None
+        run_id = self._new(self.run.about(), parent)
+        if run_id != before.run_id:  # it may have been restored in between
+            deleted = [*before.deleted, error.run_id]
+            self.notes = Notes(self.tracker.home, run_id, parent, deleted)
+            self._note()
+            log.warning("%s A new one, %s, gets everything that %s holds.", error, run_id, self.run.name)
+
+    def _send(self, run_id: str) -> None:
+        self._send_dataset(run_id)
+        self._send_records(run_id)
+        self._send_samples(run_id)
+        self._send_system(run_id)
+        self._note()
+
+    def _finish(self, run_id: str, outcome: Outcome) -> None:
+        self._send(run_id)
+        records = self.run.records()
+        if len(records) != self.notes.records:  # an earlier one was damaged, and was made anew
+            self.tracker.metrics(run_id, _rows(records))
+        self.tracker.metrics(run_id, [self._final(outcome, records)])
         uploads = [part for product in PRODUCTS.values() for part in product.uploads]
         for part in ("figures", *uploads):
             folder = self.run.folder / part
@@ -91,41 +160,13 @@ class Mirror:
         }
         if tags:
             self.tracker.tags(run_id, tags)
-        self.end("FINISHED")
+        self._end(run_id, "FINISHED")
 
-    def end(self, status: Status) -> None:
-        """End the tracker's run; a later `begin` resumes it."""
-        with self._lock:
-            self.tracker.end(self._begin(), status)
-            self.notes.ended = status
-            self._open = False
-            self._note()
-
-    def _begin(self) -> str:
-        notes, known = self.notes, self.run.about()
-        if self._open and notes.run_id:
-            return notes.run_id
-        if not notes.run_id:
-            parent = self.parent.begin() if self.parent else None
-            notes.run_id = self.tracker.begin(known["key"], known["name"], self._tags(known), parent)
-            self._note()
-            page = self.tracker.page(notes.run_id)
-            found = {"mlflow_run_id": notes.run_id} | ({"mlflow_page": page} if page else {})
-            self.run.folder.write_json("run.json", known | found)
-        else:
-            self.tracker.resume(notes.run_id)
-        if not notes.told:
-            spec = self.run.folder.read("spec.yaml")
-            self.tracker.params(notes.run_id, flatten(load(spec.decode())))
-            self.tracker.file(notes.run_id, "", "spec.yaml", spec)
-            notes.told = True
-        submission = submissions.current()
-        if submission and submission.id != notes.submission:
-            tell_submission(self.tracker, notes.run_id, submission, whole=not self.parent)
-            notes.submission = submission.id
-        notes.ended, self._open = None, True
+    def _end(self, run_id: str, status: Status) -> None:
+        self.tracker.end(run_id, status)
+        self.notes.ended = status
+        self._open = False
         self._note()
-        return notes.run_id
 
     def _tags(self, known: Mapping[str, Any]) -> dict[str, str]:
         tags = {f"preimage.{key}": str(known[key]) for key in ("job", "name", "fingerprint")}
@@ -141,11 +182,10 @@ class Mirror:
             self.notes.dataset = True
 
     def _send_records(self, run_id: str) -> None:
-        records = self.run.records(after=self.notes.last_record)
-        if records:
-            rows = [Record(each["images"], each["time_ms"], each["metrics"]) for each in records.values()]
-            self.tracker.metrics(run_id, rows)
+        if records := self.run.records(after=self.notes.last_record):
+            self.tracker.metrics(run_id, _rows(records))
             self.notes.last_record = max(records)
+            self.notes.records += len(records)
 
     def _send_samples(self, run_id: str) -> None:
         for name in [name for name in self.run.samples.names() if name > self.notes.last_samples]:
@@ -162,9 +202,9 @@ class Mirror:
             self.tracker.metrics(run_id, records)
             self.notes.last_system = rows[-1]["time_ms"]
 
-    def _final(self, outcome: Outcome) -> Record:
+    def _final(self, outcome: Outcome, records: Mapping[str, dict[str, Any]]) -> Record:
         """The outcome's metrics that are not already a curve; nested ones get dotted names."""
-        curves = {name for each in self.run.records().values() for name in each["metrics"]}
+        curves = {name for each in records.values() for name in each["metrics"]}
         final = {
             name: float(value)
             for name, value in flatten(outcome.metrics).items()
@@ -176,37 +216,12 @@ class Mirror:
     def _note(self) -> None:
         state = asdict(self.notes)
         if state != self._noted:
-            self.run.folder.write_json(NOTES, state)
+            self.run.folder.write_json(notes.FILE, state, durable=False)
             self._noted = state
 
 
-class Follower:
-    """Follows a run in the background. Warns once when the tracker goes away, and once when it is back."""
-
-    def __init__(self, mirror: Mirror, every: float = 2.0) -> None:
-        self.mirror, self.every, self.away = mirror, every, False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="mirror", daemon=True)
-
-    def __enter__(self) -> "Follower":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(timeout=60)
-
-    def _follow(self) -> None:
-        while not self._stop.wait(self.every):
-            try:
-                self.mirror.follow()
-                if self.away:
-                    log.warning("the tracker is back; what it missed has been sent")
-                self.away = False
-            except (TrackingError, StorageError) as error:
-                if not self.away:
-                    log.warning("%s The run continues; what is missing will be sent later.", error)
-                self.away = True
+def _rows(records: Mapping[str, dict[str, Any]]) -> list[Record]:
+    return [Record(each["images"], each["time_ms"], each["metrics"]) for each in records.values()]
 
 
 def flatten(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:

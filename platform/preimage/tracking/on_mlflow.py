@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -12,8 +13,9 @@ from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import (
     MLFLOW_LOGGED_IMAGES,
@@ -31,7 +33,7 @@ from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import user
 from preimage.tracking.config import TrackingConfig
-from preimage.tracking.tracker import Record, Status
+from preimage.tracking.tracker import Record, RunDeleted, Status
 
 Value = TypeVar("Value")
 
@@ -44,6 +46,10 @@ KEY = "preimage.key"
 """The tag that finds a run again when the reply with its id was lost."""
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 """Tells MLflow the kind of experiment, so that it does not guess."""
+VIEW = "workflowType=machine_learning"
+"""Without it MLflow's links open its pages for language models."""
+REFUSED = (ErrorCode.Name(INVALID_PARAMETER_VALUE), ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
+"""How MLflow answers, among other mistakes, for a run that was deleted."""
 
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -63,13 +69,10 @@ def artifacts_uri(root: Folder) -> str:
 
 
 def runs_page(uri: str) -> str:
-    """The page of the most recently used experiment, relative to the server's address.
-
-    Without `workflowType` MLflow first shows its page for language models.
-    """
+    """The page of the most recently used experiment, relative to the server's address."""
     experiments = MlflowClient(uri).search_experiments(order_by=["last_update_time DESC"])
     used = next((each.experiment_id for each in experiments if each.experiment_id != DEFAULT), DEFAULT)
-    return f"#/experiments/{used}/runs?workflowType=machine_learning"
+    return f"#/experiments/{used}/runs?{VIEW}"
 
 
 class MlflowTracker:
@@ -88,20 +91,30 @@ class MlflowTracker:
         # If several processes open a new SQLite file at once, all but one fail.
         alone = claimed(root / "mlflow") if config.uri == "local" else nullcontext()
         with alone, self._reaching():
+            self.experiment = config.experiment
+            self.artifacts = f"{artifacts_uri(root)}/{config.experiment}" if config.uri == "local" else None
             self.client = MlflowClient(self.uri)
-            self.experiment_id = self._experiment(config, root)
+            self.experiment_id = self._find_experiment()
 
-    def _experiment(self, config: TrackingConfig, root: Folder) -> str:
-        found = self.client.get_experiment_by_name(config.experiment)
-        if found:
-            return found.experiment_id
-        where = f"{artifacts_uri(root)}/{config.experiment}" if config.uri == "local" else None
-        return self.client.create_experiment(config.experiment, where, MODEL_TRAINING)
+    def _find_experiment(self) -> str:
+        """The experiment's id; creates it if there is none. Raises TrackingError if it was deleted."""
+        found = self.client.get_experiment_by_name(self.experiment)
+        if not found:
+            return self.client.create_experiment(self.experiment, self.artifacts, MODEL_TRAINING)
+        if found.lifecycle_stage == LifecycleStage.DELETED:
+            restore = self._command("experiments", "restore", "--experiment-id", found.experiment_id)
+            raise TrackingError(
+                f"the MLflow experiment {self.experiment!r} at {self.uri} was deleted: restore it "
+                f"(`{restore}`), name another (tracking.experiment=NAME), or record nothing "
+                "(tracking.uri=none)."
+            )
+        return found.experiment_id
 
     def begin(self, key: str, name: str, tags: Mapping[str, str], parent: str | None) -> str:
         family = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
         source = {MLFLOW_SOURCE_NAME: "preimage", MLFLOW_SOURCE_TYPE: "LOCAL", MLFLOW_USER: user()}
         with self._reaching():
+            self.experiment_id = self._find_experiment()  # it may have been deleted since
             found = self.client.search_runs([self.experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)
             if found:
                 self.client.update_run(found[0].info.run_id, status="RUNNING")
@@ -113,25 +126,27 @@ class MlflowTracker:
         """The run's page on the server; without a server, `preimage ui` serves the pages."""
         if not self.uri.startswith("http"):
             return None
-        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}"
+        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}?{VIEW}"
 
-    def resume(self, run_id: str) -> None:
-        with self._reaching():
+    def resume(self, run_id: str, parent: str | None) -> None:
+        with self._reaching(run_id):
             self.client.update_run(run_id, status="RUNNING")
+            if parent:
+                self.client.set_tag(run_id, MLFLOW_PARENT_RUN_ID, parent)
 
     def params(self, run_id: str, params: Mapping[str, Any]) -> None:
         values = [Param(_plain(key), str(value)[:LONGEST_PARAM]) for key, value in params.items()]
-        with self._reaching():
+        with self._reaching(run_id):
             for part in _parts(values, 100):
                 self.client.log_batch(run_id, params=part)
 
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None:
-        with self._reaching():
+        with self._reaching(run_id):
             self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
     def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None:
         images = Dataset(name, fingerprint[:36], "local", f'{{"uri": "{address}"}}')
-        with self._reaching():
+        with self._reaching(run_id):
             self.client.log_inputs(run_id, [DatasetInput(images)])
 
     def metrics(self, run_id: str, records: Sequence[Record]) -> None:
@@ -141,7 +156,7 @@ class MlflowTracker:
             for each in records
             for name, value in each.metrics.items()
         ]
-        with self._reaching():
+        with self._reaching(run_id):
             for part in _parts(values, BATCH):
                 self.client.log_batch(run_id, metrics=part)
 
@@ -159,24 +174,54 @@ class MlflowTracker:
         self.tags(run_id, {MLFLOW_LOGGED_IMAGES: "True"})
 
     def file(self, run_id: str, folder: str, name: str, data: bytes) -> None:
-        with self._reaching(), tempfile.TemporaryDirectory() as place:
+        with self._reaching(run_id), tempfile.TemporaryDirectory() as place:
             path = Path(place) / name
             path.write_bytes(data)
             self.client.log_artifact(run_id, str(path), folder or None)
 
     def end(self, run_id: str, status: Status) -> None:
-        with self._reaching():
+        with self._reaching(run_id):
             self.client.set_terminated(run_id, status)
 
     @contextmanager
-    def _reaching(self) -> Iterator[None]:
+    def _reaching(self, run_id: str | None = None) -> Iterator[None]:
+        """Raise TrackingError for what MLflow raises, and RunDeleted if there is no such run any more."""
         try:
             yield
         except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+            if run_id and isinstance(error, MlflowException) and (why := self._deleted(run_id, error)):
+                raise RunDeleted(why, run_id) from error
             raise TrackingError(
-                f"the MLflow store at {self.uri} does not answer as expected: {_first_line(error)}. Start "
-                "it (preimage ui, or mlflow server), correct tracking.uri, or choose tracking.uri=none."
+                f"the MLflow store at {self.uri} does not answer as expected: {_first_line(error)}. "
+                f"{self._remedy(error)}"
             ) from error
+
+    def _deleted(self, run_id: str, error: MlflowException) -> str | None:
+        """Whether a call failed because its run was deleted, in words."""
+        if error.error_code not in REFUSED:
+            return None
+        try:
+            stage = self.client.get_run(run_id).info.lifecycle_stage
+        except MlflowException as unknown:
+            gone = unknown.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+            return f"the MLflow run {run_id} was deleted permanently." if gone else None
+        if stage != LifecycleStage.DELETED:
+            return None
+        restore = self._command("runs", "restore", "--run-id", run_id)
+        return f"the MLflow run {run_id} was deleted (`{restore}` restores it)."
+
+    def _remedy(self, error: Exception) -> str:
+        if "database schema" in str(error):
+            upgrade = shlex.join(["mlflow", "db", "upgrade", self.uri])
+            return (
+                f"Copy the database, then run `{upgrade}`; if that fails, a newer MLflow made it: install "
+                "that one, name another store with tracking.uri, or choose tracking.uri=none."
+            )
+        return "Start it (preimage ui, or mlflow server), correct tracking.uri, or choose tracking.uri=none."
+
+    def _command(self, *arguments: str) -> str:
+        """MLflow's command line, for this store."""
+        return f"MLFLOW_TRACKING_URI={shlex.quote(self.uri)} {shlex.join(['mlflow', *arguments])}"
 
 
 def _parts(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:

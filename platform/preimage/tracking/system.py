@@ -9,10 +9,13 @@ from bisect import bisect_right
 from typing import Any
 
 import psutil
+from pydantic import ConfigDict
 
+from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
+from preimage.storage.validated_json import read_or_none
 
 log = logging.getLogger(__name__)
 
@@ -21,15 +24,27 @@ EVERY = 10.0
 ROWS = 360
 """Samples per file: an hour."""
 MEGABYTE = 1e6
+
+
+class _Sample(Config):
+    model_config = ConfigDict(strict=True)
+
+    time_ms: int
+    metrics: dict[str, float]
+
+
 GPU_FIELDS = ("utilization.gpu", "memory.used", "memory.total", "power.draw")
 
 
 def samples(run: RunFolder, after: int = 0) -> tuple[int, list[dict[str, Any]]]:
-    """The time of a run's first sample, and the samples after a time, as {time_ms, metrics}."""
+    """The time of a run's first sample, and the samples after a time, as {time_ms, metrics}.
+
+    Files that are not JSON are skipped. Raises StorageError for one of another version.
+    """
     folder = _folder(run)
     names = folder.names()
     first = bisect_right(names, _name(after)) - 1  # the file that holds this time
-    files = [folder.read_json(name) for name in names[max(first, 0) :]]
+    files = [read_or_none(folder, name, list[_Sample]) or [] for name in names[max(first, 0) :]]
     rows = [row for rows in files for row in rows if row["time_ms"] > after]
     return (int(names[0].split(".")[0]) if names else 0), rows
 

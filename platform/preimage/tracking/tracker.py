@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from preimage.errors import TrackingError
 from preimage.storage.folder import Folder
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
@@ -19,10 +20,19 @@ class Record:
     metrics: Mapping[str, float]
 
 
+class RunDeleted(TrackingError):
+    """A run that someone deleted in the tracker."""
+
+    def __init__(self, message: str, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
 class Tracker(Protocol):
     """Records runs. Repeating a call with the same arguments changes nothing.
 
-    Any call raises TrackingError if the tracker is unreachable.
+    Any call raises TrackingError if the tracker is unreachable, and one with a run's id RunDeleted if there
+    is no such run; of several calls that send something at least the last, `end`.
     """
 
     @property
@@ -38,7 +48,10 @@ class Tracker(Protocol):
         """The address of the run's web page, if known."""
         ...
 
-    def resume(self, run_id: str) -> None: ...
+    def resume(self, run_id: str, parent: str | None) -> None:
+        """Set a run running again; under another parent, if one is given."""
+        ...
+
     def params(self, run_id: str, params: Mapping[str, Any]) -> None: ...
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None: ...
     def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None: ...
@@ -59,7 +72,7 @@ class NoTracker:
     def page(self, run_id: str) -> str | None:
         return None
 
-    def resume(self, run_id: str) -> None: ...
+    def resume(self, run_id: str, parent: str | None) -> None: ...
     def params(self, run_id: str, params: Mapping[str, Any]) -> None: ...
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None: ...
     def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None: ...

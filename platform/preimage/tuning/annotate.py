@@ -1,5 +1,6 @@
 """Record the user's visual choice of the best and worst trial, in the study's report and the tracker."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,12 +11,14 @@ from preimage.pipelines.lifecycle import write_result
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec, loads_study
 from preimage.storage.folder import Folder
+from preimage.storage.validated_json import read_unless_torn
 from preimage.tracking.open import open_tracker
-from preimage.tracking.tracker import Tracker
+from preimage.tracking.tracker import RunDeleted, Tracker
 from preimage.tuning.annotations import PickName, add_pick, read_picks
 from preimage.tuning.records import TrialRecord, read_records
 from preimage.tuning.report import report
-from preimage.tuning.torn import read_unless_torn
+
+log = logging.getLogger(__name__)
 
 TAG = "preimage.pick"
 TAGGED = "picks-told.json"
@@ -89,7 +92,10 @@ def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) 
         number = str(record.number)
         run_id = _tracked(Folder.at(record.folder)) if record.folder else None
         if run_id and (number in picked or number in tagged):
-            tracker.tags(run_id, {TAG: picked.get(number, "")})
+            try:
+                tracker.tags(run_id, {TAG: picked.get(number, "")})
+            except RunDeleted as error:
+                log.warning("trial %s has no tag in the tracker: %s", number, error)
     folder.write_json(TAGGED, picked)
 
 
@@ -103,4 +109,4 @@ def _tagged(folder: Folder, records: Sequence[TrialRecord]) -> set[str]:
 
 def _tracked(folder: Folder) -> str | None:
     """The tracker's id of a run; None if it was never recorded."""
-    return RunFolder(folder).about().get("mlflow_run_id") if folder.exists("run.json") else None
+    return (RunFolder(folder).about_or_none() or {}).get("mlflow_run_id")

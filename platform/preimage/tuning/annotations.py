@@ -9,8 +9,8 @@ from preimage.config import Config
 from preimage.errors import SpecError, StorageError
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import now, user
+from preimage.storage.validated_json import read_unless_torn
 from preimage.tuning.records import TrialRecord
-from preimage.tuning.torn import read_unless_torn
 
 FILE = "picks.json"
 PickName = Literal["best", "worst"]

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder
-from preimage.tuning.torn import unless_torn
+from preimage.storage.validated_json import unless_torn
 
 State = Literal["complete", "failed", "stopped"]
 

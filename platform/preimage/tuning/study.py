@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from preimage.errors import DataError, PreimageError
 from preimage.jobs.base import Result
-from preimage.pipelines.execute import execute
+from preimage.pipelines.execute import execute, tell_ended
 from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
 from preimage.pipelines.progress import Display, Silent
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.protocol import Claim
 from preimage.tracking.mirror import Mirror
 from preimage.tracking.open import open_tracker
+from preimage.tracking.tracker import Status
 from preimage.tuning.annotations import read_picks
 from preimage.tuning.optuna_journal import Journal
 from preimage.tuning.plan import StudyPlan, images_wanted, plan_study, shared_steps
@@ -23,6 +24,9 @@ from preimage.tuning.searcher import Searcher
 from preimage.tuning.trial import plan_trial, run_trial
 
 log = logging.getLogger(__name__)
+
+STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
+"""The tracker's words for the states of trials."""
 
 
 def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: bool = False) -> Outcome:
@@ -50,7 +54,11 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
             f"[bold]{plan.spec.name}[/bold]: all {len(records)} trials have already ended, {plan.run.name}"
         )
         tell(_record_missed, plan, records, mirror)
-    return live(mirror, finished, lambda: register_study(plan), make)
+    outcome = live(mirror, finished, lambda: register_study(plan), make)
+    if mirror.replaced:
+        tell(_record_missed, plan, plan.records(), mirror)
+        tell(mirror.finish)
+    return outcome
 
 
 def register_study(plan: StudyPlan) -> None:
@@ -118,16 +126,20 @@ def _run_shared(plan: StudyPlan, display: Display, mirror: Mirror) -> None:
 
 
 def _record_missed(plan: StudyPlan, records: list[TrialRecord], mirror: Mirror) -> None:
-    """Record trials in the tracker that ended while it did not answer."""
+    """Record trials in the tracker that ended while it did not answer, or whose study was deleted there."""
+    if not mirror.is_recorded:
+        mirror.begin()  # a trial's process may have found it deleted
     for record in records:
-        if record.state != "complete" or not record.run:
+        if not record.run:
             continue
-        run = RunFolder(plan.root / "runs" / record.run)
-        if Mirror(run, mirror.tracker).notes.ended == "FINISHED":
+        own = Mirror(RunFolder(plan.root / "runs" / record.run), mirror.tracker, mirror)
+        if own.is_recorded if record.state == "complete" else own.has_ended:
             continue
         trial = plan_trial(plan.study, record.number, record.params, plan.base.catalog)
         if trial.is_done:
             execute(trial, parent=mirror)
+        else:
+            tell_ended(trial, mirror.tracker, mirror, STATUS[record.state])
 
 
 def _outcome(plan: StudyPlan, records: list[TrialRecord], run_id: str | None) -> Outcome:

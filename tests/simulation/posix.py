@@ -1,9 +1,9 @@
 """A POSIX filesystem in memory that knows what a crash leaves of it.
 
-Of every file it keeps the bytes that are cached and those that were synced; of every folder its entries, those
-that were synced, and the changes since. Each change is one mutation, after which the whole disk is recorded:
-so a single undisturbed run shows what a process that is killed at any moment leaves behind. Reads are no crash
-points: a process that is killed at a read leaves what it would have left after the mutation before.
+Of every file it keeps the bytes that are cached and those that were synced; of every folder its entries,
+those that were synced, and the changes since. Each change is one mutation, after which the disk is recorded whole:
+a killed process does nothing more, so that one undisturbed run shows what is left by a kill at any moment.
+Reads are no crash points: who is killed at a read leaves what the mutation before left.
 """
 
 import errno
@@ -38,8 +38,8 @@ class FileNode:
 
 @dataclass(frozen=True)
 class FolderNode:
-    """A folder's entries by name, those that were synced, and the changes since: the names that each one sets,
-    or removes (None), all together."""
+    """A folder's entries by name, those that were synced, and the changes since: the names that each one
+    sets, or removes (None), all together."""
 
     entries: Mapping[str, int] = field(default_factory=dict)
     synced: Mapping[str, int] = field(default_factory=dict)
@@ -344,9 +344,8 @@ def after_power_loss(image: Image, how: PowerLoss, seed: str = "") -> Image:
     """What of a disk is left, which is then durable.
 
     lost: nothing but what was synced. torn: all names are there, and files that were not synced are empty or
-    full of zeros, as after a journal of names without bytes. mixed: any changes of a folder and any bytes of a
-    file that POSIX allows: some changes are lost, in their order, and a file that was not synced has its old
-    bytes, its new ones, some of them, or zeros.
+    full of zeros, as after a journal of names without bytes. mixed: any of a folder's changes, in their
+    order, and of a file that was not synced the old bytes, the new ones, some of them, or zeros.
     """
     drawn = random.Random(f"{how} {seed}")
     return {number: _left(node, how, drawn) for number, node in image.items()}

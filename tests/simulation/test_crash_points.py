@@ -51,28 +51,29 @@ def attempt(crashes: Crashes, mode: str, points: list[Point], tell: Callable[[st
         raise ExceptionGroup(f"{len(failed)} of {len(points)} points", failed[:10])
 
 
-@pytest.mark.skipif(ALL or ONE is not None, reason="other points are asked for")
-@pytest.mark.parametrize(("name", "medium"), JOBS)
-def test_crash_points_sampled(name, medium, start, record_property):
-    crashes = start(name, medium)
-    points = [point for mode in MODES[medium] for point in crashes.points(mode, SEED)]
-    stride = len(points) // SAMPLE
-    attempt(crashes, "sample", points[(SEED + len(name)) % stride :: stride], record_property)
+if ONE:
 
+    def test_crash_points_again(start, record_property):
+        point = Point.of(ONE)
+        name, _, medium = point.job.partition("@")
+        crashes = start(name, Bucket if medium == "bucket" else Disk)
+        attempt(crashes, point.mode, [point], record_property)
 
-@pytest.mark.skipif(not ALL or ONE is not None, reason="make crash-points")
-@pytest.mark.timeout(7200)
-@pytest.mark.parametrize(
-    ("name", "medium", "mode"), [(name, medium, mode) for name, medium in JOBS for mode in MODES[medium]]
-)
-def test_crash_points_all(name: str, medium: type[Disk | Bucket], mode: Mode, start, record_property):
-    crashes = start(name, medium)
-    attempt(crashes, mode, list(crashes.points(mode, SEED)), record_property)
+elif ALL:
 
+    @pytest.mark.timeout(7200)
+    @pytest.mark.parametrize(
+        ("name", "medium", "mode"), [(name, medium, mode) for name, medium in JOBS for mode in MODES[medium]]
+    )
+    def test_crash_points_all(name, medium, mode: Mode, start, record_property):
+        crashes = start(name, medium)
+        attempt(crashes, mode, list(crashes.points(mode, SEED)), record_property)
 
-@pytest.mark.skipif(ONE is None, reason="PREIMAGE_CRASH_POINT names none")
-def test_crash_points_again(start, record_property):
-    point = Point.of(str(ONE))
-    name, _, medium = point.job.partition("@")
-    crashes = start(name, Bucket if medium == "bucket" else Disk)
-    attempt(crashes, point.mode, [point], record_property)
+else:
+
+    @pytest.mark.parametrize(("name", "medium"), JOBS)
+    def test_crash_points_sampled(name, medium, start, record_property):
+        crashes = start(name, medium)
+        points = [point for mode in MODES[medium] for point in crashes.points(mode, SEED)]
+        stride = len(points) // SAMPLE
+        attempt(crashes, "sample", points[(SEED + len(name)) % stride :: stride], record_property)

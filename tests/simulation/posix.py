@@ -1,9 +1,9 @@
 """A POSIX filesystem in memory that knows what a crash leaves of it.
 
 Of every file it keeps the bytes that are cached and those that were synced; of every folder its entries,
-those that were synced, and the changes since. Each change is one mutation, after which the disk is recorded whole:
-a killed process does nothing more, so that one undisturbed run shows what is left by a kill at any moment.
-Reads are no crash points: who is killed at a read leaves what the mutation before left.
+those that were synced, and the changes since. Each change is one mutation, after which the whole disk is
+recorded: a killed process does nothing more, so that one undisturbed run shows what is left by a kill at any
+moment. Reads are no crash points: who is killed at a read leaves what the mutation before left.
 """
 
 import errno

@@ -20,6 +20,8 @@ OF_THE_ATTEMPTS = re.compile(
     r"|(^|\.)(key|mlflow_run_id|run_id|parent|submission)$"  # random ids
 )
 """Keys of JSON files."""
+NOT_DURABLE = "/mirror.json"
+"""What a later loss of power may take away: it is made anew."""
 OF_A_RUN = re.compile(r"/tracking/([0-9a-f]{32})\.jsonl$")
 
 
@@ -45,7 +47,10 @@ def _named(path: str, names: Mapping[str, str]) -> str:
 
 def _plain(path: str, data: bytes) -> Any:
     if path.endswith(".json"):
-        return without(json.loads(data))
+        try:
+            return without(json.loads(data))
+        except ValueError:  # torn
+            return data
     if path.endswith(".jsonl"):
         return _tracked(data)
     return data

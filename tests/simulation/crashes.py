@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from preimage.cluster import ray_jobs, status
 from preimage.errors import PreimageError, StorageError, TrackingError
 from preimage.pipelines import execute, lifecycle
-from preimage.storage import schemes
+from preimage.storage import folder, schemes
 from preimage.tracking.mirror import Mirror
 from preimage.training import loop
 from simulation.bucket import Bucket
@@ -35,7 +35,7 @@ MODES: dict[type, tuple[Mode, ...]] = {
     Bucket: ("kill", "error", "unanswered"),
 }
 NEEDS_ROOM = ("create", "write", "mkdir")
-EVERY = 10
+EVERY = 25
 """Mutations between two looks of the tracker's mirror."""
 AGAIN = 3
 """How often a job may have to be started again."""
@@ -78,6 +78,8 @@ class Machine:
         monkeypatch.setattr(loop.Clock, "due", lambda self: False)  # progress is due by the real clock
         monkeypatch.setattr(execute, "Follower", lambda mirror: _Follower(mirror, medium))
         monkeypatch.setattr(Figure, "savefig", _described)
+        monkeypatch.setattr(loop, "GRID", 4)
+        monkeypatch.setattr(folder, "AT_ONCE", 1)
         monkeypatch.setattr(lifecycle, "git_commit", lambda: None)  # two processes for every run
         monkeypatch.setattr(ray_jobs, "Jobs", Cluster)
         monkeypatch.setattr(status, "Jobs", Cluster)

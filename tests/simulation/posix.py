@@ -222,6 +222,9 @@ class SimulatedPosix(Posix):
         found = [self.info(f"{path}/{name}") for name in node.entries]
         return [each for each in found if each]
 
+    def folders(self, path: str) -> list[str]:
+        return [each.name for each in self.entries(path) if not each.is_file]
+
     def unlink(self, path: str) -> None:
         self.disk.file(path)
         self.disk.mutate("unlink", path, lambda: self.disk.without(path))

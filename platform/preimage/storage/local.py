@@ -16,8 +16,8 @@ from preimage.errors import StorageError
 from preimage.storage.file_locks import try_lock
 from preimage.storage.protocol import Attempt, Claim, Clock, Entry, Held, RealClock
 
-NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EROFS)
-"""What file systems say that cannot sync a folder, or where nothing of ours can be."""
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS)
+"""What file systems say that cannot sync a folder, or hold no folder of ours."""
 
 
 class Posix:
@@ -69,6 +69,11 @@ class Posix:
             return []
         found = [self.info(f"{path}/{name}") for name in names]  # None: it has just gone
         return [each for each in found if each]
+
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in it, without asking for each file."""
+        with os.scandir(path) as found:
+            return [each.name for each in found if each.is_dir(follow_symlinks=False)]
 
     def unlink(self, path: str) -> None:
         os.unlink(path)
@@ -180,6 +185,5 @@ class LocalStorage:
     def _sync_below(self, folder: str) -> None:
         with suppress(FileNotFoundError):  # a worker of a killed process still removes it
             self.posix.sync_folder(folder)
-        for each in self.posix.entries(folder):
-            if not each.is_file:
-                self._sync_below(f"{folder}/{each.name}")
+            for name in self.posix.folders(folder):
+                self._sync_below(f"{folder}/{name}")

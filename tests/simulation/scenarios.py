@@ -70,7 +70,7 @@ def digits() -> None:
 
 
 def run(spec: Mapping[str, Any]) -> None:
-    preimage.run(HEAD | spec, results=ROOT)
+    preimage.run({**HEAD, **spec}, results=ROOT)
 
 
 def trained() -> None:
@@ -86,7 +86,7 @@ def invert() -> None:
 
 def study() -> None:
     trial = SHORT | {"resources": HEAD["resources"]}
-    preimage.run(STUDY | {"trial": trial, "tracking": HEAD["tracking"]}, results=ROOT)
+    preimage.run({**STUDY, "trial": trial, "tracking": HEAD["tracking"]}, results=ROOT)
 
 
 def tars(folder: Path) -> dict[str, Any]:

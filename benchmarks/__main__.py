@@ -17,6 +17,7 @@ from . import (
     data_sources,
     data_tar,
     dfm,
+    durability,
     fixed,
     foreign,
     glo,
@@ -24,6 +25,7 @@ from . import (
     scale,
     search,
     store,
+    store_requests,
     train,
 )  # fmt: skip
 from .measure import Measurement
@@ -34,6 +36,9 @@ Measured = Measurement | list[Measurement] | str
 BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "store.write_over_pyarrow": store.write_over_pyarrow,
     "store.read_over_pyarrow": store.read_over_pyarrow,
+    "store.requests": store_requests.requests,
+    "durable.checkpoint": durability.checkpoint,
+    "durable.run": durability.run,
     "data.prepare": data.cifar10,
     "data.tar": data_tar.tar_over_webdataset,
     "data.prepare_by_source": data_sources.prepare_by_source,

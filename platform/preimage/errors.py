@@ -51,6 +51,13 @@ class ClaimLost(StorageError):
     """A run that another process has taken over, because this one did not answer for too long."""
 
 
+class FormatError(PreimageError):
+    """What another version of Preimage wrote, in a format that this one does not read.
+
+    Of no other kind, so that nothing takes it for damage and makes the thing anew.
+    """
+
+
 class TrackingError(PreimageError):
     """A tracking server that cannot be reached when a run starts."""
 

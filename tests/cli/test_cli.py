@@ -10,6 +10,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.images_table import read_rows
 from preimage.storage.folder import Folder
+from preimage.storage.formats import OUTCOME
 from shell import PIPELINE, SPEC, Shell
 
 VERBS = (
@@ -139,7 +140,7 @@ def test_a_pipeline_runs_is_skipped_and_runs_again_fresh(shell, tmp_path):
     outcome = outcome_of(first)
     assert set(outcome["steps"]) == {"train", "codes", "prior"}
     written = json.loads((tmp_path / "results" / "runs" / outcome["run"] / "outcome.json").read_text())
-    assert outcome == written
+    assert OUTCOME.stamp() | outcome == written
     assert (tmp_path / "results" / "runs" / outcome["steps"]["codes"]["run"] / "store").is_dir()
     assert "next" in first.err  # the report, out of the way of the JSON
 

@@ -118,5 +118,17 @@ class SimulatedObjects:
         return Meta(key, len(data), modified_ns, etag_of(data))
 
 
+class Versions(dict[str, tuple[bytes, int]]):
+    """A bucket that remembers what it held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of: dict[str, list[tuple[bytes, float]]] = {}
+
+    def __setitem__(self, key: str, value: tuple[bytes, int]) -> None:
+        super().__setitem__(key, value)
+        self.of.setdefault(key, []).append((value[0], value[1] / 1e9))
+
+
 def etag_of(data: bytes) -> str:
     return f'"{hashlib.md5(data).hexdigest()}"'

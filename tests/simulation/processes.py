@@ -106,7 +106,8 @@ class Process:
         if draw() < processes.sleeps:
             self.awake = processes.now + draw() * 200
             self.say(f"sleeps until {self.awake:.1f}")
-        _current().pause(draw() * 0.1)
+        if request.moment == "before" or self.awake > processes.now:
+            _current().pause(draw() * 0.1)
         if request.moment == "after" and request.mutates and draw() < processes.loses:
             self.say("gets no answer")
             raise AnswerLost

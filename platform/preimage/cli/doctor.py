@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from preimage.cli.kept import census
 from preimage.data.sources.open import SOURCES, found
 from preimage.errors import PreimageError, StorageError
 from preimage.storage.address import results_root
@@ -83,6 +84,7 @@ def _storage(results: str | None) -> Iterator[Finding]:
         yield Finding("results", results or "?", f"{error}")
         return
     yield Finding("results", f"{root.uri}, writable")
+    yield from _formats(root)
     if root.is_local:
         free = psutil.disk_usage(root.path).free
         yield Finding(
@@ -90,6 +92,19 @@ def _storage(results: str | None) -> Iterator[Finding]:
             f"{free / GIB:.1f} GiB free",
             None if free > ENOUGH_DISK else "free some space: 5 GiB or more",
         )
+
+
+def _formats(root: Folder) -> Iterator[Finding]:
+    """What the results hold, and what of it another version has to open."""
+    try:
+        found = census(root)
+    except StorageError as error:
+        yield Finding("formats", "not all could be listed", str(error))
+        return
+    for each in found.kept:
+        yield Finding(each.kind.title, each.text, each.remedy)
+    if found.parts:
+        yield Finding("formats", f"of {', '.join(found.parts)}, evenly over all names")
 
 
 def _token() -> Finding:

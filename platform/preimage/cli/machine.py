@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from preimage.cli.options import RootOption, root_folder
@@ -74,7 +75,8 @@ def _require_free(host: str, port: int) -> None:
 
 
 def doctor(results: RootOption = None) -> None:
-    """Check this machine's versions, GPU, memory, disk, Ray and datasets; say what to fix.
+    """Check this machine's versions, GPU, memory, disk, Ray and datasets, and which formats the results have;
+    say what to fix.
 
     The exit code is 1 if there is something to fix.
     """
@@ -84,7 +86,7 @@ def doctor(results: RootOption = None) -> None:
     table = Table("what", "found", "to do", box=None, pad_edge=False)
     findings = list(examine(results))
     for finding in findings:
-        table.add_row(finding.what, finding.found, finding.remedy or "")
+        table.add_row(*map(escape, (finding.what, finding.found, finding.remedy or "")))
     console.print(table)
     wrong = sum(finding.remedy is not None for finding in findings)
     console.print(f"\n{wrong} to fix" if wrong else "\nall is well")

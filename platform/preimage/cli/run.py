@@ -53,7 +53,7 @@ def run(
     results: Results = None,
     fresh: Fresh = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print outcome.json as the last line of stdout.")
+        bool, typer.Option("--json", help="Print the outcome as the last line of stdout.")
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show what Ray and its workers print.")

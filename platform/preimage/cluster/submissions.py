@@ -10,6 +10,7 @@ stop.json        a user's request to stop it
 logs/            its output, ATTEMPT-PART.txt
 """
 
+import logging
 import os
 import re
 import secrets
@@ -17,12 +18,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
-from preimage.errors import SpecError
+from preimage.errors import FormatError, SpecError
+from preimage.storage import formats
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import SUBMISSION, now, user
 from preimage.storage.validated_json import LooseRecord, read_validated
+
+log = logging.getLogger(__name__)
 
 ENDED = ("finished", "failed", "stopped")
 Place = tuple[str, int]
@@ -37,6 +41,7 @@ class _Upload(LooseRecord):
 class _Record(LooseRecord):
     """submission.json."""
 
+    kept_as: ClassVar[formats.Kind] = formats.SUBMISSION
     id: str
     name: str
     run: str
@@ -80,7 +85,10 @@ class Submission:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """What was submitted: written once, so read once. Raises StorageError if it was altered."""
+        """What was submitted: written once, so read once.
+
+        Raises StorageError if it was altered, FormatError if it is of another format.
+        """
         return read_validated(self.folder, "submission.json", _Record)
 
     def state(self) -> dict[str, Any]:
@@ -143,10 +151,9 @@ def create(results: Folder, name: str) -> Submission:
 
 
 def list_all(results: Folder) -> list[Submission]:
-    """The submissions of these results, the newest last."""
+    """The submissions of these results, the newest last. Skips those of another format, with a warning."""
     found = [Submission(_all(results) / name) for name in _all(results).names()]
-    recorded = [each for each in found if each.folder.exists("submission.json")]
-    return sorted(recorded, key=lambda each: (each.record["created"], each.id))
+    return sorted(filter(_is_readable, found), key=lambda each: (each.record["created"], each.id))
 
 
 def find(results: Folder, name: str) -> Submission:
@@ -168,6 +175,15 @@ def current() -> Submission | None:
     """The submission that this process works for, if any."""
     address = os.environ.get(SUBMISSION)
     return Submission(Folder.at(address)) if address else None
+
+
+def _is_readable(submission: Submission) -> bool:
+    """Whether it has a record of this version's format."""
+    try:
+        return submission.folder.exists("submission.json") and bool(submission.record)
+    except FormatError as error:
+        log.warning("a submission is skipped: %s", error)
+        return False
 
 
 def _all(results: Folder) -> Folder:

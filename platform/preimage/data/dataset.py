@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from math import prod
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +22,8 @@ from preimage.data.preparing.shards import GROUP_ROWS
 from preimage.data.sources.base import Contents, LeftOut
 from preimage.errors import DataError, StorageError
 from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.formats import DATASET, Kept, Kind
 
-FORMAT = 2
 MANIFEST = "manifest.json"
 
 
@@ -62,8 +62,8 @@ class _ReadPiece(Config):
     content: str = Field(pattern="^[0-9a-f]{64}$")
 
 
-class _Manifest(Config):
-    format: int
+class _Manifest(Kept):
+    kept_as: ClassVar[Kind] = DATASET
     key: str
     identity: str
     listing: str
@@ -94,16 +94,22 @@ class Dataset:
     def open(cls, folder: Folder) -> "Dataset":
         """Open a finished dataset; checks only the names and sizes of its shards.
 
-        Raises DataError if it is unfinished, of another format, or lacks a shard.
+        Raises DataError if it is unfinished or lacks a shard, FormatError if it is of another format.
         """
-        if not folder.exists(MANIFEST):
+        found = cls.find(folder)
+        if found is None:
             raise DataError(f"{folder.uri} has no {MANIFEST}: its preparation did not finish; run it again")
+        return found
+
+    @classmethod
+    def find(cls, folder: Folder) -> "Dataset | None":
+        """The same, or None if it is unfinished or there is none."""
+        data = folder.find(MANIFEST)
+        if data is None:
+            return None
         try:
-            manifest = folder.read_json(MANIFEST)
-            if manifest["format"] != FORMAT:
-                raise DataError(
-                    f"{folder.uri} has format {manifest['format']}, this version reads {FORMAT}; {_AGAIN}"
-                )
+            manifest = folder.parsed(MANIFEST, data)
+            DATASET.require(manifest, folder)
             _check_manifest(_Manifest.model_validate(manifest))
             _check_shards(folder, manifest["shards"])
         except (StorageError, OSError, LookupError, TypeError, ValueError) as error:
@@ -218,7 +224,9 @@ class Dataset:
         try:
             with (
                 self.folder.filesystem.open_input_file(path) as stream,
-                pq.ParquetFile(stream, page_checksum_verification=True) as parquet,
+                pq.ParquetFile(
+                    stream, pre_buffer=not self.folder.is_local, page_checksum_verification=True
+                ) as parquet,
             ):
                 if parquet.metadata.num_rows != shard["rows"]:
                     raise DataError(f"{self.folder / shard['file']} has the wrong row count; {_AGAIN}")

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
+from preimage._version import __version__
 from preimage.config import Config, PositiveInt
 from preimage.errors import StorageError, StoreError
 from preimage.latents.local_rank import LocalRank
-from preimage.latents.schema import FORMAT, About
+from preimage.latents.schema import About
 from preimage.storage.folder import Folder, as_json, canonical_json, digest
+from preimage.storage.formats import STORE
 
 PLAN = "_plan.json"
 MANIFEST = "_manifest.json"
@@ -35,6 +37,11 @@ class StorePlan(Config):
     about: About
     parts: PositiveInt
     count: PositiveInt
+
+    def by_this_version(self) -> Self:
+        """The same, said to be written by this version."""
+        about = self.about.model_copy(update={"preimage": __version__})
+        return self.model_copy(update={"about": about})
 
     def differences(self, other: "StorePlan") -> list[str]:
         """The settings in which another plan differs, paths aside, as `name: ours -> theirs`."""
@@ -100,16 +107,20 @@ def write_config(folder: Folder, name: str, config: Config) -> None:
 def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
     """One of the JSON files, exactly as it was written.
 
-    Raises StoreError if it is missing, altered by even a space, or of another format version.
+    Raises StoreError if it is missing or altered by even a space, FormatError if it is of another format.
     """
+    return config_of(folder, name, kind, folder.read_all([name])[0])
+
+
+def config_of(folder: Folder, name: str, kind: type[Json], data: bytes | StorageError) -> Json:
+    """One of the JSON files that was read, or why it could not be. Raises StoreError, as above."""
+    if isinstance(data, StorageError):
+        raise StoreError(str(data)) from data
     try:
-        data = folder.read(name)
         value = json.loads(data)
-        _check_format(folder, value)
+        STORE.require(value, folder)
         config = kind.model_validate(value)
         same = data == text_of(config)
-    except StorageError as error:
-        raise StoreError(str(error)) from error
     except (ValidationError, ValueError, RecursionError) as error:
         raise StoreError(f"{folder / name} was altered or truncated: {error}") from error
     if not same:
@@ -117,19 +128,28 @@ def read_config(folder: Folder, name: str, kind: type[Json]) -> Json:
     return config
 
 
+def find_config(folder: Folder, name: str, kind: type[Json]) -> Json | None:
+    """The same, or None if there is no such file."""
+    try:
+        data = folder.find(name)
+    except StorageError as error:
+        raise StoreError(str(error)) from error
+    return None if data is None else config_of(folder, name, kind, data)
+
+
 def read_manifest(folder: Folder) -> Manifest:
     """The manifest of a complete store.
 
-    Raises StoreError if there is no store, or it is incomplete, of another format or altered.
+    Raises StoreError if there is no store, or it is incomplete or altered, FormatError if it is of another
+    format.
     """
-    present = state(folder)
-    if present == "absent":
-        raise StoreError(f"there is no latent store at {folder.uri}; check the path")
-    if present == "partial":
+    manifest = find_config(folder, MANIFEST, Manifest)
+    if manifest is None:
+        if state(folder) == "absent":
+            raise StoreError(f"there is no latent store at {folder.uri}; check the path")
         plan = read_config(folder, PLAN, StorePlan)
         done = len(finished(folder, plan))
         raise StoreError(f"{folder.uri} is incomplete: it has {done} of {plan.parts} parts; {AGAIN}")
-    manifest = read_config(folder, MANIFEST, Manifest)
     if manifest != Manifest.of(manifest.about, list(manifest.parts), manifest.local_rank):
         raise StoreError(f"{folder / MANIFEST} was altered: its digests do not match what it holds")
     return manifest
@@ -145,20 +165,33 @@ def state(folder: Folder) -> Literal["absent", "partial", "whole"]:
 
 def finished(folder: Folder, plan: StorePlan) -> dict[int, PartRecord]:
     """The parts whose file and record both exist and agree on the size; any other must be redone."""
-    named = map(RECORD.fullmatch, file_sizes(folder))  # a plan may claim any number of parts
+    sizes = file_sizes(folder)
+    named = map(RECORD.fullmatch, sizes)  # a plan may claim any number of parts
     written = sorted(index for each in named if each and (index := int(each[1])) < plan.parts)
-    found = {index: finished_part(folder, index) for index in written}
+    read = folder.read_all([record_name(index) for index in written])
+    found = {index: _whole(folder, index, data, sizes) for index, data in zip(written, read, strict=True)}
     return {index: record for index, record in found.items() if record}
 
 
 def finished_part(folder: Folder, index: int) -> PartRecord | None:
     """One part's record, or None if the part must be written: it is missing, damaged or of another size."""
+    name = part_name(index)
     try:
-        record = read_config(folder, record_name(index), PartRecord)
-        whole = record.file == part_name(index) and record.bytes == folder.size(record.file)
-    except (StoreError, StorageError):
+        data = folder.find(record_name(index))
+        return _whole(folder, index, data, {name: folder.size(name)}) if data else None
+    except StorageError:
         return None
-    return record if whole else None
+
+
+def _whole(
+    folder: Folder, index: int, data: bytes | StorageError, sizes: dict[str, int]
+) -> PartRecord | None:
+    """The record that was read, if it is one, and its part has the size that it says."""
+    try:
+        record = config_of(folder, record_name(index), PartRecord, data)
+    except StoreError:
+        return None
+    return record if record.file == part_name(index) and sizes.get(record.file) == record.bytes else None
 
 
 def file_sizes(folder: Folder) -> dict[str, int]:
@@ -167,16 +200,6 @@ def file_sizes(folder: Folder) -> dict[str, int]:
         return {each.name: each.size for each in folder.entries() if each.is_file}
     except StorageError as error:
         raise StoreError(f"{error}; a latent store is a folder") from error
-
-
-def _check_format(folder: Folder, value: Any) -> None:
-    about = value.get("about") if isinstance(value, dict) else None
-    found = about.get("format", FORMAT) if isinstance(about, dict) else FORMAT
-    if found != FORMAT:
-        raise StoreError(
-            f"{folder.uri} is a latent store of format {found}; this Preimage reads format {FORMAT}: "
-            "use the version that made it, or make the store again"
-        )
 
 
 def text_of(config: Config) -> bytes:

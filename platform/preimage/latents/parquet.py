@@ -5,6 +5,8 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +23,11 @@ from preimage.storage.folder import Folder
 ROW_GROUP = 65536
 CHUNK = 1 << 22
 READERS = 3
-"""Row groups decoded at a time."""
+"""Row groups decoded at a time on this machine."""
+FAR_READERS = 16
+"""Row groups read at a time from elsewhere, where each waits for an answer; fewer if they are large."""
+READ_AHEAD = 1 << 28
+"""Bytes of row groups from elsewhere that are in memory at a time."""
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -94,16 +100,30 @@ class Overlapped(io.RawIOBase):
 
 
 def batches(
-    folder: Folder, records: Iterable[PartRecord], about: About, columns: Sequence[str] | None, rows: int
+    folder: Folder, records: Sequence[PartRecord], about: About, columns: Sequence[str] | None, rows: int
 ) -> Iterator[Codes]:
     """The rows of parts in order, with row groups decoded ahead.
 
     Raises StoreError, naming the part, if one cannot be read or belongs to another store.
     """
-    groups = ((record, group) for record in records for group in range(_groups(record)))
-    for table in _ahead(lambda at: _read_group(folder, *at, about, columns), groups):
+    for _, table in _tables(folder, records, about, columns):
         for first in range(0, table.num_rows, rows):
             yield from_table(table.slice(first, rows))
+
+
+def _tables(
+    folder: Folder, records: Sequence[PartRecord], about: About, columns: Sequence[str] | None
+) -> Iterator[tuple[PartRecord, pa.Table]]:
+    """Row groups in order, at least one of each part, decoded ahead."""
+    groups = ((record, group) for record in records for group in range(_groups(record)))
+    readers = READERS if folder.is_local else _far_readers(records, about, columns)
+    return _ahead(lambda at: (at[0], _read_group(folder, *at, about, columns)), groups, readers)
+
+
+def _far_readers(records: Sequence[PartRecord], about: About, columns: Sequence[str] | None) -> int:
+    row = 4 * (len(COLUMNS) + (about.latent_dim if columns is None or "z" in columns else 0))
+    rows = min(ROW_GROUP, max((each.rows for each in records), default=0))
+    return max(READERS, min(FAR_READERS, READ_AHEAD // max(1, rows * row)))
 
 
 def _groups(record: PartRecord) -> int:
@@ -115,11 +135,11 @@ def _read_group(
     folder: Folder, record: PartRecord, group: int, about: About, columns: Sequence[str] | None
 ) -> pa.Table:
     """One row group; empty for a part without rows. Raises StoreError."""
-    name = record.file
+    name, far = record.file, not folder.is_local  # pre_buffer: neighbouring columns in one request
     try:
         with (
             folder.filesystem.open_input_file(f"{folder.path}/{name}") as file,
-            pq.ParquetFile(file, page_checksum_verification=True) as part,
+            pq.ParquetFile(file, pre_buffer=far, page_checksum_verification=True) as part,
         ):
             if not part.schema_arrow.equals(arrow_schema(about), check_metadata=True):
                 raise StoreError(f"{folder / name} has another schema or belongs to another store")
@@ -140,14 +160,17 @@ def _read_group(
         raise unreadable(folder, name, error) from error
 
 
-def _ahead(work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
-    """Apply `work` to each item, a few at a time, and yield the results in order."""
-    with ThreadPoolExecutor(READERS) as pool:
+def _ahead(work: Callable[[Item], Value], items: Iterable[Item], readers: int) -> Iterator[Value]:
+    """Apply `work` to each item, a few at a time, and yield the results in order. Many at a time only once
+    some were taken: who wants the first few items wants no more."""
+    with ThreadPoolExecutor(readers) as pool:
         waiting: deque[Future[Value]] = deque()
+        taken = 0
         for item in items:
             waiting.append(pool.submit(work, item))
-            if len(waiting) > READERS:
+            if len(waiting) > min(readers, max(READERS, taken)):
                 yield waiting.popleft().result()
+                taken += 1
         while waiting:
             yield waiting.popleft().result()
 
@@ -165,27 +188,45 @@ def file_digest(folder: Folder, name: str) -> str:
 
 
 def rows_digest(found: Iterable[Codes]) -> str:
-    """The SHA-256 of the ids and losses of rows in order, however they are batched.
-
-    All NaNs count as the same one, which a null is read as.
-    """
-    ids, losses = hashlib.sha256(), hashlib.sha256()
+    """The SHA-256 of the ids and losses of rows in order, however they are batched."""
+    rows = _RowsDigest()
     for codes in found:
-        ids.update(codes.image_id.detach().cpu().numpy().tobytes())
+        rows.add(codes)
+    return rows.hex
+
+
+class _RowsDigest:
+    """All NaNs count as the same one, which a null is read as."""
+
+    def __init__(self) -> None:
+        self._ids, self._losses = hashlib.sha256(), hashlib.sha256()
+
+    def add(self, codes: Codes) -> None:
+        self._ids.update(codes.image_id.detach().cpu().numpy().tobytes())
         loss = codes.loss.detach().cpu().numpy()
-        losses.update(np.where(np.isnan(loss), np.float32(np.nan), loss).tobytes())
-    return hashlib.sha256(ids.digest() + losses.digest()).hexdigest()
+        self._losses.update(np.where(np.isnan(loss), np.float32(np.nan), loss).tobytes())
+
+    @property
+    def hex(self) -> str:
+        return hashlib.sha256(self._ids.digest() + self._losses.digest()).hexdigest()
 
 
-def check_rows(folder: Folder, about: About, records: Sequence[PartRecord]) -> None:
-    """Read every part's ids and losses.
+def checked(
+    folder: Folder, about: About, records: Sequence[PartRecord], columns: Sequence[str]
+) -> Iterator[Codes]:
+    """The ids, losses and these columns of all rows, a row group at a time.
 
-    Raises StoreError for a part that does not match its record.
+    Raises StoreError after the rows of a part that does not match its record.
     """
-    for record, found in zip(
-        records, _ahead(lambda each: _ids_and_losses(folder, about, each), records), strict=True
-    ):
-        if rows_digest(found) != record.rows_sha256:
+    wanted = tuple(dict.fromkeys(("image_id", "loss", *columns)))
+    for record, tables in groupby(_tables(folder, records, about, wanted), itemgetter(0)):
+        rows = _RowsDigest()
+        for _, table in tables:
+            codes = from_table(table)
+            rows.add(codes)
+            if len(codes):
+                yield codes
+        if rows.hex != record.rows_sha256:
             raise StoreError(f"{folder / record.file} does not match its record; delete it, then {AGAIN}")
 
 
@@ -201,12 +242,6 @@ def repeated_ids(
         return (codes.image_id for codes in batches(folder, records, about, ("image_id",), ROW_GROUP))
 
     return repeated(ids, sum(record.rows for record in records))
-
-
-def _ids_and_losses(folder: Folder, about: About, record: PartRecord) -> list[Codes]:
-    columns = ("image_id", "loss")
-    tables = (_read_group(folder, record, group, about, columns) for group in range(_groups(record)))
-    return [from_table(table) for table in tables]
 
 
 def unreadable(folder: Folder, name: str, error: Exception) -> StoreError:

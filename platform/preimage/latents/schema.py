@@ -1,19 +1,19 @@
 """One row per image: the Arrow schema of a latent store, and the batch of tensors that fills it."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import StoreError
 from preimage.storage.folder import canonical_json
+from preimage.storage.formats import STORE
 
-FORMAT: Literal[1] = 1
 METADATA_KEY = b"preimage"
 UNLABELLED = -1
 SCALARS: dict[str, tuple[pa.DataType, torch.dtype]] = {
@@ -55,11 +55,18 @@ class About(Config):
     latent_dim: PositiveInt
     prior: str
     """The prior that the generator was trained with: `normal`, `uniform`."""
-    format: Literal[1] = FORMAT
+    format: int = STORE.number
+    preimage: str | None = None
+    """The version that began to write it."""
 
     def identity(self) -> dict[str, Any]:
-        """Everything but the paths: identifies the content, wherever it was made."""
-        return self.model_dump(mode="json", exclude={"generator": {"path"}, "dataset": {"path"}})
+        """Everything but the paths and the version: identifies the content, wherever it was made."""
+        aside = {"generator": {"path"}, "dataset": {"path"}, "preimage": True}
+        return self.model_dump(mode="json", exclude=aside)
+
+    @model_serializer(mode="wrap")
+    def _only_a_known_version(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: each for name, each in dump(self).items() if (name, each) != ("preimage", None)}
 
 
 @dataclass(frozen=True)

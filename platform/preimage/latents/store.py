@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from preimage.errors import StoreError
 from preimage.latents import parquet
@@ -16,10 +17,10 @@ from preimage.latents.manifest import (
     PartRecord,
     StorePlan,
     file_sizes,
+    find_config,
     finished,
     finished_part,
     part_name,
-    read_config,
     read_manifest,
     record_name,
     text_of,
@@ -44,7 +45,8 @@ class Store:
     def open(cls, folder: Folder | str | Path) -> "Store":
         """Open a store by its folder.
 
-        Raises StoreError if there is none, or it is incomplete, of another format, or lacks a part.
+        Raises StoreError if there is none, or it is incomplete or lacks a part; FormatError if it is of
+        another format.
         """
         folder = Folder.at(folder)
         manifest = read_manifest(folder)
@@ -104,6 +106,19 @@ class Store:
         return concatenate(taken)
 
 
+class RowReader(Protocol):
+    """Gathers something of a store's rows."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Those that it needs."""
+        ...
+
+    def add(self, codes: Codes) -> None:
+        """Take the next rows; called in the order of the parts, for each of their row groups."""
+        ...
+
+
 class StoreWriter:
     """Writes a store part by part, from any number of processes.
 
@@ -126,7 +141,8 @@ class StoreWriter:
         return set(finished(self.folder, self.plan))
 
     def write(self, index: int, codes: Codes) -> PartRecord:
-        """Write one part, whole or not at all. Skips a part that is already written.
+        """Write one part, whole or not at all. Skips a part that is already written: a worker that was taken
+        for dead must not touch a store that others have finished.
 
         Raises StoreError for codes of the wrong shape or type, non-finite codes, or duplicate images; a loss
         may be NaN, for an image that diverged.
@@ -157,15 +173,25 @@ class StoreWriter:
             )
         return Store(self.folder, manifest)
 
-    def finish(self, local_rank: LocalRank | None = None) -> Store:
-        """Write the manifest, with what was measured at the codes.
+    def finish(
+        self,
+        local_rank: LocalRank | None = None,
+        reader: RowReader | None = None,
+        written: Store | None = None,
+    ) -> Store:
+        """Check all rows, and write the manifest.
 
-        Raises StoreError as `written` does, or if an image occurs twice.
+        local_rank: what was measured at the codes. reader: sees the rows as they are read for the check, so
+        that they are read once. written: what `written` returned, which else is asked for. Raises StoreError
+        as it does, for a part that does not match its record, or if an image occurs twice.
         """
-        manifest = self.written().manifest
+        manifest = (self.written() if written is None else written).manifest
         if local_rank:
             manifest = manifest.with_local_rank(local_rank)
-        parquet.check_rows(self.folder, manifest.about, manifest.parts)
+        columns = reader.columns if reader else ()
+        for codes in parquet.checked(self.folder, manifest.about, manifest.parts, columns):
+            if reader:
+                reader.add(codes)
         spans = [record.span for record in manifest.parts if record.rows]
         if repeated := parquet.repeated_ids(self.folder, manifest.about, manifest.parts, spans):
             raise StoreError(
@@ -197,12 +223,13 @@ def misfits(folder: Folder, manifest: Manifest) -> dict[str, str]:
 
 
 def _resume_plan(folder: Folder, plan: StorePlan) -> StorePlan:
-    if not folder.exists(PLAN):
+    existing = find_config(folder, PLAN, StorePlan)
+    if existing is None:
         if folder.exists(MANIFEST):
             raise StoreError(f"{folder.uri} holds a store without {PLAN}; choose another folder")
+        plan = plan.by_this_version()
         write_config(folder, PLAN, plan)
         return plan
-    existing = read_config(folder, PLAN, StorePlan)
     if differences := existing.differences(plan):
         changes = "\n  ".join(differences)
         raise StoreError(

@@ -12,6 +12,7 @@ from preimage.latents.manifest import (
     Manifest,
     PartRecord,
     StorePlan,
+    config_of,
     read_config,
     read_manifest,
     record_name,
@@ -53,8 +54,8 @@ def verify(folder: Folder | str) -> StoreReport:
     wrong_files = misfits(folder, manifest)
     problems = _plan_problems(folder, manifest) + list(wrong_files.values())
     rows = _Rows(manifest.about)
-    for index, record in enumerate(manifest.parts):
-        problems += _record_problems(folder, index, record)
+    problems += _record_problems(folder, manifest)
+    for record in manifest.parts:
         if record.file not in wrong_files:
             problems += _part_problems(folder, record, manifest.about, rows)
     if repeated := parquet.repeated_ids(folder, manifest.about, rows.read, rows.spans):
@@ -62,8 +63,7 @@ def verify(folder: Folder | str) -> StoreReport:
     if problems:
         listed = "\n  ".join(problems)
         raise StoreError(f"{folder.uri} is not an intact latent store:\n  {listed}\n{_FIX}")
-    again = parquet.batches(folder, manifest.parts, manifest.about, ("loss",), parquet.ROW_GROUP)
-    return _report(manifest, rows.tally, rows.tally.loss_median(again))
+    return _report(manifest, rows.tally)
 
 
 def describe(store: Store) -> dict[str, object]:
@@ -128,13 +128,16 @@ def _plan_problems(folder: Folder, manifest: Manifest) -> list[str]:
     return [f"the manifest does not match {PLAN}: {change}" for change in changes]
 
 
-def _record_problems(folder: Folder, index: int, record: PartRecord) -> list[str]:
-    name = record_name(index)
-    try:
-        same = read_config(folder, name, PartRecord) == record
-    except StoreError as error:
-        return [str(error)]
-    return [] if same else [f"{name} does not match the manifest"]
+def _record_problems(folder: Folder, manifest: Manifest) -> list[str]:
+    names = [record_name(index) for index in range(len(manifest.parts))]
+    found: list[str] = []
+    for name, data, record in zip(names, folder.read_all(names), manifest.parts, strict=True):
+        try:
+            if config_of(folder, name, PartRecord, data) != record:
+                found.append(f"{name} does not match the manifest")
+        except StoreError as error:
+            found.append(str(error))
+    return found
 
 
 def _part_problems(folder: Folder, record: PartRecord, about: About, rows: _Rows) -> list[str]:
@@ -157,7 +160,7 @@ def _row_problems(folder: Folder, record: PartRecord, about: About, rows: _Rows)
     return found
 
 
-def _report(manifest: Manifest, tally: Tally, median: float) -> StoreReport:
+def _report(manifest: Manifest, tally: Tally) -> StoreReport:
     return StoreReport(
         count=manifest.count,
         parts=len(manifest.parts),
@@ -166,6 +169,6 @@ def _report(manifest: Manifest, tally: Tally, median: float) -> StoreReport:
         converged=tally.converged / manifest.count,
         diverged=tally.diverged,
         loss_mean=tally.loss_mean,
-        loss_median=median,
+        loss_median=tally.loss_median,
         local_rank=manifest.local_rank,
     )

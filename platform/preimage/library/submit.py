@@ -20,6 +20,7 @@ from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.overrides import Changes
 from preimage.storage.address import DEFAULT, results_root
 from preimage.storage.folder import Folder
+from preimage.storage.formats import SUBMISSION
 from preimage.storage.host_info import host, now, user
 from preimage.storage.plain_yaml import dump
 
@@ -195,6 +196,7 @@ def _record(submission: Submission, planned: Planned, address: str, upload: "Upl
     submission.folder.write_json(
         "submission.json",
         {
+            **SUBMISSION.stamp(),
             "id": submission.id,
             "name": planned.name,
             "run": planned.run.folder.uri,

@@ -1,7 +1,7 @@
 """The classifier that scores samples where the Inception network is meaningless, and its folder on disk."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -14,6 +14,7 @@ from preimage.models.dcgan import feature_maps, initialise
 from preimage.models.dcgan_size import DcganSize
 from preimage.models.weights import CONFIG, WEIGHTS, load_weights, packed, read_config
 from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.formats import CLASSIFIER, Kept, Kind
 
 
 class ClassifierConfig(Config):
@@ -33,10 +34,10 @@ class ClassifierConfig(Config):
         return self.channels, *sides(self.image_size)
 
 
-class ClassifierCard(Config):
+class ClassifierCard(Kept):
     """A classifier folder's config.json: how to build it, how good it is, and where it came from."""
 
-    format: int = 1
+    kept_as: ClassVar[Kind] = CLASSIFIER
     classifier: ClassifierConfig
     classes: list[str]
     """Names by label."""
@@ -101,13 +102,13 @@ def save_classifier(
         training=training,
     )
     folder.write(WEIGHTS, weights)
-    folder.write_json(CONFIG, card.model_dump())
+    folder.write_json(CONFIG, card.stamped())
     return card
 
 
 def read_classifier_card(folder: Folder) -> ClassifierCard:
     """The card in a classifier folder. Raises ClassifierError if the folder holds no classifier."""
-    return read_config(folder, ClassifierCard, "classifier", ClassifierError)
+    return read_config(folder, ClassifierCard, ClassifierError)
 
 
 def load_classifier(folder: Folder) -> tuple[Classifier, ClassifierCard]:

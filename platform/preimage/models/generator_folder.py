@@ -1,16 +1,18 @@
 """A generator on disk: `config.json`, `weights.safetensors`, `program.json` for one that was imported, and
 the folder `prior` for a fitted one. Nothing is ever unpickled."""
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field, ValidationError
 from torch import nn
 
-from preimage.config import Config, mistakes_in
+from preimage.config import mistakes_in
 from preimage.data.image_shape import Shape, settings_text, shape_text
 from preimage.errors import GeneratorError
 from preimage.latents.fitted import FittedPrior
@@ -23,15 +25,17 @@ from preimage.models.prior_folder import load_fitted, read_prior_card, save_prio
 from preimage.models.program import PROGRAM, Graph, Program
 from preimage.models.weights import CONFIG, MISFIT, WEIGHTS, fill_weights, load_weights, packed, read_config
 from preimage.named_code import naming, require_named
+from preimage.storage import formats
 from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.formats import Kept, Kind
 
 PRIOR = "prior"
 
 
-class GeneratorCard(Config):
+class GeneratorCard(Kept):
     """A generator folder's config.json: how to build it, and where it came from."""
 
-    format: int = 1
+    kept_as: ClassVar[Kind] = formats.GENERATOR
     generator: AnyGeneratorConfig
     weights_sha256: str
     program_sha256: str | None = None
@@ -75,7 +79,7 @@ def write_generator(
     folder.write(WEIGHTS, weights)
     if program:
         folder.write(PROGRAM, program)
-    folder.write_json(CONFIG, card.model_dump(mode="json"))
+    folder.write_json(CONFIG, card.stamped())
     return card
 
 
@@ -97,7 +101,7 @@ def describe(
 
 def read_card(folder: Folder) -> GeneratorCard:
     """The card in a generator folder. Raises GeneratorError if the folder holds no generator."""
-    return read_config(folder, GeneratorCard, "generator", GeneratorError)
+    return read_config(folder, GeneratorCard, GeneratorError)
 
 
 def load_generator(
@@ -126,13 +130,17 @@ def load_generator(
 
 
 def _read_graph(folder: Folder, card: GeneratorCard) -> Graph:
-    """The program of a stranger's network. Raises GeneratorError if it is missing or altered."""
-    data = folder.read(PROGRAM) if folder.exists(PROGRAM) else b""
+    """The program of a stranger's network. Raises GeneratorError if it is missing or altered, FormatError if
+    it is of another format."""
+    data = folder.find(PROGRAM) or b""
     if digest(data) != card.program_sha256:
         raise GeneratorError(f"{folder / PROGRAM} is missing or altered: copy the generator again")
     try:
         return Graph.model_validate_json(data)
     except ValidationError as error:
+        with suppress(ValueError, RecursionError):
+            maker = formats.GENERATOR.said(folder.read_json(CONFIG))[1]
+            formats.PROGRAM.require(json.loads(data), folder / PROGRAM, maker)
         raise GeneratorError(f"{folder / PROGRAM} holds no program: {mistakes_in(error)}") from error
 
 

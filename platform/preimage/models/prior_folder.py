@@ -1,20 +1,21 @@
 """A fitted prior on disk: `config.json` and `weights.safetensors`. Nothing is ever unpickled."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from preimage.config import Config, PositiveInt
+from preimage.config import PositiveInt
 from preimage.errors import PriorError
 from preimage.latents.fitted import FITTED, FittedPrior
 from preimage.models.weights import CONFIG, MISFIT, WEIGHTS, packed, read_config, read_tensors
 from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.formats import PRIOR, Kept, Kind
 
 
-class PriorCard(Config):
+class PriorCard(Kept):
     """A prior folder's config.json: what it is, and where it came from."""
 
-    format: int = 1
+    kept_as: ClassVar[Kind] = PRIOR
     kind: str
     latent_dim: PositiveInt
     weights_sha256: str
@@ -34,13 +35,13 @@ def save_prior(prior: FittedPrior, folder: Folder, training: dict[str, Any]) -> 
         kind=prior.name, latent_dim=prior.latent_dim, weights_sha256=digest(weights), training=training
     )
     folder.write(WEIGHTS, weights)
-    folder.write_json(CONFIG, card.model_dump())
+    folder.write_json(CONFIG, card.stamped())
     return card
 
 
 def read_prior_card(folder: Folder) -> PriorCard:
     """The card in a prior folder. Raises PriorError if the folder holds no prior."""
-    card = read_config(folder, PriorCard, "prior", PriorError)
+    card = read_config(folder, PriorCard, PriorError)
     if card.kind not in FITTED:
         raise PriorError(
             f"{folder / CONFIG} describes a prior of kind {card.kind!r}; this version knows "

@@ -10,11 +10,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from preimage.config import Config, mistakes_in
+from preimage.config import mistakes_in
 from preimage.errors import PreimageError, StorageError
 from preimage.storage.folder import Folder, digest
+from preimage.storage.formats import Kept
 
-Card = TypeVar("Card", bound=Config)
+Card = TypeVar("Card", bound=Kept)
 Network = TypeVar("Network", bound=nn.Module)
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
@@ -40,7 +41,7 @@ def read_tensors(
 
     Raises `error` if the file is missing or altered, or holds a non-finite value.
     """
-    data = folder.read(name) if folder.exists(name) else b""
+    data = folder.find(name) or b""
     if digest(data) != sha256:
         raise error(
             f"{folder / name} is missing, truncated or altered: its SHA-256 does not match "
@@ -58,18 +59,20 @@ def read_tensors(
     return tensors
 
 
-def read_config(folder: Folder, card: type[Card], what: str, error: type[PreimageError]) -> Card:
-    """The card in a network's folder. Raises `error` if there is no readable one.
-
-    what: the network's name in messages.
-    """
-    if not folder.exists(CONFIG):
-        raise error(
-            f"{folder.uri} is not a {what} folder: it has no {CONFIG}. "
-            "Give the folder that a training run left, or the run's name."
-        )
+def read_config(folder: Folder, card: type[Card], error: type[PreimageError]) -> Card:
+    """The card in a network's folder. Raises `error` if there is no readable one, FormatError if it is of
+    another format."""
+    what = card.kept_as.title
     try:
-        return card.model_validate(folder.read_json(CONFIG))
+        found = folder.find(CONFIG)
+        if found is None:
+            raise error(
+                f"{folder.uri} is not a {what} folder: it has no {CONFIG}. "
+                "Give the folder that a training run left, or the run's name."
+            )
+        value = folder.parsed(CONFIG, found)
+        card.kept_as.require(value, folder)
+        return card.model_validate(value)
     except ValidationError as caught:
         raise error(f"{folder / CONFIG} does not describe a {what}: {mistakes_in(caught)}") from caught
     except StorageError as caught:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from preimage.errors import SpecError, StorageError
+from preimage.errors import FormatError, SpecError, StorageError
 from preimage.jobs.registry import JOBS
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
@@ -55,9 +55,16 @@ def find_run(name: str, runs: Folder) -> RunFolder | None:
     if MLFLOW_ID.fullmatch(name):
         for each in runs.names():
             run = RunFolder(runs / each)
-            if (run.about_or_none() or {}).get("mlflow_run_id") == name:
+            if _mlflow_run_id(run) == name:
                 return run
     return None
+
+
+def _mlflow_run_id(run: RunFolder) -> str | None:
+    try:
+        return (run.about_or_none() or {}).get("mlflow_run_id")
+    except FormatError:  # another run's, perhaps
+        return None
 
 
 def finished(run: RunFolder, makes: Collection[str]) -> Outcome | None:

@@ -12,6 +12,7 @@ from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.claims import claimed
+from preimage.storage.formats import RUN
 from preimage.storage.host_info import now
 from preimage.storage.plain_yaml import dump
 from preimage.storage.protocol import Claim
@@ -54,13 +55,15 @@ def register(run: RunFolder, about: dict[str, Any], spec: dict[str, Any]) -> Non
         return
     write_spec(run, spec)
     made_with = {"git_commit": git_commit(), "versions": versions(), **submitted_as()}
-    run.folder.write_json("run.json", {**about, "key": uuid4().hex, "created": now(), **made_with})
+    run.folder.write_json(
+        "run.json", {**RUN.stamp(), **about, "key": uuid4().hex, "created": now(), **made_with}
+    )
 
 
 def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
     """Write the resolved spec, which can be run again as it is."""
     text = dump(spec).encode()
-    if not run.folder.exists("spec.yaml") or run.folder.read("spec.yaml") != text:
+    if run.folder.find("spec.yaml") != text:
         run.folder.write("spec.yaml", text)
 
 

@@ -167,4 +167,7 @@ def _run_folder(runs: Folder, kind: str, fingerprint: str, fresh: bool) -> RunFo
 def _state(run: RunFolder, job: Job) -> State:
     if finished(run, job.makes):
         return "finished"
-    return "begun" if run.folder.exists("run.json") else "new"
+    if not run.folder.exists("run.json"):
+        return "new"
+    run.about_or_none()  # raises for a run of another format, before anything is made in it
+    return "begun"

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from preimage.errors import CheckpointError, StorageError
 from preimage.storage.folder import Folder, as_json, canonical_json, digest
+from preimage.storage.formats import CHECKPOINT
 
 log = logging.getLogger(__name__)
 
@@ -112,21 +113,26 @@ def save(
     digests = {name: _write(target, name, state) for name, state in files.items()}
     everyone = {name: value for part in worker.gather(digests) for name, value in part.items()}
     if worker.is_main:
-        target.commit("meta.json", as_json(meta | {"world_size": worker.world_size, "files": everyone}))
+        written = {"world_size": worker.world_size, "files": everyone}
+        target.commit("meta.json", as_json(CHECKPOINT.stamp() | meta | written))
     worker.gather(None)
 
 
 def committed(folder: Folder) -> list[Checkpoint]:
-    """The complete checkpoints of a training run, oldest first."""
+    """The complete checkpoints of a training run, oldest first.
+
+    Raises FormatError if one is of another format: no training run may begin anew beside it, or remove it.
+    """
     found = [_opened(folder / name) for name in folder.names() if name.isdigit()]
     return [each for each in found if each]
 
 
 def _opened(folder: Folder) -> Checkpoint | None:
-    if not folder.exists("meta.json"):
-        return None
     try:
-        meta = folder.read_json("meta.json")
+        meta = folder.find_json("meta.json")
+        if meta is None:
+            return None
+        CHECKPOINT.require(meta, folder)
         _Meta.model_validate(meta)
     except (StorageError, ValidationError) as error:
         log.warning("checkpoint %s is skipped: %s", folder.uri, error)
@@ -146,7 +152,11 @@ def newest(folder: Folder) -> Checkpoint | None:
 
 def best(folder: Folder, lowest: bool) -> Checkpoint | None:
     """The checkpoint with the best score; one without a score, or with NaN for it, never counts."""
-    scored = [each for each in committed(folder) if _has_score(each)]
+    return _best(committed(folder), lowest)
+
+
+def _best(found: list[Checkpoint], lowest: bool) -> Checkpoint | None:
+    scored = [each for each in found if _has_score(each)]
     pick = min if lowest else max
     return pick(scored, key=lambda each: each.meta["score"], default=None)
 
@@ -158,7 +168,8 @@ def _has_score(checkpoint: Checkpoint) -> bool:
 
 def prune(folder: Folder, lowest: bool) -> None:
     """Keep the latest and the best; remove the others, and whatever was never committed."""
-    kept = [*committed(folder)[-KEEP_LATEST:], best(folder, lowest)]
+    found = committed(folder)
+    kept = [*found[-KEEP_LATEST:], _best(found, lowest)]
     names = {each.folder.path for each in kept if each}
     for name in folder.names():
         if name.isdigit() and (folder / name).path not in names:

@@ -14,20 +14,22 @@ outcome.json   the result; written last, so a run that has one is finished
 import json
 import time
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder, as_json
+from preimage.storage.formats import OUTCOME, RUN, Kind
 from preimage.storage.validated_json import LooseRecord, or_none, read_or_none
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a finished run: exactly what outcome.json holds."""
+    """The result of a finished run: what outcome.json holds, its format aside."""
 
+    kept_as: ClassVar[Kind] = OUTCOME
     job: str
     name: str
     run: str
@@ -46,7 +48,7 @@ class Outcome:
     """A pipeline's steps by name, each with its own outcome."""
 
     def plain(self) -> dict[str, Any]:
-        """What outcome.json holds."""
+        """As plain values, without those that say nothing."""
         return {
             key: value for key, value in vars(self).items() if value not in (None, {}) or key == "metrics"
         }
@@ -62,6 +64,7 @@ class _Input(LooseRecord):
 class _About(LooseRecord):
     """The fields of run.json that others rely on."""
 
+    kept_as: ClassVar[Kind] = RUN
     job: str
     name: str
     fingerprint: str
@@ -101,6 +104,9 @@ class _Device(Config):
 
     device: Literal["cpu", "cuda"]
 
+
+Curves = dict[str, list[tuple[int, float]]]
+"""Metrics by name, each over images seen."""
 
 _OUTCOME = TypeAdapter(Outcome)
 
@@ -143,13 +149,20 @@ class RunFolder:
         found = {name: or_none(text, self._log / name, _Row) for name, text in texts}
         return {name: row for name, row in found.items() if row is not None}
 
+    def curves(self) -> Curves:
+        """Every recorded metric."""
+        found: Curves = {}
+        for row in self.records().values():
+            for name, value in row["metrics"].items():
+                found.setdefault(name, []).append((row["images"], value))
+        return found
+
     def curve(self, metric: str) -> list[tuple[int, float]]:
         """One metric over images seen."""
-        rows = self.records().values()
-        return [(row["images"], row["metrics"][metric]) for row in rows if metric in row["metrics"]]
+        return self.curves().get(metric, [])
 
     def has_samples(self, images: int) -> bool:
-        return self.samples.exists(f"{images:012d}.png")
+        return self.samples.find(f"{images:012d}.png") is not None
 
     def add_samples(self, images: int, png: bytes) -> None:
         self.samples.write(f"{images:012d}.png", png)
@@ -180,7 +193,10 @@ class RunFolder:
         self.folder.write_json("device.json", {"device": device})
 
     def about(self) -> dict[str, Any]:
-        """What run.json holds. Raises StorageError if there is none: see `about_or_none`."""
+        """What run.json holds.
+
+        Raises StorageError if there is none (see `about_or_none`), FormatError if it is of another format.
+        """
         if (found := self.about_or_none()) is None:
             raise StorageError(
                 f"{self.folder.uri} has no whole run.json: run the command that made it again, which writes "
@@ -189,14 +205,20 @@ class RunFolder:
         return found
 
     def about_or_none(self) -> dict[str, Any] | None:
-        """What run.json holds; None if it is missing or not JSON. Raises StorageError if it was altered."""
+        """What run.json holds; None if it is missing or not JSON.
+
+        Raises StorageError if it was altered, FormatError if it is of another format.
+        """
         return read_or_none(self.folder, "run.json", _About)
 
     def finish(self, outcome: Outcome) -> None:
-        self.folder.commit("outcome.json", as_json(outcome.plain()))
+        self.folder.commit("outcome.json", as_json(OUTCOME.stamp() | outcome.plain()))
 
     def outcome(self) -> Outcome | None:
-        """The result of a finished run, else None. Raises StorageError if the file was altered."""
+        """The result of a finished run, else None.
+
+        Raises StorageError if the file was altered, FormatError if it is of another format.
+        """
         found = read_or_none(self.folder, "outcome.json", Outcome)
         return _OUTCOME.validate_python(found) if found is not None else None
 

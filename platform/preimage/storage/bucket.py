@@ -1,30 +1,37 @@
 """A bucket of S3 or of Google Cloud Storage, by obstore."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import obstore
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
+from obstore.exceptions import BaseError
 from obstore.store import GCSStore, ObjectStore, S3Store
 from pyarrow import fs
 
-from preimage.storage.objects import Conflict, Fetched, Meta, Version
+from preimage.storage.bucket_errors import NoCredentials, Unanswered, meaning
+from preimage.storage.objects import Fetched, Meta, Version
 
-PATIENCE = timedelta(seconds=60)
-"""How long a request is tried again before its failure is an error."""
-RETRIES = 8
+Answer = TypeVar("Answer")
+
+FIRST_PATIENCE = 8.0
+"""Seconds for which requests are made again until the bucket has answered once: its address may be wrong."""
+PATIENCE = 90.0
+"""Seconds for which a request is made again later on, while a job runs."""
+LONGEST_PAUSE = 5.0
+RETRIES: Any = {"max_retries": 2, "retry_timeout": timedelta(seconds=5)}
+"""What obstore does by itself, of which the parts of a large object profit."""
+ANSWERS: Any = {"timeout": "15min", "read_timeout": "25s"}
+"""A request fails if nothing comes for 25 seconds: a claim bears to be renewed that much later."""
+UPLOADS: Any = {"timeout": "15min"}
+"""Nothing comes while a part of a large object is on its way, over whatever line."""
+PARTS_AT_ONCE = 4
 AT_ONCE = 1000
 """Keys that one request deletes."""
 QUERY = ("endpoint_override", "scheme", "region")
@@ -32,66 +39,132 @@ QUERY = ("endpoint_override", "scheme", "region")
 
 
 class Bucket:
-    """One bucket."""
+    """One bucket. It is patient with a server that has answered before, also where it is sent to."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(
+        self,
+        name: str,
+        store: ObjectStore,
+        uploads: ObjectStore,
+        etag: Literal["e_tag", "version"] = "e_tag",
+    ) -> None:
+        """The same bucket twice. etag: what names a version of an object, for Google the `version`."""
+        self._name, self._store, self._uploads, self._etag = name, store, uploads, etag
+        self._answered = False
 
     def get(self, key: str) -> Fetched:
-        with _explained(key):
-            found = obstore.get(self._store, key)
-            meta = found.meta
-            return Fetched(bytes(found.bytes()), meta["size"], meta["e_tag"] or "")
+        return self._ask(key, lambda: self._fetched(obstore.get(self._store, key)))
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
-        with _explained(key):
-            return bytes(obstore.get_range(self._store, key, start=start, length=length))
+        return self._ask(key, lambda: bytes(obstore.get_range(self._store, key, start=start, length=length)))
 
     def tail(self, key: str, length: int) -> Fetched:
-        with _explained(key):
-            try:
-                found = obstore.get(self._store, key, options={"range": {"suffix": length}})
-                meta = found.meta
-                return Fetched(bytes(found.bytes()), meta["size"], meta["e_tag"] or "")
-            except BaseError:  # an empty object has no end, as some servers say
-                if self.head(key).size:
-                    raise
-                return Fetched(b"", 0, "")
+        try:
+            return self._ask(
+                key,
+                lambda: self._fetched(obstore.get(self._store, key, options={"range": {"suffix": length}})),
+            )
+        except OSError as error:  # an empty object has no end, as some servers say
+            if "InvalidRange" not in str(error):
+                raise
+            return Fetched(b"", 0, self.head(key).etag)
 
     def head(self, key: str) -> Meta:
-        with _explained(key):
-            return _meta(obstore.head(self._store, key))
+        try:
+            return self._ask(key, lambda: self._meta(obstore.head(self._store, key)))
+        except OSError as error:
+            if isinstance(error, PermissionError) or str(error).startswith("400"):
+                self.get_range(key, 0, 1)  # an answer to GET has words that say what is wrong
+            raise
 
     def put(self, key: str, data: bytes | BinaryIO, over: Version = "any") -> str:
-        mode: Any = {"any": "overwrite", None: "create"}.get(over, {"e_tag": over})
-        with _explained(key):
-            return obstore.put(self._store, key, data, mode=mode)["e_tag"] or ""
+        mode: Any = {"any": "overwrite", None: "create"}.get(over, {self._etag: over})
+        store = self._uploads if over == "any" else self._store
+
+        def send() -> str:
+            if not isinstance(data, bytes | bytearray | memoryview):
+                data.seek(0)
+            return obstore.put(store, key, data, mode=mode, max_concurrency=PARTS_AT_ONCE)[self._etag] or ""
+
+        return self._ask(key, send)
 
     def listed(self, prefix: str, recursive: bool) -> tuple[list[Meta], list[str]]:
-        with _explained(prefix):
+        def read() -> tuple[list[Meta], list[str]]:
             if recursive:
-                return [_meta(each) for each in obstore.list(self._store, prefix or None).collect()], []
+                return [self._meta(each) for each in obstore.list(self._store, prefix or None).collect()], []
             found = obstore.list_with_delimiter(self._store, prefix or None)
-            return [_meta(each) for each in found["objects"]], list(found["common_prefixes"])
+            return [self._meta(each) for each in found["objects"]], list(found["common_prefixes"])
+
+        return self._ask(prefix.rstrip("/") or self._name, read)
 
     def holds(self, prefix: str) -> bool:
-        with _explained(prefix):
+        def read() -> bool:
             return any(True for page in obstore.list(self._store, prefix or None, chunk_size=1) for _ in page)
+
+        return self._ask(prefix.rstrip("/") or self._name, read)
 
     def delete(self, keys: list[str]) -> None:
         for first in range(0, len(keys), AT_ONCE):
-            with _explained(keys[first]):
-                obstore.delete(self._store, keys[first : first + AT_ONCE])
+            some = keys[first : first + AT_ONCE]
+            self._ask(some[0], lambda some=some: obstore.delete(self._store, some))
+
+    def _ask(self, key: str, request: Callable[[], Answer]) -> Answer:
+        """Make a request, again and again while there is no answer. Raises as `Objects` has it."""
+        require_key(key)
+        began, pause, tries = time.monotonic(), 0.2, 0
+        while True:
+            tries += 1
+            try:
+                answer = request()
+            except (BaseError, FileNotFoundError) as error:
+                why = meaning(error, self._name, key)
+                spent = time.monotonic() - began
+                passing = isinstance(why, Unanswered)
+                if not passing or (isinstance(why, NoCredentials) and not self._answered):
+                    self._answered |= not passing
+                    raise why from error
+                if spent + pause > (PATIENCE if self._answered else FIRST_PATIENCE):
+                    raise OSError(f"{why}; gave up after {spent:.0f} seconds (tries: {tries})") from error
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                self._answered = True
+                return answer
+
+    def _fetched(self, found: Any) -> Fetched:
+        return Fetched(bytes(found.bytes()), found.meta["size"], found.meta[self._etag] or "")
+
+    def _meta(self, found: Any) -> Meta:
+        modified = found["last_modified"]
+        return Meta(found["path"], found["size"], int(modified.timestamp() * 1e9), found[self._etag] or "")
+
+
+def require_key(key: str) -> None:
+    """Raise ValueError for a key that obstore refuses, or changes."""
+    controls = any(character < " " or character == "\x7f" for character in key)
+    if controls or any(part in ("", ".", "..") for part in key.split("/")):
+        raise ValueError(
+            f"{key!r} cannot name an object: it has an empty part between slashes, a part that is . or .., "
+            "or a control character"
+        )
 
 
 def open_bucket(scheme: str, bucket: str, query: str) -> Bucket:
     """The bucket of an s3:// or gs:// address. Raises OSError or ValueError if it cannot be opened."""
-    retries: Any = {"max_retries": RETRIES, "retry_timeout": PATIENCE}
-    if scheme == "gs":
-        if query:
-            raise ValueError(f"a gs:// address has no options, but this one has {query}")
-        return Bucket(GCSStore(bucket, retry_config=retries))
-    return Bucket(S3Store(bucket, retry_config=retries, **_s3_options(bucket, query)))
+    if scheme == "s3":
+        options = _s3_options(bucket, query)
+        client = options.pop("client_options")
+        first, second = (
+            S3Store(bucket, retry_config=RETRIES, client_options=client | limits, **options)
+            for limits in (ANSWERS, UPLOADS)
+        )
+        return Bucket(bucket, first, second)
+    if query:
+        raise ValueError(f"a {scheme}:// address has no options, but this one has {query}")
+    first, second = (
+        GCSStore(bucket, retry_config=RETRIES, client_options=limits) for limits in (ANSWERS, UPLOADS)
+    )
+    return Bucket(bucket, first, second, etag="version")
 
 
 def _s3_options(bucket: str, query: str) -> dict[str, Any]:
@@ -99,58 +172,51 @@ def _s3_options(bucket: str, query: str) -> dict[str, Any]:
     asked = dict(parse_qsl(query, strict_parsing=True)) if query else {}
     if unknown := sorted(asked.keys() - set(QUERY)):
         raise ValueError(f"unknown option {', '.join(unknown)}: an s3:// address may have {', '.join(QUERY)}")
-    endpoint = asked.get("endpoint_override")
-    if endpoint and "://" not in endpoint:
-        endpoint = f"{asked.get('scheme', 'https')}://{endpoint}"
-    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = asked.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    options: dict[str, Any] = {"region": region or ("us-east-1" if endpoint else _region(bucket))}
-    if endpoint:
-        options |= {"endpoint": endpoint, "client_options": {"allow_http": endpoint.startswith("http://")}}
-    return options | _credentials()
+    endpoint = _endpoint(asked)
+    where = {"endpoint": endpoint} if endpoint else {}
+    client = {"allow_http": bool(endpoint and endpoint.startswith("http://"))}
+    region = region or ("us-east-1" if endpoint else _region(bucket))
+    return {"region": region, "client_options": client} | where | _credentials()
+
+
+def _endpoint(asked: dict[str, str]) -> str | None:
+    """The URL of a server other than Amazon's. Raises ValueError if it is none."""
+    name, found = "endpoint_override", asked.get("endpoint_override")
+    if found and "://" not in found:
+        found = f"{asked.get('scheme', 'https')}://{found}"
+    for variable in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        if not found:
+            name, found = variable, os.environ.get(variable)
+    if found and not re.fullmatch(r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d+)?(/[^\s?#]*)?", found):
+        raise ValueError(
+            f"{name} must be the URL of a server, such as http://127.0.0.1:9000, but is {found!r}"
+        )
+    return found.rstrip("/") if found else None
 
 
 @cache
 def _region(bucket: str) -> str:
-    return fs.resolve_s3_region(bucket)
+    try:
+        return fs.resolve_s3_region(bucket)
+    except OSError as error:
+        why = str(error).rpartition("Details: ")[2].rpartition("': ")[2]
+        raise OSError(f"the region of the bucket {bucket} was not found ({why}): set AWS_REGION") from error
 
 
 def _credentials() -> dict[str, Any]:
     """obstore itself finds those of the environment, of a web identity, a container or a machine. Those of a
-    profile in ~/.aws it finds by boto3. Raises OSError if that is not installed."""
-    profile = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
+    profile in ~/.aws it finds by boto3. Raises OSError if that is not installed, or finds none."""
+    files = {"AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials", "AWS_CONFIG_FILE": "~/.aws/config"}
+    paths = [Path(os.environ.get(name, usual)).expanduser() for name, usual in files.items()]
     known = "AWS_ACCESS_KEY_ID" in os.environ or "AWS_WEB_IDENTITY_TOKEN_FILE" in os.environ
-    if known or not ("AWS_PROFILE" in os.environ or Path(profile).expanduser().exists()):
+    if known or not ("AWS_PROFILE" in os.environ or any(path.exists() for path in paths)):
         return {}
     try:
-        from obstore.auth.boto3 import Boto3CredentialProvider
+        from preimage.storage.aws_profile import Profile
     except ImportError as error:
         raise OSError(
             "the credentials of a profile in ~/.aws need another package: pip install boto3, or set "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         ) from error
-    return {"credential_provider": Boto3CredentialProvider()}
-
-
-def _meta(found: Any) -> Meta:
-    modified = found["last_modified"]
-    return Meta(found["path"], found["size"], int(modified.timestamp() * 1e9), found["e_tag"] or "")
-
-
-@contextmanager
-def _explained(key: str) -> Iterator[None]:
-    """Raise what Python's own files raise, in one line."""
-    try:
-        yield
-    except (AlreadyExistsError, PreconditionError) as error:
-        raise Conflict(key) from error
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise PermissionError(_line(error)) from error
-    except FileNotFoundError as error:
-        raise FileNotFoundError(_line(error)) from error
-    except BaseError as error:
-        raise OSError(_line(error)) from error
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:400]
+    return {"credential_provider": Profile()}

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
@@ -63,10 +64,11 @@ class State:
 
 
 class ClaimRecord:
-    """The claim of the folder at a key, as it was last seen."""
+    """The claim of a folder, as it was last seen."""
 
-    def __init__(self, objects: Objects, folder: str, clock: Clock) -> None:
-        self.objects, self.folder, self.key, self._clock = objects, folder, f"{folder}/{NAME}", clock
+    def __init__(self, objects: Objects, prefix: str, clock: Clock) -> None:
+        """prefix: of all keys in the folder; it ends with a slash, or is empty for the whole bucket."""
+        self.objects, self.prefix, self.key, self._clock = objects, prefix, prefix + NAME, clock
         self.state: State | None = None
         self.etag: str | None = None
         self._seen = clock.monotonic()
@@ -100,7 +102,7 @@ class ClaimRecord:
             )
         else:
             why = "nobody holds its claim any more: its run has ended, or the folder was deleted"
-        raise ClaimLost(f"{self.folder}: {why}")
+        raise ClaimLost(f"{self.prefix.rstrip('/') or 'the bucket'}: {why}")
 
     def begin(self, token: str, made: Begun) -> None:
         """Record what is to be written, once what another worker is writing is written. Raises ClaimLost."""
@@ -121,7 +123,7 @@ class ClaimRecord:
 
     def write(self, made: Begun) -> bool:
         """Write a file to its place, unless that was done. False if yet another version is there."""
-        key = f"{self.folder}/{made.name}"
+        key = self.prefix + made.name
         try:
             self.objects.put(key, made.data, made.over)
         except Conflict:
@@ -138,7 +140,8 @@ class ClaimRecord:
 
     def ignores_conditions(self) -> bool:
         """Whether the store writes over an object that it was told not to touch."""
-        for over in (None, f'"{uuid4().hex}"'):
+        other = re.sub("[0-9A-Za-z]", "1", self.etag or "")  # as this store's are, a digest or a number
+        for over in (None, other):
             try:
                 self.objects.put(self.key, b"", over)
             except Conflict:

@@ -146,6 +146,15 @@ class Folder:
         except _REFUSED as error:
             raise StorageError(f"cannot read {self / name}: {error}") from error
 
+    def find(self, name: str) -> bytes | None:
+        """A file's bytes, or None if there is none: one request. Raises StorageError if it cannot be read."""
+        try:
+            return self.storage.read((self / name).path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except _REFUSED as error:
+            raise StorageError(f"cannot read {self / name}: {error}") from error
+
     def read_all(self, names: Sequence[str]) -> list[bytes | StorageError]:
         """Several files' bytes, many at a time if they are far away; the error of one that cannot be read."""
 
@@ -162,8 +171,17 @@ class Folder:
 
     def read_json(self, name: str) -> Any:
         """A JSON file's value. Raises StorageError if it is missing or not JSON."""
+        return self.parsed(name, self.read(name))
+
+    def find_json(self, name: str) -> Any | None:
+        """A JSON file's value, or None if there is no such file. Raises StorageError if it is not JSON."""
+        found = self.find(name)
+        return None if found is None else self.parsed(name, found)
+
+    def parsed(self, name: str, data: bytes) -> Any:
+        """The value of a JSON file that was read. Raises StorageError if it is not JSON."""
         try:
-            return json.loads(self.read(name))
+            return json.loads(data)
         except (ValueError, RecursionError) as error:
             raise StorageError(f"{self / name} is not JSON ({error}); it was altered or truncated") from error
 

@@ -35,14 +35,18 @@ def submission_id() -> str | None:
 
 def process() -> dict[str, Any]:
     """What tells this process from all others, those of other machines and containers included."""
-    return {"boot": _boot(), "pids": _pids(), "pid": os.getpid(), "started": _started(os.getpid())}
+    _, started = _state(os.getpid())
+    return {"boot": _boot(), "pids": _pids(), "pid": os.getpid(), "started": started}
 
 
 def is_gone(who: Mapping[str, Any]) -> bool:
     """Whether a process, as `process` describes it, was of this machine and has ended. False if unsure."""
     here = who.get("boot") == _boot() != "" and who.get("pids") == _pids() != ""
-    pid = who.get("pid")
-    return here and isinstance(pid, int) and _started(pid) != who.get("started")
+    pid, started = who.get("pid"), who.get("started")
+    if not here or not started or not isinstance(pid, int) or pid <= 0:
+        return False
+    state, found = _state(pid)
+    return not _exists(pid) if not found else state in "ZX" or found != started
 
 
 def _boot() -> str:
@@ -57,10 +61,21 @@ def _pids() -> str:
         return ""
 
 
-def _started(pid: int) -> str:
-    """When a process was started, in ticks since the machine was; empty if there is none."""
+def _state(pid: int) -> tuple[str, str]:
+    """What a process does, Z or X if it has ended, and when it was started, in ticks since the machine was.
+    Empty if there is none, or if it is another user's and hidden."""
     fields = _first_line(f"/proc/{pid}/stat").rpartition(")")[2].split()  # its name may hold spaces
-    return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""
+    return (fields[0], fields[19]) if len(fields) > 19 else ("", "")
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def _first_line(path: str) -> str:

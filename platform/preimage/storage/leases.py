@@ -1,9 +1,10 @@
 """Claims on object storage, by conditional writes alone: put if absent, and put over a known version.
 
-<folder>/.claim says who holds it. The holder writes it again every RENEW seconds; who sees one version of it
-for LEASE seconds, by its own clock, takes over, so that no two clocks are compared. A holder that only slept
-finds out when it next writes: a commit goes through the claim. It is recorded there first; then the file is
-written, over the version that was there before; then the record is removed.
+<folder>/.claim says who holds it. The holder writes it again every RENEW seconds; who sees the same version
+again and again for LEASE seconds, by its own clock, takes over. No two clocks are compared, and after a store
+was away nobody is taken for dead. A holder that only slept finds out when it next writes: a commit goes
+through the claim. It is recorded there first; then the file is written, over the version that was there
+before; then the record is removed.
 
 Why that is enough. No version of the claim ever comes back, so it changes hands by one write, and:
 1. Who holds it no longer can record nothing.
@@ -36,18 +37,20 @@ log = logging.getLogger(__name__)
 def lease(objects: Objects, path: str, key: str, address: str, who: dict[str, Any], clock: Clock) -> Attempt:
     """How to claim the folder at a key; `path` is its path, as workers know it."""
     held = Held(f"{path}/{NAME}", uuid4().hex)
-    seen: tuple[str | None, float] | None = None
+    seen: str | None = None
+    since = last = 0.0
 
     def attempt() -> Claim | dict[str, Any]:
-        nonlocal seen
-        record = ClaimRecord(objects, key, clock)
+        nonlocal seen, since, last
+        record = ClaimRecord(objects, f"{key}/" if key else "", clock)
         found, now = record.look(), clock.monotonic()
         if found is None:
             return _first(record, held, address, who, clock)
-        if seen is None or seen[0] != record.etag:
-            seen = record.etag, now
+        if record.etag != seen or now - last > RENEW:  # who was away itself has not seen anyone be silent
+            seen, since = record.etag, now
+        last = now
         free = found.token in (FREE, held.token)  # its own: an attempt whose answer never came
-        if not free and now - seen[1] < LEASE and not is_gone(found.who):
+        if not free and now - since < LEASE and not is_gone(found.who):
             return found.who
         if not record.swap(found.again(token=held.token, who=who)):
             return {}
@@ -104,9 +107,8 @@ class Lease:
         """The object stays, without a holder: nothing can be deleted on a condition."""
         self._ended = True
         self._stop()
-        record = ClaimRecord(
-            self._record.objects, self._record.folder, self._clock
-        )  # a renewal may be at work
+        renewed = self._record
+        record = ClaimRecord(renewed.objects, renewed.prefix, self._clock)  # a renewal may use the other
         try:
             record.look()
             with suppress(ClaimLost):  # nothing to release; who commits is told
@@ -134,16 +136,16 @@ def commit(objects: Objects, key: str, data: bytes, claim: str, token: str, cloc
     Raises ClaimLost if another has taken over; then the file is untouched, or who took over has finished it.
     ValueError if the file is not in the folder that is claimed.
     """
-    folder = claim.removesuffix(f"/{NAME}")
-    if not key.startswith(f"{folder}/"):
-        raise ValueError(f"{key} is not in {folder}, which is the folder that is claimed")
-    record = ClaimRecord(objects, folder, clock)
+    prefix = claim.removesuffix(NAME)
+    if not key.startswith(prefix):
+        raise ValueError(f"{key} is not in {prefix}, which is the folder that is claimed")
+    record = ClaimRecord(objects, prefix, clock)
     while True:
         try:
             over = objects.head(key).etag
         except FileNotFoundError:
             over = None
-        made = Begun(key.removeprefix(f"{folder}/"), data, over)
+        made = Begun(key.removeprefix(prefix), data, over)
         record.look()
         record.begin(token, made)
         if record.is_begun(made) and record.write(made):

@@ -27,13 +27,15 @@ def _file(scheme: str, rest: str) -> Opened:
 
 
 def _bucket(scheme: str, rest: str) -> Opened:
-    from preimage.storage.bucket import open_bucket  # imported only if it is needed
+    from preimage.storage.bucket import open_bucket, require_key  # imported only if it is needed
     from preimage.storage.object_storage import ObjectStorage
 
     path, question, query = rest.partition("?")
-    bucket = path.partition("/")[0]
+    bucket, _, key = path.rstrip("/").partition("/")
     if not bucket:
         raise ValueError("it names no bucket")
+    if key:
+        require_key(key)
     storage = ObjectStorage(open_bucket(scheme, bucket, query), scheme, bucket, question + query)
     return storage, path.rstrip("/")
 

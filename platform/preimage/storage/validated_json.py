@@ -22,9 +22,13 @@ class LooseRecord(Config):
 
 
 def read_validated(folder: Folder, name: str, kind: Any) -> Any:
-    """A JSON file's value, unchanged. Raises StorageError if it is missing or not of this kind."""
+    """A JSON file's value, unchanged.
+
+    Raises StorageError if it is missing or not of this kind, FormatError if it is of another format than the
+    kind is `kept_as`.
+    """
     value = folder.read_json(name)
-    if problem := _problem(value, kind):
+    if problem := _problem(value, kind, folder / name):
         raise StorageError(f"{folder / name} was altered, or comes from another version: {problem}")
     return value
 
@@ -34,7 +38,8 @@ def read_or_none(folder: Folder, name: str, kind: Any) -> Any:
 
     Raises StorageError if it is JSON of another kind: no crash leaves that.
     """
-    return or_none(folder.read(name), folder / name, kind) if folder.exists(name) else None
+    data = folder.find(name)
+    return None if data is None else or_none(data, folder / name, kind)
 
 
 def or_none(data: bytes | StorageError, place: Folder, kind: Any) -> Any:
@@ -42,7 +47,7 @@ def or_none(data: bytes | StorageError, place: Folder, kind: Any) -> Any:
     if isinstance(data, StorageError):
         raise data
     value = unless_torn(data, place, "It counts as missing.")
-    if value is not None and (problem := _problem(value, kind)):
+    if value is not None and (problem := _problem(value, kind, place)):
         raise StorageError(
             f"{place} was altered, or comes from another version: {problem}. Use that version, or remove the "
             "file: it then counts as missing."
@@ -69,8 +74,10 @@ def unless_torn(data: bytes, place: Folder, instead: str) -> Any | None:
     return None
 
 
-def _problem(value: Any, kind: Any) -> str | None:
-    """Where and why a value is not of this kind."""
+def _problem(value: Any, kind: Any, place: Folder) -> str | None:
+    """Where and why a value is not of this kind. Raises FormatError for another format."""
+    if kept_as := getattr(kind, "kept_as", None):
+        kept_as.require(value, place)
     try:
         _adapter(kind).validate_python(value)
     except ValidationError as error:

@@ -50,6 +50,5 @@ def prepared(known: dict[str, Any]) -> dict[str, str] | None:
     if not dataset:
         return None
     folder = Folder.at(dataset["address"])
-    if not folder.exists("manifest.json"):
-        return None
-    return dataset | {"fingerprint": folder.read_json("manifest.json")["fingerprint"]}
+    manifest = folder.find_json("manifest.json")
+    return dataset | {"fingerprint": manifest["fingerprint"]} if manifest else None

@@ -188,10 +188,11 @@ class Mirror:
             self.notes.records += len(records)
 
     def _send_samples(self, run_id: str) -> None:
-        for name in [name for name in self.run.samples.names() if name > self.notes.last_samples]:
-            at = Record(int(name.split(".")[0]), self.run.samples.modified_ms(name), {})
-            self.tracker.image(run_id, "samples", at, self.run.samples.read(name))
-            self.notes.last_samples = name
+        for each in self.run.samples.entries():
+            if each.name > self.notes.last_samples:
+                at = Record(int(each.name.split(".")[0]), each.modified_ns // 1_000_000, {})
+                self.tracker.image(run_id, "samples", at, self.run.samples.read(each.name))
+                self.notes.last_samples = each.name
 
     def _send_system(self, run_id: str) -> None:
         first, rows = system.samples(self.run, self.notes.last_system)

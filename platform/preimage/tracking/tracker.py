@@ -119,7 +119,7 @@ class JsonLines(NoTracker):
 
     def _lines(self, run_id: str) -> list[str]:
         name = f"{run_id}.jsonl"
-        return self.folder.read(name).decode().splitlines() if self.folder.exists(name) else []
+        return (self.folder.find(name) or b"").decode().splitlines()
 
     def _write(self, run_id: str, lines: Sequence[str]) -> None:
         self.folder.write(f"{run_id}.jsonl", "".join(f"{line}\n" for line in lines).encode())

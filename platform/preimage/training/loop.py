@@ -32,7 +32,8 @@ def train(worker: Worker, training: Training) -> None:
     loop = worker.run_or_fail_together(lambda: Loop(worker, training, algorithm, images, dataset.count))
     if training.evaluation:
         loop.evaluator = training.evaluation.evaluator(worker, images, first, training.seed)
-    found = checkpoints.newest(training.run.product("checkpoints")) if worker.is_main else None
+    saved = training.run.product("checkpoints")
+    found = worker.run_or_fail_together(lambda: checkpoints.newest(saved) if worker.is_main else None)
     found = worker.broadcast(found)  # the main worker chooses for all
     if found:
         worker.run_or_fail_together(lambda: loop.resume(found))

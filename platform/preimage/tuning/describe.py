@@ -23,7 +23,7 @@ def describe(plan: StudyPlan) -> Description:
 def summarize(plan: StudyPlan, outcome: Outcome) -> Summary:
     """The table of trials, the pictures, and what to try next."""
     figures = plan.run.figures
-    tables = (figures.read("table.md").decode(),) if figures.exists("table.md") else ()
+    tables = (table.decode(),) if (table := figures.find("table.md")) else ()
     return Summary((), tables, tuple(outcome.figures.items()), tuple(_next(plan)))
 
 

@@ -1,20 +1,21 @@
 """The record of each trial: <study run>/trials/NNNN.json, written in one go when the trial ends."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from preimage.config import Config
 from preimage.errors import StorageError
 from preimage.storage.folder import Folder
+from preimage.storage.formats import TRIAL, Kept, Kind
 from preimage.storage.validated_json import unless_torn
 
 State = Literal["complete", "failed", "stopped"]
 
 
-class TrialRecord(Config):
+class TrialRecord(Kept):
     """One trial that has ended."""
 
+    kept_as: ClassVar[Kind] = TRIAL
     model_config = ConfigDict(ser_json_inf_nan="constants")  # a metric may be NaN, and has to come back
     number: int
     params: dict[str, Any]
@@ -48,13 +49,13 @@ def trials_of(study: Folder) -> Folder:
 
 def write_record(study: Folder, record: TrialRecord) -> None:
     """Write a record, which replaces an earlier one of the same trial."""
-    trials_of(study).write_json(f"{record.number:04d}.json", record.model_dump(mode="json"))
+    trials_of(study).write_json(f"{record.number:04d}.json", record.stamped())
 
 
 def read_records(study: Folder) -> list[TrialRecord]:
     """The records of a study's run folder, in the order of their numbers; one that is not JSON is missing.
 
-    Raises StorageError if one is JSON but not a record.
+    Raises StorageError if one is JSON but not a record, FormatError if one is of another format.
     """
     folder = trials_of(study)
     names = [name for name in folder.files() if name.endswith(".json")]
@@ -69,6 +70,7 @@ def _record(data: bytes | StorageError, place: Folder) -> TrialRecord | None:
         data, place, "It counts as missing: running the study again repeats this trial and writes it anew."
     )
     try:
+        TRIAL.require(value, place)
         return None if value is None else TrialRecord.model_validate(value)
     except ValidationError as error:
         raise StorageError(

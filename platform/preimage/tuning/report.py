@@ -109,10 +109,9 @@ def _grid(record: TrialRecord) -> bytes | None:
     """The trial's grid of samples; None if there is none, or if it was removed."""
     if not record.samples:
         return None
-    place, _, name = record.samples.rpartition("/")
-    folder = Folder.at(place)
     try:
-        return folder.read(name) if folder.exists(name) else None
+        file = Folder.at(record.samples)
+        return file.parent.find(file.name)
     except StorageError:  # its results are elsewhere, or were removed: the table has its values
         return None
 

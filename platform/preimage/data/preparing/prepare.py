@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from preimage.config import Resources
 from preimage.data.config import DataConfig
-from preimage.data.dataset import FORMAT, MANIFEST, Dataset, fingerprint
+from preimage.data.dataset import MANIFEST, Dataset, fingerprint
 from preimage.data.decoding.sixteen_bits import Levels, total
 from preimage.data.preparing.content import identity
 from preimage.data.preparing.decoded import Skipped
@@ -30,6 +30,7 @@ from preimage.data.sources.open import OpenSource, is_gone, locate, name_without
 from preimage.errors import DataError
 from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder, as_json
+from preimage.storage.formats import DATASET
 from preimage.work.pieces import run_pieces
 
 log = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ class _Preparation:
         for note in notes:
             log.warning("%s %s: %s", config.source, config.split, note)
         manifest = {
-            "format": FORMAT,
+            **DATASET.stamp(),
             "key": self.plan.key,
             "identity": self._identity([piece["content"] for piece in read]),
             "listing": source.signature.listing,

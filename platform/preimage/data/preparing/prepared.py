@@ -3,11 +3,13 @@
 from typing import Any
 
 from preimage.data.config import DataConfig
-from preimage.data.dataset import FORMAT, MANIFEST, Dataset
+from preimage.data.dataset import Dataset
 from preimage.data.sources.base import Signature
-from preimage.errors import DataError, StorageError
+from preimage.errors import DataError, FormatError, StorageError
 from preimage.storage.folder import Folder, canonical_json, digest
 
+_DECODING = 2
+"""Raised when the same images would become other pixels; the format of the files identifies nothing."""
 _SAME = "same_as.json"
 """In the folder of a state of the files: the dataset with the same content."""
 
@@ -19,7 +21,7 @@ def settings_of(config: DataConfig) -> dict[str, Any]:
 
 def key_of(config: DataConfig, images: str) -> str:
     """Identifies a dataset: its settings, and a text that identifies its images."""
-    return digest(canonical_json([FORMAT, settings_of(config), images]).encode())
+    return digest(canonical_json([_DECODING, settings_of(config), images]).encode())
 
 
 def folder_of(config: DataConfig, state: str, datasets: Folder) -> Folder:
@@ -28,7 +30,10 @@ def folder_of(config: DataConfig, state: str, datasets: Folder) -> Folder:
 
 
 def find(config: DataConfig, state: str, datasets: Folder) -> Dataset | None:
-    """The finished dataset of a state of the files, or of other files that were found to hold the same."""
+    """The finished dataset of a state of the files, or of other files that were found to hold the same.
+
+    Raises FormatError if it is of another format: it is not prepared again over that.
+    """
     folder, key = folder_of(config, state, datasets), key_of(config, state)
     dataset = _opened(folder)
     if dataset and dataset.key == key:
@@ -44,7 +49,7 @@ def find(config: DataConfig, state: str, datasets: Folder) -> Dataset | None:
 def similar(config: DataConfig, signature: Signature, datasets: Folder) -> list[Dataset]:
     """Finished datasets of the same settings, from files of the same names and sizes."""
     names = [name for name in datasets.names() if name.startswith(_prefix(config))]
-    found = [dataset for name in names if (dataset := _opened(datasets / name))]
+    found = [dataset for name in names if (dataset := _readable(datasets / name))]
     settings = settings_of(config)
     return [
         each
@@ -66,9 +71,15 @@ def _prefix(config: DataConfig) -> str:
 
 
 def _opened(folder: Folder) -> Dataset | None:
-    if not folder.exists(MANIFEST):
-        return None
     try:
-        return Dataset.open(folder)
-    except DataError:  # of another format, or a shard is missing: it is prepared again
+        return Dataset.find(folder)
+    except DataError:  # a shard is missing: it is prepared again
+        return None
+
+
+def _readable(folder: Folder) -> Dataset | None:
+    """As `_opened`; None for another format too."""
+    try:
+        return _opened(folder)
+    except FormatError:
         return None

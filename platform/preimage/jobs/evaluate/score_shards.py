@@ -94,7 +94,7 @@ class ScoringTask:
         """A piece's scores; None where its file is missing, cut short or holds something else."""
         folder, name = self.folder / image_set.key, _file(piece)
         try:
-            tensors = load(folder.read(name)) if folder.exists(name) else {}
+            tensors = load(data) if (data := folder.find(name)) else {}
         except SafetensorError:
             return None
         rows = self.rows(image_set, piece)

@@ -6,6 +6,7 @@ import time
 from preimage.inversion.dataset import PartDone
 from preimage.inversion.engine import WITHOUT_WHITENING
 from preimage.jobs.base import Context
+from preimage.runs.run_folder import Curves
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,8 @@ class Cost:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.begin, self.images, self.steps = time.perf_counter(), 0, 0
-        self.counts = {name: _latest(context, name) for name in COUNTS}
+        curves = context.run.curves()
+        self.counts = {name: _latest(curves, name) for name in COUNTS}
         self.whitened: bool | None = None
         """None if no worker said so."""
 
@@ -44,6 +46,6 @@ class Cost:
         return self.counts | ({"image_steps_per_second": self.steps / seconds} if self.steps else {})
 
 
-def _latest(context: Context, name: str) -> int:
+def _latest(curves: Curves, name: str) -> int:
     """The count of earlier attempts."""
-    return int(max((value for _, value in context.run.curve(name)), default=0))
+    return int(max((value for _, value in curves.get(name, [])), default=0))

@@ -22,12 +22,11 @@ from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for
 from preimage.jobs.invert.cost import COUNTS, Cost
 from preimage.jobs.invert.figures import convergence_png, local_rank_png
+from preimage.jobs.invert.found import Found
 from preimage.jobs.invert.local_rank import RANK_METRICS, RankSample, measure_local_rank, rank_metrics
 from preimage.jobs.references import GeneratorRef
 from preimage.latents.schema import About, GeneratorInfo
-from preimage.latents.statistics import store_moments
 from preimage.latents.store import Store, StoreWriter
-from preimage.latents.tally import Tally
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
 from preimage.work.pieces import run_pieces
@@ -137,15 +136,16 @@ class InvertJob(Job):
             work, range(parts), self.resources, context.progress("inverting images")
         ):
             cost.add(work.size(part), done)
-        rank = self._local_rank(context, writer.written())
-        store = writer.finish(rank.rank if rank else None)
-        found = Tally.of(store)
+        written = writer.written()
+        rank = self._local_rank(context, written)
+        found = Found(with_size=self.inversion.init_codes == "small-normal")
+        store = writer.finish(rank.rank if rank else None, found, written)
         metrics = _conclude(self, store, found, cost)
         measurement = _measurement(card.generator, self.inversion, self.seed)
         figures = {
             "reconstructions.png": _reconstructions(generator, dataset, measurement, store),
             "errors.png": convergence_png(
-                *found.loss_histogram(store.batches(["loss"]), BINS), metrics["reconstruction_error_median"]
+                *found.tally.loss_histogram(BINS), metrics["reconstruction_error_median"]
             ),
         }
         if rank:
@@ -174,22 +174,23 @@ def _about(job: InvertJob, context: Context, card: GeneratorCard, dataset: Datas
     )
 
 
-def _conclude(job: InvertJob, store: Store, found: Tally, cost: Cost) -> dict[str, Any]:
+def _conclude(job: InvertJob, store: Store, found: Found, cost: Cost) -> dict[str, Any]:
     """The metrics. Raises InversionError if every image diverged."""
-    if not found.counted:
+    tally = found.tally
+    if not tally.counted:
         raise InversionError(
             f"the search for every one of {store.count} images diverged: lower inversion.lr, "
             "or choose another inversion.solver"
         )
-    _warn_of_codes_that_never_moved(job, store)
+    _warn_of_codes_that_never_moved(found.size)
     metrics: dict[str, Any] = {
         "images": store.count,
-        "reconstruction_error": found.loss_mean,
-        "reconstruction_error_median": found.loss_median(store.batches(["loss"])),
-        "converged": found.converged / store.count,
-        "steps_per_image": found.steps_mean,
+        "reconstruction_error": tally.loss_mean,
+        "reconstruction_error_median": tally.loss_median,
+        "converged": tally.converged / store.count,
+        "steps_per_image": tally.steps_mean,
     }
-    metrics |= cost.metrics() | {"diverged": found.diverged}  # includes images of earlier attempts
+    metrics |= cost.metrics() | {"diverged": tally.diverged}  # includes images of earlier attempts
     if job.inversion.whiten and cost.whitened is not None:
         metrics["whitened"] = int(cost.whitened)
     return metrics
@@ -210,11 +211,10 @@ def _require_classes(generator: nn.Module, dataset: Dataset) -> None:
         )
 
 
-def _warn_of_codes_that_never_moved(job: InvertJob, store: Store) -> None:
-    """A generator may be flat around zero; codes that stay there say nothing about its images."""
-    moments = store_moments(store)
-    size = (moments.gram.trace() / (moments.count * store.latent_dim)).sqrt().item()
-    if job.inversion.init_codes == "small-normal" and size < STUCK:
+def _warn_of_codes_that_never_moved(size: float) -> None:
+    """A generator may be flat around zero; codes that stay there say nothing about its images. size: of codes
+    whose search began near zero, else NaN."""
+    if size < STUCK:
         log.warning(
             "the codes are still near zero, where their search began (root mean square %.1e): the generator "
             "is almost constant there, so they say nothing about its images. "

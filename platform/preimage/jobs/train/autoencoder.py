@@ -28,8 +28,9 @@ class TrainAutoencoderJob(TrainGeneratorJob):
     def run(self, context: Context) -> Result:
         """Train to the end; leave the decoder as a generator, the encoder's codes as a store, and figures."""
         dataset = train_on_images(self, context, partial(_build, self))
-        metrics, samples = summary(self, context)
-        more, figures = describe_codes(context, dataset, "squared error per pixel")
+        curves = context.run.curves()
+        metrics, samples = summary(self, context, curves)
+        more, figures = describe_codes(context, dataset, curves, "squared error per pixel")
         return Result(metrics | more, {"samples.png": samples} | figures)
 
 

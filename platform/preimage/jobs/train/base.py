@@ -18,6 +18,7 @@ from preimage.latents.priors import PriorName
 from preimage.models.config import DcganConfig, ModelConfig
 from preimage.models.dcgan_size import doublings
 from preimage.models.generator_folder import load_generator, load_prior
+from preimage.runs.run_folder import Curves
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import Algorithm, AlgorithmContext
 from preimage.training.batches import require_batch
@@ -168,30 +169,25 @@ def train(
     fit(training, job.resources, context.progress("training"))
 
 
-def summary(job: TrainGeneratorJob, context: Context) -> tuple[dict[str, Any], bytes]:
-    """The metrics of every training run of a generator, and a grid of its samples."""
+def summary(job: TrainGeneratorJob, context: Context, curves: Curves) -> tuple[dict[str, Any], bytes]:
+    """The metrics of every training run of a generator, and a grid of its samples. curves: the run's."""
     folder = context.run.product("generator")
     generator, card = load_generator(folder)
     images = fixed_samples(generator, load_prior(folder, card), job.seed, GRID)
     seen = card.training["images_seen"]
-    return records_at(job, context, seen) | pace(context, seen), grid_png(images)
+    return records_at(job, curves, seen) | pace(curves, seen), grid_png(images)
 
 
-def curves_of(job: TrainJob, context: Context) -> dict[str, list[tuple[int, float]]]:
-    """The recorded metrics, over images seen."""
-    return {name: context.run.curve(name) for name in job.recorded()}
-
-
-def records_at(job: TrainJob, context: Context, images: int) -> dict[str, float]:
+def records_at(job: TrainJob, curves: Curves, images: int) -> dict[str, float]:
     """The metrics last recorded when the result had seen this many images. The best checkpoint may come
     before the first record; then the first record counts."""
     return {
-        name: next((value for seen, value in reversed(curve) if seen <= images), curve[0][1])
-        for name, curve in curves_of(job, context).items()
+        name: next((value for seen, value in reversed(curves[name]) if seen <= images), curves[name][0][1])
+        for name in job.recorded()
     }
 
 
-def pace(context: Context, images_seen: int) -> dict[str, float]:
+def pace(curves: Curves, images_seen: int) -> dict[str, float]:
     """How many images the result has seen, and how many per second."""
-    speed = median(rate for _, rate in context.run.curve("images_per_second"))
+    speed = median(rate for _, rate in curves["images_per_second"])
     return {"images_seen": images_seen, "images_per_second": speed}

@@ -14,7 +14,7 @@ from preimage.data.sources.open import known_count
 from preimage.errors import DataError
 from preimage.jobs.base import Context, Metrics, Result, headline
 from preimage.jobs.held_out_images import held_out, seen_of
-from preimage.jobs.train.base import PACE, TrainOnImagesJob, curves_of, pace, records_at, train_on_images
+from preimage.jobs.train.base import PACE, TrainOnImagesJob, pace, records_at, train_on_images
 from preimage.jobs.train.classifier_figures import confusion_png, learning_png
 from preimage.models.classifier import ClassifierConfig, read_classifier_card
 from preimage.training.algorithm import AlgorithmContext
@@ -95,10 +95,11 @@ def _result(job: TrainClassifierJob, context: Context, names: list[str]) -> Resu
     card, counts = read_classifier_card(folder), read_confusion(folder)
     seen = card.training["images_seen"]
     metrics = {"accuracy": card.accuracy, "held_out_images": int(counts.sum())}
-    metrics |= records_at(job, context, seen) | pace(context, seen)
+    curves = context.run.curves()
+    metrics |= records_at(job, curves, seen) | pace(curves, seen)
     figures = {
         "confusion.png": confusion_png(counts, names, card.held_out),
-        "learning.png": learning_png(curves_of(job, context), card.accuracy),
+        "learning.png": learning_png(curves, card.accuracy),
     }
     return Result(metrics, figures)
 

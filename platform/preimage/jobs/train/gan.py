@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from preimage.data.catalog import Catalog
 from preimage.jobs.base import Context, Metrics, Result, headline, others
 from preimage.jobs.references import CheckpointsRef, PriorRef
-from preimage.jobs.train.base import PACE, TrainGeneratorJob, curves_of, summary, train_on_images
+from preimage.jobs.train.base import PACE, TrainGeneratorJob, summary, train_on_images
 from preimage.jobs.train.figures import curves_png, losses_png
 from preimage.jobs.train.scoring import ScoringConfig, scoring_of
 from preimage.models.config import DcganConfig, GanModelConfig
@@ -89,11 +89,11 @@ def train_gan(job: GanJob, context: Context, build: partial[Algorithm]) -> Resul
     """Train any GAN; leave the generator, a grid of its samples, and the curves."""
     evaluation = scoring_of(job.score, job.data, context) if job.score else None
     train_on_images(job, context, build, evaluation=evaluation)
-    metrics, samples = summary(job, context)
-    curves = curves_of(job, context)
+    curves = context.run.curves()
+    metrics, samples = summary(job, context, curves)
     figures = {"samples.png": samples, "losses.png": losses_png({name: curves[name] for name in METRICS})}
     scores = job.score.recorded if job.score else ()
-    more = [name for name in curves if name not in (*METRICS, *scores)]
+    more = [name for name in job.recorded() if name not in (*METRICS, *scores)]
     for picture, names in (("scores.png", scores), ("features.png", more)):
         if names:
             figures[picture] = curves_png({name: curves[name] for name in names})

@@ -41,8 +41,9 @@ class TrainGloJob(TrainGeneratorJob):
     def run(self, context: Context) -> Result:
         """Train to the end; leave the generator, the codes as a latent store, and figures of both."""
         dataset = train_on_images(self, context, partial(_build, self))
-        metrics, samples = summary(self, context)
-        more, figures = describe_codes(context, dataset, self.loss)
+        curves = context.run.curves()
+        metrics, samples = summary(self, context, curves)
+        more, figures = describe_codes(context, dataset, curves, self.loss)
         return Result(metrics | more, {"samples.png": samples} | figures)
 
 

@@ -11,7 +11,7 @@ from preimage.jobs.base import Context, Metrics, Result, headline, others
 from preimage.jobs.compatibility import require_codes_of
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes
-from preimage.jobs.train.base import Source, TrainJob, curves_of, records_at, steps_of, train
+from preimage.jobs.train.base import Source, TrainJob, records_at, steps_of, train
 from preimage.jobs.train.figures import curves_png, losses_png
 from preimage.latents.held_out import Split
 from preimage.latents.priors import Normal
@@ -89,8 +89,8 @@ class TrainPriorJob(TrainJob):
         source = Source(store.folder, about | {"held_out": self.held_out}, open_codes)
         train(self, context, source, partial(_build, self, images), export_prior, CodeEvaluation(unseen))
         seen = read_prior_card(context.run.product("prior")).training["codes_seen"]
-        metrics = {"codes_seen": seen, **records_at(self, context, seen)} | _beside(self, split, unseen)
-        curves = curves_of(self, context)
+        curves = context.run.curves()
+        metrics = {"codes_seen": seen, **records_at(self, curves, seen)} | _beside(self, split, unseen)
         figures = {
             "losses.png": losses_png({name: curves[name] for name in METRICS}),
             "distance.png": curves_png({SCORE: curves[SCORE]}),

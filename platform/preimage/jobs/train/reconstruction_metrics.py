@@ -14,6 +14,7 @@ from preimage.jobs.train.figures import loss_png
 from preimage.latents.store import Store
 from preimage.latents.tally import Tally
 from preimage.models.generator_folder import load_generator
+from preimage.runs.run_folder import Curves
 
 SHOWN = 32
 """Images in the grid of reconstructions."""
@@ -28,8 +29,13 @@ def metrics_with_codes(recorded: Sequence[str]) -> Metrics:
     )
 
 
-def describe_codes(context: Context, dataset: Dataset, loss: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """How well the codes of the run's store reconstruct their images, and two figures. `loss`: its name."""
+def describe_codes(
+    context: Context, dataset: Dataset, curves: Curves, loss: str
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """How well the codes of the run's store reconstruct their images, and two figures.
+
+    curves: the run's. loss: its name.
+    """
     store = Store.open(context.run.product("store"))
     found = Tally.of(store)
     generator, _ = load_generator(context.run.product("generator"))
@@ -39,6 +45,6 @@ def describe_codes(context: Context, dataset: Dataset, loss: str) -> tuple[dict[
     metrics = {
         "images": store.count,
         "reconstruction_error": found.loss_mean,
-        "reconstruction_error_median": found.loss_median(store.batches(["loss"])),
+        "reconstruction_error_median": found.loss_median,
     }
-    return metrics, {"reconstructions.png": shown, "loss.png": loss_png(context.run.curve("loss"), loss)}
+    return metrics, {"reconstructions.png": shown, "loss.png": loss_png(curves["loss"], loss)}

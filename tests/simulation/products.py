@@ -15,6 +15,7 @@ LEFT_OUT = re.compile(
 )
 OF_THE_ATTEMPTS = re.compile(
     r"(^|[._])(time_ms|time|created|last_system)$"  # moments
+    r"|^last_record$|^records$"  # how far the log of what parts cost was sent
     r"|seconds|per_second"  # speed
     r"|(^|\.)generator_evaluations$"  # what was spent, also on what is done again
     r"|(^|\.)(key|mlflow_run_id|run_id|parent|submission)$"  # random ids

@@ -163,6 +163,14 @@ class LocalStorage:
             self.posix.delete(path)
             self.posix.sync_folder(os.path.dirname(path))
 
+    def settle(self, path: str) -> None:
+        """All names below a folder, and its own. Their bytes are durable already, since they precede the
+        names; and where nothing changed, a sync takes no time."""
+        self._sync_below(path)
+        while (above := os.path.dirname(path)) != path:
+            self.posix.sync_folder(above)
+            path = above
+
     def claim(self, path: str, who: dict[str, Any]) -> Attempt:
         """Whoever holds the claim relies on what is there: it is durable by then."""
         lock = self.posix.lock(path, who)
@@ -174,7 +182,7 @@ class LocalStorage:
                     return claim
                 with ExitStack() as failing:
                     failing.callback(claim.release)
-                    self._settle(path)
+                    self.settle(path)
                     failing.pop_all()
                 return claim
             except OSError as error:
@@ -193,14 +201,6 @@ class LocalStorage:
         with suppress(FileExistsError):  # another process has just made it
             self.posix.make_folder(folder)
         self.posix.sync_folder(above)
-
-    def _settle(self, folder: str) -> None:
-        """Make names durable that a process gave before it was killed: all below a folder, and its own. Bytes
-        are already, since they precede the names; and where nothing changed, a sync takes no time."""
-        self._sync_below(folder)
-        while (above := os.path.dirname(folder)) != folder:
-            self.posix.sync_folder(above)
-            folder = above
 
     def _sync_below(self, folder: str) -> None:
         with suppress(FileNotFoundError):  # a worker of a killed process still removes it

@@ -25,7 +25,8 @@ class Counting:
     def __init__(self, seconds: float = 0.0) -> None:
         """seconds: of each request."""
         self.seconds, self.requests = seconds, Counter[str]()
-        self._bucket, self._lock = Bucket(MemoryStore()), Lock()
+        store = MemoryStore()
+        self._bucket, self._lock = Bucket(("memory", "bucket", ""), store, store), Lock()
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._bucket, name)

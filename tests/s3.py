@@ -1,13 +1,16 @@
 """A real S3 server, in this process."""
 
 import logging
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from moto.server import ThreadedMotoServer
 from pyarrow.fs import FileSystem
+
+from preimage.storage.folder import Folder
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
 
@@ -43,3 +46,28 @@ def make_bucket(name: str) -> None:
     """At the server that AWS_ENDPOINT_URL names."""
     filesystem, path = FileSystem.from_uri(f"s3://{name}?allow_bucket_creation=true")
     filesystem.create_dir(path)
+
+
+def with_options(folder: Folder, url: str) -> Folder:
+    """The same place by an address that names its server, as results in it are given."""
+    return Folder.at(f"{folder.uri}/res?endpoint_override={url}&scheme=http&region=us-east-1")
+
+
+def texts(folder: Folder) -> dict[str, str]:
+    """Every file below a folder that people read, by its address."""
+    found = {}
+    for each in folder.entries():
+        if not each.is_file:
+            found |= texts(folder / each.name)
+        elif each.name.endswith((".json", ".yaml", ".md", ".jsonl", ".log")):
+            found[(folder / each.name).uri] = folder.read(each.name).decode()
+    return found
+
+
+def require_whole_addresses(root: Folder, found: Iterable[str]) -> None:
+    """Assert that every address in these texts opens what is there, with the options of the root's own."""
+    addresses = {each.rstrip(".:") for text in found for each in re.findall(r"s3://[^\s\"'`,;]+", text)}
+    assert any("/runs/" in each for each in addresses)
+    options = root.uri.partition("?")[2]
+    assert [each for each in addresses if not each.endswith(options)] == []
+    assert [each for each in addresses if not Folder.at(each).exists()] == []

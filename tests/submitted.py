@@ -11,6 +11,7 @@ RECORD = {
     "user": "me",
     "host": "laptop",
     "git_commit": None,
+    "server": {},
     "upload": {"sha256": "0" * 64},
 }
 

@@ -251,6 +251,6 @@ def test_google_writes_over_a_generation(monkeypatch) -> None:
         return {"e_tag": '"digest"', "version": "17"}
 
     monkeypatch.setattr(obstore, "put", put)
-    bucket = buckets.Bucket("name", MemoryStore(), MemoryStore(), etag="version")
+    bucket = buckets.Bucket(("gs", "name", ""), MemoryStore(), MemoryStore(), etag="version")
     assert bucket.put("a", b"1", bucket.put("a", b"1", None)) == "17"
     assert asked == ["create", {"version": "17"}]

@@ -1,4 +1,5 @@
 import io
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -6,12 +7,16 @@ from uuid import uuid4
 
 import pytest
 from PIL import Image
+from sqlalchemy import make_url
 
 from preimage.errors import StorageError, TrackingError
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
+from preimage.tracking.on_mlflow import local_uri
 from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import Record, RunDeleted
+
+ADDRESS = """s3://bucket/"quoted" digits?endpoint_override=http://h:1&scheme=http"""
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +132,16 @@ def test_files_lie_in_their_folders(tracker, run_id, tmp_path):
 
 def test_the_dataset_is_an_input_once(tracker, run_id):
     for _ in range(2):
-        tracker.dataset(run_id, "digits", "f" * 64, "s3://bucket/digits")
+        tracker.dataset(run_id, "digits", "f" * 64, ADDRESS)
     (images,) = tracker.client.get_run(run_id).inputs.dataset_inputs
     assert (images.dataset.name, images.dataset.digest) == ("digits", "f" * 36)
-    assert images.dataset.source == '{"uri": "s3://bucket/digits"}'
+    assert json.loads(images.dataset.source) == {"uri": ADDRESS}
+
+
+@pytest.mark.parametrize("name", ["what? now", "100%20 sure", "it's 100% [odd]"])
+def test_the_database_lies_in_the_results_whatever_they_are_called(tmp_path, name):
+    url = make_url(local_uri(Folder.at(tmp_path / name)))
+    assert (url.database, dict(url.query)) == (str(tmp_path / name / "mlflow.db"), {})
 
 
 @pytest.mark.parametrize("status", ["FINISHED", "FAILED", "KILLED"])

@@ -1,6 +1,7 @@
 """Whole studies in this process: what is run, what is kept, and what a resumed one does."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from faulty import wait_for
 from preimage.errors import PreimageError, StorageError, TrackingError
 from preimage.tracking.tracker import JsonLines, RunDeleted
+from preimage.tuning.describe import summarize
 from preimage.tuning.plan import shared_steps
 from preimage.tuning.records import read_records
 from preimage.tuning.study import run_study
@@ -74,6 +76,10 @@ def test_a_grid_study_runs_every_point_once_and_ranks_the_trials(grid):
     assert (outcome.job, outcome.metrics["best_trial"]) == ("study", best.number)
     assert all(each.samples and each.samples.endswith("samples.png") for each in records)
     assert records[0].cost["generator evaluations"] == 960
+    asked, watch = (shlex.split(command) for command, _ in summarize(plan, outcome).commands)
+    where = ["--results", plan.spec.results]
+    assert asked == ["preimage", "study", "pick", plan.run.name, str(best.number), "best", *where]
+    assert watch == ["optuna-dashboard", str(plan.run.folder / "optuna.log")]
 
 
 def test_a_finished_study_is_not_run_again(grid):

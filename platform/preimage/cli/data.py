@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from preimage.cli.options import RootOption
+from preimage.cli.screen import line, table
 
 if TYPE_CHECKING:
     from preimage.data.config import DataConfig
@@ -22,11 +21,8 @@ def list_sources() -> None:
     """List the image sources and where each is ready on this machine."""
     from preimage.data.sources.open import SOURCES, found
 
-    table = Table("source", "images", box=None, pad_edge=False)
-    table.add_column("ready", overflow="fold")
-    for name, text in SOURCES.items():
-        table.add_row(name, text, found(name) or "-")
-    Console().print(table)
+    rows = ((name, found(name) or "-", text) for name, text in SOURCES.items())
+    table(Console(), rows, ("source", "ready", "images"))
 
 
 @app.command()
@@ -101,7 +97,7 @@ def _show(dataset: "Dataset", as_json: bool) -> None:
         ("folder", dataset.folder.uri),
     ]
     for label, fact in lines:
-        Console().print(f"{label:<8} {escape(fact)}", highlight=False, soft_wrap=True)
+        line(Console(), f"{label:<8} {fact}")
 
 
 def _config(source: str, overrides: list[tuple[str, str]]) -> "DataConfig":

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 
 from preimage.cli.kept import census
 from preimage.data.sources.open import SOURCES, found
 from preimage.errors import PreimageError, StorageError
-from preimage.storage.address import results_root
+from preimage.storage.address import command, results_root, split_options
+from preimage.storage.file_locks import Unclaimed
 from preimage.storage.folder import Folder
 
 GIB = 2**30
@@ -75,15 +77,28 @@ def _memory() -> Finding:
 
 
 def _storage(results: str | None) -> Iterator[Finding]:
+    """Where results go, by which server; whether it can be read and written; and what keeps two processes
+    from making the same run."""
     try:
         root = Folder.at(results_root(results))
-        probe = root / ".doctor"
-        probe.write("probe", b"x")
-        probe.delete()
-    except (StorageError, OSError) as error:
+    except StorageError as error:
         yield Finding("results", results or "?", f"{error}")
         return
-    yield Finding("results", f"{root.uri}, writable")
+    yield Finding("results", root.uri)
+    yield from _server(root)
+    probe, asked = root / f".doctor-{uuid4().hex}", "read"
+    try:
+        root.entries()
+        yield Finding("results read", "yes")
+        asked = "written"
+        probe.write("probe", b"x")
+        yield Finding("results written", "yes")
+        asked = "claims"
+        yield _claims(probe)
+        probe.delete()
+    except StorageError as error:
+        yield Finding(f"results {asked}", "no", f"{error}")
+        return
     yield from _formats(root)
     if root.is_local:
         free = psutil.disk_usage(root.path).free
@@ -107,6 +122,25 @@ def _formats(root: Folder) -> Iterator[Finding]:
         yield Finding("formats", f"of {', '.join(found.parts)}, evenly over all names")
 
 
+def _server(root: Folder) -> Iterator[Finding]:
+    if root.uri.startswith("s3://"):
+        from preimage.storage.bucket import server_of  # imported only if it is needed
+
+        place, options = split_options(root.uri)
+        server = server_of(place.removeprefix("s3://").partition("/")[0], options[1:])
+        yield Finding("results server", f"{server.endpoint or 'Amazon S3'}, region {server.region}")
+
+
+def _claims(folder: Folder) -> Finding:
+    """Claim a folder, and let go of it."""
+    claim = folder.claim({"pid": os.getpid()})()
+    if isinstance(claim, dict | Unclaimed):
+        found = "none: two processes could make the same run twice; start only one at a time"
+        return Finding("results claims", found)
+    claim.release()
+    return Finding("results claims", "by conditional writes" if claim.held else "by file locks")
+
+
 def _token() -> Finding:
     """The token that secures a Ray cluster, found the way Ray finds it."""
     mode, path = os.environ.get("RAY_AUTH_MODE", ""), _token_file()
@@ -122,7 +156,7 @@ def _token() -> Finding:
     if (in_variable or in_file) and cluster and mode != "token":
         return Finding("Ray token", found, "export RAY_AUTH_MODE=token: without it the token is not sent")
     if in_file and path.stat().st_mode & 0o077:
-        return Finding("Ray token", f"{found}, readable by other users", f"chmod 600 {path}")
+        return Finding("Ray token", f"{found}, readable by other users", command("chmod", "600", path))
     return Finding("Ray token", found)
 
 

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.screen import commands, line, table
+from preimage.storage.address import command
 
 if TYPE_CHECKING:
     from preimage.importing.importer import Imported
@@ -165,7 +166,7 @@ def import_(
         source = open_source(what, weights, weights_key, _values(settings, "--set"), number)
         folder = Folder.at(output) if output else root_folder(results) / IMPORTED / _name(source.name)
         imported = import_generator(source, said, folder)
-    _show(console, imported, said)
+    _show(console, imported, said, results)
 
 
 @app.command()
@@ -177,8 +178,6 @@ def show(
 
     Example: preimage generator show results/generators/decoder
     """
-    from rich.table import Table
-
     from preimage.models.generator_folder import load_generator
     from preimage.pipelines.inputs import find_product
     from preimage.tracking.mirror import flatten
@@ -187,10 +186,8 @@ def show(
     code = getattr(found.card.generator, "code", None)
     if not code:
         load_generator(found.folder)  # raises if it is incomplete or altered
-    table = Table("fact", "value", box=None, pad_edge=False)
-    for name, value in flatten(found.card.model_dump(mode="json", exclude_none=True)).items():
-        table.add_row(escape(name), escape(str(value)))
-    Console().print(table)
+    facts = flatten(found.card.model_dump(mode="json", exclude_none=True))
+    table(Console(), ((name, str(value)) for name, value in facts.items()), ("fact", "value"))
     if code:
         print(f"commands that take it need --code {code.target.partition(':')[0]}")
 
@@ -246,7 +243,7 @@ def _values(texts: list[str] | None, option: str) -> dict[str, Any]:
     return found
 
 
-def _show(console: Console, imported: "Imported", said: "ImportSettings") -> None:
+def _show(console: Console, imported: "Imported", said: "ImportSettings", results: str | None) -> None:
     from preimage.data.image_shape import settings_text, shape_text
     from preimage.importing.probe import text_of
 
@@ -259,14 +256,10 @@ def _show(console: Console, imported: "Imported", said: "ImportSettings") -> Non
         f"stored   as {kind}, in {imported.folder.uri}",
         *(f"note     {each}" for each in imported.notes),
     ]
-    for line in lines:
-        console.print(escape(line), highlight=False, soft_wrap=True)
+    for each in lines:
+        line(console, each)
     code = getattr(getattr(about, "code", None), "target", None)
-    named = f" --code {code.partition(':')[0]}" if code else ""
-    console.print("\n[bold]next[/bold]")
-    console.print(
-        f"  [cyan]preimage run jobs/invert.yaml generator={escape(imported.folder.uri)} data.source=folder "
-        f"data.path=IMAGES {escape(settings_text(about.shape))}{named}[/cyan]",
-        highlight=False,
-        soft_wrap=True,
-    )
+    words = ["jobs/invert.yaml", f"generator={imported.folder}", "data.source=folder", "data.path=IMAGES"]
+    words += settings_text(about.shape).split() + (["--code", code.partition(":")[0]] if code else [])
+    line(console, ("\nnext", "bold"))
+    commands(console, [(command("preimage", "run", *words, results=results), "")])

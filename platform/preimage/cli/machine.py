@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.screen import line
+from preimage.storage.address import command
 
 LOCAL_HOSTS = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
 """The host names that MLflow answers to, also through a tunnel. MLflow's own list has `10.*` and others,
@@ -33,29 +33,31 @@ def ui(
     from preimage.errors import TrackingError
 
     root = root_folder(results)
+    if not root.is_local:
+        raise TrackingError(
+            f"{root.uri} is not on this machine, and holds no MLflow store: open the pages of the server "
+            "that tracking.uri or MLFLOW_TRACKING_URI names"
+        )
     if not (root.local / "mlflow.db").exists():
         raise TrackingError(
-            f"{root.uri} has no MLflow store yet. Run something first: preimage run jobs/demo.yaml"
+            f"{root.uri} has no MLflow store yet. Run something first: "
+            + command("preimage", "run", "jobs/demo.yaml", results=results)
         )
     _require_free(host, port)
     from preimage.tracking.on_mlflow import artifacts_uri, local_uri, runs_page  # 3 seconds to import
 
     address = f"http://{host}:{port}/{runs_page(local_uri(root))}"
-    Console().print(
-        f"MLflow starts in about ten seconds over {root.uri}; Ctrl-C stops it\n{address}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    line(Console(), f"MLflow starts in about ten seconds over {root.uri}; Ctrl-C stops it\n{address}")
     if host in ("127.0.0.1", "localhost"):
         os.environ.setdefault("MLFLOW_SERVER_ALLOWED_HOSTS", LOCAL_HOSTS)
     # 3 processes instead of 10, and no warnings about MLflow's own code
     os.environ.update(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", PYTHONWARNINGS="ignore")
-    command = [
+    server = [
         *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", local_uri(root)),
         *("--artifacts-destination", artifacts_uri(root), "--serve-artifacts"),
         *("--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
-    os.execv(command[0], command)
+    os.execv(server[0], server)
 
 
 def _require_free(host: str, port: int) -> None:
@@ -83,11 +85,11 @@ def doctor(results: RootOption = None) -> None:
     from preimage.cli.doctor import examine
 
     console = Console()
-    table = Table("what", "found", "to do", box=None, pad_edge=False)
     findings = list(examine(results))
-    for finding in findings:
-        table.add_row(*map(escape, (finding.what, finding.found, finding.remedy or "")))
-    console.print(table)
+    for each in findings:
+        line(console, f"{each.what:<18} {each.found}")
+        if each.remedy:
+            line(console, f"{'':<18} ", ("to do: ", "bold"), each.remedy)
     wrong = sum(finding.remedy is not None for finding in findings)
     console.print(f"\n{wrong} to fix" if wrong else "\nall is well")
     raise typer.Exit(1 if wrong else 0)

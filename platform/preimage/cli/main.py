@@ -8,11 +8,10 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
-from rich.markup import escape
 
 from preimage.cli import data, generator, machine, run, store, study, submit
 from preimage.cli import submissions as jobs
+from preimage.cli.screen import LogLines, line
 from preimage.errors import PreimageError
 
 app = typer.Typer(
@@ -45,9 +44,7 @@ app.command(rich_help_panel=CLUSTER)(jobs.stop)
 def main() -> None:
     """Run a verb. An error that the user can fix is one message and exit code 2, never a traceback."""
     errors = Console(stderr=True)
-    logging.basicConfig(
-        format="%(message)s", handlers=[RichHandler(console=errors, show_path=False, show_time=False)]
-    )
+    logging.basicConfig(format="%(message)s", handlers=[LogLines(errors)])
     with _errors_shown(errors), _output_captured(), _errors_shown(errors):
         app()
 
@@ -57,7 +54,7 @@ def _errors_shown(errors: Console) -> Iterator[None]:
     try:
         yield
     except PreimageError as error:
-        errors.print(f"[bold red]error:[/bold red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        line(errors, ("error:", "bold red"), f" {error}")
         sys.exit(2)
 
 

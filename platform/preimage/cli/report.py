@@ -4,9 +4,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.markup import escape
-from rich.table import Table
 
+from preimage.cli.screen import commands, line, table
 from preimage.pipelines.description import Section, Summary
 from preimage.pipelines.planned import Planned
 from preimage.storage.plain_yaml import dump
@@ -16,11 +15,11 @@ def show_plan(console: Console, planned: Planned, spec: bool = True) -> None:
     """Print the resolved spec if asked for, then what each part would do, with which inputs, at what cost."""
     if spec:
         text = dump(planned.resolved)
-        console.print(escape(text), highlight=False)
+        line(console, text)
     described = planned.describe()
     for section in described.sections:
         _show_section(console, section)
-    console.print(f"\nruns are recorded in: {described.recorded}", highlight=False)
+    line(console, f"\nruns are recorded in: {described.recorded}")
 
 
 def plain_plan(planned: Planned) -> dict[str, Any]:
@@ -38,24 +37,17 @@ def show_outcome(console: Console, summary: Summary) -> None:
     """Print the metrics, the tables, the pictures, and what to try next."""
     console.print()
     if summary.metrics:
-        table = Table("step", "metric", "value", box=None, pad_edge=False)
-        for row in summary.metrics:
-            table.add_row(*row)
-        console.print(table)
+        table(console, summary.metrics, ("step", "metric", "value"))
         console.print()
     for written in summary.tables:
         console.print(Markdown(written))
         console.print()
-    width = max((len(label) for label, _ in summary.files), default=0) + 1
-    for label, path in summary.files:
-        console.print(f"{label:<{width}} {path}", highlight=False, soft_wrap=True)
-    console.print("\n[bold]next[/bold]")
-    for command, what in summary.commands:
-        console.print(f"  [cyan]{escape(command)}[/cyan]  {what}", highlight=False, soft_wrap=True)
+    table(console, summary.files)
+    line(console, ("\nnext", "bold"))
+    commands(console, summary.commands)
 
 
 def _show_section(console: Console, section: Section) -> None:
-    head = f"[bold]{section.title}[/bold] ({section.kind}): {section.state}"
-    console.print(head, highlight=False, soft_wrap=True)
+    line(console, (section.title, "bold"), f" ({section.kind}): {section.state}")
     for label, fact in section.facts:
-        console.print(f"  {label:<8} {escape(fact)}", highlight=False, soft_wrap=True)
+        line(console, f"  {label:<8} {fact}")

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.screen import line, table
 
 if TYPE_CHECKING:
     from preimage.latents.store import Store
@@ -76,10 +75,11 @@ def _show_facts(store: "Store", as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts))
         return
-    table = Table("fact", "value", box=None, pad_edge=False)
-    for name, value in flatten(facts).items():
-        table.add_row(name, f"{value:.6g}" if isinstance(value, float) else str(value))
-    Console().print(table)
+    rows = (
+        (name, f"{value:.6g}" if isinstance(value, float) else str(value))
+        for name, value in flatten(facts).items()
+    )
+    table(Console(), rows, ("fact", "value"))
 
 
 def _show_images(store: "Store", worst: int | None, best: int | None, as_json: bool) -> None:
@@ -89,17 +89,17 @@ def _show_images(store: "Store", worst: int | None, best: int | None, as_json: b
     codes = extremes.worst(store, worst) if worst else extremes.best(store, best or 1)
     rows, remark = named_images(codes, store.about.dataset)
     if remark:
-        Console(stderr=True).print(remark, highlight=False, soft_wrap=True)
+        line(Console(stderr=True), remark)
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table("image_id", "loss", "class", "name", box=None, pad_edge=False)
+    shown = []
     for row in rows:
         loss = "diverged" if row["loss"] is None else f"{row['loss']:.6g}"
         label = row["label"] if row["class"] is None else row["class"]
-        named = (escape(str("-" if each is None else each)) for each in (label, row["name"]))
-        table.add_row(str(row["image_id"]), loss, *named)
-    Console().print(table, highlight=False, soft_wrap=True)
+        named = (str("-" if each is None else each) for each in (label, row["name"]))
+        shown.append((str(row["image_id"]), loss, *named))
+    table(Console(), shown, ("image_id", "loss", "class", "name"))
 
 
 def _folder(name: str, results: str | None) -> "Folder":

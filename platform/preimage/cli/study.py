@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.screen import line
 
 app = typer.Typer(no_args_is_help=True, help="Show studies, and record your visual choice of trials.")
 StudyArgument = Annotated[
@@ -41,7 +42,7 @@ def show(study: StudyArgument, results: RootOption = None) -> None:
     pictures = [name for name in found.run.figures.names() if name.endswith(".png")]
     for name in pictures:
         label = name.removesuffix(".png")
-        console.print(f"{label:<16} {found.run.figures / name}", highlight=False, soft_wrap=True)
+        line(console, f"{label:<16} {found.run.figures / name}")
 
 
 @app.command()
@@ -73,4 +74,4 @@ def pick(
     console.print(f"trial {trial} is recorded as your {name.value} of {found.run.name}", highlight=False)
     for each in ("table.md", "best-worst.png"):
         if each == "table.md" or each in result.figures:
-            console.print(f"{each:<16} {found.run.figures / each}", highlight=False, soft_wrap=True)
+            line(console, f"{each:<16} {found.run.figures / each}")

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.screen import line, table
+from preimage.storage.address import command, name_of
 
 if TYPE_CHECKING:
     from preimage.cluster.status import JobStatus
@@ -39,16 +40,15 @@ def jobs(results: RootOption = None, address: Address = None) -> None:
     root = root_folder(results)
     found = submissions.list_all(root)
     if not found:
-        console.print(f"no submissions under {root.uri}. Submit one: preimage submit SPEC")
+        example = command("preimage", "submit", "SPEC", results=results)
+        line(console, f"no submissions under {root.uri}. Submit one: {example}")
         return
-    table = Table("submission", "state", "by", "submitted", "", box=None, pad_edge=False)
-    table.columns[0].no_wrap = table.columns[3].no_wrap = True
+    rows = []
     for each in found:
         record, job_status = each.record, clusters.status(each)
         moment = record["created"][:16].replace("T", " ")
-        plain = map(escape, (record["user"], moment, _summary(each, job_status)))
-        table.add_row(escape(each.id), _state(job_status), *plain)
-    console.print(table)
+        rows.append((each.id, _state(job_status), record["user"], moment, _summary(each, job_status)))
+    table(console, rows, ("submission", "state", "by", "submitted", ""))
 
 
 def status(name: Name, results: RootOption = None, address: Address = None) -> None:
@@ -59,19 +59,14 @@ def status(name: Name, results: RootOption = None, address: Address = None) -> N
     answers).
     """
     from preimage.cluster.status import Clusters
-    from preimage.storage.address import results_option, results_root
 
     console, submission = Console(), _find(name, results)
     job_status = Clusters(address).status(submission)
-    table = Table.grid(padding=(0, 2))
-    for label, fact in _facts(submission, job_status):
-        table.add_row(label, escape(fact), style=_colour(job_status) if label == "state" else None)
-    console.print(table)
+    coloured = {"state": _colour(job_status)}
+    facts = _facts(submission, job_status)
+    table(console, ((label, Text(fact, coloured.get(label, ""))) for label, fact in facts))
     if job_status.state in ("stopped", "died", "lost", "failed"):
-        command = f"preimage submit {submission.id}{results_option(results_root(results))}"
-        console.print(
-            f"\nresults so far are kept; to resume: [cyan]{command}[/cyan]", soft_wrap=True, highlight=False
-        )
+        line(console, "\nresults so far are kept; to resume: ", (submission.command("submit"), "cyan"))
 
 
 def logs(
@@ -95,7 +90,7 @@ def stop(name: Name, results: RootOption = None, address: Address = None) -> Non
     console, submission, clusters = Console(), _find(name, results), cluster.Clusters(address)
     job_status = clusters.status(submission)
     if job_status.has_ended:
-        console.print(f"{submission.id} has already ended: {_state(job_status)}")
+        line(console, f"{submission.id} has already ended: ", _state(job_status))
         return
     with console.status("stopping"):
         cluster.stop(clusters, submission)
@@ -117,9 +112,11 @@ def follow_output(submission: "Submission", address: str | None = None) -> None:
                 break
             time.sleep(EVERY)
     except KeyboardInterrupt:
-        Console(stderr=True).print(f"\n{submission.id} keeps running; preimage stop ends it")
+        line(
+            Console(stderr=True), f"\n{submission.id} keeps running; to end it: {submission.command('stop')}"
+        )
         raise typer.Exit(130) from None
-    Console(stderr=True).print(f"{submission.id}: {_state(job_status)} {escape(job_status.why)}".strip())
+    line(Console(stderr=True), f"{submission.id}: ", _state(job_status), f" {job_status.why}".rstrip())
     raise typer.Exit(0 if job_status.state == "finished" else 1)
 
 
@@ -156,8 +153,8 @@ def _run(address: str) -> dict[str, Any]:
     return RunFolder(Folder.at(address)).about_or_none() or {}
 
 
-def _state(job_status: "JobStatus") -> str:
-    return f"[{_colour(job_status)}]{job_status.state}[/]"
+def _state(job_status: "JobStatus") -> Text:
+    return Text(job_status.state, _colour(job_status))
 
 
 def _colour(job_status: "JobStatus") -> str:
@@ -167,7 +164,7 @@ def _colour(job_status: "JobStatus") -> str:
 def _summary(submission: "Submission", job_status: "JobStatus") -> str:
     """The run of a finished submission; otherwise why it is in its state, or its last line."""
     if job_status.state == "finished":
-        return submission.run.rsplit("/", 1)[-1]
+        return name_of(submission.run)
     return job_status.why or _last(submission)
 
 

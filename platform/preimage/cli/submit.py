@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from preimage.cli.run import Changes, Code, Profile, Results, RetryFailed, SpecArgument
+from preimage.cli.screen import commands, line
 
 if TYPE_CHECKING:
     from preimage.cluster.upload import Upload
@@ -62,24 +62,18 @@ def submit(
 
 
 def _show_upload(console: Console, upload: "Upload") -> None:
-    head = f"\nupload: {len(upload.files)} files, {upload.mebibytes:.2f} MiB; the largest:"
-    console.print(head, highlight=False)
+    line(console, f"\nupload: {len(upload.files)} files, {upload.mebibytes:.2f} MiB; the largest:")
     for name, size in upload.largest():
-        console.print(f"  {size / 1024:7.1f} KiB  {escape(name)}", highlight=False)
+        line(console, f"  {size / 1024:7.1f} KiB  {name}")
 
 
 def _show_next(console: Console, sent: "Sent") -> None:
-    from preimage.storage.address import results_option
-
     submission = sent.submission
-    console.print(f"\nsubmitted: [bold]{submission.id}[/bold]\n\n[bold]next[/bold]")
-    where = results_option(submission.folder.parent.parent.uri)
-    for words, what in (
-        (f"logs {submission.id} -f", "follow its output"),
-        (f"status {submission.id}", "see its state, and its pages in Ray and MLflow"),
-        (f"stop {submission.id}", "stop it; submit it again to resume"),
-    ):
-        command = f"preimage {words}{where}"
-        console.print(f"  [cyan]{escape(command)}[/cyan]  {what}", highlight=False, soft_wrap=True)
-    console.print("\nthe same with Ray's own command line:")
-    console.print(sent.command, highlight=False, soft_wrap=True, markup=False)
+    line(console, "\nsubmitted: ", (submission.id, "bold"), ("\n\nnext", "bold"))
+    found = (
+        (submission.command("logs", "-f"), "follow its output"),
+        (submission.command("status"), "see its state, and its pages in Ray and MLflow"),
+        (submission.command("stop"), "stop it; submit it again to resume"),
+    )
+    commands(console, found)
+    line(console, "\nthe same with Ray's own command line:\n", sent.command)

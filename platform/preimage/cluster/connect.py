@@ -10,6 +10,7 @@ from typing import Any
 from preimage.config import Resources
 from preimage.errors import PreimageError
 from preimage.named_code import CODE, named_code
+from preimage.storage.address import server_variables
 from preimage.storage.host_info import SUBMISSION
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ QUIET = {
     "RAY_worker_niceness": "0",  # with Ray's 15, anything else on the machine comes first
 }
 
+_told: list[dict[str, str]] = []
+"""What the workers of this process's Ray were told of servers; empty if another started it."""
+
 
 def connect(verbose: bool = False) -> None:
     """Connect to Ray once in this process; without RAY_ADDRESS, start it on this machine.
@@ -39,6 +43,7 @@ def connect(verbose: bool = False) -> None:
 
     if ray.is_initialized():
         _require_named_there()
+        _require_same_server()
         return
     # By default Ray would also join any cluster that a file in /tmp names, whoever wrote it.
     address = os.environ.get("RAY_ADDRESS") or "local"
@@ -64,6 +69,7 @@ def connect(verbose: bool = False) -> None:
         raise PreimageError(
             f"cannot reach {where}: {error}.{token} `preimage doctor` helps to find the cause."
         ) from error
+    _told.append(server_variables())
     keep_token_private()
     if not here:
         from preimage.cluster.head_watch import watch_head
@@ -73,9 +79,10 @@ def connect(verbose: bool = False) -> None:
 
 def _environment() -> dict[str, Any] | None:
     """What Ray's workers need to know of this process. A submitted job's know it from the submission."""
-    if CODE not in os.environ or SUBMISSION in os.environ:
+    if SUBMISSION in os.environ:
         return None
-    return {"env_vars": {CODE: os.environ[CODE]}}
+    known = server_variables() | ({CODE: os.environ[CODE]} if CODE in os.environ else {})
+    return {"env_vars": known} if known else None
 
 
 def _require_named_there() -> None:
@@ -88,6 +95,16 @@ def _require_named_there() -> None:
         raise PreimageError(
             f"Ray was started in this process before {missing[0]} was named: call ray.shutdown() first, or "
             f"start Python with {CODE}={','.join(named_code())}"
+        )
+
+
+def _require_same_server() -> None:
+    """Raise PreimageError if this process told Ray's workers of other servers than it knows now."""
+    known, told = server_variables(), _told[-1] if _told else None
+    if told is not None and known != told:
+        changed = sorted(name for name in known | told if known.get(name) != told.get(name))
+        raise PreimageError(
+            f"{', '.join(changed)} changed since Ray was started in this process: call ray.shutdown() first"
         )
 
 

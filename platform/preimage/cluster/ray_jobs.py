@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-import shlex
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ from preimage.cluster.submissions import Submission
 from preimage.cluster.upload import EXCLUDED
 from preimage.errors import PreimageError
 from preimage.named_code import CODE
+from preimage.storage.address import command, server_variables
 from preimage.storage.host_info import SUBMISSION
 
 HERE = "http://127.0.0.1:8265"
@@ -106,9 +107,9 @@ class Jobs:
 
 
 def runtime_env(submission: Submission, packages: Sequence[Path], code: Sequence[str] = ()) -> dict[str, Any]:
-    """The runtime environment of a job: the packages that it ships, its submission's address, and the modules
-    whose code may build generators."""
-    named = {CODE: ",".join(code)} if code else {}
+    """The runtime environment of a job: the packages that it ships, its submission's address, the modules
+    whose code may build generators, and the server of its s3:// addresses."""
+    named = server_variables() | ({CODE: ",".join(code)} if code else {})
     return {
         "py_modules": [str(each) for each in packages],
         "excludes": EXCLUDED,
@@ -116,10 +117,17 @@ def runtime_env(submission: Submission, packages: Sequence[Path], code: Sequence
     }
 
 
-def plain_command(address: str, environment: dict[str, Any], entrypoint: str) -> str:
+def plain_command(address: str, environment: dict[str, Any], entrypoint: Sequence[str]) -> str:
     """The same submission with Ray's own command line."""
-    quoted = shlex.quote(json.dumps(environment))
-    return f"ray job submit --address {address} --runtime-env-json {quoted} -- {entrypoint}"
+    said = "--address", address, "--runtime-env-json", json.dumps(environment)
+    return command("ray", "job", "submit", *said, "--", *map(_escaped, entrypoint))
+
+
+def _escaped(word: str) -> str:
+    """A word of the entrypoint: Ray's command line joins words as Windows does, which escapes double quotes
+    and puts some around spaces, and the cluster's shell reads that."""
+    unsafe = r"([$`])" if " " in word else r"([^\w@%+=:,./\"-])"
+    return re.sub(unsafe, r"\\\1", word)
 
 
 def _require_answer(address: str) -> None:

@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 from preimage.errors import FormatError, SpecError
 from preimage.storage import formats
+from preimage.storage.address import command
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import SUBMISSION, now, user
 from preimage.storage.validated_json import LooseRecord, read_validated
@@ -52,6 +53,7 @@ class _Record(LooseRecord):
     host: str
     git_commit: str | None
     upload: _Upload
+    server: dict[str, str]
 
 
 class _Made(LooseRecord):
@@ -82,6 +84,10 @@ class Submission:
     def id(self) -> str:
         """Also its id in Ray."""
         return self.folder.name
+
+    def command(self, verb: str, *words: str) -> str:
+        """A command about it, which works wherever its results are reached."""
+        return command("preimage", verb, self.id, *words, results=self.folder.parent.parent.uri)
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -164,7 +170,8 @@ def find(results: Folder, name: str) -> Submission:
             return each
     names = [each.id for each in found] + [each.record["name"] for each in found]
     near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else "`preimage jobs` lists them"
+    listed = command("preimage", "jobs", results=results.uri)
+    hint = f"did you mean {near[0]}?" if near else f"`{listed}` lists them"
     raise SpecError(
         f"no submission {name!r} under {results.uri}; {hint} (for other results: --results, or "
         "PREIMAGE_RESULTS)"

@@ -18,6 +18,7 @@ from preimage.errors import StoreError
 from preimage.latents.image_ids import Span, all_rise, repeated
 from preimage.latents.manifest import AGAIN, PartRecord
 from preimage.latents.schema import COLUMNS, About, Codes, arrow_schema, from_table, to_table
+from preimage.storage.address import command
 from preimage.storage.folder import Folder
 
 ROW_GROUP = 65536
@@ -246,6 +247,11 @@ def repeated_ids(
 
 def unreadable(folder: Folder, name: str, error: Exception) -> StoreError:
     return StoreError(
-        f"{folder / name} cannot be read ({error}); it was altered, truncated or "
-        "removed. `preimage store verify` lists what to delete before running the job again"
+        f"{folder / name} cannot be read ({error}); it was altered, truncated or removed. "
+        f"{how_to_mend(folder)}"
     )
+
+
+def how_to_mend(folder: Folder) -> str:
+    verify = command("preimage", "store", "verify", folder)
+    return f"`{verify}` lists all problems, and what to delete before running the job again"

@@ -53,7 +53,7 @@ class Store:
         if wrong := misfits(folder, manifest):
             raise StoreError(
                 f"{folder.uri} changed since it was written: {'; '.join(wrong.values())}. "
-                "`preimage store verify` lists all problems, and what to delete before running the job again"
+                f"{parquet.how_to_mend(folder)}"
             )
         return cls(folder, manifest)
 

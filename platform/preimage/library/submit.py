@@ -1,7 +1,7 @@
 """Submit a spec to a Ray cluster: what the verb `submit` and `preimage.submit` decide."""
 
+import logging
 import os
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from preimage.pipelines.planned import Planned
 from preimage.pipelines.provenance import git_commit, versions
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.overrides import Changes
-from preimage.storage.address import DEFAULT, results_root
+from preimage.storage.address import DEFAULT, command, results_root, server_variables
 from preimage.storage.folder import Folder
 from preimage.storage.formats import SUBMISSION
 from preimage.storage.host_info import host, now, user
@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # Ray takes seconds to import
     from preimage.cluster.ray_jobs import Jobs
     from preimage.cluster.status import Clusters, JobStatus
     from preimage.cluster.upload import Upload
+
+log = logging.getLogger(__name__)
 
 EVERY = 1.0
 """Seconds between two looks at a job that is waited for."""
@@ -59,6 +61,8 @@ def plan_submission(
     if not isinstance(spec, Job | Mapping) and not os.path.isfile(spec):
         root = Folder.at(results_root(api.named_in(changes)))
         earlier = [each for each in submissions.list_all(root) if each.id == str(spec)]
+        for each in earlier:
+            _warn_of_another_server(each)
         spec = (earlier[0].folder / "spec.yaml").uri if earlier else spec
     planned = api.plan(spec, changes, profile, retry_failed=retry_failed, code=code)
     written = planned.resolved.get("results", DEFAULT)
@@ -82,11 +86,11 @@ def send(planned: Planned, address: str | None = None, retry_failed: bool = Fals
     upload = collect([PACKAGE, *packages])
     submission = submissions.create(planned.root, planned.name)
     _record(submission, planned, cluster.address, upload)
-    entrypoint = f"python -m preimage run {shlex.quote((submission.folder / 'spec.yaml').uri)}"
-    entrypoint += " --retry-failed" if retry_failed else ""
+    again = ["--retry-failed"] if retry_failed else []
+    entrypoint = ["python", "-m", "preimage", "run", (submission.folder / "spec.yaml").uri, *again]
     environment = runtime_env(submission, [PACKAGE, *packages], planned.code)
     try:
-        cluster.submit(submission, entrypoint, environment)
+        cluster.submit(submission, command(*entrypoint), environment)
     except BaseException:  # no cluster has it, so keep no record
         submission.folder.delete()
         raise
@@ -184,9 +188,23 @@ def _require_not_running(cluster: "Jobs", root: Folder, fingerprint: str) -> Non
         ):
             raise PreimageError(
                 f"the cluster is already running this plan: submission {each.id} of {record['user']}, since "
-                f"{record['created']}. Follow it with `preimage logs {each.id} -f`, or stop it first: "
-                f"preimage stop {each.id}"
+                f"{record['created']}. Follow it with `{each.command('logs', '-f')}`, or stop it first: "
+                f"{each.command('stop')}"
             )
+
+
+def _warn_of_another_server(earlier: Submission) -> None:
+    """It goes where this machine's variables say: their addresses led to the record itself."""
+    before, now_here = earlier.record["server"], server_variables()
+    if before != now_here:
+        log.warning(
+            "%s was submitted where %s; here %s. Addresses of s3:// without options may mean another place",
+            *(earlier.id, _said(before), _said(now_here)),
+        )
+
+
+def _said(server: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in server.items()) or "no variable named a server"
 
 
 def _record(submission: Submission, planned: Planned, address: str, upload: "Upload") -> None:
@@ -208,5 +226,6 @@ def _record(submission: Submission, planned: Planned, address: str, upload: "Upl
             "git_commit": git_commit(),
             "versions": versions(),
             "upload": upload.plain(),
+            "server": server_variables(),
         },
     )

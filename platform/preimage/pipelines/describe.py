@@ -16,7 +16,7 @@ from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.checkpoints import committed
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome
-from preimage.storage.address import results_option
+from preimage.storage.address import command
 
 
 def describe(plan: Plan) -> Description:
@@ -73,7 +73,7 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         counts = cost_of(plan, [step])
         yield "costs", ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
     folder = step.run.folder
-    unnamed = f"{folder.parent / step.job.job}-..., once its images are read"
+    unnamed = f"{folder.parent / f'{step.job.job}-...'}, once its images are read"
     yield "results", folder.uri if step.is_final else unnamed
 
 
@@ -150,34 +150,34 @@ def _products(outcome: Outcome) -> list[tuple[str, str]]:
     return [(f"{step} {PRODUCTS[name].title}".strip(), address) for (step, _, name), address in named]
 
 
-def _fitted_prior(step: PlannedStep) -> str:
+def _fitted_prior(step: PlannedStep) -> list[str]:
     """The override that names the prior beside a step's generator, if its codes have a fitted one."""
     source = step.inputs["generator"]
     fitted = source.card and source.card.generator.prior not in PRIORS
-    return f" prior={source.folder / 'prior'}" if fitted else ""
+    return [f"prior={source.folder / 'prior'}"] if fitted else []
 
 
 def _next(plan: Plan, outcome: Outcome) -> Iterator[tuple[str, str]]:
     spec = plan.spec
-    results = results_option(spec.results)
+
+    def preimage(*words: str) -> str:
+        return command("preimage", *words, results=spec.results)
+
     if spec.tracking.here.uri == "local":
-        yield f"preimage ui{results}", "see the run in MLflow"
+        yield preimage("ui"), "see the run in MLflow"
     stores = [address for name, address in outcome.products.items() if name.endswith("store")]
     for store in stores[-1:]:
-        yield f"preimage store show {store}", "show what the latent store holds"
-        yield f"preimage store verify {store}", "check every byte of it"
+        yield command("preimage", "store", "show", store), "show what the latent store holds"
+        yield command("preimage", "store", "verify", store), "check every byte of it"
     if outcome.job == "train-gan":
-        yield (
-            f"preimage run jobs/invert.yaml generator={outcome.run}{results}",
-            "find the codes of its images",
-        )
+        yield preimage("run", "jobs/invert.yaml", f"generator={outcome.run}"), "find the codes of its images"
     if outcome.job == "train-classifier":
         step = f"{{evaluate: {{job: evaluate, generators: {{GAN: RUN}}, classifier: {outcome.run}}}}}"
-        command = f"preimage run jobs/evaluate.yaml steps='{step}'{results}"
-        yield command, "score a generator's samples of such images"
+        scored = preimage("run", "jobs/evaluate.yaml", f"steps={step}")
+        yield scored, "score a generator's samples of such images"
     if outcome.job == "invert":
         prior = _fitted_prior(plan.steps[0])
-        command = f"preimage run jobs/pag.yaml store={outcome.run}{prior}{results}"
-        yield command, "measure their prior agreement"
+        measured = preimage("run", "jobs/pag.yaml", f"store={outcome.run}", *prior)
+        yield measured, "measure their prior agreement"
     if outcome.job == "pipeline":
-        yield f"preimage run jobs/dcgan.yaml --profile small{results}", "train a DCGAN on Fashion-MNIST"
+        yield preimage("run", "jobs/dcgan.yaml", "--profile", "small"), "train a DCGAN on Fashion-MNIST"

@@ -1,7 +1,7 @@
 """Find an earlier run, or one of its products, by any name that a user may give."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ def find_product(name: str, product: str, runs: Folder) -> Input:
     row, run = PRODUCTS[product], find_run(name, runs)
     folder = run.product(product) if run else Folder.at(name)
     if not run and product == "generator" and not row.is_whole(folder):
-        folder = runs.parent / IMPORTED / name
+        folder = next(_below(runs.parent / IMPORTED, name), folder)
     keeps = not run or row.is_result or product in _makes(run)
     if not keeps or not row.is_whole(folder):
         raise SpecError(_missing(name, product, run))
@@ -49,7 +49,7 @@ def find_product(name: str, product: str, runs: Folder) -> Input:
 
 def find_run(name: str, runs: Folder) -> RunFolder | None:
     """A run by its name under the results, its folder, or its MLflow run id."""
-    for folder in (runs / name, Folder.at(name)):
+    for folder in (*_below(runs, name), Folder.at(name)):
         if folder.exists("run.json"):
             return RunFolder(folder)
     if MLFLOW_ID.fullmatch(name):
@@ -65,6 +65,12 @@ def _mlflow_run_id(run: RunFolder) -> str | None:
         return (run.about_or_none() or {}).get("mlflow_run_id")
     except FormatError:  # another run's, perhaps
         return None
+
+
+def _below(folder: Folder, name: str) -> Iterator[Folder]:
+    """What a name stands for below a folder; nothing if it is a path or an address."""
+    if "/" not in name and name not in ("", ".", ".."):
+        yield folder / name
 
 
 def finished(run: RunFolder, makes: Collection[str]) -> Outcome | None:

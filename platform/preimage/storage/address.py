@@ -1,4 +1,4 @@
-"""Addresses that a user gives, and which of them is the results' root."""
+"""Addresses that a user gives, which of them is the results' root, and commands that name them."""
 
 import os
 import re
@@ -6,10 +6,13 @@ import shlex
 from pathlib import Path
 
 from preimage.errors import SpecError, StorageError
+from preimage.storage.credentials import refusal
 
 DEFAULT = "results"
 """The results' root where nobody names another."""
 VARIABLE = "PREIMAGE_RESULTS"
+SERVER = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
+"""What an s3:// address leaves open; of each pair the first counts."""
 
 _ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)(.*)")
 
@@ -30,9 +33,45 @@ def named_root(option: str | None, override: str | None) -> str | None:
     return override if option is None else option
 
 
-def results_option(root: str) -> str:
-    """How a command names this root: empty if it is what a command finds without being told."""
-    return "" if root == results_root() else f" --results {shlex.quote(root)}"
+def command(*words: object, results: str | None = None) -> str:
+    """A command as a shell takes it.
+
+    results: the root that it needs, which it names unless it would find it without being told.
+    """
+    named = ("--results", results) if results is not None and results != results_root() else ()
+    return shlex.join(map(str, (*words, *named)))
+
+
+def split_options(address: str) -> tuple[str, str]:
+    """The place that an address names, and what follows it: `?` and the options of its server."""
+    place, question, options = address.partition("?") if "://" in address else (address, "", "")
+    return place, question + options
+
+
+def inside(address: str, *names: str) -> str:
+    """The address of what lies below another."""
+    place, options = split_options(address)
+    return "/".join([place.rstrip("/"), *names]) + options
+
+
+def name_of(address: str) -> str:
+    """The last part of the place that an address names."""
+    return split_options(address)[0].rstrip("/").rsplit("/", 1)[-1]
+
+
+def server_variables() -> dict[str, str]:
+    """The variables of this process that say which server an s3:// address means: workers need the same.
+
+    Raises StorageError if one carries a password, which would be written into logs and Ray's records.
+    """
+    found = {name: value for name in SERVER if (value := os.environ.get(name))}
+    for name, value in found.items():
+        if refusal(value):
+            raise StorageError(
+                f"{name} carries a password or a key: remove it there, and set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY"
+            )
+    return found
 
 
 def expanded(address: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 import obstore
@@ -15,6 +15,7 @@ from obstore.exceptions import BaseError
 from obstore.store import GCSStore, ObjectStore, S3Store
 from pyarrow import fs
 
+from preimage.storage.address import server_variables
 from preimage.storage.bucket_errors import NoCredentials, Unanswered, meaning
 from preimage.storage.objects import Fetched, Meta, Version
 
@@ -39,18 +40,22 @@ QUERY = ("endpoint_override", "scheme", "region")
 
 
 class Bucket:
-    """One bucket. It is patient with a server that has answered before, also where it is sent to."""
+    """One bucket. In another process it is opened again, with the credentials that are there. It is patient
+    with a server that has answered before, also there."""
 
     def __init__(
         self,
-        name: str,
+        opened_by: tuple[str, str, str],
         store: ObjectStore,
         uploads: ObjectStore,
         etag: Literal["e_tag", "version"] = "e_tag",
     ) -> None:
         """The same bucket twice. etag: what names a version of an object, for Google the `version`."""
-        self._name, self._store, self._uploads, self._etag = name, store, uploads, etag
-        self._answered = False
+        self._opened_by, self._store, self._uploads, self._etag = opened_by, store, uploads, etag
+        self._name, self._answered = opened_by[1], False
+
+    def __reduce__(self) -> Any:
+        return _opened_again, (self._opened_by, self._answered)
 
     def get(self, key: str) -> Fetched:
         return self._ask(key, lambda: self._fetched(obstore.get(self._store, key)))
@@ -151,43 +156,62 @@ def require_key(key: str) -> None:
 
 def open_bucket(scheme: str, bucket: str, query: str) -> Bucket:
     """The bucket of an s3:// or gs:// address. Raises OSError or ValueError if it cannot be opened."""
+    opened_by = (scheme, bucket, query)
     if scheme == "s3":
-        options = _s3_options(bucket, query)
-        client = options.pop("client_options")
-        first, second = (
-            S3Store(bucket, retry_config=RETRIES, client_options=client | limits, **options)
-            for limits in (ANSWERS, UPLOADS)
+        server = server_of(bucket, query)
+        options: dict[str, Any] = {"region": server.region, "retry_config": RETRIES} | _credentials()
+        client = {"allow_http": False}
+        if server.endpoint:
+            options |= {"endpoint": server.endpoint}
+            client = {"allow_http": server.endpoint.startswith("http://")}
+        answers, uploads = (
+            S3Store(bucket, client_options=client | limits, **options) for limits in (ANSWERS, UPLOADS)
         )
-        return Bucket(bucket, first, second)
+        return Bucket(opened_by, answers, uploads)
     if query:
         raise ValueError(f"a {scheme}:// address has no options, but this one has {query}")
-    first, second = (
+    answers, uploads = (
         GCSStore(bucket, retry_config=RETRIES, client_options=limits) for limits in (ANSWERS, UPLOADS)
     )
-    return Bucket(bucket, first, second, etag="version")
+    return Bucket(opened_by, answers, uploads, etag="version")
 
 
-def _s3_options(bucket: str, query: str) -> dict[str, Any]:
-    """Raises ValueError for an option that is not known."""
+def _opened_again(opened_by: tuple[str, str, str], answered: bool) -> Bucket:
+    found = open_bucket(*opened_by)
+    found._answered = answered
+    return found
+
+
+class Server(NamedTuple):
+    """Where a bucket of S3 is."""
+
+    endpoint: str | None
+    """None: Amazon's own."""
+    region: str
+
+
+def server_of(bucket: str, query: str) -> Server:
+    """The server that an s3:// address names by its options, or else the environment.
+
+    Raises ValueError for an option that is unknown or no URL, OSError if no region is named or found.
+    """
     asked = dict(parse_qsl(query, strict_parsing=True)) if query else {}
     if unknown := sorted(asked.keys() - set(QUERY)):
         raise ValueError(f"unknown option {', '.join(unknown)}: an s3:// address may have {', '.join(QUERY)}")
-    region = asked.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    endpoint = _endpoint(asked)
-    where = {"endpoint": endpoint} if endpoint else {}
-    client = {"allow_http": bool(endpoint and endpoint.startswith("http://"))}
-    region = region or ("us-east-1" if endpoint else _region(bucket))
-    return {"region": region, "client_options": client} | where | _credentials()
+    known = server_variables()
+    endpoint = _endpoint(asked, known)
+    region = asked.get("region") or known.get("AWS_REGION") or known.get("AWS_DEFAULT_REGION")
+    return Server(endpoint, region or ("us-east-1" if endpoint else _region(bucket)))
 
 
-def _endpoint(asked: dict[str, str]) -> str | None:
+def _endpoint(asked: dict[str, str], known: dict[str, str]) -> str | None:
     """The URL of a server other than Amazon's. Raises ValueError if it is none."""
     name, found = "endpoint_override", asked.get("endpoint_override")
     if found and "://" not in found:
         found = f"{asked.get('scheme', 'https')}://{found}"
     for variable in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         if not found:
-            name, found = variable, os.environ.get(variable)
+            name, found = variable, known.get(variable)
     if found and not re.fullmatch(r"https?://([\w.-]+|\[[\da-f:.]+\])(:\d+)?(/[^\s?#]*)?", found):
         raise ValueError(
             f"{name} must be the URL of a server, such as http://127.0.0.1:9000, but is {found!r}"

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 Place = tuple[str | int, ...]
 
@@ -22,7 +23,7 @@ _BELONGS = {
 
 def refusal(text: str) -> str | None:
     """The message for an address that carries a password or a key, without either; None for other text."""
-    if not _CARRIED.search(text):
+    if not (_CARRIED.search(text) or _CARRIED.search(unquote(text))):
         return None
     scheme = _SCHEME.search(text)
     where = _BELONGS.get(scheme[1].lower()) if scheme else None

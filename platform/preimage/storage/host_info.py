@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from getpass import getuser
 from typing import Any
 
+from preimage.storage.address import name_of
+
 SUBMISSION = "PREIMAGE_SUBMISSION"
 """The environment variable that holds the submission's folder in a submitted job's processes."""
 
@@ -30,7 +32,7 @@ def now() -> str:
 def submission_id() -> str | None:
     """The submission that this process works for."""
     address = os.environ.get(SUBMISSION)
-    return address.rstrip("/").rsplit("/", 1)[-1] if address else None
+    return name_of(address) if address else None
 
 
 def process() -> dict[str, Any]:

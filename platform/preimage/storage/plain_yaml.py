@@ -65,7 +65,8 @@ def load(text: str) -> Any:
 
 def dump(value: Any) -> str:
     """Plain values as YAML, which `Loader` reads as the same values; keys in their order."""
-    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True)
+    endless = float("inf")  # so that an address with spaces stays on its line
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=endless)
 
 
 def require_one_reading(node: yaml.ScalarNode) -> None:

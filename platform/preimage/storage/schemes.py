@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
+from preimage.storage.address import split_options
 from preimage.storage.local import LocalStorage
 from preimage.storage.protocol import Storage
 
@@ -30,14 +31,16 @@ def _bucket(scheme: str, rest: str) -> Opened:
     from preimage.storage.bucket import open_bucket, require_key  # imported only if it is needed
     from preimage.storage.object_storage import ObjectStorage
 
-    path, question, query = rest.partition("?")
-    bucket, _, key = path.rstrip("/").partition("/")
+    place, options = split_options(f"{scheme}://{rest}")
+    path = place.partition("://")[2].rstrip("/")
+    bucket, _, key = path.partition("/")
     if not bucket:
         raise ValueError("it names no bucket")
+    if "@" in bucket:
+        raise ValueError("it names a user, but credentials come from the environment")
     if key:
         require_key(key)
-    storage = ObjectStorage(open_bucket(scheme, bucket, query), scheme, bucket, question + query)
-    return storage, path.rstrip("/")
+    return ObjectStorage(open_bucket(scheme, bucket, options[1:]), scheme, bucket, options), path
 
 
 def _other(scheme: str, rest: str) -> Opened:

@@ -1,15 +1,16 @@
 """MLflow as a tracker."""
 
 import io
+import json
 import logging
 import os
 import re
-import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from mlflow import MlflowClient
@@ -29,6 +30,7 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from preimage.errors import StorageError, TrackingError
+from preimage.storage.address import command
 from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import user
@@ -60,8 +62,9 @@ PATIENCE = {
 
 
 def local_uri(root: Folder) -> str:
-    """The SQLite store of local results."""
-    return f"sqlite:///{root.local / 'mlflow.db'}"
+    """The SQLite store of local results, with what SQLAlchemy would read otherwise escaped."""
+    path = str(root.local / "mlflow.db")
+    return "sqlite:///" + re.sub(r"%(?=[0-9A-Fa-f]{2})|\?", lambda found: quote(found[0]), path)
 
 
 def artifacts_uri(root: Folder) -> str:
@@ -145,7 +148,7 @@ class MlflowTracker:
             self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
     def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None:
-        images = Dataset(name, fingerprint[:36], "local", f'{{"uri": "{address}"}}')
+        images = Dataset(name, fingerprint[:36], "local", json.dumps({"uri": address}))
         with self._reaching(run_id):
             self.client.log_inputs(run_id, [DatasetInput(images)])
 
@@ -212,7 +215,7 @@ class MlflowTracker:
 
     def _remedy(self, error: Exception) -> str:
         if "database schema" in str(error):
-            upgrade = shlex.join(["mlflow", "db", "upgrade", self.uri])
+            upgrade = command("mlflow", "db", "upgrade", self.uri)
             return (
                 f"Copy the database, then run `{upgrade}`; if that fails, a newer MLflow made it: install "
                 "that one, name another store with tracking.uri, or choose tracking.uri=none."
@@ -221,7 +224,7 @@ class MlflowTracker:
 
     def _command(self, *arguments: str) -> str:
         """MLflow's command line, for this store."""
-        return f"MLFLOW_TRACKING_URI={shlex.quote(self.uri)} {shlex.join(['mlflow', *arguments])}"
+        return f"MLFLOW_TRACKING_URI={command(self.uri)} {command('mlflow', *arguments)}"
 
 
 def _parts(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:

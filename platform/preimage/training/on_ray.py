@@ -59,7 +59,7 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
         ),
         run_config=RunConfig(
             name=f"{training.run.name}-{time.time_ns()}",  # never restored: our checkpoints are the state
-            storage_path=f"{run.path}/ray",
+            storage_path=(run / "ray").path,
             storage_filesystem=run.filesystem,
             failure_config=FailureConfig(max_failures=resources.max_failures),
         ),

@@ -1,14 +1,15 @@
 """Describe plans of studies, and their outcomes, in words."""
 
-import shlex
 from collections.abc import Iterator
 
 from preimage.pipelines.description import Description, Section, Summary
 from preimage.runs.run_folder import Outcome
-from preimage.storage.address import results_option
+from preimage.storage.address import command
 from preimage.tuning.estimate import Estimate, estimate, rounded
 from preimage.tuning.optuna_journal import FILE
 from preimage.tuning.plan import StudyPlan
+from preimage.tuning.ranking import rank
+from preimage.tuning.records import read_records
 
 
 def describe(plan: StudyPlan) -> Description:
@@ -58,13 +59,16 @@ def _time(found: Estimate, hours: float, rate: float) -> str:
 
 
 def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
-    root = results_option(plan.spec.results)
+    def preimage(*words: object) -> str:
+        return command("preimage", *words, results=plan.spec.results)
+
     if plan.spec.tracking.here.uri == "local":
-        yield f"preimage ui{root}", "see the trials in MLflow"
-    yield (
-        f"preimage study pick {plan.run.name} TRIAL best{root}",
-        "record which trial's samples look best to you",
-    )
+        yield preimage("ui"), "see the trials in MLflow"
+    for trial in rank(read_records(plan.run.folder), plan.spec.objectives).complete[:1]:
+        yield (
+            preimage("study", "pick", plan.run.name, trial.number, "best"),
+            "record that the samples of this trial, or of another, look best to you",
+        )
     yield _dashboard(plan)
 
 
@@ -72,5 +76,5 @@ def _dashboard(plan: StudyPlan) -> tuple[str, str]:
     """How to watch the study, also while it runs: (command, what it does)."""
     file = plan.run.folder / FILE
     if file.is_local:
-        return f"optuna-dashboard {shlex.quote(str(file))}", "if you have optuna-dashboard"
-    return f"optuna-dashboard {FILE}", f"if you have it, with a copy of {file} in this folder"
+        return command("optuna-dashboard", file), "if you have optuna-dashboard"
+    return command("optuna-dashboard", FILE), f"if you have it, with a copy of {file} in this folder"

@@ -61,7 +61,7 @@ def run_on_ray(plan: StudyPlan, queue: Queue, on_trial_end: OnTrialEnd) -> None:
             tune_config=tune.TuneConfig(search_alg=searcher, num_samples=queue.missing, reuse_actors=True),
             run_config=tune.RunConfig(
                 name=f"{plan.run.name}-{time.time_ns()}",  # never restored: our records are the state
-                storage_path=f"{folder.path}/ray",
+                storage_path=(folder / "ray").path,
                 storage_filesystem=folder.filesystem,
                 failure_config=tune.FailureConfig(max_failures=max(each.max_failures for each in needs)),
                 verbose=0,

@@ -60,7 +60,7 @@ def similar(config: DataConfig, signature: Signature, datasets: Folder) -> list[
 
 def remember(config: DataConfig, state: str, dataset: Dataset, datasets: Folder) -> None:
     """Note that a state of the files holds what a dataset was made from. Raises StorageError."""
-    name = dataset.folder.path.rsplit("/", 1)[1]
+    name = dataset.folder.name
     same = {"key": key_of(config, state), "dataset": name, "identity": dataset.identity}
     folder_of(config, state, datasets).write_json(_SAME, same)
 

@@ -15,6 +15,7 @@ from preimage.data.sources.read_errors import reaching
 from preimage.data.sources.splits import choose_split
 from preimage.data.sources.unread_files import unread_files
 from preimage.errors import DataError
+from preimage.storage.address import split_options
 from preimage.storage.folder import Folder
 
 _NAMED = 20
@@ -49,7 +50,7 @@ def list_files(address: str, suffix: str) -> tuple[Folder, list[DataFile], tuple
     `{000..012}`: all the names that braces stand for must exist. Raises DataError if no file is found or the
     address cannot be opened.
     """
-    if "*" in address or ("{" in address and not _is_there(address)):
+    if set("*{") & set(split_options(address)[0]) and not _is_there(address):
         root, matches = _matching(address)
         return root, _require_files(root, matches), ()
     with reaching(address):
@@ -115,12 +116,12 @@ def files_by_split(
 
 
 def _matching(address: str) -> tuple[Folder, list[DataFile]]:
-    text, question, query = address.partition("?") if "://" in address else (address, "", "")
+    text, options = split_options(address)
     first = min((text.find(mark) for mark in "*{" if mark in text), default=len(text))
     slash = text.rfind("/", 0, first)
     pattern = text[slash + 1 :]
     with reaching(address):
-        root = Folder.at((text[: max(slash, 1)] if slash >= 0 else ".") + question + query)
+        root = Folder.at((text[: max(slash, 1)] if slash >= 0 else ".") + options)
     files = files_below(root, recursive="/" in pattern)
     chosen: dict[str, DataFile] = {}
     missing: list[str] = []

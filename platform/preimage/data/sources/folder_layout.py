@@ -1,12 +1,12 @@
 """Which folders of a tree of images are splits, and which are classes. Looks at names alone."""
 
-import shlex
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from preimage.data.sources.splits import same_split, split_of
 from preimage.errors import DataError
+from preimage.storage.address import command, inside
 
 DEFAULT = "train"
 """The split where nobody names one. It is all images, if there are no splits."""
@@ -45,7 +45,7 @@ def arrange(images: Mapping[str, int], split: str, class_level: int, where: str)
     for folder, parts in folders.items():
         if len(parts) > depth:
             tops[parts[depth]] += images[folder]
-    wrapped = _inside(where, next(iter(folders.values()))[:depth])
+    wrapped = inside(where, *next(iter(folders.values()))[:depth])
     top = _choose(tops, _nested(folders.values(), depth), split, wrapped)
     below = {"": {folder: parts[depth:] for folder, parts in folders.items()}}
     if top is not None:
@@ -180,14 +180,14 @@ def _require_no_splits_below(folders: Iterable[Parts], depth: int, where: str) -
             above = next(parts[:-1] for split, parts in splits.items() if split != DEFAULT)
             raise DataError(
                 f"{where} has {_names(found)}, whose images would be mixed: splits belong at the top. Set "
-                f"{_setting('path', _inside(where, above))} for those below it, or move them"
+                f"{_setting('path', inside(where, *above))} for those below it, or move them"
             )
 
 
 def _choices(tops: list[str], where: str) -> str:
     """How to choose one of these folders."""
     shown = [
-        _setting("path", _inside(where, [top])) if top == DEFAULT else _setting("split", top)
+        _setting("path", inside(where, top)) if top == DEFAULT else _setting("split", top)
         for top in tops[:_SHOWN]
     ]
     return f"Choose with {' or '.join(shown)}"
@@ -195,13 +195,7 @@ def _choices(tops: list[str], where: str) -> str:
 
 def _setting(key: str, value: str) -> str:
     """As a shell takes it."""
-    return shlex.quote(f"data.{key}={value}")
-
-
-def _inside(where: str, parts: Sequence[str]) -> str:
-    """A folder's address. An address on object storage may end with its endpoint, as in ?region=..."""
-    address, mark, query = where.partition("?") if "://" in where else (where, "", "")
-    return "/".join([address.rstrip("/"), *parts]) + mark + query
+    return command(f"data.{key}={value}")
 
 
 def _names(tops: list[str]) -> str:

@@ -13,6 +13,7 @@ from pyarrow import fs
 
 from preimage.data.sources.listing import MAX_BYTES, read_file
 from preimage.data.sources.read_errors import reaching
+from preimage.storage.address import split_options
 from preimage.storage.folder import Folder
 
 ABSENT = -1
@@ -30,13 +31,15 @@ class NamedFiles:
 
     def locate(self, name: str) -> Folder:
         """A file as a path on its filesystem. Raises StorageError for a URI that cannot be opened."""
-        scheme, colon, rest = name.partition("://")
+        place, options = split_options(name)
+        scheme, colon, rest = place.partition("://")
         if not colon:
             return replace(self._base, path=name) if name.startswith("/") else self._base / name
         authority, _, path = rest.partition("/")
-        base, question, query = self._base.uri.partition("?")
-        same = base.startswith(f"{scheme}://")  # then at the same server
-        return _opened(f"{scheme}://{authority}/" + (question + query if same else "")) / path
+        base, ours = split_options(self._base.uri)
+        if base.startswith(f"{scheme}://"):  # then at the same server, unless it names one
+            options = options or ours
+        return _opened(f"{scheme}://{authority}/{options}") / path
 
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises OSError or ValueError if it cannot be read, or never ends."""

@@ -97,7 +97,8 @@ def is_gone(config: DataConfig) -> bool:
 
 def name_without_files(config: DataConfig) -> str:
     """Identifies a config's images where its files are not: by its source and path."""
-    path = Path(config.path).expanduser().absolute() if config.path else None
+    here = config.path and "://" not in config.path
+    path = Path(config.path).expanduser().absolute() if config.path and here else config.path
     return "/".join(str(part) for part in (config.source, config.split, config.category, path) if part)
 
 

@@ -1,13 +1,14 @@
 # make demo    set up, then train, invert and measure on real digits
 # make test    ruff, pyright, and all tests but the faults
 # make faults  break clusters of several nodes and hosts on purpose
+# make crash-points  crash tiny jobs at every operation of a simulated storage
 # make bench   all benchmarks, as one table
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test faults check lint types started bench schema constraints clean
+.PHONY: setup demo test faults crash-points check lint types started bench schema constraints clean
 
 setup: $(READY)
 
@@ -43,6 +44,11 @@ faults: $(READY)
 	$(BIN)/pytest -m faults --timeout 900
 	test $$PREIMAGE_TEST_BUDGET = small || \
 		$(BIN)/pytest tests/security -m 'not ray' --numprocesses 2 --dist loadfile --timeout 900
+
+# Every operation of a simulated disk and bucket, in every mode. A point that fails says how to try it alone.
+crash-points: export PREIMAGE_CRASH_POINTS := all
+crash-points: $(READY)
+	$(BIN)/pytest tests/simulation -k crash_points --numprocesses 2
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -45,6 +45,8 @@ def live(
             elif not mirror.run.about_or_none():
                 register()
                 tell(mirror.begin)  # run.json names the tracker's run
+    else:
+        mirror.run.folder.settle()  # whoever asks relies on it
     tell(mirror.finish)
     return replace(outcome, mlflow_run_id=mirror.notes.run_id or outcome.mlflow_run_id)
 

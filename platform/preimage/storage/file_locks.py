@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from preimage.errors import StorageError
 from preimage.storage.protocol import Attempt, Claim
 
 log = logging.getLogger(__name__)
@@ -51,10 +50,10 @@ def unclaimed(address: str, why: str) -> Attempt:
 
 
 def try_lock(folder: Path, who: dict[str, Any]) -> Attempt:
-    """How to lock a folder of this machine, which is created. Raises StorageError if it is not writable."""
+    """How to lock a folder of this machine, which exists. Raises OSError if it is not writable."""
 
     def attempt() -> Claim | dict[str, Any]:
-        file = _open(folder)
+        file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -79,14 +78,3 @@ def read_holder(text: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return who if isinstance(who, dict) else {}
-
-
-def _open(folder: Path) -> int:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write in {folder}: {error.strerror}. Free some space or allow writing there, or choose "
-            "another folder with results=FOLDER; existing files are unchanged"
-        ) from error

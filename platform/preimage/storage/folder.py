@@ -225,6 +225,11 @@ class Folder:
         with self._reaching():
             self.storage.delete(self.path)
 
+    def settle(self) -> None:
+        """Make durable what can be seen in it: see `Storage.settle`. Its claim does so too."""
+        with self._reaching():
+            self.storage.settle(self.path)
+
     def claim(self, who: dict[str, Any]) -> Attempt:
         """How to claim the folder: see `claims.claimed`."""
         attempt = self.storage.claim(self.path, who)

@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,11 +13,12 @@ from uuid import uuid4
 
 from pyarrow import fs
 
+from preimage.errors import StorageError
 from preimage.storage.file_locks import try_lock
-from preimage.storage.protocol import Attempt, Clock, Entry, Held, RealClock
+from preimage.storage.protocol import Attempt, Claim, Clock, Entry, Held, RealClock
 
-NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
-"""What file systems say that cannot sync a folder."""
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS)
+"""What file systems say that cannot sync a folder, or hold no folder of ours."""
 
 
 STEP = 16 << 20
@@ -60,14 +61,16 @@ class Posix:
         os.mkdir(path)
 
     def sync_folder(self, path: str) -> None:
-        place = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        place = None
         try:
+            place = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             os.fsync(place)
         except OSError as error:
             if error.errno not in NO_SYNC:
                 raise
         finally:
-            os.close(place)
+            if place is not None:
+                os.close(place)
 
     def read(self, path: str) -> bytes:
         return Path(path).read_bytes()
@@ -86,6 +89,11 @@ class Posix:
             return []
         found = [self.info(f"{path}/{name}") for name in names]  # None: it has just gone
         return [each for each in found if each]
+
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in it, without asking for each file."""
+        with os.scandir(path) as found:
+            return [each.name for each in found if each.is_dir(follow_symlinks=False)]
 
     def unlink(self, path: str) -> None:
         os.unlink(path)
@@ -150,11 +158,40 @@ class LocalStorage:
             self.posix.unlink(path)
 
     def delete(self, path: str) -> None:
+        """Durably: a part of it that came back would look like the work of another attempt."""
         with suppress(FileNotFoundError):
             self.posix.delete(path)
+            self.posix.sync_folder(os.path.dirname(path))
+
+    def settle(self, path: str) -> None:
+        """All names below a folder, and its own. Their bytes are durable already, since they precede the
+        names; and where nothing changed, a sync takes no time."""
+        self._sync_below(path)
+        while (above := os.path.dirname(path)) != path:
+            self.posix.sync_folder(above)
+            path = above
 
     def claim(self, path: str, who: dict[str, Any]) -> Attempt:
-        return self.posix.lock(path, who)
+        """Whoever holds the claim relies on what is there: it is durable by then."""
+        lock = self.posix.lock(path, who)
+
+        def attempt() -> Claim | dict[str, Any]:
+            try:
+                self._make(path)
+                if isinstance(claim := lock(), dict):
+                    return claim
+                with ExitStack() as failing:
+                    failing.callback(claim.release)
+                    self.settle(path)
+                    failing.pop_all()
+                return claim
+            except OSError as error:
+                raise StorageError(
+                    f"cannot write in {path}: {error.strerror}. Free some space or allow writing there, or "
+                    "choose another folder with results=FOLDER; existing files are unchanged"
+                ) from error
+
+        return attempt
 
     def _make(self, folder: str) -> None:
         if self.posix.info(folder):
@@ -164,3 +201,9 @@ class LocalStorage:
         with suppress(FileExistsError):  # another process has just made it
             self.posix.make_folder(folder)
         self.posix.sync_folder(above)
+
+    def _sync_below(self, folder: str) -> None:
+        with suppress(FileNotFoundError):  # a worker of a killed process still removes it
+            self.posix.sync_folder(folder)
+            for name in self.posix.folders(folder):
+                self._sync_below(f"{folder}/{name}")

@@ -85,6 +85,9 @@ class ObjectStorage:
         found, _ = self.objects.listed(_prefix(self.key(path)), recursive=True)
         self.objects.delete([each.key for each in found])
 
+    def settle(self, path: str) -> None:
+        """What can be seen is durable."""
+
     def claim(self, path: str, who: dict[str, Any]) -> Attempt:
         return lease(self.objects, path, self.key(path), self.address(path), who, self.clock)
 

@@ -61,6 +61,9 @@ class OtherStorage:
         if self.info(path):
             self.filesystem.delete_dir(path)
 
+    def settle(self, path: str) -> None:
+        """What can be seen is durable."""
+
     def claim(self, path: str, who: dict[str, Any]) -> Attempt:
         return unclaimed(self.address(path), "this storage has neither locks nor conditional writes")
 

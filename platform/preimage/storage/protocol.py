@@ -125,6 +125,11 @@ class Storage(Protocol):
         """Remove a folder and everything in it, if it exists."""
         ...
 
+    def settle(self, path: str) -> None:
+        """Make durable what can be seen in a folder, before something durable relies on it: a process that
+        was killed may not have come to that."""
+        ...
+
     def claim(self, path: str, who: dict[str, Any]) -> "Attempt":
         """How to claim a folder."""
         ...

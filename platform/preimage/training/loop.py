@@ -76,6 +76,8 @@ class Loop:
                 self._draw()
             if last or self._passed(self.config.checkpoint_every):
                 self._checkpoint()
+        if self.worker.is_main:
+            self._prune()  # what an attempt left that was killed while it did
 
     def _step(self) -> None:
         number = self.seen // self.config.batch_size
@@ -147,8 +149,11 @@ class Loop:
         folder = self.run_folder.product("checkpoints")
         checkpoints.save(folder, self.worker, shared, self.algorithm.sharded_state(), meta)
         if self.worker.is_main:
-            checkpoints.prune(folder, self.config.lowest_is_best)
+            self._prune()
             self._show_progress()
+
+    def _prune(self) -> None:
+        checkpoints.prune(self.run_folder.product("checkpoints"), self.config.lowest_is_best)
 
     def _evaluate(self) -> dict[str, float]:
         """Score and record samples, if the training run has an evaluator."""

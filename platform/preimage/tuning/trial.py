@@ -156,6 +156,7 @@ def _in_process(spec: Spec, gpu: bool | Literal["auto"]) -> Spec:
 def _stopped_before(rule: StopTraining | None) -> TrialResult | None:
     """The result if the training run already went further, in an interrupted attempt or another study."""
     if rule and (reason := rule.rule.cut(_whole_curve(rule))[1]):
+        rule.run.folder.settle()  # the record relies on it
         return TrialResult("stopped", {}, {}, reason)
     return None
 

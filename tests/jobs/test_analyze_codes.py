@@ -83,7 +83,7 @@ def untrained(folder, digits, rows):
 
 @pytest.fixture
 def context(folder, store, untrained, digits):
-    there = Catalog(type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0]))
+    there = Catalog(digits.folder.parent)
     inputs = {name: folder / name for name in ("generator", "store", "untrained")}
     return Context(RunFolder(folder / "run"), there, "", Resources(backend="local", gpu=False), inputs)
 

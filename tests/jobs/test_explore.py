@@ -63,7 +63,7 @@ def store(folder, card, digits, codes):
 
 @pytest.fixture
 def context(folder, store, digits):
-    there = type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0])
+    there = digits.folder.parent
     inputs = {"generator": folder / "generator", "store": folder / "store"}
     return Context(
         RunFolder(folder / "run"), Catalog(there), "", Resources(backend="local", gpu=False), inputs

@@ -29,7 +29,7 @@ def config(**settings):
 
 @pytest.fixture
 def context(folder, digits):
-    there = type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0])
+    there = digits.folder.parent
     return Context(
         RunFolder(folder / "run"), Catalog(there), "a-fingerprint", Resources(backend="local", gpu=False)
     )

@@ -33,7 +33,7 @@ SETTINGS = PcaJob.model_validate(
 
 @pytest.fixture
 def context(folder, digits):
-    there = type(digits.folder)(digits.folder.filesystem, digits.folder.path.rsplit("/", 1)[0])
+    there = digits.folder.parent
     return Context(RunFolder(folder / "run"), Catalog(there), "a-fingerprint", Resources(backend="local"))
 
 

@@ -58,6 +58,10 @@ class SimulatedObjects:
 
         return self._ask("tail", key, read)
 
+    def start(self, key: str, length: int) -> Fetched:
+        found = self._ask("start", key, lambda: self._fetched(key))
+        return Fetched(found.data[:length], found.size, found.etag)
+
     def head(self, key: str) -> Meta:
         return self._ask("head", key, lambda: self._meta(key))
 

@@ -9,6 +9,8 @@ from pyarrow import fs
 from preimage.storage.objects import Objects
 from preimage.storage.protocol import Storage
 
+BLOCK = 8 << 20
+"""Bytes of a request of a file that is read from its beginning on."""
 TAIL = 64 << 10
 """Bytes that opening a file reads at its end, where Parquet and .zip have their tables."""
 
@@ -78,7 +80,7 @@ class ObjectHandler(fs.FileSystemHandler):
         self.objects.put(_key(dest), self.storage.read(src))
 
     def open_input_stream(self, path: str) -> pa.NativeFile:
-        return pa.PythonFile(io.BytesIO(self.storage.read(path)), mode="r")
+        return pa.PythonFile(io.BufferedReader(ObjectStream(self.objects, _key(path)), BLOCK), mode="r")
 
     def open_input_file(self, path: str) -> pa.NativeFile:
         return pa.PythonFile(ObjectFile(self.objects, _key(path)), mode="r")
@@ -105,6 +107,29 @@ def _key(path: str) -> str:
 
 def _file(path: str, size: int, modified_ns: int) -> fs.FileInfo:
     return fs.FileInfo(path, fs.FileType.File, size=size, mtime_ns=modified_ns)
+
+
+class ObjectStream(io.RawIOBase):
+    """An object that is read from its beginning on: a small one by one request."""
+
+    def __init__(self, objects: Objects, key: str) -> None:
+        self._objects, self._key, self._at = objects, key, 0
+        self._first = objects.start(key, BLOCK)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._next(len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _next(self, most: int) -> bytes:
+        length = min(most, self._first.size - self._at)
+        if self._at < len(self._first.data) or not length:
+            return self._first.data[self._at : self._at + length]
+        return self._objects.get_range(self._key, self._at, length)
 
 
 class ObjectFile(io.RawIOBase):

@@ -38,6 +38,8 @@ AT_ONCE = 1000
 QUERY = ("endpoint_override", "scheme", "region")
 """What an S3 address may say of its server, as pyarrow names it."""
 
+_NO_PART = re.compile("InvalidRange|non-partial response")
+
 
 class Bucket:
     """One bucket. In another process it is opened again, with the credentials that are there. It is patient
@@ -63,16 +65,21 @@ class Bucket:
     def get_range(self, key: str, start: int, length: int) -> bytes:
         return self._ask(key, lambda: bytes(obstore.get_range(self._store, key, start=start, length=length)))
 
+    def start(self, key: str, length: int) -> Fetched:
+        return self._part(key, (0, length))
+
     def tail(self, key: str, length: int) -> Fetched:
+        return self._part(key, {"suffix": length})
+
+    def _part(self, key: str, part: Any) -> Fetched:
         try:
             return self._ask(
-                key,
-                lambda: self._fetched(obstore.get(self._store, key, options={"range": {"suffix": length}})),
+                key, lambda: self._fetched(obstore.get(self._store, key, options={"range": part}))
             )
-        except OSError as error:  # an empty object has no end, as some servers say
-            if "InvalidRange" not in str(error):
+        except OSError as error:  # of an empty object there is no part, and some servers answer with all
+            if not _NO_PART.search(str(error)):
                 raise
-            return Fetched(b"", 0, self.head(key).etag)
+            return self.get(key)
 
     def head(self, key: str) -> Meta:
         try:

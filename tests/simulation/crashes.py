@@ -37,8 +37,6 @@ MODES: dict[type, tuple[Mode, ...]] = {
 NEEDS_ROOM = ("create", "write", "mkdir")
 EVERY = 25
 """Mutations between two looks of the tracker's mirror."""
-AGAIN = 3
-"""How often a job may have to be started again."""
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,7 @@ class _OutputCapture:
         self.ended.set()
         self.writer.join(timeout=30)
         self._write()
+        self._write()  # if that failed: a storage may fail once
         self._try(self.submission.update, self.state | {"state": state})
 
     def _read(self, pipe: int) -> None:

@@ -54,7 +54,7 @@ def tell_ended(plan: Plan, tracker: Tracker, parent: Mirror, status: Status) -> 
     for each in (*parts, whole):
         if each.run.outcome():
             each.finish()
-        elif each.run.about_or_none() and not each.has_ended:
+        elif each.run.about_or_none() and not each.has_ended(status):
             each.follow()
             each.end(status)
 

@@ -104,5 +104,8 @@ def _recorded(mirror: Mirror) -> Iterator[None]:
 
 
 def _end(mirror: Mirror, status: Any) -> None:
-    tell(mirror.follow)
-    tell(mirror.end, status)
+    def send() -> None:
+        mirror.follow()
+        mirror.end(status)  # only then: what has ended is not looked at again
+
+    tell(send)

@@ -38,12 +38,11 @@ class Mirror:
     @property
     def is_recorded(self) -> bool:
         """Whether the tracker has the whole finished run, as far as is known here."""
-        return self.notes.ended == "FINISHED" and self.has_ended
+        return self.has_ended("FINISHED")
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether the tracker has the run as it ended: finished or not."""
-        return self.notes.ended is not None and not self._is_orphan
+    def has_ended(self, status: Status) -> bool:
+        """Whether the tracker has the run as it ended; an earlier attempt may have ended otherwise."""
+        return self.notes.ended == status and not self._is_orphan
 
     @property
     def _is_orphan(self) -> bool:

@@ -133,7 +133,7 @@ def _record_missed(plan: StudyPlan, records: list[TrialRecord], mirror: Mirror) 
         if not record.run:
             continue
         own = Mirror(RunFolder(plan.root / "runs" / record.run), mirror.tracker, mirror)
-        if own.has_ended and own.notes.ended == STATUS[record.state]:  # an attempt may have ended otherwise
+        if own.has_ended(STATUS[record.state]):
             continue
         trial = plan_trial(plan.study, record.number, record.params, plan.base.catalog)
         if trial.is_done:

@@ -80,7 +80,7 @@ def test_a_holder_whose_folder_was_deleted_is_told(bucket: Bucket) -> None:
     folder.delete()
     bucket.clock.sleep(RENEW)
     with pytest.raises(
-        ClaimLost, match="nobody holds its claim any more: its run has ended, or the folder was de"
+        ClaimLost, match="nobody holds its claim any more: another process has taken over and ended, or the"
     ):
         held.check()
     with pytest.raises(ClaimLost, match="nobody holds its claim"):

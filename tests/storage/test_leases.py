@@ -10,6 +10,7 @@ import pytest
 from pyarrow import fs
 
 from claim_racers import CONTEXT, RACERS, ended, hold, race, servers
+from preimage.errors import ClaimLost
 from preimage.storage import leases
 from preimage.storage.claim_record import NAME, State
 from preimage.storage.claims import claimed
@@ -57,7 +58,8 @@ def test_a_holder_that_is_killed_on_this_machine_is_followed_at_once(s3: Folder,
     holder.join()
     found = attempt()
     assert not isinstance(found, dict)
-    assert f"{s3.uri}/run: took over from a holder that gave no sign of life" in caplog.text
+    assert f"run: taken over from process {holder.pid} on " in caplog.text
+    assert "which has ended" in caplog.text
     found.release()
 
 
@@ -69,9 +71,22 @@ def test_a_holder_elsewhere_is_followed_when_its_lease_ends(s3: Folder, monkeypa
     with claimed(s3 / "run") as (folder, _):
         assert 0.4 <= time.monotonic() - began < 5
         folder.commit("outcome.json", b"1")
+    assert "which gave no sign of life for" in caplog.text
     assert (
         f"run is being made by process {os.getpid()} on elsewhere, since noon; waiting for it" in caplog.text
     )
+
+
+def test_who_waits_stops_when_it_loses_a_claim_around(s3: Folder) -> None:
+    """A pipeline that slept, and waits for the step that its successor makes."""
+    thief = State("its token", process() | {"boot": "another"})
+    with claimed(s3 / "pipeline") as (_, claim), claimed(s3 / "step"):
+        (s3 / "pipeline").write(NAME, thief.text())
+        claim._renew()
+        waiting = claimed(s3 / "step", claim.check)
+        with pytest.raises(ClaimLost, match="taken over"):
+            waiting.__enter__()
+    assert State.of((s3 / "pipeline").read(NAME)) == thief
 
 
 def test_a_claim_names_no_secret_and_lies_beside_the_files(s3: Folder) -> None:

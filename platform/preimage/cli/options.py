@@ -11,7 +11,8 @@ RootOption = Annotated[
     str | None,
     typer.Option(
         "--results",
-        help="Folder or URI of the results. Default: PREIMAGE_RESULTS, or results/.",
+        help="Folder of the results, or an address such as s3://bucket/folder. Default: PREIMAGE_RESULTS, "
+        "or results/.",
         metavar="FOLDER",
     ),
 ]

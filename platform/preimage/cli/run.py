@@ -32,7 +32,8 @@ Fresh = Annotated[
 Results = Annotated[
     str | None,
     typer.Option(
-        help="Folder or URI of all results. Default: the spec's own `results`, PREIMAGE_RESULTS, results/.",
+        help="Folder of all results, or an address such as s3://bucket/folder. Default: the spec's own "
+        "`results`, PREIMAGE_RESULTS, results/.",
         metavar="FOLDER",
     ),
 ]

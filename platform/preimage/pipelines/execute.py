@@ -1,7 +1,7 @@
 """Run a plan: each step in its own folder, recorded by the tracker, skipped if it is done."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +81,7 @@ class _Execution:
             self._steps(mirror)  # each shows that it is finished, and sends the tracker what it missed
 
         def make(run: RunFolder, claim: Claim) -> Outcome:
-            return _pipeline_outcome(plan, self._steps(mirror), mirror.notes.run_id)
+            return _pipeline_outcome(plan, self._steps(mirror, claim.check), mirror.notes.run_id)
 
         outcome = live(mirror, lambda: outcome, self._register_pipeline, make)
         if mirror.replaced:
@@ -94,18 +94,23 @@ class _Execution:
             Mirror(step.run, self.tracker, mirror).finish()
         mirror.finish()
 
-    def _steps(self, mirror: Mirror) -> dict[str, Outcome]:
+    def _steps(self, mirror: Mirror, check: Callable[[], None] = lambda: None) -> dict[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
         for place in range(len(self.plan.steps)):
             step = skip_rounds(self.plan).steps[place]  # depends on the outcomes of the steps before it
             if step.state == "skipped":
                 self._say(step, f"skipped: {self._watched()} no longer falls")
             else:
-                outcomes[step.name] = self.step(step, mirror)
+                outcomes[step.name] = self.step(step, mirror, check)
         return outcomes
 
-    def step(self, step: PlannedStep, parent: Mirror | None) -> Outcome:
-        """The outcome of a step; run the step first, unless it or another process has finished it."""
+    def step(
+        self, step: PlannedStep, parent: Mirror | None, check: Callable[[], None] = lambda: None
+    ) -> Outcome:
+        """The outcome of a step; run the step first, unless it or another process has finished it.
+
+        check: raises ClaimLost if the pipeline is another process's now.
+        """
         mirror, made = Mirror(step.run, self.tracker, parent), False
 
         def make(run: RunFolder, claim: Claim) -> Outcome:
@@ -123,7 +128,7 @@ class _Execution:
             self._register_step(step)
             _note_device(step.run, device)
 
-        outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make)
+        outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make, check)
         if not made:
             self._say(step, f"already finished, {step.run.name}")
         return outcome

@@ -26,16 +26,18 @@ def live(
     finished: Callable[[], Outcome | None],
     register: Callable[[], None],
     make: Callable[[RunFolder, Claim], Outcome],
+    check: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """The outcome of a run; make it first unless it is finished. One process at a time makes it.
 
     finished: returns the outcome if nothing is left to do. register: describes the run in its folder. make:
-    does what is missing, in the folder as the holder of its claim has it. Raises what `make` raises, and
-    ClaimLost if another process has taken over; results so far are kept.
+    does what is missing, in the folder as the holder of its claim has it. check: raises ClaimLost if what
+    this run is part of is another process's now. Raises what `make` raises, and ClaimLost if another process
+    has taken over; results so far are kept.
     """
     outcome = finished()
     if not outcome or not mirror.run.about_or_none():
-        with claimed(mirror.run.folder) as (folder, claim):
+        with claimed(mirror.run.folder, check) as (folder, claim):
             outcome = finished()  # another process may have made it
             if not outcome:
                 register()

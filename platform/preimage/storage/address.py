@@ -95,6 +95,9 @@ def require_address(text: str) -> None:
         scheme, rest = found.groups()
         whole = f"{scheme}:///{rest}" if scheme == "file" else f"{scheme}://{rest}"
         raise StorageError(f"{text!r} is not a URI: write {whole}, or ./{text} if it is a path")
+    scheme, colon, rest = text.partition("://")
+    if colon and scheme != scheme.lower():
+        raise StorageError(f"{text!r} is not an address: write {scheme.lower()}://{rest}")
     if text.startswith("~"):
         try:
             Path(text).expanduser()

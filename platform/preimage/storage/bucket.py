@@ -232,7 +232,10 @@ def _region(bucket: str) -> str:
         return fs.resolve_s3_region(bucket)
     except OSError as error:
         why = str(error).rpartition("Details: ")[2].rpartition("': ")[2]
-        raise OSError(f"the region of the bucket {bucket} was not found ({why}): set AWS_REGION") from error
+        raise OSError(
+            f"the region of the bucket {bucket} was not found ({why}): set AWS_REGION, or "
+            f"name a server that is not Amazon's: s3://{bucket}/folder?endpoint_override=http://HOST:PORT"
+        ) from error
 
 
 def _credentials() -> dict[str, Any]:

@@ -35,7 +35,7 @@ def meaning(error: Exception, bucket: str, key: str) -> Exception:
     if isinstance(error, AlreadyExistsError | PreconditionError):
         return Conflict(key)
     if code == "NoSuchBucket":
-        return OSError(f"there is no bucket {bucket}")
+        return OSError(f"there is no bucket {bucket}: make it, or name another")
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError("there is no such object")
     if _MACHINE.search(text):

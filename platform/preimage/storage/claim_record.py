@@ -101,7 +101,10 @@ class ClaimRecord:
                 f"{LEASE:.0f} seconds. This one stops; nothing it made is lost"
             )
         else:
-            why = "nobody holds its claim any more: its run has ended, or the folder was deleted"
+            why = (
+                "nobody holds its claim any more: another process has taken over and ended, or the folder "
+                "was deleted. This one stops; run the same command again"
+            )
         raise ClaimLost(f"{self.prefix.rstrip('/') or 'the bucket'}: {why}")
 
     def begin(self, token: str, made: Begun) -> None:

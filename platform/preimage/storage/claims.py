@@ -5,13 +5,13 @@ How a folder is claimed is its storage's matter: `file_locks` on a path, `leases
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from preimage.storage.folder import Folder
-from preimage.storage.host_info import host, now, process, submission_id
+from preimage.storage.host_info import described, host, now, process, submission_id
 from preimage.storage.protocol import Claim
 
 log = logging.getLogger(__name__)
@@ -23,33 +23,31 @@ SELDOM = 5.0
 
 
 @contextmanager
-def claimed(folder: Folder) -> Iterator[tuple[Folder, Claim]]:
+def claimed(folder: Folder, check: Callable[[], None] = lambda: None) -> Iterator[tuple[Folder, Claim]]:
     """Claim a folder until the block ends or the process dies. While another holds it, warn and wait.
 
+    check: called before each attempt. What it raises ends the waiting, such as ClaimLost of a claim around.
     Yields the folder as its holder has it, whose `commit` is refused once another has taken over, also in
     other processes that it is sent to; and the claim. Raises StorageError if the folder is not writable.
     """
     who = {"host": host(), "pid": os.getpid(), "since": now()} | process()
     if submission := submission_id():
         who["submission"] = submission
-    claim = _wait(folder, who)
+    claim = _wait(folder, who, check)
     try:
         yield replace(folder, held=claim.held), claim
     finally:
         claim.release()
 
 
-def _wait(folder: Folder, who: dict[str, Any]) -> Claim:
+def _wait(folder: Folder, who: dict[str, Any], check: Callable[[], None]) -> Claim:
     attempt, warned, pause = folder.claim(who), False, EVERY
+    check()
     while isinstance(found := attempt(), dict):
         if not warned and found:
-            log.warning("%s is being made by %s; waiting for it", folder.name, _described(found))
+            log.warning("%s is being made by %s; waiting for it", folder.name, described(found))
             warned = True
         folder.storage.clock.sleep(pause)
         pause = min(pause * 1.2, SELDOM)
+        check()
     return found
-
-
-def _described(who: dict[str, Any]) -> str:
-    process = f"process {who.get('pid')} on {who.get('host')}, since {who.get('since')}"
-    return f"submission {who['submission']} ({process})" if "submission" in who else process

@@ -16,7 +16,7 @@ from preimage.errors import StorageError
 from preimage.storage.address import require_address
 from preimage.storage.credentials import refusal
 from preimage.storage.protocol import Attempt, Entry, Held, Storage
-from preimage.storage.schemes import opened
+from preimage.storage.schemes import SCHEMES, opened
 
 _REFUSED = (OSError, ValueError)
 """What filesystems raise; ValueError is for an invalid name, such as one with a NUL in it."""
@@ -68,9 +68,9 @@ class Folder:
         except ImportError as error:
             raise StorageError(f"{text!r} needs a package that is not here: {error}") from error
         except (OSError, ValueError, RuntimeError, ArrowException) as error:
-            raise StorageError(
-                f"cannot open {text!r}: {error}. Give a path or a URI such as s3://bucket/folder."
-            ) from error
+            known = text.partition("://")[0] in SCHEMES
+            remedy = "" if known else ". Give a path or a URI such as s3://bucket/folder"
+            raise StorageError(f"cannot open {text!r}: {error}{remedy}.") from error
 
     def __str__(self) -> str:
         return self.uri

@@ -51,6 +51,14 @@ def is_gone(who: Mapping[str, Any]) -> bool:
     return not _exists(pid) if not found else state in "ZX" or found != started
 
 
+def described(who: Mapping[str, Any]) -> str:
+    """The holder of a claim, in words."""
+    if not who:
+        return "a process that is not known"
+    process = f"process {who.get('pid')} on {who.get('host')}, since {who.get('since')}"
+    return f"submission {who['submission']} ({process})" if "submission" in who else process
+
+
 def _boot() -> str:
     return _first_line("/proc/sys/kernel/random/boot_id")
 

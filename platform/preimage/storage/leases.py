@@ -25,9 +25,10 @@ from typing import Any
 from uuid import uuid4
 
 from preimage.errors import ClaimLost
+from preimage.storage.address import name_of
 from preimage.storage.claim_record import FREE, LEASE, NAME, RENEW, Begun, ClaimRecord, State
 from preimage.storage.file_locks import unclaimed
-from preimage.storage.host_info import is_gone
+from preimage.storage.host_info import described, is_gone
 from preimage.storage.objects import Objects, Unsupported
 from preimage.storage.protocol import Attempt, Claim, Clock, Held
 
@@ -50,12 +51,14 @@ def lease(objects: Objects, path: str, key: str, address: str, who: dict[str, An
             seen, since = record.etag, now
         last = now
         free = found.token in (FREE, held.token)  # its own: an attempt whose answer never came
-        if not free and now - since < LEASE and not is_gone(found.who):
+        gone = not free and is_gone(found.who)
+        if not free and now - since < LEASE and not gone:
             return found.who
         if not record.swap(found.again(token=held.token, who=who)):
             return {}
         if not free:
-            log.warning("%s: took over from a holder that gave no sign of life", address)
+            why = "has ended" if gone else f"gave no sign of life for {LEASE:.0f} seconds"
+            log.warning("%s: taken over from %s, which %s", name_of(address), described(found.who), why)
         if found.begun and not _finish(record, held.token, found.begun, address):
             return {}
         return Lease(record, held, address, clock)
@@ -124,8 +127,7 @@ class Lease:
         except ClaimLost as error:
             self._stop()
             if not self._ended:
-                self._lost = error
-                log.error("%s", error)
+                self._lost = error  # said once, where it ends the work
         except OSError as error:
             log.warning("%s: the claim was not renewed (%s); trying again", self._address, error)
 

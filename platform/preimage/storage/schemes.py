@@ -35,7 +35,7 @@ def _bucket(scheme: str, rest: str) -> Opened:
     path = place.partition("://")[2].rstrip("/")
     bucket, _, key = path.partition("/")
     if not bucket:
-        raise ValueError("it names no bucket")
+        raise ValueError(f"it names no bucket: write {scheme}://bucket/folder")
     if "@" in bucket:
         raise ValueError("it names a user, but credentials come from the environment")
     if key:

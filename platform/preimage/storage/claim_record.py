@@ -102,8 +102,8 @@ class ClaimRecord:
             )
         else:
             why = (
-                "nobody holds its claim any more: another process has taken over and ended, or the folder "
-                "was deleted. This one stops; run the same command again"
+                "nobody holds its claim any more: its run has ended, maybe by a process that took over, or "
+                "the folder was deleted. This one stops; run the same command again"
             )
         raise ClaimLost(f"{self.prefix.rstrip('/') or 'the bucket'}: {why}")
 

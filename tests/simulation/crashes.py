@@ -22,7 +22,8 @@ from preimage.tracking.mirror import Mirror
 from preimage.training import loop
 from simulation.bucket import Bucket
 from simulation.cluster import Cluster
-from simulation.posix import Disk, Mutation, after_power_loss
+from simulation.image import after_power_loss
+from simulation.posix import Disk, Mutation
 from simulation.products import NOT_DURABLE, products
 
 ROOT = "sim:///results"

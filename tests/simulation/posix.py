@@ -9,11 +9,10 @@ moment. Reads are no crash points: who is killed at a read leaves what the mutat
 import errno
 import io
 import os
-import random
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, Literal, cast
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 from pyarrow import fs
@@ -21,38 +20,8 @@ from pyarrow import fs
 from preimage.storage.file_locks import NAME as LOCK
 from preimage.storage.local import LocalStorage, Posix
 from preimage.storage.protocol import Attempt, Claim, Entry
-
-ROOT = 0
-PowerLoss = Literal["lost", "torn", "mixed"]
-
-
-@dataclass(frozen=True)
-class FileNode:
-    """A file's bytes, and those that were synced."""
-
-    data: bytes = b""
-    synced: bytes = b""
-    number: int = 0
-    """Of the mutation that changed it last: its time."""
-
-
-@dataclass(frozen=True)
-class FolderNode:
-    """A folder's entries by name, those that were synced, and the changes since: the names that each one
-    sets, or removes (None), all together."""
-
-    entries: Mapping[str, int] = field(default_factory=dict)
-    synced: Mapping[str, int] = field(default_factory=dict)
-    changes: tuple[Mapping[str, int | None], ...] = ()
-
-    def changed(self, change: Mapping[str, int | None]) -> "FolderNode":
-        return replace(self, entries=_applied(self.entries, change), changes=(*self.changes, change))
-
-
-Node = FileNode | FolderNode
-Image = Mapping[int, Node]
-"""All of a disk: its nodes by number."""
-EMPTY: Image = {ROOT: FolderNode()}
+from simulation.image import EMPTY, ROOT, FileNode, FolderNode, Image, Node, synced
+from simulation.image import files as image_files
 
 
 @dataclass(frozen=True)
@@ -94,12 +63,12 @@ class Disk:
     @staticmethod
     def files(image: Image) -> dict[str, bytes]:
         """All files by path."""
-        return _files(image, ROOT, "")
+        return image_files(image)
 
     @staticmethod
     def durable(image: Image) -> Image:
         """The same content, all of it synced."""
-        return {number: _synced(node) for number, node in image.items()}
+        return {number: synced(node) for number, node in image.items()}
 
     def find(self, path: str) -> int:
         """The number of a path's node. Raises FileNotFoundError, NotADirectoryError."""
@@ -337,57 +306,3 @@ def _info(path: str, entry: Entry | None) -> fs.FileInfo:
         return fs.FileInfo(path, fs.FileType.NotFound)
     kind = fs.FileType.File if entry.is_file else fs.FileType.Directory
     return fs.FileInfo(path, kind, size=entry.size, mtime_ns=entry.modified_ns)
-
-
-def _applied(entries: Mapping[str, int], change: Mapping[str, int | None]) -> dict[str, int]:
-    return {name: number for name, number in {**entries, **change}.items() if number is not None}
-
-
-def after_power_loss(image: Image, how: PowerLoss, seed: str = "") -> Image:
-    """What of a disk is left, which is then durable.
-
-    lost: nothing but what was synced. torn: all names are there, and files that were not synced are empty or
-    full of zeros, as after a journal of names without bytes. mixed: any of a folder's changes, in their
-    order, and of a file that was not synced the old bytes, the new ones, some of them, or zeros.
-    """
-    drawn = random.Random(f"{how} {seed}")
-    return {number: _left(node, how, drawn) for number, node in image.items()}
-
-
-def _left(node: Node, how: PowerLoss, drawn: random.Random) -> Node:
-    if isinstance(node, FolderNode):
-        kept = [change for change in node.changes if _keeps(how, drawn)]
-        entries = node.synced
-        for change in kept:
-            entries = _applied(entries, change)
-        return FolderNode(entries, entries)
-    if node.data == node.synced:
-        return node
-    zeros, cut = bytes(len(node.data)), node.data[: drawn.randrange(len(node.data) + 1)]
-    choices = {
-        "lost": [node.synced],
-        "torn": [b"", zeros],
-        "mixed": [node.synced, node.data, cut, cut + bytes(len(node.data) - len(cut)), zeros],
-    }
-    data = drawn.choice(choices[how])
-    return replace(node, data=data, synced=data)
-
-
-def _keeps(how: PowerLoss, drawn: random.Random) -> bool:
-    return how == "torn" or (how == "mixed" and drawn.random() < 0.5)
-
-
-def _synced(node: Node) -> Node:
-    if isinstance(node, FileNode):
-        return replace(node, synced=node.data)
-    return FolderNode(node.entries, node.entries)
-
-
-def _files(image: Image, number: int, path: str) -> dict[str, bytes]:
-    node = image[number]
-    if isinstance(node, FileNode):
-        return {path: node.data}
-    found: dict[str, bytes] = {}
-    for name, each in node.entries.items():
-        found |= _files(image, each, f"{path}/{name}")
-    return found

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preimage.storage.folder import Folder
-from simulation.posix import Disk, PowerLoss, after_power_loss
+from simulation.image import PowerLoss, after_power_loss
+from simulation.posix import Disk
 
 LOSSES: list[PowerLoss] = ["lost", "torn", "mixed"]
 

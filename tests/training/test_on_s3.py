@@ -21,7 +21,7 @@ for spec in json.load(open(sys.argv[1])):
 """
 
 
-@pytest.mark.ray
+@pytest.mark.faults
 def test_ray_trains_and_tunes_in_a_bucket(s3, s3_server, tmp_path, monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     root = with_options(s3, s3_server)

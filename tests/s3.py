@@ -1,6 +1,7 @@
-"""A real S3 server, in this process."""
+"""A real S3 server: in this process, or the one at PREIMAGE_TEST_S3, with the credentials of the environment."""
 
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,12 +13,17 @@ from pyarrow.fs import FileSystem
 
 from preimage.storage.folder import Folder
 
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
+OTHER = os.environ.get("PREIMAGE_TEST_S3")
+_NAMES = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
+CREDENTIALS = {name: (OTHER and os.environ.get(name)) or usual for name, usual in _NAMES.items()}
 
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The URL of a server without buckets, which takes any credentials."""
+    """The URL of a server that takes `CREDENTIALS`."""
+    if OTHER:
+        yield OTHER
+        return
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()

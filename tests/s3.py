@@ -1,4 +1,4 @@
-"""A real S3 server: in this process, or the one at PREIMAGE_TEST_S3, with the credentials of the environment."""
+"""A real S3 server: in this process, or at PREIMAGE_TEST_S3, with the credentials of the environment."""
 
 import logging
 import os

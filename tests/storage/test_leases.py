@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 from pyarrow import fs
 
+import budget
 from claim_racers import CONTEXT, RACERS, ended, hold, race, servers
 from preimage.errors import ClaimLost
 from preimage.storage import leases
@@ -39,9 +40,10 @@ def test_one_of_eight_processes_wins_and_a_zombie_commits_before_it_or_never(s3:
 
 @pytest.mark.faults
 def test_a_thousand_races(s3: Folder) -> None:
-    began = time.monotonic()
-    zombies = _check(s3, 1000)
-    print(f"1,000 races of 8 processes: {time.monotonic() - began:.0f} s, zombies {dict(zombies)}")
+    """With the whole budget; otherwise a fifth of them."""
+    began, count = time.monotonic(), 1000 if budget.WHOLE else 200
+    zombies = _check(s3, count)
+    print(f"{count} races of 8 processes: {time.monotonic() - began:.0f} s, zombies {dict(zombies)}")
     assert set(zombies) == {"committed", "refused"}, "both happened"
 
 

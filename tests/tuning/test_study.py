@@ -1,17 +1,15 @@
 """Whole studies in this process: what is run, what is kept, and what a resumed one does."""
 
-import json
 import shlex
 import shutil
 import subprocess
 import sys
-from collections import Counter
 
 import optuna
 import pytest
 
 from faulty import wait_for
-from preimage.errors import PreimageError, StorageError, TrackingError
+from preimage.errors import PreimageError, StorageError
 from preimage.tracking.tracker import JsonLines, RunDeleted
 from preimage.tuning.describe import summarize
 from preimage.tuning.plan import shared_steps
@@ -212,25 +210,6 @@ def test_a_study_of_which_every_trial_fails_fails_and_failed_trials_run_again_wh
     with pytest.raises(PreimageError, match="retry-failed"):
         run_study(plan)
     assert run_study(plan, retry_failed=True).metrics["complete"] == 6
-
-
-def test_a_tracker_that_goes_away_fails_no_trial_and_is_told_at_the_end(tmp_path, monkeypatch, caplog):
-    plan = planned(LEARNING_RATES, tmp_path, tracking="jsonl")
-
-    def gone(*_: object) -> None:
-        raise TrackingError("the server does not answer.")
-
-    monkeypatch.setattr("preimage.tuning.trial.open_tracker", gone)
-    run_study(plan)
-    records = records_of(plan)
-    assert {each.state for each in records} == {"complete", "stopped"}
-    assert "tiny-0005 will be recorded when the study ends" in caplog.text
-    told = [(plan.root / "tracking").read(name).decode() for name in (plan.root / "tracking").names()]
-    assert len(told) == 1 + len(records)
-    ends = Counter(json.loads(text.splitlines()[-1])["end"] for text in told)
-    stopped = sum(each.state == "stopped" for each in records)
-    assert ends == {"FINISHED": 1 + len(records) - stopped, "KILLED": stopped}
-    assert sum('"parent": null' in text for text in told) == 1
 
 
 class Tidied(JsonLines):

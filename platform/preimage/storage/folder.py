@@ -207,7 +207,7 @@ class Folder:
         """Write a file that says that something is finished.
 
         Raises ClaimLost if another process has taken over the claim under which the folder is written; then
-        the file is not written. StorageError if the filesystem refuses.
+        the file is untouched, or who took over has finished it. StorageError if the filesystem refuses.
         """
         with self._writing(name):
             self.storage.commit((self / name).path, data, self.held)

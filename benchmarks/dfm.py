@@ -19,7 +19,7 @@ from preimage.work.reproducible import keep_freed_memory
 from .measure import Measurement, measured, seconds
 
 IMAGENET = DcganConfig(latent_dim=256, prior="uniform", image_size=32, channels=3, base_channels=128)
-DEPTH, BATCH, SEED = 10, 128, 1
+DEPTH, POOL, BATCH, SEED = 10, 2, 128, 1
 ADAM = OptimizerConfig(name="adam", lr=1e-4, beta1=0.5)
 
 
@@ -31,10 +31,10 @@ def step_over_dcgan(quick: bool) -> list[Measurement]:
     """
     keep_freed_memory()
     context, images = _setting(), to_float(_images().pixels)
-    denoiser = DenoiserConfig(depth=DEPTH, pool=2)
+    denoiser = DenoiserConfig(depth=DEPTH)
     learners = {
-        "with": DfmAlgorithm(context, IMAGENET, ADAM, denoiser),
-        "without": DfmAlgorithm(context, IMAGENET, ADAM, None),
+        "with": DfmAlgorithm(context, IMAGENET, ADAM, denoiser, POOL),
+        "without": DfmAlgorithm(context, IMAGENET, ADAM, None, POOL),
         "train-gan": GanAlgorithm(context, IMAGENET, ADAM),
     }
     rows, taken = torch.arange(BATCH), {name: [] for name in learners}

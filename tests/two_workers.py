@@ -48,7 +48,7 @@ def gan(context: AlgorithmContext) -> GanAlgorithm:
 
 
 def dfm(context: AlgorithmContext) -> DfmAlgorithm:
-    return DfmAlgorithm(context, MODEL, SLOW, DenoiserConfig(depth=2, pool=2))
+    return DfmAlgorithm(context, MODEL, SLOW, DenoiserConfig(depth=2), 2)
 
 
 def plain_dfm(context: AlgorithmContext) -> DfmAlgorithm:

@@ -21,7 +21,7 @@ SEARCH = {"solver": "lbfgs", "steps": 4, "init_codes": "prior"}
 STEPS = {
     "train": {"job": "train-gan", **NET},
     "glo": {"job": "train-glo", "loss": "lap1", **NET},
-    "dfm": {"job": "train-dfm", "denoiser": {"depth": 1, "pool": 2}, **NET},
+    "dfm": {"job": "train-dfm", "denoiser": {"depth": 1}, "feature_pool": 2, **NET},
     "classify": {"job": "train-classifier", "training": SHORT, "model": {"base_channels": 4}},
     "pca": {"job": "pca", "latent_dim": 3},
     "invert": INVERT | {"inversion": SEARCH},

@@ -43,8 +43,8 @@ class DataConfig(Config):
     """1 grey, 3 colour, or 4 colour and opacity (RGBA); with 1 or 3 transparent parts become white."""
     crop: PositiveInt | None = None
     """Side of a centre square cropped first, in original pixels: 118 for CelebA (flexible-priors, E)."""
-    resample: Resample = "bicubic"
-    """How images are resized, always antialiased. GLO's figures need bilinear."""
+    resample: Resample = "bilinear"
+    """How images are resized, always antialiased. The errors of GLO's PCA are those of bilinear resizing."""
     white: Annotated[int, Field(ge=1, le=65_535)] | None = None
     """The value of white in images of 16 bits: 4095 where they hold 12-bit values; 65535 if not given."""
     max_images: PositiveInt | None = None

@@ -1,7 +1,6 @@
 """The DCGAN generator and discriminator (Radford et al. 2015)."""
 
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,23 +46,8 @@ class Discriminator(nn.Module):
         self.logit = nn.Linear(width, 1)
         self.apply(initialise)
 
-    def forward(self, images: Tensor, layer: int | None = None) -> Any:
-        """Logits (N,); with a layer's number (`layer_shapes`) also the ReLU of its maps (N, C, h, w)."""
-        maps: list[Tensor] = []
-        x = images
-        for module in self.features:
-            x = module(x)
-            if layer and isinstance(module, nn.LeakyReLU):
-                maps.append(x)
-        logits = self.logit(x).squeeze(1)
-        return (logits, maps[layer - 1].relu()) if layer else logits
-
-
-def layer_shapes(config: DcganConfig) -> list[Shape]:
-    """The maps (C, h, w) of each of a discriminator's layers, from the image inwards. Layer k is the k-th."""
-    _, height, width = config.shape
-    _, widths = _plan(config.shape, config.base_channels)
-    return [(maps, height >> k, width >> k) for k, maps in enumerate(widths, 1)]
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logit(self.features(images)).squeeze(1)
 
 
 class Encoder(nn.Module):

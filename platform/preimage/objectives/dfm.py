@@ -9,8 +9,8 @@ def denoising_loss(features: Tensor, denoised: Tensor) -> Tensor:
 
 
 def feature_loss(features: Tensor, denoised: Tensor) -> Tensor:
-    """||h - r(h)||^2 / n, averaged over the batch: the first term of equation 4 with 1 / n of its weight.
+    """||h - r(h)||^2, averaged over the batch: the first term of equation 4 without its weight.
 
     features, denoised: (N, n), of generated images. The target `denoised` is detached.
     """
-    return (features - denoised.detach()).square().mean()
+    return (features - denoised.detach()).square().sum(1).mean()

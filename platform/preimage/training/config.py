@@ -1,6 +1,6 @@
 """The settings that every training run shares."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -19,6 +19,8 @@ class OptimizerConfig(Config):
     """Learning rate, on losses averaged over the batch."""
     beta1: Fraction = 0.5
     """Adam's first decay rate."""
+    decay: Fraction = 0.99
+    """RMSProp's decay of the mean square: 0.99 is torch's, 0.9 Tieleman and Hinton's (2012)."""
     momentum: Fraction = 0.0
     """Momentum of SGD and RMSProp."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -30,8 +32,12 @@ class OptimizerConfig(Config):
             return torch.optim.Adam(
                 parameters, self.lr, (self.beta1, 0.999), weight_decay=self.weight_decay, foreach=True
             )
-        kind = torch.optim.RMSprop if self.name == "rmsprop" else torch.optim.SGD
-        return kind(parameters, self.lr, momentum=self.momentum, weight_decay=self.weight_decay, foreach=True)
+        rest: dict[str, Any] = {
+            "momentum": self.momentum, "weight_decay": self.weight_decay, "foreach": True
+        }  # fmt: skip
+        if self.name == "rmsprop":
+            return torch.optim.RMSprop(parameters, self.lr, self.decay, **rest)
+        return torch.optim.SGD(parameters, self.lr, **rest)
 
 
 class LoopConfig(Config):

@@ -1,19 +1,16 @@
 """DFM-GAN as an algorithm (denoising-feature-matching, sections 3 and 5)."""
 
-from math import prod
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from preimage.config import Config, PositiveFloat, PositiveInt
-from preimage.data.image_shape import shape_text
 from preimage.errors import PreimageError
 from preimage.models.config import DcganConfig
-from preimage.models.dcgan import layer_shapes
 from preimage.models.denoiser import build_denoiser
+from preimage.models.feature_discriminator import build_feature_discriminator, feature_count
 from preimage.objectives.dfm import denoising_loss, feature_loss
 from preimage.objectives.gan import discriminator_loss, generator_loss
 from preimage.random_streams import Stream
@@ -22,18 +19,18 @@ from preimage.training.config import OptimizerConfig
 from preimage.training.gan import FROM_SCRATCH, GanAlgorithm, InitFrom, metrics_of
 from preimage.training.precision import upcast
 
-METRICS = ("denoising_error", "feature_gap")
-"""What a step records beside a GAN's metrics: ||h - r(C(h))||^2 / n of real images, and ||h - r(h)||^2 / n of
-generated ones."""
+GRADIENTS = ("feature_gradient", "adversarial_gradient")
+"""The two terms of the generator's loss, weights included: the mean norm of an image's gradient at its
+features h, which both terms reach the generator through."""
+
+METRICS = ("denoising_error", "feature_gap", *GRADIENTS)
+"""What a step records beside a GAN's metrics: ||h - r(C(h))||^2 / n of real images, ||h - r(h)||^2 / n of
+generated ones, and the norms of the two gradients."""
 
 
 class DenoiserConfig(Config):
     """The denoiser of the discriminator's features, and its weight in the generator's loss."""
 
-    layer: PositiveInt | None = None
-    """The discriminator's layer whose features it models, counted from the image; the last by default."""
-    pool: PositiveInt = 1
-    """Side of the squares over which the layer's maps are averaged first: fewer features to denoise."""
     depth: PositiveInt = 10
     """Hidden layers."""
     width: PositiveInt | None = None
@@ -41,47 +38,31 @@ class DenoiserConfig(Config):
     noise: PositiveFloat = 1.0
     """Standard deviation of the Gaussian noise that corrupts the features of real images."""
     lambda_denoise: Annotated[float, Field(ge=0)] = 0.03
-    """Weight of the squared distance from generated features to their denoised values, averaged over the
-    features: the paper's 0.03 / n_h on their sum."""
+    """Weight of the squared distance from generated features to their denoised values."""
+    distance: Literal["mean", "sum"] = "mean"
+    """The squared distance's mean over the n features, so that 0.03 is the paper's 0.03 / n on the sum; or
+    their sum."""
     lambda_adversarial: Annotated[float, Field(ge=0)] = 1.0
     """Weight of the generator's usual loss."""
 
-    def shape(self, model: DcganConfig) -> tuple[int, int, int]:
-        """The layer, its number of features, and the denoiser's width, for this model's discriminator.
+    def weight(self, features: int) -> float:
+        """lambda_denoise of equation 4, the weight of the sum over this many features."""
+        return self.lambda_denoise / (features if self.distance == "mean" else 1)
 
-        Raises PreimageError for a layer that does not exist, squares that do not tile its maps, and a
-        denoiser narrower than its input.
-        """
-        shapes = layer_shapes(model)
-        layer = self.layer or len(shapes)
-        if layer > len(shapes):
-            names = ", ".join(f"{k} ({shape_text(each)})" for k, each in enumerate(shapes, 1))
-            raise PreimageError(
-                f"denoiser.layer={layer}, but the discriminator's layers are {names}: choose one of them"
-            )
-        maps, *sides = shapes[layer - 1]
-        pools = [pool for pool in range(1, min(sides) + 1) if not any(side % pool for side in sides)]
-        if self.pool not in pools:
-            raise PreimageError(
-                f"denoiser.pool={self.pool} does not divide the maps of layer {layer}, "
-                f"{shape_text(sides)} pixels: choose one of {', '.join(map(str, pools))}"
-            )
-        pixels = prod(sides)
-        features = maps * pixels // self.pool**2
+    def width_for(self, features: int) -> int:
+        """Units of a hidden layer. Raises PreimageError for a denoiser narrower than its input."""
         width = self.width or features
         if width < features:
-            fits = [pool for pool in pools if maps * pixels // pool**2 <= width]
-            smaller = f", denoiser.pool={fits[0]}" if fits else ""
             raise PreimageError(
                 f"denoiser.width={width} is narrower than its input of {features:,} features, which it could "
-                f"not reconstruct: set denoiser.width={features} or more{smaller}, or a smaller "
-                "model.base_channels"
+                f"not reconstruct: set denoiser.width={features} or more, a larger feature_pool, or a "
+                "smaller model.base_channels"
             )
-        return layer, features, width
+        return width
 
 
 class DfmAlgorithm(GanAlgorithm):
-    """A generator, a discriminator and, unless switched off, a denoiser of the discriminator's features.
+    """A generator, a discriminator d(Phi(x)) and, unless switched off, a denoiser of its features Phi.
 
     Every gradient is computed with all networks as they were before the step; then all step (section 5).
     """
@@ -92,15 +73,17 @@ class DfmAlgorithm(GanAlgorithm):
         model: DcganConfig,
         optimizer: OptimizerConfig,
         denoiser: DenoiserConfig | None,
+        feature_pool: int = 1,
         origin: InitFrom = FROM_SCRATCH,
     ) -> None:
+        """feature_pool: side of the squares over which the discriminator's last maps are averaged."""
+        self.denoiser, self.features = denoiser, feature_count(model, feature_pool)
         others = {}
-        self.layer, self.denoiser = None, denoiser
         if denoiser:
-            self.layer, self.features, width = denoiser.shape(model)
-            seed = Stream.DENOISER.seed(context.seed)
+            width, seed = denoiser.width_for(self.features), Stream.DENOISER.seed(context.seed)
             others["denoiser"] = build_denoiser(self.features, width, denoiser.depth, seed)
-        super().__init__(context, model, optimizer, origin, others)
+        discriminator = build_feature_discriminator(model, feature_pool, context.seed)
+        super().__init__(context, model, optimizer, origin, others, discriminator)
         self.noise = context.random(Stream.FEATURE_NOISE)
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
@@ -111,33 +94,31 @@ class DfmAlgorithm(GanAlgorithm):
         with networks.autocast():
             generated = networks["generator"](codes)
             seen = generated.detach().requires_grad_()
-            real_logits, real = self._discriminate(images)
-            fake_logits, fake = self._discriminate(seen)
+            real_logits, real = map(upcast, networks["discriminator"](images))
+            fake_logits, fake = map(upcast, networks["discriminator"](seen))
             loss_d = discriminator_loss(real_logits, fake_logits)
         weights = list(networks.unwrapped["discriminator"].parameters())
         networks.backward(loss_d, ["discriminator"], inputs=weights, retain_graph=True)
-        adversarial, more = generator_loss(fake_logits), {}
-        loss_g = adversarial
         finite = {"discriminator's loss": loss_d}
+        adversarial, more = generator_loss(fake_logits), {}
+        at_features = networks.grad(adversarial, fake)
         if self.denoiser:
             loss_r = self._denoising_loss(real.detach(), self.denoiser.noise)
             networks.backward(loss_r, ["denoiser"])
             gap = feature_loss(fake, self._denoised(fake.detach()))
-            loss_g = self.denoiser.lambda_denoise * gap + self.denoiser.lambda_adversarial * adversarial
-            more = dict(zip(METRICS, (loss_r.detach() / self.features, gap.detach()), strict=True))
-            finite["denoiser's loss"] = loss_r
-        networks.backward_from(generated, networks.grad(loss_g, seen), "generator")
-        networks.step(networks.unwrapped, number, finite | {"generator's loss": loss_g})
+            terms = (
+                networks.grad(self.denoiser.weight(self.features) * gap, fake),
+                self.denoiser.lambda_adversarial * at_features,
+            )
+            at_features = terms[0] + terms[1]
+            finite |= {"denoiser's loss": loss_r, "denoised features' distance": gap}
+            errors = [each.detach() / self.features for each in (loss_r, gap)]
+            whole = len(images) / networks.weight  # an image's own gradient, not its share of the mean's
+            norms = [each.norm(dim=1).mean() * whole for each in terms]
+            more = dict(zip(METRICS, errors + norms, strict=True))
+        networks.backward_from(generated, torch.autograd.grad(fake, seen, at_features)[0], "generator")
+        networks.step(networks.unwrapped, number, finite | {"generator's loss": adversarial})
         return metrics_of(loss_d, adversarial, real_logits, fake_logits) | more
-
-    def _discriminate(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N,), and the features (N, n) that the denoiser models; without a denoiser, no features."""
-        if not self.denoiser:
-            logits = self.networks["discriminator"](images)
-            return upcast(logits), logits
-        logits, maps = self.networks["discriminator"](images, self.layer)
-        features = avg_pool2d(upcast(maps), self.denoiser.pool).flatten(1)
-        return upcast(logits), features
 
     def _denoising_loss(self, features: Tensor, sigma: float) -> Tensor:
         """The loss on the features (N, n) of this worker's real images, corrupted by N(0, sigma^2)."""

@@ -111,11 +111,16 @@ class GanAlgorithm(GanPair):
         optimizer: OptimizerConfig,
         origin: InitFrom = FROM_SCRATCH,
         others: Mapping[str, nn.Module] = MappingProxyType({}),
+        discriminator: nn.Module | None = None,
     ) -> None:
-        """Raises PriorError if a fitted prior's codes have another dimension than the generator's."""
+        """discriminator: one to train instead of a DCGAN's.
+
+        Raises PriorError if a fitted prior's codes have another dimension than the generator's.
+        """
         self.resume_from = origin.resume_from
         prior = _fitted(origin.prior, model) if origin.prior else make_prior(model.prior, model.latent_dim)
-        super().__init__(context, build_pair(model, context.seed), prior, optimizer, others)
+        generator, usual = build_pair(model, context.seed)
+        super().__init__(context, (generator, discriminator or usual), prior, optimizer, others)
 
     def begin(self) -> None:
         """Load pretrained networks, if any; else the weights come from the seed. Raises CheckpointError."""

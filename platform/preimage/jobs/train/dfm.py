@@ -1,16 +1,19 @@
 """train-dfm: a GAN whose generator also matches denoised features (denoising-feature-matching)."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
+from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
-from preimage.jobs.base import Context, Result
+from preimage.jobs.base import Context, Metrics, Result, headline
 from preimage.jobs.train.gan import GanJob, init_from, train_gan
+from preimage.models.feature_discriminator import feature_count
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.dfm import METRICS, DenoiserConfig, DfmAlgorithm
+from preimage.training.dfm import GRADIENTS, METRICS, DenoiserConfig, DfmAlgorithm
 from preimage.training.gan import InitFrom
 
 
@@ -28,11 +31,22 @@ class TrainDfmJob(GanJob):
 
     job: Literal["train-dfm"] = "train-dfm"
     denoiser: Annotated[DenoiserConfig | None, BeforeValidator(_unless_off)] = DenoiserConfig()
-    """`null` or `off` disables it."""
+    """`null` or `off` disables it; the discriminator stays the same."""
+    feature_pool: PositiveInt = 1
+    """Side of the squares over which the discriminator's last maps are averaged: fewer features, which the
+    classifier reads and the denoiser models."""
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4)
 
     def recorded(self) -> tuple[str, ...]:
         return (*super().recorded(), *(METRICS if self.denoiser else ()))
+
+    def metrics(self) -> Metrics:
+        """`gradient_ratio` is how much the features pull at the generator, where the adversary pulls 1."""
+        return (*super().metrics(), *(headline("gradient_ratio") if self._has_two_terms else ()))
+
+    @property
+    def _has_two_terms(self) -> bool:
+        return bool(self.denoiser and self.denoiser.lambda_adversarial)
 
     @property
     def _shown(self) -> tuple[str, ...]:
@@ -40,13 +54,18 @@ class TrainDfmJob(GanJob):
 
     def check(self, catalog: Catalog) -> None:
         super().check(catalog)
+        features = feature_count(self.made_generator, self.feature_pool)
         if self.denoiser:
-            self.denoiser.shape(self.made_generator)
+            self.denoiser.width_for(features)
 
     def run(self, context: Context) -> Result:
         """Train to the end; leave the generator, a grid of its samples, and the curves."""
-        return train_gan(self, context, partial(_build, self, init_from(context)))
+        result = train_gan(self, context, partial(_build, self, init_from(context)))
+        if not self._has_two_terms:
+            return result
+        features, adversarial = (result.metrics[name] for name in GRADIENTS)
+        return replace(result, metrics=result.metrics | {"gradient_ratio": features / adversarial})
 
 
 def _build(job: TrainDfmJob, origin: InitFrom, context: AlgorithmContext) -> DfmAlgorithm:
-    return DfmAlgorithm(context, job.made_generator, job.optimizer, job.denoiser, origin)
+    return DfmAlgorithm(context, job.made_generator, job.optimizer, job.denoiser, job.feature_pool, origin)

@@ -13,7 +13,7 @@ SCORED = {
     "data": {"source": "digits", "size": 16, "channels": 1, "max_images": 200},
     "model": {"latent_dim": 4, "base_channels": 4},
     "denoiser": {"depth": 1, "width": 130},
-    "optimizer": {"lr": 0.05},
+    "optimizer": {"lr": 0.5},
 }
 
 
@@ -32,6 +32,8 @@ def test_a_scored_training_whose_best_checkpoint_is_before_the_first_record(tmp_
     outcome = execute(planned(tmp_path / "results", {"dfm": step}))
     assert outcome.metrics["dfm.images_seen"] < 960
     assert outcome.metrics["dfm.denoising_error"] > 0
+    features, adversarial = (outcome.metrics[f"dfm.{name}_gradient"] for name in ("feature", "adversarial"))
+    assert outcome.metrics["dfm.gradient_ratio"] == features / adversarial > 0
     run = planned(tmp_path / "results", {"dfm": step}).steps[0].run
     scores = dict(run.curve("classifier_score"))
     best = outcome.metrics["dfm.classifier_score"]
@@ -52,7 +54,7 @@ def test_classes_that_the_classifier_does_not_know_are_refused_before_training(t
     ("change", "message"),
     [
         ({"score": {"weights": "missing.pth"}}, "weights=missing.pth does not exist"),
-        ({"denoiser": {"layer": 9}}, "step dfm: denoiser.layer=9, but the discriminator's layers are"),
+        ({"feature_pool": 3}, "step dfm: feature_pool=3 does not divide the discriminator's last maps"),
         ({"denoiser": {"width": 9}}, "step dfm: denoiser.width=9 is narrower"),
     ],
 )

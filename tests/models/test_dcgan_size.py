@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from preimage.data.image_shape import sides
 from preimage.models.classifier import Classifier, ClassifierConfig
 from preimage.models.config import DcganConfig
-from preimage.models.dcgan import build_autoencoder, build_pair, layer_shapes
+from preimage.models.dcgan import build_autoencoder, build_pair
 from preimage.models.dcgan_size import doublings
+from preimage.models.feature_discriminator import build_feature_discriminator, feature_count
 
 SIDE = st.integers(1, 1024)
 
@@ -97,9 +98,9 @@ def test_networks_make_and_take_images_of_the_shape(first, count, turned, channe
     images = generator(torch.ones(2, 3))
     assert images.shape[1:] == config.shape == (channels, height, width)
     assert images.abs().max() <= 1
-    for number, maps in enumerate(layer_shapes(config), 1):
-        logits, features = discriminator(images, number)
-        assert (logits.shape, features.shape) == ((2,), (2, *maps))
+    assert discriminator(images).shape == (2,)
+    logits, features = build_feature_discriminator(config, 1, seed=0)(images)
+    assert (logits.shape, features.shape) == ((2,), (2, feature_count(config, 1)))
     assert build_autoencoder(config, seed=0)[0](images).shape == (2, 3)
     classifier = Classifier(ClassifierConfig.model_validate({"classes": 5, **shape, **layers}))
     assert classifier(images).shape == (2, 5)

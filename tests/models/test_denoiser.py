@@ -66,12 +66,12 @@ def test_width_and_depth_are_those_of_the_hidden_layers():
 
 
 def test_the_losses_are_the_papers():
-    """Equation 5 sums over features, equation 4's first term is 1 / n of that sum; its target is constant."""
+    """Both sum over features; the target of equation 4's first term is constant."""
     h = torch.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
     r = torch.tensor([[0.0, 2.0], [3.0, 1.0]], requires_grad=True)
     assert denoising_loss(h, r).item() == (1 + 16) / 2
     loss = feature_loss(h, r)
-    assert loss.item() == (1 + 16) / 2 / 2
+    assert loss.item() == (1 + 16) / 2
     loss.backward()
     assert r.grad is None
-    assert torch.equal(h.grad, torch.tensor([[0.5, 0.0], [0.0, 2.0]]))
+    assert torch.equal(h.grad, torch.tensor([[1.0, 0.0], [0.0, 4.0]]))

@@ -6,10 +6,11 @@ import torch.nn.functional as F
 
 from preimage.data.dataset import Images
 from preimage.errors import NonFiniteError, PreimageError
-from preimage.models.dcgan import build_pair, layer_shapes
+from preimage.models.dcgan import build_pair
+from preimage.models.feature_discriminator import build_feature_discriminator, feature_count
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.dfm import DenoiserConfig, DfmAlgorithm
+from preimage.training.dfm import GRADIENTS, DenoiserConfig, DfmAlgorithm
 from preimage.training.worker import Worker
 from tiny import MODEL
 
@@ -18,10 +19,10 @@ SGD = OptimizerConfig(name="sgd", lr=0.1)
 DENOISER = DenoiserConfig(depth=2, noise=0.7, lambda_denoise=0.3, lambda_adversarial=0.8)
 
 
-def algorithm(denoiser=DENOISER, optimizer=SGD, **loop) -> DfmAlgorithm:
+def algorithm(denoiser=DENOISER, pool=1, **loop) -> DfmAlgorithm:
     pixels = torch.zeros(BATCH, 1, 16, 16, dtype=torch.uint8)
     images = Images(torch.arange(BATCH), pixels, torch.zeros(BATCH, dtype=torch.int32))
-    return DfmAlgorithm(AlgorithmContext(Worker(), images, LoopConfig(**loop), 5), MODEL, optimizer, denoiser)
+    return DfmAlgorithm(AlgorithmContext(Worker(), images, LoopConfig(**loop), 5), MODEL, SGD, denoiser, pool)
 
 
 def batch() -> torch.Tensor:
@@ -48,54 +49,64 @@ def in_float64(made: DfmAlgorithm, monkeypatch) -> dict[str, torch.Tensor]:
     return drawn
 
 
-def plain_gradients(networks, images, drawn, layer, config) -> dict[str, list[torch.Tensor]]:
-    """Equations 4 and 5 and the discriminator's loss, each with passes of its own."""
+def plain_terms(networks, images, drawn, pool, config) -> dict[str, torch.Tensor]:
+    """Equations 4 and 5 and the discriminator's loss, each with passes of its own. The features are written
+    as means over two axes of their own, and the classifier as a product with them."""
     generator, discriminator = networks["generator"], networks["discriminator"]
-    weights = {name: list(network.parameters()) for name, network in networks.items()}
+    squares = 4 // pool
+
+    def discriminate(images):
+        maps = discriminator.maps(images)
+        assert maps.min() == 0, "ReLU"
+        cut = maps.unflatten(2, (squares, pool)).unflatten(4, (squares, pool))
+        features = cut.mean((3, 5)).flatten(1)
+        return features @ discriminator.logit.weight[0] + discriminator.logit.bias, features
+
     fake = generator(drawn["codes"])
-    squares = 16 // 2**layer // config.pool  # of a side of the layer's maps
-
-    def features_of(maps):
-        """Means over squares, written as a mean over two axes of their own."""
-        cut = maps.unflatten(2, (squares, config.pool)).unflatten(4, (squares, config.pool))
-        return cut.mean((3, 5)).flatten(1)
-
-    real_logits, maps = discriminator(images, layer)
-    real = features_of(maps)
+    real_logits, real = discriminate(images)
     loss_d = F.binary_cross_entropy_with_logits(real_logits, torch.ones_like(real_logits))
-    fake_logits = discriminator(fake.detach())
+    fake_logits, _ = discriminate(fake.detach())
     loss_d = loss_d + F.binary_cross_entropy_with_logits(fake_logits, torch.zeros_like(fake_logits))
-    logits, maps = discriminator(fake, layer)
-    features = features_of(maps)
-    loss_g = config.lambda_adversarial * F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+    logits, features = discriminate(fake)
+    adversarial = config.lambda_adversarial * F.binary_cross_entropy_with_logits(
+        logits, torch.ones_like(logits)
+    )
     target = networks["denoiser"](features).detach()
-    loss_g = loss_g + config.lambda_denoise / features.shape[1] * (features - target).pow(2).sum(1).mean()
+    weight = config.lambda_denoise / (features.shape[1] if config.distance == "mean" else 1)
+    denoised = weight * (features - target).pow(2).sum(1).mean()
     clean = real.detach()
     loss_r = (networks["denoiser"](clean + config.noise * drawn["noise"]) - clean).pow(2).sum(1).mean()
-    losses = {"discriminator": loss_d, "generator": loss_g, "denoiser": loss_r}
-    return {name: list(torch.autograd.grad(losses[name], weights[name])) for name in networks}
+    norms = {
+        name: torch.autograd.grad(term, features, retain_graph=True)[0].norm(dim=1).sum()
+        for name, term in (("feature_gradient", denoised), ("adversarial_gradient", adversarial))
+    }
+    losses = {"discriminator": loss_d, "generator": adversarial + denoised, "denoiser": loss_r}
+    weights = {name: list(network.parameters()) for name, network in networks.items()}
+    gradients = {name: list(torch.autograd.grad(losses[name], weights[name])) for name in networks}
+    return gradients | norms
 
 
-@pytest.mark.parametrize(("layer", "pool"), [(None, 1), (1, 4), (2, 2)])
-def test_every_gradient_is_that_of_the_networks_before_the_step(monkeypatch, layer, pool):
-    config = DENOISER.model_copy(update={"layer": layer, "pool": pool})
-    made = algorithm(config)
+@pytest.mark.parametrize(("pool", "distance"), [(1, "mean"), (4, "mean"), (2, "sum")])
+def test_every_gradient_is_that_of_the_networks_before_the_step(monkeypatch, pool, distance):
+    config = DENOISER.model_copy(update={"distance": distance})
+    made = algorithm(config, pool)
     drawn = in_float64(made, monkeypatch)
     before = {
         name: [p.detach().clone() for p in network.parameters()]
         for name, network in made.networks.unwrapped.items()
     }
-    reference = algorithm(config).networks.unwrapped
+    reference = algorithm(config, pool).networks.unwrapped
     for name, network in reference.items():
         network.double().load_state_dict(made.networks.unwrapped[name].state_dict())
     images = batch().double()
-    made.step(torch.arange(BATCH), images, 0)
-    number = layer or len(layer_shapes(MODEL))
-    expected = plain_gradients(reference, images, drawn, number, config)
+    metrics = made.step(torch.arange(BATCH), images, 0)
+    expected = plain_terms(reference, images, drawn, pool, config)
     for name, network in made.networks.unwrapped.items():
         for parameter, old, gradient in zip(network.parameters(), before[name], expected[name], strict=True):
             assert torch.allclose(parameter.grad, gradient, rtol=1e-8, atol=1e-12), name
             assert torch.allclose(parameter, old - 0.1 * gradient, rtol=1e-8, atol=1e-12), name
+    for name in GRADIENTS:
+        assert metrics[name].item() == pytest.approx(expected[name].item(), rel=1e-8)
 
 
 def test_without_a_denoiser_it_is_the_same_gan(monkeypatch):
@@ -139,27 +150,20 @@ def test_a_loss_that_is_not_finite_changes_no_network():
         assert all(torch.equal(p, old) for p, old in zip(network.parameters(), before[name], strict=True))
 
 
-def test_layers_are_counted_from_the_image():
-    assert layer_shapes(MODEL) == [(4, 8, 8), (8, 4, 4)]
-    _, discriminator = build_pair(MODEL, 0)
-    plain = discriminator(batch())
-    for number, shape in enumerate(layer_shapes(MODEL), 1):
-        logits, features = discriminator(batch(), number)
-        assert features.shape == (BATCH, *shape)
-        assert features.min() == 0
-        assert torch.allclose(logits, plain)
+def test_the_classifier_reads_what_is_denoised_and_nothing_else():
+    discriminator = build_feature_discriminator(MODEL, 2, 0)
+    logits, features = discriminator(batch())
+    assert features.shape == (BATCH, feature_count(MODEL, 2)) == (BATCH, 8 * 2 * 2)
+    assert features.min() >= 0
+    assert torch.equal(logits, discriminator.logit(features).squeeze(1))
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        (DenoiserConfig(layer=3), r"layer=3, but .* are 1 \(4 x 8 x 8\), 2 \(8 x 4 x 4\)"),
-        (DenoiserConfig(width=100), "narrower than its input of 128 features.*width=128 or more.*pool=2"),
-        (DenoiserConfig(width=10), "width=128 or more, denoiser.pool=4, or"),
-        (DenoiserConfig(width=7), "width=128 or more, or a smaller model.base_channels"),
-        (DenoiserConfig(pool=3), "pool=3 does not divide the maps of layer 2, 4 x 4 pixels"),
-    ],
-)
-def test_a_denoiser_that_does_not_fit_is_refused(config, message):
-    with pytest.raises(PreimageError, match=message):
-        config.shape(MODEL)
+def test_the_generator_starts_as_every_gans_does():
+    ours, theirs = algorithm().generator, build_pair(MODEL, 5)[0]
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_squares_that_do_not_tile_the_last_maps_are_refused():
+    with pytest.raises(PreimageError, match=r"feature_pool=3 .* 4 x 4 pixels: choose one of 1, 2, 4"):
+        feature_count(MODEL, 3)

@@ -30,7 +30,7 @@ def learner_of(images, codes=None, loss="l2", model=GLO_MODEL):
     )
 
 
-@pytest.mark.parametrize("loss", ["l2", "lap1"])
+@pytest.mark.parametrize("loss", ["l2", "lap1", "lap1-paper"])
 def test_a_step_is_descent_on_each_images_own_loss_in_float64(digits, loss):
     """Written out: the generator on the batch's mean loss, every code on the loss of its image alone."""
     images = digits.read(0, 24)
@@ -45,7 +45,11 @@ def test_a_step_is_descent_on_each_images_own_loss_in_float64(digits, loss):
 
     codes = before[rows].requires_grad_()
     made = plain(codes)
-    each = F.mse_loss(made, real, reduction="none").mean((1, 2, 3)) if loss == "l2" else lap1(made, real)
+    each = {
+        "l2": F.mse_loss(made, real, reduction="none").mean((1, 2, 3)),
+        "lap1": lap1(made, real),
+        "lap1-paper": lap1(made, real, "paper") / 256,
+    }[loss]
     slopes = torch.autograd.grad(each.sum(), codes, retain_graph=True)[0]
     gradients = torch.autograd.grad(each.mean(), list(plain.parameters()))
     moved = before[rows] - 0.7 * slopes
@@ -85,6 +89,18 @@ def test_codes_start_at_pcas_scores_scaled_to_the_ball(digits):
     expected = scaled / scaled.norm(dim=1, keepdim=True).clamp_min(1)
     assert torch.allclose(algorithm.table.abs().double(), expected.abs(), atol=1e-4), "signs are free"
     assert algorithm.table.norm(dim=1).max() <= 1 + 1e-6
+
+
+def test_whitened_codes_start_with_equal_variances_in_pcas_directions(digits):
+    images = digits.read(0, 200)
+    algorithm = learner_of(images, CodesConfig(init="pca-whitened"))
+    algorithm.begin()
+    d = GLO_MODEL.latent_dim
+    rows = to_float(images.pixels).flatten(1).double()
+    left, _, _ = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)
+    scores = left[:, :d] * (199 / d) ** 0.5  # variances of 1 / d
+    expected = scores / scores.norm(dim=1, keepdim=True).clamp_min(1)
+    assert torch.allclose(algorithm.table.abs().double(), expected.abs(), atol=1e-4), "signs are free"
 
 
 def test_random_codes_are_normal_with_mean_squared_norm_one_and_belong_to_their_images(digits):

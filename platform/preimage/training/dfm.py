@@ -94,18 +94,18 @@ class DfmAlgorithm(GanAlgorithm):
         with networks.autocast():
             generated = networks["generator"](codes)
             seen = generated.detach().requires_grad_()
-            real_logits, real = map(upcast, networks["discriminator"](images))
-            fake_logits, fake = map(upcast, networks["discriminator"](seen))
-            loss_d = discriminator_loss(real_logits, fake_logits)
+            real_logits, real = networks["discriminator"](images)
+            fake_logits, fake = networks["discriminator"](seen)
+            loss_d = discriminator_loss(upcast(real_logits), upcast(fake_logits))
         weights = list(networks.unwrapped["discriminator"].parameters())
         networks.backward(loss_d, ["discriminator"], inputs=weights, retain_graph=True)
         finite = {"discriminator's loss": loss_d}
-        adversarial, more = generator_loss(fake_logits), {}
+        adversarial, more = generator_loss(upcast(fake_logits)), {}
         at_features = networks.grad(adversarial, fake)
         if self.denoiser:
-            loss_r = self._denoising_loss(real.detach(), self.denoiser.noise)
+            loss_r = self._denoising_loss(upcast(real.detach()), self.denoiser.noise)
             networks.backward(loss_r, ["denoiser"])
-            gap = feature_loss(fake, self._denoised(fake.detach()))
+            gap = feature_loss(upcast(fake), self._denoised(upcast(fake.detach())))
             terms = (
                 networks.grad(self.denoiser.weight(self.features) * gap, fake),
                 self.denoiser.lambda_adversarial * at_features,
@@ -114,7 +114,7 @@ class DfmAlgorithm(GanAlgorithm):
             finite |= {"denoiser's loss": loss_r, "denoised features' distance": gap}
             errors = [each.detach() / self.features for each in (loss_r, gap)]
             whole = len(images) / networks.weight  # an image's own gradient, not its share of the mean's
-            norms = [each.norm(dim=1).mean() * whole for each in terms]
+            norms = [upcast(each).norm(dim=1).mean() * whole for each in terms]
             more = dict(zip(METRICS, errors + norms, strict=True))
         networks.backward_from(generated, torch.autograd.grad(fake, seen, at_features)[0], "generator")
         networks.step(networks.unwrapped, number, finite | {"generator's loss": adversarial})

@@ -28,14 +28,15 @@ CHUNK = 1024
 """Images at a time for principal components."""
 
 
-LossName = Literal["l2", "lap1"]
+LossName = Literal["l2", "lap1", "lap1-paper"]
 
 
 class CodesConfig(Config):
     """How the codes are learned."""
 
-    init: Literal["pca", "random"] = "pca"
-    """Initial codes: the images' principal components, or draws from N(0, I / d)."""
+    init: Literal["pca", "pca-whitened", "random"] = "pca"
+    """Initial codes: the images' principal components, as they are or scaled to equal variances, so that all
+    directions count from the start; or draws from N(0, I / d)."""
     lr: PositiveFloat = 0.1
     """Learning rate of a code, on its own image's loss."""
 
@@ -52,7 +53,9 @@ class GloAlgorithm:
         codes: CodesConfig,
         optimizer: OptimizerConfig,
     ) -> None:
-        """loss: `l2`, the mean squared error over pixels, or `lap1`, the distance of Laplacian pyramids."""
+        """loss: `l2`, the mean squared error over pixels; `lap1`, the distance of Laplacian pyramids with all
+        levels equal; or `lap1-paper`, with its sums weighted by 2^-2j as printed, over the number of pixels.
+        """
         self.worker, self.images, self.seed = context.worker, context.images, context.seed
         self.loss, self.config = loss, codes
         self.generator, _ = build_pair(model, context.seed)
@@ -64,16 +67,19 @@ class GloAlgorithm:
         """Set the initial codes: the images' PCA scores, or random.
 
         PCA's scores of images in [-1, 1] have norms of ten and more, and would all be projected onto the
-        sphere: they are divided by the root of their mean squared norm. Random codes are drawn from
-        N(0, I / d). Either way their mean squared norm is 1 before the projection onto the ball.
+        sphere: they are divided by the root of their mean squared norm, and whitened ones first by their
+        standard deviations. Random codes are drawn from N(0, I / d). Either way their mean squared norm is 1
+        before the projection onto the ball.
         """
         d = self.table.shape[1]
-        if self.config.init == "pca":
+        if self.config.init == "random":
+            codes = normal(Stream.GLO_CODES.seed(self.seed), self.images.image_id, 0, d) / d**0.5
+        else:
             found = principal_components(self._batches, d, seed=self.seed, reduce=self.worker.sum)
             scores = torch.cat([found.scores(some) for some in self._batches()])
-            codes = scores / found.variances.sum().clamp_min(1e-12).sqrt().to(scores)
-        else:
-            codes = normal(Stream.GLO_CODES.seed(self.seed), self.images.image_id, 0, d) / d**0.5
+            whitened = self.config.init == "pca-whitened"
+            squares = d * found.variances if whitened else found.variances.sum()
+            codes = scores / squares.clamp_min(1e-12).sqrt().to(scores)
         self.table.copy_(project(codes))
 
     def _batches(self) -> Iterator[Tensor]:
@@ -105,7 +111,9 @@ class GloAlgorithm:
         """One loss per image, (n,)."""
         if self.loss == "l2":
             return (made - images).square().flatten(1).mean(1)
-        return lap1(made, images)
+        if self.loss == "lap1":
+            return lap1(made, images)
+        return lap1(made, images, "paper") / images[0].numel()
 
     def replicated_state(self) -> dict[str, Any]:
         return self.networks.state()

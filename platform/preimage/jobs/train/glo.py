@@ -24,7 +24,8 @@ class TrainGloJob(TrainGeneratorJob):
 
     job: Literal["train-glo"] = "train-glo"
     loss: LossName = "l2"
-    """l2: the squared error's mean over pixels; lap1: the L1 distance of the Laplacian pyramids."""
+    """l2: the squared error's mean over pixels; lap1: the L1 distance of the Laplacian pyramids, whose levels
+    count equally; lap1-paper: the same with the printed weights 2^-2j, which favour the finest level."""
     codes: CodesConfig = CodesConfig()
     optimizer: OptimizerConfig = OptimizerConfig(name="sgd", lr=1.0)
     """The generator's, on the loss averaged over the batch."""
@@ -34,7 +35,7 @@ class TrainGloJob(TrainGeneratorJob):
 
     def check(self, catalog: Catalog) -> None:
         super().check(catalog)
-        if self.codes.init == "pca":
+        if self.codes.init != "random":
             pixels = prod(self.data.shape)
             require_possible(self.model.latent_dim, catalog.count(self.data), pixels)
 

@@ -90,6 +90,8 @@ class Stream(Enum):
     """The codes at which a generator's range of values is measured."""
     REPEATS = Key((), 1, use="seed")
     """The seed of a repeated comparison: number."""
+    CONTINUED = Key((_FAR + 24,), 1, use="seed")
+    """The seed of a training run that continues another: the other's fingerprint."""
 
     GLO_CODES = Key((), use="counter")
     """GLO's random initial codes."""

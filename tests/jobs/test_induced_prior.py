@@ -11,7 +11,10 @@ from safetensors import torch as safetensors
 
 from evaluate_jobs import classifier
 from faulty import planned
+from preimage.data.catalog import Catalog
 from preimage.errors import CheckpointError, GeneratorError, PriorError, SpecError, StoreError
+from preimage.jobs.base import Context
+from preimage.jobs.train.base import training_seed
 from preimage.latents.priors import Normal
 from preimage.latents.store import Store
 from preimage.metrics.pag import store_pag
@@ -20,6 +23,7 @@ from preimage.models.prior_folder import load_fitted, read_prior_card
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan
 from preimage.pipelines.rounds import skipped
+from preimage.runs.checkpoints import newest
 from preimage.specs.load import load, loads
 from preimage.storage.folder import Folder
 
@@ -50,7 +54,7 @@ PRIOR = {
         "sample_every": 960,
     },
 }
-MORE = GAN | {"seed": 1, "resume_from": "train"}
+MORE = GAN | {"resume_from": "train"}
 STEPS = {"train": GAN, "invert": INVERT, "pag": {"job": "pag", "store": "invert"}}
 REPEAT = {
     "prior": PRIOR,
@@ -120,6 +124,30 @@ def test_it_goes_on_from_where_the_generator_was(done):
     assert not torch.equal(first, more)
     assert (first - more).norm() < first.norm() / 2
     assert not torch.equal(more, fresh)
+
+
+def test_what_continues_a_run_draws_anew_whatever_the_seed(done):
+    """Else it would see the same batches, and a control the same codes, as the run before it."""
+    plan, _ = done
+    runs = {step.name: step.run for step in plan.steps}
+    saved = [newest(runs[name].product("checkpoints")).shared() for name in ("train", "control")]
+    states = [each["algorithm"]["random"] for each in saved]
+    assert not torch.equal(*states)
+    seeds = {name: _drawn_with(plan, name) for name in CONTINUED}
+    assert seeds["train"] == 0
+    assert seeds["control"] == seeds["train-1"], "a fair comparison"
+    assert len(set(seeds.values())) == 3, "and another in each round"
+
+
+CONTINUED = ("train", "train-1", "train-2", "control")
+
+
+def _drawn_with(plan, name):
+    """The seed of a step's batches and codes."""
+    step = next(step for step in plan.steps if step.name == name)
+    folders = {key: each.folder for key, each in step.inputs.items()}
+    context = Context(step.run, Catalog(step.run.folder), step.fingerprint, step.job.resources, folders)
+    return training_seed(step.job, context)
 
 
 def _weights(run):

@@ -17,7 +17,8 @@ from preimage.jobs.references import references
 from preimage.latents.priors import PriorName
 from preimage.models.config import DcganConfig, ModelConfig
 from preimage.models.dcgan_size import doublings
-from preimage.models.generator_folder import load_generator, load_prior
+from preimage.models.generator_folder import load_generator, load_prior, read_card
+from preimage.random_streams import Stream
 from preimage.runs.run_folder import Curves
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import Algorithm, AlgorithmContext
@@ -159,7 +160,7 @@ def train(
         loop=job.loop,
         build=build,
         identity=identity | source.about,
-        seed=job.seed,
+        seed=training_seed(job, context),
         data_device=job.resources.data_device,
         export=export,
         evaluation=evaluation,
@@ -167,6 +168,16 @@ def train(
         history={"job": job.job, "fingerprint": context.fingerprint, **source.about},
     )
     fit(training, job.resources, context.progress("training"))
+
+
+def training_seed(job: TrainJob, context: Context) -> int:
+    """The job's seed; in a run that continues another, one of its own, or it would draw the earlier run's
+    batches and codes again. All that continue the same run with the same seed share it."""
+    earlier = context.inputs.get("resume_from")
+    if earlier is None:
+        return job.seed
+    fingerprint = read_card(earlier.parent / "generator").training["fingerprint"]
+    return Stream.CONTINUED.seed(job.seed, int(fingerprint[:15], 16))
 
 
 def summary(job: TrainGeneratorJob, context: Context, curves: Curves) -> tuple[dict[str, Any], bytes]:

@@ -15,11 +15,11 @@ from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import GeneratorError, StoreError
 from preimage.jobs.analyze_codes.job import AnalyzeCodesJob, first_codes, rank, valid_codes
-from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, ClusterRatios, PriorSamples
+from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, PriorSamples, Separation
 from preimage.jobs.base import Context
 from preimage.jobs.references import GeneratorRef, StoreRef, references
 from preimage.latents.store import StoreWriter
-from preimage.metrics.clusters import cluster_ratio
+from preimage.metrics.clusters import ClassRatios, class_ratios
 from preimage.metrics.pag import store_pag
 from preimage.models.config import DcganConfig
 from preimage.models.generator_folder import write_generator
@@ -92,22 +92,26 @@ def test_a_job_leaves_figures_a_table_and_metrics(context, store, untrained):
     result = run_job(job(untrained="u"), context)
     found = result.metrics
     shown = [each.name for each in job(untrained="u").metrics() if each.headline]
-    assert shown == ["cluster_ratio", "untrained_cluster_ratio", "pag", "untrained_pag"]
+    assert shown == ["untrained_scatter_ratio", "scatter_ratio", "untrained_pag", "pag"]
     assert set(shown) <= set(found)
     assert tuple(result.figures) == ("tsne.png", "disagreement.png", "spectrum.png")
     for picture in result.figures.values():
         assert np.asarray(Image.open(io.BytesIO(picture)).convert("L")).std() > 1
     assert found["codes"] == found["untrained_codes"] == 60
-    assert found["cluster_ratio"] > 2 * found["untrained_cluster_ratio"]
+    for kind in ("scatter_ratio", "centroid_ratio"):
+        assert found[kind] > 2 * found[f"untrained_{kind}"]
     sixty = first_codes(store, 60)
-    assert found["cluster_ratio_codes"] == cluster_ratio(sixty.z, sixty.label)
+    ratios = class_ratios(sixty.z, sixty.label)
+    assert ratios
+    assert (found["scatter_ratio_codes"], found["centroid_ratio_codes"]) == ratios
     assert found["pag"] == store_pag(store).pag
     assert found["untrained_pag"] == store_pag(untrained).pag
     assert found["normal_pag"] < found["pag"]
     assert found["farthest_distance"] > found["all_distance"] > found["nearest_distance"]
     assert result.table
-    assert f"| untrained | 60 | {found['untrained_cluster_ratio']:.2f} | 0.1 | " in result.table
-    assert f"| trained | 60 | {found['cluster_ratio']:.2f} | 1.9 | " in result.table
+    before = "untrained, BatchNorm initial"
+    assert f"| {before} | 60 | scatter | {found['untrained_scatter_ratio']:.2f} | 0.1 | " in result.table
+    assert f"| trained | 60 | centroids | {found['centroid_ratio']:.2f} | 1.9 | " in result.table
     assert run_job(job(untrained="u"), context) == result
 
 
@@ -126,8 +130,8 @@ def test_the_images_shown_are_those_of_the_farthest_and_the_nearest_samples(cont
 
 def test_without_an_untrained_store_there_is_one_map(context):
     found = run_job(job(), context).metrics
-    assert "cluster_ratio" in found
-    assert not [name for name in found if name.startswith("untrained")]
+    assert "scatter_ratio" in found
+    assert not [name for name in found if name.startswith(("untrained", "settled"))]
 
 
 def test_images_without_labels_are_drawn_and_said_to_have_no_ratio(folder, context, store):
@@ -135,9 +139,10 @@ def test_images_without_labels_are_drawn_and_said_to_have_no_ratio(folder, conte
     context.inputs["store"] = folder / "unlabelled"
     result = run_job(job(), context)
     absent = {each.name for each in job().metrics()} - set(result.metrics)
-    assert absent == {"cluster_ratio", "cluster_ratio_codes", "cluster_ratio_chance"}
+    kinds, places = ("scatter", "centroid"), ("", "_codes", "_chance")
+    assert absent == {f"{kind}_ratio{place}" for kind in kinds for place in places}
     assert result.table
-    assert "| trained | 60 | no classes | 1.9 | no classes | no classes |" in result.table
+    assert "| trained | 60 | scatter | no classes | 1.9 | no classes | no classes |" in result.table
 
 
 def test_codes_of_images_that_diverged_are_skipped(store, codes):
@@ -213,12 +218,14 @@ def test_the_table_gives_the_least_the_mean_and_the_largest(store):
         torch.zeros(3, DIM), torch.tensor([1.0, 2.0, 6.0]), torch.tensor([-4.0, -5.0, -6.0])
     )
     report = AnalyzeCodesReport(
-        {"trained": ClusterRatios(1.234, 0.5, 0.14, 60)},
+        {"trained": Separation(ClassRatios(1.234, 2.0), ClassRatios(0.5, 1.0), ClassRatios(0.02, 0.14), 60)},
         {"trained": store_pag(store)},
         {"farthest": chosen},
-        "the nearest",
+        "mean",
     )
-    assert "| trained | 60 | 1.23 | 1.9 | 0.50 | 0.14 |" in report.table()
+    assert "| trained | 60 | scatter | 1.23 | 1.9 | 0.50 | 0.02 |" in report.table()
+    assert "| trained | 60 | centroids | 2.00 | 1.9 | 1.00 | 0.14 |" in report.table()
+    assert "by their distance to all found codes, the root of the mean square" in report.table()
     assert "| farthest | 3 | 1.00, **3.00**, 6.00 | -6.00, **-5.00**, -4.00 |" in report.table()
     assert report.metrics()["farthest_distance"] == 3.0
 

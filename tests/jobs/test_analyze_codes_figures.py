@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from preimage.jobs.analyze_codes.figures import SampleBlock, TsneMap, disagreement_png, spectra_png, tsne_png
+from preimage.metrics.clusters import ClassRatios
 from preimage.metrics.pag import pag
 from small_nets import seeded
 
@@ -22,8 +23,8 @@ FIRST, LAST = (31, 119, 180), (23, 190, 207)
 """Of matplotlib's ten colours."""
 
 
-def tsne_map(labels, ratio=1.0):
-    return TsneMap(seeded(len(labels), 2).double(), torch.tensor(labels), ratio)
+def tsne_map(labels, ratios=ClassRatios(1.5, 1.0)):
+    return TsneMap(seeded(len(labels), 2).double(), torch.tensor(labels), ratios)
 
 
 @pytest.mark.parametrize("names", [[], [f"class {i}" for i in range(10)]])

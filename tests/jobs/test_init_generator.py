@@ -49,6 +49,7 @@ def test_it_leaves_the_generator_that_a_training_run_begins_with(context, digits
         "data": config().data.model_dump(mode="json"),
         "dataset": digits.fingerprint,
         "images_seen": 0,
+        "batchnorm": "settled",
     }
     assert config().metrics() == headline("images_seen", "parameters")
     assert result.metrics["images_seen"] == config().cost(None)["images seen"] == 0
@@ -66,6 +67,15 @@ def test_its_images_differ_as_those_of_a_batch_in_training_do(context):
         spread = [each.std(0).mean().item() for each in (generator(codes), batch, constant)]
     assert spread[0] == pytest.approx(spread[1], rel=0.05)
     assert spread[2] < 0.1 * spread[0]
+
+
+def test_with_initial_statistics_it_is_the_network_as_it_was_built(context):
+    run_job(config(batchnorm="initial"), context)
+    generator, card = load_generator(context.run.product("generator"))
+    codes = Normal(6).sample(8, torch.Generator().manual_seed(9))
+    with torch.no_grad():
+        assert torch.equal(generator(codes), build_pair(config().made_generator, 3)[0].eval()(codes))
+    assert card.training["batchnorm"] == "initial"
 
 
 def test_another_seed_gives_another_one_and_the_same_the_same(context):

@@ -10,7 +10,7 @@ from preimage.jobs.base import Context, Job, Metrics, Result, headline
 from preimage.jobs.random_weights.job import untrained
 from preimage.latents.priors import make_prior
 from preimage.models.config import DcganConfig, GanModelConfig
-from preimage.models.dcgan import parameters_of
+from preimage.models.dcgan import build_pair, parameters_of
 from preimage.models.dcgan_size import doublings
 from preimage.models.generator_folder import write_generator
 from preimage.training.loop import GRID
@@ -29,6 +29,9 @@ class InitGeneratorJob(Job):
     data: DataConfig
     """The images that it would be trained on. It takes their shape and sees none of them."""
     model: GanModelConfig = GanModelConfig()
+    batchnorm: Literal["settled", "initial"] = "settled"
+    """The statistics of its BatchNorms. `settled`: of their own inputs for codes of the prior. `initial`:
+    mean 0 and variance 1, of a network that never saw a batch: its images are nearly constant."""
 
     @model_validator(mode="after")
     def _size_that_a_dcgan_has(self) -> "InitGeneratorJob":
@@ -53,18 +56,21 @@ class InitGeneratorJob(Job):
     def run(self, context: Context) -> Result:
         """Leave the generator and a grid of its samples.
 
-        In eval mode a BatchNorm divides by statistics that a training run leaves behind. With the initial
-        ones, mean 0 and variance 1, the images would be nearly constant. Here each BatchNorm takes the
-        statistics of its own inputs for codes drawn from the prior (`random_weights.untrained`).
+        In eval mode a BatchNorm divides by statistics that a training run leaves behind; `batchnorm` says
+        which a generator has that was never trained.
         """
         dataset = context.dataset(self.data)
-        generator = untrained(self.made_generator, self.seed)
+        if self.batchnorm == "settled":
+            generator = untrained(self.made_generator, self.seed)
+        else:
+            generator = build_pair(self.made_generator, self.seed)[0].eval()
         history = {
             "job": self.job,
             "fingerprint": context.fingerprint,
             "data": self.data.model_dump(mode="json"),
             "dataset": dataset.fingerprint,
             "images_seen": 0,
+            "batchnorm": self.batchnorm,
         }
         write_generator(generator, context.run.product("generator"), history)
         prior = make_prior(self.model.prior, self.model.latent_dim)

@@ -1,5 +1,7 @@
 """How far apart the codes of different classes are (flexible-priors, section 4.1, figure 2)."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -9,32 +11,42 @@ PERPLEXITY = 30.0
 """About how many neighbours t-SNE keeps together. The paper states none; t-SNE's authors advise this."""
 
 
-def cluster_ratio(points: Tensor, labels: Tensor) -> float | None:
-    """The mean distance between two classes' centroids, divided by the mean distance of a point to its own.
+class ClassRatios(NamedTuple):
+    """Distances between classes over those within, read in two ways: the paper prints "the ratios of
+    between-cluster distances to within-cluster distances" without a formula."""
+
+    scatter: float
+    """tr(B) / tr(W): the squared distances of the class means from the mean of all points, one for each
+    point, over the squared distances of the points from their class means."""
+    centroid: float
+    """The mean distance between two classes' means, over the mean distance of a point from its own."""
+
+
+def class_ratios(points: Tensor, labels: Tensor) -> ClassRatios | None:
+    """How far apart the classes of points lie.
 
     points: (n, d) of any dtype, labels: (n,) integers; points without a label do not count. None for fewer
     than two classes, or if no class has two distinct points.
-
-    The paper prints "the ratios of between-cluster distances to within-cluster distances" without a formula.
-    This one is small, but not zero, if labels say nothing about the points: the centroids of n points each
-    are then some sqrt(2 / (n - 1)) of a point's distance apart (`chance_ratio`), 0.14 for 100 points per
-    class, which agrees with the 0.1 that the paper prints for its untrained generator.
     """
     points, classes, counts = _labelled(points.double(), labels)
     if len(counts) < 2:
         return None
     sums = torch.zeros(len(counts), points.shape[1], dtype=torch.float64).index_add_(0, classes, points)
-    centroids = sums / counts[:, None]
-    within = (points - centroids[classes]).norm(dim=1).mean().item()
-    return torch.pdist(centroids).mean().item() / within if within else None
+    means = sums / counts[:, None]
+    own = (points - means[classes]).norm(dim=1)
+    if not own.any():
+        return None
+    between = counts @ (means - points.mean(0)).square().sum(1)
+    return ClassRatios((between / own.square().sum()).item(), (torch.pdist(means).mean() / own.mean()).item())
 
 
-def chance_ratio(labels: Tensor) -> float | None:
-    """The `cluster_ratio` of uninformative labels (n,): the ratio of the expected numerator and denominator
-    for points of one normal distribution, whatever its covariance and dimension.
+def chance_ratios(labels: Tensor) -> ClassRatios | None:
+    """The `class_ratios` of uninformative labels (n,): each the ratio of the expected numerator and
+    denominator for points of one normal distribution, whatever its covariance and dimension.
 
-    Centroids of n and m points differ by sqrt(1/n + 1/m) of a point's own deviation, and a point from its
-    centroid by sqrt(1 - 1/n). None if `cluster_ratio` is None for any points.
+    Of n points in K classes, B has K - 1 degrees of freedom and W has n - K. Means of n and m points differ
+    by sqrt(1/n + 1/m) of a point's own deviation, and a point from its class mean by sqrt(1 - 1/n). None if
+    `class_ratios` is None for any points.
     """
     _, classes, counts = _labelled(labels[:, None].double(), labels)
     if len(counts) < 2 or counts.max() < 2:
@@ -42,7 +54,7 @@ def chance_ratio(labels: Tensor) -> float | None:
     first, second = torch.combinations(counts).unbind(1)
     between = (1 / first + 1 / second).sqrt().mean()
     within = (1 - 1 / counts[classes]).sqrt().mean()
-    return (between / within).item()
+    return ClassRatios((len(counts) - 1) / (len(classes) - len(counts)), (between / within).item())
 
 
 def tsne(codes: Tensor, seed: int) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from preimage.data.pixels import to_uint8
 from preimage.figures.plots import figure_png, new_figure
 from preimage.latents.schema import UNLABELLED
+from preimage.metrics.clusters import ClassRatios
 from preimage.metrics.pag import PagResult
 
 ACROSS = 10
@@ -20,7 +21,12 @@ LINE, HEAD = 0.93, 0.38
 """Inches that a line takes, and a block's title."""
 MAX_NAMED = 20
 """The legend names the classes if there are no more than these."""
-LINES = {"untrained": ("s-", "tab:orange"), "trained": ("o-", "tab:blue"), "normal": ("--", "grey")}
+LINES = {
+    "untrained": ("s-", "tab:orange"),
+    "settled": ("^-", "tab:green"),
+    "trained": ("o-", "tab:blue"),
+    "normal": ("--", "grey"),
+}
 
 
 class TsneMap(NamedTuple):
@@ -30,7 +36,7 @@ class TsneMap(NamedTuple):
     """(n, 2)"""
     labels: Tensor
     """(n,), -1 where an image has none."""
-    ratio: float | None
+    ratios: ClassRatios | None
     """Distances between classes over distances within them; None where there are no classes."""
 
 
@@ -46,7 +52,7 @@ class SampleBlock(NamedTuple):
 
 
 def tsne_png(maps: Mapping[str, TsneMap], classes: Sequence[str]) -> bytes:
-    """Maps beside each other, each titled with its name and ratio, a colour for each class.
+    """Maps beside each other, each titled with its name and ratios, a colour for each class.
 
     flexible-priors, figure 2. classes: their names by label, or none.
     """
@@ -114,9 +120,9 @@ def _scatter(axes: Axes, one: TsneMap, found: Sequence[int], classes: Sequence[s
 
 
 def _ratio_line(one: TsneMap) -> str:
-    if one.ratio is None:
+    if one.ratios is None:
         return "no ratio: the images have no classes"
-    return f"between classes / within: {one.ratio:.2f}"
+    return f"between classes / within: {one.ratios.scatter:.2f} (centroids {one.ratios.centroid:.2f})"
 
 
 def _show(axes: Axes, image: Tensor) -> None:

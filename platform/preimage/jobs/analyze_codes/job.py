@@ -16,7 +16,7 @@ from preimage.jobs.analyze_codes.figures import (
     spectra_png,
     tsne_png,
 )
-from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, ClusterRatios, PriorSamples
+from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, PriorSamples, Separation, prefix
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
 from preimage.jobs.published import CLUSTER_RATIOS
@@ -25,7 +25,7 @@ from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Normal
 from preimage.latents.schema import Codes, concatenate
 from preimage.latents.store import Store
-from preimage.metrics.clusters import chance_ratio, cluster_ratio, tsne
+from preimage.metrics.clusters import ClassRatios, chance_ratios, class_ratios, tsne
 from preimage.metrics.disagreement import Distance, distances
 from preimage.metrics.pag import PagResult, pag, store_pag
 from preimage.models.config import GeneratorConfig
@@ -36,7 +36,11 @@ MIN_CODES = 30
 """A map needs at least so many codes."""
 NORMAL_CODES = 8192
 """Normal codes in memory at a time."""
-MAP_TITLES = {"untrained": "generator before its training", "trained": "trained generator"}
+MAP_TITLES = {
+    "untrained": "before training, BatchNorm initial",
+    "settled": "before training, BatchNorm settled",
+    "trained": "trained generator",
+}
 DISTANCE_TO = {
     "nearest": "the nearest found code",
     "mean": "all found codes (RMS)",
@@ -53,7 +57,10 @@ class AnalyzeCodesJob(Job):
     store: StoreRef
     """The codes of its images: an earlier step, a run's name or a latent store's folder."""
     untrained: StoreRef | None = None
-    """The codes of the same images through a generator that was never trained, to compare with."""
+    """The codes of the same images through a generator that was never trained, to compare with: for figure 2,
+    one of init-generator with batchnorm=initial."""
+    settled: StoreRef | None = None
+    """Those through the same one with batchnorm=settled: the paper does not say which."""
     data: DataConfig | None = None
     """The images that the codes stand for; without it those that the generator was trained on."""
     codes: Annotated[int, Field(ge=MIN_CODES)] = 1024
@@ -80,12 +87,13 @@ class AnalyzeCodesJob(Job):
     def metrics(self) -> Metrics:
         """The outcome has no ratios where the images have no classes. `normal_pag` is that of codes drawn
         from the prior."""
-        stores = ("", "untrained_") if self.untrained else ("",)
-        first = headline(*(f"{store}cluster_ratio" for store in stores), may_be_absent=True)
+        stores = [prefix(name) for name in self._keys]
+        first = headline(*(f"{store}scatter_ratio" for store in stores), may_be_absent=True)
         second = headline(*(f"{store}pag" for store in stores))
-        ratios = [
-            f"{store}{name}" for store in stores for name in ("cluster_ratio_codes", "cluster_ratio_chance")
+        named = [
+            f"{kind}_ratio{place}" for kind in ClassRatios._fields for place in ("", "_codes", "_chance")
         ]
+        ratios = [f"{store}{name}" for store in stores for name in named if name != "scatter_ratio"]
         counts = [f"{store}codes" for store in stores]
         ends = ("distance", "log_likelihood")
         samples = [f"{name}_{end}" for name in ("farthest", "nearest", "all") for end in ends]
@@ -132,15 +140,20 @@ class AnalyzeCodesJob(Job):
             "disagreement.png": self._disagreement(load_generator(folder)[0], ranked),
             "spectrum.png": spectra_png(spectra),
         }
-        ratios = {name: _ratios(maps[name], codes) for name, codes in first.items()}
+        classes = {name: _separation(maps[name], codes) for name, codes in first.items()}
         remark = CLUSTER_RATIOS.images.remark(dataset.config)
-        report = AnalyzeCodesReport(ratios, spectra, ranked, DISTANCE_TO[self.distance], remark)
+        report = AnalyzeCodesReport(classes, spectra, ranked, self.distance, remark)
         return Result(report.metrics(), figures, report.table())
 
+    @property
+    def _keys(self) -> dict[str, str]:
+        """The keys of the stores that are given, by what the report calls them."""
+        others = {key: key for key in ("untrained", "settled") if getattr(self, key)}
+        return others | {"trained": "store"}
+
     def _stores(self, context: Context, card: GeneratorCard) -> dict[str, Store]:
-        """The stores by `untrained` and `trained`. Raises StoreError for codes of another generator."""
-        keys = {"untrained": "untrained", "trained": "store"} if self.untrained else {"trained": "store"}
-        stores = {name: Store.open(context.inputs[key]) for name, key in keys.items()}
+        """The stores by what the report calls them. Raises StoreError for codes of another generator."""
+        stores = {name: Store.open(context.inputs[key]) for name, key in self._keys.items()}
         require_codes_of(card, stores["trained"])
         require_comparable(stores)
         return stores
@@ -200,7 +213,7 @@ def first_codes(store: Store, count: int) -> Codes:
 def tsne_map(codes: Codes, seed: int) -> TsneMap:
     """The map of codes, and how far apart their classes lie in it."""
     points = tsne(codes.z, seed)
-    return TsneMap(points, codes.label, cluster_ratio(points, codes.label))
+    return TsneMap(points, codes.label, class_ratios(points, codes.label))
 
 
 def rank(samples: Tensor, found: Tensor, shown: int) -> dict[str, PriorSamples]:
@@ -214,9 +227,9 @@ def rank(samples: Tensor, found: Tensor, shown: int) -> dict[str, PriorSamples]:
     return {name: PriorSamples(samples[some], found[some], likelihoods[some]) for name, some in rows.items()}
 
 
-def _ratios(found: TsneMap, codes: Codes) -> ClusterRatios:
-    in_codes, by_chance = cluster_ratio(codes.z, codes.label), chance_ratio(codes.label)
-    return ClusterRatios(found.ratio, in_codes, by_chance, len(codes))
+def _separation(found: TsneMap, codes: Codes) -> Separation:
+    in_codes, by_chance = class_ratios(codes.z, codes.label), chance_ratios(codes.label)
+    return Separation(found.ratios, in_codes, by_chance, len(codes))
 
 
 def _normal_pag(found: PagResult, seed: int) -> PagResult:

@@ -8,17 +8,19 @@ from torch import Tensor
 
 from preimage.figures.tables import markdown
 from preimage.jobs.published import CLUSTER_RATIOS
+from preimage.metrics.clusters import ClassRatios
+from preimage.metrics.disagreement import Distance
 from preimage.metrics.pag import PagResult
 
 
 @dataclass(frozen=True)
-class ClusterRatios:
-    """Distances between classes over distances within them; None where there are no classes."""
+class Separation:
+    """How far apart the classes of codes lie; None where there are no classes."""
 
-    in_map: float | None
-    in_codes: float | None
-    by_chance: float | None
-    """The ratio for labels that say nothing of the codes."""
+    in_map: ClassRatios | None
+    in_codes: ClassRatios | None
+    by_chance: ClassRatios | None
+    """The ratios for labels that say nothing of the codes."""
     codes: int
     """How many codes these are."""
 
@@ -38,33 +40,31 @@ class PriorSamples(NamedTuple):
 class AnalyzeCodesReport:
     """What the figures show, in numbers."""
 
-    ratios: Mapping[str, ClusterRatios]
-    """By `trained`, and `untrained` where that store is given."""
+    classes: Mapping[str, Separation]
+    """By `trained`, and `untrained` and `settled` where these stores are given."""
     spectra: Mapping[str, PagResult]
     """By the same names, and `normal`: as many codes drawn from the prior."""
     samples: Mapping[str, PriorSamples]
     """The `farthest`, the `nearest`, and `all`."""
-    distance_to: str
-    """What the distances are measured to."""
+    distance: Distance
     remark: str = ""
     """What differs from the paper's images."""
 
     def metrics(self) -> dict[str, Any]:
         """As the job declares them; without ratios where there are no classes."""
         found: dict[str, Any] = {}
-        for name, each in self.ratios.items():
-            prefix = _prefix(name)
-            found |= {
-                f"{prefix}cluster_ratio": each.in_map,
-                f"{prefix}cluster_ratio_codes": each.in_codes,
-                f"{prefix}cluster_ratio_chance": each.by_chance,
-                f"{prefix}codes": each.codes,
-            }
-        found |= {f"{_prefix(name)}pag": each.pag for name, each in self.spectra.items()}
+        for name, each in self.classes.items():
+            places = {"": each.in_map, "_codes": each.in_codes, "_chance": each.by_chance}
+            for place, ratios in places.items():
+                if ratios:
+                    values = ratios._asdict().items()
+                    found |= {f"{prefix(name)}{kind}_ratio{place}": value for kind, value in values}
+            found[f"{prefix(name)}codes"] = each.codes
+        found |= {f"{prefix(name)}pag": each.pag for name, each in self.spectra.items()}
         for name, each in self.samples.items():
             found[f"{name}_distance"] = each.distances.mean().item()
             found[f"{name}_log_likelihood"] = each.log_likelihoods.mean().item()
-        return {name: value for name, value in found.items() if value is not None}
+        return found
 
     def table(self) -> str:
         """Markdown."""
@@ -73,22 +73,20 @@ class AnalyzeCodesReport:
         return "\n\n".join(filter(None, parts)) + "\n"
 
     def _ratios(self) -> str:
-        rows = [["generator", "codes", "ratio in the map", "the paper's", "ratio of the codes", "by chance"]]
-        for name, each in self.ratios.items():
-            ratios = (
-                _number(each.in_map),
-                f"{CLUSTER_RATIOS.values[name]}",
-                _number(each.in_codes),
-                _number(each.by_chance),
-            )
-            rows.append([name, f"{each.codes:,}", *ratios])
+        rows = [["generator", "codes", "ratio", "in the map", "the paper's", "of the codes", "by chance"]]
+        for name, each in self.classes.items():
+            places = (each.in_map, each.in_codes, each.by_chance)
+            for kind, title in KINDS.items():
+                ours = ["no classes" if one is None else f"{getattr(one, kind):.2f}" for one in places]
+                paper = f"{CLUSTER_RATIOS.values['trained' if name == 'trained' else 'untrained']}"
+                rows.append([NAMES[name], f"{each.codes:,}", title, ours[0], paper, *ours[1:]])
         return markdown(rows)
 
     def _about_samples(self) -> str:
         return (
-            "Samples of the prior N(0, I) (flexible-priors, section 4.2, which prints no numbers): their "
-            f"distance to {self.distance_to}, and how likely they are under the prior, in nats. The least, "
-            "the **mean** and the largest."
+            "Samples of the prior N(0, I) (flexible-priors, section 4.2, which prints no numbers), by their "
+            f"distance to {DISTANCES[self.distance]}: that distance, and how likely they are under the "
+            "prior, in nats. The least, the **mean** and the largest."
         )
 
     def _samples(self) -> str:
@@ -103,15 +101,26 @@ class AnalyzeCodesReport:
         for name, each in self.spectra.items():
             values = each.singular_values / each.count**0.5
             ends = f"{values[0]:.3f}", f"{values[-1]:.3f}"
-            rows.append([name, f"{each.count:,}", f"{each.pag:.3f}", *ends])
+            rows.append([NAMES[name], f"{each.count:,}", f"{each.pag:.3f}", *ends])
         return markdown(rows)
 
 
+NAMES = {
+    "untrained": "untrained, BatchNorm initial",
+    "settled": "untrained, BatchNorm settled",
+    "trained": "trained",
+    "normal": "normal",
+}
+KINDS = {"scatter": "scatter", "centroid": "centroids"}
+"""What the table calls the two ratios."""
 _CLASSES = (
-    "Distance between the centroids of two classes, over that of a code to its own centroid: in a t-SNE map, "
-    "as in flexible-priors, figure 2 (1,024 MNIST digits; the paper gives neither a formula nor the map's "
-    "settings, which move it), and of the codes themselves. By chance: of labels that say nothing of the "
-    "codes, 0.14 for a hundred codes of each class."
+    "How far apart the classes lie, in a t-SNE map, as in flexible-priors, figure 2 (1,024 MNIST digits; the "
+    "paper gives neither a formula nor the map's settings, which move it), and in the codes themselves. "
+    "Scatter: the squared distances between classes over those within, tr(B) / tr(W). Centroids: the mean "
+    "distance between two classes' means over that of a code to its own. The paper's is more plausibly the "
+    "first, with a generator that never saw a batch: mean 0 and variance 1 in each BatchNorm. Settled: the "
+    "same weights, with the statistics of the BatchNorms' own inputs. By chance: of labels that say nothing "
+    "of the codes."
 )
 _SPREAD = (
     "How the codes spread (flexible-priors, appendix D and eq. 2), beside as many codes drawn from the "
@@ -120,12 +129,15 @@ _SPREAD = (
 )
 
 
-def _prefix(name: str) -> str:
+DISTANCES: dict[Distance, str] = {
+    "nearest": "the nearest found code (the paper's is the mean squared one to all: distance=mean)",
+    "mean": "all found codes, the root of the mean square, which orders them like the paper's",
+}
+
+
+def prefix(name: str) -> str:
+    """What the names of a store's metrics begin with."""
     return "" if name == "trained" else f"{name}_"
-
-
-def _number(value: float | None) -> str:
-    return "no classes" if value is None else f"{value:.2f}"
 
 
 def _range(values: Tensor) -> str:

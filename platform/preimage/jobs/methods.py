@@ -17,9 +17,9 @@ class Method(Config):
     """An earlier step, a run's name or a latent store's folder."""
 
 
-def _both(given: object) -> object:
+def both(given: object) -> object:
     """A single name means a run that leaves both."""
     return {"generator": given, "store": given} if isinstance(given, str) else given
 
 
-OneOrBoth = Annotated[Method, BeforeValidator(_both, json_schema_input_type=str | Method)]
+OneOrBoth = Annotated[Method, BeforeValidator(both, json_schema_input_type=str | Method)]

@@ -42,7 +42,7 @@ def test_images_that_are_not_square_keep_their_colours_and_opacity(channels):
     """One image above another: borders are white, the line between them grey, and both opaque."""
     images = torch.tensor([-0.6, 0.2, 1.0, 0.0])[:channels].view(1, -1, 1, 1).expand(1, -1, 4, 6)
     grid = pixels(stacks_png(images, -images, columns=1))
-    scale = round(512 / 6)
+    scale = 1200 // 6
     assert grid.shape == (9 * scale, 6 * scale, 4 if channels == 4 else 3)
     expected = to_uint8(images)[0, :, 0, 0].tolist() * (3 if channels == 1 else 1)
     assert grid[0, 0].tolist() == expected

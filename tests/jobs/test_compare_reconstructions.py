@@ -81,6 +81,9 @@ def test_a_job_leaves_the_table_and_the_papers_figures(methods, digits):
     assert (table["PCA"]["latent_dim"], table["GLO (L2)"]["latent_dim"]) == (6, 4)
     assert result.metrics["ordering"] == ["PCA", "GLO (L2)"]
     assert result.metrics["glo_beats_pca"] is False
+    assert result.metrics["glo_is_flatter_than_pca"] is (
+        table["GLO (L2)"]["effective_rank"] > table["PCA"]["effective_rank"]
+    )
     names = ("reconstructions.png", "dimensions.png", "errors.png", "directions.png")
     assert tuple(result.figures) == names
     assert f"| PCA | 6 | 200 | {table['PCA']['mse']:.3g} | - |" in (result.table or "")
@@ -229,9 +232,9 @@ def report(digits, source, **skipped):
 def test_the_table_stands_beside_the_papers_where_the_paper_has_the_images(digits):
     found = report(digits, "cifar10", glo=4)
     text = found.table()
-    assert "| PCA | 3 | 1,234 | 0.02 | 0.016 | 0.5 | 80.0% | 2 |" in text
-    assert "| GLO (L2) | 3 | 1,230 | 0.000123 | 0.005 | 0.5 | 99.9% | 2 |" in text
-    assert "| mine | 3 | 1,234 | 0.05 | - | 0.5 | 50.0% | 2 |" in text
+    assert "| PCA | 3 | 1,234 | 0.02 | 0.016 | 0.5 | 80.0% | 2 | 2.4 |" in text
+    assert "| GLO (L2) | 3 | 1,230 | 0.000123 | 0.005 | 0.5 | 99.9% | 2 | 2.4 |" in text
+    assert "| mine | 3 | 1,234 | 0.05 | - | 0.5 | 50.0% | 2 | 2.4 |" in text
     assert "Skipped, because the search for their codes diverged: GLO (L2) 4." in text
     assert found.metrics()["table"]["GLO (L2)"]["skipped"] == 4
     assert found.metrics()["ordering"] == ["GLO (L2)", "PCA", "mine"]
@@ -246,7 +249,7 @@ def test_the_table_stands_beside_the_papers_where_the_paper_has_the_images(digit
 
 def test_whether_glo_beats_pca_is_declared_where_both_are_compared():
     for names, shown in (
-        (("PCA", "GLO (L2)"), ("ordering", "glo_beats_pca")),
+        (("PCA", "GLO (L2)"), ("ordering", "glo_beats_pca", "glo_is_flatter_than_pca")),
         (("PCA", "mine"), ("ordering",)),
     ):
         job = CompareReconstructionsJob.model_validate({"methods": dict.fromkeys(names, "run")})

@@ -1,6 +1,7 @@
 """Exploring: the job from generator and store to pictures and table, on a linear generator of digits."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,14 @@ from preimage.data.catalog import Catalog
 from preimage.data.pixels import to_float
 from preimage.errors import DataError, GeneratorError, InversionError, StoreError
 from preimage.jobs.base import Context, headline
+from preimage.jobs.explore.beside import Beside, open_beside
 from preimage.jobs.explore.job import DrawConditionally, ExploreJob
 from preimage.jobs.explore.report import ExploreReport
 from preimage.jobs.explore.walks import Arithmetic, Walker, images_of
 from preimage.jobs.references import references
+from preimage.jobs.sampling import draw_codes
 from preimage.latents.priors import Gaussian
+from preimage.latents.walks import fit_gaussian
 from preimage.models.config import DcganConfig
 from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
@@ -97,16 +101,86 @@ def test_without_arithmetic_there_is_no_picture_of_it(context):
     assert "arithmetic.png" not in run_job(config(conditions=1), context).figures
 
 
+def size(png):
+    return Image.open(io.BytesIO(png)).size
+
+
+def test_other_generators_stand_beside_it_with_codes_or_without(folder, context, digits, codes):
+    """Codes give a row of interpolations of the same pairs; without them there are samples alone."""
+    other = linear_generator(DIM, seed=3)
+    card = write_generator(other, folder / "other" / "generator", {"data": DATA})
+    write_store(folder / "other" / "store", card, digits, codes.flip(0), digits.read(0, 60).image_id)
+    inputs = {f"beside.{name}.generator": folder / "other" / "generator" for name in ("GLO (Lap1)", "GAN")}
+    inputs["beside.GLO (Lap1).store"] = folder / "other" / "store"
+    beside = {"GLO (Lap1)": "other", "GAN": {"generator": "other"}}
+    there = replace(context, inputs=context.inputs | inputs)
+    alone = run_job(config(conditions=0), context)
+    found = run_job(config(conditions=0, name="GLO (L2)", beside=beside), there)
+    assert list(found.figures) == ["samples.png", "interpolations.png"]
+    assert found.metrics == alone.metrics == {"codes": 60, "samples": 5}
+    width, height = size(alone.figures["samples.png"])
+    assert size(found.figures["samples.png"]) == (pytest.approx(3 * width, rel=0.1), height)
+    tall, taller = (size(each.figures["interpolations.png"])[1] for each in (alone, found))
+    assert 1.3 < taller / tall < 1.5  # three rows in place of two
+
+
+def test_a_generator_without_codes_draws_from_its_own_prior_and_others_from_the_fitted_one(
+    folder, context, store, digits
+):
+    own = open_beside("GAN", "", Beside.model_validate({"generator": "g"}), digits, as_input(context, ""))
+    expected = draw_codes(own.prior, 4, 7)
+    assert own.walker is None
+    assert own.drawn_from == "its own prior"
+    with torch.no_grad():
+        assert torch.allclose(own.samples(4, 7), own.generator(expected))
+    assert abs(expected).max() < 5  # N(0, I), as the card says
+    fitted = open_beside(
+        "GLO", "", Beside.model_validate({"generator": "g", "store": "s"}), digits, as_input(context, "")
+    )
+    assert torch.allclose(fitted.prior.mean, fit_gaussian(store).mean)
+
+
+def as_input(context, key):
+    return replace(context, inputs={f"{key}.{part}": each for part, each in context.inputs.items()})
+
+
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [
+        ({"codes": "g"}, "names must differ by more than"),
+        ({"a.b": "g"}, "a generator's name is letters"),
+        ({"GAN": {"store": "s"}}, "generator"),
+    ],
+)
+def test_names_beside_it_that_contradict_are_refused(beside, message):
+    with pytest.raises(ValidationError, match=message):
+        config(beside=beside)
+
+
+def test_one_beside_it_that_does_not_belong_is_refused_with_its_name(folder, context, digits):
+    small = linear_generator(DIM, seed=0, size=8)
+    write_generator(small, folder / "small" / "generator", {})
+    there = replace(context, inputs=context.inputs | {"beside.GAN.generator": folder / "small" / "generator"})
+    with pytest.raises(GeneratorError, match="GAN: the generator makes images of 1 x 8 x 8"):
+        run_job(config(beside={"GAN": {"generator": "small"}}), there)
+    mixed = {"beside.GAN.generator": folder / "generator", "beside.GAN.store": folder / "store"}
+    write_generator(linear_generator(DIM, seed=9), folder / "third" / "generator", {"data": DATA})
+    mixed["beside.GAN.generator"] = folder / "third" / "generator"
+    with pytest.raises(StoreError, match="GAN: .* codes of another generator"):
+        run_job(config(beside={"GAN": "x"}), replace(context, inputs=context.inputs | mixed))
+
+
 def test_interpolations_are_of_the_pairs_asked_for(generator, store, digits, codes):
     walker, ids = Walker(generator, store, digits), store.head(6).image_id.tolist()
-    made, blended = walker.lines(((ids[5], ids[2]), (ids[1], ids[1])), 3)
+    pairs = (ids[5], ids[2]), (ids[1], ids[1])
+    made, blended = walker.lines(pairs, 3), walker.blends(pairs, 3)
     with torch.no_grad():
         expected = generator(torch.stack([codes[5], (codes[5] + codes[2]) / 2, codes[2]]))
     assert torch.allclose(made[0], expected, atol=1e-5)
     assert torch.allclose(made[1], made[1, :1].expand_as(made[1]), atol=1e-6)
     images = to_float(digits.read(0, 6).pixels)
     assert torch.allclose(blended[0], torch.stack([images[5], (images[5] + images[2]) / 2, images[2]]))
-    first = walker.lines(2, 2)[0]  # the first image's search diverged
+    first = walker.lines(walker.pairs(2), 2)  # the first image's search diverged
     with torch.no_grad():
         assert torch.allclose(first, generator(codes[1:5]).unflatten(0, (2, 2)), atol=1e-5)
 

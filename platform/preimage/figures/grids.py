@@ -11,8 +11,10 @@ from torch import Tensor
 
 from preimage.data.pixels import to_uint8
 
-SMALLEST = 512
-"""Grids of small images are enlarged, by a whole factor, to about this width in pixels."""
+GRID_WIDTH, STACKS_WIDTH = 512, 1200
+"""Grids and stacks of small images are enlarged, by a whole factor, to about this width in pixels."""
+STACKED, COLUMNS = 40, 10
+"""How many images a picture of stacks shows, and in how many columns."""
 
 
 def tiled(images: Tensor | Sequence[Tensor], columns: int, padding: int = 1) -> np.ndarray:
@@ -25,21 +27,21 @@ def tiled(images: Tensor | Sequence[Tensor], columns: int, padding: int = 1) -> 
     return grid.permute(1, 2, 0).contiguous().numpy()
 
 
-def grid_png(images: Tensor, columns: int | None = None) -> bytes:
+def grid_png(images: Tensor, columns: int | None = None, width: int = GRID_WIDTH) -> bytes:
     """Images (N, C, H, W) in [-1, 1] as one PNG, row by row; roughly square by default."""
     columns = columns or ceil(sqrt(len(images)))
     picture = Image.fromarray(tiled(to_uint8(images), columns, padding=2))
-    scale = max(1, round(SMALLEST / picture.width))
+    scale = max(1, round(width / picture.width))
     picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
     return png_of(picture)
 
 
-def stacks_png(*sets: Tensor, columns: int = 8) -> bytes:
+def stacks_png(*sets: Tensor, columns: int = COLUMNS) -> bytes:
     """Sets of images (N, C, H, W) of the same shape, each image of the first above its counterparts."""
     line = torch.zeros_like(sets[0][:, :, :1]).cpu()  # grey
     line[:, 3:] = 1  # and opaque
     lined = [part for images in sets for part in (line, images.cpu())]
-    return grid_png(torch.cat(lined[1:], dim=2), columns)
+    return grid_png(torch.cat(lined[1:], dim=2), columns, STACKS_WIDTH)
 
 
 def png_of(picture: Image.Image) -> bytes:

@@ -4,6 +4,7 @@ from preimage.jobs.analyze_codes.job import AnalyzeCodesJob
 from preimage.jobs.base import Job
 from preimage.jobs.compare_priors.job import ComparePriorsJob
 from preimage.jobs.compare_reconstructions.job import CompareReconstructionsJob
+from preimage.jobs.compare_reconstructions.table_job import ReconstructionTableJob
 from preimage.jobs.evaluate.job import EvaluateJob
 from preimage.jobs.explore.job import ExploreJob
 from preimage.jobs.fit_prior.job import FitPriorJob
@@ -45,6 +46,7 @@ JOBS: dict[str, type[Job]] = {
         AnalyzeCodesJob,
         ExploreJob,
         CompareReconstructionsJob,
+        ReconstructionTableJob,
         LandscapeJob,
         RandomWeightsJob,
     )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
-from preimage.figures.grids import stacks_png
+from preimage.figures.grids import COLUMNS, STACKED, stacks_png
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.labels import classes_of
 from preimage.inversion.local_rank import rank_eigenvalues
@@ -34,8 +34,6 @@ from preimage.storage.folder import Folder, digest
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SHOWN = 32
-"""Images in a notebook's grid."""
 Rows = slice | int | Tensor | np.ndarray | Sequence[int] | Sequence[bool]
 
 
@@ -200,10 +198,10 @@ class InvertedImages:
 
     def _repr_png_(self) -> bytes:
         """The first images, each above its reconstruction."""
-        made = self._images(self.z[:SHOWN], self.labels[:SHOWN])
-        given = F.interpolate(self.images[:SHOWN], made.shape[2:])  # measured ones may be smaller
+        made = self._images(self.z[:STACKED], self.labels[:STACKED])
+        given = F.interpolate(self.images[:STACKED], made.shape[2:])  # measured ones may be smaller
         return stacks_png(
-            *(signed(each, self.value_range) for each in (given, made)), columns=min(len(made), 8)
+            *(signed(each, self.value_range) for each in (given, made)), columns=min(len(made), COLUMNS)
         )
 
     def _numbers(self) -> str:

@@ -22,3 +22,13 @@ def explained_by_directions(moments: Moments) -> Tensor:
 def directions_for(share: float, explained: Tensor) -> int:
     """The fewest principal directions with this fraction of the variance; explained: (d,)."""
     return min(int((explained < share).sum()) + 1, len(explained))
+
+
+def effective_rank(explained: Tensor) -> float:
+    """e to the entropy of the directions' shares of the variance: 1 if one direction holds all of it, d if
+    all hold the same (Roy and Vetterli 2007, there of singular values).
+
+    explained: (d,), from `explained_by_directions`.
+    """
+    shares = torch.diff(explained.double(), prepend=explained.new_zeros(1).double())
+    return torch.special.entr(shares).sum().exp().item()

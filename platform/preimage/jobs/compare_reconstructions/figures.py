@@ -1,6 +1,7 @@
 """Figures of the GLO paper: reconstructions, their errors, and how codes use their dimensions."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,13 @@ from preimage.figures.grids import tiled
 from preimage.figures.plots import figure_png, new_figure
 
 SIDE, DPI = 128, 150
+
+
+class Errors(NamedTuple):
+    """Squared errors on one dataset, by method."""
+
+    ours: Mapping[str, float]
+    paper: Mapping[str, float]
 
 
 def image_lines_png(lines: Sequence[tuple[str, Tensor]]) -> bytes:
@@ -73,6 +81,31 @@ def errors_png(mse: Mapping[str, float], lap1: Mapping[str, float], paper: Mappi
     left.invert_yaxis()  # and so the other's
     left.set_xlabel("mean squared error of a pixel" + (" (grey: the paper's)" if shown else ""))
     right.set_xlabel("Lap1, every level equal")
+    return figure_png(figure)
+
+
+def table_png(datasets: Mapping[str, Errors]) -> bytes:
+    """One line of dots per dataset, on a logarithmic axis: each method's squared error, and below it the
+    paper's as a ring; glo, table 1."""
+    figure = new_figure(8.4, 0.6 * len(datasets) + 1.3)
+    axes = figure.subplots()
+    names = list(dict.fromkeys(name for errors in datasets.values() for name in errors.ours))
+    for place, name in enumerate(names):
+        for values, down, face in (
+            ([each.ours for each in datasets.values()], 0, f"C{place}"),
+            ([each.paper for each in datasets.values()], 0.25, "none"),
+        ):
+            dots = [(each[name], row + down) for row, each in enumerate(values) if name in each]
+            if dots:
+                axes.scatter(*zip(*dots, strict=True), edgecolors=f"C{place}", facecolors=face, zorder=2)
+        axes.scatter([], [], color=f"C{place}", label=name)  # for the legend
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(datasets)), list(datasets))
+    axes.set_ylim(len(datasets) - 0.4, -0.5)
+    axes.set_xlabel("mean squared error of a pixel (rings: the paper's)")
+    axes.grid(axis="x", color="lightgrey", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure_png(figure)
 
 

@@ -1,6 +1,6 @@
 """Figures of what codes can do: samples, interpolations, arithmetic, conditional generation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil, sqrt
 from typing import NamedTuple
 
@@ -38,25 +38,32 @@ class Drawn(NamedTuple):
     """(1 + r, C, h, w), the part of each that is seen."""
 
 
-def samples_png(images: Tensor) -> bytes:
-    """Images (N, C, H, W) of codes drawn from the Gaussian fitted to the store's codes; glo, figure 3."""
-    columns = ceil(sqrt(len(images)))
-    figure = new_figure(CELL * columns, CELL * aspect(images) * ceil(len(images) / columns) + 0.25)
-    axes = figure.subplots()
-    _show(axes, images, columns)
-    axes.set_title("Samples of the Gaussian fitted to the codes", fontsize=10)
+def samples_png(samples: Mapping[str, Tensor]) -> bytes:
+    """Grids side by side, each with its title: images (N, C, H, W) of drawn codes; glo, figure 3."""
+    first = next(iter(samples.values()))
+    columns = ceil(sqrt(len(first)))
+    height = CELL * aspect(first) * ceil(len(first) / columns) + 0.25
+    figure = new_figure((CELL * columns + 0.1) * len(samples), height)
+    grids = figure.subplots(1, len(samples), squeeze=False)[0]
+    for axes, (title, images) in zip(grids, samples.items(), strict=True):
+        _show(axes, images, columns)
+        axes.set_title(title, fontsize=10)
     return figure_png(figure)
 
 
-def interpolations_png(codes: Tensor, pixels: Tensor) -> bytes:
-    """Pairs of rows: images of interpolated codes above blended images, both (n, steps, C, H, W). The ends of
-    a blended row are the images themselves; glo, figures 4 and 5."""
-    pairs, steps = codes.shape[:2]
-    figure = new_figure(CELL * steps + 0.4, (2 * CELL * aspect(codes) + 0.15) * pairs + 0.4)
+def interpolations_png(codes: Mapping[str, Tensor], pixels: Tensor) -> bytes:
+    """For each pair of images, rows of images of interpolated codes, by the name of their generator, above
+    blended images, all (n, steps, C, H, W). The ends of a blended row are the images themselves; glo,
+    figures 4 and 5."""
+    pairs, steps = pixels.shape[:2]
+    names = [*codes, "pixels"]
+    margin = 0.15 + 0.075 * max(map(len, names))
+    figure = new_figure(CELL * steps + margin, (len(names) * CELL * aspect(pixels) + 0.15) * pairs + 0.4)
     figure.suptitle("Interpolated codes, and below them blended images", fontsize=10)
     rows = figure.subplots(pairs, squeeze=False)[:, 0]
-    for axes, above, below in zip(rows, codes, pixels, strict=True):
-        _show(axes, [*above, *below], steps, ("codes", "pixels"))
+    for pair, axes in enumerate(rows):
+        lines = [each[pair] for each in (*codes.values(), pixels)]
+        _show(axes, [image for line in lines for image in line], steps, names)
     return figure_png(figure)
 
 
@@ -89,7 +96,7 @@ def conditional_png(drawn: Sequence[Drawn]) -> bytes:
     count, width = len(drawn[0].images), drawn[0].images.shape[-1]
     widths = [width + 2, (count - 1) * (width + 1) + 1]  # in pixels, with the lines between images
     height = 2 * CELL * aspect(drawn[0].images) + 0.15
-    figure = new_figure(CELL * (count + 0.4) + 0.4, height * len(drawn) + 0.4)
+    figure = new_figure(CELL * (count + 0.4) + 0.5, height * len(drawn) + 0.4)
     grid = figure.subplots(len(drawn), 2, squeeze=False, width_ratios=widths)
     for (left, right), each in zip(grid, drawn, strict=True):
         seen = F.interpolate(each.seen, each.images.shape[2:])
@@ -106,7 +113,7 @@ def _show(axes: Axes, images: Tensor | Sequence[Tensor], columns: int, rows: Seq
     axes.imshow(grid, interpolation="nearest")
     height = len(grid) / max(1, len(rows))
     places = [(row + 0.5) * height for row in range(len(rows))]
-    axes.set_yticks(places, rows, rotation=90, va="center", fontsize=8)
+    axes.set_yticks(places, rows, fontsize=8)
     axes.tick_params(length=0)
     axes.set_xticks([])
     axes.spines[:].set_visible(False)

@@ -1,11 +1,11 @@
 """explore: what a generator and its latent store can do (glo, sections 3.3.2 to 3.3.5)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 from torch import Tensor, nn
 
 from preimage.config import PositiveInt
@@ -16,6 +16,7 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
+from preimage.jobs.explore.beside import OneOrBoth, Shown, open_beside
 from preimage.jobs.explore.choice import Choice, ImageId
 from preimage.jobs.explore.figures import (
     Drawn,
@@ -28,7 +29,8 @@ from preimage.jobs.explore.report import ExploreReport
 from preimage.jobs.explore.walks import Arithmetic, Pairs, Walker, images_of
 from preimage.jobs.published import GLO_CONDITION
 from preimage.jobs.references import GeneratorRef, StoreRef
-from preimage.jobs.sampling import draw_codes, make_images, open_generator
+from preimage.jobs.row_names import require_plain
+from preimage.jobs.sampling import make_images, open_generator
 from preimage.latents.priors import Gaussian
 from preimage.latents.store import Store
 from preimage.latents.walks import codes_of, first_ids, fit_gaussian
@@ -51,6 +53,12 @@ class ExploreJob(Job):
     """The codes of its images: an earlier step, a run's name or a latent store's folder."""
     data: DataConfig | None = None
     """The images that the codes stand for; without it those that the generator was trained on."""
+    name: str = "codes"
+    """What the pictures call this generator."""
+    beside: dict[str, OneOrBoth] = Field(default_factory=dict)
+    """Further generators of the same images, by their names in the pictures of samples and interpolations:
+    each the step, run or folder that leaves both a generator and a store, or one for each. One without a
+    store shows samples of its own prior (glo, figures 3 and 4)."""
     samples: PositiveInt = 64
     """How many images to draw from the Gaussian fitted to the codes."""
     interpolations: PositiveInt | Annotated[Pairs, Field(min_length=1)] = 5
@@ -59,9 +67,9 @@ class ExploreJob(Job):
     """Codes on each walk, both ends included."""
     arithmetic: tuple[Arithmetic, ...] = ()
     """Sums of averaged codes, such as {plus: [{label: Coat}, {where: "age > 2"}], minus: [{ids: [3]}]}."""
-    conditions: PositiveInt | Annotated[tuple[ImageId, ...], Field(min_length=1)] | Choice = 6
-    """Images to complete from what is seen of them: how many of the store's first images, their ids, or such
-    as {where: "Smiling = 1", max_images: 6}."""
+    conditions: NonNegativeInt | Annotated[tuple[ImageId, ...], Field(min_length=1)] | Choice = 6
+    """Images to complete from what is seen of them: how many of the store's first images, 0 for none; their
+    ids; or such as {where: "Smiling = 1", max_images: 6}."""
     draws: Annotated[int, Field(ge=2)] = 8
     """How many images to draw for each that agree with what is seen of it."""
     condition: MeasurementConfig = MeasurementConfig(pool=8)
@@ -71,6 +79,11 @@ class ExploreJob(Job):
     )
     """How to search for the draws, each from its own code of the Gaussian: by gradients, which stay near it.
     More steps make the errors smaller and the draws more alike."""
+
+    @model_validator(mode="after")
+    def _plain_names(self) -> "ExploreJob":
+        require_plain([self.name, *self.beside], "a generator")
+        return self
 
     @model_validator(mode="after")
     def _draws_that_differ(self) -> "ExploreJob":
@@ -98,7 +111,9 @@ class ExploreJob(Job):
 
     def metrics(self) -> Metrics:
         """The relative error is of what is seen, the spread of what is not; `spread_unconditional` is that of
-        draws without a condition. Errors skip the draws that diverged."""
+        draws without a condition. Errors skip the draws that diverged. All are of conditional draws."""
+        if not self._conditions:
+            return others("codes", "samples")
         shown = headline("relative_error", "spread", "spread_unconditional")
         counts = others("codes", "samples", "conditions", "draws", "diverged")
         return (*shown, *others("relative_error_median"), *counts)
@@ -114,19 +129,33 @@ class ExploreJob(Job):
         Raises StoreError, DataError or GeneratorError if generator, codes and images do not belong together.
         """
         walker = self._open(context)
-        store = walker.store
-        prior = fit_gaussian(store)
-        samples = make_images(walker.generator, draw_codes(prior, self.samples, self.seed))
-        sums = [walker.sum(each) for each in self.arithmetic]
-        pictures = {
-            "samples.png": samples_png(samples),
-            "interpolations.png": interpolations_png(*walker.lines(self.interpolations, self.steps)),
-            **({"arithmetic.png": arithmetic_png(sums)} if sums else {}),
-        }
+        prior = fit_gaussian(walker.store)
+        shown = {self.name: Shown(walker.generator, prior, walker)}
+        for name, asked in self.beside.items():
+            shown[name] = open_beside(name, f"beside.{name}", asked, walker.dataset, context)
+        pictures = self._side_by_side(walker, shown)
+        if self.arithmetic:
+            pictures["arithmetic.png"] = arithmetic_png([walker.sum(each) for each in self.arithmetic])
+        metrics = {"codes": walker.store.count, "samples": self.samples}
+        if not self._conditions:
+            return Result(metrics, pictures)
         drawn, report = self._conditional(context, prior, walker)
         pictures["conditional.png"] = conditional_png(drawn)
-        metrics = {"codes": store.count, "samples": self.samples, **report.metrics()}
-        return Result(metrics, pictures, report.table())
+        return Result(metrics | report.metrics(), pictures, report.table())
+
+    def _side_by_side(self, walker: Walker, shown: Mapping[str, Shown]) -> dict[str, bytes]:
+        """Samples of every generator, and the same interpolations of every one that has codes."""
+        asked = self.interpolations
+        pairs = walker.pairs(asked) if isinstance(asked, int) else asked
+        lines = {name: each.walker.lines(pairs, self.steps) for name, each in shown.items() if each.walker}
+        samples = [each.samples(self.samples, self.seed) for each in shown.values()]
+        titles = [f"{name}: {each.drawn_from}" for name, each in shown.items()]
+        if not self.beside:
+            titles = ["Samples of the Gaussian fitted to the codes"]
+        return {
+            "samples.png": samples_png(dict(zip(titles, samples, strict=True))),
+            "interpolations.png": interpolations_png(lines, walker.blends(pairs, self.steps)),
+        }
 
     def _choices(self) -> Iterator[Choice]:
         for each in self.arithmetic:

@@ -51,18 +51,21 @@ class Walker:
     store: Store
     dataset: Dataset
 
-    def lines(self, asked: int | Pairs, steps: int) -> tuple[Tensor, Tensor]:
-        """Walks between pairs: images of interpolated codes, and blended images; both
-        (pairs, steps, C, H, W)."""
-        if isinstance(asked, int):
-            ids = first_ids(self.store, 2 * asked)
-            asked = tuple(zip(ids[::2], ids[1::2], strict=False))
-        ids = [pair[side] for side in (0, 1) for pair in asked]
-        begin, end = codes_of(self.store, ids).chunk(2)
+    def pairs(self, count: int) -> Pairs:
+        """So many pairs of the store's first images."""
+        ids = first_ids(self.store, 2 * count)
+        return tuple(zip(ids[::2], ids[1::2], strict=False))
+
+    def lines(self, pairs: Pairs, steps: int) -> Tensor:
+        """Images of interpolated codes (pairs, steps, C, H, W). Raises StoreError if a code is missing."""
+        begin, end = codes_of(self.store, _firsts_then_seconds(pairs)).chunk(2)
         codes = interpolate(begin, end, steps, support_of(self.store.about.prior))
-        made = make_images(self.generator, codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
-        begin, end = images_of(self.dataset, ids).chunk(2)
-        return made, blend(begin, end, steps)
+        return make_images(self.generator, codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
+
+    def blends(self, pairs: Pairs, steps: int) -> Tensor:
+        """Blended images (pairs, steps, C, H, W)."""
+        begin, end = images_of(self.dataset, _firsts_then_seconds(pairs)).chunk(2)
+        return blend(begin, end, steps)
 
     def sum(self, asked: Arithmetic) -> list[Term]:
         """The terms of a sum, followed by the result."""
@@ -81,3 +84,7 @@ class Walker:
     @property
     def chooser(self) -> Chooser:
         return Chooser(self.store, self.dataset)
+
+
+def _firsts_then_seconds(pairs: Pairs) -> list[int]:
+    return [pair[side] for side in (0, 1) for pair in pairs]

@@ -12,7 +12,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.errors import InversionError
-from preimage.figures.grids import stacks_png
+from preimage.figures.grids import STACKED, stacks_png
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.dataset import InversionTask, Inverter, dataset_info, part_rows
@@ -40,8 +40,6 @@ RANK_SAMPLE = 32
 RANK_COST = "codes of 1 + d generator evaluations for the local rank"
 BINS = 60
 """Of the histogram of errors."""
-SHOWN = 32
-"""Images in the grid of reconstructions."""
 
 
 class InvertJob(Job):
@@ -227,7 +225,7 @@ def _warn_of_codes_that_never_moved(size: float) -> None:
 def _reconstructions(generator: nn.Module, dataset: Dataset, measurement: Measurement, store: Store) -> bytes:
     """The first images of the dataset, each above its reconstruction, and above its observed part if that was
     not all of it; NaN pixels are grey."""
-    images = dataset.read(0, min(SHOWN, dataset.count))
+    images = dataset.read(0, min(STACKED, dataset.count))
     codes = store.head(len(images.image_id))
     labels = codes.label.long() if classes_of(generator) else None
     shown = [to_float(images.pixels), generate(generator, codes.z, labels).nan_to_num()]

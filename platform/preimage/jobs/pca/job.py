@@ -14,7 +14,7 @@ from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.figures.grids import stacks_png
+from preimage.figures.grids import STACKED, stacks_png
 from preimage.inversion.dataset import dataset_info, part_rows
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.pca.figures import components_png, explained_png
@@ -29,7 +29,7 @@ from preimage.models.pca import Components, principal_components, require_possib
 from preimage.models.weights import CONFIG
 
 SHOWN = 32
-"""Images in each grid."""
+"""Images in the grid of components."""
 ROWS, VALUES = 1024, 1 << 24
 """Images in memory at a time; fewer where their pixels would be more than VALUES."""
 PASSES = 8
@@ -209,7 +209,7 @@ def _explained(prior: Gaussian, total: float) -> Tensor:
 @torch.no_grad()
 def _reconstructions(dataset: Dataset, generator: LinearGenerator, store: Store) -> bytes:
     """The first images of the dataset, each above its reconstruction."""
-    images = dataset.read(0, min(SHOWN, dataset.count)).pixels
+    images = dataset.read(0, min(STACKED, dataset.count)).pixels
     return stacks_png(to_float(images), generator(store.head(len(images)).z))
 
 

@@ -7,7 +7,7 @@ import torch
 
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.figures.grids import stacks_png
+from preimage.figures.grids import STACKED, stacks_png
 from preimage.jobs.base import Context, Metrics, headline, others
 from preimage.jobs.train.base import PACE
 from preimage.jobs.train.figures import loss_png
@@ -15,9 +15,6 @@ from preimage.latents.store import Store
 from preimage.latents.tally import Tally
 from preimage.models.generator_folder import load_generator
 from preimage.runs.run_folder import Curves
-
-SHOWN = 32
-"""Images in the grid of reconstructions."""
 
 
 def metrics_with_codes(recorded: Sequence[str]) -> Metrics:
@@ -39,7 +36,7 @@ def describe_codes(
     store = Store.open(context.run.product("store"))
     found = Tally.of(store)
     generator, _ = load_generator(context.run.product("generator"))
-    images = to_float(dataset.read(0, min(SHOWN, dataset.count)).pixels)
+    images = to_float(dataset.read(0, min(STACKED, dataset.count)).pixels)
     with torch.no_grad():
         shown = stacks_png(images, generator(store.head(len(images)).z))
     metrics = {

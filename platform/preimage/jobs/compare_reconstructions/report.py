@@ -86,7 +86,7 @@ class CompareReconstructionsReport:
             f"Directions: how many singular vectors hold {MOST:.0%} of the variance of the codes.",
         ]
         if self.paper and self._published:
-            parts.append(self._published.images.remark(data, self.dataset.count))
+            parts.append(self._published.remark(data, self.dataset.count))
         if skipped := {name: row.found.skipped for name, row in self.rows.items() if row.found.skipped}:
             counts = ", ".join(f"{name} {count:,}" for name, count in skipped.items())
             parts.append(f"Skipped, because the search for their codes diverged: {counts}.")

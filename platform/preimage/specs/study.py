@@ -1,13 +1,13 @@
 """Specs of studies: a trial's body, the search space, and the objectives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from preimage.errors import SpecError
 from preimage.specs import overrides
-from preimage.specs.load import Places, profile_of, read, report, require_no_secret
+from preimage.specs.load import Places, profile_of, read, report, require_no_secret, variant
 from preimage.specs.models import Study, around
 from preimage.specs.override_text import put
 from preimage.specs.overrides import Changes
@@ -40,6 +40,8 @@ class StudySpec:
     parallel: int
     code: tuple[str, ...] = ()
     """Modules whose code may build generators."""
+    variant: str = field(default="", compare=False)
+    """As a `Spec`'s."""
 
     def resolved(self) -> dict[str, Any]:
         """The whole spec as plain values, to store and load again."""
@@ -67,7 +69,7 @@ class StudySpec:
         if mistakes or not spec:
             wrong = "; ".join(f"{'.'.join(map(str, place))}: {problem}" for place, problem in mistakes)
             raise SpecError(f"{name}, with {dict(params)}: {wrong}")
-        return spec
+        return replace(spec, variant=self.variant)
 
 
 def is_study(written: Written, origin: str) -> bool:
@@ -110,6 +112,7 @@ def loads_study(
         trials=len(grid_points(study.space)) if study.sampler.name == "grid" else study.trials or 0,
         parallel=study.parallel,
         code=study.code,
+        variant=variant(profile, asked),
     )
 
 

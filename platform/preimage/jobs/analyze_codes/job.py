@@ -19,7 +19,7 @@ from preimage.jobs.analyze_codes.figures import (
 from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, PriorSamples, Separation, prefix
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
-from preimage.jobs.published import CLUSTER_RATIOS
+from preimage.jobs.published import ANALYZE_CODES, CLUSTER_RATIOS, PaperSettings
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Normal
@@ -107,6 +107,10 @@ class AnalyzeCodesJob(Job):
     def cost(self, images: int | None) -> dict[str, int]:
         return {"codes in a map": self.codes, "distances": self.samples * self.against}
 
+    @property
+    def paper(self) -> PaperSettings:
+        return ANALYZE_CODES
+
     def check_generator(self, generator: GeneratorConfig) -> None:
         if generator.prior != "normal":
             raise GeneratorError(
@@ -141,7 +145,8 @@ class AnalyzeCodesJob(Job):
             "spectrum.png": spectra_png(spectra),
         }
         classes = {name: _separation(maps[name], codes) for name, codes in first.items()}
-        remark = CLUSTER_RATIOS.images.remark(dataset.config)
+        differences = (CLUSTER_RATIOS.images.remark(dataset.config), self.paper.remark(self, card))
+        remark = " ".join(filter(None, differences))
         report = AnalyzeCodesReport(classes, spectra, ranked, self.distance, remark)
         return Result(report.metrics(), figures, report.table())
 

@@ -110,7 +110,7 @@ class CompareReconstructionsReport:
             "rank: e to the entropy of their shares, d if all are equal.",
         ]
         if self.paper and self._published:
-            parts.append(self._published.images.remark(data, self.dataset.count))
+            parts.append(self._published.remark(data, self.dataset.count))
         if skipped := {name: row.found.skipped for name, row in self.rows.items() if row.found.skipped}:
             counts = ", ".join(f"{name} {count:,}" for name, count in skipped.items())
             parts.append(f"Skipped, because the search for their codes diverged: {counts}.")

@@ -16,7 +16,7 @@ from preimage.jobs.evaluate.metric_names import CLASSIFIER, INCEPTION
 from preimage.jobs.evaluate.real_images import ceiling_images, require_shape, training_images
 from preimage.jobs.evaluate.report import EvaluateReport
 from preimage.jobs.evaluate.score_shards import ImageSet, PieceScorer, ScoringTask, rows_of, samples_of
-from preimage.jobs.published import TRAINING
+from preimage.jobs.published import INCEPTION_SCORES, TRAINING, PaperSettings
 from preimage.jobs.references import ClassifierRef, GeneratorRef
 from preimage.jobs.row_names import require_plain
 from preimage.models.inception import require_colours, require_weights
@@ -96,6 +96,10 @@ class EvaluateJob(Job):
             *others("images", *names.of_job(counts)),
             *tables("real"),
         )
+
+    @property
+    def paper(self) -> PaperSettings | None:
+        return None if self.classifier else INCEPTION_SCORES
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {"samples made and scored": self.images * sum(map(len, self.generators.values()))}

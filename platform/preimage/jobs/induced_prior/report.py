@@ -103,7 +103,7 @@ class InducedPriorReport:
         published = closest(INDUCED_PAG, self.data) if self.data else None
         if not published or not self.data:
             return ""
-        return f"{_PAPER.format(**published.values)} {published.images.remark(self.data)}".rstrip()
+        return f"{_PAPER.format(**published.values)} {published.remark(self.data)}".rstrip()
 
 
 _EXPLAINED = (

@@ -111,6 +111,8 @@ class RecoverReport:
     """By the noise's variance."""
     distances: Mapping[str, Distances]
     baseline: float
+    remark: str = ""
+    """What differs from the paper's settings."""
 
     def metrics(self) -> dict[str, Any]:
         searches = [*self.recovered.values(), *self.distances.values()]
@@ -134,6 +136,7 @@ class RecoverReport:
     def table(self) -> str:
         """Markdown."""
         parts = [
+            self.remark,
             f"Of {self.codes} codes those recovered, by technique and threshold on the squared error of a "
             "code, averaged over its components; in brackets the paper's table 1, of 1000 codes of a "
             "generator whose images it does not name. An evaluation is a forward or reverse pass, or a "
@@ -149,7 +152,7 @@ class RecoverReport:
             "is divided: two vectors of its prior are about sqrt(2/3 * 100) = 8.16 apart.",
             self._by_image(),
         ]
-        return "\n\n".join(parts) + "\n"
+        return "\n\n".join(filter(None, parts)) + "\n"
 
     def _codes(self) -> list[tuple[str, RecoveredCodes]]:
         return list(self.recovered.items())

@@ -101,6 +101,11 @@ class Job(Config):
         which count by their content."""
         return self.model_dump(mode="json", exclude={"resources", "data"})
 
+    def borrowed_priors(self) -> dict[str, str]:
+        """The generators whose codes are drawn from another prior than their own, by dotted key, each with
+        the key of that prior."""
+        return {}
+
     @property
     def made_generator(self) -> GeneratorConfig | None:
         """The config of the generator that the job will make, if it makes one."""

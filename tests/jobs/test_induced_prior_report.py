@@ -160,7 +160,7 @@ def test_a_prior_of_another_round_is_refused(context, place, stores):
 
 
 def test_the_old_generator_is_shown_with_the_learned_prior(context, stores, place):
-    """The decisive control: its own codes and images, but codes of the prior; and the fair PAG beside each."""
+    """The decisive control: its own codes and images, but codes of the prior; the fair PAG beside each."""
     result = run_job(job(**CONTROL, classifier="k"), context)
     stages = result.metrics["stages"]
     before, learned, after = (stages[each] for each in STAGES[:3])

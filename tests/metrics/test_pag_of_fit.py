@@ -46,7 +46,7 @@ def test_chance_is_about_the_number_of_covariances_over_twice_that_of_codes():
 
 
 def test_codes_held_out_of_a_fit_are_as_far_as_chance_takes_them():
-    """A fitted Gaussian has the inverse Wishart's mean m / (m - d - 1) beside what chance gives both parts."""
+    """Beside what chance gives both parts, a fitted Gaussian's inverse has the mean m / (m - d - 1)."""
     m, n = 30, 20
     parts = [(draw(m, seed), draw(n, 10_000 + seed)) for seed in range(300)]
     found = torch.tensor([pag([_whitened(held_out, fitted)], 1.0).pag for fitted, held_out in parts])

@@ -115,6 +115,11 @@ class Job(Config):
         """How the paper made the numbers that stand beside the job's."""
         return None
 
+    def borrowed_priors(self) -> dict[str, str]:
+        """The generators whose codes are drawn from another prior than their own, by dotted key, each with
+        the key of that prior."""
+        return {}
+
     @property
     def made_generator(self) -> GeneratorConfig | None:
         """The config of the generator that the job will make, if it makes one."""

@@ -1,4 +1,4 @@
-"""How evenly codes use their dimensions (glo, figure 2)."""
+"""How evenly codes use their dimensions (glo, figure 2; flexible-priors, figure 8)."""
 
 import torch
 from torch import Tensor
@@ -22,3 +22,10 @@ def explained_by_directions(moments: Moments) -> Tensor:
 def directions_for(share: float, explained: Tensor) -> int:
     """The fewest principal directions with this fraction of the variance; explained: (d,)."""
     return min(int((explained < share).sum()) + 1, len(explained))
+
+
+def effective_rank(singular_values: Tensor) -> float:
+    """The number of dimensions that codes use: e to the entropy of their singular values (d,), as shares of
+    the sum (Roy and Vetterli 2007). d if all are equal, k if k are equal and the others 0."""
+    shares = singular_values.double() / singular_values.sum()
+    return torch.special.entr(shares).sum().exp().item()

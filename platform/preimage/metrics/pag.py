@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DRAWS, CHUNK = 100_000, 10_000
 """Codes to measure a fitted prior's second moment on, and how many to draw at a time."""
+NORMAL_CODES = 8192
+"""Normal codes in memory at a time."""
 
 
 class PagError(PreimageError):
@@ -129,6 +131,13 @@ def divergence(variances: Tensor, std: float) -> float:
     """KL(N(0, diag variances) | N(0, std^2 I)) in nats, variances: (d,)."""
     ratio = variances / std**2
     return 0.5 * float((ratio - ratio.log() - 1).sum())  # flexible-priors, eq. 2
+
+
+def normal_pag(latent_dim: int, count: int, seed: int) -> PagResult:
+    """PAG of `count` codes drawn from N(0, I), against it: what chance alone gives."""
+    random, prior = Stream.NORMAL_CODES.generator(seed), make_prior("normal", latent_dim)
+    starts = range(0, count, NORMAL_CODES)
+    return pag((prior.sample(min(NORMAL_CODES, count - start), random) for start in starts), std=1.0)
 
 
 def _check_rank(squares: Tensor) -> None:

@@ -34,6 +34,10 @@ class StudySpec:
     space: dict[str, Space]
     objectives: dict[str, Direction]
     """In the order of the spec: the first ranks the trials."""
+    correlate: dict[str, Direction]
+    """Further metrics that the report ranks by."""
+    show: tuple[str, ...]
+    """Metrics that its table shows beside."""
     sampler: SamplerConfig
     scheduler: SchedulerConfig
     trials: int
@@ -51,6 +55,8 @@ class StudySpec:
             "trial": self.trial,
             "space": {key: space.plain() for key, space in self.space.items()},
             "objectives": dict(self.objectives),
+            "correlate": dict(self.correlate),
+            "show": list(self.show),
             "sampler": self.sampler.model_dump(mode="json"),
             "scheduler": self.scheduler.model_dump(mode="json"),
             "trials": self.trials,
@@ -107,6 +113,8 @@ def loads_study(
         trial=study.trial,
         space=study.space,
         objectives=study.objectives,
+        correlate=study.correlate,
+        show=study.show,
         sampler=study.sampler,
         scheduler=study.scheduler,
         trials=len(grid_points(study.space)) if study.sampler.name == "grid" else study.trials or 0,

@@ -27,15 +27,12 @@ from preimage.latents.schema import Codes, concatenate
 from preimage.latents.store import Store
 from preimage.metrics.clusters import ClassRatios, chance_ratios, class_ratios, tsne
 from preimage.metrics.disagreement import Distance, distances
-from preimage.metrics.pag import PagResult, pag, store_pag
+from preimage.metrics.pag import normal_pag, store_pag
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
-from preimage.random_streams import Stream
 
 MIN_CODES = 30
 """A map needs at least so many codes."""
-NORMAL_CODES = 8192
-"""Normal codes in memory at a time."""
 MAP_TITLES = {
     "untrained": "before training, BatchNorm initial",
     "settled": "before training, BatchNorm settled",
@@ -136,7 +133,7 @@ class AnalyzeCodesJob(Job):
             require_images_of(dataset, store)
         first = {name: first_codes(store, self.codes) for name, store in stores.items()}
         spectra = {name: store_pag(store, std=1.0) for name, store in stores.items()}
-        spectra["normal"] = _normal_pag(spectra["trained"], self.seed)
+        spectra["normal"] = normal_pag(stores["trained"].latent_dim, spectra["trained"].count, self.seed)
         maps = {name: tsne_map(codes, self.seed) for name, codes in first.items()}
         ranked = self._ranked_samples(card, stores["trained"])
         figures = {
@@ -235,11 +232,3 @@ def rank(samples: Tensor, found: Tensor, shown: int) -> dict[str, PriorSamples]:
 def _separation(found: TsneMap, codes: Codes) -> Separation:
     in_codes, by_chance = class_ratios(codes.z, codes.label), chance_ratios(codes.label)
     return Separation(found.ratios, in_codes, by_chance, len(codes))
-
-
-def _normal_pag(found: PagResult, seed: int) -> PagResult:
-    """PAG of as many codes drawn from the prior."""
-    random = Stream.NORMAL_CODES.generator(seed)
-    prior, count = Normal(len(found.singular_values)), found.count
-    starts = range(0, count, NORMAL_CODES)
-    return pag((prior.sample(min(NORMAL_CODES, count - start), random) for start in starts), std=1.0)

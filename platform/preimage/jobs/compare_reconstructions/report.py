@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from preimage.data.dataset import Dataset
@@ -41,7 +42,8 @@ class MethodRow:
 
     @property
     def effective_rank(self) -> float:
-        return effective_rank(self.explained)
+        shares = torch.diff(self.explained, prepend=self.explained.new_zeros(1))
+        return effective_rank(shares.clamp_min(0).sqrt())
 
 
 @dataclass(frozen=True)

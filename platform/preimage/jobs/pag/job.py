@@ -5,13 +5,14 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
 from preimage.jobs.pag.figures import spectrum_png
+from preimage.jobs.pag.spectra import Spectrum, numbers, spectra_png, table
 from preimage.jobs.references import PriorRef, StoreRef
 from preimage.latents.held_out import Split
 from preimage.latents.priors import Prior
 from preimage.latents.store import Store
-from preimage.metrics.pag import expected_pag, named_std, store_pag
+from preimage.metrics.pag import expected_pag, named_std, normal_pag, store_pag
 from preimage.metrics.pag_of_fit import HELD_OUT, IN_SAMPLE, held_out_pag
 from preimage.models.prior_folder import load_fitted, read_prior_card
 from preimage.storage.folder import Folder
@@ -33,11 +34,20 @@ class PagJob(Job):
     """The prior's standard deviation; without it that of the generator's own prior."""
     prior: PriorRef | None = None
     """A fitted prior to compare the codes with: an earlier step, a run's name or a prior's folder."""
+    beside: tuple[StoreRef, ...] = ()
+    """Further stores, such as those of generators with other latent dimensions: all spectra in one picture,
+    and a table of all. Each is compared with its own generator's prior, or with std."""
 
     @model_validator(mode="after")
     def _one_prior(self) -> "PagJob":
         if self.prior and self.std:
             raise ValueError("give either std or a fitted prior")
+        return self
+
+    @model_validator(mode="after")
+    def _no_fitted_prior_for_several(self) -> "PagJob":
+        if self.prior and self.beside:
+            raise ValueError("a fitted prior is of one generator's codes: give either it or beside")
         return self
 
     def metrics(self) -> Metrics:
@@ -53,12 +63,33 @@ class PagJob(Job):
         beside = ("pag_normal", "pag_held_out", "pag_baseline")
         more = ("pag_held_out_n", "pag_in_sample", "pag_by_chance")
         fitted = (*headline(*beside), *others(*more)) if self.prior else ()
-        return (*headline("pag", "pag_raw", "pag_n"), *others("pag_skipped", "latent_dim"), *fitted)
+        several = tables("stores") if self.beside else ()
+        return (*headline("pag", "pag_raw", "pag_n"), *others("pag_skipped", "latent_dim"), *fitted, *several)
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {} if images is None else {"codes": images}
 
     def run(self, context: Context) -> Result:
+        """Measure each store, and draw the spectra of the codes."""
+        alone = self._alone(context)
+        return self._with_others(context, alone) if self.beside else alone
+
+    def _with_others(self, context: Context, alone: Result) -> Result:
+        """The result for `store`, and all stores by their dimensions, beside codes of the widest's prior."""
+        keys = {"store": str(self.store)}
+        keys |= {f"beside.{i}": str(each) for i, each in enumerate(self.beside)}
+        found: list[Spectrum] = []
+        for key, name in keys.items():
+            store = Store.open(context.inputs[key])
+            std = self.std or named_std(store.about.prior, store.latent_dim)
+            found.append(Spectrum(name, store_pag(store, std), std))
+        found.sort(key=lambda each: each.latent_dim)
+        dim, count = found[-1].latent_dim, found[-1].pag.count
+        normal = Spectrum("normal codes", normal_pag(dim, count, self.seed), 1.0)
+        figures = {**alone.figures, "spectra.png": spectra_png(found, normal)}
+        return Result({**alone.metrics, "stores": numbers(found)}, figures, table(found, normal))
+
+    def _alone(self, context: Context) -> Result:
         """Measure, and draw the spectrum of the codes."""
         store, beside = Store.open(context.inputs["store"]), {}
         if self.prior:

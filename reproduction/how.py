@@ -1,0 +1,70 @@
+"""How a record's run was made, in one line: images, images seen, solver, seeds."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from .records import Made, Record
+
+
+def how(records: Iterable[Record]) -> str:
+    """What decides the values of these runs. Nothing of it is typed: it stands in the records' specs."""
+    every = [made for each in records for made in (each, *each.steps.values(), *each.made_from.values())]
+    jobs = [job for made in every for job in _jobs(made.spec)]
+    parts = [_images(every), _seen(jobs), _solvers(jobs), _seeds(jobs)]
+    return "; ".join(filter(None, parts))
+
+
+def took(record: Record) -> str:
+    """How long it took, on what."""
+    steps = [each.seconds for each in record.steps.values() if each.seconds is not None]
+    seconds = max(sum(steps), record.seconds or 0.0)
+    time = (
+        f"{seconds / 3600:.1f} h"
+        if seconds >= 5400
+        else f"{seconds / 60:.0f} min"
+        if seconds >= 90
+        else f"{seconds:.0f} s"
+    )
+    devices = {each for made in (record, *record.steps.values()) if (each := made.device)}
+    return f"{time}, {'GPU' if 'cuda' in devices else record.instruction_set}"
+
+
+def _jobs(value: Any) -> Iterator[dict[str, Any]]:
+    """Every job within a spec: of a single one, of a pipeline's steps, of a study's trial."""
+    if isinstance(value, dict):
+        if isinstance(value.get("job"), str):
+            yield value
+            return
+        for each in value.values():
+            yield from _jobs(each)
+
+
+def _images(every: Iterable[Made]) -> str:
+    sets = {
+        (re.sub(r"-[0-9a-f]{10}$", "", name), count) for made in every for name, count in made.images.items()
+    }
+    return ", ".join(f"{name} ({count:,})" if count else name for name, count in sorted(sets, key=str))
+
+
+def _seen(jobs: Iterable[dict[str, Any]]) -> str:
+    """Training runs by kind and number of images."""
+    totals = Counter(
+        (job["job"].removeprefix("train-"), total)
+        for job in jobs
+        if (total := (job.get("training") or {}).get("total_images"))
+    )
+    texts = [f"{kind} {total:,}{f' ({n} runs)' if n > 1 else ''}" for (kind, total), n in totals.items()]
+    return f"seen: {', '.join(texts)}" if texts else ""
+
+
+def _solvers(jobs: Iterable[dict[str, Any]]) -> str:
+    found = [each for job in jobs if isinstance(each := job.get("inversion"), dict)]
+    texts = [f"{each['solver']}, at most {each['steps']:,} steps" for each in found if each.get("steps")]
+    return "; ".join(dict.fromkeys(texts))
+
+
+def _seeds(jobs: Iterable[dict[str, Any]]) -> str:
+    seeds = sorted({job["seed"] for job in jobs if "seed" in job})
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else ""

@@ -66,14 +66,14 @@ class Claim(Config):
     says: str
     data: str = "not stated"
     """The paper's data, sizes and seeds, as far as it states them."""
-    published: str | dict[str, str] = {}
+    published: str | dict[str, str] = Field(default_factory=dict)
     """Its printed values, by reference: all that `GLO_ERRORS mnist` names in preimage.jobs.published, or each
     as `GLO_ERRORS mnist: PCA`."""
-    paper: dict[str, float] = {}
+    paper: dict[str, float] = Field(default_factory=dict)
     """Printed values that stand nowhere else."""
     runs: Names = ()
     """The records that answer it, such as `glo-table1-mnist`; `*` stands for anything."""
-    ours: dict[str, Ours] = {}
+    ours: dict[str, Ours] = Field(default_factory=dict)
     """Our value by the name of the printed one, or another name."""
     reproduced: tuple[Rule, ...] = ()
     """It is reproduced if all of these hold."""
@@ -115,15 +115,15 @@ class Claim(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        rules = (*self.reproduced, *self.direction)
+        names, rules = self.names, (*self.reproduced, *self.direction)
         if rules and (self.verdict or not self.ours):
             raise ValueError("rules decide the verdict from `ours`: give no verdict beside them")
         if self.verdict and not self.because:
             raise ValueError("a verdict that no rule decides needs `because`")
         for rule in rules:
             named = [*rule.of, *(rule.order if isinstance(rule.order, tuple) else ())]
-            if unknown := set(named) - set(self.names):
-                raise ValueError(f"a rule names {', '.join(sorted(unknown))}; the values are {self.names}")
+            if unknown := set(named) - set(names):
+                raise ValueError(f"a rule names {', '.join(sorted(unknown))}; the values are {names}")
         if not self.command and not self.verdict and self.without != "not built":
             raise ValueError("give the command that makes its runs, and how long it takes")
         return self

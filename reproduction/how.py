@@ -20,15 +20,14 @@ def took(record: Record) -> str:
     """How long it took, on what."""
     steps = [each.seconds for each in record.steps.values() if each.seconds is not None]
     seconds = max(sum(steps), record.seconds or 0.0)
-    time = (
-        f"{seconds / 3600:.1f} h"
-        if seconds >= 5400
-        else f"{seconds / 60:.0f} min"
-        if seconds >= 90
-        else f"{seconds:.0f} s"
-    )
     devices = {each for made in (record, *record.steps.values()) if (each := made.device)}
-    return f"{time}, {'GPU' if 'cuda' in devices else record.instruction_set}"
+    return f"{_time(seconds)}, {'GPU' if 'cuda' in devices else record.instruction_set}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _jobs(value: Any) -> Iterator[dict[str, Any]]:

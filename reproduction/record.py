@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import torch
 
@@ -23,7 +22,7 @@ def record(run: RunFolder) -> Record:
     """
     if not (outcome := run.outcome()):
         raise PreimageError(f"the run {run.name} is not finished: run it again to complete it")
-    steps = {name: RunFolder(run.folder.parent / each["run"]) for name, each in (outcome.steps or {}).items()}
+    steps = _steps(run)
     sources = {each.name: each for start in (run, *steps.values()) for each in _sources(start)}
     inner = {each.name for each in steps.values()}
     return Record(
@@ -35,8 +34,18 @@ def record(run: RunFolder) -> Record:
         versions=run.about()["versions"],
         steps={name: _made(each, spec=False) for name, each in steps.items()},
         made_from={name: _made(each) for name, each in sorted(sources.items()) if name not in inner},
-        trials=tuple(_trials(run)) if outcome.job == "study" else (),
+        trials=tuple(_trials(run)),
     )
+
+
+def _steps(run: RunFolder) -> dict[str, RunFolder]:
+    """A pipeline's steps; of a study, those of its first complete trial, which stand for all."""
+    for trial in read_records(run.folder):
+        if trial.state == "complete" and trial.run:
+            return _steps(RunFolder(run.folder.parent / trial.run))
+    outcome = run.outcome()
+    steps = outcome.steps if outcome and outcome.steps else {}
+    return {name: RunFolder(run.folder.parent / each["run"]) for name, each in steps.items()}
 
 
 def _made(run: RunFolder, spec: bool = True) -> Made:
@@ -49,6 +58,7 @@ def _made(run: RunFolder, spec: bool = True) -> Made:
         created=about["created"],
         seconds=_seconds(run, about["created"]),
         device=run.device(),
+        made_by=without_places(about.get("made_by", "")),
         images=_images(about.get("dataset")),
         spec=without_places(load(run.folder.read("spec.yaml").decode())) if spec else {},
     )

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from preimage.config import Config, mistakes_in
 from preimage.errors import PreimageError
@@ -26,9 +26,11 @@ class Made(Config):
     """From then to its outcome, pauses included."""
     device: str | None = None
     """`cpu` or `cuda`."""
-    images: dict[str, int | None] = {}
+    made_by: str = ""
+    """The line that its table and pictures carry."""
+    images: dict[str, int | None] = Field(default_factory=dict)
     """The prepared images that it read, by their folder's name."""
-    spec: dict[str, Any] = {}
+    spec: dict[str, Any] = Field(default_factory=dict)
     """The resolved spec, without where it ran."""
 
 
@@ -52,10 +54,10 @@ class Record(Made):
     instruction_set: str
     """Of the processor that wrote the record, such as `avx2`."""
     git_commit: str | None = None
-    versions: dict[str, str] = {}
-    steps: dict[str, Made] = {}
-    """Of a pipeline; their specs are in its own."""
-    made_from: dict[str, Made] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
+    steps: dict[str, Made] = Field(default_factory=dict)
+    """Of a pipeline, or of a study's first complete trial; their specs are in its own."""
+    made_from: dict[str, Made] = Field(default_factory=dict)
     """The earlier runs whose products it used, directly or not."""
     trials: tuple[Trial, ...] = ()
     """Of a study."""
@@ -90,9 +92,10 @@ def _read(path: Path) -> Record:
 
 def numbers(record: Record) -> dict[str, float]:
     """The numbers that it measured, nested ones by dotted names; of a study also those of its trials, as
-    `trials.NUMBER.OBJECTIVE`."""
+    `trials.NUMBER.OBJECTIVE`, and of those that a person picked, as `picked.best.OBJECTIVE`."""
     trials = {str(each.number): each.values for each in record.trials if each.state == "complete"}
-    flat = dict(_flat(record.metrics | ({"trials": trials} if trials else {})))
+    picked = {name: trials[str(each)] for name, each in record.metrics.get("picked", {}).items()}
+    flat = dict(_flat(record.metrics | {"trials": trials, "picked": picked}))
     return {name: float(value) for name, value in flat.items() if isinstance(value, int | float)}
 
 

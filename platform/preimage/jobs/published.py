@@ -128,4 +128,4 @@ RECOVERED_DISTANCES: Mapping[str, float] = {
     "stochastic-clip": 4.94e-5,
     "prior": 0.0815,
 }
-"""precise-recovery, table 2: |z - z'| / d over codes found for one unseen image, and over the prior's codes."""
+"""precise-recovery, table 2: |z - z'| / d of codes found for one unseen image, and of the prior's codes."""

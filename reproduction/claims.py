@@ -132,6 +132,8 @@ class Claim(Config):
 class Paper(Config):
     """A paper's claims."""
 
+    short: str
+    """What the README calls it."""
     title: str
     claims: tuple[Claim, ...]
 

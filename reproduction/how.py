@@ -1,4 +1,4 @@
-"""How a record's run was made, in one line: images, images seen, solver, seeds."""
+"""How the runs of records were made, in one line: images, images seen, solvers, seeds where several."""
 
 import re
 from collections import Counter
@@ -66,4 +66,4 @@ def _solvers(jobs: Iterable[dict[str, Any]]) -> str:
 
 def _seeds(jobs: Iterable[dict[str, Any]]) -> str:
     seeds = sorted({job["seed"] for job in jobs if "seed" in job})
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}" if seeds else ""
+    return f"seeds {', '.join(map(str, seeds))}" if len(seeds) > 1 else ""

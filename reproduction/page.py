@@ -21,6 +21,7 @@ VERDICTS = (
     "needs a file",
     "not built",
 )
+NO_RECORD = ("missing", "needs a GPU", "needs a file")
 INTRODUCTION = """# What is reproduced
 
 *Written by `make ledger`. Edit the claims in [reproduction/papers](reproduction/papers), not this page.*
@@ -62,7 +63,7 @@ def _summary(papers: Mapping[str, Paper], records: Mapping[str, Record]) -> str:
     used = [each for each in VERDICTS if any(count[each] for count in counts.values())]
     rows = [["paper", *used]]
     rows += [
-        [f"[{papers[name].title}](#{name})", *(str(count[each]) for each in used)]
+        [f"[{papers[name].short}](#{name})", *(str(count[each]) for each in used)]
         for name, count in counts.items()
     ]
     return markdown(rows) + "\n"
@@ -71,7 +72,7 @@ def _summary(papers: Mapping[str, Paper], records: Mapping[str, Record]) -> str:
 def _section(name: str, paper: Paper, records: Mapping[str, Record]) -> str:
     rows = [["claim", "the paper's data and values", "ours", "run", "verdict"]]
     rows += [_row(name, claim, records) for claim in paper.claims]
-    parts = [f'<a id="{name}"></a>', f"## {paper.title}", markdown(rows)]
+    parts = [f'<a id="{name}"></a>', f"## {paper.short}: {paper.title}", markdown(rows)]
     for table in dict.fromkeys(claim.table for claim in paper.claims if claim.table):
         parts += [f"**{table}**, the paper's value / ours:", _table(table, paper, records)]
     return "\n\n".join(parts) + "\n"
@@ -83,17 +84,17 @@ def _row(paper: str, claim: Claim, records: Mapping[str, Record]) -> list[str]:
     printed, ours = (
         _values_text(claim, found) if not claim.table else ("values below", "values below" if found else "")
     )
-    theirs = ". ".join(filter(None, (claim.data, printed)))
+    theirs = "; ".join(filter(None, (claim.data, printed)))
     made = how(used.values())
-    mine = ". ".join(filter(None, (ours, made, _seeds_text(claim, found)))) or "-"
+    mine = "; ".join(filter(None, (ours, made, _seeds_text(claim, found)))) or "-"
     return [
         _cell(each) for each in (place, theirs, mine, _runs(used), _verdict(claim, judge(claim, records)))
     ]
 
 
 def _values_text(claim: Claim, found: Mapping[str, Value]) -> tuple[str, str]:
-    theirs = ", ".join(f"{name} {number(each)}" for name, each in claim.printed.items())
-    mine = ", ".join(f"{name} {value_text(found[name])}" for name in claim.names if name in found)
+    theirs = "; ".join(f"{name}: {number(each)}" for name, each in claim.printed.items())
+    mine = "; ".join(f"{name}: {value_text(found[name])}" for name in claim.names if name in found)
     return theirs, mine
 
 
@@ -120,7 +121,7 @@ def _verdict(claim: Claim, verdict: Verdict) -> str:
         else ""
     )
     make = ""
-    if verdict.is_ not in ("reproduced", "not built") and claim.command:
+    if verdict.is_ in NO_RECORD and claim.command:
         make = f" `{claim.command}`" + (f" ({claim.takes})" if claim.takes else "")
     return f"**{verdict.is_}**{why}{'.' if why and make else ''}{make}"
 

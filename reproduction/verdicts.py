@@ -89,25 +89,17 @@ def judge(claim: Claim, records: Mapping[str, Record]) -> Verdict:
 def _ruled(claim: Claim, found: dict[str, Value]) -> Verdict:
     strict = [_failures(rule, claim.printed, found) for rule in claim.reproduced]
     loose = [_failures(rule, claim.printed, found) for rule in claim.direction]
-    decided = [each for each in (*strict, *loose) if each is not None]
-    if not decided:
-        return Verdict(claim.without)
-    if strict and not any(each is None or each for each in strict):
-        return Verdict("reproduced", _partly(claim, found))
-    why = [text for each in strict for text in each or ()]
-    if loose and not any(each is None or each for each in loose):
-        return Verdict("direction only", _joined([*why, claim.because, _partly(claim, found)]))
-    why = list(dict.fromkeys([*why, *(text for each in loose for text in each or ())]))
-    return Verdict("not reproduced", _joined([*why, claim.because, _partly(claim, found)]))
-
-
-def _partly(claim: Claim, found: dict[str, Value]) -> str:
     missing = [name for name in claim.ours if name not in found]
-    return f"not recorded: {', '.join(missing)}" if missing else ""
-
-
-def _joined(parts: list[str]) -> str:
-    return "; ".join(filter(None, parts))
+    partly = f"not recorded: {', '.join(missing)}" if missing else ""
+    why = dict.fromkeys(text for each in (*strict, *loose) for text in each or ())
+    reasons = "; ".join(filter(None, [*why, claim.because, partly]))
+    if strict and all(each == [] for each in strict):
+        return Verdict("reproduced", partly)
+    if loose and all(each == [] for each in loose):
+        return Verdict("direction only", reasons)
+    if any(loose or strict):
+        return Verdict("not reproduced", reasons)
+    return Verdict(claim.without, partly)
 
 
 def _failures(rule: Rule, paper: Mapping[str, float], found: Mapping[str, Value]) -> list[str] | None:
@@ -119,17 +111,23 @@ def _failures(rule: Rule, paper: Mapping[str, float], found: Mapping[str, Value]
         return _disordered(_pairs(rule, paper, of), found)
     if not of:
         return None
-    if rule.at_least is not None:
-        return [f"{name} is below {rule.at_least:g}" for name in of if found[name].mean < rule.at_least]
-    most = rule.at_most or 0.0
-    return [f"{name} is above {most:g}" for name in of if found[name].mean > most]
+    least, most = rule.at_least, rule.at_most
+    means = {name: found[name].mean for name in of}
+    if least is not None:
+        return [f"{name} is {mean:.3g}, below {least:g}" for name, mean in means.items() if mean < least]
+    assert most is not None  # a rule has one of the four
+    return [f"{name} is {mean:.3g}, above {most:g}" for name, mean in means.items() if mean > most]
 
 
 def _far(within: float, found: Mapping[str, Value], paper: Mapping[str, float]) -> list[str] | None:
     if not found:
         return None
     away = {name: each.mean / paper[name] - 1 for name, each in found.items()}
-    return [f"{name} {part:+.0%} of the paper's" for name, part in away.items() if abs(part) > within]
+    return [f"{name} is {_off(part)} the paper's" for name, part in away.items() if abs(part) > within]
+
+
+def _off(part: float) -> str:
+    return f"{abs(part):.0%} {'above' if part > 0 else 'below'}"
 
 
 def _pairs(rule: Rule, paper: Mapping[str, float], of: list[str]) -> list[tuple[str, str]]:

@@ -73,7 +73,7 @@ def test_a_record_knows_how_its_inputs_were_made_but_no_place(inverted, tmp_path
         assert private not in text
     assert found.seconds is not None
     assert took(found).endswith(found.instruction_set)
-    assert how([found]) == ("digits-train-16px (1,797); seen: gan 64,000; adam, at most 300 steps; seed 3")
+    assert how([found]) == ("digits-train-16px (1,797); seen: gan 64,000; adam, at most 300 steps")
 
 
 def test_a_record_is_read_as_it_was_written(inverted, tmp_path):

@@ -90,6 +90,13 @@ def test_what_is_not_recorded_is_said_and_does_not_count():
     found = judge(one, {"run-1": record({"a": 1.05})})
     assert (found.is_, found.because) == ("reproduced", "not recorded: b")
     assert judge(one, {"run-1": record({"other": 1})}).is_ == "missing"
+    keys = {
+        "ours": {"a": "a", "b": "b", "c": "c"},
+        "direction": [{"order": ["a", "b"]}, {"at_least": 3, "of": ["c"]}],
+    }
+    assert verdict({"a": 1, "b": 2}, **keys) == "missing"
+    assert verdict({"a": 2, "b": 1}, **keys) == "not reproduced"
+    assert verdict({"a": 1, "b": 2, "c": 3}, **keys) == "direction only"
 
 
 def test_an_interval_is_students():

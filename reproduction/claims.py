@@ -92,8 +92,9 @@ class Claim(Config):
     random: bool = True
     """Whether a seed decides our values."""
     table: str = ""
-    """The table below the rows in which its values stand as a column under this claim's title."""
+    """The table below the rows in which its values are a column."""
     title: str = ""
+    """The column's head."""
 
     @field_validator("ours", mode="before")
     @classmethod
@@ -123,7 +124,9 @@ class Claim(Config):
         for rule in rules:
             named = [*rule.of, *(rule.order if isinstance(rule.order, tuple) else ())]
             if unknown := set(named) - set(names):
-                raise ValueError(f"a rule names {', '.join(sorted(unknown))}; the values are {names}")
+                raise ValueError(
+                    f"a rule names {', '.join(sorted(unknown))}; the values are {', '.join(names)}"
+                )
         if not self.command and not self.verdict and self.without != "not built":
             raise ValueError("give the command that makes its runs, and how long it takes")
         return self

@@ -8,10 +8,17 @@ from typing import Any
 from .records import Made, Record
 
 
-def how(records: Iterable[Record]) -> str:
-    """What decides the values of these runs. Nothing of it is typed: it stands in the records' specs."""
+def how(records: Iterable[Record], metrics: Iterable[str] = ()) -> str:
+    """What decides the values of these runs. Nothing of it is typed: it stands in the records' specs.
+
+    metrics: those in question. Of several steps of one kind, such as two ways to search, only those whose
+    metrics they are count.
+    """
+    records, asked = list(records), {each.partition(".")[0] for each in metrics}
     every = [made for each in records for made in (each, *each.steps.values(), *each.made_from.values())]
-    jobs = [job for made in every for job in _jobs(made.spec)]
+    pipelines = [each.spec["steps"] for each in records if each.job == "pipeline"]
+    others = {id(job) for steps in pipelines for job in _beside(steps, asked)}
+    jobs = [job for made in every for job in _jobs(made.spec) if id(job) not in others]
     parts = [_images(every), _seen(jobs), _solvers(jobs), _seeds(jobs)]
     return "; ".join(filter(None, parts))
 
@@ -28,6 +35,12 @@ def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _beside(steps: dict[str, dict[str, Any]], asked: set[str]) -> list[dict[str, Any]]:
+    """The steps that none of the metrics is of, though they are of the kind of one that has some."""
+    kinds = {steps[name]["job"] for name in asked & steps.keys()}
+    return [job for name, job in steps.items() if name not in asked and job["job"] in kinds]
 
 
 def _jobs(value: Any) -> Iterator[dict[str, Any]]:
@@ -55,12 +68,12 @@ def _seen(jobs: Iterable[dict[str, Any]]) -> str:
         if (total := (job.get("training") or {}).get("total_images"))
     )
     texts = [f"{kind} {total:,}{f' ({n} runs)' if n > 1 else ''}" for (kind, total), n in totals.items()]
-    return f"seen: {', '.join(texts)}" if texts else ""
+    return f"images seen: {', '.join(texts)}" if texts else ""
 
 
 def _solvers(jobs: Iterable[dict[str, Any]]) -> str:
-    found = [each for job in jobs if isinstance(each := job.get("inversion"), dict)]
-    texts = [f"{each['solver']}, at most {each['steps']:,} steps" for each in found if each.get("steps")]
+    found = [job if "solver" in job else job.get("inversion") for job in jobs]
+    texts = [f"{each['solver']}, at most {each['steps']:,} steps" for each in found if each]
     return "; ".join(dict.fromkeys(texts))
 
 

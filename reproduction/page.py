@@ -85,7 +85,7 @@ def _row(paper: str, claim: Claim, records: Mapping[str, Record]) -> list[str]:
         _values_text(claim, found) if not claim.table else ("values below", "values below" if found else "")
     )
     theirs = "; ".join(filter(None, (claim.data, printed)))
-    made = how(used.values())
+    made = how(used.values(), [each.metric for each in claim.ours.values()])
     mine = "; ".join(filter(None, (ours, made, _seeds_text(claim, found)))) or "-"
     return [
         _cell(each) for each in (place, theirs, mine, _runs(used), _verdict(claim, judge(claim, records)))

@@ -122,12 +122,11 @@ def _failures(rule: Rule, paper: Mapping[str, float], found: Mapping[str, Value]
 def _far(within: float, found: Mapping[str, Value], paper: Mapping[str, float]) -> list[str] | None:
     if not found:
         return None
-    away = {name: each.mean / paper[name] - 1 for name, each in found.items()}
-    return [f"{name} is {_off(part)} the paper's" for name, part in away.items() if abs(part) > within]
-
-
-def _off(part: float) -> str:
-    return f"{abs(part):.0%} {'above' if part > 0 else 'below'}"
+    ratios = {name: each.mean / paper[name] for name, each in found.items()}
+    far = {name: ratio for name, ratio in ratios.items() if abs(ratio - 1) > within}
+    if len(far) > FEWEST:
+        return [f"{len(far)} of {len(found)} values are more than {within:.0%} off the paper's"]
+    return [f"{name} is {ratio:.3g} times the paper's" for name, ratio in far.items()]
 
 
 def _pairs(rule: Rule, paper: Mapping[str, float], of: list[str]) -> list[tuple[str, str]]:

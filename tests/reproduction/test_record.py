@@ -73,7 +73,16 @@ def test_a_record_knows_how_its_inputs_were_made_but_no_place(inverted, tmp_path
         assert private not in text
     assert found.seconds is not None
     assert took(found).endswith(found.instruction_set)
-    assert how([found]) == ("digits-train-16px (1,797); seen: gan 64,000; adam, at most 300 steps")
+    assert how([found]) == ("digits-train-16px (1,797); images seen: gan 64,000; adam, at most 300 steps")
+
+
+def test_of_two_ways_to_search_that_of_the_metric_counts(inverted):
+    steps = {"slow": INVERT, "fast": INVERT | {"inversion": {"solver": "lbfgs", "steps": 20}}, "gan": GAN}
+    pipeline = {"job": "pipeline", "spec": {"steps": steps}, "made_from": {}, "images": {}}
+    found = record(inverted).model_copy(update=pipeline)
+    both = "images seen: gan 64,000; adam, at most 300 steps; lbfgs, at most 20 steps"
+    assert how([found]) == how([found], ["gan.loss"]) == both
+    assert how([found], ["fast.error"]) == "images seen: gan 64,000; lbfgs, at most 20 steps"
 
 
 def test_a_record_is_read_as_it_was_written(inverted, tmp_path):

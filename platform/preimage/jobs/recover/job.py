@@ -15,10 +15,9 @@ from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import MeasurementConfig
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.held_out_images import unseen_images
-from preimage.jobs.published import RECOVER, PaperSettings
+from preimage.jobs.published import RECOVER, RECOVERED, PaperSettings
 from preimage.jobs.recover.figures import noise_png, success_png
 from preimage.jobs.recover.report import (
-    PAPER,
     TITLES,
     RecoveredCodes,
     RecoverReport,
@@ -134,7 +133,7 @@ class RecoverJob(Job):
         codes = draw_codes(prior, self.drawn, self.seed)
         report = self._report(prior, codes, found, self.paper.remark(self, card))
         figures = {
-            "success.png": success_png(report.recovered, PAPER),
+            "success.png": success_png(report.recovered, RECOVERED),
             "noise.png": noise_png(report.noisy),
             "reconstructions.png": image_rows_png(self._reconstructions(folder, codes, found)),
         }

@@ -7,7 +7,7 @@ import torch
 
 from preimage.errors import StoreError
 from preimage.latents.statistics import Moments, store_moments
-from preimage.metrics.spectrum import directions_for, explained_by_directions
+from preimage.metrics.spectrum import directions_for, effective_rank, explained_by_directions
 from preimage.models.generator_folder import write_generator
 from stores import linear_generator, write_store
 
@@ -33,6 +33,14 @@ def test_known_variances_in_any_rotation_are_found_largest_first():
     found = explained_by_directions(moments_of(z @ rotation(4)))
     assert torch.allclose(found, torch.tensor([0.5, 0.9, 1.0, 1.0]).double(), atol=1e-6)
     assert [directions_for(share, found) for share in (0.3, 0.6, 0.95)] == [1, 2, 3]
+
+
+def test_the_effective_rank_counts_directions_that_share_the_variance_evenly():
+    for dim in (1, 3, 7):
+        codes = torch.cat([torch.eye(dim), -torch.eye(dim)]) @ rotation(9)[:dim]
+        assert effective_rank(explained_by_directions(moments_of(codes))) == pytest.approx(dim, rel=1e-5)
+    halves = torch.tensor([0.5, 0.75, 1.0]).double()
+    assert effective_rank(halves) == pytest.approx(2 ** (0.5 * 1 + 0.5 * 2))
 
 
 def test_codes_that_are_all_the_same_have_no_spectrum():

@@ -4,7 +4,13 @@ import numpy as np
 import torch
 from PIL import Image
 
-from preimage.jobs.compare_reconstructions.figures import errors_png, explained_png, image_lines_png
+from preimage.jobs.compare_reconstructions.figures import (
+    Errors,
+    errors_png,
+    explained_png,
+    image_lines_png,
+    table_png,
+)
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -34,3 +40,13 @@ def test_plots_are_pictures_whatever_the_paper_has():
 
 def test_one_method_that_the_paper_does_not_have_is_drawn_too():
     assert errors_png({"PCA": 0.1}, {"PCA": 0.2}, {})[:4] == b"\x89PNG"
+
+
+def test_datasets_stand_below_each_other_with_the_papers_errors_as_rings():
+    ours = {"PCA": 0.02, "GLO (L2)": 0.01}
+    one = pixels(table_png({"MNIST": Errors(ours, {})}))
+    ringed = pixels(table_png({"MNIST": Errors(ours, {"PCA": 0.016})}))
+    two = pixels(table_png({"MNIST": Errors(ours, {}), "mine": Errors({"other": 0.5}, {})}))
+    assert one.shape == ringed.shape
+    assert (one != ringed).any()
+    assert two.shape[0] > one.shape[0]

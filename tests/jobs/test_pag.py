@@ -55,7 +55,7 @@ def test_several_stores_are_in_one_picture_and_one_table_by_their_dimensions(con
     assert set(result.figures) == {"spectrum.png", "spectra.png"}
     picture = Image.open(io.BytesIO(result.figures["spectra.png"])).convert("L")
     assert np.asarray(picture).std() > 1
-    again = run_job(PagJob(store=job.store, beside=(job.store,)), replaced(context))
+    again = run_job(PagJob.model_validate({"store": job.store, "beside": [job.store]}), replaced(context))
     assert list(again.metrics["stores"]) == ["d6-1", "d6-2"]
     assert again.table.endswith("Here none is of low rank.\n")
 

@@ -75,7 +75,7 @@ def test_a_prior_agrees_with_the_codes_it_was_fitted_to_whatever_they_are(scale)
     z = scale * draw(500, 0).sign() * torch.tensor([1.0, 2.0, 3.0, 4.0])
     found = fit_agreement(fitted_to(z), _split(z, draw(100, 1)))
     assert found[IN_SAMPLE] == pytest.approx(0, abs=1e-3)
-    assert found[HELD_OUT] > 0.5
+    assert (found[HELD_OUT] or 0) > 0.5
 
 
 def test_what_is_not_finite_is_none():
@@ -102,7 +102,10 @@ def test_a_pag_against_a_fitted_prior_has_its_baseline_beside_it(folder, stores)
     fitted = run_job(fit, context(folder, store=stores[0].folder)).metrics
     prior = folder / "run" / "prior"
     old, new = (
-        run_job(PagJob(store="s", prior="p"), context(folder, store=each.folder, prior=prior)).metrics
+        run_job(
+            PagJob.model_validate({"store": "s", "prior": "p"}),
+            context(folder, store=each.folder, prior=prior),
+        ).metrics
         for each in stores
     )
     assert old["pag_baseline"] == new["pag_baseline"] == old["pag_held_out"] == fitted["pag_held_out"]
@@ -116,7 +119,8 @@ def test_a_pag_against_a_fitted_prior_has_its_baseline_beside_it(folder, stores)
 def test_a_prior_without_held_out_codes_has_no_baseline_and_says_so(folder, stores, caplog):
     save_prior(Gaussian(torch.zeros(DIM), torch.eye(DIM)), folder / "p", {"held_out": 0})
     found = run_job(
-        PagJob(store="s", prior="p"), context(folder, store=stores[0].folder, prior=folder / "p")
+        PagJob.model_validate({"store": "s", "prior": "p"}),
+        context(folder, store=stores[0].folder, prior=folder / "p"),
     ).metrics
     assert found["pag_baseline"] is found["pag_held_out"] is None
     assert "how much of this one is the fit alone is not known" in caplog.text

@@ -35,14 +35,6 @@ def test_known_variances_in_any_rotation_are_found_largest_first():
     assert [directions_for(share, found) for share in (0.3, 0.6, 0.95)] == [1, 2, 3]
 
 
-def test_the_effective_rank_counts_directions_that_share_the_variance_evenly():
-    for dim in (1, 3, 7):
-        codes = torch.cat([torch.eye(dim), -torch.eye(dim)]) @ rotation(9)[:dim]
-        assert effective_rank(explained_by_directions(moments_of(codes))) == pytest.approx(dim, rel=1e-5)
-    halves = torch.tensor([0.5, 0.75, 1.0]).double()
-    assert effective_rank(halves) == pytest.approx(2 ** (0.5 * 1 + 0.5 * 2))
-
-
 def test_codes_that_are_all_the_same_have_no_spectrum():
     with pytest.raises(StoreError, match="all codes are the same"):
         explained_by_directions(moments_of(torch.ones(4, 2)))

@@ -1,5 +1,7 @@
 """DFM-GAN's step against the obvious way to write it, and what a user may get wrong."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -49,7 +51,7 @@ def in_float64(made: DfmAlgorithm, monkeypatch) -> dict[str, torch.Tensor]:
     return drawn
 
 
-def plain_terms(networks, images, drawn, pool, config) -> dict[str, torch.Tensor]:
+def plain_terms(networks, images, drawn, pool, config) -> dict[str, Any]:
     """Equations 4 and 5 and the discriminator's loss, each with passes of its own. The features are written
     as means over two axes of their own, and the classifier as a product with them."""
     generator, discriminator = networks["generator"], networks["discriminator"]

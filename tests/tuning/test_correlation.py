@@ -116,7 +116,8 @@ def test_what_a_parameter_alone_explains_is_not_left():
     """Both grow with the parameter and are otherwise independent: rho is high, what is left is about 0."""
     random = np.random.default_rng(0)
     c = random.normal(size=60)
-    found = rank_correlation(*(c + 0.5 * random.normal(size=60) for _ in range(2)), {"c": c})
+    x, y = (c + 0.5 * random.normal(size=60) for _ in range(2))
+    found = rank_correlation(x, y, {"c": c})
     assert found.rho > 0.7
     assert found.partial["c"].low < 0 < found.partial["c"].high
     alone = rank_correlation(c, c + random.normal(size=60), {"c": c}).partial["c"]

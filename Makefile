@@ -3,12 +3,13 @@
 # make faults  break clusters of several nodes and hosts on purpose
 # make crash-points  crash tiny jobs at every operation of a simulated storage
 # make bench   all benchmarks, as one table
+# make ledger  docs/reproduction.md, from the papers' claims and the recorded runs
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test faults crash-points check lint types started bench schema constraints clean
+.PHONY: setup demo test faults crash-points check lint types started bench ledger schema constraints clean
 
 setup: $(READY)
 
@@ -52,6 +53,9 @@ crash-points: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+ledger: $(READY)
+	$(BIN)/python -m reproduction build
 
 schema: $(READY)
 	$(BIN)/preimage schema > jobs/schema.json

@@ -83,7 +83,8 @@ def test_nothing_else_seeds_a_generator():
         for path in PLATFORM.rglob("*.py")
         if re.search(r"manual_seed", path.read_text())
     }
-    models = {f"models/{name}.py" for name in ("classifier", "dcgan", "denoiser", "pgan", "random_nets")}
+    networks = ("classifier", "dcgan", "denoiser", "feature_discriminator", "pgan", "random_nets")
+    models = {f"models/{name}.py" for name in networks}
     assert found == models | {"random_streams.py"}
 
 

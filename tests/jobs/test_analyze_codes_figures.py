@@ -23,7 +23,10 @@ FIRST, LAST = (31, 119, 180), (23, 190, 207)
 """Of matplotlib's ten colours."""
 
 
-def tsne_map(labels, ratios=ClassRatios(1.5, 1.0)):
+SOME = ClassRatios(1.5, 1.0)
+
+
+def tsne_map(labels, ratios=SOME):
     return TsneMap(seeded(len(labels), 2).double(), torch.tensor(labels), ratios)
 
 

@@ -56,6 +56,8 @@ def test_images_and_networks_that_do_not_belong_together_are_refused_before_anyt
         ({"weights": "w.pth"}, "weights are Inception's: give either classifier or weights"),
         ({"generators": {}}, "at least 1 item"),
         ({"generators": {"a": []}}, "at least 1 item"),
+        ({"priors": {"DCGAN": "p", "DGAN": "p"}}, "priors names DGAN, which generators does not"),
+        ({"priors": {"DCGAN": []}}, "at least 1 item"),
         ({"generators": {"a.b": "x"}}, "a generator's name is letters, digits"),
         ({"generators": {"a (b)": "x", "a b": "y"}}, r"names must differ by more than \( \) and \+"),
     ],

@@ -62,6 +62,9 @@ REPEAT = {
     "invert": INVERT,
     "pag": {"job": "pag", "store": "invert", "prior": "prior"},
 }
+STAGES = [
+    *("before", "before + learned prior", "round 1", "round 1 + learned prior", "round 2", "control"),
+]
 CONTROL = {"control": MORE, "invert-control": INVERT | {"generator": "control"}}
 
 
@@ -70,6 +73,7 @@ def spec(results, **changes):
         "job": "induced-prior",
         "generators": ["train"],
         "stores": ["invert"],
+        "priors": ["prior"],
         "control": "control",
         "control_store": "invert-control",
         "classifier": str(results.parent / "classifier"),
@@ -159,12 +163,16 @@ def test_the_report_says_what_is_measured(done):
     plan, outcome = done
     runs = {step.name: step.run for step in plan.steps}
     stages = outcome.metrics["report.stages"]
-    assert list(stages) == ["before", "round 1", "round 2", "control"]
+    assert list(stages) == STAGES
     assert stages["before"]["pag"] == store_pag(Store.open(runs["invert"].product("store")), std=1.0).pag
     prior = load_fitted(runs["prior-2"].product("prior"))
     last = Store.open(runs["invert-2"].product("store"))
     assert stages["round 2"]["pag"] == outcome.metrics["report.pag_after"] == store_pag(last, prior=prior).pag
-    assert stages["round 2"]["pag"] == runs["pag-2"].outcome().metrics["pag"]
+    measured = runs["pag-2"].outcome().metrics
+    assert stages["round 2"]["pag"] == measured["pag"]
+    assert stages["round 2"]["pag_held_out"] == measured["pag_held_out"]
+    baseline = stages["round 1 + learned prior"]["pag_held_out"]
+    assert baseline == measured["pag_baseline"] == runs["prior-2"].outcome().metrics["pag_held_out"]
     assert stages["round 2"]["pag_normal"] == store_pag(last, std=1.0).pag
     assert stages["control"]["prior"] == "normal"
     assert 1 <= stages["round 1"]["classifier_score"] <= 10
@@ -206,7 +214,7 @@ def test_rounds_that_are_skipped_leave_the_others_to_the_report(tmp_path):
     classifier(Folder.at(tmp_path / "classifier"))
     plan = make_plan(spec(tmp_path / "results", repeat_while_improving="pag.pag_n"))
     outcome = execute(plan)
-    assert list(outcome.metrics["report.stages"]) == ["before", "round 1", "control"]
+    assert list(outcome.metrics["report.stages"]) == [*STAGES[:3], "control"]
     assert outcome.metrics["report.rounds"] == 1
     again = make_plan(plan.spec)
     assert [step.name for step in again.steps if step.state == "skipped"] == [
@@ -219,7 +227,7 @@ def test_rounds_that_are_skipped_leave_the_others_to_the_report(tmp_path):
     all_rounds = make_plan(spec(tmp_path / "results"))
     assert all_rounds.run.name != again.run.name
     assert all_rounds.steps[-1].run.name != report
-    assert list(execute(all_rounds).metrics["report.stages"]) == ["before", "round 1", "round 2", "control"]
+    assert list(execute(all_rounds).metrics["report.stages"]) == STAGES
 
 
 @pytest.mark.parametrize(

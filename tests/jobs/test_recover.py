@@ -14,9 +14,9 @@ from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.errors import DataError, GeneratorError, InversionError
 from preimage.jobs.base import Context
+from preimage.jobs.published import RECOVERED
 from preimage.jobs.recover.job import RecoverJob
 from preimage.jobs.recover.report import (
-    PAPER,
     Distances,
     RecoveredCodes,
     RecoverReport,
@@ -111,7 +111,7 @@ def test_the_baseline_is_the_one_that_the_paper_prints():
 def test_the_chunks_are_every_search_once():
     asked = search_chunks(config())
     assert list(asked)[:2] == ["codes-none-000000", "codes-none-000003"]
-    for technique in PAPER:
+    for technique in RECOVERED:
         rows = {}
         for each in asked.values():
             if each.technique == technique:
@@ -162,11 +162,11 @@ def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
     result = run_job(config(), context(folder, generator))
     metrics = result.metrics
     assert [each.name for each in config().metrics() if each.headline] == [
-        *(f"recovered_{name}" for name in PAPER),
-        *(f"evaluations_{name}" for name in PAPER),
+        *(f"recovered_{name}" for name in RECOVERED),
+        *(f"evaluations_{name}" for name in RECOVERED),
     ]
     assert {name: list(line) for name, line in metrics["success"].items()} == {
-        name: ["0.0001", "0.001", "0.01", "0.1"] for name in PAPER
+        name: ["0.0001", "0.001", "0.01", "0.1"] for name in RECOVERED
     }
     assert metrics["success"]["none"]["0.0001"] == metrics["recovered_none"] >= 0.75
     assert metrics["z_error_by_noise"]["clip"].keys() == {"0.01", "0.1"}
@@ -239,8 +239,8 @@ def test_without_settings_it_is_the_papers_experiment():
     settings = RecoverJob.model_validate({"generator": "g"})
     assert references(settings) == {"generator": "g"}
     assert isinstance(settings.generator, GeneratorRef)
-    assert (settings.codes, settings.techniques) == (1000, tuple(PAPER))
-    assert settings.thresholds == tuple(PAPER["none"])
+    assert (settings.codes, settings.techniques) == (1000, tuple(RECOVERED))
+    assert settings.thresholds == tuple(RECOVERED["none"])
     inversion = settings.inversion
     assert (inversion.solver, inversion.lr, inversion.lr_halving_steps) == ("gradient-descent", 1.0, 50_000)
     assert (inversion.steps, inversion.patience, inversion.init_codes) == (100_000, None, "prior")

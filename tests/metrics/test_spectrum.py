@@ -56,3 +56,15 @@ def test_codes_of_images_that_diverged_do_not_count(folder, digits):
     assert moments.count == 4
     assert explained_by_directions(moments).tolist() == pytest.approx([0.5, 1.0])
     assert math.isclose(moments.total.abs().sum().item(), 0, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize("used", [1, 3, 8])
+def test_the_effective_rank_of_equal_values_is_their_number_at_any_scale(used):
+    values = torch.tensor([5.0] * used + [0.0] * (8 - used))
+    assert effective_rank(values) == pytest.approx(used, rel=1e-12)
+    assert effective_rank(0.01 * values) == pytest.approx(used, rel=1e-6)
+
+
+def test_the_effective_rank_of_two_values_is_the_entropys():
+    p = 0.9
+    assert effective_rank(torch.tensor([p, 1 - p])) == pytest.approx(p**-p * (1 - p) ** (p - 1), rel=1e-6)

@@ -95,3 +95,29 @@ def test_trials_without_a_number_do_not_count():
     x, y = pair(8, 1.0)
     with_lost = rank_correlation(np.append(x, 5.0), np.append(y, np.nan))
     assert with_lost == rank_correlation(x, y)
+
+
+def test_a_partial_correlation_is_that_of_the_residuals_of_the_ranks():
+    random = np.random.default_rng(4)
+    width = np.repeat([8.0, 16.0, 64.0], 8)
+    x, y = (0.1 * width + random.normal(size=24) for _ in range(2))
+    found = rank_correlation(x, y, {"width": width, "same": np.ones(24)})
+    ranks = [stats.rankdata(each) for each in (x, y)]
+    fit = np.column_stack([np.ones(24), stats.rankdata(width)])
+    left = [each - fit @ np.linalg.lstsq(fit, each, rcond=None)[0] for each in ranks]
+    given_width = found.partial["width"]
+    assert given_width.rho == pytest.approx(stats.pearsonr(*left).statistic, rel=1e-12)
+    assert given_width.low < given_width.rho < given_width.high
+    assert list(found.partial) == ["width"]
+    assert found.rho == rank_correlation(x, y).rho
+
+
+def test_what_a_parameter_alone_explains_is_not_left():
+    """Both grow with the parameter and are otherwise independent: rho is high, what is left is about 0."""
+    random = np.random.default_rng(0)
+    c = random.normal(size=60)
+    found = rank_correlation(*(c + 0.5 * random.normal(size=60) for _ in range(2)), {"c": c})
+    assert found.rho > 0.7
+    assert found.partial["c"].low < 0 < found.partial["c"].high
+    alone = rank_correlation(c, c + random.normal(size=60), {"c": c}).partial["c"]
+    assert (alone.rho, alone.low, alone.high) == (0, 0, 0)  # one of the orders is the parameter's own

@@ -73,8 +73,8 @@ def test_the_table_has_every_trial_ranked_first_and_the_others_below_with_why():
     text = written([*records, stopped])
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert text.startswith("4 trials: 2 complete, 1 stopped, 1 failed; ranked by pag, lowest first.")
-    assert lines[2].startswith("| 1 | 1 | 1 | 1 | 2 | Pareto front |")
-    assert lines[3].startswith("| 2 | 0 | 0 | 2 | 1 | - |")
+    assert lines[2].startswith("| 1 | 1 | 1 | 1 | 2 (1) | Pareto front |")
+    assert lines[3].startswith("| 2 | 0 | 0 | 2 | 1 (2) | - |")
     assert lines[6] == "| 3 | - | stopped | place 9 of 9 |"
     assert lines[7] == r"| 2 | 9 | failed | a \| b c |"
 
@@ -93,6 +93,43 @@ def test_agreement_is_positive_where_low_pag_goes_with_high_score():
     assert "between the table's columns" not in same
 
 
+def test_other_metrics_are_ranked_by_and_correlated_too_and_given_each_parameter_that_has_an_order():
+    """Within a width, raw and pag have opposite orders; score is the raw one's opposite."""
+    values = [
+        (1.0, 4.0, 40),
+        (2.0, 3.0, 40),
+        (3.0, 2.0, 40),
+        (11.0, 9.0, 40),
+        (12.0, 8.0, 40),
+        (13.0, 7.0, 40),
+    ]
+    records = [
+        complete(
+            i,
+            {"pag": one, "score": -raw},
+            {"base_channels": 8 if i < 3 else 16, "kind": "abc"[i % 3]},
+            metrics={"codes.raw": raw, "codes.n": n},
+        )
+        for i, (one, raw, n) in enumerate(values)
+    ]
+    ranking = rank(records, LOWEST, {"codes.raw": "minimize"})
+    found = correlations(ranking)
+    assert list(found) == [("pag", "score"), ("pag", "codes.raw"), ("score", "codes.raw")]
+    assert {key for each in found.values() if each for key in each.partial} == {"base_channels"}
+    apart, alike = found["pag", "codes.raw"], found["score", "codes.raw"]
+    assert apart
+    assert alike
+    assert alike.rho == pytest.approx(1)
+    assert alike.partial["base_channels"].rho == pytest.approx(1)
+    assert apart.rho > 0
+    assert apart.partial["base_channels"].rho == pytest.approx(-1)
+    text = table(ranking, ["base_channels", "kind"], found, show=["codes.n"])
+    assert "| base_channels | kind | pag (lowest) | score (highest) | raw (lowest) | n |" in text
+    assert "| 1 | 0 | 8 | a | 1 | -4 (3) | 4 (3) | 40 |" in text
+    assert "| Spearman's rho between | of all | given base_channels |" in text
+    assert f"| pag and raw | {apart.rho:+.2f} ({apart.low:+.2f} to {apart.high:+.2f}) | -1.00 (" in text
+
+
 def test_where_there_is_no_correlation_it_says_why():
     assert "2 complete trials have no order to compare" in written(plain([(1.0, 1.0), (2.0, 2.0)]))
     assert "1 complete trial has no order" in written([*plain([(1.0, 1.0)]), failed(7)])
@@ -103,7 +140,7 @@ def test_where_there_is_no_correlation_it_says_why():
 def test_a_persons_pick_stands_beside_the_ranking():
     records = plain([(float(i), 10.0 - i) for i in range(4)])
     text = written(records, picks=[pick("best", 1, "crisp"), pick("worst", 3)])
-    assert "| 2 | 1 | 1 | 1 | 9 | picked as best |" in text
+    assert "| 2 | 1 | 1 | 1 | 9 (2) | picked as best |" in text
     assert (
         "ada picked trial 1 as the best (2026-01-02); of 4 it ranks 2 by pag and 2 by score. “crisp”" in text
     )

@@ -4,6 +4,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -12,7 +13,7 @@ from faulty import wait_for
 from preimage.errors import PreimageError, StorageError
 from preimage.tracking.tracker import JsonLines, RunDeleted
 from preimage.tuning.describe import summarize
-from preimage.tuning.plan import shared_steps
+from preimage.tuning.plan import plan_study, shared_steps
 from preimage.tuning.records import read_records
 from preimage.tuning.study import run_study
 from preimage.tuning.trial import run_trial
@@ -85,6 +86,19 @@ def test_a_finished_study_is_not_run_again(grid):
     before = names(plan)
     assert run_study(planned(GRID, plan.root.path)).plain() == outcome.plain()
     assert names(plan) == before
+
+
+def test_a_finished_study_reports_again_on_other_metrics_without_another_trial(grid, monkeypatch):
+    plan, outcome = grid
+    monkeypatch.setattr("preimage.tuning.study._run_trials", None)
+    metric = min(set(records_of(plan)[0].metrics) - set(GRID["objectives"]))
+    other = plan_study(replace(plan.spec, show=(metric,)))
+    assert other.run.name == plan.run.name
+    again = run_study(other)
+    assert f" {metric} |" in table_of(plan)
+    assert again.metrics == outcome.metrics
+    assert run_study(plan).plain() == outcome.plain()
+    assert metric not in table_of(plan)
 
 
 def test_optuna_opens_the_study(grid, rates):

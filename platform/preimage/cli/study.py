@@ -26,16 +26,17 @@ class Which(StrEnum):
 
 @app.command()
 def show(study: StudyArgument, results: RootOption = None) -> None:
-    """Rank a study's trials, also while it runs, and show how its objectives agree."""
+    """Rank a study's trials, also while it runs, and show how its metrics agree."""
     from preimage.tuning.annotate import find_study
     from preimage.tuning.annotations import read_picks
     from preimage.tuning.ranking import correlations, rank
     from preimage.tuning.table import table
 
     console, found = Console(), find_study(study, root_folder(results))
-    ranking = rank(found.records, found.spec.objectives)
-    picks = read_picks(found.run.folder)
-    console.print(Markdown(table(ranking, list(found.spec.space), correlations(ranking), picks)))
+    spec, picks = found.spec, read_picks(found.run.folder)
+    ranking = rank(found.records, spec.objectives, spec.correlate)
+    text = table(ranking, list(spec.space), correlations(ranking), picks, show=spec.show)
+    console.print(Markdown(text))
     console.print()
     if left := found.spec.trials - len(found.records):
         console.print(f"{left} of {found.spec.trials} trials have not ended yet", highlight=False)

@@ -7,6 +7,7 @@ from math import ceil, sqrt
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from preimage.data.pixels import to_uint8
@@ -44,7 +45,8 @@ def stacks_png(*sets: Tensor, columns: int = COLUMNS) -> bytes:
     return grid_png(torch.cat(lined[1:], dim=2), columns, STACKS_WIDTH)
 
 
-def png_of(picture: Image.Image) -> bytes:
+def png_of(picture: Image.Image, texts: PngInfo | None = None) -> bytes:
+    """A picture as PNG bytes, with texts beside its pixels."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", pnginfo=texts)
     return buffer.getvalue()

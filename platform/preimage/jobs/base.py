@@ -1,6 +1,6 @@
 """What a job is: the keys of its spec, the products it takes and makes, and how it runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -11,6 +11,8 @@ from preimage.config import Config, Resources
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
+from preimage.jobs.published import PaperSettings
+from preimage.jobs.settings_text import settings_of
 from preimage.models.config import GeneratorConfig
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
@@ -101,6 +103,23 @@ class Job(Config):
         which count by their content."""
         return self.model_dump(mode="json", exclude={"resources", "data"})
 
+    def settings_text(self, unsaid: Collection[str] = ()) -> list[str]:
+        """The settings that decide what it makes, in words, for the line that says how a result was made.
+
+        unsaid: dotted keys to leave out.
+        """
+        return settings_of(self, self.paper.settings if self.paper else {}, unsaid)
+
+    @property
+    def paper(self) -> PaperSettings | None:
+        """How the paper made the numbers that stand beside the job's."""
+        return None
+
+    def borrowed_priors(self) -> dict[str, str]:
+        """The generators whose codes are drawn from another prior than their own, by dotted key, each with
+        the key of that prior."""
+        return {}
+
     @property
     def made_generator(self) -> GeneratorConfig | None:
         """The config of the generator that the job will make, if it makes one."""
@@ -150,7 +169,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Result:
-    """What a job returns. The executor writes the figures and the table into the run's folder."""
+    """What a job returns. The executor writes the figures and the table into the run's folder, and below each
+    how it was made."""
 
     metrics: dict[str, Any]
     """As `Job.metrics` declares them."""

@@ -43,6 +43,18 @@ def require_images_of(dataset: Dataset, store: Store) -> None:
         )
 
 
+def require_same_images(stores: Sequence[Store]) -> None:
+    """Raise StoreError unless all stores hold codes of the same images."""
+    first, *others = stores
+    for store in others:
+        same = store.about.dataset.fingerprint == first.about.dataset.fingerprint
+        if not same or store.count != first.count:
+            raise StoreError(
+                f"{store.folder.uri} holds codes of other images than {first.folder.uri}: invert the same "
+                "images for both"
+            )
+
+
 def require_classifiable(classifier: Shape, images: Shape) -> None:
     """Raise ClassifierError if a classifier takes images of another shape, (C, H, W)."""
     if classifier != images:

@@ -1,12 +1,14 @@
-"""The papers' numbers, each with the images that it is of, and in what other images differ from these."""
+"""The papers' numbers, each with the images and the settings that it is of, and in what ours differ."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import sides
 from preimage.data.sources.splits import same_split
+from preimage.models.generator_folder import GeneratorCard
 
 TRAINING = "training images"
 """The row of real images in denoising-feature-matching's tables."""
@@ -54,12 +56,76 @@ class PaperImages:
         return f"Our images differ from the paper's: {'; '.join(found)}." if found else ""
 
 
+Setting = int | float | str
+
+
+def beside(name: str, ours: Setting, theirs: Setting | None, whose: str = "the paper's ") -> str:
+    """A setting, and where it differs the paper's: `1,000 of the paper's 100,000 steps`, `lr 0.05, not the
+    paper's 0.1`. A count stands before the name of what it counts, which is a plural."""
+    if theirs is None or ours == theirs:
+        return _named(name, ours)
+    if isinstance(ours, int) and isinstance(theirs, int) and name.endswith("s") and ours < theirs:
+        return f"{ours:,} of {whose}{theirs:,} {name}"
+    return f"{_named(name, ours)}, not {whose}{_number(theirs)}"
+
+
+def _named(name: str, value: Setting) -> str:
+    if isinstance(value, int) and name.endswith("s"):
+        return f"{_number(value)} {name}"
+    return _number(value) if name == "solver" else f"{name} {_number(value)}"
+
+
+def _number(value: Setting) -> str:
+    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """How a paper's numbers were made; None where it does not say."""
+
+    settings: Mapping[str, Setting]
+    """By the dotted keys of our job."""
+    source: str | None = None
+    """What the generator was trained on."""
+    size: int | None = None
+    """The side of its images in pixels."""
+    latent_dim: int | None = None
+
+    def remark(self, job: object, generator: GeneratorCard | None = None) -> str:
+        """A sentence on what differs in a job, and in the generator that it takes; empty if nothing does."""
+        ours: dict[str, Any] = {key: reduce(getattr, key.split("."), job) for key in self.settings}
+        found = [
+            beside(key.rpartition(".")[2].replace("_", " "), ours[key], theirs, whose="")
+            for key, theirs in self.settings.items()
+            if ours[key] != theirs
+        ]
+        found += self._of_generator(generator) if generator else []
+        return f"Our settings differ from the paper's: {'; '.join(found)}." if found else ""
+
+    def _of_generator(self, card: GeneratorCard) -> list[str]:
+        height, width = sides(card.generator.image_size)
+        pairs: dict[str, tuple[Any, Any]] = {
+            "a generator of {} images, not {}": (card.training.get("data", {}).get("source"), self.source),
+            "{} pixels, not {}": (height if height == width else f"{height} x {width}", self.size),
+            "codes of {} components, not {}": (card.generator.latent_dim, self.latent_dim),
+        }
+        return [
+            text.format(ours, theirs) for text, (ours, theirs) in pairs.items() if theirs not in (None, ours)
+        ]
+
+
 @dataclass(frozen=True)
 class Published:
     """Numbers of one kind, of the same images."""
 
     images: PaperImages
     values: Mapping[str, float]
+    training: str = ""
+    """A sentence on how long the paper trained, and on codes of how many components."""
+
+    def remark(self, data: DataConfig, count: int | None = None) -> str:
+        """Sentences on what differs in our images, of which there are `count`, and on how it trained."""
+        return f"{self.images.remark(data, count)} {self.training}".strip()
 
 
 PART_OF = {"mnist-5000": "mnist"}
@@ -81,9 +147,10 @@ def _glo(
     return PaperImages(source, split, images, category, 64, 3, None, "bilinear")
 
 
+_GLO_TRAINING = "The paper's codes have 100 components. It does not say how long it trained."
 _GLO_METHODS = ("PCA", "DCAE", "GAN", "GLO (L2)", "GLO (Lap1)")
 GLO_ERRORS = tuple(
-    Published(images, dict(zip(_GLO_METHODS, errors, strict=True)))
+    Published(images, dict(zip(_GLO_METHODS, errors, strict=True)), _GLO_TRAINING)
     for images, errors in (
         (_glo("mnist", 60_000), (0.011, 0.0002, 0.016, 0.0001, 0.0001)),
         (_glo("cifar10", 50_000), (0.016, 0.006, 0.022, 0.005, 0.007)),
@@ -97,15 +164,20 @@ GLO_ERRORS = tuple(
 GLO_CONDITION = Published(_glo(None, None, None), {"relative_error": 2e-4})
 """glo, figure 7, which does not name its images."""
 
+_UNSAID = "The paper does not say how many images its networks saw."
 DFM_SCORES = (
-    Published(PaperImages("cifar10", "train", 50_000, None, 32, 3), {"DFM-GAN": 7.72, TRAINING: 11.24}),
+    Published(
+        PaperImages("cifar10", "train", 50_000, None, 32, 3), {"DFM-GAN": 7.72, TRAINING: 11.24}, _UNSAID
+    ),
     Published(
         PaperImages("stl10", "unlabeled", 100_000, None, 48, 3),
         {"DFM-GAN": 8.51, "DCGAN": 7.84, TRAINING: 26.08},
+        "The paper's networks saw 5,000,000 images: 50 epochs.",
     ),
     Published(
         PaperImages("imagenet", "train", 1_281_167, None, 32, 3),
         {"DFM-GAN": 9.18, "DCGAN": 8.83, TRAINING: 25.78},
+        _UNSAID,
     ),
 )
 """denoising-feature-matching, tables 1 to 3: Inception scores. ImageNet's `DCGAN` is its authors' own."""
@@ -113,10 +185,56 @@ DFM_SCORES = (
 CLUSTER_RATIOS = Published(PaperImages("mnist", None), {"untrained": 0.1, "trained": 1.9})
 """flexible-priors, figure 2: of 1,024 digits, in the map."""
 
-INDUCED_PAG = (
-    Published(PaperImages("lsun", category="kitchen"), {"before": 1861, "after": 779}),
-    Published(PaperImages("lsun", category="bedroom"), {"before": 1810, "after": 746}),
-    Published(PaperImages("celeba", None, size=64, channels=3, crop=118), {"before": 2492, "after": 863}),
-    Published(PaperImages("cifar10", size=32, channels=3), {"before": 2485, "after": 1064}),
+_INDUCED_TRAINING = "The paper's codes have 20 components. It does not say how long it trained."
+INDUCED_PAG = tuple(
+    Published(images, {"before": before, "after": after}, _INDUCED_TRAINING)
+    for images, before, after in (
+        (PaperImages("lsun", category="kitchen"), 1861, 779),
+        (PaperImages("lsun", category="bedroom"), 1810, 746),
+        (PaperImages("celeba", None, size=64, channels=3, crop=118), 2492, 863),
+        (PaperImages("cifar10", size=32, channels=3), 2485, 1064),
+    )
 )
 """flexible-priors, figure 5: raw PAG before and after a round, of numbers of codes that it does not state."""
+
+RECOVER = PaperSettings(
+    {
+        "codes": 1000,
+        "unseen": 1,
+        "repeats": 1000,
+        "inversion.solver": "gradient-descent",
+        "inversion.steps": 100_000,
+    },
+    size=64,
+    latent_dim=100,
+)
+"""precise-recovery, tables 1 and 2, of Radford's DCGAN. It names no images and no learning rates."""
+
+RECOVER_PARTIAL = PaperSettings(
+    {"inversion.solver": "adam", "inversion.lr": 0.1, "inversion.steps": 500}, "mnist", 32, 10
+)
+"""partial-measurements, section 4.3, figure 5: a conditional DCGAN. It does not count its codes."""
+
+RANDOM_WEIGHTS = PaperSettings({"base_channels": 64, "lr": 0.05, "steps": 400})
+"""flexible-priors, sections C and E, figures 6 and 7. Figure 6 names neither its images nor its networks."""
+
+ANALYZE_CODES = PaperSettings({"codes": 1024, "samples": 1000, "shown": 20}, latent_dim=20)
+"""flexible-priors, sections 4 to 4.2."""
+
+INCEPTION_SCORES = PaperSettings({"images": 50_000, "splits": 10})
+"""denoising-feature-matching, section 2: 10 groups of 5,000 samples."""
+
+RECOVERED: Mapping[str, Mapping[float, float]] = {
+    "none": {1e-4: 0.98, 1e-3: 0.986, 1e-2: 0.998, 1e-1: 1.0},
+    "clip": {1e-4: 0.984, 1e-3: 0.99, 1e-2: 1.0, 1e-1: 1.0},
+    "stochastic-clip": {1e-4: 1.0, 1e-3: 1.0, 1e-2: 1.0, 1e-1: 1.0},
+}
+"""precise-recovery, table 1: the share of 1000 codes recovered, by technique and threshold."""
+
+RECOVERED_DISTANCES: Mapping[str, float] = {
+    "none": 2.03e-4,
+    "clip": 1.36e-4,
+    "stochastic-clip": 4.94e-5,
+    "prior": 0.0815,
+}
+"""precise-recovery, table 2: |z - z'| / d of codes found for one unseen image, and of the prior's codes."""

@@ -6,14 +6,20 @@ from torch import Tensor, nn
 from preimage.inversion.labels import generate, in_batches
 from preimage.latents.priors import Prior
 from preimage.models.generator_folder import load_generator, load_prior
+from preimage.models.prior_folder import load_fitted
 from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 
 
-def open_generator(folder: Folder, device: torch.device) -> tuple[nn.Module, Prior]:
-    """A generator in eval mode, and the prior it was trained with. Raises GeneratorError."""
+def open_generator(
+    folder: Folder, device: torch.device, prior: Folder | None = None
+) -> tuple[nn.Module, Prior]:
+    """A generator in eval mode, and the given fitted prior or else the one it was trained with.
+
+    Raises GeneratorError, PriorError.
+    """
     generator, card = load_generator(folder)
-    return generator.to(device), load_prior(folder, card)
+    return generator.to(device), load_fitted(prior) if prior else load_prior(folder, card)
 
 
 def draw_codes(prior: Prior, count: int, seed: int) -> Tensor:

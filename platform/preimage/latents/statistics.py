@@ -44,6 +44,13 @@ class Moments:
             raise PreimageError("moments need at least one code but got none")
         return moments
 
+    def plus(self, batches: Iterable[Tensor]) -> Moments:
+        """With streamed codes (n, d) added, if there are any."""
+        moments = self
+        for z in batches:
+            moments = moments.update(z)
+        return moments
+
     def update(self, z: Tensor) -> Moments:
         """Add codes z: (n, d) float32. The products are computed on z's device, the sums stay on the CPU."""
         exact = z.detach().to(torch.float64)
@@ -70,7 +77,5 @@ class Moments:
 
 def store_moments(store: Store) -> Moments:
     """The moments of a store's codes, without those of diverged images."""
-    moments = Moments.empty(store.latent_dim)
-    for codes in store.batches(("z", "loss")):
-        moments = moments.update(codes.z[~codes.diverged])
-    return moments
+    found = (codes.z[~codes.diverged] for codes in store.batches(("z", "loss")))
+    return Moments.empty(store.latent_dim).plus(found)

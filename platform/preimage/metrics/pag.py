@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 DRAWS, CHUNK = 100_000, 10_000
 """Codes to measure a fitted prior's second moment on, and how many to draw at a time."""
+NORMAL_CODES = 8192
+"""Normal codes in memory at a time."""
 
 
 class PagError(PreimageError):
@@ -79,15 +83,27 @@ def in_units_of(prior: Prior, gram: Tensor) -> Tensor:
     uncentred second moments; for a prior N(0, std^2 I) it is unchanged. S' comes from 100,000 draws.
     Raises PagError for a prior whose codes do not span their dimensions.
     """
-    random = Stream.PRIOR_MOMENTS.generator(0)
-    moments = Moments.empty(prior.latent_dim)
-    for _ in range(DRAWS // CHUNK):
-        moments = moments.update(prior.sample(CHUNK, random))
-    root, info = torch.linalg.cholesky_ex(moments.gram / moments.count)
+    root, info = torch.linalg.cholesky_ex(_second_moment(prior))
     if info.any():
         raise PagError(f"the codes of the {prior.name} prior do not span their dimensions: PAG is infinite")
     half = torch.linalg.solve_triangular(root, gram.double().cpu(), upper=False)
     return torch.linalg.solve_triangular(root, half.T, upper=False)
+
+
+@lru_cache(maxsize=4)
+def _second_moment(prior: Prior) -> Tensor:
+    """The uncentred second moment (d, d) of a prior's codes. A prior is measured against several sets."""
+    random = Stream.PRIOR_MOMENTS.generator(0)
+    drawn = (prior.sample(CHUNK, random) for _ in range(DRAWS // CHUNK))
+    moments = Moments.empty(prior.latent_dim).plus(drawn)
+    return moments.gram / moments.count
+
+
+def expected_pag(count: int, dim: int) -> float:
+    """The expected PAG of `count` codes of d components that a prior N(0, S) itself makes: of chance alone,
+    about d (d + 1) / (4 count). The Gram matrix is then Wishart's, with E log |S^-1 G| known."""
+    freedom = (count - torch.arange(dim, dtype=torch.float64)) / 2
+    return 0.5 * float((math.log(count / 2) - torch.digamma(freedom)).sum())
 
 
 def pag_from_gram(gram: Tensor, count: int, std: float) -> PagResult:
@@ -115,6 +131,13 @@ def divergence(variances: Tensor, std: float) -> float:
     """KL(N(0, diag variances) | N(0, std^2 I)) in nats, variances: (d,)."""
     ratio = variances / std**2
     return 0.5 * float((ratio - ratio.log() - 1).sum())  # flexible-priors, eq. 2
+
+
+def normal_pag(latent_dim: int, count: int, seed: int) -> PagResult:
+    """PAG of `count` codes drawn from N(0, I), against it: what chance alone gives."""
+    random, prior = Stream.NORMAL_CODES.generator(seed), make_prior("normal", latent_dim)
+    starts = range(0, count, NORMAL_CODES)
+    return pag((prior.sample(min(NORMAL_CODES, count - start), random) for start in starts), std=1.0)
 
 
 def _check_rank(squares: Tensor) -> None:

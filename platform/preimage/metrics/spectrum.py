@@ -1,4 +1,4 @@
-"""How evenly codes use their dimensions (glo, figure 2)."""
+"""How evenly codes use their dimensions (glo, figure 2; flexible-priors, figure 8)."""
 
 import torch
 from torch import Tensor
@@ -24,11 +24,8 @@ def directions_for(share: float, explained: Tensor) -> int:
     return min(int((explained < share).sum()) + 1, len(explained))
 
 
-def effective_rank(explained: Tensor) -> float:
-    """e to the entropy of the directions' shares of the variance: 1 if one direction holds all of it, d if
-    all hold the same (Roy and Vetterli 2007, there of singular values).
-
-    explained: (d,), from `explained_by_directions`.
-    """
-    shares = torch.diff(explained.double(), prepend=explained.new_zeros(1).double())
+def effective_rank(singular_values: Tensor) -> float:
+    """The number of dimensions that codes use: e to the entropy of their singular values (d,), as shares of
+    the sum (Roy and Vetterli 2007). d if all are equal, k if k are equal and the others 0."""
+    shares = singular_values.double() / singular_values.sum()
     return torch.special.entr(shares).sum().exp().item()

@@ -33,6 +33,7 @@ def require_compatible(
     _require_classifier_of_images(job, inputs, earlier)
     _require_same_networks(job, inputs, earlier)
     _require_prior_of_codes(job, inputs, earlier)
+    _require_borrowed_priors(job, inputs, earlier)
     if "store" in inputs:
         job.check_codes(_latent_dim(inputs["store"], earlier))
 
@@ -162,6 +163,18 @@ def _require_prior_of_codes(job: Job, inputs: Inputs, earlier: Earlier) -> None:
             raise PriorError(
                 f"the prior's codes have {dim} components but the generator's have {generator.latent_dim}: "
                 f"fit a prior to a store of such codes, or set model.latent_dim={dim}"
+            )
+
+
+def _require_borrowed_priors(job: Job, inputs: Inputs, earlier: Earlier) -> None:
+    """Raise PriorError if a generator is to draw its codes from a prior of another dimension."""
+    for generator, prior in job.borrowed_priors().items():
+        needed = generator_of(inputs[generator], earlier)[0].latent_dim
+        dim = _latent_dim(inputs[prior], earlier)
+        if dim != needed:
+            raise PriorError(
+                f"{prior}: the prior's codes have {dim} components but those of {generator} have {needed}: "
+                "fit a prior to a store of this generator's codes"
             )
 
 

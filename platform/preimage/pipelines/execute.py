@@ -7,6 +7,7 @@ from typing import Any
 
 from preimage.config import Resources
 from preimage.jobs.base import Context, OnProgress, Result
+from preimage.jobs.made_by import made_by
 from preimage.pipelines.inputs import finished
 from preimage.pipelines.lifecycle import live, register, tell, write_result
 from preimage.pipelines.make_plan import skip_rounds
@@ -16,6 +17,7 @@ from preimage.pipelines.progress import Display, Silent
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs import overrides
+from preimage.storage.folder import Folder
 from preimage.storage.protocol import Claim
 from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror
@@ -155,7 +157,7 @@ class _Execution:
             catalog=self.plan.catalog,
             fingerprint=step.fingerprint,
             resources=step.job.resources,
-            inputs={key: each.folder for key, each in step.inputs.items()},
+            inputs=_folders(step),
             progress=progress,
             stop_early=self.stop_early,
         )
@@ -176,7 +178,13 @@ class _Execution:
         if step.data:
             address = self.plan.catalog.folder(step.data).uri
             about["dataset"] = {"source": step.data.source, "address": address}
+        about["made_by"] = made_by(step.job, _folders(step), self.plan.catalog, spec.title)
         register(step.run, about, {"name": step.name} | job | spec.around)
+
+
+def _folders(step: PlannedStep) -> dict[str, Folder]:
+    """The folders of the products that a step takes, by dotted key."""
+    return {key: each.folder for key, each in step.inputs.items()}
 
 
 def device_of(resources: Resources) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from preimage.errors import StoppedEarly, StorageError, TrackingError
+from preimage.figures.footer import with_footer
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.runs.run_folder import Outcome, RunFolder
@@ -72,10 +73,13 @@ def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
 
 
 def write_result(run: RunFolder, result: Result) -> dict[str, str]:
-    """Write a result's table and figures to the run's folder. Returns their addresses by name."""
-    files = dict(result.figures)
+    """Write a result's table and figures to the run's folder, and below each how it was made. Returns their
+    addresses by name."""
+    how = run.made_by
+    files = {name: with_footer(png, how) if how else png for name, png in result.figures.items()}
     if result.table:
-        files = {"table.md": result.table.encode()} | files
+        table = f"{result.table.rstrip()}\n\nMade by: {how}\n" if how else result.table
+        files = {"table.md": table.encode()} | files
     for name, data in files.items():
         run.figures.write(name, data)
     return {name.removesuffix(".png"): (run.figures / name).uri for name in files}

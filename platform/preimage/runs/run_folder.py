@@ -1,6 +1,6 @@
 """A run's folder: everything a run leaves. Trackers mirror it; it never depends on them.
 
-run.json       job, name, fingerprint, tracking run, commit, versions
+run.json       job, name, fingerprint, how it is made, tracking run, commit, versions
 spec.yaml      the resolved spec, ready to run again
 log/           one record of metrics per file, named by images seen
 samples/       grids of samples, named by images seen
@@ -72,6 +72,7 @@ class _About(LooseRecord):
     created: str
     inputs: dict[str, _Input] = Field(default_factory=dict)
     dataset: dict[str, str] | None = None
+    made_by: str = ""
     git_commit: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     mlflow_run_id: str | None = None
@@ -210,6 +211,11 @@ class RunFolder:
         Raises StorageError if it was altered, FormatError if it is of another format.
         """
         return read_or_none(self.folder, "run.json", _About)
+
+    @property
+    def made_by(self) -> str:
+        """How what it leaves is made, in one line; empty where run.json does not say."""
+        return (self.about_or_none() or {}).get("made_by", "")
 
     def finish(self, outcome: Outcome) -> None:
         self.folder.commit("outcome.json", as_json(OUTCOME.stamp() | outcome.plain()))

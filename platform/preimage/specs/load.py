@@ -1,7 +1,7 @@
 """Load a spec: from YAML, a profile and overrides to typed, complete jobs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,19 @@ def loads(
     if mistakes or not spec:
         places = Places(document, value, profile, by_profile, asked)
         raise SpecError(report(origin, mistakes, places))
-    return spec
+    return replace(spec, variant=variant(profile, asked))
+
+
+def variant(profile: str | None, asked: Sequence[Place]) -> str:
+    """How a spec differs from what its file says: `profile small, with overrides`.
+
+    asked: the path of each override; those that only say where it runs and is recorded do not count.
+    """
+    changed = any(not _AROUND & set(path) for path in asked)
+    return ", ".join([*([f"profile {profile}"] if profile else []), *(["with overrides"] if changed else [])])
+
+
+_AROUND = {"code", "name", "resources", "results", "tracking"}
 
 
 def require_no_secret(document: Document, origin: str) -> None:

@@ -84,6 +84,11 @@ class Study(SpecKeys):
     objectives: dict[str, Direction] = Field(min_length=1)
     """STEP.METRIC of a pipeline's outcome, or METRIC of a single job's, and whether to minimize or maximize
     it. The first objective ranks the trials."""
+    correlate: dict[str, Direction] = Field(default_factory=dict)
+    """Further metrics, and which value is best: the report ranks the trials by them too, and correlates them
+    with the objectives. No sampler sees them. A finished study that is run with others reports again."""
+    show: tuple[str, ...] = ()
+    """Metrics that the report's table shows beside, such as a number of codes."""
     sampler: SamplerConfig = SamplerConfig()
     scheduler: SchedulerConfig = SchedulerConfig()
     trials: PositiveInt | None = None

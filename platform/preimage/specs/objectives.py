@@ -1,6 +1,6 @@
 """What a study optimizes, and what its training runs record: known before anything runs."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 
 from preimage.jobs.base import Metric
 from preimage.jobs.train.base import TrainJob
@@ -10,17 +10,38 @@ from preimage.specs.validation import Mistake, unknown
 from preimage.training.config import LoopConfig
 
 
-def check_sought(objectives: Iterable[str], scheduler: SchedulerConfig, specs: list[Spec]) -> list[Mistake]:
-    """Objectives that no step reports, and a scheduler's metric that no training run records."""
-    mistakes: list[Mistake] = []
+def check_sought(key: str, names: Collection[str], specs: list[Spec]) -> list[Mistake]:
+    """The metrics named under a study's key that no step reports."""
     reported = list(dict.fromkeys(name for spec in specs for name in reports_of(spec)))
-    for name in objectives:
-        if name not in reported and not _in_a_table(name, specs):
-            mistakes.append((("objectives", name), f"no trial reports it: {_near(name, reported)}"))
+    places = names if isinstance(names, Mapping) else range(len(names))
+    return [
+        ((key, place), f"no trial reports {name if place != name else 'it'}: {_near(name, reported)}")
+        for place, name in zip(places, names, strict=True)
+        if name not in reported and not _in_a_table(name, specs)
+    ]
+
+
+def check_scheduler(scheduler: SchedulerConfig, specs: list[Spec]) -> list[Mistake]:
+    """A scheduler's metric that no training run records, or several do."""
     metric = scheduler.metric
-    if scheduler.name != "none" and metric is not None:
-        mistakes += _check_scheduler(metric, specs)
-    return mistakes
+    if scheduler.name == "none" or metric is None:
+        return []
+    recorded = {name for spec in specs for each in training_runs(spec).values() for name in each.recorded()}
+    if not recorded:
+        problem = "no step trains, so there is nothing to stop early: use scheduler.name: none"
+        return [(("scheduler", "name"), problem)]
+    if metric not in recorded:
+        return [
+            (
+                ("scheduler", "metric"),
+                f"no training step of a trial records it: {_near(metric, sorted(recorded))}",
+            )
+        ]
+    several = [names for spec in specs if len(names := recorders(spec, metric)) > 1]
+    if several:
+        problem = f"{' and '.join(several[0])} record it: choose a metric that only one step records"
+        return [(("scheduler", "metric"), problem)]
+    return []
 
 
 def training_runs(spec: Spec) -> dict[str, TrainJob]:
@@ -47,25 +68,6 @@ def reports_of(spec: Spec) -> list[str]:
     STEP.METRIC of a pipeline, METRIC of a single job.
     """
     return [name for name, metric in _declared(spec) if not (metric.is_table or metric.is_text)]
-
-
-def _check_scheduler(metric: str, specs: list[Spec]) -> list[Mistake]:
-    recorded = {name for spec in specs for each in training_runs(spec).values() for name in each.recorded()}
-    if not recorded:
-        problem = "no step trains, so there is nothing to stop early: use scheduler.name: none"
-        return [(("scheduler", "name"), problem)]
-    if metric not in recorded:
-        return [
-            (
-                ("scheduler", "metric"),
-                f"no training step of a trial records it: {_near(metric, sorted(recorded))}",
-            )
-        ]
-    several = [names for spec in specs if len(names := recorders(spec, metric)) > 1]
-    if several:
-        problem = f"{' and '.join(several[0])} record it: choose a metric that only one step records"
-        return [(("scheduler", "metric"), problem)]
-    return []
 
 
 def _declared(spec: Spec) -> list[tuple[str, Metric]]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from preimage.data.config import DataConfig
@@ -41,6 +41,14 @@ class Spec:
     """Modules whose code may build generators."""
     data: DataConfig | None = None
     """A pipeline's images, for a step that names none and whose generator does not know its own."""
+    variant: str = field(default="", compare=False)
+    """The profile by which it was read and whether it was overridden. Two roads to the same settings lead to
+    the same runs, so this is not stored with the settings."""
+
+    @property
+    def title(self) -> str:
+        """The spec's name and variant: `spec demo, profile small`."""
+        return ", ".join(filter(None, (f"spec {self.name}", self.variant)))
 
     @property
     def around(self) -> dict[str, Any]:

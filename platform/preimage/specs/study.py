@@ -1,13 +1,13 @@
 """Specs of studies: a trial's body, the search space, and the objectives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from preimage.errors import SpecError
 from preimage.specs import overrides
-from preimage.specs.load import Places, profile_of, read, report, require_no_secret
+from preimage.specs.load import Places, profile_of, read, report, require_no_secret, variant
 from preimage.specs.models import Study, around
 from preimage.specs.override_text import put
 from preimage.specs.overrides import Changes
@@ -34,12 +34,18 @@ class StudySpec:
     space: dict[str, Space]
     objectives: dict[str, Direction]
     """In the order of the spec: the first ranks the trials."""
+    correlate: dict[str, Direction]
+    """Further metrics that the report ranks by."""
+    show: tuple[str, ...]
+    """Metrics that its table shows beside."""
     sampler: SamplerConfig
     scheduler: SchedulerConfig
     trials: int
     parallel: int
     code: tuple[str, ...] = ()
     """Modules whose code may build generators."""
+    variant: str = field(default="", compare=False)
+    """As a `Spec`'s."""
 
     def resolved(self) -> dict[str, Any]:
         """The whole spec as plain values, to store and load again."""
@@ -49,6 +55,8 @@ class StudySpec:
             "trial": self.trial,
             "space": {key: space.plain() for key, space in self.space.items()},
             "objectives": dict(self.objectives),
+            "correlate": dict(self.correlate),
+            "show": list(self.show),
             "sampler": self.sampler.model_dump(mode="json"),
             "scheduler": self.scheduler.model_dump(mode="json"),
             "trials": self.trials,
@@ -67,7 +75,7 @@ class StudySpec:
         if mistakes or not spec:
             wrong = "; ".join(f"{'.'.join(map(str, place))}: {problem}" for place, problem in mistakes)
             raise SpecError(f"{name}, with {dict(params)}: {wrong}")
-        return spec
+        return replace(spec, variant=self.variant)
 
 
 def is_study(written: Written, origin: str) -> bool:
@@ -105,11 +113,14 @@ def loads_study(
         trial=study.trial,
         space=study.space,
         objectives=study.objectives,
+        correlate=study.correlate,
+        show=study.show,
         sampler=study.sampler,
         scheduler=study.scheduler,
         trials=len(grid_points(study.space)) if study.sampler.name == "grid" else study.trials or 0,
         parallel=study.parallel,
         code=study.code,
+        variant=variant(profile, asked),
     )
 
 

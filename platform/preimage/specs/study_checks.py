@@ -7,7 +7,7 @@ from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import within
 from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, Study
-from preimage.specs.objectives import check_sought
+from preimage.specs.objectives import check_scheduler, check_sought
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Space
 from preimage.specs.search_space import (
@@ -44,9 +44,16 @@ def check_study(study: Study) -> list[Mistake]:
     specs, mistakes = _build_variants(study.trial, study.space)
     if mistakes:
         return mistakes
-    return _check_effect(specs, study.space) + check_sought(
-        study.objectives, study.scheduler, [spec for _, spec in specs]
-    )
+    built = [spec for _, spec in specs]
+    mistakes = _check_effect(specs, study.space)
+    mistakes += check_sought("objectives", study.objectives, built)
+    mistakes += check_sought("correlate", study.correlate, built) + check_sought("show", study.show, built)
+    mistakes += [
+        (("correlate", name), "is an objective, and correlated as such: remove it here")
+        for name in study.correlate
+        if name in study.objectives
+    ]
+    return mistakes + check_scheduler(study.scheduler, built)
 
 
 def _check_keys(trial: dict[str, Any], space: Mapping[str, Space]) -> list[Mistake]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import CheckpointError, StoppedEarly
+from preimage.figures.footer import with_footer
 from preimage.figures.grids import grid_png
 from preimage.runs import checkpoints
 from preimage.training.algorithm import Algorithm, AlgorithmContext, rows_of_share
@@ -128,7 +129,9 @@ class Loop:
         if not self.run_folder.has_samples(self.seen):
             images = self.algorithm.samples(GRID)
             if images is not None:
-                self.run_folder.add_samples(self.seen, grid_png(images))
+                made_by, png = self.run_folder.made_by, grid_png(images)
+                how = f"{made_by} · at {self.seen:,} images seen"
+                self.run_folder.add_samples(self.seen, with_footer(png, how) if made_by else png)
 
     def _show_progress(self) -> None:
         self.run_folder.show_progress(

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from preimage.latents.fitted import Network
+from preimage.latents.held_out import Split
 from preimage.latents.priors import Normal
 from preimage.metrics.distances import energy_distance
+from preimage.metrics.pag_of_fit import fit_agreement
 from preimage.models.generator_folder import load_generator
 from preimage.models.pgan import PganConfig, build_code_pair, folded
 from preimage.models.prior_folder import save_prior
@@ -62,14 +64,13 @@ def export_prior(
     worker: Worker, algorithm: PganAlgorithm, training: Training, codes: CodeSet, rows: CodeRows, seen: int
 ) -> None:
     """Write the prior folder. seen: codes trained on, counting repetitions."""
-    history = training.history | {"codes_seen": seen}
-    worker.run_or_fail_together(
-        lambda: (
-            save_prior(algorithm.as_prior(), training.run.product("prior"), history)
-            if worker.is_main
-            else None
-        )
-    )
+
+    def export() -> None:
+        prior, split = algorithm.as_prior(), Split(codes.store, codes.held_out)
+        history = training.history | {"codes_seen": seen} | fit_agreement(prior, split)
+        save_prior(prior, training.run.product("prior"), history)
+
+    worker.run_or_fail_together(lambda: export() if worker.is_main else None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from PIL import Image
 
+from preimage.figures.footer import without_footer
 from preimage.figures.plots import figure_png, new_figure
 from preimage.specs.search import BEST_VALUE, Direction
 
@@ -83,8 +84,8 @@ def _show(axes: Axes, panel: Panel, size: float) -> None:
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     if panel.samples is not None:
-        picture = Image.open(io.BytesIO(panel.samples)).convert("RGBA")
-        axes.imshow(np.asarray(picture), interpolation="nearest")
+        picture = without_footer(Image.open(io.BytesIO(panel.samples)))
+        axes.imshow(np.asarray(picture.convert("RGBA")), interpolation="nearest")
         return
     axes.set_facecolor("0.95")
     axes.set_box_aspect(1)

@@ -10,13 +10,14 @@ from preimage.data.config import DataConfig
 from preimage.errors import PreimageError
 from preimage.pipelines.make_plan import make_plan
 from preimage.pipelines.plan import Plan, PlannedStep
-from preimage.runs.run_folder import RunFolder
+from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.objectives import lowest_is_best
 from preimage.specs.overrides import path_of
 from preimage.specs.search_space import complete, variants
 from preimage.specs.study import StudySpec
 from preimage.specs.study_checks import body_of
 from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.plain_yaml import dump
 from preimage.tuning.records import TrialRecord, read_records
 from preimage.tuning.trial import StudyRun
 
@@ -51,6 +52,12 @@ class StudyPlan:
             return False
         direction = next(iter(self.spec.objectives.values()))
         return lowest_is_best(self.base.spec, metric) != (direction == "minimize")
+
+    def outcome(self, retry_failed: bool = False) -> Outcome | None:
+        """The outcome; None if trials are missing, or if the report is of another spec: of other metrics."""
+        stored = self.run.folder.find("spec.yaml")
+        is_of_this = stored is not None and stored.decode() == dump(self.spec.resolved())
+        return self.run.outcome() if is_of_this and not self.missing(retry_failed) else None
 
     @property
     def study(self) -> StudyRun:

@@ -18,7 +18,7 @@ def planned_study(plan: StudyPlan, retry_failed: bool) -> Planned:
         fingerprint=plan.fingerprint,
         resolved=plan.spec.resolved(),
         code=plan.spec.code,
-        is_done=missing == 0 and plan.run.outcome() is not None,
+        is_done=plan.outcome(retry_failed) is not None,
         needs_ray=plan.on_ray and missing > 0,
         describe=partial(describe, plan),
         with_images=lambda display: planned_study(with_images(plan, display), retry_failed),

@@ -1,4 +1,4 @@
-"""The report of a study: a table, its samples side by side, its objectives against each other."""
+"""The report of a study: a table, its samples side by side, its metrics against each other."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,21 +33,21 @@ def report(spec: StudySpec, records: Sequence[TrialRecord], picks: Sequence[Pick
     """
     from preimage.tuning.plots import optuna_plots  # Optuna: half a second
 
-    ranking = rank(records, spec.objectives)
+    ranking = rank(records, spec.objectives, spec.correlate)
     found = correlations(ranking)
     pictures, remarks = _samples(ranking, spec, picks)
     if scatters := _scatters(ranking, found):
         pictures["correlation.png"] = scatter_png(scatters)
     drawn, missing = optuna_plots(spec, records)
     pictures |= drawn
-    text = table(ranking, list(spec.space), found, picks, [*remarks, *missing])
+    text = table(ranking, list(spec.space), found, picks, [*remarks, *missing], spec.show)
     return Result(metrics(ranking, found, picks), pictures, text)
 
 
 def metrics(ranking: Ranking, found: Correlations, picks: Sequence[Pick]) -> dict[str, Any]:
     """The metrics of a study: counts, the best trial and its values, correlations, the Pareto front."""
     states = [each.state for each in (*ranking.complete, *ranking.others)]
-    titles = short_names(ranking.objectives)
+    titles = short_names(ranking.compared)
     counted: dict[str, Any] = {"trials": len(states)}
     counted |= {state: states.count(state) for state in ("complete", "stopped", "failed")}
     if ranking.complete:
@@ -57,10 +57,15 @@ def metrics(ranking: Ranking, found: Correlations, picks: Sequence[Pick]) -> dic
         counted["pareto_front"] = sorted(ranking.front)
     pairs = {f"{titles[a]} and {titles[b]}": each for (a, b), each in found.items() if each}
     if pairs:
-        counted["correlation"] = {name: vars(each) for name, each in pairs.items()}
+        counted["correlation"] = {name: _numbers(each) for name, each in pairs.items()}
     if picks:
         counted["picked"] = {pick.name: pick.trial for pick in picks}
     return counted
+
+
+def _numbers(found: Correlation) -> dict[str, Any]:
+    names = short_names(found.partial)
+    return {**vars(found), "partial": {names[key]: vars(each) for key, each in found.partial.items()}}
 
 
 def _samples(ranking: Ranking, spec: StudySpec, picks: Sequence[Pick]) -> tuple[dict[str, bytes], list[str]]:
@@ -117,8 +122,8 @@ def _grid(record: TrialRecord) -> bytes | None:
 
 
 def _scatters(ranking: Ranking, found: Correlations) -> list[Scatter]:
-    """A scatter for each two objectives that at least two trials have."""
-    titles = short_names(ranking.objectives)
+    """A scatter for each two metrics that are correlated and that at least two trials have."""
+    titles = short_names(ranking.compared)
     scatters = []
     for (a, b), correlation in found.items():
         x, y = ranking.values(a), ranking.values(b)
@@ -128,8 +133,8 @@ def _scatters(ranking: Ranking, found: Correlations) -> list[Scatter]:
         trials = [each for each, has_both in zip(ranking.complete, finite, strict=True) if has_both]
         scatters.append(
             Scatter(
-                x=Axis(titles[a], ranking.objectives[a], x[finite]),
-                y=Axis(titles[b], ranking.objectives[b], y[finite]),
+                x=Axis(titles[a], ranking.compared[a], x[finite]),
+                y=Axis(titles[b], ranking.compared[b], y[finite]),
                 numbers=[each.number for each in trials],
                 best=0,
                 front=[each.number in ranking.front for each in trials],
@@ -145,4 +150,11 @@ def _caption(found: Correlation | None) -> str:
     return (
         f"Spearman's rho {found.rho:+.2f} (95% interval {found.low:+.2f} to {found.high:+.2f}, "
         f"p = {found.p:.2g})\nKendall's tau {found.tau:+.2f}; +1: both rank all {found.count} alike"
+        f"{_given(found)}"
     )
+
+
+def _given(found: Correlation) -> str:
+    names = short_names(found.partial)
+    parts = [f"{names[key]} {each.rho:+.2f}" for key, each in found.partial.items()]
+    return "\nrho given " + ", ".join(parts) if parts else ""

@@ -30,7 +30,7 @@ STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stoppe
 
 
 def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: bool = False) -> Outcome:
-    """Run the missing trials, and report on all.
+    """Run the missing trials, and report on all; again if the spec now names other metrics for the report.
 
     Raises PreimageError if no trial is complete, or if what all of them share fails. Results so far are kept,
     and running the same study again resumes it.
@@ -40,10 +40,12 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
     mirror = Mirror(plan.run, open_tracker(plan.spec.tracking, plan.root))
 
     def finished() -> Outcome | None:
-        return plan.run.outcome() if len(plan.records(retry_failed)) == plan.spec.trials else None
+        return plan.outcome(retry_failed)
 
     def make(run: RunFolder, claim: Claim) -> Outcome:
-        records = _run_trials(plan, plan.records(retry_failed), display, mirror)
+        records = plan.records(retry_failed)
+        if plan.missing(retry_failed):
+            records = _run_trials(plan, records, display, mirror)
         outcome = _outcome(plan, records, mirror.notes.run_id)
         tell(_record_missed, plan, records, mirror)
         return outcome

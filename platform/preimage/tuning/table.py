@@ -1,13 +1,13 @@
-"""The table of a study: its ranked trials, how its objectives agree, and the user's picks."""
+"""The table of a study: its ranked trials, how its metrics agree, and the user's picks."""
 
 from collections.abc import Mapping, Sequence
 
 from preimage.figures.tables import markdown
 from preimage.specs.search import BEST_VALUE
 from preimage.tuning.annotations import Pick
-from preimage.tuning.correlation import FEWEST, Correlation
+from preimage.tuning.correlation import FEWEST, Correlation, PartialCorrelation
 from preimage.tuning.naming import number, short_names
-from preimage.tuning.ranking import Ranking
+from preimage.tuning.ranking import Ranking, value_of
 from preimage.tuning.records import TrialRecord
 
 Correlations = Mapping[tuple[str, str], Correlation | None]
@@ -19,14 +19,17 @@ def table(
     found: Correlations,
     picks: Sequence[Pick] = (),
     remarks: Sequence[str] = (),
+    show: Sequence[str] = (),
 ) -> str:
-    """The report as Markdown. keys: of the space. remarks: what else a reader has to know."""
+    """The report as Markdown. keys: of the space. remarks: what else a reader has to know. show: metrics
+    beside those that the trials are ranked by."""
     parts = [
         _head(ranking),
-        _ranked(ranking, keys, picks) if ranking.complete else "",
+        _ranked(ranking, keys, picks, show) if ranking.complete else "",
         _others(ranking, keys) if ranking.others else "",
         *(correlation_text(ranking, pair, each) for pair, each in found.items()),
         _explained(found),
+        _partials(ranking, found),
         *(_picked(ranking, pick) for pick in picks),
         _order_of_picks(ranking, picks),
         *remarks,
@@ -43,19 +46,28 @@ def _head(ranking: Ranking) -> str:
     return f"{ranking.total} trial{'s' * (ranking.total != 1)}: {counted}; {order}."
 
 
-def _ranked(ranking: Ranking, keys: Sequence[str], picks: Sequence[Pick]) -> str:
-    names, titles = short_names(keys), short_names(ranking.objectives)
+def _ranked(ranking: Ranking, keys: Sequence[str], picks: Sequence[Pick], show: Sequence[str]) -> str:
+    """A place in parentheses is that by the column's own metric."""
+    names, titles = short_names(keys), short_names([*ranking.compared, *show])
     several = len(ranking.objectives) > 1
-    columns = [f"{titles[each]} ({BEST_VALUE[way]})" for each, way in ranking.objectives.items()]
+    columns = [f"{titles[each]} ({BEST_VALUE[way]})" for each, way in ranking.compared.items()]
+    columns += [titles[each] for each in show]
     head = ["rank", "trial", *(names[key] for key in keys), *columns, "remarks", "run"]
     rows = [head]
     for each in ranking.complete:
         marks = ["Pareto front"] if several and each.number in ranking.front else []
         marks += [f"picked as {pick.name}" for pick in picks if pick.trial == each.number]
-        values = [number(each.values[name]) for name in ranking.objectives]
+        values = [_value(ranking, each, name) for name in ranking.compared]
+        values += [number(value_of(each, name)) for name in show]
         place = [str(ranking.rank(each.number)), str(each.number), *_params(each, keys)]
         rows.append([*place, *values, ", ".join(marks) or "-", each.run or "-"])
     return markdown(_without_empty(rows))
+
+
+def _value(ranking: Ranking, record: TrialRecord, name: str) -> str:
+    """A trial's value, and its place by it if that is not the table's order."""
+    text = number(value_of(record, name))
+    return text if name == ranking.first else f"{text} ({ranking.rank(record.number, name)})"
 
 
 def _without_empty(rows: list[list[str]]) -> list[list[str]]:
@@ -83,8 +95,8 @@ def _cell(text: str) -> str:
 
 
 def correlation_text(ranking: Ranking, pair: tuple[str, str], found: Correlation | None) -> str:
-    """Say whether two objectives rank the trials alike."""
-    first, second = (f"{name} ({BEST_VALUE[ranking.objectives[name]]} is best)" for name in pair)
+    """Say whether two metrics rank the trials alike."""
+    first, second = (f"{name} ({BEST_VALUE[ranking.compared[name]]} is best)" for name in pair)
     if found is None:
         count = len(ranking.complete)
         why = (
@@ -107,7 +119,7 @@ def correlation_text(ranking: Ranking, pair: tuple[str, str], found: Correlation
 
 def _as_they_are(ranking: Ranking, pair: tuple[str, str], found: Correlation) -> str:
     """The rho of the table's own columns, if that differs."""
-    if len({ranking.objectives[name] for name in pair}) == 1:
+    if len({ranking.compared[name] for name in pair}) == 1:
         return ""
     return f"; rho is {-found.rho:+.2f} between the table's columns, one of which is best at its lowest"
 
@@ -116,15 +128,37 @@ def _explained(found: Correlations) -> str:
     if not any(found.values()):
         return ""
     return (
-        "A correlation of +1 means that two objectives rank the trials in the same order, best first, "
+        "A correlation of +1 means that two metrics rank the trials in the same order, best first, "
         "whether the lowest or the highest is best; -1 means that one's best is the other's worst. The "
         "interval is from bootstrap samples of the trials; p is from a permutation test."
     )
 
 
+def _partials(ranking: Ranking, found: Correlations) -> str:
+    """What is left of each correlation given each parameter; empty if none has an order."""
+    keys = list(dict.fromkeys(key for each in found.values() if each for key in each.partial))
+    if not keys:
+        return ""
+    names, titles = short_names(keys), short_names(ranking.compared)
+    rows = [["Spearman's rho between", "of all", *(f"given {names[key]}" for key in keys)]]
+    for (a, b), each in found.items():
+        if each:
+            parts = [each.partial.get(key) for key in keys]
+            cells = [_rho(part) if part else "-" for part in (each, *parts)]
+            rows.append([f"{titles[a]} and {titles[b]}", *cells])
+    return (
+        markdown(rows) + "\n\nGiven a parameter: the partial correlation of the ranks, which the parameter "
+        "alone does not explain. With 95% intervals from bootstrap samples of the trials."
+    )
+
+
+def _rho(found: Correlation | PartialCorrelation) -> str:
+    return f"{found.rho:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+
+
 def _picked(ranking: Ranking, pick: Pick) -> str:
     numbers = [each.number for each in ranking.complete]
-    titles = short_names(ranking.objectives)
+    titles = short_names(ranking.compared)
     note = f" “{pick.note}”" if pick.note else ""
     if pick.trial not in numbers:
         return f"By eye, {pick.user} picked trial {pick.trial} as the {pick.name} ({pick.time[:10]}).{note}"
@@ -142,7 +176,7 @@ def _order_of_picks(ranking: Ranking, picks: Sequence[Pick]) -> str:
     if len(trial) < 2 or not all(each in numbers for each in trial.values()):
         return ""
     verdicts = []
-    for name, title in short_names(ranking.objectives).items():
+    for name, title in short_names(ranking.compared).items():
         best, worst = (ranking.rank(trial[each], name) for each in ("best", "worst"))
         before = "before" if best < worst else "after" if best > worst else "level with"
         verdicts.append(f"{title} ranks the best {before} the worst")

@@ -19,7 +19,7 @@ from preimage.jobs.analyze_codes.figures import (
 from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, PriorSamples, Separation, prefix
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
-from preimage.jobs.published import CLUSTER_RATIOS
+from preimage.jobs.published import ANALYZE_CODES, CLUSTER_RATIOS, PaperSettings
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Normal
@@ -27,15 +27,12 @@ from preimage.latents.schema import Codes, concatenate
 from preimage.latents.store import Store
 from preimage.metrics.clusters import ClassRatios, chance_ratios, class_ratios, tsne
 from preimage.metrics.disagreement import Distance, distances
-from preimage.metrics.pag import PagResult, pag, store_pag
+from preimage.metrics.pag import normal_pag, store_pag
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
-from preimage.random_streams import Stream
 
 MIN_CODES = 30
 """A map needs at least so many codes."""
-NORMAL_CODES = 8192
-"""Normal codes in memory at a time."""
 MAP_TITLES = {
     "untrained": "before training, BatchNorm initial",
     "settled": "before training, BatchNorm settled",
@@ -107,6 +104,10 @@ class AnalyzeCodesJob(Job):
     def cost(self, images: int | None) -> dict[str, int]:
         return {"codes in a map": self.codes, "distances": self.samples * self.against}
 
+    @property
+    def paper(self) -> PaperSettings:
+        return ANALYZE_CODES
+
     def check_generator(self, generator: GeneratorConfig) -> None:
         if generator.prior != "normal":
             raise GeneratorError(
@@ -132,7 +133,7 @@ class AnalyzeCodesJob(Job):
             require_images_of(dataset, store)
         first = {name: first_codes(store, self.codes) for name, store in stores.items()}
         spectra = {name: store_pag(store, std=1.0) for name, store in stores.items()}
-        spectra["normal"] = _normal_pag(spectra["trained"], self.seed)
+        spectra["normal"] = normal_pag(stores["trained"].latent_dim, spectra["trained"].count, self.seed)
         maps = {name: tsne_map(codes, self.seed) for name, codes in first.items()}
         ranked = self._ranked_samples(card, stores["trained"])
         figures = {
@@ -141,7 +142,8 @@ class AnalyzeCodesJob(Job):
             "spectrum.png": spectra_png(spectra),
         }
         classes = {name: _separation(maps[name], codes) for name, codes in first.items()}
-        remark = CLUSTER_RATIOS.images.remark(dataset.config)
+        differences = (CLUSTER_RATIOS.images.remark(dataset.config), self.paper.remark(self, card))
+        remark = " ".join(filter(None, differences))
         report = AnalyzeCodesReport(classes, spectra, ranked, self.distance, remark)
         return Result(report.metrics(), figures, report.table())
 
@@ -230,11 +232,3 @@ def rank(samples: Tensor, found: Tensor, shown: int) -> dict[str, PriorSamples]:
 def _separation(found: TsneMap, codes: Codes) -> Separation:
     in_codes, by_chance = class_ratios(codes.z, codes.label), chance_ratios(codes.label)
     return Separation(found.ratios, in_codes, by_chance, len(codes))
-
-
-def _normal_pag(found: PagResult, seed: int) -> PagResult:
-    """PAG of as many codes drawn from the prior."""
-    random = Stream.NORMAL_CODES.generator(seed)
-    prior, count = Normal(len(found.singular_values)), found.count
-    starts = range(0, count, NORMAL_CODES)
-    return pag((prior.sample(min(NORMAL_CODES, count - start), random) for start in starts), std=1.0)

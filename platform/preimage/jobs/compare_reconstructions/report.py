@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from preimage.data.dataset import Dataset
@@ -41,7 +42,8 @@ class MethodRow:
 
     @property
     def effective_rank(self) -> float:
-        return effective_rank(self.explained)
+        shares = torch.diff(self.explained, prepend=self.explained.new_zeros(1))
+        return effective_rank(shares.clamp_min(0).sqrt())
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class CompareReconstructionsReport:
             "rank: e to the entropy of their shares, d if all are equal.",
         ]
         if self.paper and self._published:
-            parts.append(self._published.images.remark(data, self.dataset.count))
+            parts.append(self._published.remark(data, self.dataset.count))
         if skipped := {name: row.found.skipped for name, row in self.rows.items() if row.found.skipped}:
             counts = ", ".join(f"{name} {count:,}" for name, count in skipped.items())
             parts.append(f"Skipped, because the search for their codes diverged: {counts}.")

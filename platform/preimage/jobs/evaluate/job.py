@@ -1,6 +1,6 @@
 """evaluate: how good and how varied a generator's samples are (denoising-feature-matching, section 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
+from preimage.errors import SpecError
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
 from preimage.jobs.compatibility import require_classes
 from preimage.jobs.evaluate.evaluate import Evaluator, draw
@@ -16,10 +17,11 @@ from preimage.jobs.evaluate.metric_names import CLASSIFIER, INCEPTION
 from preimage.jobs.evaluate.real_images import ceiling_images, require_shape, training_images
 from preimage.jobs.evaluate.report import EvaluateReport
 from preimage.jobs.evaluate.score_shards import ImageSet, PieceScorer, ScoringTask, rows_of, samples_of
-from preimage.jobs.published import TRAINING
-from preimage.jobs.references import ClassifierRef, GeneratorRef
+from preimage.jobs.published import INCEPTION_SCORES, TRAINING, PaperSettings
+from preimage.jobs.references import ClassifierRef, GeneratorRef, PriorRef
 from preimage.jobs.row_names import require_plain
 from preimage.models.inception import require_colours, require_weights
+from preimage.models.prior_folder import read_prior_card
 from preimage.models.scorer import Scorer, ScorerSource
 from preimage.storage.folder import Folder
 from preimage.work.pieces import run_pieces
@@ -29,11 +31,9 @@ def _several(given: object) -> object:
     return (given,) if isinstance(given, str) else given
 
 
-Runs = Annotated[
-    tuple[GeneratorRef, ...],
-    BeforeValidator(_several, json_schema_input_type=str | list[str]),
-    Field(min_length=1),
-]
+_ONE_OR_SEVERAL = BeforeValidator(_several, json_schema_input_type=str | list[str])
+Runs = Annotated[tuple[GeneratorRef, ...], _ONE_OR_SEVERAL, Field(min_length=1)]
+Priors = Annotated[tuple[PriorRef, ...], _ONE_OR_SEVERAL, Field(min_length=1)]
 
 
 class EvaluateJob(Job):
@@ -43,6 +43,12 @@ class EvaluateJob(Job):
     generators: Annotated[dict[str, Runs], Field(min_length=1)]
     """Names for the lines of the table, each with the step, run or folder of a generator, or with several of
     them, such as those of different seeds. `DCGAN` and `DFM-GAN` are the paper's."""
+    prior: PriorRef | None = None
+    """Draw all codes from this fitted prior instead of each generator's own: an earlier step, a run's name or
+    a prior's folder."""
+    priors: dict[str, Priors] = Field(default_factory=dict)
+    """The same for the lines of these names, whatever `prior` says: one prior for all generators of a line,
+    or one for each, in order. So a generator may have several lines, each with another prior."""
     classifier: ClassifierRef | None = None
     """The network: an earlier step, a run's name or a classifier's folder. Without it, Inception."""
     weights: str | None = None
@@ -66,6 +72,12 @@ class EvaluateJob(Job):
     def _names_are_plain(cls, generators: dict[str, Runs]) -> dict[str, Runs]:
         require_plain(generators, "a generator")
         return generators
+
+    @model_validator(mode="after")
+    def _priors_are_of_lines(self) -> "EvaluateJob":
+        if unknown := self.priors.keys() - self.generators.keys():
+            raise ValueError(f"priors names {', '.join(sorted(unknown))}, which generators does not")
+        return self
 
     @model_validator(mode="after")
     def _one_network(self) -> "EvaluateJob":
@@ -97,14 +109,39 @@ class EvaluateJob(Job):
             *tables("real"),
         )
 
+    @property
+    def paper(self) -> PaperSettings | None:
+        return None if self.classifier else INCEPTION_SCORES
+
     def cost(self, images: int | None) -> dict[str, int]:
         return {"samples made and scored": self.images * sum(map(len, self.generators.values()))}
 
     def check(self, catalog: Catalog) -> None:
-        """Refuse weights that are named but missing, and images that Inception does not take."""
+        """Refuse weights that are named but missing, images that Inception does not take, and another number
+        of priors than of generators."""
+        for name, priors in self.priors.items():
+            if len(priors) not in (1, len(self.generators[name])):
+                raise SpecError(
+                    f"priors.{name} names {len(priors)} priors for {len(self.generators[name])} generators: "
+                    "give one for all, or one for each"
+                )
         require_weights(self.weights)
         if self.data and not self.classifier:
             require_colours(self.data.channels)
+
+    def borrowed_priors(self) -> dict[str, str]:
+        return {
+            f"generators.{name}.{i}": prior
+            for name, runs in self.generators.items()
+            for i in range(len(runs))
+            if (prior := self._prior_of(name, i))
+        }
+
+    def _prior_of(self, name: str, i: int) -> str | None:
+        """The key of the prior that a generator's codes are drawn from; None for its own."""
+        if name in self.priors:
+            return f"priors.{name}.{i if len(self.priors[name]) > 1 else 0}"
+        return "prior" if self.prior else None
 
     @property
     def own_data(self) -> DataConfig | None:
@@ -123,7 +160,7 @@ class EvaluateJob(Job):
         training = rows_of(TRAINING, dataset, self.images)
         test, remarks = ceiling_images(dataset, self.test, self.images, scorer, context)
         real = {each.name: each for each in (test, training) if each}
-        samples = {name: self._samples(name, folders) for name, folders in generators.items()}
+        samples = {name: self._samples(name, folders, context) for name, folders in generators.items()}
         drawn = [each for runs in samples.values() for each in runs]
         task = self._task(context, source, scorer, [each for each in (training, test, *drawn) if each])
         pieces = range(len(task.places))
@@ -135,7 +172,7 @@ class EvaluateJob(Job):
             runs={name: [evaluator.evaluate(each) for each in runs] for name, runs in samples.items()},
             scorer=scorer,
             dataset=dataset,
-            remarks=remarks,
+            remarks=(*remarks, *_drawn_from(samples)),
         )
         return Result(report.metrics(), draw(report, task, real, samples), report.table())
 
@@ -151,11 +188,14 @@ class EvaluateJob(Job):
         weights = str(Path(self.weights).expanduser().absolute()) if self.weights else None
         return ScorerSource(context.inputs.get("classifier"), weights)
 
-    def _samples(self, name: str, folders: Sequence[Folder]) -> list[ImageSet]:
+    def _samples(self, name: str, folders: Sequence[Folder], context: Context) -> list[ImageSet]:
         """Samples of each generator of a name, labelled for messages and figures."""
-        many = len(folders)
-        labels = [f"{name}, {i} of {many}" for i in range(1, many + 1)] if many > 1 else [name]
-        return [samples_of(label, each, self.images) for label, each in zip(labels, folders, strict=True)]
+        many, found = len(folders), []
+        for i, folder in enumerate(folders):
+            label = f"{name}, {i + 1} of {many}" if many > 1 else name
+            prior = context.inputs.get(self._prior_of(name, i) or "")
+            found.append(samples_of(label, folder, self.images, prior))
+        return found
 
     def _task(
         self, context: Context, source: ScorerSource, scorer: Scorer, sets: Sequence[ImageSet]
@@ -168,3 +208,10 @@ class EvaluateJob(Job):
             chunk=self.chunk,
             seed=self.seed,
         )
+
+
+def _drawn_from(samples: Mapping[str, Sequence[ImageSet]]) -> Iterator[str]:
+    """What the table says of the lines whose codes are not drawn from their generators' own priors."""
+    for name, sets in samples.items():
+        if kinds := dict.fromkeys(read_prior_card(each.prior).kind for each in sets if each.prior):
+            yield f"{name}: codes drawn from a fitted prior ({', '.join(kinds)}), not the generator's own."

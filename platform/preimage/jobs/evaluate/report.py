@@ -112,7 +112,7 @@ class EvaluateReport:
             f"Samples scored beside {self.real[TRAINING].count:,} images of {data.source} {data.split}, "
             f"{shape_text(data.shape)}, by {self._network()}.",
             self._scores(),
-            self._published.images.remark(data, self.dataset.count) if self._published else "",
+            self._published.remark(data, self.dataset.count) if self._published else "",
             self._classes(),
             self._explained(),
             *self.remarks,

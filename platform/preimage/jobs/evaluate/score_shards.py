@@ -20,6 +20,7 @@ from preimage.jobs.sampling import open_generator
 from preimage.latents.priors import Prior
 from preimage.metrics.duplicates import thumbnails
 from preimage.models.generator_folder import read_card
+from preimage.models.prior_folder import read_prior_card
 from preimage.models.scorer import Scorer, ScorerSource
 from preimage.models.weights import packed
 from preimage.random_streams import Stream
@@ -43,12 +44,16 @@ class ImageSet:
     """The identity of what they are made from."""
     first_row: int = 0
     """The dataset's row of the first image."""
+    prior: Folder | None = None
+    """The fitted prior that samples' codes are drawn from; None for the generator's own."""
 
 
-def samples_of(name: str, generator: Folder, count: int) -> ImageSet:
+def samples_of(name: str, generator: Folder, count: int, prior: Folder | None = None) -> ImageSet:
+    """Samples of a generator with its own prior, or with a fitted one."""
     card = read_card(generator)
-    identity = digest(f"{card.fingerprint} {card.prior_fingerprint}".encode())[:16]
-    return ImageSet(name, generator, True, count, f"samples-{identity}")
+    drawn_from = read_prior_card(prior).fingerprint if prior else card.prior_fingerprint
+    identity = digest(f"{card.fingerprint} {drawn_from}".encode())[:16]
+    return ImageSet(name, generator, True, count, f"samples-{identity}", prior=prior)
 
 
 def rows_of(name: str, dataset: Dataset, max_images: int, first_row: int = 0) -> ImageSet:
@@ -154,7 +159,7 @@ class ImageMaker:
         self._generator: tuple[nn.Module, Prior] | None = None
         self._dataset: Dataset | None = None
         if image_set.sampled:
-            self._generator = open_generator(image_set.folder, device)
+            self._generator = open_generator(image_set.folder, device, image_set.prior)
         else:
             self._dataset = Dataset.open(image_set.folder)
 

@@ -13,6 +13,7 @@ from preimage.latents.fitted import SIMPLE, FittedPrior
 from preimage.latents.held_out import Split, likelihood
 from preimage.latents.mixture import Mixture, fit_mixture
 from preimage.latents.store import Store
+from preimage.metrics.pag_of_fit import HELD_OUT, IN_SAMPLE, fit_agreement
 from preimage.models.prior_folder import save_prior
 
 SAMPLE = 10_000
@@ -52,11 +53,13 @@ class FitPriorJob(Job):
         return self
 
     def metrics(self) -> Metrics:
-        """A likelihood is null where there is none. Codes of images that diverged are `codes_skipped`."""
+        """A likelihood or a PAG is null where there is none. Codes of images that diverged are
+        `codes_skipped`."""
         iterations = others("iterations") if self.kind == "mixture" else ()
         return (
             *headline("held_out_log_likelihood", "training_log_likelihood", "codes"),
             *others("held_out_outside", "codes_held_out", "codes_skipped", "latent_dim", "std"),
+            *others(IN_SAMPLE, HELD_OUT),
             *iterations,
         )
 
@@ -71,13 +74,15 @@ class FitPriorJob(Job):
         """
         split = Split(Store.open(context.inputs["store"]), self.held_out)
         prior, likelihoods = _fit(self, context, split)
-        save_prior(prior, context.run.product("prior"), _provenance(self, context, split.store))
+        agreement = fit_agreement(prior, split)
+        provenance = _provenance(self, context, split.store) | agreement
+        save_prior(prior, context.run.product("prior"), provenance)
         sample = split.some(SAMPLE, held_out=False)
         drawn = draw_codes(prior, len(sample), self.seed)
         figures = {"marginals.png": marginals_png(sample, drawn, prior.name)}
         if likelihoods:
             figures["iterations.png"] = iterations_png(likelihoods)
-        return Result(_measure(prior, split, likelihoods), figures)
+        return Result(_measure(prior, split, likelihoods) | agreement, figures)
 
 
 def _provenance(job: FitPriorJob, context: Context, store: Store) -> dict[str, Any]:

@@ -21,6 +21,8 @@ class StagePanel(NamedTuple):
     singular_values: np.ndarray
     """(d,) of its codes, over sqrt(N)."""
     name: str
+    own_codes: bool
+    """Whether its codes are its own, so that their spectrum is drawn; else another stage's."""
 
 
 def induced_png(panels: Sequence[StagePanel]) -> bytes:
@@ -33,7 +35,7 @@ def induced_png(panels: Sequence[StagePanel]) -> bytes:
         axes.set_axis_off()
         axes.set_title(panel.title, fontsize=10)
     axes = below.subplots()
-    for panel in panels:
+    for panel in (panel for panel in panels if panel.own_codes):
         order = np.arange(1, len(panel.singular_values) + 1)
         axes.plot(order, panel.singular_values, "o-", markersize=3, label=panel.name)
     axes.axhline(1, linestyle="--", color="grey", label="N(0, I)")

@@ -1,44 +1,57 @@
-"""induced-prior: what a prior of a generator's own codes made of it (flexible-priors, section 4.4)."""
+"""induced-prior: what a prior of a generator's own codes made of it (flexible-priors, sections 3 and 4.4)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
+from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
+from preimage.errors import SpecError
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
-from preimage.jobs.compatibility import images_for, require_classes, require_codes_of
+from preimage.jobs.compatibility import images_for, require_classes
 from preimage.jobs.induced_prior.figures import StagePanel, induced_png
-from preimage.jobs.induced_prior.report import STAGE_METRICS, InducedPriorReport, Stage
-from preimage.jobs.references import ClassifierRef, GeneratorRef, StoreRef
-from preimage.jobs.sampling import draw_codes, make_images
-from preimage.latents.priors import Normal
+from preimage.jobs.induced_prior.report import (
+    BEFORE,
+    CONTROL,
+    LEARNED,
+    OF_THE_ENDS,
+    STAGE_METRICS,
+    InducedPriorReport,
+    Stage,
+)
+from preimage.jobs.induced_prior.stages import StageProducts, held_out_by_all, measure, require_belonging
+from preimage.jobs.references import ClassifierRef, GeneratorRef, PriorRef, StoreRef
 from preimage.latents.store import Store
-from preimage.latents.tally import Tally
-from preimage.metrics.pag import store_pag
-from preimage.models.generator_folder import load_generator, load_prior, read_card
+from preimage.models.generator_folder import read_card
 from preimage.models.scorer import ScorerSource
 from preimage.storage.folder import Folder
 from preimage.training.scoring import SCORES, Evaluator, Scoring
 from preimage.training.worker import Worker
 
 SHOWN = 64
-"""Samples of each generator in the figure."""
+"""Samples of each stage in the figure."""
 
-NORMS = 10_000
-"""Codes of a prior whose norms are averaged."""
 
-CONTROL = "control"
-"""The name of the control among the stages."""
+class StageKeys(NamedTuple):
+    """The keys of what a stage takes."""
+
+    generator: str
+    store: str
+    prior: str | None = None
 
 
 class InducedPriorJob(Job):
-    """Compare a generator before and after it learned with a prior fitted to its own codes."""
+    """Compare a generator before and after it learned with a prior fitted to its own codes, and with it
+    unchanged, drawing its codes from that prior."""
 
     job: Literal["induced-prior"] = "induced-prior"
     generators: Annotated[tuple[GeneratorRef, ...], Field(min_length=1)]
     """The first one, and what each round made of it: steps, runs or folders."""
     stores: Annotated[tuple[StoreRef, ...], Field(min_length=1)]
     """The codes of the same images for each generator: steps, runs or folders."""
+    priors: tuple[PriorRef, ...]
+    """Each round's prior, fitted to the codes of the generator before that round: steps, runs or folders."""
     control: GeneratorRef | None = None
     """The first generator trained as long without another prior: what training alone does."""
     control_store: StoreRef | None = None
@@ -58,28 +71,44 @@ class InducedPriorJob(Job):
             raise ValueError("control and control_store go together: give both or neither")
         return self
 
+    def check(self, catalog: Catalog) -> None:
+        """Refuse another number of priors than of rounds, once steps that stand for several are counted."""
+        if len(self.priors) != self.rounds:
+            raise SpecError(
+                f"priors must name the prior of each of {self.rounds} rounds, but names {len(self.priors)}: "
+                "generators begins with the one before them all"
+            )
+
+    def borrowed_priors(self) -> dict[str, str]:
+        return {each.generator: each.prior for each in self.stages.values() if each.prior}
+
     @property
     def rounds(self) -> int:
         return len(self.generators) - 1
 
     @property
-    def stages(self) -> dict[str, tuple[str, str]]:
-        """The keys of each stage's generator and store, by the stage's name."""
-        named = {
-            "before" if i == 0 else f"round {i}": (f"generators.{i}", f"stores.{i}")
-            for i in range(len(self.generators))
-        }
-        return named | {CONTROL: ("control", "control_store")} if self.control else named
+    def stages(self) -> dict[str, StageKeys]:
+        """By name. A generator that a round follows has two: with its own prior, and with the round's."""
+        named: dict[str, StageKeys] = {}
+        for i in range(len(self.generators)):
+            name, own = f"round {i}" if i else BEFORE, StageKeys(f"generators.{i}", f"stores.{i}")
+            named[name] = own
+            if i < self.rounds:
+                named[name + LEARNED] = own._replace(prior=f"priors.{i}")
+        return named | {CONTROL: StageKeys("control", "control_store")} if self.control else named
 
     def metrics(self) -> Metrics:
-        """`before` the first round and `after` the last; all stages, with their scores, under `stages`."""
+        """`before` the first round, and `after` the last; `learned_prior` is the generator before the last
+        round, unchanged, with that round's prior. All stages, with their scores, are under `stages`. A PAG of
+        held-out images is null where there are none, or too few."""
+        ends = ("before", "learned_prior", "after") if self.rounds else ("before", "after")
+        shown = (*OF_THE_ENDS, "score") if self.classifier else OF_THE_ENDS
         scores = SCORES["classifier"] if self.classifier else ()
         of_stages = [f"stages.{stage}.{each}" for stage in self.stages for each in (*STAGE_METRICS, *scores)]
         priors = [f"stages.{stage}.prior" for stage in self.stages]
         return (
-            *headline("pag_before", "pag_after", "pag_normal_before", "pag_normal_after"),
-            *(headline("score_before", "score_after") if self.classifier else ()),
-            *others("rounds", *of_stages),
+            *headline(*(f"{metric}_{end}" for metric in shown for end in ends)),
+            *others("rounds", "pag_by_chance", *of_stages),
             *others(*priors, is_text=True),
         )
 
@@ -89,26 +118,26 @@ class InducedPriorJob(Job):
     def run(self, context: Context) -> Result:
         """Measure every stage; return one figure and one table.
 
-        Raises StoreError where a store holds codes of another generator.
+        Raises StoreError or PriorError where generators, codes, images and priors do not belong together.
         """
-        products = {
-            name: StageProducts(context.inputs[generator], Store.open(context.inputs[store]))
-            for name, (generator, store) in self.stages.items()
-        }
-        for each in products.values():
-            require_codes_of(read_card(each.generator), each.store)
-        evaluator = _evaluator(self, context, products["before"].generator) if self.classifier else None
-        stages = [_measure(name, each, evaluator) for name, each in products.items()]
-        panels = [_panel(each, products[each.name].generator, self.seed) for each in stages]
-        report = InducedPriorReport(stages, self.rounds, _images_of(products["before"].generator))
-        return Result(report.metrics(), {"induced.png": induced_png(panels)}, report.table())
-
-
-class StageProducts(NamedTuple):
-    """What a stage left."""
-
-    generator: Folder
-    store: Store
+        inputs = context.inputs
+        stages = [
+            StageProducts(
+                name,
+                inputs[keys.generator],
+                Store.open(inputs[keys.store]),
+                inputs[keys.prior] if keys.prior else None,
+            )
+            for name, keys in self.stages.items()
+        ]
+        require_belonging(stages, [inputs[f"generators.{i}"] for i in range(len(self.generators))])
+        first = stages[0].generator
+        evaluator = _evaluator(self, context, first) if self.classifier else None
+        held_out = held_out_by_all(stages)
+        measured = [measure(each, held_out, evaluator) for each in stages]
+        report = InducedPriorReport(measured, self.rounds, stages[0].store.latent_dim, _images_of(first))
+        figure = induced_png(_panels(measured, stages, self.seed))
+        return Result(report.metrics(), {"induced.png": figure}, report.table())
 
 
 def _images_of(generator: Folder) -> DataConfig | None:
@@ -125,27 +154,20 @@ def _evaluator(job: InducedPriorJob, context: Context, generator: Folder) -> Eva
     return Evaluator(worker, Scoring(source, job.images), real, 0, job.seed)
 
 
-def _measure(name: str, products: StageProducts, evaluator: Evaluator | None) -> Stage:
-    generator, card = load_generator(products.generator)
-    prior = load_prior(products.generator, card)
-    normal = store_pag(products.store, std=1.0)
-    own = normal if isinstance(prior, Normal) else store_pag(products.store, prior=prior)
-    scores = evaluator.of(generator.to(evaluator.worker.device), prior) if evaluator else {}
-    norm = draw_codes(prior, NORMS, 0).square().sum(1).mean().sqrt().item()
-    return Stage(name, prior.name, own, normal, norm, Tally.of(products.store).loss_mean, scores)
-
-
-def _panel(stage: Stage, folder: Folder, seed: int) -> StagePanel:
-    """With samples of the prior that the generator was trained with."""
-    generator, card = load_generator(folder)
-    return StagePanel(
-        title=_title(stage),
-        samples=make_images(generator, draw_codes(load_prior(folder, card), SHOWN, seed)),
-        singular_values=stage.normal.singular_values.numpy() / stage.normal.count**0.5,
-        name=stage.name,
-    )
+def _panels(measured: Sequence[Stage], stages: Sequence[StageProducts], seed: int) -> list[StagePanel]:
+    return [
+        StagePanel(
+            title=_title(stage),
+            samples=products.samples(SHOWN, seed),
+            singular_values=stage.normal.singular_values.numpy() / stage.normal.count**0.5,
+            name=stage.name,
+            own_codes=not stage.learned,
+        )
+        for stage, products in zip(measured, stages, strict=True)
+    ]
 
 
 def _title(stage: Stage) -> str:
     score = "" if stage.score is None else f", score {stage.score:.2f}"
-    return f"{stage.name}: {stage.prior} prior\nPAG {stage.pag.pag:.3g}{score}"
+    found, of = (stage.held_out, " (held out)") if stage.held_out else (stage.pag, "")
+    return f"{stage.name}\n{stage.prior} prior\nPAG{of} {found.pag:.3g}{score}"

@@ -15,6 +15,7 @@ from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion import InversionConfig, invert
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
+from preimage.jobs.published import RANDOM_WEIGHTS, PaperSettings
 from preimage.jobs.random_weights.figures import (
     AllReconstructions,
     Reconstructions,
@@ -67,6 +68,10 @@ class RandomWeightsJob(Job):
         if not self.after or max(self.after) > self.steps:
             raise ValueError(f"after must name steps up to {self.steps}, but is {list(self.after)}")
         return self
+
+    @property
+    def paper(self) -> PaperSettings:
+        return RANDOM_WEIGHTS
 
     @property
     def kept(self) -> list[int]:
@@ -205,6 +210,7 @@ def _table(job: RandomWeightsJob, found: AllReconstructions) -> str:
         "(figure 6), and the outline is recognised after 5 steps (figure 7). It does not say of how many "
         "components the codes were; its other experiments have 20.",
         "",
+        *([remark, ""] if (remark := job.paper.remark(job)) else []),
         "| images | components | per number of an image | "
         + " | ".join(f"after {step}" for step in steps)
         + " | mean colour alone | variance explained |",

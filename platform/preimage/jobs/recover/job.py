@@ -15,9 +15,9 @@ from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import MeasurementConfig
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.held_out_images import unseen_images
+from preimage.jobs.published import RECOVER, RECOVERED, PaperSettings
 from preimage.jobs.recover.figures import noise_png, success_png
 from preimage.jobs.recover.report import (
-    PAPER,
     TITLES,
     RecoveredCodes,
     RecoverReport,
@@ -131,13 +131,17 @@ class RecoverJob(Job):
         work = CodeSearch(folder, dataset.folder, self)
         found = join_chunks(chunks, context.run_trials(chunks, work, "recovering codes"))
         codes = draw_codes(prior, self.drawn, self.seed)
-        report = self._report(prior, codes, found)
+        report = self._report(prior, codes, found, self.paper.remark(self, card))
         figures = {
-            "success.png": success_png(report.recovered, PAPER),
+            "success.png": success_png(report.recovered, RECOVERED),
             "noise.png": noise_png(report.noisy),
             "reconstructions.png": image_rows_png(self._reconstructions(folder, codes, found)),
         }
         return Result(report.metrics(), figures, report.table())
+
+    @property
+    def paper(self) -> PaperSettings:
+        return RECOVER
 
     @property
     def own_data(self) -> DataConfig | None:
@@ -175,7 +179,7 @@ class RecoverJob(Job):
             *(f"{name}.{each}" for name in unseen for each in self.techniques),
         ]
 
-    def _report(self, prior: Prior, codes: Tensor, found: PartResults) -> RecoverReport:
+    def _report(self, prior: Prior, codes: Tensor, found: PartResults, remark: str) -> RecoverReport:
         def of_codes(part: str, technique: str) -> RecoveredCodes:
             return recovered_codes(found[part, technique], codes, self.thresholds)
 
@@ -191,6 +195,7 @@ class RecoverJob(Job):
             },
             distances={name: distances(found[UNSEEN, name], self.repeats) for name in self.techniques},
             baseline=baseline(prior, self.seed),
+            remark=remark,
         )
 
     def _reconstructions(

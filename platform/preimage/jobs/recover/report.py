@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from preimage.figures.tables import markdown
+from preimage.jobs.published import RECOVERED, RECOVERED_DISTANCES
 from preimage.jobs.sampling import draw_codes
 from preimage.latents.priors import Prior
 from preimage.work.trials import Results
@@ -18,15 +19,6 @@ TITLES: dict[str, str] = {
     "stochastic-clip": "stochastic clipping",
     "ball": "unit ball",
 }
-PAPER: dict[str, dict[float, float]] = {
-    "none": {1e-4: 0.98, 1e-3: 0.986, 1e-2: 0.998, 1e-1: 1.0},
-    "clip": {1e-4: 0.984, 1e-3: 0.99, 1e-2: 1.0, 1e-1: 1.0},
-    "stochastic-clip": {1e-4: 1.0, 1e-3: 1.0, 1e-2: 1.0, 1e-1: 1.0},
-}
-"""precise-recovery, table 1: of 1000 codes."""
-PAPER_DISTANCES: dict[str, float] = {"none": 2.03e-4, "clip": 1.36e-4, "stochastic-clip": 4.94e-5}
-PAPER_BASELINE = 0.0815
-"""Table 2."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +103,8 @@ class RecoverReport:
     """By the noise's variance."""
     distances: Mapping[str, Distances]
     baseline: float
+    remark: str = ""
+    """What differs from the paper's settings."""
 
     def metrics(self) -> dict[str, Any]:
         searches = [*self.recovered.values(), *self.distances.values()]
@@ -134,6 +128,7 @@ class RecoverReport:
     def table(self) -> str:
         """Markdown."""
         parts = [
+            self.remark,
             f"Of {self.codes} codes those recovered, by technique and threshold on the squared error of a "
             "code, averaged over its components; in brackets the paper's table 1, of 1000 codes of a "
             "generator whose images it does not name. An evaluation is a forward or reverse pass, or a "
@@ -149,7 +144,7 @@ class RecoverReport:
             "is divided: two vectors of its prior are about sqrt(2/3 * 100) = 8.16 apart.",
             self._by_image(),
         ]
-        return "\n\n".join(parts) + "\n"
+        return "\n\n".join(filter(None, parts)) + "\n"
 
     def _codes(self) -> list[tuple[str, RecoveredCodes]]:
         return list(self.recovered.items())
@@ -164,7 +159,9 @@ class RecoverReport:
         thresholds = list(self._codes()[0][1].success)
         rows = [["technique", *(f"{each:g}" for each in thresholds), "median error", "evaluations a code"]]
         for name, each in self._codes():
-            cells = [_beside(f"{each.success[t]:.1%}", PAPER.get(name, {}).get(t), ".1%") for t in thresholds]
+            cells = [
+                _beside(f"{each.success[t]:.1%}", RECOVERED.get(name, {}).get(t), ".1%") for t in thresholds
+            ]
             rows.append([TITLES[name], *cells, f"{each.median:.1e}", f"{each.evaluations:,.0f}"])
         return markdown(rows)
 
@@ -180,10 +177,12 @@ class RecoverReport:
         head = ["technique", "mean distance", "paper", "median", "squared error per pixel"]
         rows = [[*head, "evaluations a search"]]
         for name, each in self.distances.items():
-            paper = PAPER_DISTANCES.get(name)
+            paper = RECOVERED_DISTANCES.get(name)
             cells = [f"{each.mean:.2e}", f"{paper:.2e}" if paper else "", f"{each.median:.2e}"]
             rows.append([TITLES[name], *cells, f"{each.image_error:.4f}", f"{each.evaluations:,.0f}"])
-        rows.append(["codes of the prior", f"{self.baseline:.2e}", f"{PAPER_BASELINE:.2e}", "", "", ""])
+        rows.append(
+            ["codes of the prior", f"{self.baseline:.2e}", f"{RECOVERED_DISTANCES['prior']:.2e}", "", "", ""]
+        )
         return markdown(rows)
 
 

@@ -15,13 +15,14 @@ from preimage.inversion import InversionConfig, invert
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
+from preimage.jobs.published import RECOVER_PARTIAL, PaperSettings
 from preimage.jobs.recover_partial.figures import Completion, completions_png, transition_png, weights_png
 from preimage.jobs.recover_partial.report import FAMILIES, MeasurementResult, RecoverPartialReport
 from preimage.jobs.references import GeneratorRef
 from preimage.jobs.sampling import draw_codes, make_images, open_generator
 from preimage.metrics.normality import layer_weights, normality
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import load_generator, read_card
+from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
@@ -84,6 +85,10 @@ class RecoverPartialJob(Job):
         steps = trials * self.images * searches * self.inversion.steps
         return {"trials at most": trials, "steps at most": steps}
 
+    @property
+    def paper(self) -> PaperSettings:
+        return RECOVER_PARTIAL
+
     def check_generator(self, generator: GeneratorConfig) -> None:
         require_allowed(self.inversion.constraint, generator.prior)
         for each in self.measurements(generator.shape):
@@ -92,13 +97,14 @@ class RecoverPartialJob(Job):
     def run(self, context: Context) -> Result:
         """Do the missing trials, draw what they found, and set it beside what the paper says."""
         folder = context.inputs["generator"]
-        model = read_card(folder).generator
+        card = read_card(folder)
+        model = card.generator
         self.check_generator(model)
         trials = {_slug(each): each for each in self.measurements(model.shape)}
         work = PartialRecovery(folder, self.inversion, self.images, self.seed)
         found = context.run_trials(trials, work, "recovering codes")
         weights = layer_weights(load_generator(folder)[0])
-        report = self._report(found, weights, model.shape)
+        report = self._report(found, weights, card)
         shown = {name_of(each): work.completion(each, found[_slug(each)]["z"][:SHOWN]) for each in self.masks}
         figures = {
             "masks.png": completions_png(shown),
@@ -113,7 +119,7 @@ class RecoverPartialJob(Job):
         return [*self.masks, *(each for by_share in swept.values() for each in by_share.values())]
 
     def _report(
-        self, found: dict[str, Results], weights: dict[str, Tensor], shape: Shape
+        self, found: dict[str, Results], weights: dict[str, Tensor], card: GeneratorCard
     ) -> RecoverPartialReport:
         results = {name: summarise(each, self.threshold) for name, each in found.items()}
         return RecoverPartialReport(
@@ -122,10 +128,11 @@ class RecoverPartialJob(Job):
             masks={name_of(each): results[_slug(each)] for each in self.masks},
             rates={
                 family: {share: results[_slug(each)].recovered for share, each in by_share.items()}
-                for family, by_share in sweep_rates(self.rates, shape).items()
+                for family, by_share in sweep_rates(self.rates, card.generator.shape).items()
             },
             fits={layer: normality(each) for layer, each in weights.items()},
             diverged=sum(each.diverged for each in results.values()),
+            remark=self.paper.remark(self, card),
         )
 
 

@@ -40,6 +40,8 @@ class RecoverPartialReport:
     fits: Mapping[str, Normality]
     """By layer of the generator."""
     diverged: int
+    remark: str = ""
+    """What differs from the paper's settings."""
 
     def metrics(self) -> dict[str, Any]:
         return {
@@ -60,6 +62,7 @@ class RecoverPartialReport:
     def table(self) -> str:
         """Markdown."""
         parts = [
+            self.remark,
             f"{self.images} codes drawn from the prior. Recovered: the squared error of the code, averaged "
             f"over its components, is below {self.threshold:g}.",
             self._by_mask(),
@@ -70,7 +73,7 @@ class RecoverPartialReport:
             "bound in 95% of cases. Training here begins with normal weights: this is what became of them.",
             self._by_layer(),
         ]
-        return "\n\n".join(parts) + "\n"
+        return "\n\n".join(filter(None, parts)) + "\n"
 
     def _by_mask(self) -> str:
         rows = [

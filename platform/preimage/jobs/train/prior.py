@@ -17,6 +17,7 @@ from preimage.latents.held_out import Split
 from preimage.latents.priors import Normal
 from preimage.latents.store import Store
 from preimage.metrics.distances import energy_distance
+from preimage.metrics.pag_of_fit import HELD_OUT, IN_SAMPLE
 from preimage.models.generator_folder import read_card
 from preimage.models.pgan import PganConfig
 from preimage.models.prior_folder import read_prior_card
@@ -58,8 +59,9 @@ class TrainPriorJob(TrainJob):
         return self.training.model_copy(update={"select_by": self.training.select_by or SCORE})
 
     def metrics(self) -> Metrics:
+        """A PAG is null where there is none."""
         beside = (f"{SCORE}_of_normal_codes", f"{SCORE}_of_training_codes")
-        return (*headline("codes_seen", SCORE, *beside), *others(*METRICS))
+        return (*headline("codes_seen", SCORE, *beside), *others(*METRICS, IN_SAMPLE, HELD_OUT))
 
     def check_codes(self, latent_dim: int) -> None:
         self.model.noise_for(latent_dim)
@@ -88,9 +90,10 @@ class TrainPriorJob(TrainJob):
         open_codes = partial(CodeSet.open, held_out=self.held_out)
         source = Source(store.folder, about | {"held_out": self.held_out}, open_codes)
         train(self, context, source, partial(_build, self, images), export_prior, CodeEvaluation(unseen))
-        seen = read_prior_card(context.run.product("prior")).training["codes_seen"]
-        curves = context.run.curves()
+        about = read_prior_card(context.run.product("prior")).training
+        seen, curves = about["codes_seen"], context.run.curves()
         metrics = {"codes_seen": seen, **records_at(self, curves, seen)} | _beside(self, split, unseen)
+        metrics |= {name: about[name] for name in (IN_SAMPLE, HELD_OUT)}
         figures = {
             "losses.png": losses_png({name: curves[name] for name in METRICS}),
             "distance.png": curves_png({SCORE: curves[SCORE]}),

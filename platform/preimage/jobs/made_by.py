@@ -1,0 +1,130 @@
+"""How a result was made, in one line: the job and its settings, and what it took from earlier runs."""
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from typing import Any
+
+from preimage.data.catalog import Catalog
+from preimage.data.config import DataConfig
+from preimage.errors import PreimageError
+from preimage.inversion.config import InversionConfig
+from preimage.jobs.base import Job
+from preimage.jobs.references import images_named, references
+from preimage.jobs.settings_text import data_text, pixels_text, settings_of
+from preimage.latents.manifest import read_manifest
+from preimage.models.classifier import read_classifier_card
+from preimage.models.config import DcganConfig, ImportedConfig, LinearConfig
+from preimage.models.generator_folder import GeneratorCard, read_card
+from preimage.models.prior_folder import read_prior_card
+from preimage.storage.folder import Folder
+
+BETWEEN = " · "
+
+
+def made_by(job: Job, inputs: Mapping[str, Folder], catalog: Catalog, spec: str) -> str:
+    """One line on how a job makes its result. inputs: the folders of its products, by dotted key, all of them
+    whole. spec: names the spec and its profile."""
+    own = [
+        f"{_title(key, 'data')}: {data_text(data, catalog.count(data))}".removeprefix(": ")
+        for key, data in images_named(job).items()
+    ]
+    parts = [job.job, *_inputs(job, inputs), *own, *job.settings_text(), f"seed {job.seed}", spec]
+    return BETWEEN.join(parts)
+
+
+def _inputs(job: Job, inputs: Mapping[str, Folder]) -> list[str]:
+    """What the job takes, by its name in the spec; what is made alike, such as by several seeds, once."""
+    taken = references(job)
+    generators = {
+        read_card(inputs[key]).fingerprint for key, each in taken.items() if each.product == "generator"
+    }
+    texts: dict[str, list[str]] = {}
+    for key, each in taken.items():
+        folder = inputs[key]
+        text = _store(folder, generators) if each.product == "store" else _OF[each.product](folder)
+        found = texts.setdefault(_title(key, each.product), [])
+        found += [text] if text not in found else []
+    titles: dict[str, list[str]] = {}
+    for title, found in texts.items():
+        titles.setdefault("; ".join(found), []).append(title)
+    return [f"{', '.join(filter(None, names))}: {text}".removeprefix(": ") for text, names in titles.items()]
+
+
+def _title(key: str, usual: str) -> str:
+    """What a line calls the thing of a dotted key; nothing where the text itself says what it is."""
+    parts = [each for each in key.split(".") if not each.isdecimal()]
+    if parts[-1] in ("generator", "store") and len(parts) > 1:
+        parts.pop()
+    return "" if parts[-1] in (usual, f"{usual}s") else parts[-1].replace("_", " ")
+
+
+def generator_text(card: GeneratorCard) -> str:
+    """`DCGAN 16 px, d 20, width 32, normal prior, by train-gan: 60,000 images seen of digits train`."""
+    about, training = card.generator, card.training
+    kind = {DcganConfig: "DCGAN", LinearConfig: "linear generator", ImportedConfig: "imported generator"}
+    width = f", width {about.base_channels}" if isinstance(about, DcganConfig) else ""
+    made = f"{kind[type(about)]} {pixels_text(about.image_size)}, d {about.latent_dim}{width}"
+    return f"{made}, {about.prior} prior, {_training(training)}"
+
+
+def _training(training: Mapping[str, Any]) -> str:
+    if imported := training.get("imported"):
+        return f"from {imported['from']}"
+    if "job" not in training:
+        return "training unknown"
+    data = DataConfig.model_validate(training["data"]) if "data" in training else None
+    images = f"{data.source} {data.split}" if data else "images unknown"
+    if data and data.max_images:
+        images += f" ({data.max_images:,} images)"
+    seen = training.get("images_seen")
+    return f"by {training['job']} " + (
+        f"of {images}" if seen is None else f"after {seen:,} images of {images}"
+    )
+
+
+def _generator(folder: Folder) -> str:
+    return generator_text(read_card(folder))
+
+
+def _classifier(folder: Folder) -> str:
+    card = read_classifier_card(folder)
+    accuracy = f"accuracy {card.accuracy:.1%} on {card.held_out}"
+    return f"classifier {_training(card.training)}, {accuracy}"
+
+
+def _prior(folder: Folder) -> str:
+    card = read_prior_card(folder)
+    seen = f" after {card.training['codes_seen']:,} codes" if "codes_seen" in card.training else ""
+    return f"{card.kind} prior by {card.training.get('job', 'an unknown job')}{seen}"
+
+
+def _checkpoints(folder: Folder) -> str:
+    return f"networks of {generator_text(read_card(folder.parent / 'generator'))}"
+
+
+_OF: dict[str, Callable[[Folder], str]] = {
+    "generator": _generator,
+    "classifier": _classifier,
+    "prior": _prior,
+    "checkpoints": _checkpoints,
+}
+"""What a product's card says of its making, by the kind of product."""
+
+
+def _store(folder: Folder, said: Collection[str]) -> str:
+    """said: the generators, by their fingerprints, that the line describes beside it."""
+    manifest = read_manifest(folder)
+    about, solver = manifest.about, manifest.about.solver
+    how = str(solver.get("solver", "an unknown solver"))
+    if "steps" in solver:
+        keys = {name: each for name, each in solver.items() if name in InversionConfig.model_fields}
+        how = ", ".join(settings_of(InversionConfig.model_validate(keys)))
+    text = f"{manifest.count:,} codes by {how}"
+    generator = about.generator
+    if generator.fingerprint in said:
+        return text
+    with suppress(PreimageError):  # it may have moved since, or be of another version
+        card = read_card(Folder.at(generator.path))
+        if card.fingerprint == generator.fingerprint:
+            return f"{text}, through {generator_text(card)}"
+    return f"{text}, through generator {generator.fingerprint[:10]}"

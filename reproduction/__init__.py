@@ -1,0 +1,1 @@
+"""The ledger: what the papers say, what recorded runs say, and the page that holds both."""

@@ -115,7 +115,7 @@ def test_other_generators_stand_beside_it_with_codes_or_without(folder, context,
     beside = {"GLO (Lap1)": "other", "GAN": {"generator": "other"}}
     there = replace(context, inputs=context.inputs | inputs)
     alone = run_job(config(conditions=0), context)
-    found = run_job(config(conditions=0, name="GLO (L2)", beside=beside), there)
+    found = run_job(config(conditions=0, title="GLO (L2)", beside=beside), there)
     assert list(found.figures) == ["samples.png", "interpolations.png"]
     assert found.metrics == alone.metrics == {"codes": 60, "samples": 5}
     width, height = size(alone.figures["samples.png"])

@@ -42,7 +42,7 @@ def samples_png(samples: Mapping[str, Tensor]) -> bytes:
     """Grids side by side, each with its title: images (N, C, H, W) of drawn codes; glo, figure 3."""
     first = next(iter(samples.values()))
     columns = ceil(sqrt(len(first)))
-    height = CELL * aspect(first) * ceil(len(first) / columns) + 0.25
+    height = CELL * aspect(first) * ceil(len(first) / columns) + 0.4
     figure = new_figure((CELL * columns + 0.1) * len(samples), height)
     grids = figure.subplots(1, len(samples), squeeze=False)[0]
     for axes, (title, images) in zip(grids, samples.items(), strict=True):
@@ -57,7 +57,7 @@ def interpolations_png(codes: Mapping[str, Tensor], pixels: Tensor) -> bytes:
     figures 4 and 5."""
     pairs, steps = pixels.shape[:2]
     names = [*codes, "pixels"]
-    margin = 0.15 + 0.075 * max(map(len, names))
+    margin = 0.2 + 0.09 * max(map(len, names))
     figure = new_figure(CELL * steps + margin, (len(names) * CELL * aspect(pixels) + 0.15) * pairs + 0.4)
     figure.suptitle("Interpolated codes, and below them blended images", fontsize=10)
     rows = figure.subplots(pairs, squeeze=False)[:, 0]
@@ -117,3 +117,5 @@ def _show(axes: Axes, images: Tensor | Sequence[Tensor], columns: int, rows: Seq
     axes.tick_params(length=0)
     axes.set_xticks([])
     axes.spines[:].set_visible(False)
+    if rows:
+        axes.set_anchor("E")  # leaves the room on the left to their names

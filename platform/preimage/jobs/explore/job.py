@@ -53,7 +53,7 @@ class ExploreJob(Job):
     """The codes of its images: an earlier step, a run's name or a latent store's folder."""
     data: DataConfig | None = None
     """The images that the codes stand for; without it those that the generator was trained on."""
-    name: str = "codes"
+    title: str = "codes"
     """What the pictures call this generator."""
     beside: dict[str, OneOrBoth] = Field(default_factory=dict)
     """Further generators of the same images, by their names in the pictures of samples and interpolations:
@@ -82,7 +82,7 @@ class ExploreJob(Job):
 
     @model_validator(mode="after")
     def _plain_names(self) -> "ExploreJob":
-        require_plain([self.name, *self.beside], "a generator")
+        require_plain([self.title, *self.beside], "a generator")
         return self
 
     @model_validator(mode="after")
@@ -130,7 +130,7 @@ class ExploreJob(Job):
         """
         walker = self._open(context)
         prior = fit_gaussian(walker.store)
-        shown = {self.name: Shown(walker.generator, prior, walker)}
+        shown = {self.title: Shown(walker.generator, prior, walker)}
         for name, asked in self.beside.items():
             shown[name] = open_beside(name, f"beside.{name}", asked, walker.dataset, context)
         pictures = self._side_by_side(walker, shown)

@@ -12,8 +12,8 @@ from preimage.data.pixels import to_float
 from preimage.errors import GeneratorError
 from preimage.jobs.base import Context
 from preimage.jobs.compare_reconstructions.report import CompareReconstructionsReport, MethodRow
-from preimage.jobs.compare_reconstructions.table_job import ReconstructionTableJob
-from preimage.jobs.compare_reconstructions.table_report import ReconstructionTableReport
+from preimage.jobs.reconstruction_table.job import ReconstructionTableJob
+from preimage.jobs.reconstruction_table.report import ReconstructionTableReport
 from preimage.jobs.references import references
 from preimage.metrics.reconstruction import Reconstruction
 from preimage.models.generator_folder import write_generator

@@ -4,7 +4,6 @@ from preimage.jobs.analyze_codes.job import AnalyzeCodesJob
 from preimage.jobs.base import Job
 from preimage.jobs.compare_priors.job import ComparePriorsJob
 from preimage.jobs.compare_reconstructions.job import CompareReconstructionsJob
-from preimage.jobs.compare_reconstructions.table_job import ReconstructionTableJob
 from preimage.jobs.evaluate.job import EvaluateJob
 from preimage.jobs.explore.job import ExploreJob
 from preimage.jobs.fit_prior.job import FitPriorJob
@@ -15,6 +14,7 @@ from preimage.jobs.landscape.job import LandscapeJob
 from preimage.jobs.pag.job import PagJob
 from preimage.jobs.pca.job import PcaJob
 from preimage.jobs.random_weights.job import RandomWeightsJob
+from preimage.jobs.reconstruction_table.job import ReconstructionTableJob
 from preimage.jobs.recover.job import RecoverJob
 from preimage.jobs.recover_partial.job import RecoverPartialJob
 from preimage.jobs.train.autoencoder import TrainAutoencoderJob

@@ -14,8 +14,8 @@ from preimage.jobs.compare_reconstructions.compare import (
 )
 from preimage.jobs.compare_reconstructions.figures import table_png
 from preimage.jobs.compare_reconstructions.report import METRICS, CompareReconstructionsReport
-from preimage.jobs.compare_reconstructions.table_report import ReconstructionTableReport
 from preimage.jobs.methods import Method, OneOrBoth
+from preimage.jobs.reconstruction_table.report import ReconstructionTableReport
 from preimage.jobs.row_names import require_plain
 
 

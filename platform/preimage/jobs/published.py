@@ -128,14 +128,14 @@ class Published:
         return f"{self.images.remark(data, count)} {self.training}".strip()
 
 
-PART_OF = {"mnist-5000": "mnist"}
+_PART_OF = {"mnist-5000": "mnist"}
 """Sources that are a part of another: its numbers may stand beside theirs, with what differs."""
 
 
 def closest(published: Iterable[Published], data: DataConfig) -> Published | None:
     """The numbers of the images that ours differ from least; None if there are none of the same source, or of
     the one that ours is a part of."""
-    sources = {data.source, PART_OF.get(data.source)}
+    sources = {data.source, _PART_OF.get(data.source)}
     same = [each for each in published if each.images.source in sources]
     return min(same, key=lambda each: len(each.images.differences(data)), default=None)
 

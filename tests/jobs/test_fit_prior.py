@@ -18,6 +18,7 @@ from preimage.jobs.base import Context
 from preimage.jobs.fit_prior.job import FitPriorJob
 from preimage.jobs.references import references
 from preimage.latents.held_out import Split, likelihood
+from preimage.metrics.pag_of_fit import fit_agreement
 from preimage.models.prior_folder import load_fitted, read_prior_card
 from preimage.runs.run_folder import RunFolder
 
@@ -58,9 +59,10 @@ def test_a_job_leaves_a_prior_of_the_codes_that_are_not_held_out(folder, store, 
     assert (card.kind, card.latent_dim) == (kind, 4)
     assert card.training == {
         "job": "fit-prior", "fingerprint": "f", "store": store.fingerprint, "generator": "gen",
-        "held_out": 0.3,
+        "held_out": 0.3, **fit_agreement(prior, Split(store, 0.3)),
     }  # fmt: skip
     split, metrics = Split(store, 0.3), result.metrics
+    assert metrics["pag_held_out"] == card.training["pag_held_out"] > 0
     z = torch.cat(list(split.training()))
     assert (metrics["codes"], metrics["codes_held_out"], metrics["codes_skipped"]) == (
         len(z),

@@ -278,6 +278,13 @@ def test_what_does_not_fit_is_refused_by_the_plan(tmp_path, step, change, error,
         planned(tmp_path, steps)
 
 
+def test_codes_of_other_images_are_refused_by_the_plan(tmp_path):
+    classifier(Folder.at(tmp_path / "classifier"))
+    fewer = CONTROL | {"invert-control": CONTROL["invert-control"] | {"data": {"max_images": 100}}}
+    with pytest.raises(StoreError, match="the step invert-control of 100 of digits"):
+        make_plan(spec(tmp_path / "results", steps=STEPS | fewer))
+
+
 def test_a_prior_is_looked_for_by_its_run_and_by_its_folder(done, tmp_path):
     plan, _ = done
     run = next(step.run for step in plan.steps if step.name == "prior-1")

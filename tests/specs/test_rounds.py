@@ -23,7 +23,14 @@ SPEC = {
         "invert": INVERT,
         "pag": {"job": "pag", "store": "invert", "prior": "prior"},
     },
-    "finally": {"report": {"job": "induced-prior", "generators": ["train"], "stores": ["invert"]}},
+    "finally": {
+        "report": {
+            "job": "induced-prior",
+            "generators": ["train"],
+            "stores": ["invert"],
+            "priors": ["prior"],
+        }
+    },
 }
 
 
@@ -48,6 +55,7 @@ def test_the_rounds_are_written_out_and_names_mean_what_was_last_made():
     assert asked["invert-2"] == {"generator": "train-2"}
     assert spec.steps["report"].generators == ("train", "train-1", "train-2")
     assert spec.steps["report"].stores == ("invert", "invert-1", "invert-2")
+    assert spec.steps["report"].priors == ("prior-1", "prior-2")
 
 
 def test_the_resolved_spec_is_the_same_pipeline_again():

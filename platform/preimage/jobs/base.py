@@ -67,6 +67,9 @@ class Job(Config):
     takes_labels: ClassVar[bool] = False
     """Whether it gives a class-conditional generator the label of each image."""
 
+    compares_stores: ClassVar[bool] = False
+    """Whether all its stores must hold codes of the same images."""
+
     job: str
     """The kind of job."""
     seed: int = Field(0, ge=0, lt=2**31)

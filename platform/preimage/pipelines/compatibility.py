@@ -29,6 +29,8 @@ def require_compatible(
     _require_generators(job, inputs)
     if data and "data" in type(job).model_fields:
         _require_images_of_stores(data, inputs, earlier, catalog)
+    if job.compares_stores:
+        _require_same_images_of_stores(inputs, earlier, catalog)
     _require_codes_of_generator(inputs, earlier)
     _require_classifier_of_images(job, inputs, earlier)
     _require_same_networks(job, inputs, earlier)
@@ -62,6 +64,19 @@ def _require_images_of_stores(data: DataConfig, inputs: Inputs, earlier: Earlier
             raise StoreError(
                 f"the step {source.step} makes codes of {_named(made)}, this one works on {_named(data)}: "
                 "name the same images with data in both"
+            )
+
+
+def _require_same_images_of_stores(inputs: Inputs, earlier: Earlier, catalog: Catalog) -> None:
+    """Raise StoreError if earlier steps make codes of different images for a job that compares them."""
+    made = {each.step: earlier[each.step].data for each in _of("store", inputs) if each.step}
+    known = [(step, data) for step, data in made.items() if data]
+    for step, data in known[1:]:
+        first, own = known[0]
+        if not _same_images(own, data, catalog):
+            raise StoreError(
+                f"the step {first} makes codes of {_named(own)}, the step {step} of {_named(data)}: name the "
+                "same images with data in both"
             )
 
 

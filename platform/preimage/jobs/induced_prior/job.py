@@ -1,7 +1,7 @@
 """induced-prior: what a prior of a generator's own codes made of it (flexible-priors, sections 3 and 4.4)."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -44,6 +44,8 @@ class StageKeys(NamedTuple):
 class InducedPriorJob(Job):
     """Compare a generator before and after it learned with a prior fitted to its own codes, and with it
     unchanged, drawing its codes from that prior."""
+
+    compares_stores: ClassVar[bool] = True
 
     job: Literal["induced-prior"] = "induced-prior"
     generators: Annotated[tuple[GeneratorRef, ...], Field(min_length=1)]

@@ -107,7 +107,7 @@ def test_other_metrics_are_ranked_by_and_correlated_too_and_given_each_parameter
         complete(
             i,
             {"pag": one, "score": -raw},
-            {"base_channels": 8 if i < 3 else 16, "kind": "abc"[i % 3]},
+            {"base_channels": 8 if i < 3 else 16, "kind": "abc"[i % 3]} | ({"at_times": 1} if i % 2 else {}),
             metrics={"codes.raw": raw, "codes.n": n},
         )
         for i, (one, raw, n) in enumerate(values)

@@ -101,7 +101,9 @@ def _parameters(complete: Sequence[TrialRecord]) -> dict[str, np.ndarray]:
     """The parameters that every trial has and that are numbers, or one of two values, by key: (n,) each."""
     found: dict[str, np.ndarray] = {}
     for key in complete[0].params if complete else ():
-        values = [each.params.get(key) for each in complete]
+        values = [each.params[key] for each in complete if key in each.params]
+        if len(values) < len(complete):
+            continue
         if all(isinstance(value, int | float) for value in values):
             found[key] = np.array(values, dtype=float)
         elif len(names := sorted({canonical_json(value) for value in values})) == 2:

@@ -113,7 +113,7 @@ class PaperSettings:
         found = [
             beside(key, ours[key], theirs, whose="")
             for key, theirs in self.settings.items()
-            if ours[key] != theirs
+            if ours[key] not in (None, theirs)  # what is absent, as the rate of a search, is no other value
         ]
         found += self._of_generator(generator) if generator else []
         return f"Our settings differ from the paper's: {'; '.join(found)}." if found else ""

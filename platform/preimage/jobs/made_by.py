@@ -32,6 +32,17 @@ def made_by(job: Job, inputs: Mapping[str, Folder], catalog: Catalog, spec: str)
     return BETWEEN.join(parts)
 
 
+def study_made_by(jobs: Mapping[str, Job], varied: Collection[str], sampler: str, spec: str) -> str:
+    """One line on how a study's trials are made. jobs: a trial's, by the names of their steps. varied: dotted
+    keys of its search space, whose values differ between trials."""
+    parts = [f"study by {sampler}", f"varied {', '.join(varied)}"]
+    for step, job in jobs.items():
+        own = {key.removeprefix(f"{step}.") for key in varied}
+        data = [data_text(each) for each in images_named(job).values()]
+        parts.append(f"{job.job}: {', '.join([*data, *job.settings_text(own)])}".removesuffix(": "))
+    return BETWEEN.join([*parts, spec])
+
+
 def _inputs(job: Job, inputs: Mapping[str, Folder]) -> list[str]:
     """What the job takes, by its name in the spec; what is made alike, such as by several seeds, once."""
     taken = references(job)

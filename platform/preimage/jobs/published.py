@@ -59,24 +59,40 @@ class PaperImages:
 Setting = int | float | str
 
 
-def beside(name: str, ours: Setting, theirs: Setting | None, whose: str = "the paper's ") -> str:
+IN_WORDS = {
+    "base_channels": "width",
+    "inversion": "",
+    "kernel_size": "kernel",
+    "latent_dim": "d",
+    "model": "",
+    "solver": "",
+    "unseen": "unseen images",
+}
+"""Names of keys, where the key itself says it less well."""
+
+
+def in_words(key: str) -> str:
+    """The name of a setting, by its dotted key."""
+    name = key.rpartition(".")[2]
+    return IN_WORDS.get(name, name.replace("_", " "))
+
+
+def beside(key: str, ours: Setting, theirs: Setting | None, whose: str = "the paper's ") -> str:
     """A setting, and where it differs the paper's: `1,000 of the paper's 100,000 steps`, `lr 0.05, not the
     paper's 0.1`. A count stands before the name of what it counts, which is a plural."""
-    if theirs is None or ours == theirs:
-        return _named(name, ours)
-    if isinstance(ours, int) and isinstance(theirs, int) and name.endswith("s") and ours < theirs:
-        return f"{ours:,} of {whose}{theirs:,} {name}"
-    return f"{_named(name, ours)}, not {whose}{_number(theirs)}"
-
-
-def _named(name: str, value: Setting) -> str:
-    if isinstance(value, int) and name.endswith("s"):
-        return f"{_number(value)} {name}"
-    return _number(value) if name == "solver" else f"{name} {_number(value)}"
+    name, mine = in_words(key), _number(ours)
+    counts = isinstance(ours, int) and name.endswith("s")
+    same = theirs is None or ours == theirs
+    if counts and not same and isinstance(theirs, int) and ours < theirs:
+        return f"{mine} of {whose}{theirs:,} {name}"
+    text = f"{mine} {name}" if counts else f"{name} {mine}".strip()
+    return text if same else f"{text}, not {whose}{_number(theirs)}"
 
 
 def _number(value: Setting) -> str:
-    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 @dataclass(frozen=True)
@@ -95,9 +111,9 @@ class PaperSettings:
         """A sentence on what differs in a job, and in the generator that it takes; empty if nothing does."""
         ours: dict[str, Any] = {key: reduce(getattr, key.split("."), job) for key in self.settings}
         found = [
-            beside(key.rpartition(".")[2].replace("_", " "), ours[key], theirs, whose="")
+            beside(key, ours[key], theirs, whose="")
             for key, theirs in self.settings.items()
-            if ours[key] != theirs
+            if ours[key] not in (None, theirs)  # what is absent, as the rate of a search, is no other value
         ]
         found += self._of_generator(generator) if generator else []
         return f"Our settings differ from the paper's: {'; '.join(found)}." if found else ""

@@ -10,12 +10,10 @@ from preimage.data.config import DataConfig
 from preimage.data.image_shape import ImageSize, sides
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.measurements import MeasurementConfig
-from preimage.jobs.published import Setting, beside
+from preimage.jobs.published import Setting, beside, in_words
 from preimage.jobs.references import Reference
 from preimage.training.config import LoopConfig, OptimizerConfig
 
-SHORT = {"latent_dim": "d", "base_channels": "width", "kernel_size": "kernel", "inversion": "", "model": ""}
-"""Names of keys, where the key itself says it less well."""
 DECIDES_NOTHING = frozenset(
     {"batch_size", "chunk", "job", "min_rel_delta", "rank_sample", "resources", "seed", "shown"}
 )
@@ -81,9 +79,8 @@ def _part(key: str, part: Config, paper: Mapping[str, Setting], unsaid: set[str]
         yield ", ".join([part.name, *settings_of(part, paper, omit, key)])
     else:
         found = _settings(part, paper, unsaid, key, all_of_it=not isinstance(part, MeasurementConfig))
-        title = SHORT.get(name, name.replace("_", " "))
         if text := ", ".join(found):
-            yield f"{title} {text}".strip()
+            yield f"{in_words(name)} {text}".strip()
 
 
 def _loop(loop: LoopConfig, unsaid: set[str], key: str) -> Iterator[str]:
@@ -122,12 +119,10 @@ def _inversion(
 
 def _scalar(key: str, value: Any, usual: Any, theirs: Setting | None) -> Iterator[str]:
     """Nothing for a list or a mapping, which tables and figures name themselves, nor for what is off."""
-    name = key.rpartition(".")[2]
-    title = SHORT.get(name, name.replace("_", " "))
     if value is None or value is False:
         if usual not in (None, False):
-            yield f"no {title}"
+            yield f"no {in_words(key)}"
     elif value is True:
-        yield title
+        yield in_words(key)
     elif isinstance(value, int | float | str):
-        yield beside(title, value, theirs)
+        yield beside(key, value, theirs)

@@ -48,7 +48,7 @@ class Spec:
     @property
     def title(self) -> str:
         """The spec's name and variant: `spec demo, profile small`."""
-        return ", ".join(filter(None, (f"spec {self.name}", self.variant)))
+        return titled(self.name, self.variant)
 
     @property
     def around(self) -> dict[str, Any]:
@@ -64,6 +64,11 @@ class Spec:
             return head | self.rounds.written
         jobs = {name: job.model_dump(mode="json") for name, job in self.steps.items()}
         return head | ({"steps": jobs} if self.is_pipeline else next(iter(jobs.values())))
+
+
+def titled(name: str, variant: str) -> str:
+    """A spec's name and variant: `spec demo, profile small`."""
+    return ", ".join(filter(None, (f"spec {name}", variant)))
 
 
 def build(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]:

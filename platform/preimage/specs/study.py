@@ -11,7 +11,7 @@ from preimage.specs.load import Places, profile_of, read, report, require_no_sec
 from preimage.specs.models import Study, around
 from preimage.specs.override_text import put
 from preimage.specs.overrides import Changes
-from preimage.specs.pipeline import Spec, build
+from preimage.specs.pipeline import Spec, build, titled
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
 from preimage.specs.search_space import grid_points
 from preimage.specs.study_checks import body_of, check_study
@@ -46,6 +46,11 @@ class StudySpec:
     """Modules whose code may build generators."""
     variant: str = field(default="", compare=False)
     """As a `Spec`'s."""
+
+    @property
+    def title(self) -> str:
+        """The study's name and variant."""
+        return titled(self.name, self.variant)
 
     def resolved(self) -> dict[str, Any]:
         """The whole spec as plain values, to store and load again."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from preimage.errors import DataError, PreimageError
 from preimage.jobs.base import Result
+from preimage.jobs.made_by import study_made_by
 from preimage.pipelines.execute import execute, tell_ended
 from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
 from preimage.pipelines.progress import Display, Silent
@@ -65,7 +66,13 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
 
 def register_study(plan: StudyPlan) -> None:
     """Describe the study in its run folder, again if it now has more trials or more at once."""
-    about = {"job": "study", "name": plan.spec.name, "fingerprint": plan.fingerprint}
+    spec = plan.spec
+    about = {
+        "job": "study",
+        "name": spec.name,
+        "fingerprint": plan.fingerprint,
+        "made_by": study_made_by(plan.base.spec.steps, spec.space, spec.sampler.name, spec.title),
+    }
     register(plan.run, about, plan.spec.resolved())
     write_spec(plan.run, plan.spec.resolved())
 

@@ -52,7 +52,7 @@ class InducedPriorJob(Job):
     """The first one, and what each round made of it: steps, runs or folders."""
     stores: Annotated[tuple[StoreRef, ...], Field(min_length=1)]
     """The codes of the same images for each generator: steps, runs or folders."""
-    priors: tuple[PriorRef, ...]
+    priors: tuple[PriorRef, ...] = ()
     """Each round's prior, fitted to the codes of the generator before that round: steps, runs or folders."""
     control: GeneratorRef | None = None
     """The first generator trained as long without another prior: what training alone does."""

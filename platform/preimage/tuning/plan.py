@@ -54,10 +54,12 @@ class StudyPlan:
         return lowest_is_best(self.base.spec, metric) != (direction == "minimize")
 
     def outcome(self, retry_failed: bool = False) -> Outcome | None:
-        """The outcome; None if trials are missing, or if the report is of another spec: of other metrics."""
-        stored = self.run.folder.find("spec.yaml")
-        is_of_this = stored is not None and stored.decode() == dump(self.spec.resolved())
-        return self.run.outcome() if is_of_this and not self.missing(retry_failed) else None
+        """The outcome; None if trials are missing, or if its report was on other metrics."""
+        if self.missing(retry_failed):
+            return None
+        reported = {key: self.spec.resolved()[key] for key in ("correlate", "show")}
+        is_on_these = dump(reported).encode() in (self.run.folder.find("spec.yaml") or b"")
+        return self.run.outcome() if is_on_these else None
 
     @property
     def study(self) -> StudyRun:

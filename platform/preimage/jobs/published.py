@@ -82,11 +82,12 @@ def beside(key: str, ours: Setting, theirs: Setting | None, whose: str = "the pa
     paper's 0.1`. A count stands before the name of what it counts, which is a plural."""
     name, mine = in_words(key), _number(ours)
     counts = isinstance(ours, int) and name.endswith("s")
-    same = theirs is None or ours == theirs
-    if counts and not same and isinstance(theirs, int) and ours < theirs:
-        return f"{mine} of {whose}{theirs:,} {name}"
     text = f"{mine} {name}" if counts else f"{name} {mine}".strip()
-    return text if same else f"{text}, not {whose}{_number(theirs)}"
+    if theirs is None or ours == theirs:
+        return text
+    if isinstance(ours, int) and isinstance(theirs, int) and counts and ours < theirs:
+        return f"{mine} of {whose}{theirs:,} {name}"
+    return f"{text}, not {whose}{_number(theirs)}"
 
 
 def _number(value: Setting) -> str:

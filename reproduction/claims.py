@@ -21,7 +21,9 @@ PAPERS = (
 )
 
 Judged = Literal["reproduced", "direction only", "not reproduced"]
-Unanswered = Literal["missing", "needs a GPU", "needs a file", "not built"]
+Unanswered = Literal["missing", "needs a GPU", "needs a file", "not built", "nothing to run"]
+WITHOUT_CODE = ("not built", "nothing to run")
+"""What no command can answer."""
 Names = tuple[str, ...]
 
 
@@ -29,7 +31,8 @@ class Ours(Config):
     """Where our value stands in records."""
 
     metric: str
-    """A number's dotted name in the outcome; `*` stands for anything, such as the numbers of seeds."""
+    """A number's dotted name in the outcome; `*` stands for anything, such as the numbers of
+    seeds, and `?` for one character."""
     runs: Names = ()
     """Records, as in the claim, where they differ from the claim's."""
     of: Literal["all", "lowest", "highest"] = "all"
@@ -127,7 +130,7 @@ class Claim(Config):
                 raise ValueError(
                     f"a rule names {', '.join(sorted(unknown))}; the values are {', '.join(names)}"
                 )
-        if not self.command and not self.verdict and self.without != "not built":
+        if not self.command and not self.verdict and self.without not in WITHOUT_CODE:
             raise ValueError("give the command that makes its runs, and how long it takes")
         return self
 

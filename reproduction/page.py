@@ -20,6 +20,7 @@ VERDICTS = (
     "needs a GPU",
     "needs a file",
     "not built",
+    "nothing to run",
 )
 NO_RECORD = ("missing", "needs a GPU", "needs a file")
 INTRODUCTION = """# What is reproduced
@@ -34,8 +35,8 @@ numbers; the rules stand beside the claims.
 - **reproduced**: our values are as near to the paper's as the rule asks. **direction only**: they differ, but
   in the order or the direction that the paper claims. **not reproduced**: neither, and why.
 - **missing**: built, but not run yet; the row has the command. **needs a GPU**, **needs a file**: the same,
-  and what keeps it from running here. **not built**: there is no code for it. **not judged**: recorded, and
-  waits for someone to look.
+  and what keeps it from running here. **not built**: there is no code for it. **nothing to run**:
+  a proof, a derivation or another author's model. **not judged**: recorded, and waits for someone to look.
 - Values of three seeds or more are means with a 95% interval (Student's t). An order counts only where the
   intervals do not overlap. Time is from a run's start to its outcome, pauses included, with the instruction
   set of the processor, on which a training's last digits depend.

@@ -1,8 +1,8 @@
 """Our values for a claim, and the verdict that its rules draw from them."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import combinations, pairwise
 from math import isfinite, sqrt
 from statistics import fmean, stdev
@@ -10,7 +10,7 @@ from typing import Literal
 
 from scipy.stats import t
 
-from .claims import Claim, Judged, Names, Ours, Rule, Unanswered
+from .claims import WITHOUT_CODE, Claim, Judged, Names, Ours, Rule, Unanswered
 from .records import Record, numbers
 
 FEWEST = 3
@@ -71,14 +71,14 @@ def _gather(ours: Ours, runs: Names, records: Mapping[str, Record]) -> list[floa
 
 
 def _matches(pattern: str, name: str) -> bool:
-    return bool(re.fullmatch(".+".join(map(re.escape, pattern.split("*"))), name))
+    return fnmatchcase(name, pattern)
 
 
 def judge(claim: Claim, records: Mapping[str, Record]) -> Verdict:
     """The verdict: of the rules where there are any, else as typed; `without` while nothing is recorded."""
     names_records = bool(claim.runs or claim.ours)
     if names_records and not recorded(claim, records):
-        return Verdict(claim.without, claim.because if claim.without == "not built" else "")
+        return Verdict(claim.without, claim.because if claim.without in WITHOUT_CODE else "")
     if not (claim.reproduced or claim.direction):
         if claim.verdict:
             return Verdict(claim.verdict, claim.because)

@@ -59,7 +59,7 @@ class PaperImages:
 Setting = int | float | str
 
 
-IN_WORDS = {
+_IN_WORDS = {
     "base_channels": "width",
     "inversion": "",
     "kernel_size": "kernel",
@@ -74,7 +74,7 @@ IN_WORDS = {
 def in_words(key: str) -> str:
     """The name of a setting, by its dotted key."""
     name = key.rpartition(".")[2]
-    return IN_WORDS.get(name, name.replace("_", " "))
+    return _IN_WORDS.get(name, name.replace("_", " "))
 
 
 def beside(key: str, ours: Setting, theirs: Setting | None, whose: str = "the paper's ") -> str:

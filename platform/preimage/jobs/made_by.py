@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
+from pydantic import ValidationError
+
 from preimage.data.catalog import Catalog
-from preimage.data.config import DataConfig
 from preimage.errors import PreimageError
 from preimage.inversion.config import InversionConfig
 from preimage.jobs.base import Job
@@ -70,7 +71,7 @@ def _title(key: str, usual: str) -> str:
 
 
 def generator_text(card: GeneratorCard) -> str:
-    """`DCGAN 16 px, d 20, width 32, normal prior, by train-gan: 60,000 images seen of digits train`."""
+    """`DCGAN 16 px, d 20, width 32, normal prior, by train-gan after 60,000 images of digits train`."""
     about, training = card.generator, card.training
     kind = {DcganConfig: "DCGAN", LinearConfig: "linear generator", ImportedConfig: "imported generator"}
     width = f", width {about.base_channels}" if isinstance(about, DcganConfig) else ""
@@ -83,10 +84,10 @@ def _training(training: Mapping[str, Any]) -> str:
         return f"from {imported['from']}"
     if "job" not in training:
         return "training unknown"
-    data = DataConfig.model_validate(training["data"]) if "data" in training else None
-    images = f"{data.source} {data.split}" if data else "images unknown"
-    if data and data.max_images:
-        images += f" ({data.max_images:,} images)"
+    data = training.get("data", {})
+    images = " ".join(data[key] for key in ("source", "category", "split") if data.get(key)) or "unknown data"
+    if count := data.get("max_images"):
+        images += f" ({count:,} images)"
     seen = training.get("images_seen")
     return f"by {training['job']} " + (
         f"of {images}" if seen is None else f"after {seen:,} images of {images}"
@@ -126,11 +127,7 @@ def _store(folder: Folder, said: Collection[str]) -> str:
     """said: the generators, by their fingerprints, that the line describes beside it."""
     manifest = read_manifest(folder)
     about, solver = manifest.about, manifest.about.solver
-    how = str(solver.get("solver", "an unknown solver"))
-    if "steps" in solver:
-        keys = {name: each for name, each in solver.items() if name in InversionConfig.model_fields}
-        how = ", ".join(settings_of(InversionConfig.model_validate(keys)))
-    text = f"{manifest.count:,} codes by {how}"
+    text = f"{manifest.count:,} codes by {_solver(solver)}"
     generator = about.generator
     if generator.fingerprint in said:
         return text
@@ -139,3 +136,15 @@ def _store(folder: Folder, said: Collection[str]) -> str:
         if card.fingerprint == generator.fingerprint:
             return f"{text}, through {generator_text(card)}"
     return f"{text}, through generator {generator.fingerprint[:10]}"
+
+
+def _solver(said: Mapping[str, Any]) -> str:
+    """How a store's codes were found, as its manifest says; a mask's file is not read again."""
+    keys = {name: each for name, each in said.items() if name in InversionConfig.model_fields}
+    measured = keys.pop("measurement", None)
+    how = str(said.get("solver", "an unknown solver"))
+    if "steps" in keys:
+        with suppress(ValidationError):  # of another version
+            how = ", ".join(settings_of(InversionConfig.model_validate(keys)))
+    seen = (measured or {}).get("mask", "all"), (measured or {}).get("pool", 1)
+    return how if seen == ("all", 1) else f"{how}, seen in part"

@@ -64,6 +64,8 @@ _IN_WORDS = {
     "inversion": "",
     "kernel_size": "kernel",
     "latent_dim": "d",
+    "lr_halving_steps": "lr halved every",
+    "max_iterations": "iterations at most",
     "model": "",
     "solver": "",
     "unseen": "unseen images",

@@ -1,5 +1,6 @@
 """train-prior: PGAN, a GAN whose images are the codes of a latent store (flexible-priors, section 3)."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Annotated, ClassVar, Literal
 
@@ -57,6 +58,9 @@ class TrainPriorJob(TrainJob):
     def loop(self) -> LoopConfig:
         """The loop's complete settings."""
         return self.training.model_copy(update={"select_by": self.training.select_by or SCORE})
+
+    def settings_text(self, unsaid: Collection[str] = ()) -> list[str]:
+        return [text.replace("images seen", "codes seen") for text in super().settings_text(unsaid)]
 
     def metrics(self) -> Metrics:
         """A PAG is null where there is none."""

@@ -21,7 +21,7 @@ def main() -> None:
     try:
         options.command(options)
     except PreimageError as error:
-        sys.exit(f"{error}")
+        sys.exit(str(error))
 
 
 def _record(options: argparse.Namespace) -> None:
@@ -49,7 +49,7 @@ def _options() -> argparse.Namespace:
     one = commands.add_parser("record", help="write finished runs to docs/reproduction/NAME.json")
     one.add_argument("runs", nargs="+", metavar="RUN", help="a run's name under the results, or its folder")
     one.add_argument("--as", dest="name", metavar="NAME", help="the record's name; default: the run's own")
-    one.add_argument("--results", metavar="FOLDER", help="as everywhere; or results=FOLDER")
+    one.add_argument("--results", metavar="FOLDER", help="where the runs are; or results=FOLDER")
     one.set_defaults(command=_record)
     other = commands.add_parser("build", help="write docs/reproduction.md from the claims and the records")
     other.set_defaults(command=_build)

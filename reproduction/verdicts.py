@@ -33,9 +33,16 @@ class Value:
         n = len(self.each)
         return float(t.ppf(0.975, n - 1)) * stdev(self.each) / sqrt(n) if n >= FEWEST else 0.0
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Of the interval; below FEWEST values the lowest and the highest of them."""
+        if len(self.each) < FEWEST:
+            return min(self.each), max(self.each)
+        return self.mean - self.half, self.mean + self.half
+
     def below(self, other: "Value") -> bool:
-        """Whether it is lower, with the whole of its interval."""
-        return self.mean + self.half < other.mean - other.half
+        """Whether it is lower, from end to end."""
+        return self.ends[1] < other.ends[0]
 
 
 @dataclass(frozen=True)

@@ -135,3 +135,5 @@ def test_a_spec_knows_its_profile_and_whether_it_was_overridden():
     assert title() == title(None, "results=b", "resources.workers=2") == "spec a"
     assert title("small") == "spec a, profile small"
     assert title("small", "seed=3") == "spec a, profile small, with overrides"
+    gan = "job: train-gan\ndata: {source: digits}\nmodel: {latent_dim: 2, prior: normal}"
+    assert loads(gan, "a.yaml", "a", None, ["optimizer.name=sgd"]).title == "spec a, with overrides"

@@ -85,6 +85,13 @@ def test_an_order_needs_intervals_apart():
     assert verdict(many, **keys, direction=[{"order": ["a", "b"]}]) == "not reproduced"
 
 
+def test_an_order_of_two_seeds_needs_all_of_one_below_all_of_the_other():
+    two = {"a": {"0": 1.0, "1": 3.0}, "b": {"0": 2.0, "1": 4.0}, "c": {"0": 3.5, "1": 9.0}}
+    keys = {"ours": {"a": "a.*", "b": "b.*", "c": "c.*"}}
+    assert verdict(two, **keys, direction=[{"order": ["a", "c"]}]) == "direction only"
+    assert verdict(two, **keys, direction=[{"order": ["a", "b"]}]) == "not reproduced"
+
+
 def test_what_is_not_recorded_is_said_and_does_not_count():
     one = claim(paper={"a": 1, "b": 2}, ours={"a": "a", "b": "b"}, reproduced=[{"within": 0.1}])
     found = judge(one, {"run-1": record({"a": 1.05})})

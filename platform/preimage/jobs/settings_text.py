@@ -35,7 +35,7 @@ def settings_of(
 
 
 def data_text(data: DataConfig, count: int | None = None) -> str:
-    """`400 images of digits train, 16 px, bicubic`; count: how many they are, if that is known."""
+    """`400 images of digits train, 16 px, bilinear`; count: how many they are, if that is known."""
     count = count or data.max_images
     name = " ".join(filter(None, (data.source, data.category, data.split)))
     crop = f", crop {data.crop}" if data.crop else ""

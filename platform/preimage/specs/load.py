@@ -54,11 +54,11 @@ def variant(profile: str | None, asked: Sequence[Place]) -> str:
 
     asked: the path of each override; those that only say where it runs and is recorded do not count.
     """
-    changed = any(not _AROUND & set(path) for path in asked)
+    changed = any(path[0] not in _AROUND and "resources" not in path for path in asked)
     return ", ".join([*([f"profile {profile}"] if profile else []), *(["with overrides"] if changed else [])])
 
 
-_AROUND = {"code", "name", "resources", "results", "tracking"}
+_AROUND = {"code", "name", "results", "tracking"}
 
 
 def require_no_secret(document: Document, origin: str) -> None:

@@ -10,8 +10,8 @@ from preimage.specs.validation import Mistake, unknown
 from preimage.training.config import LoopConfig
 
 
-def check_sought(key: str, names: Collection[str], specs: list[Spec]) -> list[Mistake]:
-    """The metrics named under a study's key that no step reports."""
+def check_reported(key: str, names: Collection[str], specs: list[Spec]) -> list[Mistake]:
+    """Mistakes: the metrics named under a study's key that no step reports."""
     reported = list(dict.fromkeys(name for spec in specs for name in reports_of(spec)))
     places = names if isinstance(names, Mapping) else range(len(names))
     return [

@@ -130,18 +130,18 @@ class InducedPriorReport:
 
     def _baseline(self) -> str:
         """How much of each round's fall of PAG is the fit alone."""
-        rounds = [each for each in self.stages if each.name != CONTROL and each.held_out]
-        if not self.rounds or len(rounds) < 2 * self.rounds + 1:
+        found = [each.held_out.pag for each in self.stages if each.name != CONTROL and each.held_out]
+        held_out = self.stages[0].held_out
+        if not self.rounds or not held_out or len(found) < 2 * self.rounds + 1:
             return ""
-        said = []
-        for i in range(self.rounds):
-            before, fitted, after = (each.held_out.pag for each in rounds[2 * i : 2 * i + 3] if each.held_out)
-            said.append(
-                f"In round {i + 1} it goes from {before:.3f} to {fitted:.3f} by exchanging the prior alone, "
-                f"and to {after:.3f} by training with it."
+        said = [
+            f"In round {i} it goes from {before:.3f} to {fitted:.3f} by exchanging the prior alone, "
+            f"and to {after:.3f} by training with it."
+            for i, (before, fitted, after) in enumerate(
+                zip(found[:-1:2], found[1::2], found[2::2], strict=True), 1
             )
-        count = rounds[0].held_out.count if rounds[0].held_out else 0
-        return _BASELINE.format(count=count, chance=self._by_chance(), said=" ".join(said))
+        ]
+        return _BASELINE.format(count=held_out.count, chance=self._by_chance(), said=" ".join(said))
 
     def _paper(self) -> str:
         """The paper's numbers, if it has some of these images, and what differs from its images."""

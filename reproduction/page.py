@@ -152,8 +152,10 @@ def value_text(value: Value) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits, whole thousands in full."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """Three digits; whole numbers, and thousands, in full."""
+    if abs(value) >= 1000 or value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:#.3g}".rstrip(".")
 
 
 def _cell(text: str) -> str:

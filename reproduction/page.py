@@ -95,7 +95,7 @@ def _row(paper: str, claim: Claim, records: Mapping[str, Record]) -> list[str]:
 
 
 def _values_text(claim: Claim, found: Mapping[str, Value]) -> tuple[str, str]:
-    theirs = "; ".join(f"{name}: {number(each)}" for name, each in claim.printed.items())
+    theirs = "; ".join(f"{name}: {as_printed(each)}" for name, each in claim.printed.items())
     mine = "; ".join(f"{name}: {value_text(found[name])}" for name in claim.names if name in found)
     return theirs, mine
 
@@ -135,7 +135,7 @@ def _table(table: str, paper: Paper, records: Mapping[str, Record]) -> str:
     rows = [["", *(claim.title or claim.where for claim in claims)]]
     for name in dict.fromkeys(name for claim in claims for name in claim.names):
         cells = [
-            f"{number(claim.printed[name]) if name in claim.printed else '-'} / "
+            f"{as_printed(claim.printed[name]) if name in claim.printed else '-'} / "
             f"{value_text(mine[name]) if name in mine else '-'}"
             if name in claim.names
             else ""
@@ -152,9 +152,16 @@ def value_text(value: Value) -> str:
     return f"{number(value.mean)} ± {number(value.half)}"
 
 
+def as_printed(value: float) -> str:
+    """A paper's value, with no more digits than it prints."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
+
+
 def number(value: float) -> str:
-    """Three digits, whole thousands in full."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """Three digits; whole numbers, and thousands, in full."""
+    if abs(value) >= 1000 or value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:#.3g}".rstrip(".")
 
 
 def _cell(text: str) -> str:

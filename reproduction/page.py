@@ -37,10 +37,10 @@ numbers; the rules stand beside the claims.
 - **missing**: built, but not run yet; the row has the command. **needs a GPU**, **needs a file**: the same,
   and what keeps it from running here. **not built**: there is no code for it. **nothing to run**:
   a proof, a derivation or another author's model. **not judged**: recorded, and waits for someone to look.
-- Values of three seeds or more are means with a 95% interval (Student's t), and an order counts only where the
-  intervals do not overlap. Values of one seed or two stand for themselves: all of one must be below all of the
-  other, and the row says "one seed" or "two seeds". Time is from a run's start to its outcome, pauses included,
-  with the instruction set of the processor, on which a training's last digits depend.
+- Values of three seeds or more are means with a 95% interval (Student's t); an order counts only where the
+  intervals do not overlap. Of one seed or two, which the row says, all values have to be in order. Time is
+  from a run's start to its outcome, pauses included, with the instruction set of the processor, on which a
+  training's last digits depend.
 
 To add a run to a row: `python -m reproduction record RUN --as NAME`, where NAME is one that the row's `runs`
 names, then `make ledger`.

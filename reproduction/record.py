@@ -92,6 +92,11 @@ def _sources(run: RunFolder) -> Iterator[RunFolder]:
 
 
 def _trials(study: RunFolder) -> Iterator[Trial]:
-    for each in read_records(study.folder):
+    """With the values of the metrics that the study ranks by: its objectives, and those of `correlate`."""
+    if not (records := read_records(study.folder)):
+        return
+    further = load(study.folder.read("spec.yaml").decode()).get("correlate", {})
+    for each in records:
         kept = each.model_dump(include={"number", "params", "state", "values", "seconds"})
+        kept["values"] |= {name: each.metrics[name] for name in further if name in each.metrics}
         yield Trial(**without_places(kept))

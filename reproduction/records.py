@@ -41,7 +41,7 @@ class Trial(Config):
     params: dict[str, Any]
     state: str
     values: dict[str, float]
-    """The objectives, by name."""
+    """The metrics that the study ranks by, by name."""
     seconds: float
 
 
@@ -92,7 +92,7 @@ def _read(path: Path) -> Record:
 
 def numbers(record: Record) -> dict[str, float]:
     """The numbers that it measured, nested ones by dotted names; of a study also those of its trials, as
-    `trials.NUMBER.OBJECTIVE`, and of those that a person picked, as `picked.best.OBJECTIVE`."""
+    `trials.NUMBER.METRIC`, and of those that a user picked, as `picked.best.METRIC`."""
     trials = {str(each.number): each.values for each in record.trials if each.state == "complete"}
     picked = {name: trials[str(each)] for name, each in record.metrics.get("picked", {}).items()}
     flat = dict(_flat(record.metrics | {"trials": trials, "picked": picked}))

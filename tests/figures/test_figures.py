@@ -8,8 +8,10 @@ from PIL import Image
 from preimage.data.pixels import to_uint8
 from preimage.figures.grids import grid_png, stacks_png
 from preimage.jobs.invert.figures import convergence_png
-from preimage.jobs.pag.figures import spectrum_png
+from preimage.jobs.pag.figures import spectra_png
+from preimage.jobs.pag.spectra import Spectrum, of_normal_codes
 from preimage.jobs.train.figures import losses_png
+from preimage.metrics.pag import pag
 from preimage.training.gan import METRICS
 
 
@@ -54,8 +56,9 @@ def test_images_that_are_not_square_keep_their_colours_and_opacity(channels):
 
 def test_plots_are_pictures():
     curves = {name: [(100, 1.0), (200, 2.0)] for name in METRICS}
+    codes = Spectrum("found codes", pag([torch.eye(3)], 1.0), 1.0)
     for png in (
-        spectrum_png(np.array([30.0, 20.0, 10.0]), 1.0, 100),
+        spectra_png([codes], of_normal_codes(codes, seed=0)),
         convergence_png(*np.histogram(np.random.default_rng(0).random(50), 60), median=0.5),
         losses_png(curves),
     ):

@@ -7,41 +7,26 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pydantic import ValidationError
 
 from declared import run_job
+from explore_jobs import DATA, DIM, config
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.data.pixels import to_float
-from preimage.errors import DataError, GeneratorError, InversionError, StoreError
+from preimage.errors import DataError, GeneratorError, StoreError
 from preimage.jobs.base import Context, headline
 from preimage.jobs.explore.beside import Beside, open_beside
-from preimage.jobs.explore.job import DrawConditionally, ExploreJob
-from preimage.jobs.explore.report import ExploreReport
+from preimage.jobs.explore.job import DrawConditionally
 from preimage.jobs.explore.walks import Arithmetic, Walker, images_of
-from preimage.jobs.references import references
 from preimage.jobs.sampling import draw_codes
 from preimage.latents.priors import Gaussian
 from preimage.latents.walks import fit_gaussian
-from preimage.models.config import DcganConfig
 from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
-from preimage.storage.folder import Folder
 from stores import linear_generator, write_store
 
-DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
-DIM = 6
-QUICK = {"solver": "lbfgs", "whiten": False, "steps": 30, "init_codes": "prior"}
-TINY = {
-    "generator": "g", "store": "s", "samples": 5, "interpolations": 2, "steps": 3, "conditions": 2,
-    "draws": 3, "inversion": QUICK,
-}  # fmt: skip
 LOST = 0
 """The row of the image whose search diverged."""
-
-
-def config(**settings):
-    return ExploreJob.model_validate(TINY | settings)
 
 
 @pytest.fixture
@@ -144,19 +129,6 @@ def as_input(context, key):
     return replace(context, inputs={f"{key}.{part}": each for part, each in context.inputs.items()})
 
 
-@pytest.mark.parametrize(
-    ("beside", "message"),
-    [
-        ({"codes": "g"}, "names must differ by more than"),
-        ({"a.b": "g"}, "a generator's name is letters"),
-        ({"GAN": {"store": "s"}}, "generator"),
-    ],
-)
-def test_names_beside_it_that_contradict_are_refused(beside, message):
-    with pytest.raises(ValidationError, match=message):
-        config(beside=beside)
-
-
 def test_one_beside_it_that_does_not_belong_is_refused_with_its_name(folder, context, digits):
     small = linear_generator(DIM, seed=0, size=8)
     write_generator(small, folder / "small" / "generator", {})
@@ -229,30 +201,6 @@ def test_images_to_complete_are_chosen_by_their_columns(context, store):
     assert [line.split(" | ")[0] for line in table[-3:]] == [f"| {ids[3]}", f"| {ids[9]}", "| **all**"]
 
 
-@pytest.mark.parametrize("key", ["arithmetic", "conditions"])
-@pytest.mark.parametrize(
-    ("choice", "message"),
-    [
-        ({"where": "lable = 1"}, "no column 'lable' .*did you mean 'label'"),
-        ({"where": "label = 'seven'"}, "no class 'seven'; its classes are 0, 1"),
-        ({"where": "label > 10"}, "no image of .* fulfils where: label > 10"),
-        ({"label": "seven"}, "no class 'seven'"),
-    ],
-)
-def test_a_choice_that_the_images_do_not_have_is_refused_before_anything_starts(
-    digits, tmp_path, key, choice, message
-):
-    catalog = Catalog(digits.folder.parent)
-    choice = choice | {"max_images": 1}
-    asked = {"arithmetic": [{"plus": [{"label": 0}], "minus": [choice]}], "conditions": choice}[key]
-    with pytest.raises(DataError, match=message):
-        config(**{key: asked}).check_images(digits.config, catalog)
-    if "no image" not in message:  # before they are prepared too
-        with pytest.raises(DataError, match=message):
-            config(**{key: asked}).check_images(digits.config, Catalog(Folder.at(tmp_path)))
-    config(arithmetic=[{"plus": [{"where": "label = '1'"}]}]).check_images(digits.config, catalog)
-
-
 def test_images_come_in_the_order_they_are_asked_for(digits):
     every = digits.read(0, 200)
     ids = every.image_id[[150, 3, 150]].tolist()
@@ -306,71 +254,3 @@ def test_images_and_labels_that_are_not_in_the_store_are_refused(context, settin
 def test_a_class_that_is_not_there_is_refused_with_those_that_are(context):
     with pytest.raises(DataError, match="no class 'seven'; its classes are 0, 1, 2"):
         run_job(config(arithmetic=[{"plus": [{"label": "seven"}]}]), context)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"inversion": QUICK | {"init_codes": "regression"}}, "set init_codes=prior"),
-        ({"inversion": QUICK | {"measurement": {"mask": "top"}}}, "condition says what is seen"),
-        ({"conditions": [3, 4, 3]}, "conditions names an image twice"),
-        ({"arithmetic": [{"plus": []}]}, "at least 1 item"),
-        ({"arithmetic": [{"plus": [{"label": 1, "ids": [2]}]}]}, "give one of label, where and ids"),
-        ({"arithmetic": [{"plus": [{}]}]}, "give one of label, where and ids"),
-        ({"arithmetic": [{"plus": [{"ids": [1], "max_images": 3}]}]}, "max_images is for label and where"),
-        ({"arithmetic": [{"plus": [{"where": "label == 1"}]}]}, "expected =, !=, .* but found '=='"),
-        ({"conditions": {"where": "label = 1"}}, "conditions needs max_images"),
-        ({"conditions": {"ids": [2, 2]}}, "conditions names an image twice"),
-        ({"steps": 1}, "greater than or equal to 2"),
-        ({"draws": 1}, "greater than or equal to 2"),
-    ],
-)
-def test_settings_that_contradict_are_refused(settings, message):
-    with pytest.raises(ValidationError, match=message):
-        config(**settings)
-
-
-def test_a_condition_that_does_not_fit_is_known_before_anything_starts():
-    model = DcganConfig(latent_dim=4, prior="normal", image_size=16, channels=1)
-    config().check_generator(model)
-    with pytest.raises(InversionError, match="pool 5 does not divide images of 16 x 16"):
-        config(condition={"pool": 5}).check_generator(model)
-
-
-def test_the_table_says_how_well_draws_agree_and_skips_those_that_diverged():
-    found = {
-        5: {
-            "relative_error": torch.tensor([1e-4, 3e-4, torch.nan]),
-            "diverged": torch.tensor([False, False, True]),
-            "spread": torch.tensor([0.1]),
-            "unconditional": torch.tensor([0.4]),
-        },
-        8: {
-            "relative_error": torch.tensor([5e-4, 5e-4, 6e-4]),
-            "diverged": torch.tensor([False] * 3),
-            "spread": torch.tensor([0.3]),
-            "unconditional": torch.tensor([0.5]),
-        },
-    }
-    report = ExploreReport(found, draws=3)
-    lines = report.table().splitlines()
-    assert "| 5 | 2.0e-04 | 3.0e-04 | 0.100 | 0.400 |" in lines
-    assert "| **all** | 4.0e-04 |  | 0.200 | 0.450 |" in lines
-    metrics = report.metrics()
-    assert (metrics["conditions"], metrics["draws"], metrics["diverged"]) == (2, 3, 1)
-    assert metrics["relative_error_median"] == pytest.approx(5e-4)
-
-
-def test_without_settings_it_is_the_papers_condition():
-    settings = ExploreJob.model_validate({"generator": "g", "store": "s"})
-    assert (settings.condition.pool, settings.condition.mask) == (8, "all")
-    assert settings.cost(None) == {"searches": 48, "steps at most": 48 * 1000}
-    assert config(conditions=[1, 2, 5]).cost(100) == {"searches": 9, "steps at most": 270}
-    assert config(conditions={"label": 1, "max_images": 4}).cost(100)["searches"] == 12
-
-
-def test_it_refers_to_a_generator_and_a_store_and_names_its_images():
-    found = {key: (str(each), each.product) for key, each in references(config(data=DATA)).items()}
-    assert found == {"generator": ("g", "generator"), "store": ("s", "store")}
-    assert config().own_data is None
-    assert config(data=DATA).own_data.source == "digits"

@@ -31,6 +31,7 @@ OTHERS = {
     "analyze-codes": PAIR,
     "explore": PAIR,
     "compare-reconstructions": {"methods": {"PCA": "p"}},
+    "reconstruction-table": {"datasets": {"digits": {"PCA": "p"}}},
     "landscape": {},
     "random-weights": {"datasets": {"digits": DATA}},
 }
@@ -54,6 +55,7 @@ SAYS = {
     "pca": ("d 100",),
     "pag": ("std 2",),
     "compare-reconstructions": (),
+    "reconstruction-table": (),
     "evaluate": ("50,000 images", "10 splits"),
     "analyze-codes": ("1,024 codes",),
     "explore": ("momentum", "condition pool 8", "1,000 steps"),

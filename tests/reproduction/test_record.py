@@ -106,10 +106,15 @@ def test_a_studys_trials_are_recorded(tmp_path):
     study = tmp_path / "runs" / "study-1"
     shutil.copytree(Path(__file__).parents[1] / "formats" / "study-1", study)
     run = RunFolder(Folder.at(study))
+    spec = run.folder.read("spec.yaml").decode()
+    run.folder.write(
+        "spec.yaml", spec.replace("correlate: {}", "correlate: {images_seen: minimize}").encode()
+    )
     run.finish(Outcome("study", "sizes", run.name, "f" * 64, {"picked": {"best": 0}}, run.folder.uri))
     inner = made(tmp_path / "runs" / run_of(run), GAN, {"loss": 1.0})
     found = record(run)
     assert [each.number for each in found.trials] == [0, 1]
+    assert found.trials[0].values == {"parameters": 178.0, "images_seen": 0.0}
     best = {f"picked.best.{name}": each for name, each in found.trials[0].values.items()}
     assert best.items() <= numbers(found).items()
     assert inner.name not in text_of(found)

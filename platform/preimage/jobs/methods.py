@@ -22,4 +22,4 @@ def both(given: object) -> object:
     return {"generator": given, "store": given} if isinstance(given, str) else given
 
 
-OneOrBoth = Annotated[Method, BeforeValidator(both, json_schema_input_type=str | Method)]
+MethodRef = Annotated[Method, BeforeValidator(both, json_schema_input_type=str | Method)]

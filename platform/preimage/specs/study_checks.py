@@ -7,7 +7,7 @@ from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import within
 from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, Study
-from preimage.specs.objectives import check_scheduler, check_reported
+from preimage.specs.objectives import check_reported, check_scheduler
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Space
 from preimage.specs.search_space import (
@@ -46,8 +46,8 @@ def check_study(study: Study) -> list[Mistake]:
         return mistakes
     built = [spec for _, spec in specs]
     mistakes = _check_effect(specs, study.space)
-    mistakes += check_reported("objectives", study.objectives, built)
-    mistakes += check_reported("correlate", study.correlate, built) + check_reported("show", study.show, built)
+    for key in ("objectives", "correlate", "show"):
+        mistakes += check_reported(key, getattr(study, key), built)
     mistakes += [
         (("correlate", name), "is an objective, and correlated as such: remove it here")
         for name in study.correlate

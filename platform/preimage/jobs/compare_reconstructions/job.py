@@ -14,7 +14,7 @@ from preimage.jobs.compare_reconstructions.compare import (
 )
 from preimage.jobs.compare_reconstructions.figures import errors_png, explained_png
 from preimage.jobs.compare_reconstructions.report import METRICS, PAIR
-from preimage.jobs.methods import Method, OneOrBoth
+from preimage.jobs.methods import Method, MethodRef
 from preimage.jobs.row_names import require_plain
 
 
@@ -22,10 +22,10 @@ class CompareReconstructionsJob(Job):
     """Compare methods by how well they reconstruct a dataset's images (glo, table 1, figures 1 and 2)."""
 
     job: Literal["compare-reconstructions"] = "compare-reconstructions"
-    methods: Annotated[dict[str, OneOrBoth], Field(min_length=1)]
+    methods: Annotated[dict[str, MethodRef], Field(min_length=1)]
     """The methods, by their names in the table: each the step, run or folder that leaves both a generator and
     a store, or one for each. `PCA`, `DCAE`, `GAN`, `GLO (L2)` and `GLO (Lap1)` are the paper's."""
-    dimensions: tuple[OneOrBoth, ...] = ()
+    dimensions: tuple[MethodRef, ...] = ()
     """Methods of different latent dimensions, to draw their reconstructions side by side (glo, figure 1)."""
     data: DataConfig | None = None
     """The images; without it those that the first method's generator was trained on."""

@@ -109,7 +109,7 @@ class CompareReconstructionsReport:
             "MSE: (g(z) - x)^2, averaged over pixels, channels and images, of images in [-1, 1]. Lap1: every "
             "level of the pyramid counts the same. Explained variance: 1 - MSE / the MSE of the mean image. "
             f"Directions: how many singular vectors hold {MOST:.0%} of the variance of the codes. Effective "
-            "rank: e to the entropy of the codes' singular values, as shares of their sum; d if all are equal.",
+            "rank: e to the entropy of the singular values, as shares of their sum; d if all are equal.",
         ]
         if self.paper and self._published:
             parts.append(self._published.remark(data, self.dataset.count))

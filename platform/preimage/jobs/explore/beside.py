@@ -32,7 +32,7 @@ class Beside(Config):
     """The codes of the images. Without them samples are of its own prior, and there are no interpolations."""
 
 
-OneOrBoth = Annotated[Beside, BeforeValidator(both, json_schema_input_type=str | Beside)]
+BesideRef = Annotated[Beside, BeforeValidator(both, json_schema_input_type=str | Beside)]
 
 
 @dataclass(frozen=True)

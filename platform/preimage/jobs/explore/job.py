@@ -16,7 +16,7 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
-from preimage.jobs.explore.beside import OneOrBoth, Shown, open_beside
+from preimage.jobs.explore.beside import BesideRef, Shown, open_beside
 from preimage.jobs.explore.choice import Choice, ImageId
 from preimage.jobs.explore.figures import (
     Drawn,
@@ -55,7 +55,7 @@ class ExploreJob(Job):
     """The images that the codes stand for; without it those that the generator was trained on."""
     title: str = "codes"
     """What the pictures call this generator."""
-    beside: dict[str, OneOrBoth] = Field(default_factory=dict)
+    beside: dict[str, BesideRef] = Field(default_factory=dict)
     """Further generators of the same images, by their names in the pictures of samples and interpolations:
     each the step, run or folder that leaves both a generator and a store, or one for each. One without a
     store shows samples of its own prior (glo, figures 3 and 4)."""

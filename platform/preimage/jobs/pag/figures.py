@@ -1,26 +1,30 @@
-"""The figure of a pag job."""
+"""The figures of a pag job."""
 
-import numpy as np
+from collections.abc import Sequence
+
+from matplotlib import colormaps
 from matplotlib.ticker import MaxNLocator
 
-from preimage.figures.plots import figure_png, single_axes
+from preimage.figures.plots import figure_png, new_figure
+from preimage.jobs.pag.spectra import Spectrum
 
 
-def spectrum_png(singular_values: np.ndarray, std: float, count: int) -> bytes:
-    """Singular values of the codes, scaled by 1/sqrt(N), beside those of codes drawn from the prior.
-
-    flexible-priors, figure 8. `singular_values` (d,) in descending order, of the N x d matrix.
-    """
-    figure, axes = single_axes()
-    order = np.arange(1, len(singular_values) + 1)
-    drawn = np.random.default_rng(0).standard_normal((min(count, 10_000), len(singular_values))) * std
-    expected = np.linalg.svd(drawn, compute_uv=False) / np.sqrt(len(drawn))
-    axes.plot(
-        order, singular_values / np.sqrt(count), "o-", markersize=3, label=f"found codes (N = {count:,})"
-    )
-    axes.plot(order, expected, "--", color="grey", label=f"codes of the prior (std {std:.3g})")
-    axes.set(xlabel="component", ylabel="singular value / √N", title="Spectrum of the latent codes")
+def spectra_png(spectra: Sequence[Spectrum], normal: Spectrum) -> bytes:
+    """A curve for each store, and a dashed one for normal codes; flexible-priors, figure 8."""
+    figure = new_figure(6.4, 4.2)
+    axes = figure.subplots()
+    for i, each in enumerate(spectra):
+        colour = colormaps["viridis"](0.9 * i / max(len(spectra) - 1, 1))
+        order = range(1, each.latent_dim + 1)
+        axes.plot(order, each.values, "o-", color=colour, markersize=3, label=_label(each))
+    axes.plot(range(1, normal.latent_dim + 1), normal.values, "--", color="grey", label=_label(normal))
+    axes.set(xlabel="component", ylabel="singular value / (√N σ)", title="Spectra of the latent codes")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)
     return figure_png(figure)
+
+
+def _label(each: Spectrum) -> str:
+    return f"{each.name}, d = {each.latent_dim}, N = {each.pag.count:,}: PAG {each.pag.pag:.2f}"

@@ -6,13 +6,13 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
-from preimage.jobs.pag.figures import spectrum_png
-from preimage.jobs.pag.spectra import Spectrum, numbers, spectra_png, table
+from preimage.jobs.pag.figures import spectra_png
+from preimage.jobs.pag.spectra import Spectrum, numbers, of_normal_codes, table
 from preimage.jobs.references import PriorRef, StoreRef
 from preimage.latents.held_out import Split
 from preimage.latents.priors import Prior
 from preimage.latents.store import Store
-from preimage.metrics.pag import expected_pag, named_std, normal_pag, store_pag
+from preimage.metrics.pag import expected_pag, named_std, store_pag
 from preimage.metrics.pag_of_fit import HELD_OUT, IN_SAMPLE, held_out_pag
 from preimage.models.prior_folder import load_fitted, read_prior_card
 from preimage.storage.folder import Folder
@@ -75,7 +75,7 @@ class PagJob(Job):
         return self._with_others(context, alone) if self.beside else alone
 
     def _with_others(self, context: Context, alone: Result) -> Result:
-        """The result for `store`, and all stores by their dimensions, beside codes of the widest's prior."""
+        """The result for `store`, and all stores by their dimensions beside as many normal codes."""
         keys = {"store": str(self.store)}
         keys |= {f"beside.{i}": str(each) for i, each in enumerate(self.beside)}
         found: list[Spectrum] = []
@@ -84,8 +84,7 @@ class PagJob(Job):
             std = self.std or named_std(store.about.prior, store.latent_dim)
             found.append(Spectrum(name, store_pag(store, std), std))
         found.sort(key=lambda each: each.latent_dim)
-        dim, count = found[-1].latent_dim, found[-1].pag.count
-        normal = Spectrum("normal codes", normal_pag(dim, count, self.seed), 1.0)
+        normal = of_normal_codes(found[-1], self.seed)
         figures = {**alone.figures, "spectra.png": spectra_png(found, normal)}
         return Result({**alone.metrics, "stores": numbers(found)}, figures, table(found, normal))
 
@@ -109,8 +108,8 @@ class PagJob(Job):
             "latent_dim": store.latent_dim,
             **beside,
         }
-        picture = spectrum_png(result.singular_values.numpy(), std, result.count)
-        return Result(metrics, {"spectrum.png": picture})
+        own = Spectrum("found codes", result, std)
+        return Result(metrics, {"spectrum.png": spectra_png([own], of_normal_codes(own, self.seed))})
 
 
 def _of_held_out_images(store: Store, prior: Prior, folder: Folder) -> dict[str, Any]:

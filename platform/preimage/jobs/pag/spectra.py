@@ -1,16 +1,14 @@
-"""Spectra of several stores' codes in one picture and one table (flexible-priors, appendix D, figure 8)."""
+"""Spectra of stores' codes, as metrics and as a table (flexible-priors, appendix D, figure 8)."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib import colormaps
 from torch import Tensor
 
-from preimage.figures.plots import figure_png, new_figure
 from preimage.figures.tables import markdown
-from preimage.metrics.pag import PagResult
+from preimage.metrics.pag import PagResult, normal_pag
 from preimage.metrics.spectrum import effective_rank
 
 LOW = 0.5
@@ -21,8 +19,8 @@ LOW = 0.5
 class Spectrum:
     """The codes of one store."""
 
-    store: str
-    """As the spec names it."""
+    name: str
+    """What pictures and tables call it."""
     pag: PagResult
     std: float
     """Of one component of the prior that they are compared with."""
@@ -42,6 +40,11 @@ class Spectrum:
         return effective_rank(self.values)
 
 
+def of_normal_codes(like: Spectrum, seed: int) -> Spectrum:
+    """The spectrum of as many codes of N(0, I), with as many dimensions."""
+    return Spectrum("normal codes", normal_pag(like.latent_dim, like.pag.count, seed), 1.0)
+
+
 def numbers(spectra: Sequence[Spectrum]) -> dict[str, dict[str, Any]]:
     """Each store's numbers, under `d20`; of several stores with as many dimensions `d20-1`, `d20-2`, ..."""
     dims, seen, found = Counter(each.latent_dim for each in spectra), Counter[int](), {}
@@ -59,23 +62,6 @@ def numbers(spectra: Sequence[Spectrum]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def spectra_png(spectra: Sequence[Spectrum], normal: Spectrum) -> bytes:
-    """A curve for each store, and a dashed one for codes of the prior."""
-    figure = new_figure(6.4, 4.2)
-    axes = figure.subplots()
-    for i, each in enumerate(spectra):
-        colour = colormaps["viridis"](0.9 * i / max(len(spectra) - 1, 1))
-        label = f"{each.store}, d = {each.latent_dim}: PAG {each.pag.pag:.2f}"
-        axes.plot(range(1, each.latent_dim + 1), each.values, "o-", color=colour, markersize=3, label=label)
-    label = f"{normal.store}, d = {normal.latent_dim}: PAG {normal.pag.pag:.2f}"
-    axes.plot(range(1, normal.latent_dim + 1), normal.values, "--", color="grey", label=label)
-    axes.set(xlabel="component", ylabel="singular value / (√N σ)", title="Spectra of the latent codes")
-    axes.set_ylim(bottom=0)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
-    return figure_png(figure)
-
-
 def table(spectra: Sequence[Spectrum], normal: Spectrum) -> str:
     """Markdown, with a verdict on the paper's "not indicative of low rank"."""
     rows = [["codes", "d", "N", "PAG", "PAG raw", "smallest / √N", "largest / √N", "effective rank", "of d"]]
@@ -83,8 +69,8 @@ def table(spectra: Sequence[Spectrum], normal: Spectrum) -> str:
         ends = (f"{each.values[at]:.3f}" for at in (-1, 0))
         pags = f"{each.pag.pag:.3f}", f"{each.pag.pag_raw:,.0f}"
         rank = f"{each.rank:.1f}", f"{each.rank / each.latent_dim:.0%}"
-        rows.append([each.store, f"{each.latent_dim}", f"{each.pag.count:,}", *pags, *ends, *rank])
-    low = [each.store for each in spectra if each.rank < LOW * each.latent_dim]
+        rows.append([each.name, f"{each.latent_dim}", f"{each.pag.count:,}", *pags, *ends, *rank])
+    low = [each.name for each in spectra if each.rank < LOW * each.latent_dim]
     found = f"of low rank: {', '.join(low)}" if low else "none is of low rank"
     verdict = f'The paper: "not indicative of low rank latent data". Here {found}'
     return f"{ABOUT}\n\n{markdown(rows)}\n\n{verdict}.\n"

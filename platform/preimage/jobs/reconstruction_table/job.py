@@ -14,7 +14,7 @@ from preimage.jobs.compare_reconstructions.compare import (
 )
 from preimage.jobs.compare_reconstructions.figures import table_png
 from preimage.jobs.compare_reconstructions.report import METRICS, CompareReconstructionsReport
-from preimage.jobs.methods import Method, OneOrBoth
+from preimage.jobs.methods import Method, MethodRef
 from preimage.jobs.reconstruction_table.report import ReconstructionTableReport
 from preimage.jobs.row_names import require_plain
 
@@ -26,7 +26,7 @@ class ReconstructionTableJob(Job):
     """
 
     job: Literal["reconstruction-table"] = "reconstruction-table"
-    datasets: Annotated[dict[str, Annotated[dict[str, OneOrBoth], Field(min_length=1)]], Field(min_length=1)]
+    datasets: Annotated[dict[str, Annotated[dict[str, MethodRef], Field(min_length=1)]], Field(min_length=1)]
     """For each dataset, by its name in the table, the methods as `methods` of compare-reconstructions has
     them. A dataset may lack some of them."""
 

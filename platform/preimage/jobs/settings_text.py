@@ -76,8 +76,8 @@ def _part(key: str, part: Config, paper: Mapping[str, Setting], unsaid: set[str]
         rest = {"lr"} | ({"beta1"} if part.name == "adam" else set())
         usual = {each for each, value in part if value == type(part).model_fields[each].default}
         omit = unsaid | {f"{key}.{each}" for each in {"name", *usual} - rest}
-        name = [] if f"{key}.name" in unsaid else [part.name]
-        yield ", ".join([*name, *settings_of(part, paper, omit, key)])
+        kind = [] if f"{key}.name" in unsaid else [part.name]
+        yield ", ".join([*kind, *settings_of(part, paper, omit, key)])
     else:
         found = _settings(part, paper, unsaid, key, all_of_it=not isinstance(part, MeasurementConfig))
         if text := ", ".join(found):

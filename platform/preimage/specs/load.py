@@ -7,6 +7,7 @@ from typing import Any
 
 from preimage.errors import SpecError
 from preimage.specs import overrides
+from preimage.specs.models import SpecKeys
 from preimage.specs.overrides import Changes
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.validation import Mistake, unknown
@@ -54,11 +55,8 @@ def variant(profile: str | None, asked: Sequence[Place]) -> str:
 
     asked: the path of each override; those that only say where it runs and is recorded do not count.
     """
-    changed = any(path[0] not in _AROUND and "resources" not in path for path in asked)
+    changed = any(path[0] not in SpecKeys.model_fields and "resources" not in path for path in asked)
     return ", ".join([*([f"profile {profile}"] if profile else []), *(["with overrides"] if changed else [])])
-
-
-_AROUND = {"code", "name", "results", "tracking"}
 
 
 def require_no_secret(document: Document, origin: str) -> None:

@@ -14,7 +14,8 @@ from faulty import planned
 from preimage.data.catalog import Catalog
 from preimage.errors import CheckpointError, GeneratorError, PriorError, SpecError, StoreError
 from preimage.jobs.base import Context
-from preimage.jobs.train.base import training_seed
+from preimage.jobs.made_by import generator_text
+from preimage.jobs.train.base import continued, training_seed
 from preimage.latents.priors import Normal
 from preimage.latents.store import Store
 from preimage.metrics.pag import store_pag
@@ -143,6 +144,17 @@ def test_what_continues_a_run_draws_anew_whatever_the_seed(done):
     assert len(set(seeds.values())) == 3, "and another in each round"
 
 
+def test_what_continues_a_run_says_how_much_was_before_it(done):
+    plan, _ = done
+    cards = [read_card(step.run.product("generator")) for step in plan.steps if step.name.startswith("train")]
+    first, second, third = (card.training for card in cards)
+    assert "images_before" not in first
+    assert second["images_before"] == first["images_seen"]
+    assert third["images_before"] == first["images_seen"] + second["images_seen"]
+    said = f"after {third['images_before']:,} and another {third['images_seen']:,} images of digits train"
+    assert said in generator_text(cards[-1])
+
+
 CONTINUED = ("train", "train-1", "train-2", "control")
 
 
@@ -151,7 +163,7 @@ def _drawn_with(plan, name):
     step = next(step for step in plan.steps if step.name == name)
     folders = {key: each.folder for key, each in step.inputs.items()}
     context = Context(step.run, Catalog(step.run.folder), step.fingerprint, step.job.resources, folders)
-    return training_seed(step.job, context)
+    return training_seed(step.job, continued(context))
 
 
 def _weights(run):

@@ -88,10 +88,10 @@ def _training(training: Mapping[str, Any]) -> str:
     images = " ".join(data[key] for key in ("source", "category", "split") if data.get(key)) or "unknown data"
     if count := data.get("max_images"):
         images += f" ({count:,} images)"
-    seen = training.get("images_seen")
-    return f"by {training['job']} " + (
-        f"of {images}" if seen is None else f"after {seen:,} images of {images}"
-    )
+    if (seen := training.get("images_seen")) is None:
+        return f"by {training['job']} of {images}"
+    before = f"{training['images_before']:,} and another " if "images_before" in training else ""
+    return f"by {training['job']} after {before}{seen:,} images of {images}"
 
 
 def _generator(folder: Folder) -> str:

@@ -1,6 +1,6 @@
 """What all training jobs share: settings, the run itself, and its metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from preimage.jobs.references import references
 from preimage.latents.priors import PriorName
 from preimage.models.config import DcganConfig, ModelConfig
 from preimage.models.dcgan_size import doublings
-from preimage.models.generator_folder import load_generator, load_prior, read_card
+from preimage.models.generator_folder import GeneratorCard, load_generator, load_prior, read_card
 from preimage.random_streams import Stream
 from preimage.runs.run_folder import Curves
 from preimage.storage.folder import Folder
@@ -151,6 +151,8 @@ def train(
     evaluation: Evaluation | None = None,
 ) -> None:
     """Train to the end, and leave what `export` writes."""
+    earlier = continued(context)
+    before = {"images_before": _images_of(earlier.training)} if earlier else {}
     inputs = {key.split(".")[0] for key in references(job)}  # several names may mean one input
     identity = job.model_dump(mode="json", exclude={"resources", *inputs})
     training = Training(
@@ -160,24 +162,33 @@ def train(
         loop=job.loop,
         build=build,
         identity=identity | source.about,
-        seed=training_seed(job, context),
+        seed=training_seed(job, earlier),
         data_device=job.resources.data_device,
         export=export,
         evaluation=evaluation,
         stop_early=context.stop_early,
-        history={"job": job.job, "fingerprint": context.fingerprint, **source.about},
+        history={"job": job.job, "fingerprint": context.fingerprint, **source.about, **before},
     )
     fit(training, job.resources, context.progress("training"))
 
 
-def training_seed(job: TrainJob, context: Context) -> int:
+def continued(context: Context) -> GeneratorCard | None:
+    """What the run that this one continues made."""
+    earlier = context.inputs.get("resume_from")
+    return read_card(earlier.parent / "generator") if earlier else None
+
+
+def _images_of(training: Mapping[str, Any]) -> int:
+    """The images that a generator saw, also before the run that left it."""
+    return training["images_seen"] + training.get("images_before", 0)
+
+
+def training_seed(job: TrainJob, earlier: GeneratorCard | None) -> int:
     """The job's seed; in a run that continues another, one of its own, or it would draw the earlier run's
     batches and codes again. All that continue the same run with the same seed share it."""
-    earlier = context.inputs.get("resume_from")
     if earlier is None:
         return job.seed
-    fingerprint = read_card(earlier.parent / "generator").training["fingerprint"]
-    return Stream.CONTINUED.seed(job.seed, int(fingerprint[:15], 16))
+    return Stream.CONTINUED.seed(job.seed, int(earlier.training["fingerprint"][:15], 16))
 
 
 def summary(job: TrainGeneratorJob, context: Context, curves: Curves) -> tuple[dict[str, Any], bytes]:

@@ -44,7 +44,7 @@ SAYS = {
     "train-dfm": ("denoiser ", "lambda denoise 0.03"),
     "train-glo": ("sgd, lr 1", "loss l2", "codes init pca, lr 0.1"),
     "train-classifier": ("images seen",),
-    "train-prior": ("rmsprop, lr 0.0003", "500,000 codes seen", "held out 0.1"),
+    "train-prior": ("rmsprop, lr 0.0003, decay 0.99", "500,000 codes seen", "held out 0.1"),
     "init-generator": ("d 100",),
     "invert": ("lbfgs", "60 steps at most"),
     "recover": ("gradient-descent", "lr halved every 50,000", "100,000 steps", "1,000 codes"),

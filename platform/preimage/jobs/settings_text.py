@@ -73,9 +73,9 @@ def _part(key: str, part: Config, paper: Mapping[str, Setting], unsaid: set[str]
     if isinstance(part, LoopConfig):
         yield from _loop(part, unsaid, key)
     elif isinstance(part, OptimizerConfig):
-        rest = {"lr"} | ({"beta1"} if part.name == "adam" else set())
+        own = {"adam": {"beta1"}, "rmsprop": {"decay"}}.get(part.name, set())
         usual = {each for each, value in part if value == type(part).model_fields[each].default}
-        omit = unsaid | {f"{key}.{each}" for each in {"name", *usual} - rest}
+        omit = unsaid | {f"{key}.{each}" for each in {"name", *usual} - {"lr", *own}}
         kind = [] if f"{key}.name" in unsaid else [part.name]
         yield ", ".join([*kind, *settings_of(part, paper, omit, key)])
     else:

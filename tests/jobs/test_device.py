@@ -86,6 +86,7 @@ STEPS = {
         "images": 64,
     },
     "compared": {"job": "compare-reconstructions", "methods": {"PCA": {"generator": "pca", "store": "pca"}}},
+    "tabled": {"job": "reconstruction-table", "datasets": {"digits": {"PCA": "pca"}}},
     "weights": {
         "job": "random-weights",
         "datasets": {"digits": DATA},

@@ -110,8 +110,8 @@ def test_a_batch_larger_than_the_dataset_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loss": "l1"}, "loss: .*'l2' or 'lap1'"),
-        ({"codes": {"init": "zero"}}, "codes.init: .*'pca' or 'random'"),
+        ({"loss": "l1"}, "loss: .*'l2', 'lap1' or 'lap1-paper'"),
+        ({"codes": {"init": "zero"}}, "codes.init: .*'pca', 'pca-whitened' or 'random'"),
         (
             {"training": {"select_by": "discriminator_loss"}},
             "training.select_by must be one of loss, code_norm",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 
 from preimage.figures.tables import markdown
@@ -159,6 +160,8 @@ def as_printed(value: float) -> str:
 
 def number(value: float) -> str:
     """Three digits; whole numbers, and thousands, in full."""
+    if not isfinite(value):
+        return "not a number"
     if abs(value) >= 1000 or value == round(value):
         return f"{value:,.0f}"
     return f"{value:#.3g}".rstrip(".")

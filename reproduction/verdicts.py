@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import combinations, pairwise
-from math import isfinite, sqrt
+from math import sqrt
 from statistics import fmean, stdev
 from typing import Literal
 
@@ -19,7 +19,7 @@ FEWEST = 3
 
 @dataclass(frozen=True)
 class Value:
-    """A value, of one run or of several seeds."""
+    """A value, of one run or of several seeds. No rule holds for one that is not a number."""
 
     each: tuple[float, ...]
 
@@ -70,7 +70,6 @@ def _gather(ours: Ours, runs: Names, records: Mapping[str, Record]) -> list[floa
     for name, record in records.items():
         if any(_matches(run, name) for run in runs):
             these = [each for key, each in numbers(record).items() if _matches(ours.metric, key)]
-            these = [each for each in these if isfinite(each)]
             if these and ours.of != "all":
                 these = [min(these) if ours.of == "lowest" else max(these)]
             found += these
@@ -121,16 +120,16 @@ def _failures(rule: Rule, paper: Mapping[str, float], found: Mapping[str, Value]
     least, most = rule.at_least, rule.at_most
     means = {name: found[name].mean for name in of}
     if least is not None:
-        return [f"{name} is {mean:.3g}, below {least:g}" for name, mean in means.items() if mean < least]
+        return [f"{name} is {mean:.3g}, below {least:g}" for name, mean in means.items() if not mean >= least]
     assert most is not None  # a rule has one of the four
-    return [f"{name} is {mean:.3g}, above {most:g}" for name, mean in means.items() if mean > most]
+    return [f"{name} is {mean:.3g}, above {most:g}" for name, mean in means.items() if not mean <= most]
 
 
 def _far(within: float, found: Mapping[str, Value], paper: Mapping[str, float]) -> list[str] | None:
     if not found:
         return None
     ratios = {name: each.mean / paper[name] for name, each in found.items()}
-    far = {name: ratio for name, ratio in ratios.items() if abs(ratio - 1) > within}
+    far = {name: ratio for name, ratio in ratios.items() if not abs(ratio - 1) <= within}
     if len(far) > FEWEST:
         return [f"{len(far)} of {len(found)} values are more than {within:.0%} off the paper's"]
     return [f"{name} is {ratio:.3g} times the paper's" for name, ratio in far.items()]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from reproduction.claims import Claim
+from reproduction.page import number
 from reproduction.records import Record
 from reproduction.verdicts import Value, judge, values
 
@@ -131,6 +132,15 @@ def test_values_come_from_several_records_and_from_the_ends_of_trials():
     records = {"run-1": study, "seed-1": record({"e": 1}), "seed-2": record({"e": 2, "n": float("nan")})}
     found = {name: each.each for name, each in values(one, records).items()}
     assert found == {"seeds": (1.0, 2.0), "low": (0.0,), "high": (2.0,), "picked": (1.0,)}
+
+
+@pytest.mark.parametrize("rule", [{"within": 9.0}, {"at_least": 0}, {"at_most": 9}, {"order": ["a", "b"]}])
+def test_no_rule_holds_for_what_is_not_a_number(rule):
+    one = claim(paper={"a": 1.0}, ours={"a": "a", "b": "b"}, reproduced=[{**rule, "of": ["a"]}])
+    diverged = {"run-1": record({"a": float("nan"), "b": 2.0}), "run-2": record({"a": 1.0, "b": 2.0})}
+    assert judge(one, {"run-2": diverged["run-2"]}).is_ == "reproduced"
+    assert judge(one, diverged).is_ == "not reproduced"
+    assert number(values(one, diverged)["a"].mean) == "not a number"
 
 
 @pytest.mark.parametrize(

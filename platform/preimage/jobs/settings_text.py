@@ -15,7 +15,7 @@ from preimage.jobs.references import Reference
 from preimage.training.config import LoopConfig, OptimizerConfig
 
 DECIDES_NOTHING = frozenset(
-    {"batch_size", "chunk", "job", "min_rel_delta", "rank_sample", "resources", "seed", "shown"}
+    {"batch_size", "chunk", "job", "min_rel_delta", "rank_sample", "resources", "seed", "shown", "title"}
 )
 """Keys that change no number by more than rounding, and those that the line says elsewhere."""
 

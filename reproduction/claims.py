@@ -45,8 +45,8 @@ class Rule(Config):
     within: float | None = None
     """As near as this to the printed values: 0.1 is 10%."""
     order: Literal["paper"] | Names | None = None
-    """They rise in this order, or are ordered as the paper's are. Intervals must not overlap; of fewer than
-    three seeds all values count."""
+    """They rise in this order, or are ordered as the paper's are, by more than their
+    intervals (`Value.below`)."""
     at_least: float | None = None
     at_most: float | None = None
     of: Names = ()

@@ -38,8 +38,9 @@ numbers; the rules stand beside the claims.
 - **missing**: built, but not run yet; the row has the command. **needs a GPU**, **needs a file**: the same,
   and what keeps it from running here. **not built**: there is no code for it. **nothing to run**:
   a proof, a derivation or another author's model. **not judged**: recorded, and waits for someone to look.
-- Values of three seeds or more are means with a 95% interval (Student's t); an order counts only where the
-  intervals do not overlap. Of one seed or two, which the row says, all values have to be in order. Time is
+- Values of three seeds or more are means with a 95% interval (Student's t). An order counts only where the
+  interval of the differences excludes 0, if both values are of the same seeds; else where the intervals do
+  not overlap. Of one seed or two, which the row says, all values have to be in order. Time is
   from a run's start to its outcome, pauses included, with the instruction set of the processor, on which a
   training's last digits depend.
 

@@ -22,6 +22,8 @@ class Value:
     """A value, of one run or of several seeds. No rule holds for one that is not a number."""
 
     each: tuple[float, ...]
+    seeds: tuple[str, ...] = ()
+    """Which record, and which of its numbers, each is from."""
 
     @property
     def mean(self) -> float:
@@ -41,7 +43,11 @@ class Value:
         return self.mean - self.half, self.mean + self.half
 
     def below(self, other: "Value") -> bool:
-        """Whether it is lower, from end to end."""
+        """Whether it is lower: by the interval of the differences, if both are of the same three seeds or
+        more; else from end to end."""
+        if len(self.each) >= FEWEST and self.seeds and self.seeds == other.seeds:
+            differences = tuple(b - a for a, b in zip(self.each, other.each, strict=True))
+            return Value(differences).ends[0] > 0
         return self.ends[1] < other.ends[0]
 
 
@@ -62,17 +68,18 @@ def recorded(claim: Claim, records: Mapping[str, Record]) -> dict[str, Record]:
 def values(claim: Claim, records: Mapping[str, Record]) -> dict[str, Value]:
     """Our values that are recorded, by name."""
     found = {name: _gather(each, each.runs or claim.runs, records) for name, each in claim.ours.items()}
-    return {name: Value(tuple(each)) for name, each in found.items() if each}
+    return {name: Value(tuple(each.values()), tuple(each)) for name, each in found.items() if each}
 
 
-def _gather(ours: Ours, runs: Names, records: Mapping[str, Record]) -> list[float]:
-    found: list[float] = []
+def _gather(ours: Ours, runs: Names, records: Mapping[str, Record]) -> dict[str, float]:
+    """Our numbers, by the record and their place in it."""
+    found: dict[str, float] = {}
     for name, record in records.items():
         if any(_matches(run, name) for run in runs):
             these = [each for key, each in numbers(record).items() if _matches(ours.metric, key)]
             if these and ours.of != "all":
                 these = [min(these) if ours.of == "lowest" else max(these)]
-            found += these
+            found |= {f"{name} {place}": each for place, each in enumerate(these)}
     return found
 
 
@@ -147,4 +154,10 @@ def _disordered(pairs: list[tuple[str, str]], found: Mapping[str, Value]) -> lis
     known = [(a, b) for a, b in pairs if a in found and b in found]
     if not known:
         return None
-    return [f"{a} is not clearly below {b}" for a, b in known if not found[a].below(found[b])]
+    return [_not_below(a, b, found) for a, b in known if not found[a].below(found[b])]
+
+
+def _not_below(a: str, b: str, found: Mapping[str, Value]) -> str:
+    if found[a].mean < found[b].mean:
+        return f"{a} is below {b}, but not beyond the interval"
+    return f"{a} is not below {b}"

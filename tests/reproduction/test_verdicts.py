@@ -76,14 +76,27 @@ def test_orders_and_bounds():
 
 
 def test_an_order_needs_intervals_apart():
-    many = {
-        "a": {"0": 1.0, "1": 2.0, "2": 3.0},
-        "b": {"0": 2.0, "1": 3.0, "2": 4.0},
-        "c": {"0": 30.0, "1": 31.0, "2": 32.0},
+    starts = {"a": 1.0, "b": 2.0, "c": 30.0}
+    records = {f"{name}-{i}": record({"m": start + i}) for name, start in starts.items() for i in range(3)}
+    ours = {name: {"metric": "m", "runs": [f"{name}-*"]} for name in starts}
+    for high, expected in (("c", "direction only"), ("b", "not reproduced")):
+        one = claim(ours=ours, direction=[{"order": ["a", high]}])
+        assert judge(one, records).is_ == expected
+
+
+def test_an_order_over_the_same_seeds_is_one_of_their_differences():
+    """Seeds that differ widely, and of which each gains about as much."""
+    one = claim(ours={"a": "a", "b": "b"}, direction=[{"order": ["a", "b"]}])
+    gains = {f"run-{i}": record({"a": 10.0 * i, "b": 10.0 * i + 1 + 0.1 * i}) for i in range(3)}
+    assert judge(one, gains).is_ == "direction only"
+    mixed = gains | {"run-2": record({"a": 20.0, "b": 18.0})}
+    assert judge(one, mixed).is_ == "not reproduced"
+    others = {
+        "a": {"metric": "a", "runs": ["run-0", "run-1", "run-2"]},
+        "b": {"metric": "a", "runs": ["alone-*"]},
     }
-    keys = {"ours": {"a": "a.*", "b": "b.*", "c": "c.*"}}
-    assert verdict(many, **keys, direction=[{"order": ["a", "c"]}]) == "direction only"
-    assert verdict(many, **keys, direction=[{"order": ["a", "b"]}]) == "not reproduced"
+    alone = {f"alone-{i}": record({"a": 10.0 * i + 1}) for i in range(3)}
+    assert judge(claim(ours=others, direction=[{"order": ["a", "b"]}]), gains | alone).is_ == "not reproduced"
 
 
 def test_an_order_of_two_seeds_needs_all_of_one_below_all_of_the_other():

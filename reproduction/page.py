@@ -103,10 +103,10 @@ def _values_text(claim: Claim, found: Mapping[str, Value]) -> tuple[str, str]:
 
 
 def _seeds_text(claim: Claim, found: Mapping[str, Value]) -> str:
-    fewest = min((len(each.each) for each in found.values()), default=FEWEST)
-    if not claim.random or fewest >= FEWEST:
+    most = max((len(each.each) for each in found.values()), default=FEWEST)  # real images have no seed
+    if not claim.random or most >= FEWEST:
         return ""
-    return "one seed" if fewest == 1 else "two seeds"
+    return "one seed" if most == 1 else "two seeds"
 
 
 def _runs(used: Mapping[str, Record]) -> str:

@@ -94,7 +94,7 @@ def test_images_are_told_by_count_source_and_preparation():
 
 
 def test_fewer_steps_than_the_papers_are_never_silent():
-    job = RecoverJob(generator="g", codes=8, inversion=SMALL)  # pyright: ignore[reportArgumentType]
+    job = RecoverJob.model_validate({"generator": "g", "codes": 8, "inversion": SMALL})
     text = ", ".join(job.settings_text())
     assert "1,000 of the paper's 100,000 steps" in text
     assert "8 of the paper's 1,000 codes" in text
@@ -104,7 +104,7 @@ def test_fewer_steps_than_the_papers_are_never_silent():
         "repeats; 1,000 of 100,000 steps; 16 pixels, not 64; codes of 4 components, not 100."
     )
     theirs = MODEL.model_copy(update={"image_size": 64, "latent_dim": 100})
-    whole = RecoverJob(generator="g", unseen=1, repeats=1000)  # pyright: ignore[reportArgumentType]
+    whole = RecoverJob.model_validate({"generator": "g", "unseen": 1, "repeats": 1000})
     assert RECOVER.remark(whole, GeneratorCard(generator=theirs, weights_sha256="")) == ""
 
 

@@ -6,7 +6,7 @@ from preimage.data.config import DataConfig
 from preimage.inversion import InversionConfig
 from preimage.jobs.analyze_codes.job import AnalyzeCodesJob
 from preimage.jobs.evaluate.job import EvaluateJob
-from preimage.jobs.published import ANALYZE_CODES, RECOVER
+from preimage.jobs.published import ANALYZE_CODES, RECOVER, beside
 from preimage.jobs.random_weights.job import RandomWeightsJob
 from preimage.jobs.recover.job import RecoverJob
 from preimage.jobs.recover_partial.job import RecoverPartialJob
@@ -126,6 +126,11 @@ def test_the_jobs_own_defaults_are_the_papers_where_it_says():
     assert scores.paper
     assert scores.paper.remark(scores) == ""
     assert EvaluateJob.model_validate({"generators": {"a": "g"}, "classifier": "c"}).paper is None
+
+
+def test_one_of_a_kind_is_singular():
+    assert beside("networks", 1, None) == "1 network"
+    assert beside("inversion.lr", 0.05, 0.1) == "lr 0.05, not the paper's 0.1"
 
 
 def test_a_spec_knows_its_profile_and_whether_it_was_overridden():

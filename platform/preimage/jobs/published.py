@@ -84,7 +84,8 @@ def beside(key: str, ours: Setting, theirs: Setting | None, whose: str = "the pa
     paper's 0.1`. A count stands before the name of what it counts, which is a plural."""
     name, mine = in_words(key), _number(ours)
     counts = isinstance(ours, int) and name.endswith("s")
-    text = f"{mine} {name}" if counts else f"{name} {mine}".strip()
+    counted = name.removesuffix("s") if ours == 1 else name
+    text = f"{mine} {counted}" if counts else f"{name} {mine}".strip()
     if theirs is None or ours == theirs:
         return text
     if isinstance(ours, int) and isinstance(theirs, int) and counts and ours < theirs:

@@ -57,7 +57,7 @@ def interpolations_png(codes: Mapping[str, Tensor], pixels: Tensor) -> bytes:
     figures 4 and 5."""
     pairs, steps = pixels.shape[:2]
     names = [*codes, "pixels"]
-    margin = 0.2 + 0.09 * max(map(len, names))
+    margin = 0.45 + 0.09 * max(map(len, names))
     figure = new_figure(CELL * steps + margin, (len(names) * CELL * aspect(pixels) + 0.15) * pairs + 0.4)
     figure.suptitle("Interpolated codes, and below them blended images", fontsize=10)
     rows = figure.subplots(pairs, squeeze=False)[:, 0]

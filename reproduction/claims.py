@@ -20,7 +20,7 @@ PAPERS = (
     "partial-measurements",
 )
 
-Judged = Literal["reproduced", "direction only", "not reproduced"]
+Judged = Literal["reproduced", "direction only", "undecided", "not reproduced"]
 Unanswered = Literal["missing", "needs a GPU", "needs a file", "not built", "nothing to run"]
 WITHOUT_CODE = ("not built", "nothing to run")
 """What no command can answer."""

@@ -15,6 +15,7 @@ from .verdicts import FEWEST, Value, Verdict, judge, recorded, values
 VERDICTS = (
     "reproduced",
     "direction only",
+    "undecided",
     "not reproduced",
     "not judged",
     "missing",
@@ -34,7 +35,8 @@ data, and what our runs say. No number of ours is typed: each comes from a run's
 numbers; the rules stand beside the claims.
 
 - **reproduced**: our values are as near to the paper's as the rule asks. **direction only**: they differ, but
-  in the order or the direction that the paper claims. **not reproduced**: neither, and why.
+  in the order or the direction that the paper claims. **undecided**: the means are in that order, but by less
+  than their interval. **not reproduced**: neither, and why.
 - **missing**: built, but not run yet; the row has the command. **needs a GPU**, **needs a file**: the same,
   and what keeps it from running here. **not built**: there is no code for it. **nothing to run**:
   a proof, a derivation or another author's model. **not judged**: recorded, and waits for someone to look.

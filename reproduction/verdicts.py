@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from itertools import combinations, pairwise
 from math import sqrt
 from statistics import fmean, stdev
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scipy.stats import t
 
@@ -104,18 +104,26 @@ def _ruled(claim: Claim, found: dict[str, Value]) -> Verdict:
     loose = [_failures(rule, claim.printed, found) for rule in claim.direction]
     missing = [name for name in claim.ours if name not in found]
     partly = f"not recorded: {', '.join(missing)}" if missing else ""
-    why = dict.fromkeys(text for each in (*strict, *loose) for text in each or ())
+    why = {each.text: each for failures in (*strict, *loose) for each in failures or ()}
     reasons = "; ".join(filter(None, [*why, claim.because, partly]))
     if strict and all(each == [] for each in strict):
         return Verdict("reproduced", partly)
     if loose and all(each == [] for each in loose):
         return Verdict("direction only", reasons)
-    if any(loose or strict):
-        return Verdict("not reproduced", reasons)
+    if failed := [each for failures in loose or strict for each in failures or ()]:
+        return Verdict("not reproduced" if any(each.is_decided for each in failed) else "undecided", reasons)
     return Verdict(claim.without, partly)
 
 
-def _failures(rule: Rule, paper: Mapping[str, float], found: Mapping[str, Value]) -> list[str] | None:
+class Failure(NamedTuple):
+    """Why a rule does not hold."""
+
+    text: str
+    is_decided: bool = True
+    """Whether the values contradict it; else they are only too close to each other."""
+
+
+def _failures(rule: Rule, paper: Mapping[str, float], found: Mapping[str, Value]) -> list[Failure] | None:
     """Why a rule does not hold; empty if it does, None if nothing is recorded that it is about."""
     of = [name for name in rule.of or found if name in found]
     if rule.within is not None:
@@ -127,19 +135,21 @@ def _failures(rule: Rule, paper: Mapping[str, float], found: Mapping[str, Value]
     least, most = rule.at_least, rule.at_most
     means = {name: found[name].mean for name in of}
     if least is not None:
-        return [f"{name} is {mean:.3g}, below {least:g}" for name, mean in means.items() if not mean >= least]
+        low = {name: mean for name, mean in means.items() if not mean >= least}
+        return [Failure(f"{name} is {mean:.3g}, below {least:g}") for name, mean in low.items()]
     assert most is not None  # a rule has one of the four
-    return [f"{name} is {mean:.3g}, above {most:g}" for name, mean in means.items() if not mean <= most]
+    high = {name: mean for name, mean in means.items() if not mean <= most}
+    return [Failure(f"{name} is {mean:.3g}, above {most:g}") for name, mean in high.items()]
 
 
-def _far(within: float, found: Mapping[str, Value], paper: Mapping[str, float]) -> list[str] | None:
+def _far(within: float, found: Mapping[str, Value], paper: Mapping[str, float]) -> list[Failure] | None:
     if not found:
         return None
     ratios = {name: each.mean / paper[name] for name, each in found.items()}
     far = {name: ratio for name, ratio in ratios.items() if not abs(ratio - 1) <= within}
     if len(far) > FEWEST:
-        return [f"{len(far)} of {len(found)} values are more than {within:.0%} off the paper's"]
-    return [f"{name} is {ratio:.3g} times the paper's" for name, ratio in far.items()]
+        return [Failure(f"{len(far)} of {len(found)} values are more than {within:.0%} off the paper's")]
+    return [Failure(f"{name} is {ratio:.3g} times the paper's") for name, ratio in far.items()]
 
 
 def _pairs(rule: Rule, paper: Mapping[str, float], of: list[str]) -> list[tuple[str, str]]:
@@ -150,14 +160,14 @@ def _pairs(rule: Rule, paper: Mapping[str, float], of: list[str]) -> list[tuple[
     return [(a, b) for a, b in combinations(known, 2) if paper[a] < paper[b]]
 
 
-def _disordered(pairs: list[tuple[str, str]], found: Mapping[str, Value]) -> list[str] | None:
+def _disordered(pairs: list[tuple[str, str]], found: Mapping[str, Value]) -> list[Failure] | None:
     known = [(a, b) for a, b in pairs if a in found and b in found]
     if not known:
         return None
     return [_not_below(a, b, found) for a, b in known if not found[a].below(found[b])]
 
 
-def _not_below(a: str, b: str, found: Mapping[str, Value]) -> str:
+def _not_below(a: str, b: str, found: Mapping[str, Value]) -> Failure:
     if found[a].mean < found[b].mean:
-        return f"{a} is below {b}, but not beyond the interval"
-    return f"{a} is not below {b}"
+        return Failure(f"{a} is below {b}, but by less than the interval", is_decided=False)
+    return Failure(f"{a} is not below {b}")

@@ -11,7 +11,7 @@ from preimage.storage.folder import Folder
 
 from .page import build
 from .record import record
-from .records import write
+from .records import read_all, write
 
 DOCS = Path("docs")
 
@@ -35,7 +35,10 @@ def _record(options: argparse.Namespace) -> None:
             raise PreimageError(
                 f"{name!r} is not a run under {root.uri}: give its folder, or --results FOLDER"
             )
-        print(write(DOCS / "reproduction", options.name, record(run)))
+        before = read_all(DOCS / "reproduction")
+        path = write(DOCS / "reproduction", options.name, record(run))
+        old = before.get(path.stem)
+        print(path, f"(it replaces the run {old.run})" if old and old.run != run.name else "")
 
 
 def _build(options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from preimage.pipelines.inputs import find_run
 from preimage.pipelines.make_plan import make_plan
 from preimage.pipelines.planned import Planned, planned_pipeline
 from preimage.pipelines.progress import Display, Silent
+from preimage.plugins import require_installed
 from preimage.runs.run_folder import Outcome
 from preimage.specs.load import loads, read
 from preimage.specs.objects import plain_spec
@@ -130,6 +131,7 @@ def _stored(name: str, changes: Changes) -> tuple[Written, str, str]:
             f"{name!r} is neither a spec file nor a run under {root.uri} (if it is elsewhere, give its "
             "folder, or --results FOLDER). Shipped specs are in jobs/ and tuning/."
         )
+    require_installed(found.about().get("plugins", {}), f"the run {found.name}")
     text, origin = found.folder.read("spec.yaml").decode(), (found.folder / "spec.yaml").uri
     value = parse(text, origin).value
     if value.get("results") == DEFAULT:  # written there as a default: nobody chose it

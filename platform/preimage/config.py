@@ -1,6 +1,7 @@
 """The base class of every config, and the settings for where and how fast a job runs, not what it does."""
 
 import logging
+from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,6 +25,13 @@ def mistakes_in(error: ValidationError) -> str:
     """What is wrong with a config, in one line: the first few mistakes, each with its key."""
     found = [": ".join([*map(str, each["loc"][-1:]), each["msg"]]) for each in error.errors()]
     return "; ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def unknown(key: str, known: list[str], what: str = "key") -> str:
+    """The message for an unknown name, with the nearest known one."""
+    near = get_close_matches(str(key), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(sorted(known))}"
+    return f"no such {what}; {hint}"
 
 
 PositiveInt = Annotated[int, Field(ge=1)]

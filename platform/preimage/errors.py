@@ -43,6 +43,10 @@ class CheckpointError(PreimageError):
     """A checkpoint that does not belong to this run or cannot be read."""
 
 
+class PluginError(PreimageError, ValueError):
+    """A plugin that is missing, cannot be imported, or does not bring what it says."""
+
+
 class StorageError(PreimageError):
     """A folder that cannot be reached, read or written."""
 

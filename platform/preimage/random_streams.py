@@ -5,6 +5,7 @@ codes of a training run and the codes of its evaluation would make the evaluatio
 """
 
 from enum import Enum, unique
+from hashlib import sha256
 from typing import Literal, NamedTuple
 
 import torch
@@ -92,6 +93,8 @@ class Stream(Enum):
     """The seed of a repeated comparison: number."""
     CONTINUED = Key((_FAR + 24,), 1, use="seed")
     """The seed of a training run that continues another: the other's fingerprint."""
+    PLUGIN = Key((_FAR + 25,), 1)
+    """What a plugin draws: the purpose, by `purpose`."""
 
     GLO_CODES = Key((), use="counter")
     """GLO's random initial codes."""
@@ -117,6 +120,11 @@ class Stream(Enum):
         """A generator at the beginning of this stream."""
         assert self.value.use == "generator"
         return torch.Generator(device).manual_seed(self.seed(seed, *indices))
+
+
+def purpose(text: str) -> int:
+    """The index in Stream.PLUGIN of a plugin's own purpose: any text, such as `my-package: first weights`."""
+    return int.from_bytes(sha256(text.encode()).digest()[:7], "big")
 
 
 def uniform(seed: int, ids: Tensor, counter: Tensor | int, columns: int) -> Tensor:

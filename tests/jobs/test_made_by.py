@@ -65,7 +65,7 @@ SAYS = {
 SMALL = InversionConfig(solver="gradient-descent", steps=1000, patience=None)
 
 
-@pytest.mark.parametrize("kind", JOBS)
+@pytest.mark.parametrize("kind", list(JOBS))
 def test_every_job_says_its_settings(kind):
     job = JOBS[kind].model_validate({"job": kind} | OTHERS.get(kind, {"data": DATA}))
     text = ", ".join(job.settings_text())

@@ -285,7 +285,7 @@ def test_the_shipped_schema_is_todays_and_knows_the_shipped_specs():
 
 
 def test_every_job_can_be_planned_for_its_cost():
-    for kind, job in JOBS.items():
+    for kind, job in JOBS.working()[0].items():
         assert job.__doc__, kind
         assert job.model_fields["job"].default == kind
         assert job.cost is not Job.cost, kind

@@ -19,4 +19,4 @@ def _kinds() -> dict[str, Any]:
     """Each class by its name: imported when it is first asked for, for torch alone takes a second."""
     from preimage.jobs.registry import JOBS
 
-    return {job.__name__: job for job in JOBS.values()}
+    return {job.__name__: job for job in JOBS.working()[0].values()}

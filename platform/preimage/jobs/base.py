@@ -146,6 +146,8 @@ class Context:
     """The folder of each product that the job refers to, by the dotted key of the reference."""
     progress: Callable[[str], OnProgress] = lambda task: lambda done, total: None
     """Start a task whose progress the user can watch."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """The versions of the distributions that parts of the job come from, by name."""
     stop_early: StopRule | None = None
     """When to stop a training run early, as in a trial of a study."""
 
@@ -157,6 +159,11 @@ class Context:
         """The same for a single piece of work: it needs no room for more, as after a node has died."""
         one = {"workers": 1, "min_workers": None}
         return replace(self, resources=self.resources.model_copy(update=one))
+
+    def provenance(self, job: Job) -> dict[str, Any]:
+        """Where a product of the job comes from, for its card."""
+        plugins = {"plugins": dict(self.plugins)} if self.plugins else {}
+        return {"job": job.job, "fingerprint": self.fingerprint, **plugins}
 
     def dataset(self, config: DataConfig) -> Dataset:
         """The prepared images; this prepares them if needed. Raises DataError."""

@@ -65,8 +65,7 @@ class InitGeneratorJob(Job):
         else:
             generator = build_pair(self.made_generator, self.seed)[0].eval()
         history = {
-            "job": self.job,
-            "fingerprint": context.fingerprint,
+            **context.provenance(self),
             "data": self.data.model_dump(mode="json"),
             "dataset": dataset.fingerprint,
             "images_seen": 0,

@@ -56,16 +56,20 @@ class CheckpointsRef(Reference):
 
 def references(job: BaseModel) -> dict[str, Reference]:
     """The references of a job, by dotted key, in the order of its fields."""
-    return dict(_find(job, Reference))
+    return find(job, Reference)
 
 
 def images_named(job: BaseModel) -> dict[str, DataConfig]:
     """The image sets that a job's spec names, by dotted key."""
-    return dict(_find(job, DataConfig))
+    return find(job, DataConfig)
 
 
-def _find(value: Any, kind: type[Kind], key: str = "") -> Iterator[tuple[str, Kind]]:
-    """All values of a type in a config, by dotted key."""
+def find(job: BaseModel, kind: type[Kind]) -> dict[str, Kind]:
+    """The values of a type in a job, by dotted key, in the order of its fields."""
+    return dict(_walk(job, kind))
+
+
+def _walk(value: Any, kind: type[Kind], key: str = "") -> Iterator[tuple[str, Kind]]:
     if isinstance(value, kind):
         yield key, value
         return
@@ -78,4 +82,4 @@ def _find(value: Any, kind: type[Kind], key: str = "") -> Iterator[tuple[str, Ki
     else:
         return
     for name, part in parts.items():
-        yield from _find(part, kind, f"{key}.{name}" if key else str(name))
+        yield from _walk(part, kind, f"{key}.{name}" if key else str(name))

@@ -1,54 +1,56 @@
-"""Every kind of job. A new one is a class, and a line here."""
+"""Every kind of job, and where it is. A new one is a class, and a line here or an entry point of a plugin."""
 
-from preimage.jobs.analyze_codes.job import AnalyzeCodesJob
+from typing import Any
+
 from preimage.jobs.base import Job
-from preimage.jobs.compare_priors.job import ComparePriorsJob
-from preimage.jobs.compare_reconstructions.job import CompareReconstructionsJob
-from preimage.jobs.evaluate.job import EvaluateJob
-from preimage.jobs.explore.job import ExploreJob
-from preimage.jobs.fit_prior.job import FitPriorJob
-from preimage.jobs.induced_prior.job import InducedPriorJob
-from preimage.jobs.init_generator import InitGeneratorJob
-from preimage.jobs.invert.job import InvertJob
-from preimage.jobs.landscape.job import LandscapeJob
-from preimage.jobs.pag.job import PagJob
-from preimage.jobs.pca.job import PcaJob
-from preimage.jobs.random_weights.job import RandomWeightsJob
-from preimage.jobs.reconstruction_table.job import ReconstructionTableJob
-from preimage.jobs.recover.job import RecoverJob
-from preimage.jobs.recover_partial.job import RecoverPartialJob
-from preimage.jobs.train.autoencoder import TrainAutoencoderJob
-from preimage.jobs.train.classifier import TrainClassifierJob
-from preimage.jobs.train.dfm import TrainDfmJob
-from preimage.jobs.train.gan import TrainGanJob
-from preimage.jobs.train.glo import TrainGloJob
-from preimage.jobs.train.prior import TrainPriorJob
+from preimage.jobs.references import find
+from preimage.plugins import PluginName, Registry
 
-JOBS: dict[str, type[Job]] = {
-    job.model_fields["job"].default: job
-    for job in (
-        TrainGanJob,
-        TrainDfmJob,
-        TrainGloJob,
-        TrainAutoencoderJob,
-        TrainClassifierJob,
-        TrainPriorJob,
-        InitGeneratorJob,
-        InvertJob,
-        RecoverJob,
-        RecoverPartialJob,
-        FitPriorJob,
-        ComparePriorsJob,
-        InducedPriorJob,
-        PcaJob,
-        PagJob,
-        EvaluateJob,
-        AnalyzeCodesJob,
-        ExploreJob,
-        CompareReconstructionsJob,
-        ReconstructionTableJob,
-        LandscapeJob,
-        RandomWeightsJob,
-    )
-}
+
+def _job(name: str, found: Any) -> type[Job]:
+    if not (isinstance(found, type) and issubclass(found, Job)):
+        raise TypeError("it must be a class that derives from preimage.jobs.base.Job")
+    kind = found.model_fields["job"].default
+    if kind != name:
+        raise ValueError(f"its `job` is {kind!r}, so its entry point must be called so, but that is {name!r}")
+    return found
+
+
+JOBS = Registry(
+    "job",
+    "jobs",
+    {
+        "train-gan": "preimage.jobs.train.gan:TrainGanJob",
+        "train-dfm": "preimage.jobs.train.dfm:TrainDfmJob",
+        "train-glo": "preimage.jobs.train.glo:TrainGloJob",
+        "train-autoencoder": "preimage.jobs.train.autoencoder:TrainAutoencoderJob",
+        "train-classifier": "preimage.jobs.train.classifier:TrainClassifierJob",
+        "train-prior": "preimage.jobs.train.prior:TrainPriorJob",
+        "init-generator": "preimage.jobs.init_generator:InitGeneratorJob",
+        "invert": "preimage.jobs.invert.job:InvertJob",
+        "recover": "preimage.jobs.recover.job:RecoverJob",
+        "recover-partial": "preimage.jobs.recover_partial.job:RecoverPartialJob",
+        "fit-prior": "preimage.jobs.fit_prior.job:FitPriorJob",
+        "compare-priors": "preimage.jobs.compare_priors.job:ComparePriorsJob",
+        "induced-prior": "preimage.jobs.induced_prior.job:InducedPriorJob",
+        "pca": "preimage.jobs.pca.job:PcaJob",
+        "pag": "preimage.jobs.pag.job:PagJob",
+        "evaluate": "preimage.jobs.evaluate.job:EvaluateJob",
+        "analyze-codes": "preimage.jobs.analyze_codes.job:AnalyzeCodesJob",
+        "explore": "preimage.jobs.explore.job:ExploreJob",
+        "compare-reconstructions": "preimage.jobs.compare_reconstructions.job:CompareReconstructionsJob",
+        "reconstruction-table": "preimage.jobs.reconstruction_table.job:ReconstructionTableJob",
+        "landscape": "preimage.jobs.landscape.job:LandscapeJob",
+        "random-weights": "preimage.jobs.random_weights.job:RandomWeightsJob",
+    },
+    _job,
+)
 """By the name that a spec's `job` has."""
+
+
+def plugins_of(job: Job) -> dict[str, str]:
+    """The versions, by name, of the distributions that bring a job and the sources, solvers, losses and
+    priors that it names."""
+    own = JOBS.plugin(job.job)
+    used = {*([own] if own else []), *(each.plugin for each in find(job, PluginName).values())}
+    return dict(sorted(used))

@@ -8,6 +8,7 @@ from typing import Any
 from preimage.config import Resources
 from preimage.jobs.base import Context, OnProgress, Result
 from preimage.jobs.made_by import made_by
+from preimage.jobs.registry import plugins_of
 from preimage.pipelines.inputs import finished
 from preimage.pipelines.lifecycle import live, register, tell, write_result
 from preimage.pipelines.make_plan import skip_rounds
@@ -159,17 +160,22 @@ class _Execution:
             resources=step.job.resources,
             inputs=_folders(step),
             progress=progress,
+            plugins=plugins_of(step.job),
             stop_early=self.stop_early,
         )
 
     def _register_pipeline(self) -> None:
         plan = self.plan
-        about = {"job": "pipeline", "name": plan.spec.name, "fingerprint": plan.fingerprint}
+        about: dict[str, Any] = {"job": "pipeline", "name": plan.spec.name, "fingerprint": plan.fingerprint}
+        if plugins := dict(each for step in plan.steps for each in plugins_of(step.job).items()):
+            about["plugins"] = plugins
         register(plan.run, about, plan.spec.resolved())
 
     def _register_step(self, step: PlannedStep) -> None:
         spec = self.plan.spec
         about: dict[str, Any] = {"job": step.job.job, "name": step.name, "fingerprint": step.fingerprint}
+        if plugins := plugins_of(step.job):
+            about["plugins"] = plugins
         if step.inputs:
             used = {key: (each.product, each.folder.uri) for key, each in step.inputs.items()}
             about["inputs"] = {key: {"product": one, "address": where} for key, (one, where) in used.items()}

@@ -8,6 +8,7 @@ from preimage.data.config import DataConfig
 from preimage.errors import PreimageError
 from preimage.jobs.base import Job
 from preimage.jobs.references import Reference, images_named, references
+from preimage.jobs.registry import plugins_of
 from preimage.models.generator_folder import require_images
 from preimage.pipelines.compatibility import generator_of, require_compatible
 from preimage.pipelines.inputs import Input, find_product, finished
@@ -134,6 +135,8 @@ def _fingerprint(job: Job, inputs: dict[str, Input], data: DataConfig | None, ca
         "images": {key: catalog.key(each) for key, each in images.items()},
         "data": catalog.key(own) if own else None,
     }
+    if plugins := plugins_of(job):
+        identity["plugins"] = plugins
     return digest(canonical_json(identity).encode())
 
 

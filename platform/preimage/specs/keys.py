@@ -21,10 +21,9 @@ def type_at(spec: Mapping[str, Any], path: Path) -> Any:
     if path[:1] == ("defaults",) and len(path) > 2:
         return _of_job(path[1], path[2:])
     kind = spec.get("job")
-    if isinstance(kind, str) and kind in JOBS:
-        return type_in(job_spec(kind), path)
-    return type_in(Pipeline, path)
+    return type_in(job_spec(str(kind)) if JOBS.get(kind) else Pipeline, path)
 
 
 def _of_job(kind: Any, path: Path) -> Any:
-    return type_in(JOBS[kind], path) if isinstance(kind, str) and kind in JOBS else None
+    job = JOBS.get(kind)
+    return type_in(job, path) if job else None

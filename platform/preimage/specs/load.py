@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from preimage.config import unknown
 from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.models import SpecKeys
 from preimage.specs.overrides import Changes
 from preimage.specs.pipeline import Spec, build
-from preimage.specs.validation import Mistake, unknown
+from preimage.specs.validation import Mistake
 from preimage.specs.validation import Path as Place
 from preimage.specs.yaml_lines import Document, Written, parse
 from preimage.storage.credentials import refusals

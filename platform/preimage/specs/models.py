@@ -1,6 +1,7 @@
 """Models of a whole spec file: the keys around a job, a pipeline of jobs, a study of trials, and the JSON
 Schema of all three."""
 
+import logging
 from collections.abc import Iterable
 from functools import cache, reduce
 from operator import or_
@@ -10,11 +11,14 @@ from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from preimage.config import Config, PositiveInt, Resources
 from preimage.data.config import DataConfig
+from preimage.errors import PluginError
 from preimage.jobs.registry import JOBS
 from preimage.named_code import modules_of
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
 from preimage.storage.address import DEFAULT
 from preimage.tracking.config import TrackingConfig
+
+log = logging.getLogger(__name__)
 
 SECTIONS = ("steps", "repeat", "finally")
 """Keys of a pipeline that hold steps, in the order they run."""
@@ -107,8 +111,10 @@ def around(results: str, tracking: TrackingConfig) -> dict[str, Any]:
 
 @cache
 def job_spec(kind: str) -> type[BaseModel]:
-    """The model of a whole spec file with one job of this kind."""
+    """The model of a whole spec file with one job of this kind. Raises PluginError."""
     job = JOBS[kind]
+    if both := sorted(job.model_fields.keys() & SpecKeys.model_fields.keys()):
+        raise PluginError(f"the job {kind!r} has keys that every spec has, {', '.join(both)}: rename its own")
     return create_model(
         job.__name__.removesuffix("Job") + "Spec", __base__=(job, SpecKeys), __doc__=job.__doc__
     )
@@ -116,22 +122,26 @@ def job_spec(kind: str) -> type[BaseModel]:
 
 @cache
 def schema() -> dict[str, Any]:
-    """The JSON Schema of every spec: one job, a pipeline of them, or a study of either. Not to be changed."""
-    step: Any = Annotated[_any_of(JOBS.values()), Field(discriminator="job")]
+    """The JSON Schema of every spec: one job, a pipeline of them, or a study of either, with the installed
+    plugins. One that cannot be used is left out, with a warning. Not to be changed."""
+    kinds, broken = JOBS.working()
+    for error in broken.values():
+        log.warning("%s", error)
+    step: Any = Annotated[_any_of(kinds.values()), Field(discriminator="job")]
     steps: Any = (dict[str, step], ...)
     later: Any = (dict[str, step], Field(default_factory=dict))
     final: Any = (dict[str, step], Field(default_factory=dict, alias="finally"))
     pipeline = create_model(
         "PipelineSpec", __base__=Pipeline, __doc__=Pipeline.__doc__, steps=steps, repeat=later, finally_=final
     )
-    jobs = [_with_job_required(JOBS[kind], kind, "Trial") for kind in JOBS]
+    jobs = [_with_job_required(job, kind, "Trial") for kind, job in kinds.items()]
     trial: Any = (_any_of([*jobs, _without_spec_keys(pipeline)]), ...)
     study = create_model("StudySpec", __base__=Study, __doc__=Study.__doc__, trial=trial)
-    specs = [_with_job_required(job_spec(kind), kind) for kind in JOBS]
+    specs = [_with_job_required(job_spec(kind), kind) for kind in kinds]
     spec: Any = (_any_of([*specs, pipeline, study]), ...)
     made = create_model("Spec", spec=spec).model_json_schema()
     choices = made["properties"]["spec"]["anyOf"]
-    for job in JOBS.values():  # a step may inherit its images and its store from the pipeline
+    for job in kinds.values():  # a step may inherit its images and its store from the pipeline
         step = made["$defs"][job.__name__]
         step["required"] = [key for key in step.get("required", []) if key not in ("data", "store")]
         step["properties"]["seeds"] = SEEDS_SCHEMA

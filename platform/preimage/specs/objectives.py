@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Mapping
 
+from preimage.config import unknown
 from preimage.jobs.base import Metric
 from preimage.jobs.train.base import TrainJob
 from preimage.specs.pipeline import Spec
 from preimage.specs.search import SchedulerConfig
-from preimage.specs.validation import Mistake, unknown
+from preimage.specs.validation import Mistake
 from preimage.training.config import LoopConfig
 
 

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from preimage.config import unknown
 from preimage.data.config import DataConfig
+from preimage.errors import PluginError
 from preimage.jobs.base import Job
 from preimage.jobs.references import references
 from preimage.jobs.registry import JOBS
@@ -13,7 +15,7 @@ from preimage.specs import overrides
 from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, around, job_spec
 from preimage.specs.rounds import Rounds, rounds_of
 from preimage.specs.step_runs import StepRun, redirected, written_out
-from preimage.specs.validation import Mistake, check, unknown
+from preimage.specs.validation import Mistake, check
 from preimage.specs.validation import Path as Place
 from preimage.storage.address import results_root
 from preimage.tracking.config import TrackingConfig
@@ -156,7 +158,7 @@ def _check_defaults(defaults: Mapping[str, Any]) -> list[Mistake]:
     mistakes: list[Mistake] = []
     for kind, settings in defaults.items():
         if kind not in JOBS:
-            mistakes.append((("defaults", kind), unknown(str(kind), list(JOBS), "job")))
+            mistakes.append((("defaults", kind), unknown(str(kind), list(JOBS), JOBS.kind)))
         elif "job" in settings:
             mistakes.append((("defaults", kind, "job"), "defaults cannot set job: each step names its own"))
     return mistakes
@@ -168,7 +170,7 @@ def _inherit(body: Any, inherited: dict[str, Any], defaults: dict[str, Any]) -> 
     if not isinstance(body, dict):
         return body
     body = overrides.merge(defaults.get(str(body.get("job"))) or {}, body)
-    job = JOBS.get(str(body.get("job")))
+    job = JOBS.get(body.get("job"))
     fields = job.model_fields if job else {}
     needed = {name for name, field in fields.items() if field.is_required()}
     merged = {key: value for key, value in inherited.items() if key not in GIVEN or key in needed} | body
@@ -184,9 +186,12 @@ def _check_job(body: Any, place: Place, whole: bool = False) -> tuple[Any, list[
         return None, [(place, f"must be a mapping with a job, but got {body!r}")]
     kind = body.get("job")
     if not isinstance(kind, str) or kind not in JOBS:
-        problem = "is required" if kind is None else f"{kind!r}: {unknown(str(kind), list(JOBS), 'job')}"
+        problem = "is required" if kind is None else f"{kind!r}: {unknown(str(kind), list(JOBS), JOBS.kind)}"
         return None, [((*place, "job"), problem)]
-    return check(job_spec(kind) if whole else JOBS[kind], body, place)
+    try:
+        return check(job_spec(kind) if whole else JOBS[kind], body, place)
+    except PluginError as error:
+        return None, [((*place, "job"), str(error))]
 
 
 def _check_references(

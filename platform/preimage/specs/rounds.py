@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from preimage.config import unknown
 from preimage.jobs.base import Job
 from preimage.jobs.references import references
 from preimage.specs.models import Pipeline
 from preimage.specs.step_runs import StepRun
-from preimage.specs.validation import Mistake, unknown
+from preimage.specs.validation import Mistake
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from preimage.config import unknown
 from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import within
@@ -20,7 +21,7 @@ from preimage.specs.search_space import (
     required,
     variants,
 )
-from preimage.specs.validation import Mistake, keys_of, unknown
+from preimage.specs.validation import Mistake, keys_of
 from preimage.specs.validation import Path as Place
 
 LARGEST_GRID = 1000

@@ -1,10 +1,12 @@
 """All mistakes of a spec in one report: the place, the rule, the value, and what to write instead."""
 
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from preimage.config import unknown
+from preimage.plugins import UNKNOWN_NAME
 
 Path = tuple[str | int, ...]
 Mistake = tuple[Path, str]
@@ -18,13 +20,6 @@ def check(config: type[BaseModel], value: Any, at: Path = ()) -> tuple[BaseModel
         return None, [((*at, *each["loc"]), _explain(config, each)) for each in error.errors()]
 
 
-def unknown(key: str, known: list[str], what: str = "key") -> str:
-    """The message for an unknown name, with the nearest known one."""
-    near = get_close_matches(str(key), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(sorted(known))}"
-    return f"no such {what}; {hint}"
-
-
 def keys_of(model: type[BaseModel]) -> list[str]:
     """The keys of a model as a spec file writes them."""
     return [field.alias or name for name, field in model.model_fields.items()]
@@ -36,6 +31,8 @@ def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
         return unknown(str(error["loc"][-1]), keys_of(parent) if parent else [])
     if error["type"] == "missing":
         return "is required"
+    if error["type"] == UNKNOWN_NAME:
+        return f"{error['input']!r}: {error['msg']}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     whole = isinstance(error["input"], dict | list)  # the message itself names the wrong part
     return message if whole and error["type"] == "value_error" else f"{message}, but got {error['input']!r}"

@@ -171,7 +171,8 @@ class Mirror:
         tags = {f"preimage.{key}": str(known[key]) for key in ("job", "name", "fingerprint")}
         tags |= {"preimage.run": self.run.name, "preimage.folder": self.run.folder.uri}
         tags |= {"mlflow.source.git.commit": known["git_commit"]} if known.get("git_commit") else {}
-        return tags | {f"version.{name}": number for name, number in known.get("versions", {}).items()}
+        used = {**known.get("versions", {}), **known.get("plugins", {})}
+        return tags | {f"version.{name}": number for name, number in used.items()}
 
     def _send_dataset(self, run_id: str) -> None:
         if self.notes.dataset:

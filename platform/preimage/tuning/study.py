@@ -3,6 +3,7 @@ a resumed study needs; `searcher` says why that is enough."""
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from preimage.errors import DataError, PreimageError
 from preimage.jobs.base import Result
@@ -10,6 +11,7 @@ from preimage.jobs.made_by import study_made_by
 from preimage.pipelines.execute import execute, tell_ended
 from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
 from preimage.pipelines.progress import Display, Silent
+from preimage.plugins import named_in
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.protocol import Claim
 from preimage.tracking.mirror import Mirror
@@ -67,12 +69,14 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
 def register_study(plan: StudyPlan) -> None:
     """Describe the study in its run folder, again if it now has more trials or more at once."""
     spec = plan.spec
-    about = {
+    about: dict[str, Any] = {
         "job": "study",
         "name": spec.name,
         "fingerprint": plan.fingerprint,
         "made_by": study_made_by(plan.base.spec.steps, spec.space, spec.sampler.name, spec.title),
     }
+    if plugins := named_in(plan.spec.resolved()):
+        about["plugins"] = plugins
     register(plan.run, about, plan.spec.resolved())
     write_spec(plan.run, plan.spec.resolved())
 

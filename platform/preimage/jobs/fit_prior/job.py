@@ -88,8 +88,7 @@ class FitPriorJob(Job):
 def _provenance(job: FitPriorJob, context: Context, store: Store) -> dict[str, Any]:
     """Where the prior came from, for its card."""
     return {
-        "job": job.job,
-        "fingerprint": context.fingerprint,
+        **context.provenance(job),
         "store": store.fingerprint,
         "generator": store.about.generator.fingerprint,
         "held_out": job.held_out,

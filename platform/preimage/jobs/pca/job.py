@@ -117,8 +117,7 @@ def _make_generator(job: PcaJob, context: Context, stream: ImageStream) -> None:
 
     found = principal_components(batches, job.latent_dim, seed=job.seed)
     history = {
-        "job": job.job,
-        "fingerprint": context.fingerprint,
+        **context.provenance(job),
         "passes": found.passes,
         "total_variance": found.total,
         "data": job.data.model_dump(mode="json"),

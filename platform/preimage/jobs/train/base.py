@@ -167,7 +167,7 @@ def train(
         export=export,
         evaluation=evaluation,
         stop_early=context.stop_early,
-        history={"job": job.job, "fingerprint": context.fingerprint, **source.about, **before},
+        history={**context.provenance(job), **source.about, **before},
     )
     fit(training, job.resources, context.progress("training"))
 

@@ -1,0 +1,216 @@
+"""Registries: what specs can name, built in or added by installed distributions through entry points.
+
+A spec names a thing, never code to import: what is installed is what can run. Names are known without an
+import; a thing is imported when it is first asked for.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, PackageNotFoundError, distributions, version
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from preimage.config import unknown
+from preimage.errors import PluginError
+
+log = logging.getLogger(__name__)
+
+Thing = TypeVar("Thing")
+
+GROUPS = ("jobs", "sources", "solvers", "losses", "priors")
+"""What a plugin may add; the groups of its entry points are `preimage.jobs` and so on."""
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+UNKNOWN_NAME = "unknown_name"
+"""The type of pydantic's error for a name that no registry knows; its message names the nearest."""
+
+
+class Plugin(NamedTuple):
+    """The distribution that brings a thing."""
+
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
+class PluginName(str):
+    """The name of a plugin's thing in a config: a text that knows where the thing comes from."""
+
+    plugin: Plugin
+
+    @classmethod
+    def of(cls, name: str, plugin: Plugin) -> "PluginName":
+        made = cls(name)
+        made.plugin = plugin
+        return made
+
+
+class Registry(Generic[Thing]):
+    """Things of one kind by their names. As the annotation of a config's text, `Annotated[str, SOLVERS]`, it
+    admits its names alone."""
+
+    def __init__(
+        self, kind: str, group: str, built_in: Mapping[str, str], check: Callable[[str, Any], Thing]
+    ) -> None:
+        """kind: its name in messages, such as `solver`. group: one of GROUPS. built_in: where things are, as
+        `module:object`, by name. check: (name, imported object) to the thing; raises TypeError or ValueError,
+        with what is wrong, for an object that is none."""
+        assert group in GROUPS
+        self.kind, self._group, self._built_in, self._check = kind, group, built_in, check
+        self._loaded: dict[str, Thing] = {}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._built_in or name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        """All names: the built-in ones in their own order, then those of plugins."""
+        yield from self._built_in
+        yield from sorted(self._entries.keys() - self._built_in.keys())
+
+    def __getitem__(self, name: str) -> Thing:
+        """Raises KeyError for an unknown name, PluginError for a plugin's thing that cannot be used."""
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def get(self, name: object) -> Thing | None:
+        """None for an unknown name, and for a plugin's thing that cannot be used."""
+        try:
+            return self[name] if isinstance(name, str) and name in self else None
+        except PluginError:
+            return None
+
+    def plugin(self, name: str) -> Plugin | None:
+        """What brings a thing; None for a built-in one. Raises PluginError if two distributions claim the
+        name."""
+        found = [_brings(each) for each in self._entries.get(name, ())]
+        if len(found) > 1 or (found and name in self._built_in):
+            own = ["Preimage itself"] if name in self._built_in else []
+            raise PluginError(
+                f"the {self.kind} {name!r} is claimed by {' and '.join([*own, *map(str, found)])}: uninstall "
+                f"{' or '.join(each.distribution for each in found)}"
+            )
+        return found[0] if found else None
+
+    def working(self) -> tuple[dict[str, Thing], dict[str, PluginError]]:
+        """All things that can be used, and why the others cannot."""
+        working, broken = {}, {}
+        for name in self:
+            try:
+                working[name] = self[name]
+            except PluginError as error:
+                broken[name] = error
+        return working, broken
+
+    def require(self, name: str) -> str:
+        """The name, as a PluginName if a plugin brings it. Raises ValueError, with the nearest name, for an
+        unknown one, PluginError as `plugin` does."""
+        if name not in self:
+            raise ValueError(unknown(name, list(self), self.kind))
+        plugin = self.plugin(name)
+        return PluginName.of(name, plugin) if plugin else name
+
+    @property
+    def _entries(self) -> Mapping[str, tuple[EntryPoint, ...]]:
+        return installed().get(self._group, {})
+
+    def _load(self, name: str) -> Thing:
+        plugin = self.plugin(name)
+        if not plugin:
+            module, _, attribute = self._built_in[name].partition(":")
+            return self._check(name, getattr(import_module(module), attribute))
+        (entry,) = self._entries[name]
+        try:
+            found = entry.load()
+        except Exception as error:  # a stranger's module may raise anything
+            raise PluginError(
+                f"the {self.kind} {name!r} of {plugin} cannot be imported ({type(error).__name__}: {error}): "
+                f"install what {entry.value} needs, or uninstall {plugin.distribution}"
+            ) from error
+        try:
+            if not NAME.fullmatch(name):
+                raise ValueError("its name must be of lower-case letters, digits and hyphens")
+            return self._check(name, found)
+        except (TypeError, ValueError) as error:
+            raise PluginError(f"{entry.value} of {plugin} is no {self.kind}: {error}") from error
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            self._named, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self)}
+
+    def _named(self, name: str) -> str:
+        try:
+            return self.require(name)
+        except ValueError as error:
+            raise PydanticCustomError(UNKNOWN_NAME, "{problem}", {"problem": str(error)}) from error
+
+
+@cache
+def installed() -> dict[str, dict[str, tuple[EntryPoint, ...]]]:
+    """What the distributions on this machine bring: their entry points by group and name. Imports nothing."""
+    found: dict[str, dict[str, tuple[EntryPoint, ...]]] = {}
+    seen: set[str] = set()
+    for distribution in distributions():
+        entries = [each for each in distribution.entry_points if each.group.partition(".")[0] == "preimage"]
+        if (
+            not entries or (name := _normal(distribution.name)) in seen
+        ):  # Python imports what is first on its path
+            continue
+        seen.add(name)
+        for each in entries:
+            group = found.setdefault(each.group.partition(".")[2], {})
+            group[each.name] = (*group.get(each.name, ()), each)
+    return found
+
+
+def named_in(values: Any) -> dict[str, str]:
+    """The versions, by name, of the distributions whose things plain values may name, such as those of a
+    spec: a text that is such a name counts wherever it is."""
+    if isinstance(values, Mapping):
+        values = [*values.keys(), *values.values()]
+    if isinstance(values, list | tuple):
+        return {name: number for each in values for name, number in named_in(each).items()}
+    named = [group.get(values, ()) for group in installed().values()] if isinstance(values, str) else []
+    return dict(_brings(each) for entries in named for each in entries)
+
+
+def require_installed(made_with: Mapping[str, str], what: str) -> None:
+    """Raise PluginError for something that was made with plugins that are not installed; warn if one is
+    installed in another version.
+
+    made_with: the versions by distribution. what: such as `the run pag-1234567890`.
+    """
+    for name, needed in made_with.items():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            raise PluginError(
+                f"{what} was made with the plugin {name} {needed}, which is not installed here: install it, "
+                f"such as by pip install {name}=={needed}"
+            ) from None
+        if found != needed:
+            log.warning(
+                "%s was made with %s %s; here is %s, which makes another run", what, name, needed, found
+            )
+
+
+def _brings(entry: EntryPoint) -> Plugin:
+    assert entry.dist
+    return Plugin(entry.dist.name, entry.dist.version)
+
+
+def _normal(name: str) -> str:
+    """A distribution's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

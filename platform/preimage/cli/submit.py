@@ -1,6 +1,7 @@
 """The verb `submit`: run a spec on a Ray cluster."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,7 +54,7 @@ def submit(
         console.print("\neverything is already finished: nothing was submitted")
         return
     sent = send(planned, address, retry_failed)
-    _show_upload(console, sent.upload)
+    _show_upload(console, sent.upload, sent.submission.record["plugins"])
     _show_next(console, sent)
     if as_json:
         print(json.dumps(sent.submission.record))
@@ -61,10 +62,15 @@ def submit(
         follow_output(sent.submission, sent.submission.record["address"])
 
 
-def _show_upload(console: Console, upload: "Upload") -> None:
+def _show_upload(console: Console, upload: "Upload", plugins: Mapping[str, str]) -> None:
+    from preimage.cluster.upload import needs_of
+
     line(console, f"\nupload: {len(upload.files)} files, {upload.mebibytes:.2f} MiB; the largest:")
     for name, size in upload.largest():
         line(console, f"  {size / 1024:7.1f} KiB  {name}")
+    for name, version in plugins.items():
+        needs = ", ".join(needs_of(name))
+        line(console, f"plugin {name} {version}" + (f"; the cluster must have {needs}" if needs else ""))
 
 
 def _show_next(console: Console, sent: "Sent") -> None:

@@ -1,13 +1,15 @@
-"""What a submission uploads: this package as it is on this machine and the user's named code, zipped the way
-Ray does it."""
+"""What a submission uploads: this package as it is on this machine, the plugins that the spec uses and the
+user's named code, zipped the way Ray does it."""
 
 import io
 import logging
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import Distribution, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -79,6 +81,33 @@ def packages_of(code: Sequence[str]) -> list[Path]:
         else:
             raise PreimageError(f"there is no module {name!r} to submit: put its folder on PYTHONPATH")
     return found
+
+
+def plugin_packages(distributions: Iterable[str]) -> list[Path]:
+    """The packages of installed plugins, and for each plugin a folder by which Python finds its entry points
+    on the cluster. What they depend on is not among them. Raises PreimageError if a package is not here."""
+    found = []
+    for each in map(distribution, distributions):
+        modules = {entry.module.partition(".")[0] for entry in each.entry_points}
+        listed = (each.read_text("top_level.txt") or "").split()
+        found += [*packages_of(sorted({*modules, *listed})), _metadata(each)]
+    return found
+
+
+def needs_of(name: str) -> list[str]:
+    """What an installed plugin depends on besides Preimage, as it says."""
+    needs = [each for each in distribution(name).requires or [] if "extra ==" not in each]
+    return [each for each in needs if re.split(r"[^\w.-]", each)[0].lower() != "preimage"]
+
+
+def _metadata(plugin: Distribution) -> Path:
+    """A distribution's metadata alone: an editable one's is not beside its package."""
+    place = f"{plugin.name.replace('-', '_')}-{plugin.version}.dist-info"
+    folder = Path(tempfile.mkdtemp(prefix="preimage-")) / place
+    folder.mkdir()
+    for name in ("METADATA", "entry_points.txt"):
+        (folder / name).write_text(plugin.read_text(name) or "")
+    return folder
 
 
 def _as_package(name: str, module: Path) -> Path:

@@ -16,6 +16,7 @@ from preimage.errors import PreimageError, SpecError
 from preimage.jobs.base import Job
 from preimage.pipelines.planned import Planned
 from preimage.pipelines.provenance import git_commit, versions
+from preimage.plugins import named_in, require_installed
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.overrides import Changes
 from preimage.storage.address import DEFAULT, command, results_root, server_variables
@@ -63,6 +64,7 @@ def plan_submission(
         earlier = [each for each in submissions.list_all(root) if each.id == str(spec)]
         for each in earlier:
             _warn_of_another_server(each)
+            require_installed(each.record.get("plugins", {}), f"the submission {each.id}")
         spec = (earlier[0].folder / "spec.yaml").uri if earlier else spec
     planned = api.plan(spec, changes, profile, retry_failed=retry_failed, code=code)
     written = planned.resolved.get("results", DEFAULT)
@@ -78,14 +80,15 @@ def plan_submission(
 def send(planned: Planned, address: str | None = None, retry_failed: bool = False) -> Sent:
     """Record a plan and submit it to the cluster at this address. Raises PreimageError."""
     from preimage.cluster.ray_jobs import Jobs, address_of, plain_command, runtime_env
-    from preimage.cluster.upload import PACKAGE, collect, packages_of
+    from preimage.cluster.upload import PACKAGE, collect, packages_of, plugin_packages
 
     cluster = Jobs(address_of(address))
     _require_not_running(cluster, planned.root, planned.fingerprint)
-    packages = packages_of(planned.code)
+    plugins = named_in(planned.resolved)
+    packages = list(dict.fromkeys([*packages_of(planned.code), *plugin_packages(plugins)]))
     upload = collect([PACKAGE, *packages])
     submission = submissions.create(planned.root, planned.name)
-    _record(submission, planned, cluster.address, upload)
+    _record(submission, planned, cluster.address, upload, plugins)
     again = ["--retry-failed"] if retry_failed else []
     entrypoint = ["python", "-m", "preimage", "run", (submission.folder / "spec.yaml").uri, *again]
     environment = runtime_env(submission, [PACKAGE, *packages], planned.code)
@@ -207,7 +210,9 @@ def _said(server: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in server.items()) or "no variable named a server"
 
 
-def _record(submission: Submission, planned: Planned, address: str, upload: "Upload") -> None:
+def _record(
+    submission: Submission, planned: Planned, address: str, upload: "Upload", plugins: Mapping[str, str]
+) -> None:
     """Write the record before submitting to the cluster: a job that finds no record does not start."""
     submission.folder.write("spec.yaml", dump(planned.resolved).encode())
     submission.folder.write("code.zip", upload.archive)
@@ -225,6 +230,7 @@ def _record(submission: Submission, planned: Planned, address: str, upload: "Upl
             "host": host(),
             "git_commit": git_commit(),
             "versions": versions(),
+            "plugins": plugins,
             "upload": upload.plain(),
             "server": server_variables(),
         },

@@ -112,9 +112,13 @@ class Registry(Generic[Thing]):
         """The name, as a PluginName if a plugin brings it. Raises ValueError, with the nearest name, for an
         unknown one, PluginError as `plugin` does."""
         if name not in self:
-            raise ValueError(unknown(name, list(self), self.kind))
+            raise ValueError(self.unknown(name))
         plugin = self.plugin(name)
         return PluginName.of(name, plugin) if plugin else name
+
+    def unknown(self, name: object) -> str:
+        """The message for a name that is none."""
+        return f"{unknown(str(name), list(self), self.kind)}, or install the plugin that brings it"
 
     @property
     def _entries(self) -> Mapping[str, tuple[EntryPoint, ...]]:

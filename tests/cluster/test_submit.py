@@ -13,6 +13,8 @@ import pytest
 import torch
 import yaml
 
+import code_stores
+import example_plugin
 import strangers
 from faulty import INVERT, TRAIN, planned, wait_for
 from hosts import HOME, hosts
@@ -166,6 +168,32 @@ def test_code_that_lies_on_the_laptop_alone_is_sent_with_the_job_that_names_it(s
     with ZipFile(io.BytesIO(newest(shared).folder.read("code.zip"))) as sent:
         assert {"mine/nets.py", "alone/__init__.py", "preimage/api.py"} <= set(sent.namelist())
         assert newest(shared).record["upload"]["files"] == len(sent.namelist())
+
+
+def test_a_plugin_that_is_installed_on_the_laptop_alone_is_sent_with_the_spec_that_uses_it(site, tmp_path):
+    head, laptop, shared = site
+    shutil.copytree(example_plugin.install(tmp_path), laptop.path(f"{HOME}/plugins"))
+    code_store = code_stores.store_of(Folder.at(shared / "codes"), torch.randn(100, 4))
+    words = ("submit", f"{SHARED}/test.yaml", f"store={SHARED}/codes", "--follow")
+    spec = {"job": "two-sample-test", "store": "", "permutations": 20, "resources": {"gpu": False}}
+    (shared / "test.yaml").write_text(yaml.safe_dump(spec))
+    said = preimage(laptop, *words, check=False)
+    assert "no such job" in said
+    assert "install the plugin that brings it" in said
+    said = preimage(laptop, *words, PYTHONPATH=f"{HOME}/plugins")
+    assert "plugin preimage-example 0.1; the cluster must have zuko" in said
+    done = newest(shared)
+    assert said.splitlines()[-1] == f"{done.id}: finished"
+    assert done.record["plugins"] == {"preimage-example": "0.1"}
+    with ZipFile(io.BytesIO(done.folder.read("code.zip"))) as sent:
+        names = set(sent.namelist())
+    assert "preimage_example/two_sample_test.py" in names
+    assert "preimage_example-0.1.dist-info/entry_points.txt" in names
+    run = RunFolder(Folder.at(str(shared / "results" / "runs")) / done.record["run"].rsplit("/", 1)[1])
+    assert run.about()["plugins"] == {"preimage-example": "0.1"}
+    assert run.outcome().metrics["codes"] == code_store.count
+    refused = preimage(head, "plan", run.name, check=False)
+    assert "was made with the plugin preimage-example 0.1, which is not installed here" in refused
 
 
 def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(site):

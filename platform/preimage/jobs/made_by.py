@@ -11,6 +11,7 @@ from preimage.errors import PreimageError
 from preimage.inversion.config import InversionConfig
 from preimage.jobs.base import Job
 from preimage.jobs.references import images_named, references
+from preimage.jobs.registry import plugins_of
 from preimage.jobs.settings_text import data_text, pixels_text, settings_of
 from preimage.latents.manifest import read_manifest
 from preimage.models.classifier import read_classifier_card
@@ -29,7 +30,8 @@ def made_by(job: Job, inputs: Mapping[str, Folder], catalog: Catalog, spec: str)
         f"{_title(key, 'data')}: {data_text(data, catalog.count(data))}".removeprefix(": ")
         for key, data in images_named(job).items()
     ]
-    parts = [job.job, *_inputs(job, inputs), *own, *job.settings_text(), f"seed {job.seed}", spec]
+    plugins = [" ".join(each) for each in plugins_of(job).items()]
+    parts = [job.job, *plugins, *_inputs(job, inputs), *own, *job.settings_text(), f"seed {job.seed}", spec]
     return BETWEEN.join(parts)
 
 

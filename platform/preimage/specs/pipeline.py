@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from preimage.config import unknown
 from preimage.data.config import DataConfig
 from preimage.errors import PluginError
 from preimage.jobs.base import Job
@@ -158,7 +157,7 @@ def _check_defaults(defaults: Mapping[str, Any]) -> list[Mistake]:
     mistakes: list[Mistake] = []
     for kind, settings in defaults.items():
         if kind not in JOBS:
-            mistakes.append((("defaults", kind), unknown(str(kind), list(JOBS), JOBS.kind)))
+            mistakes.append((("defaults", kind), JOBS.unknown(kind)))
         elif "job" in settings:
             mistakes.append((("defaults", kind, "job"), "defaults cannot set job: each step names its own"))
     return mistakes
@@ -186,7 +185,7 @@ def _check_job(body: Any, place: Place, whole: bool = False) -> tuple[Any, list[
         return None, [(place, f"must be a mapping with a job, but got {body!r}")]
     kind = body.get("job")
     if not isinstance(kind, str) or kind not in JOBS:
-        problem = "is required" if kind is None else f"{kind!r}: {unknown(str(kind), list(JOBS), JOBS.kind)}"
+        problem = "is required" if kind is None else f"{kind!r}: {JOBS.unknown(kind)}"
         return None, [((*place, "job"), problem)]
     try:
         return check(job_spec(kind) if whole else JOBS[kind], body, place)

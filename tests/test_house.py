@@ -30,6 +30,7 @@ MAY_IMPORT = {
 }
 ROOMS = {
     "_version": set(),
+    "batch_parts": set(),
     "config": {"errors"},
     "errors": set(),
     "named_code": {"errors"},
@@ -39,7 +40,7 @@ ROOMS = {
     "cluster": {"named_code", "config", "errors", "storage"},
     "work": {"config", "errors", "storage", "cluster"},
     "objectives": set(),
-    "latents": {"_version", "permutation", "random_streams", "config", "errors", "storage"},
+    "latents": {"_version", "batch_parts", "permutation", "random_streams", "config", "errors", "storage"},
     "data": {"permutation", "config", "errors", "storage", "work"},
     "models": {"named_code", "random_streams", "config", "errors", "storage", "latents", "data"},
     "metrics": {"random_streams", "errors", "latents", "data", "objectives"},

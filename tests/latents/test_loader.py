@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import pickle
 import threading
 from collections.abc import Iterator
@@ -217,9 +216,8 @@ def test_a_window_is_shuffled_uniformly():
 
 
 def test_images_that_diverged_are_left_out_and_that_is_said(store, caplog):
-    with caplog.at_level(logging.INFO, logger="preimage"):
-        loader = store.loader(5)
-        order(loader)
+    loader = store.loader(5)
+    order(loader)
     assert (loader.count, loader.diverged) == (len(KEPT), len(LOST))
     (said,) = caplog.messages
     assert "6 of 31 images are left out, because their search diverged" in said
@@ -264,6 +262,13 @@ def test_resuming_reads_no_window_that_lies_before(store, read):
     resumed.load_state_dict(state_at(store, 0, 0, 1) | {"step": len(loader) - 1})
     list(resumed)
     assert 0 < len(read) < whole / 2
+
+
+def test_no_more_than_the_next_windows_are_read_ahead(written, read):
+    reading = iter(written((3,) * 8, ()).loader(1, window=1))
+    next(reading)
+    reading.close()
+    assert len(read) <= 1 + 1 + parquet.READERS
 
 
 def test_a_row_group_of_none_but_diverged_images_is_not_read(store, read):

@@ -100,7 +100,7 @@ class StoreLoader(IterableDataset[Codes]):
                 f"{folder.uri} has {self.count} codes to load, which do not fill a batch of {batch_size}"
             )
         if self.diverged:
-            log.info(
+            log.warning(
                 "%s: %d of %d images are left out, because their search diverged",
                 folder.uri,
                 self.diverged,

@@ -24,8 +24,10 @@ from preimage.storage.folder import Folder
 
 ROW_GROUP = 65536
 CHUNK = 1 << 22
-PIECE = 1 << 21
-"""Bytes of codes that are decoded at a time for whoever copies them."""
+PIECE = 1 << 20
+"""Bytes of codes that are decoded at a time for whoever copies them at once."""
+BUFFER = 1 << 16
+"""Bytes that are read at a time for these: less than a page, so that a page is read into its own memory."""
 READERS = 3
 """Row groups decoded at a time on this machine."""
 FAR_READERS = 16
@@ -156,10 +158,10 @@ def _read_group(
 def pieces(
     folder: Folder, record: PartRecord, group: int, about: About, columns: Sequence[str]
 ) -> Iterator[Codes]:
-    """A row group, a few codes at a time: whoever copies them at once needs no memory for all of them, and
-    finds them in the processor's cache. Raises StoreError."""
+    """A row group, a few codes at a time, for whoever copies them at once: they are in the processor's cache
+    then, and a row group of any size takes little memory. Raises StoreError."""
     rows = max(1, PIECE // (4 * about.latent_dim))
-    with _opened(folder, record, about, buffer_size=PIECE) as part:
+    with _opened(folder, record, about, buffer_size=BUFFER) as part:
         for batch in part.iter_batches(rows, [group], columns, use_threads=False):
             yield from_table(pa.Table.from_batches([batch]))
 

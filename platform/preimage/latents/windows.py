@@ -32,17 +32,15 @@ class Window:
 
     start: int
     """The place of its first code in the epoch."""
+    end: int
+    """The place after its last."""
     groups: Sequence[Group]
     shuffle: tuple[int, int, int] | None
     """What determines the order of its codes: seed, epoch, number; None leaves them in store order."""
 
     @property
     def count(self) -> int:
-        return sum(group.count for group in self.groups)
-
-    @property
-    def end(self) -> int:
-        return self.start + self.count
+        return self.end - self.start
 
     def places(self) -> Tensor | None:
         """Where each of its codes goes: (n,) int64, in store order."""
@@ -82,16 +80,17 @@ def windows_of(groups: Sequence[Group], rows: int, seed: int | None, epoch: int)
         held += groups[index].count
     windows: list[Window] = []
     for number, each in enumerate(chosen):
-        shuffle = None if seed is None else (seed, epoch, number)
-        windows.append(Window(start, [groups[index] for index in sorted(each)], shuffle))
-        start = windows[-1].end
+        own = [groups[index] for index in sorted(each)]
+        end = start + sum(group.count for group in own)
+        windows.append(Window(start, end, own, None if seed is None else (seed, epoch, number)))
+        start = end
     return windows
 
 
 def read_windows(
     folder: Folder, manifest: Manifest, windows: Sequence[Window], columns: Sequence[str]
 ) -> Iterator[tuple[Window, Codes]]:
-    """Windows and their codes, read ahead: at most one window and the row groups that are being decoded.
+    """Windows and their codes, while the row groups of the next window are read ahead.
 
     Raises StoreError, naming the part, if one cannot be read or belongs to another store.
     """

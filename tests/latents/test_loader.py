@@ -5,7 +5,6 @@ import json
 import pickle
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -16,33 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
+from parted_stores import DIM, codes_of, parted_store
 from preimage.errors import StoreError
 from preimage.latents import parquet, windows
-from preimage.latents.loader import StoreLoader
-from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, concatenate
-from preimage.latents.store import Store, StoreWriter
+from preimage.latents.schema import Codes, concatenate
+from preimage.latents.store import Store
 from preimage.latents.windows import Group, windows_of
 from preimage.storage.folder import Folder
 
-DIM, GROUP = 3, 4
+GROUP = 4
 SIZES = (0, 4, 9, 1, 11, 6)
 """Codes in each part: of none, of one row group, of several."""
 LOST = (3, 8, 14, 15, 16, 17)
 """Images that diverged: all of the last but one part's first row group."""
-
-
-def codes_of(ids: list[int]) -> Codes:
-    """Every column is a function of the id."""
-    image_id = torch.tensor(ids, dtype=torch.int64)
-    return Codes(
-        image_id=image_id,
-        label=(image_id % 10).int(),
-        z=torch.sin(image_id[:, None] * DIM + torch.arange(DIM)),
-        loss=image_id / 8,
-        steps=(image_id % 5).int(),
-        restart=(image_id % 2).int(),
-        converged=image_id % 3 > 0,
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,20 +45,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, small_row_groups: None):
 
     @cache
     def write(sizes: tuple[int, ...] = SIZES, lost: tuple[int, ...] = LOST) -> Store:
-        about = About(
-            generator=GeneratorInfo(fingerprint="gen"),
-            dataset=DatasetInfo(fingerprint="data", count=100),
-            latent_dim=DIM,
-            prior="normal",
-        )
-        writer = StoreWriter(tmp_path_factory.mktemp("store"), about, len(sizes), sum(sizes))
-        first = 0
-        for index, size in enumerate(sizes):
-            codes = codes_of(list(range(first, first + size)))
-            gone = torch.isin(codes.image_id, torch.tensor(lost))
-            writer.write(index, replace(codes, loss=torch.where(gone, torch.nan, codes.loss)))
-            first += size
-        return writer.finish()
+        return parted_store(Folder.at(tmp_path_factory.mktemp("store")), sizes, lost)
 
     return write
 
@@ -363,7 +335,3 @@ def test_a_damaged_part_is_named(written, tmp_path):
     part.write_bytes(data)
     with pytest.raises(StoreError, match=r"part-00002.parquet cannot be read"):
         list(loader)
-
-
-def test_store_loader_is_what_a_store_gives(store):
-    assert isinstance(store.loader(5), StoreLoader)

@@ -55,7 +55,7 @@ class StoreLoader(IterableDataset[Codes]):
     **Resuming.** After a loop that was left early, the next one yields the rest of the epoch. So does another
     loader that loads this one's `state_dict`, on any number of workers. It reads no window that lies before.
 
-    Memory: two windows (2 * window * latent_dim * 4 bytes for the codes), whatever the size of the store. The
+    Memory: about two windows, window * latent_dim * 8 bytes for the codes, in a store of any size. The
     tensors of a batch are views of its window: clone what you keep.
     """
 
@@ -148,9 +148,7 @@ class StoreLoader(IterableDataset[Codes]):
             if (theirs := getattr(found, name)) != ours
         ]
         if others:
-            raise StoreError(
-                f"this state is of another loader, with {', '.join(others)}; load that of this one"
-            )
+            raise StoreError(f"this state is of another loader, with {', '.join(others)}; load its own")
         if found.step > len(self):
             raise StoreError(f"this state is at step {found.step}, but an epoch has {len(self)}")
         self.epoch, self.step = found.epoch, found.step

@@ -37,6 +37,7 @@ Measured = Measurement | list[Measurement] | str
 BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "store.write_over_pyarrow": store.write_over_pyarrow,
     "store.read_over_pyarrow": store.read_over_pyarrow,
+    "store.loader_over_pyarrow": store.loader_over_pyarrow,
     "store.requests": store_requests.requests,
     "durable.checkpoint": durability.checkpoint,
     "durable.run": durability.run,

@@ -2,15 +2,17 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import torch
 
 from preimage.latents.parquet import OPTIONS
-from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, to_table
+from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, from_table, to_table
 from preimage.latents.store import Store, StoreWriter
 
 from .measure import Measurement, in_turn, measured
@@ -56,6 +58,32 @@ def read_over_pyarrow(quick: bool) -> Measurement:
 
         pairs = in_turn(ours, lambda: pq.read_table(part), 5 if quick else 15)
     return _measured("store.read_over_pyarrow", pairs, codes)
+
+
+def loader_over_pyarrow(quick: bool) -> list[Measurement]:
+    """An epoch of shuffled batches, whose checksums are verified, over `read_table` of the same columns as
+    tensors, in store order and unverified; in time, and in time of the processor."""
+    codes, about = _codes(quick)
+    found: list[Measurement] = []
+    with _folder() as folder:
+        writer = StoreWriter(folder, about, parts=1, count=len(codes))
+        part = folder / writer.write(0, codes).file
+        store = writer.finish()
+
+        def pyarrow() -> None:
+            from_table(pq.read_table(part, columns=["image_id", "z"]))
+
+        for size in (4096, 256):
+            for clock, kind in ((time.perf_counter, ""), (time.process_time, ".processor")):
+                ours = partial(_epoch, store, size)
+                pairs = in_turn(ours, pyarrow, 9 if quick else 31, clock=clock)
+                found.append(_measured(f"store.loader_over_pyarrow.{size}{kind}", pairs, codes))
+    return found
+
+
+def _epoch(store: Store, size: int) -> None:
+    for _ in store.loader(size):
+        pass
 
 
 def _measured(name: str, pairs: list[tuple[float, float]], codes: Codes) -> Measurement:

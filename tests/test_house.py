@@ -30,6 +30,7 @@ MAY_IMPORT = {
 }
 ROOMS = {
     "_version": set(),
+    "batch_parts": set(),
     "config": {"errors"},
     "errors": set(),
     "named_code": {"errors"},
@@ -40,7 +41,16 @@ ROOMS = {
     "cluster": {"named_code", "config", "errors", "storage"},
     "work": {"config", "errors", "storage", "cluster"},
     "objectives": set(),
-    "latents": {"_version", "permutation", "plugins", "random_streams", "config", "errors", "storage"},
+    "latents": {
+        "_version",
+        "batch_parts",
+        "permutation",
+        "plugins",
+        "random_streams",
+        "config",
+        "errors",
+        "storage",
+    },
     "data": {"permutation", "plugins", "config", "errors", "storage", "work"},
     "models": {"named_code", "plugins", "random_streams", "config", "errors", "storage", "latents", "data"},
     "metrics": {"random_streams", "errors", "latents", "data", "objectives"},

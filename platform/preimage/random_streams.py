@@ -89,6 +89,10 @@ class Stream(Enum):
     """The codes that a mapping network takes to another latent space, whose prior is fitted to them."""
     RANGE = Key((_FAR + 23,))
     """The codes at which a generator's range of values is measured."""
+    LOADED_GROUPS = Key((_FAR + 30,), 1)
+    """The order in which a loader takes a store's row groups: epoch."""
+    LOADED_ROWS = Key((_FAR + 31,), 2)
+    """The order of the codes in a loader's window: epoch, number of the window."""
     REPEATS = Key((), 1, use="seed")
     """The seed of a repeated comparison: number."""
     CONTINUED = Key((_FAR + 24,), 1, use="seed")

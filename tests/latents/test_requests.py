@@ -68,6 +68,13 @@ def test_opening_asks_nothing_of_a_part(bucket, writer):
     assert bucket.of(lambda: Store.open(bucket.folder)) == {"get": 1, "listed": 1}
 
 
+def test_a_loader_asks_once_a_part_for_its_footer_and_once_an_epoch_for_its_codes(bucket, writer):
+    store = writer.finish()
+    assert bucket.of(lambda: store.loader(16)) == {"tail": PARTS}
+    loader = store.loader(16)
+    assert bucket.of(lambda: list(loader)) == {"tail": PARTS}
+
+
 def test_the_end_of_an_inversion_opens_a_part_once(bucket, writer, codes):
     found = Found(with_size=True)
     asked = bucket.of(lambda: writer.finish(None, found, writer.written()))
@@ -87,3 +94,5 @@ def test_columns_of_a_large_part_are_a_few_requests(bucket, about, make_codes):
     asked = bucket.of(lambda: list(store.batches(["loss", "steps"])))
     assert asked == {"tail": 1, "get_range": 1}  # image_id is at the other end
     assert bucket.of(lambda: list(store.batches())) == {"tail": 1, "get_range": 1}
+    loader = store.loader(16)
+    assert bucket.of(lambda: list(loader)) == {"tail": 1, "get_range": 1}

@@ -5,6 +5,7 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -23,6 +24,10 @@ from preimage.storage.folder import Folder
 
 ROW_GROUP = 65536
 CHUNK = 1 << 22
+PIECE = 1 << 20
+"""Bytes of codes that are decoded at a time for whoever copies them at once."""
+BUFFER = 1 << 16
+"""Bytes that are read at a time for these: less than a page, so that a page is read into its own memory."""
 READERS = 3
 """Row groups decoded at a time on this machine."""
 FAR_READERS = 16
@@ -117,11 +122,16 @@ def _tables(
 ) -> Iterator[tuple[PartRecord, pa.Table]]:
     """Row groups in order, at least one of each part, decoded ahead."""
     groups = ((record, group) for record in records for group in range(_groups(record)))
-    readers = READERS if folder.is_local else _far_readers(records, about, columns)
-    return _ahead(lambda at: (at[0], _read_group(folder, *at, about, columns)), groups, readers)
+    threads = readers(folder, records, about, columns)
+    return ahead(lambda at: (at[0], _read_group(folder, *at, about, columns)), groups, threads)
 
 
-def _far_readers(records: Sequence[PartRecord], about: About, columns: Sequence[str] | None) -> int:
+def readers(
+    folder: Folder, records: Sequence[PartRecord], about: About, columns: Sequence[str] | None
+) -> int:
+    """Row groups to read at a time."""
+    if folder.is_local:
+        return READERS
     row = 4 * (len(COLUMNS) + (about.latent_dim if columns is None or "z" in columns else 0))
     rows = min(ROW_GROUP, max((each.rows for each in records), default=0))
     return max(READERS, min(FAR_READERS, READ_AHEAD // max(1, rows * row)))
@@ -136,11 +146,62 @@ def _read_group(
     folder: Folder, record: PartRecord, group: int, about: About, columns: Sequence[str] | None
 ) -> pa.Table:
     """One row group; empty for a part without rows. Raises StoreError."""
+    with _opened(folder, record, about) as part:
+        expected = min(ROW_GROUP, record.rows - group * ROW_GROUP)
+        groups = [group] if group < part.num_row_groups else []
+        table = part.read_row_groups(groups, columns, use_threads=False)
+        if len(table) != expected:
+            raise StoreError(f"{folder / record.file} has {len(table)} rows, expected {expected}")
+        return table
+
+
+def pieces(
+    folder: Folder, record: PartRecord, group: int, about: About, columns: Sequence[str]
+) -> Iterator[Codes]:
+    """A row group, a few codes at a time, for whoever copies them at once: they are in the processor's cache
+    then, and a row group of any size takes little memory. Raises StoreError."""
+    rows = max(1, PIECE // (4 * about.latent_dim))
+    with _opened(folder, record, about, buffer_size=BUFFER) as part:
+        for batch in part.iter_batches(rows, [group], columns, use_threads=False):
+            yield from_table(pa.Table.from_batches([batch]))
+
+
+def diverged_rows(folder: Folder, records: Sequence[PartRecord], about: About) -> Iterator[list[int]]:
+    """How many images diverged in each row group of each part that has rows, from the files' footers alone.
+
+    Raises StoreError, naming the part, if one cannot be read or belongs to another store.
+    """
+    threads = readers(folder, records, about, ("loss",))
+    return ahead(lambda record: _null_losses(folder, record, about), records, threads)
+
+
+def _null_losses(folder: Folder, record: PartRecord, about: About) -> list[int]:
+    with _opened(folder, record, about) as part:
+        if "loss" not in part.schema_arrow.names:
+            return [0] * _groups(record)
+        column = part.schema.names.index("loss")
+        groups = map(part.metadata.row_group, range(part.num_row_groups if record.rows else 0))
+        found = [group.column(column).statistics for group in groups]
+        if any(each is None or each.null_count is None for each in found):
+            raise StoreError(f"{folder / record.file} does not say how many of its images diverged")
+        return [each.null_count for each in found]
+
+
+@contextmanager
+def _opened(
+    folder: Folder, record: PartRecord, about: About, buffer_size: int = 0
+) -> Iterator[pq.ParquetFile]:
+    """A part whose schema and row groups are as expected. Raises StoreError, also for errors in reading.
+
+    buffer_size: bytes of a column to read at a time; 0 reads a whole row group's.
+    """
     name, far = record.file, not folder.is_local  # pre_buffer: neighbouring columns in one request
     try:
         with (
             folder.filesystem.open_input_file(f"{folder.path}/{name}") as file,
-            pq.ParquetFile(file, pre_buffer=far, page_checksum_verification=True) as part,
+            pq.ParquetFile(
+                file, pre_buffer=far, buffer_size=buffer_size, page_checksum_verification=True
+            ) as part,
         ):
             if not part.schema_arrow.equals(arrow_schema(about), check_metadata=True):
                 raise StoreError(f"{folder / name} has another schema or belongs to another store")
@@ -149,31 +210,37 @@ def _read_group(
                     f"{folder / name} has {part.metadata.num_rows} rows, expected {record.rows} "
                     f"in groups of {ROW_GROUP}"
                 )
-            expected = min(ROW_GROUP, record.rows - group * ROW_GROUP)
-            if expected and part.metadata.row_group(group).num_rows != expected:
-                raise StoreError(f"{folder / name} is not in groups of {ROW_GROUP} rows")
-            groups = [group] if group < part.num_row_groups else []
-            table = part.read_row_groups(groups, columns, use_threads=False)
-            if len(table) != expected:
-                raise StoreError(f"{folder / name} has {len(table)} rows, expected {expected}")
-            return table
+            for group in range(part.num_row_groups):
+                expected = min(ROW_GROUP, record.rows - group * ROW_GROUP)
+                if part.metadata.row_group(group).num_rows != expected:
+                    raise StoreError(f"{folder / name} is not in groups of {ROW_GROUP} rows")
+            yield part
     except (OSError, ValueError, pa.ArrowException) as error:
         raise unreadable(folder, name, error) from error
 
 
-def _ahead(work: Callable[[Item], Value], items: Iterable[Item], readers: int) -> Iterator[Value]:
-    """Apply `work` to each item, a few at a time, and yield the results in order. Many at a time only once
-    some were taken: who wants the first few items wants no more."""
-    with ThreadPoolExecutor(readers) as pool:
-        waiting: deque[Future[Value]] = deque()
+def ahead(
+    work: Callable[[Item], Value], items: Iterable[Item], threads: int, waiting: int = 0
+) -> Iterator[Value]:
+    """Apply `work` to each item, some at a time, and yield the results in order. Many at a time only once
+    some were taken: who wants the first few items wants no more.
+
+    waiting: how many may be done before they are taken; at least `threads`.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        begun: deque[Future[Value]] = deque()
         taken = 0
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > min(readers, max(READERS, taken)):
-                yield waiting.popleft().result()
-                taken += 1
-        while waiting:
-            yield waiting.popleft().result()
+        try:
+            for item in items:
+                begun.append(pool.submit(work, item))
+                if len(begun) > min(max(threads, waiting), max(READERS, taken)):
+                    yield begun.popleft().result()
+                    taken += 1
+            while begun:
+                yield begun.popleft().result()
+        finally:  # whoever stops early waits for none that has not begun
+            for each in begun:
+                each.cancel()
 
 
 def file_digest(folder: Folder, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 from preimage.errors import StoreError
 from preimage.latents import parquet
 from preimage.latents.image_ids import span_of
+from preimage.latents.loader import WINDOW, StoreLoader
 from preimage.latents.local_rank import LocalRank
 from preimage.latents.manifest import (
     AGAIN,
@@ -87,12 +88,48 @@ class Store:
         columns: those to read; the others stay empty in the Codes, except image_id. None reads all.
         Raises StoreError for an unknown column or an unreadable part.
         """
-        wanted = None if columns is None else tuple(dict.fromkeys(("image_id", *columns)))
-        if unknown := sorted(set(wanted or ()) - set(COLUMNS)):
-            raise StoreError(
-                f"a latent store has no column {', '.join(unknown)}; it has {', '.join(COLUMNS)}"
-            )
+        wanted = None if columns is None else _with_ids(columns)
         yield from parquet.batches(self.folder, self.manifest.parts, self.about, wanted, rows)
+
+    def loader(
+        self,
+        batch_size: int,
+        shuffle: bool = True,
+        seed: int = 0,
+        *,
+        window: int = WINDOW,
+        rank: int = 0,
+        world_size: int = 1,
+        columns: Sequence[str] = ("z",),
+        drop_last: bool = False,
+    ) -> StoreLoader:
+        """Batches for training: each epoch all codes once, in another order, without images that diverged.
+
+            loader = store.loader(256, seed=1)
+            for epoch in range(loader.epoch, 10):
+                for codes in loader:
+                    train(codes.z)  # (256, d) float32
+                    checkpoint["loader"] = loader.state_dict()
+
+        batch_size: codes of all workers together. window: codes that are shuffled together; it bounds the
+        memory. rank, world_size: this worker and their number, as Ray Train or torch.distributed says.
+        columns: those to read; the others stay empty in the Codes, except image_id. drop_last: leave out a
+        last batch that is not full.
+        Raises ValueError for a number out of range, StoreError for an unknown column, an unreadable part, or
+        codes that do not fill a batch.
+        """
+        return StoreLoader(
+            self.folder,
+            self.manifest,
+            batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            window=window,
+            rank=rank,
+            world_size=world_size,
+            columns=_with_ids(columns),
+            drop_last=drop_last,
+        )
 
     def head(self, count: int) -> Codes:
         """The first rows; fewer if the store holds fewer. Raises ValueError for a count below 1."""
@@ -199,6 +236,13 @@ class StoreWriter:
             )
         self.folder.commit(MANIFEST, text_of(manifest))
         return Store(self.folder, manifest)
+
+
+def _with_ids(columns: Sequence[str]) -> tuple[str, ...]:
+    wanted = tuple(dict.fromkeys(("image_id", *columns)))
+    if unknown := sorted(set(wanted) - set(COLUMNS)):
+        raise StoreError(f"a latent store has no column {', '.join(unknown)}; it has {', '.join(COLUMNS)}")
+    return wanted
 
 
 def misfits(folder: Folder, manifest: Manifest) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from preimage.batch_parts import part_of
 from preimage.errors import DataError
 from preimage.random_streams import Stream
 
@@ -47,11 +48,6 @@ def require_batch(count: int | None, batch: int) -> None:
         raise DataError(
             f"{count} images do not fill a batch of {batch}: set training.batch_size to at most {count}"
         )
-
-
-def part_of(batch: int, rank: int, world_size: int) -> tuple[int, int]:
-    """A worker's rows of a batch, as (first, end). Parts differ in size by at most one."""
-    return rank * batch // world_size, (rank + 1) * batch // world_size
 
 
 def shares(count: int, batch: int, world_size: int) -> list[int]:

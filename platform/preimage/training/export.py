@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from preimage.batch_parts import part_of
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
 from preimage.inversion.dataset import dataset_info
@@ -18,7 +19,7 @@ from preimage.latents.store import StoreWriter
 from preimage.models.generator_folder import GeneratorCard, write_generator
 from preimage.runs.run_folder import RunFolder
 from preimage.training.algorithm import GeneratorAlgorithm, OwnCodes
-from preimage.training.batches import lanes, part_of
+from preimage.training.batches import lanes
 from preimage.training.moments import over_workers
 from preimage.training.training import Training
 from preimage.training.worker import Worker

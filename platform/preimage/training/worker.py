@@ -9,8 +9,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from preimage.batch_parts import part_of
 from preimage.errors import PreimageError
-from preimage.training.batches import part_of
 from preimage.training.batchnorm import synchronise
 
 Value = TypeVar("Value")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from preimage.library.images import InvertedImages
     from preimage.library.invert import invert
     from preimage.library.opened import Run, open
+    from preimage.library.stores import import_store
     from preimage.library.submit import Handle, submit
     from preimage.models.generator_folder import load_generator, load_prior
 
@@ -33,6 +34,7 @@ __all__ = [
     "Run",
     "Store",
     "__version__",
+    "import_store",
     "invert",
     "jobs",
     "load_generator",
@@ -53,6 +55,7 @@ _FROM = {
     "MeasurementConfig": "preimage.inversion",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
+    "import_store": "preimage.library.stores",
     "invert": "preimage.library.invert",
     "load_generator": "preimage.models.generator_folder",
     "load_prior": "preimage.models.generator_folder",

@@ -26,7 +26,7 @@ from preimage.latents.manifest import (
     text_of,
     write_config,
 )
-from preimage.latents.schema import COLUMNS, About, Codes, concatenate
+from preimage.latents.schema import COLUMNS, SEARCH, About, Codes, concatenate
 from preimage.storage.folder import Folder
 
 LZ4_AT_MOST = 256
@@ -85,14 +85,31 @@ class Store:
         """All rows in part order, at most `rows` at a time, so that memory does not grow with the store.
 
         columns: those to read; the others stay empty in the Codes, except image_id. None reads all.
-        Raises StoreError for an unknown column or an unreadable part.
+        Raises StoreError for an unknown column, for one of a search if no search found the codes, and for an
+        unreadable part.
         """
         wanted = None if columns is None else tuple(dict.fromkeys(("image_id", *columns)))
+        if set(wanted or ()) & set(SEARCH):
+            self.require_search()
         if unknown := sorted(set(wanted or ()) - set(COLUMNS)):
             raise StoreError(
-                f"a latent store has no column {', '.join(unknown)}; it has {', '.join(COLUMNS)}"
+                f"a latent store has no column {', '.join(unknown)}; it has {', '.join(self.about.columns)}"
             )
         yield from parquet.batches(self.folder, self.manifest.parts, self.about, wanted, rows)
+
+    def sound(self, columns: Sequence[str], rows: int = parquet.ROW_GROUP) -> Iterator[Codes]:
+        """The same without the rows of images that diverged, which no statistic counts. All rows of codes
+        that no search found."""
+        for codes in self.batches((*columns, "loss") if self.about.searched else columns, rows):
+            yield codes[~codes.diverged]
+
+    def require_search(self) -> None:
+        """Raise StoreError if no search found the codes, so that they have no losses."""
+        if not self.about.searched:
+            raise StoreError(
+                f"the codes in {self.folder.uri} were imported, so they have no losses and no steps of a "
+                "search: invert the images to have them"
+            )
 
     def head(self, count: int) -> Codes:
         """The first rows; fewer if the store holds fewer. Raises ValueError for a count below 1."""
@@ -246,5 +263,5 @@ def _record_of(index: int, codes: Codes, about: About, size: int, sha256: str) -
         bytes=size,
         sha256=sha256,
         rows_sha256=parquet.rows_digest([codes]),
-        span=span_of(codes.image_id, about.dataset.available),
+        span=span_of(codes.image_id, about.available),
     )

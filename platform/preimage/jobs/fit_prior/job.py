@@ -91,7 +91,7 @@ def _provenance(job: FitPriorJob, context: Context, store: Store) -> dict[str, A
         "job": job.job,
         "fingerprint": context.fingerprint,
         "store": store.fingerprint,
-        "generator": store.about.generator.fingerprint,
+        "generator": store.about.generator_fingerprint,
         "held_out": job.held_out,
     }
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from preimage.importing.save import save_generator
     from preimage.inversion import InversionConfig, MeasurementConfig
     from preimage.latents.store import Store
+    from preimage.library.export_store import export_store
     from preimage.library.images import InvertedImages
     from preimage.library.invert import invert
     from preimage.library.opened import Run, open
@@ -34,6 +35,7 @@ __all__ = [
     "Run",
     "Store",
     "__version__",
+    "export_store",
     "import_store",
     "invert",
     "jobs",
@@ -55,6 +57,7 @@ _FROM = {
     "MeasurementConfig": "preimage.inversion",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
+    "export_store": "preimage.library.export_store",
     "import_store": "preimage.library.stores",
     "invert": "preimage.library.invert",
     "load_generator": "preimage.models.generator_folder",

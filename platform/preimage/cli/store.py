@@ -140,6 +140,52 @@ def import_(
     _show_imported(console, imported, results)
 
 
+@app.command()
+def export(
+    store: StoreArgument,
+    with_images: Annotated[
+        bool, typer.Option("--with-images", help="The images too, as PNG files in a column.")
+    ] = False,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            help="The file to write: Parquet, or a DuckDB database if it ends in .duckdb. Default: "
+            "NAME.parquet in this folder.",
+            metavar="FILE",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    results: RootOption = None,
+) -> None:
+    """Write a store as one Parquet file that other tools take as it is.
+
+    Such as Embedding Atlas, FiftyOne, pandas, Polars and DuckDB.
+
+    Example: preimage store export invert-ef6c123107 --with-images
+    """
+    from preimage.latents.store import Store
+    from preimage.library.export_store import export_store
+    from preimage.pipelines.progress import showing
+
+    opened, console = Store.open(_folder(store, results)), Console()
+    name = Path(store).name if opened.folder.name == "store" else opened.folder.name
+    with showing(console) as show:
+        exported = export_store(
+            opened,
+            output or f"{name}.parquet",
+            images=with_images,
+            overwrite=force,
+            progress=show.task,
+        )
+    for each in (
+        f"rows     {exported.rows:,}, {exported.bytes / 2**20:.1f} MiB",
+        f"columns  {', '.join(exported.columns)}",
+        f"stored   in {exported.address}",
+        *(f"note     {each}" for each in exported.notes),
+    ):
+        line(console, each)
+
+
 def _show_imported(console: Console, imported: "ImportedCodes", results: str | None) -> None:
     store = imported.store
     about = store.about
@@ -203,7 +249,7 @@ def _folder(name: str, results: str | None) -> "Folder":
     folder = find_folder(name, "store", root / "runs")
     if not folder.exists():
         raise StoreError(
-            f"{name!r} is neither a run with codes nor an imported store under {root.uri} (others: --results, or "
-            "PREIMAGE_RESULTS) nor a latent store's folder"
+            f"{name!r} is neither a run with codes nor an imported store under {root.uri} (others: "
+            "--results, or PREIMAGE_RESULTS) nor a latent store's folder"
         )
     return folder

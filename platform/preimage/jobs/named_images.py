@@ -32,8 +32,8 @@ def _row(image_id: int, label: int, loss: float, known: Mapping[str, Any]) -> di
 
 
 def open_images(images: DatasetInfo | None) -> Dataset:
-    """The images of a store. Raises PreimageError if it does not name them, or the dataset is gone, or another
-    one by now."""
+    """The images of a store. Raises PreimageError if it does not name them, or the dataset is gone, or
+    another one by now."""
     if not images or not images.path:
         raise DataError("the store does not say where its images are prepared")
     dataset = Dataset.open(Folder.at(images.path))

@@ -193,8 +193,8 @@ def to_table(codes: Codes, about: About) -> pa.Table:
 
 
 def from_table(table: pa.Table, searched: bool = True) -> Codes:
-    """The rows of a store as tensors. They share the table's memory if it is in one piece and without nulls, which
-    become NaN: do not write to them. A column that the table lacks becomes an empty tensor.
+    """The rows of a store as tensors. They share the table's memory if it is in one piece and without nulls,
+    which become NaN: do not write to them. A column that the table lacks becomes an empty tensor.
     """
     columns: dict[str, Tensor] = {}
     for name, (_, dtype) in SCALARS.items():

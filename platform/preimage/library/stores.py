@@ -14,7 +14,7 @@ def import_store(
     path: str | Path,
     *,
     column: str | None = None,
-    id: str | None = None,  # noqa: A002  (what the option is called)
+    id: str | None = None,
     label: str | None = None,
     generator: str | Path | None = None,
     images: str | Path | None = None,
@@ -25,8 +25,8 @@ def import_store(
 ) -> ImportedCodes:
     """Make a latent store of a Parquet, .npy or .safetensors file of vectors (`preimage store import`).
 
-    column: holds the vectors, (d,) or (C, H, W); by default the only one that does. id: image_ids, or names of
-    the images; by default row numbers. label: class labels, numbers or texts. generator: a run's name or a
+    column: holds the vectors, (d,) or (C, H, W); by default the only one that does. id: image_ids, or names
+    of the images; by default row numbers. label: class labels, numbers or texts. generator: a run's name or a
     generator's folder, if they are its codes; images: a run's name or a prepared dataset's folder, if they
     stand for its images. prior: `normal` or `uniform`, if there is no generator. output: the folder to write;
     by default `stores/NAME` under the results. Raises PreimageError, one sentence, if the file cannot be

@@ -68,7 +68,8 @@ def find_images(name: str, runs: Folder) -> Dataset:
         if dataset := Dataset.find(folder):
             return dataset
     raise SpecError(
-        f"no prepared images {name!r}: they are neither a run's nor a folder that `preimage data prepare` made"
+        f"no prepared images {name!r}: they are neither a run's nor a folder that `preimage data prepare` "
+        "made"
     )
 
 

@@ -1,6 +1,7 @@
 """Arrays as tables of vectors: an .npy file by memory map, a .safetensors file by slices."""
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ class NpyTable:
     path: Path
     array: np.ndarray = field(repr=False)
     """(n, *shape), mapped."""
-    columns: Columns = Columns(None)
+    columns: Columns
 
     @classmethod
     def open(cls, path: Path, columns: Columns) -> "NpyTable":
@@ -41,7 +42,7 @@ class NpyTable:
         if array.dtype.kind not in "fiu":
             raise StoreError(f"{path} holds {array.dtype}, no numbers that are vectors' components")
         _require_vectors(array.shape, str(path))
-        return cls(path, array)
+        return cls(path, array, columns)
 
     @property
     def count(self) -> int:
@@ -115,18 +116,10 @@ def _require_vectors(shape: Shape, name: str) -> None:
         )
 
 
-class _opened:
-    """A safetensors file, whose errors become StoreErrors."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> Any:
-        try:
-            self.file: Any = safe_open(self.path, framework="pt")
-            return self.file.__enter__()
-        except (OSError, SafetensorError) as error:
-            raise StoreError(f"{self.path} cannot be read: {error}") from error
-
-    def __exit__(self, *error: Any) -> None:
-        self.file.__exit__(*error)
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error

@@ -56,7 +56,7 @@ def vectors(array: pa.Array, shape: Shape, start: int, name: str) -> np.ndarray:
         if len(differ):
             row, length = start + int(differ[0]) // inside, lengths[differ[0]]
             raise StoreError(
-                f"row {row} of {name} differs: it has {length} components where the first has {size}, and all "
+                f"row {row} of {name} differs: it has {length} components where row 0 has {size}, and all "
                 "vectors must have one shape"
             )
         values = values.flatten()

@@ -1,4 +1,4 @@
-"""The images that imported codes stand for: which ids there are, and what they are called."""
+"""The images that codes stand for: which ids there are, and what and where their images are."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,17 +10,20 @@ import pyarrow.compute as pc
 from preimage.data.dataset import Dataset
 from preimage.data.images_table import read_columns
 from preimage.errors import StoreError
+from preimage.permutation import Permutation
 
 
 @dataclass(frozen=True)
 class KnownImages:
-    """Ids, names and labels of prepared images: 12 bytes each, and their names if ids are texts."""
+    """Ids, labels, names and rows of prepared images; what is asked for is held in memory, of all images."""
 
     dataset: Dataset
 
     def ids_of(self, names: pa.Array, start: int) -> np.ndarray:
         """The ids (n,) int64 of named images. Raises StoreError for the first that is not there, or not
         alone; the first row has the number `start`."""
+        if len(self._names.unique()) < len(self._names):
+            raise StoreError(f"several images of {self._called} have one name: give their image_ids instead")
         at = pc.call_function("index_in", [names], pc.SetLookupOptions(self._names))
         if at.null_count:
             row = int(np.flatnonzero(at.is_null().to_numpy(zero_copy_only=False))[0])
@@ -41,6 +44,14 @@ class KnownImages:
         """(n,) int32, of images that are there."""
         return self._labels[self._places(ids)]
 
+    def names(self, ids: np.ndarray) -> pa.Array:
+        """(n,) texts, of images that are there."""
+        return self._names.take(pa.array(self._places(ids)))
+
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        """(n,) int64: where images that are there are in the dataset, whose rows a shuffle orders."""
+        return self._rows[self._places(ids)]
+
     def _places(self, ids: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._ids, ids).clip(max=len(self._ids) - 1)
 
@@ -57,11 +68,15 @@ class KnownImages:
         return self._read("label").to_numpy()
 
     @cached_property
+    def _rows(self) -> np.ndarray:
+        places = Permutation(self.dataset.available).position(self._ids)
+        rows = np.empty(len(places), np.int64)
+        rows[places.argsort()] = np.arange(len(places))
+        return rows
+
+    @cached_property
     def _names(self) -> pa.Array:
-        names = self._read("name")
-        if len(names.unique()) < len(names):
-            raise StoreError(f"several images of {self._called} have one name: give their image_ids instead")
-        return names
+        return self._read("name")
 
     def _read(self, column: str) -> pa.Array:
         """A column of all images, in the order of their ids."""

@@ -58,7 +58,7 @@ def import_codes(
     path: Path,
     folder: Folder,
     columns: Columns,
-    origin: Origin = Origin(),  # noqa: B008  (frozen)
+    origin: Origin = Origin(),
     progress: Progress = lambda task: lambda done, total: None,
 ) -> ImportedCodes:
     """Make a latent store of a Parquet, .npy or .safetensors file; resume one that was interrupted.

@@ -22,6 +22,6 @@ def open_table(path: Path, columns: Columns) -> Table:
     if path.suffix == ".safetensors":
         return SafetensorsTable.open(path, columns)
     raise StoreError(
-        f"{path} is neither Parquet, .npy nor .safetensors: write the vectors as one of these, with pandas or "
-        "numpy.save"
+        f"{path} is neither Parquet, .npy nor .safetensors: write the vectors as one of these, with pandas "
+        "or numpy.save"
     )

@@ -43,12 +43,12 @@ class AnalyzeCodesReport:
     classes: Mapping[str, Separation]
     """By `trained`, and `untrained` and `settled` where these stores are given."""
     spectra: Mapping[str, PagResult]
-    """By the same names, and `normal`: as many codes drawn from the prior."""
+    """By the same names, and `normal`: as many codes drawn from the prior; none where a PAG is infinite."""
     samples: Mapping[str, PriorSamples]
     """The `farthest`, the `nearest`, and `all`."""
     distance: Distance
     remark: str = ""
-    """What differs from the paper's images."""
+    """What differs from the paper's images, and what is left out."""
 
     def metrics(self) -> dict[str, Any]:
         """As the job declares them; without ratios where there are no classes."""
@@ -69,7 +69,8 @@ class AnalyzeCodesReport:
     def table(self) -> str:
         """Markdown."""
         about = self._about_samples()
-        parts = [_CLASSES, self._ratios(), self.remark, about, self._samples(), _SPREAD, self._pags()]
+        spread = [_SPREAD, self._pags()] if self.spectra else []
+        parts = [_CLASSES, self._ratios(), self.remark, about, self._samples(), *spread]
         return "\n\n".join(filter(None, parts)) + "\n"
 
     def _ratios(self) -> str:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from preimage.data.known_images import KnownImages
 from preimage.errors import PreimageError, StorageError, StoreError
-from preimage.importing.tables.images import KnownImages
 from preimage.importing.tables.import_codes import Progress
 from preimage.jobs.named_images import open_images
 from preimage.latents.parquet import CHUNK

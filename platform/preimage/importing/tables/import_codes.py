@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from preimage.data.dataset import Dataset
+from preimage.data.known_images import KnownImages
 from preimage.errors import StoreError
-from preimage.importing.tables.images import KnownImages
 from preimage.importing.tables.labels import CLASSES, classes_in, ids_of, labels_of
 from preimage.importing.tables.open_table import open_table
 from preimage.importing.tables.table import Columns, Rows, Table

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from preimage.data.known_images import KnownImages
 from preimage.errors import StoreError
-from preimage.importing.tables.images import KnownImages
 from preimage.latents.schema import UNLABELLED
 
 CLASSES = 1 << 16

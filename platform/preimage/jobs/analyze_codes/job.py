@@ -160,7 +160,8 @@ class AnalyzeCodesJob(Job):
             self.paper.remark(self, card) if card else NO_GENERATOR,
             infinite,
         ]
-        report = AnalyzeCodesReport(classes, spectra, ranked, self.distance, " ".join(filter(None, remarks)))
+        own, remark = "trained" if folder else "given", " ".join(filter(None, remarks))
+        report = AnalyzeCodesReport(classes, spectra, ranked, self.distance, own, remark)
         return Result(report.metrics(), figures, report.table())
 
     def _dataset(

@@ -235,7 +235,7 @@ def test_files_of_other_kinds(made, tmp_path):
 floats = st.floats(-(2.0**100), 2.0**100, width=32)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     z=arrays(np.float32, array_shapes(min_dims=2, max_dims=4, max_side=5), elements=floats),
     part=st.integers(1, 64),

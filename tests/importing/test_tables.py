@@ -55,7 +55,7 @@ def test_a_parquet_table_becomes_a_store_that_verifies(made):
     assert codes.label.tolist() == [1, -1, 0, 1]
     assert not codes.diverged.any()
     report = verify(found.store.folder)
-    assert (report.count, report.tally) == (4, None)
+    assert (report.count, report.search) == (4, None)
     assert "loss_mean" not in describe(found.store)
 
 

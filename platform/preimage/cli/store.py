@@ -62,10 +62,10 @@ def verify(store: StoreArgument, results: RootOption = None) -> None:
     report = check(_folder(store, results))
     rank = f", local rank {report.local_rank.found.rank}" if report.local_rank else ""
     found = ""
-    if tally := report.tally:
+    if search := report.search:
         found = (
-            f", error per pixel {tally.loss_mean:.4g} (median {tally.loss_median:.4g}), "
-            f"{tally.converged / tally.count:.0%} converged, {tally.diverged:,} diverged"
+            f", error per pixel {search.loss_mean:.4g} (median {search.loss_median:.4g}), "
+            f"{search.converged:.0%} converged, {search.diverged:,} diverged"
         )
     Console().print(
         f"whole: {report.count:,} images once each, {report.parts} parts, {report.bytes / 2**20:.1f} MiB, "

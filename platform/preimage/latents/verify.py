@@ -25,6 +25,19 @@ from preimage.storage.folder import Folder
 
 
 @dataclass(frozen=True)
+class SearchReport:
+    """What a check found of the searches behind the codes."""
+
+    converged: float
+    """Fraction of images whose solver converged."""
+    diverged: int
+    """Images without a loss, which mean and median skip."""
+    loss_mean: float
+    """NaN, like the median, if every image diverged."""
+    loss_median: float
+
+
+@dataclass(frozen=True)
 class StoreReport:
     """What a check found in an intact store."""
 
@@ -32,8 +45,8 @@ class StoreReport:
     parts: int
     bytes: int
     latent_dim: int
-    tally: Tally | None
-    """The losses, steps and flags; None if no search found the codes."""
+    search: SearchReport | None
+    """None if no search found the codes."""
     local_rank: LocalRank | None
     """What the manifest says of the codes, if it was measured."""
 
@@ -164,11 +177,17 @@ def _row_problems(folder: Folder, record: PartRecord, about: About, rows: _Rows)
 
 
 def _report(manifest: Manifest, tally: Tally) -> StoreReport:
+    search = SearchReport(
+        converged=tally.converged / manifest.count,
+        diverged=tally.diverged,
+        loss_mean=tally.loss_mean,
+        loss_median=tally.loss_median,
+    )
     return StoreReport(
         count=manifest.count,
         parts=len(manifest.parts),
         bytes=sum(record.bytes for record in manifest.parts),
         latent_dim=manifest.about.latent_dim,
-        tally=tally if manifest.about.searched else None,
+        search=search if manifest.about.searched else None,
         local_rank=manifest.local_rank,
     )

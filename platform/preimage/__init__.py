@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from preimage.importing.save import save_generator
     from preimage.inversion import InversionConfig, MeasurementConfig
     from preimage.latents.store import Store
+    from preimage.library.export_store import export_store
     from preimage.library.images import InvertedImages
     from preimage.library.invert import invert
     from preimage.library.opened import Run, open
+    from preimage.library.stores import import_store
     from preimage.library.submit import Handle, submit
     from preimage.models.generator_folder import load_generator, load_prior
 
@@ -33,6 +35,8 @@ __all__ = [
     "Run",
     "Store",
     "__version__",
+    "export_store",
+    "import_store",
     "invert",
     "jobs",
     "load_generator",
@@ -53,6 +57,8 @@ _FROM = {
     "MeasurementConfig": "preimage.inversion",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
+    "export_store": "preimage.library.export_store",
+    "import_store": "preimage.library.stores",
     "invert": "preimage.library.invert",
     "load_generator": "preimage.models.generator_folder",
     "load_prior": "preimage.models.generator_folder",

@@ -47,7 +47,7 @@ def test_a_dataset_becomes_a_store_with_each_image_once(tmp_path):
     ids = torch.cat([codes.image_id for codes in store.batches(["image_id"])])
     assert store.count == len(ids.unique()) == 400
     assert outcome.metrics["codes.reconstruction_error"] == pytest.approx(
-        verify(store.folder).loss_mean, rel=1e-5
+        verify(store.folder).search.loss_mean, rel=1e-5
     )
     assert (store.about.solver["steps"], store.about.solver["measurement"]["mask"]) == (60, "all")
     assert "batch_size" not in store.about.solver

@@ -20,9 +20,9 @@ def test_a_whole_store(store, make_codes):
     report, codes = verify(store.folder), make_codes(list(range(10)))
     assert (report.count, report.parts, report.latent_dim) == (10, 3, 3)
     assert report.bytes == sum(file.stat().st_size for file in store.folder.local.glob("*.parquet"))
-    assert report.converged == pytest.approx(codes.converged.float().mean().item())
-    assert report.loss_mean == pytest.approx(codes.loss.mean().item())
-    assert report.loss_median == pytest.approx(2 / 8)
+    assert report.search.converged == pytest.approx(codes.converged.float().mean().item())
+    assert report.search.loss_mean == pytest.approx(codes.loss.mean().item())
+    assert report.search.loss_median == pytest.approx(2 / 8)
 
 
 def test_describe(store, make_codes):
@@ -35,16 +35,16 @@ def test_describe(store, make_codes):
 
 
 def test_images_that_diverged_are_counted_and_not_averaged(store, diverged, make_codes):
-    assert (verify(store.folder).diverged, describe(store)["diverged"]) == (0, 0)
+    assert (verify(store.folder).search.diverged, describe(store)["diverged"]) == (0, 0)
     report, facts = verify(diverged.folder), describe(diverged)
     codes = make_codes([0, 1, 2, 4, 5, 6, 7, 9])
-    assert (report.count, report.diverged) == (facts["count"], facts["diverged"]) == (10, 2)
-    assert report.loss_mean == pytest.approx(codes.loss.mean().item())
-    assert report.loss_median == codes.loss.median()
+    assert (report.count, report.search.diverged) == (facts["count"], facts["diverged"]) == (10, 2)
+    assert report.search.loss_mean == pytest.approx(codes.loss.mean().item())
+    assert report.search.loss_median == codes.loss.median()
     assert facts["loss_mean"] == pytest.approx(codes.loss.mean().item())
     assert facts["z_norm_mean"] == pytest.approx(codes.z.norm(dim=1).mean().item())
     assert facts["steps_mean"] == pytest.approx(codes.steps.float().mean().item())
-    assert report.converged == facts["converged"] == verify(store.folder).converged
+    assert report.search.converged == verify(store.folder).search.converged == facts["converged"]
 
 
 def test_a_store_whose_images_all_diverged_has_no_mean(tmp_path, about, make_codes):
@@ -53,8 +53,9 @@ def test_a_store_whose_images_all_diverged_has_no_mean(tmp_path, about, make_cod
     writer.write(0, replace(codes, loss=torch.full((10,), torch.nan)))
     store = writer.finish()
     report, facts = verify(store.folder), describe(store)
-    assert report.diverged == 10
-    assert all(math.isnan(mean) for mean in (report.loss_mean, report.loss_median, facts["loss_mean"]))
+    assert report.search.diverged == 10
+    means = report.search.loss_mean, report.search.loss_median, facts["loss_mean"]
+    assert all(math.isnan(mean) for mean in means)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

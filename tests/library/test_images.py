@@ -125,7 +125,7 @@ def test_some_of_them_are_inverted_images_too(found, rows):
 def test_what_is_saved_is_a_whole_store_of_the_same_codes(diverged, folder):
     store = diverged.save(folder / "codes")
     report = verify(folder / "codes")
-    assert (report.count, report.diverged, report.parts) == (COUNT, 2, 1)
+    assert (report.count, report.search.diverged, report.parts) == (COUNT, 2, 1)
     codes = preimage.Store.open(folder / "codes").head(COUNT)
     for name in ("image_id", "label", "z", "steps", "restart", "converged"):
         assert torch.equal(getattr(codes, name), getattr(diverged.codes, name)), name

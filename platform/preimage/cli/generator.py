@@ -138,7 +138,7 @@ def import_(
     """
     from preimage.importing.importer import import_generator
     from preimage.importing.sources import open_source
-    from preimage.pipelines.inputs import IMPORTED
+    from preimage.runs.products import PRODUCTS
     from preimage.storage.folder import Folder
 
     said = _checked(
@@ -164,7 +164,8 @@ def import_(
     with console.status("trying the network"):
         number = said.output if isinstance(said.output, int) else None
         source = open_source(what, weights, weights_key, _values(settings, "--set"), number)
-        folder = Folder.at(output) if output else root_folder(results) / IMPORTED / _name(source.name)
+        place = root_folder(results) / str(PRODUCTS["generator"].imports)
+        folder = Folder.at(output) if output else place / _name(source.name)
         imported = import_generator(source, said, folder)
     _show(console, imported, said, results)
 

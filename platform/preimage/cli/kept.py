@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from preimage.errors import StorageError
-from preimage.pipelines.inputs import IMPORTED
+from preimage.runs import products
 from preimage.storage import formats
 from preimage.storage.folder import AT_ONCE, Folder
 from preimage.storage.formats import Kind
@@ -105,7 +106,11 @@ def _in_product(folder: Folder, kinds: Sequence[Kind]) -> list[File]:
 _PLACES: dict[str, Callable[[Folder], list[File]]] = {
     "runs": _in_run,
     "datasets": lambda folder: _in_product(folder, (formats.DATASET,)),
-    IMPORTED: lambda folder: _in_product(folder, PRODUCTS["generator"]),
+    **{
+        each.imports: partial(_in_product, kinds=PRODUCTS[name])
+        for name, each in products.PRODUCTS.items()
+        if each.imports
+    },
     "submissions": lambda folder: _in_product(folder, (formats.SUBMISSION,)),
 }
 """The folders under a root, and what each folder in them may hold."""

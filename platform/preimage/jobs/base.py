@@ -13,6 +13,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.jobs.published import PaperSettings
 from preimage.jobs.settings_text import settings_of
+from preimage.latents.store import Store
 from preimage.models.config import GeneratorConfig
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
@@ -96,6 +97,9 @@ class Job(Config):
 
     def check_codes(self, latent_dim: int) -> None:
         """Raise PreimageError if the job cannot run with codes of this many components."""
+
+    def check_store(self, store: Store) -> None:
+        """Raise PreimageError, before any work, if the job cannot run with a latent store that is there."""
 
     def check_images(self, data: DataConfig, catalog: Catalog) -> None:
         """Raise PreimageError, before any work, if the images lack what the spec asks of them, as far as that

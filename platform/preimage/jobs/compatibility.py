@@ -26,8 +26,14 @@ def images_for(card: GeneratorCard, given: DataConfig | None) -> DataConfig:
 
 def require_codes_of(card: GeneratorCard, store: Store) -> None:
     """Raise StoreError if a store holds codes of another generator."""
-    if store.about.generator.fingerprint != card.fingerprint:
-        place = f", which was at {store.about.generator.path}" if store.about.generator.path else ""
+    own = store.about.generator
+    if own is None:
+        raise StoreError(
+            f"{store.folder.uri} holds codes of no known generator: import them with --generator, or invert "
+            "images with this one"
+        )
+    if own.fingerprint != card.fingerprint:
+        place = f", which was at {own.path}" if own.path else ""
         raise StoreError(
             f"{store.folder.uri} holds codes of another generator: give the one they were made with{place}, "
             "or this one's own store"
@@ -36,7 +42,8 @@ def require_codes_of(card: GeneratorCard, store: Store) -> None:
 
 def require_images_of(dataset: Dataset, store: Store) -> None:
     """Raise StoreError if a store's codes stand for other images."""
-    if store.about.dataset.fingerprint != dataset.fingerprint:
+    _require_known_images(store)
+    if store.about.dataset_fingerprint != dataset.fingerprint:
         raise StoreError(
             f"the codes in {store.folder.uri} stand for other images than {dataset.config.source} "
             f"{dataset.config.split}, prepared as here: name with data those that the store was made from"
@@ -45,14 +52,23 @@ def require_images_of(dataset: Dataset, store: Store) -> None:
 
 def require_same_images(stores: Sequence[Store]) -> None:
     """Raise StoreError unless all stores hold codes of the same images."""
+    for store in stores:
+        _require_known_images(store)
     first, *others = stores
     for store in others:
-        same = store.about.dataset.fingerprint == first.about.dataset.fingerprint
+        same = store.about.dataset_fingerprint == first.about.dataset_fingerprint
         if not same or store.count != first.count:
             raise StoreError(
                 f"{store.folder.uri} holds codes of other images than {first.folder.uri}: invert the same "
                 "images for both"
             )
+
+
+def _require_known_images(store: Store) -> None:
+    if store.about.dataset is None:
+        raise StoreError(
+            f"{store.folder.uri} does not say which images its codes stand for: import them with --images"
+        )
 
 
 def require_classifiable(classifier: Shape, images: Shape) -> None:

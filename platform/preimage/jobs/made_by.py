@@ -128,10 +128,12 @@ _OF: dict[str, Callable[[Folder], str]] = {
 def _store(folder: Folder, said: Collection[str]) -> str:
     """said: the generators, by their fingerprints, that the line describes beside it."""
     manifest = read_manifest(folder)
-    about, solver = manifest.about, manifest.about.solver
-    text = f"{manifest.count:,} codes by {_solver(solver)}"
-    generator = about.generator
-    if generator.fingerprint in said:
+    about, generator = manifest.about, manifest.about.generator
+    if imported := about.imported:
+        text = f"{manifest.count:,} codes imported from {imported.file} (SHA-256 {imported.sha256[:10]})"
+    else:
+        text = f"{manifest.count:,} codes by {_solver(about.solver)}"
+    if generator is None or generator.fingerprint in said:
         return text
     with suppress(PreimageError):  # it may have moved since, or be of another version
         card = read_card(Folder.at(generator.path))

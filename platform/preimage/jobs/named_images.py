@@ -10,7 +10,7 @@ from preimage.latents.schema import Codes, DatasetInfo
 from preimage.storage.folder import Folder
 
 
-def named_images(codes: Codes, images: DatasetInfo) -> tuple[list[dict[str, Any]], str]:
+def named_images(codes: Codes, images: DatasetInfo | None) -> tuple[list[dict[str, Any]], str]:
     """A row for each code: image_id, name (the path in the source), label, class and loss, each None where
     there is none; and why there are no names, or an empty text."""
     try:
@@ -31,13 +31,20 @@ def _row(image_id: int, label: int, loss: float, known: Mapping[str, Any]) -> di
     }
 
 
-def _known(codes: Codes, images: DatasetInfo) -> dict[int, dict[str, Any]]:
-    """Name and class by image_id. Raises PreimageError if the dataset is gone, or another one by now."""
-    if not images.path:
+def open_images(images: DatasetInfo | None) -> Dataset:
+    """The images of a store. Raises PreimageError if it does not name them, or the dataset is gone, or
+    another one by now."""
+    if not images or not images.path:
         raise DataError("the store does not say where its images are prepared")
     dataset = Dataset.open(Folder.at(images.path))
     if dataset.fingerprint != images.fingerprint:
         raise DataError(f"{images.path} holds other images than those of the codes")
+    return dataset
+
+
+def _known(codes: Codes, images: DatasetInfo | None) -> dict[int, dict[str, Any]]:
+    """Name and class by image_id. Raises PreimageError as `open_images` does."""
+    dataset = open_images(images)
     rows = read_rows(dataset.folder, codes.image_id.tolist(), ("name", "label")).to_pylist()
     classes = dict(enumerate(dataset.classes))
     return {each["image_id"]: each | {"class": classes.get(each["label"])} for each in rows}

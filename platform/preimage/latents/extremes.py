@@ -9,7 +9,9 @@ from preimage.latents.store import Store
 
 def worst(store: Store, count: int) -> Codes:
     """At most `count` rows: those whose search diverged, which have no loss, then those with the highest
-    losses, in that order; equal ones by image_id. Reads image_id, label and loss alone, batch by batch."""
+    losses, in that order; equal ones by image_id. Reads image_id, label and loss alone, batch by batch.
+
+    Raises StoreError for codes that no search found, which have no losses."""
     return _first(store, count, -1)
 
 
@@ -19,6 +21,7 @@ def best(store: Store, count: int) -> Codes:
 
 
 def _first(store: Store, count: int, sign: int) -> Codes:
+    store.require_search()
     kept: Codes | None = None
     for codes in store.batches(("label", "loss")):
         kept = concatenate([kept, codes]) if kept else codes

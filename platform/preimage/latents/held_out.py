@@ -50,9 +50,9 @@ class Split:
         return z
 
     def _part(self, held_out: bool) -> Iterator[Codes]:
-        for codes in self.store.batches(("z", "loss"), ROWS):
+        for codes in self.store.sound(("z",), ROWS):
             out = is_held_out(codes.image_id, self.fraction)
-            yield codes[(out if held_out else ~out) & ~codes.diverged]
+            yield codes[out if held_out else ~out]
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def batches(
     """
     for _, table in _tables(folder, records, about, columns):
         for first in range(0, table.num_rows, rows):
-            yield from_table(table.slice(first, rows))
+            yield from_table(table.slice(first, rows), about.searched)
 
 
 def _tables(
@@ -132,7 +132,7 @@ def readers(
     """Row groups to read at a time."""
     if folder.is_local:
         return READERS
-    row = 4 * (len(COLUMNS) + (about.latent_dim if columns is None or "z" in columns else 0))
+    row = 4 * (len(about.columns) + (about.latent_dim if columns is None or "z" in columns else 0))
     rows = min(ROW_GROUP, max((each.rows for each in records), default=0))
     return max(READERS, min(FAR_READERS, READ_AHEAD // max(1, rows * row)))
 
@@ -286,11 +286,12 @@ def checked(
 
     Raises StoreError after the rows of a part that does not match its record.
     """
-    wanted = tuple(dict.fromkeys(("image_id", "loss", *columns)))
+    losses = ("loss",) if about.searched else ()
+    wanted = tuple(dict.fromkeys(("image_id", *losses, *columns)))
     for record, tables in groupby(_tables(folder, records, about, wanted), itemgetter(0)):
         rows = _RowsDigest()
         for _, table in tables:
-            codes = from_table(table)
+            codes = from_table(table, about.searched)
             rows.add(codes)
             if len(codes):
                 yield codes

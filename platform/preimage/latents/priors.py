@@ -20,9 +20,9 @@ ROUNDING = torch.finfo(torch.float32).eps
 """The relative rounding error of codes and parameters: a smaller extent, beside the largest, is unknown."""
 
 
-def support_of(prior: str) -> Support:
-    """Where the codes of a prior are, by its name."""
-    bounded: dict[str, Support] = {"uniform": "box", "gaussian-in-ball": "ball"}
+def support_of(prior: str | None) -> Support:
+    """Where the codes of a prior are, by its name; anywhere if it is not known."""
+    bounded: dict[str | None, Support] = {"uniform": "box", "gaussian-in-ball": "ball"}
     return bounded.get(prior, "anywhere")
 
 

@@ -24,7 +24,9 @@ SCALARS: dict[str, tuple[pa.DataType, torch.dtype]] = {
     "restart": (pa.int32(), torch.int32),
     "converged": (pa.bool_(), torch.bool),
 }
-COLUMNS = ("image_id", "label", "z", "loss", "steps", "restart", "converged")
+SEARCH = ("loss", "steps", "restart", "converged")
+"""The columns of a search, which codes from elsewhere lack."""
+COLUMNS = ("image_id", "label", "z", *SEARCH)
 
 
 class GeneratorInfo(Config):
@@ -46,27 +48,75 @@ class DatasetInfo(Config):
     """Images in the dataset's source, whose shuffle orders its rows; None for images of no dataset."""
 
 
+class ImportInfo(Config):
+    """The table that codes from elsewhere were read from."""
+
+    file: str
+    """Its name."""
+    sha256: str
+    column: str | None
+    id: str | None
+    label: str | None
+    """Which of its columns, or tensors, were read; None for an array without a name, row numbers as ids, and
+    labels from elsewhere or none."""
+
+
+_OPTIONAL = {"preimage", "imported", "latent_shape", "classes"}
+"""Written only if they say something."""
+
+
 class About(Config):
     """What a latent store holds and where it comes from."""
 
-    generator: GeneratorInfo
-    dataset: DatasetInfo
+    generator: GeneratorInfo | None
+    """None for codes of no known generator, such as embeddings."""
+    dataset: DatasetInfo | None
+    """None if the images are not known."""
     solver: dict[str, Any] = Field(default_factory=dict)
     latent_dim: PositiveInt
-    prior: str
-    """The prior that the generator was trained with: `normal`, `uniform`."""
+    prior: str | None
+    """The prior that the generator was trained with: `normal`, `uniform`; None if it is not known."""
     format: int = STORE.number
     preimage: str | None = None
     """The version that began to write it."""
+    imported: ImportInfo | None = None
+    """Where the codes were read from, if no search of ours found them."""
+    latent_shape: tuple[PositiveInt, ...] | None = None
+    """Of a code before it was flattened, such as (4, 8, 8), if that is not (latent_dim,)."""
+    classes: tuple[str, ...] = ()
+    """Class names by label, where the codes brought their own."""
+
+    @property
+    def searched(self) -> bool:
+        """Whether a search found the codes, so that each has a loss and its steps."""
+        return self.imported is None
+
+    @property
+    def generator_fingerprint(self) -> str | None:
+        return self.generator.fingerprint if self.generator else None
+
+    @property
+    def dataset_fingerprint(self) -> str | None:
+        return self.dataset.fingerprint if self.dataset else None
+
+    @property
+    def available(self) -> int | None:
+        """Images in the source of the dataset, if they are known."""
+        return self.dataset.available if self.dataset else None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those of its parts."""
+        return tuple(name for name in COLUMNS if self.searched or name not in SEARCH)
 
     def identity(self) -> dict[str, Any]:
         """Everything but the paths and the version: identifies the content, wherever it was made."""
-        aside = {"generator": {"path"}, "dataset": {"path"}, "preimage": True}
+        aside = {"generator": {"path"}, "dataset": {"path"}, "imported": {"file"}, "preimage": True}
         return self.model_dump(mode="json", exclude=aside)
 
     @model_serializer(mode="wrap")
-    def _only_a_known_version(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: each for name, each in dump(self).items() if (name, each) != ("preimage", None)}
+    def _only_what_there_is(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: each for name, each in dump(self).items() if each or name not in _OPTIONAL}
 
 
 @dataclass(frozen=True)
@@ -74,7 +124,8 @@ class Codes:
     """The codes of n images, on the CPU or a GPU.
 
     image_id: (n,) int64, label: (n,) int32, -1 without one, z: (n, d) float32, loss: (n,) float32 per pixel,
-    NaN for an image that diverged, steps: (n,) int32, restart: (n,) int32, converged: (n,) bool.
+    NaN for an image that diverged, steps: (n,) int32, restart: (n,) int32, converged: (n,) bool. What was not
+    read is empty, and so are the last four of codes that no search of ours found.
     """
 
     image_id: Tensor
@@ -84,6 +135,14 @@ class Codes:
     steps: Tensor
     restart: Tensor
     converged: Tensor
+    searched: bool = True
+    """Whether a search found them."""
+
+    @classmethod
+    def without_search(cls, image_id: Tensor, label: Tensor, z: Tensor) -> "Codes":
+        """Codes from elsewhere."""
+        empty = {name: torch.empty(0, dtype=SCALARS[name][1]) for name in SEARCH}
+        return cls(image_id, label, z, **empty, searched=False)
 
     def __len__(self) -> int:
         return len(self.image_id)
@@ -91,24 +150,26 @@ class Codes:
     @property
     def diverged(self) -> Tensor:
         """(n,) bool: the images whose search met a non-finite loss. They are in the store, once and without a
-        loss, and no statistic counts their codes."""
-        return self.loss.isnan()
+        loss, and no statistic counts their codes. None of codes that no search found."""
+        return self.loss.isnan() if self.searched else torch.zeros_like(self.image_id, dtype=torch.bool)
 
     def __getitem__(self, rows: slice | Tensor) -> "Codes":
         read = {name: getattr(self, name) for name in COLUMNS}
-        return Codes(**{name: found[rows] if len(found) else found for name, found in read.items()})
+        taken = {name: found[rows] if len(found) else found for name, found in read.items()}
+        return Codes(**taken, searched=self.searched)
 
 
 def concatenate(batches: list[Codes]) -> Codes:
     """Join one or more batches into one."""
-    return Codes(**{name: torch.cat([getattr(batch, name) for batch in batches]) for name in COLUMNS})
+    joined = {name: torch.cat([getattr(batch, name) for batch in batches]) for name in COLUMNS}
+    return Codes(**joined, searched=batches[0].searched)
 
 
 def arrow_schema(about: About) -> pa.Schema:
     """The schema of every part; its metadata names generator, dataset, solver and format version."""
     types: dict[str, pa.DataType] = {name: kind for name, (kind, _) in SCALARS.items()}
     types["z"] = pa.list_(pa.field("element", pa.float32(), nullable=False), about.latent_dim)
-    fields = [pa.field(name, types[name], nullable=name == "loss") for name in COLUMNS]
+    fields = [pa.field(name, types[name], nullable=name == "loss") for name in about.columns]
     return pa.schema(fields, {METADATA_KEY: canonical_json(about.identity()).encode()})
 
 
@@ -119,35 +180,37 @@ def to_table(codes: Codes, about: About) -> pa.Table:
     Raises StoreError for a column of the wrong shape or type, a non-finite z, an infinite loss, or a
     duplicate image.
     """
-    check(codes, about.latent_dim)
+    check(codes, about)
     schema = arrow_schema(about)
-    flat = {name: getattr(codes, name).detach().cpu().contiguous().view(-1).numpy() for name in COLUMNS}
+    flat = {name: getattr(codes, name).detach().cpu().contiguous().view(-1).numpy() for name in schema.names}
     columns = [
         pa.FixedSizeListArray.from_arrays(pa.array(flat["z"]), type=schema.field("z").type)
         if name == "z"
         else pa.array(flat[name], from_pandas=name == "loss")  # NaN becomes null
-        for name in COLUMNS
+        for name in schema.names
     ]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def from_table(table: pa.Table) -> Codes:
-    """The rows as tensors. They share the table's memory if it is in one piece and without nulls, which
-    become NaN: do not write to them. A column that the table lacks becomes an empty tensor.
+def from_table(table: pa.Table, searched: bool = True) -> Codes:
+    """The rows of a store as tensors. They share the table's memory if it is in one piece and without nulls,
+    which become NaN: do not write to them. A column that the table lacks becomes an empty tensor.
     """
     columns: dict[str, Tensor] = {}
     for name, (_, dtype) in SCALARS.items():
         found = name in table.column_names
         columns[name] = _tensor(_one_array(table, name)) if found else torch.empty(0, dtype=dtype)
-    return Codes(**columns, z=_matrix(table) if "z" in table.column_names else torch.empty(0, 0))
+    z = _matrix(table) if "z" in table.column_names else torch.empty(0, 0)
+    return Codes(**columns, z=z, searched=searched)
 
 
-def check(codes: Codes, latent_dim: int) -> None:
+def check(codes: Codes, about: About) -> None:
     """Raises StoreError listing every mistake: wrong shape or type, non-finite values, duplicate images."""
     rows = len(codes.image_id)
     expected: dict[str, tuple[tuple[int, ...], torch.dtype]]
     expected = {name: ((rows,), dtype) for name, (_, dtype) in SCALARS.items()}
-    expected["z"] = ((rows, latent_dim), torch.float32)
+    expected["z"] = ((rows, about.latent_dim), torch.float32)
+    expected |= {name: ((0,), SCALARS[name][1]) for name in COLUMNS if name not in about.columns}
     wrong = []
     for name, (shape, dtype) in expected.items():
         found = getattr(codes, name)

@@ -77,5 +77,4 @@ class Moments:
 
 def store_moments(store: Store) -> Moments:
     """The moments of a store's codes, without those of diverged images."""
-    found = (codes.z[~codes.diverged] for codes in store.batches(("z", "loss")))
-    return Moments.empty(store.latent_dim).plus(found)
+    return Moments.empty(store.latent_dim).plus(codes.z for codes in store.sound(("z",)))

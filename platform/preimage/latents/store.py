@@ -27,7 +27,7 @@ from preimage.latents.manifest import (
     text_of,
     write_config,
 )
-from preimage.latents.schema import COLUMNS, About, Codes, concatenate
+from preimage.latents.schema import COLUMNS, SEARCH, About, Codes, concatenate
 from preimage.storage.folder import Folder
 
 LZ4_AT_MOST = 256
@@ -86,9 +86,10 @@ class Store:
         """All rows in part order, at most `rows` at a time, so that memory does not grow with the store.
 
         columns: those to read; the others stay empty in the Codes, except image_id. None reads all.
-        Raises StoreError for an unknown column or an unreadable part.
+        Raises StoreError for an unknown column, for one of a search if no search found the codes, and for an
+        unreadable part.
         """
-        wanted = None if columns is None else _with_ids(columns)
+        wanted = None if columns is None else self._with_ids(columns)
         yield from parquet.batches(self.folder, self.manifest.parts, self.about, wanted, rows)
 
     def loader(
@@ -127,9 +128,32 @@ class Store:
             window=window,
             rank=rank,
             world_size=world_size,
-            columns=_with_ids(columns),
+            columns=self._with_ids(columns),
             drop_last=drop_last,
         )
+
+    def sound(self, columns: Sequence[str], rows: int = parquet.ROW_GROUP) -> Iterator[Codes]:
+        """The same without the rows of images that diverged, which no statistic counts. All rows of codes
+        that no search found."""
+        for codes in self.batches((*columns, "loss") if self.about.searched else columns, rows):
+            yield codes[~codes.diverged]
+
+    def require_search(self) -> None:
+        """Raise StoreError if no search found the codes, so that they have no losses."""
+        if not self.about.searched:
+            raise StoreError(
+                f"the codes in {self.folder.uri} were imported, so they have no losses and no steps of a "
+                "search: invert the images to have them"
+            )
+
+    def _with_ids(self, columns: Sequence[str]) -> tuple[str, ...]:
+        if set(columns) & set(SEARCH):
+            self.require_search()
+        if unknown := sorted(set(columns) - set(COLUMNS)):
+            raise StoreError(
+                f"a latent store has no column {', '.join(unknown)}; it has {', '.join(self.about.columns)}"
+            )
+        return tuple(dict.fromkeys(("image_id", *columns)))
 
     def head(self, count: int) -> Codes:
         """The first rows; fewer if the store holds fewer. Raises ValueError for a count below 1."""
@@ -238,13 +262,6 @@ class StoreWriter:
         return Store(self.folder, manifest)
 
 
-def _with_ids(columns: Sequence[str]) -> tuple[str, ...]:
-    wanted = tuple(dict.fromkeys(("image_id", *columns)))
-    if unknown := sorted(set(wanted) - set(COLUMNS)):
-        raise StoreError(f"a latent store has no column {', '.join(unknown)}; it has {', '.join(COLUMNS)}")
-    return wanted
-
-
 def misfits(folder: Folder, manifest: Manifest) -> dict[str, str]:
     """What is wrong with the files, by name: missing, of the wrong size, too small for its rows, listed
     twice, or not in the manifest."""
@@ -290,5 +307,5 @@ def _record_of(index: int, codes: Codes, about: About, size: int, sha256: str) -
         bytes=size,
         sha256=sha256,
         rows_sha256=parquet.rows_digest([codes]),
-        span=span_of(codes.image_id, about.dataset.available),
+        span=span_of(codes.image_id, about.available),
     )

@@ -42,7 +42,7 @@ class Tally:
 
     @classmethod
     def of(cls, store: "Store") -> "Tally":
-        """Of a whole store."""
+        """Of a whole store. Raises StoreError if no search found its codes."""
         tally = cls()
         for codes in store.batches(COLUMNS):
             tally.add(codes)

@@ -25,13 +25,9 @@ from preimage.storage.folder import Folder
 
 
 @dataclass(frozen=True)
-class StoreReport:
-    """What a check found in an intact store."""
+class SearchReport:
+    """What a check found of the searches behind the codes."""
 
-    count: int
-    parts: int
-    bytes: int
-    latent_dim: int
     converged: float
     """Fraction of images whose solver converged."""
     diverged: int
@@ -39,6 +35,18 @@ class StoreReport:
     loss_mean: float
     """NaN, like the median, if every image diverged."""
     loss_median: float
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """What a check found in an intact store."""
+
+    count: int
+    parts: int
+    bytes: int
+    latent_dim: int
+    search: SearchReport | None
+    """None if no search found the codes."""
     local_rank: LocalRank | None
     """What the manifest says of the codes, if it was measured."""
 
@@ -69,26 +77,33 @@ def verify(folder: Folder | str) -> StoreReport:
 def describe(store: Store) -> dict[str, object]:
     """Summarise the codes in one pass: counts, means and fractions.
 
-    The means skip images that diverged, which are counted.
+    The means skip images that diverged, which are counted. There is nothing on losses and steps if no search
+    found the codes.
     """
-    tally, size, fewest, most = Tally(), 0.0, 2**31 - 1, 0
-    for codes in store.batches(("z", *TALLIED)):
-        tally.add(codes)
-        fewest, most = min(fewest, int(codes.steps.min())), max(most, int(codes.steps.max()))
-        size += codes.z[~codes.diverged].norm(dim=1).double().sum().item()
+    searched = store.about.searched
+    tally, counted, size, fewest, most = Tally(), 0, 0.0, 2**31 - 1, 0
+    for codes in store.batches(("z", *(TALLIED if searched else ()))):
+        sizes = codes.z[~codes.diverged].norm(dim=1).double()
+        counted, size = counted + len(sizes), size + sizes.sum().item()
+        if searched:
+            tally.add(codes)
+            fewest, most = min(fewest, int(codes.steps.min())), max(most, int(codes.steps.max()))
+    search = {
+        "loss_mean": tally.loss_mean,
+        "converged": tally.converged / store.count,
+        "diverged": tally.diverged,
+        "steps_mean": tally.steps_mean,
+        "steps_min": fewest,
+        "steps_max": most,
+    }
     return {
         **store.about.model_dump(mode="json"),
         "fingerprint": store.fingerprint,
         "count": store.count,
         "parts": len(store.manifest.parts),
         "bytes": sum(record.bytes for record in store.manifest.parts),
-        "loss_mean": tally.loss_mean,
-        "converged": tally.converged / store.count,
-        "diverged": tally.diverged,
-        "z_norm_mean": size / tally.counted if tally.counted else math.nan,
-        "steps_mean": tally.steps_mean,
-        "steps_min": fewest,
-        "steps_max": most,
+        "z_norm_mean": size / counted if counted else math.nan,
+        **(search if searched else {}),
         **({"local_rank": rank.model_dump()} if (rank := store.manifest.local_rank) else {}),
     }
 
@@ -107,11 +122,12 @@ class _Rows:
         self.spans: list[Span | None] = []
         self.read: list[PartRecord] = []
         """The parts of these rows."""
-        self._available = about.dataset.available
+        self._available = about.available
 
     def add(self, codes: Codes) -> None:
         if len(codes):
-            self.tally.add(codes)
+            if codes.searched:
+                self.tally.add(codes)
             self.spans.append(span_of(codes.image_id, self._available))
 
 
@@ -154,21 +170,24 @@ def _row_problems(folder: Folder, record: PartRecord, about: About, rows: _Rows)
     found: list[str] = []
     for codes in parquet.batches(folder, [record], about, None, parquet.ROW_GROUP):
         rows.add(codes)
-        wrong = [not_finite(name, getattr(codes, name)) for name in ("z", "loss")]
+        wrong = [not_finite(name, getattr(codes, name)) for name in ("z", "loss") if name in about.columns]
         found += [f"{record.file}: {problem}" for problem in wrong if problem]
     rows.read.append(record)
     return found
 
 
 def _report(manifest: Manifest, tally: Tally) -> StoreReport:
+    search = SearchReport(
+        converged=tally.converged / manifest.count,
+        diverged=tally.diverged,
+        loss_mean=tally.loss_mean,
+        loss_median=tally.loss_median,
+    )
     return StoreReport(
         count=manifest.count,
         parts=len(manifest.parts),
         bytes=sum(record.bytes for record in manifest.parts),
         latent_dim=manifest.about.latent_dim,
-        converged=tally.converged / manifest.count,
-        diverged=tally.diverged,
-        loss_mean=tally.loss_mean,
-        loss_median=tally.loss_median,
+        search=search if manifest.about.searched else None,
         local_rank=manifest.local_rank,
     )

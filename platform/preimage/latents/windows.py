@@ -10,7 +10,7 @@ from torch import Tensor
 from preimage.errors import StoreError
 from preimage.latents import parquet
 from preimage.latents.manifest import Manifest, PartRecord
-from preimage.latents.schema import SCALARS, Codes
+from preimage.latents.schema import SCALARS, About, Codes
 from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 
@@ -115,7 +115,7 @@ def read_windows(
 
     def groups() -> Iterator[tuple[_Filling, Group, int]]:
         for window in windows:
-            filling, first = _Filling(window, columns, manifest.about.latent_dim), 0
+            filling, first = _Filling(window, columns, manifest.about), 0
             for group in window.groups:
                 yield filling, group, first
                 first += group.count
@@ -131,9 +131,9 @@ class _Filling:
     """A window's columns, to which several threads add row groups. Uses numpy, because torch's idle threads
     would spin on the cores that decode."""
 
-    def __init__(self, window: Window, columns: Sequence[str], dim: int) -> None:
-        self.window, self._places = window, window.places()
-        self._columns = {name: np.empty(*_layout(name, window.count, dim)) for name in columns}
+    def __init__(self, window: Window, columns: Sequence[str], about: About) -> None:
+        self.window, self._places, self._searched = window, window.places(), about.searched
+        self._columns = {name: np.empty(*_layout(name, window.count, about.latent_dim)) for name in columns}
 
     def put(self, codes: Codes, first: int) -> None:
         """Place a row group's codes; first: how many of the window come before them in store order."""
@@ -143,9 +143,10 @@ class _Filling:
             _by_row(column)[places] = _by_row(getattr(codes, name).numpy())
 
     def codes(self) -> Codes:
-        found = {name: torch.from_numpy(column) for name, column in self._columns.items()}
-        empty = {name: torch.empty(0, dtype=dtype) for name, (_, dtype) in SCALARS.items()}
-        return Codes(**{**empty, "z": torch.empty(0, 0), **found})
+        found = {name: torch.empty(0, dtype=dtype) for name, (_, dtype) in SCALARS.items()}
+        found |= {"z": torch.empty(0, 0)}
+        found |= {name: torch.from_numpy(column) for name, column in self._columns.items()}
+        return Codes(**found, searched=self._searched)
 
 
 def _layout(name: str, count: int, dim: int) -> tuple[tuple[int, ...], np.dtype]:

@@ -77,7 +77,7 @@ def in_step(store: Store, dataset: Dataset, rows: int = READ) -> Iterator[tuple[
             "name a store of these images"
         )
     start = 0
-    for codes in store.batches(("z", "loss"), rows):
+    for codes in store.batches(("z", "loss") if store.about.searched else ("z",), rows):
         images = dataset.read(start, start + len(codes))
         _require_same_images(store, start, codes.image_id, images.image_id)
         yield codes, images

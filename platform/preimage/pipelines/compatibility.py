@@ -36,6 +36,9 @@ def require_compatible(
     _require_same_networks(job, inputs, earlier)
     _require_prior_of_codes(job, inputs, earlier)
     _require_borrowed_priors(job, inputs, earlier)
+    for source in _of("store", inputs):
+        if not source.step:
+            job.check_store(source.card)
     if "store" in inputs:
         job.check_codes(_latent_dim(inputs["store"], earlier))
 

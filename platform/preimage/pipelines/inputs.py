@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from preimage.data.dataset import Dataset
 from preimage.errors import FormatError, SpecError, StorageError
 from preimage.jobs.registry import JOBS
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
+from preimage.tracking.lineage import prepared
 
-IMPORTED = "generators"
-"""Where an import leaves a generator by default, under the results."""
 MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -36,15 +36,41 @@ def find_product(name: str, product: str, runs: Folder) -> Input:
     Raises SpecError if there is none, and the product's own error, such as GeneratorError, if it is damaged.
     """
     row, run = PRODUCTS[product], find_run(name, runs)
-    folder = run.product(product) if run else Folder.at(name)
-    if not run and product == "generator" and not row.is_whole(folder):
-        folder = next(_below(runs.parent / IMPORTED, name), folder)
+    folder = find_folder(name, product, runs)
     keeps = not run or row.is_result or product in _makes(run)
     if not keeps or not row.is_whole(folder):
         raise SpecError(_missing(name, product, run))
     card, maker = row.card(folder), run or _maker(folder)
     fingerprint = maker.about()["fingerprint"] if maker else card.fingerprint
     return Input(product, folder, fingerprint, card=card)
+
+
+def find_folder(name: str, product: str, runs: Folder) -> Folder:
+    """Where a product is or would be: in a run's folder, at its own address, or where an import leaves it."""
+    if run := find_run(name, runs):
+        return run.product(product)
+    row, folder = PRODUCTS[product], Folder.at(name)
+    if row.imports and not row.is_whole(folder):
+        return next(_below(runs.parent / row.imports, name), folder)
+    return folder
+
+
+def find_images(name: str, runs: Folder) -> Dataset:
+    """Prepared images: those of a run, or a prepared dataset by its folder, or its name under the results.
+
+    Raises SpecError if there are none, DataError if they are damaged.
+    """
+    if run := find_run(name, runs):
+        if known := prepared(run.about()):
+            return Dataset.open(Folder.at(known["address"]))
+        raise SpecError(f"the run {run.name} has no images, or they are not prepared")
+    for folder in (*_below(runs.parent / "datasets", name), Folder.at(name)):
+        if dataset := Dataset.find(folder):
+            return dataset
+    raise SpecError(
+        f"no prepared images {name!r}: they are neither a run's nor a folder that `preimage data prepare` "
+        "made"
+    )
 
 
 def find_run(name: str, runs: Folder) -> RunFolder | None:

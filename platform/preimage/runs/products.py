@@ -35,6 +35,8 @@ class Product:
     """Read its card. Raises the PreimageError of its kind if the product is damaged."""
     is_result: bool = True
     """Whether a run's outcome names it, and the run is repeated if it is gone."""
+    imports: str | None = None
+    """The folder under the results where an import leaves one by default, by its name."""
     uploads: tuple[str, ...] = ()
     """The subfolders sent to a tracker; what grows with the dataset stays where it is."""
 
@@ -59,9 +61,10 @@ PRODUCTS: dict[str, Product] = {
             "generator",
             _marked("config.json"),
             read_card,
+            imports="generators",
             uploads=("generator", "generator/prior"),
         ),
-        Product("store", "latent store", _marked("_manifest.json"), Store.open),
+        Product("store", "latent store", _marked("_manifest.json"), Store.open, imports="stores"),
         Product(
             "classifier", "classifier", _marked("config.json"), read_classifier_card, uploads=("classifier",)
         ),

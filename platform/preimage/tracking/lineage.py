@@ -21,7 +21,8 @@ def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
         for card in cards[:1]:
             if isinstance(card, Store):
                 about = card.about
-                found |= {"dataset": about.dataset.fingerprint, "generator": about.generator.fingerprint}
+                origin = {"dataset": about.dataset_fingerprint, "generator": about.generator_fingerprint}
+                found |= {kind: each for kind, each in origin.items() if each}
         if cards:
             name = product.name if len(cards) == 1 else f"{product.name}s"
             found[name] = ", ".join(card.fingerprint for card in cards)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from preimage.config import PositiveInt
 from preimage.data.config import DataConfig
-from preimage.errors import GeneratorError, StoreError
+from preimage.data.dataset import Dataset
+from preimage.errors import GeneratorError, PreimageError, StoreError
 from preimage.jobs.analyze_codes.figures import (
     SampleBlock,
     TsneMap,
@@ -19,6 +20,7 @@ from preimage.jobs.analyze_codes.figures import (
 from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, PriorSamples, Separation, prefix
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
+from preimage.jobs.named_images import open_images
 from preimage.jobs.published import ANALYZE_CODES, CLUSTER_RATIOS, PaperSettings
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images
@@ -27,7 +29,7 @@ from preimage.latents.schema import Codes, concatenate
 from preimage.latents.store import Store
 from preimage.metrics.clusters import ClassRatios, chance_ratios, class_ratios, tsne
 from preimage.metrics.disagreement import Distance, distances
-from preimage.metrics.pag import normal_pag, store_pag
+from preimage.metrics.pag import PagError, PagResult, normal_pag, store_pag
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
 
@@ -38,6 +40,8 @@ MAP_TITLES = {
     "settled": "before training, BatchNorm settled",
     "trained": "trained generator",
 }
+NO_IMAGES = "The store's images are not known, or no longer here: classes are those that it has itself."
+NO_GENERATOR = "No generator is given: codes are compared with N(0, I), and samples are not shown."
 DISTANCE_TO = {
     "nearest": "the nearest found code",
     "mean": "all found codes (RMS)",
@@ -49,8 +53,9 @@ class AnalyzeCodesJob(Job):
     from every code, and how the codes spread. It runs in this process, whatever the backend."""
 
     job: Literal["analyze-codes"] = "analyze-codes"
-    generator: GeneratorRef
-    """An earlier step, a run's name or a generator folder."""
+    generator: GeneratorRef | None = None
+    """An earlier step, a run's name or a generator folder. Without it, as for imported codes of none, samples
+    are ordered but not shown."""
     store: StoreRef
     """The codes of its images: an earlier step, a run's name or a latent store's folder."""
     untrained: StoreRef | None = None
@@ -82,11 +87,11 @@ class AnalyzeCodesJob(Job):
         return self
 
     def metrics(self) -> Metrics:
-        """The outcome has no ratios where the images have no classes. `normal_pag` is that of codes drawn
-        from the prior."""
+        """The outcome has no ratios where the images have no classes, and no PAG where it is not finite.
+        `normal_pag` is that of codes drawn from the prior."""
         stores = [prefix(name) for name in self._keys]
         first = headline(*(f"{store}scatter_ratio" for store in stores), may_be_absent=True)
-        second = headline(*(f"{store}pag" for store in stores))
+        second = headline(*(f"{store}pag" for store in stores), may_be_absent=True)
         named = [
             f"{kind}_ratio{place}" for kind in ClassRatios._fields for place in ("", "_codes", "_chance")
         ]
@@ -97,8 +102,8 @@ class AnalyzeCodesJob(Job):
         return (
             *first,
             *second,
-            *others(*ratios, may_be_absent=True),
-            *others(*counts, "normal_pag", *samples),
+            *others(*ratios, "normal_pag", may_be_absent=True),
+            *others(*counts, *samples),
         )
 
     def cost(self, images: int | None) -> dict[str, int]:
@@ -115,6 +120,13 @@ class AnalyzeCodesJob(Job):
                 f"{generator.prior}: give one trained with model.prior=normal"
             )
 
+    def check_store(self, store: Store) -> None:
+        if not self.generator and store.about.prior not in (None, "normal"):
+            raise StoreError(
+                f"codes are compared with samples of N(0, I), but the prior of {store.folder.uri} is "
+                f"{store.about.prior}: give codes of a normal prior"
+            )
+
     @property
     def own_data(self) -> DataConfig | None:
         return self.data
@@ -122,30 +134,52 @@ class AnalyzeCodesJob(Job):
     def run(self, context: Context) -> Result:
         """Draw the three figures, and make a table beside what the paper prints.
 
+        What the generator or the images are needed for is left out without them, and the table says so.
         Raises StoreError, DataError or GeneratorError where generator, codes and images do not fit together.
         """
-        folder = context.inputs["generator"]
-        card = read_card(folder)
-        self.check_generator(card.generator)
+        folder = context.inputs.get("generator")
+        card = read_card(folder) if folder else None
+        if card:
+            self.check_generator(card.generator)
         stores = self._stores(context, card)
-        dataset = context.dataset(images_for(card, self.data))
+        dataset = self._dataset(context, card, stores)
+        first = {name: first_codes(store, self.codes) for name, store in stores.items()}
+        spectra, infinite = _spectra(stores, self.seed)
+        maps = {name: tsne_map(codes, self.seed) for name, codes in first.items()}
+        ranked = self._ranked_samples(stores["trained"])
+        titles = MAP_TITLES if folder else MAP_TITLES | {"trained": "codes"}
+        named = dataset.classes if dataset else stores["trained"].about.classes
+        figures = {"tsne.png": tsne_png({titles[name]: each for name, each in maps.items()}, named)}
+        if folder:
+            figures["disagreement.png"] = self._disagreement(load_generator(folder)[0], ranked)
+        if spectra:
+            figures["spectrum.png"] = spectra_png(spectra)
+        classes = {name: _separation(maps[name], codes) for name, codes in first.items()}
+        remarks = [
+            CLUSTER_RATIOS.images.remark(dataset.config) if dataset else NO_IMAGES,
+            self.paper.remark(self, card) if card else NO_GENERATOR,
+            infinite,
+        ]
+        own, remark = "trained" if folder else "given", " ".join(filter(None, remarks))
+        report = AnalyzeCodesReport(classes, spectra, ranked, self.distance, own, remark)
+        return Result(report.metrics(), figures, report.table())
+
+    def _dataset(
+        self, context: Context, card: GeneratorCard | None, stores: Mapping[str, Store]
+    ) -> Dataset | None:
+        """The images of all stores; None if none are named. Raises StoreError for stores of others."""
+        if card and (self.data or stores["trained"].about.dataset):
+            dataset = context.dataset(images_for(card, self.data))
+        elif self.data:
+            dataset = context.dataset(self.data)
+        else:
+            try:
+                dataset = open_images(stores["trained"].about.dataset)
+            except PreimageError:
+                return None
         for store in stores.values():
             require_images_of(dataset, store)
-        first = {name: first_codes(store, self.codes) for name, store in stores.items()}
-        spectra = {name: store_pag(store, std=1.0) for name, store in stores.items()}
-        spectra["normal"] = normal_pag(stores["trained"].latent_dim, spectra["trained"].count, self.seed)
-        maps = {name: tsne_map(codes, self.seed) for name, codes in first.items()}
-        ranked = self._ranked_samples(card, stores["trained"])
-        figures = {
-            "tsne.png": tsne_png({MAP_TITLES[name]: each for name, each in maps.items()}, dataset.classes),
-            "disagreement.png": self._disagreement(load_generator(folder)[0], ranked),
-            "spectrum.png": spectra_png(spectra),
-        }
-        classes = {name: _separation(maps[name], codes) for name, codes in first.items()}
-        differences = (CLUSTER_RATIOS.images.remark(dataset.config), self.paper.remark(self, card))
-        remark = " ".join(filter(None, differences))
-        report = AnalyzeCodesReport(classes, spectra, ranked, self.distance, remark)
-        return Result(report.metrics(), figures, report.table())
+        return dataset
 
     @property
     def _keys(self) -> dict[str, str]:
@@ -153,15 +187,16 @@ class AnalyzeCodesJob(Job):
         others = {key: key for key in ("untrained", "settled") if getattr(self, key)}
         return others | {"trained": "store"}
 
-    def _stores(self, context: Context, card: GeneratorCard) -> dict[str, Store]:
+    def _stores(self, context: Context, card: GeneratorCard | None) -> dict[str, Store]:
         """The stores by what the report calls them. Raises StoreError for codes of another generator."""
         stores = {name: Store.open(context.inputs[key]) for name, key in self._keys.items()}
-        require_codes_of(card, stores["trained"])
+        if card:
+            require_codes_of(card, stores["trained"])
         require_comparable(stores)
         return stores
 
-    def _ranked_samples(self, card: GeneratorCard, store: Store) -> dict[str, PriorSamples]:
-        samples = draw_codes(Normal(card.generator.latent_dim), self.samples, self.seed)
+    def _ranked_samples(self, store: Store) -> dict[str, PriorSamples]:
+        samples = draw_codes(Normal(store.latent_dim), self.samples, self.seed)
         found = (codes.z for codes in valid_codes(store, self.against))
         return rank(samples, distances(samples, found, self.distance), self.shown)
 
@@ -178,6 +213,15 @@ class AnalyzeCodesJob(Job):
         return disagreement_png(blocks, DISTANCE_TO[self.distance])
 
 
+def _spectra(stores: Mapping[str, Store], seed: int) -> tuple[dict[str, PagResult], str]:
+    """How the codes of each store spread, and as many normal ones; or none, and why."""
+    try:
+        found = {name: store_pag(store, std=1.0) for name, store in stores.items()}
+    except PagError as error:
+        return {}, f"No spectrum and no PAG: {error}."
+    return found | {"normal": normal_pag(stores["trained"].latent_dim, found["trained"].count, seed)}, ""
+
+
 def require_comparable(stores: Mapping[str, Store]) -> None:
     """Raise StoreError where the codes have another size or prior than the trained generator's."""
     kinds = {name: (store.latent_dim, store.about.prior) for name, store in stores.items()}
@@ -191,10 +235,10 @@ def require_comparable(stores: Mapping[str, Store]) -> None:
 
 
 def valid_codes(store: Store, count: int) -> Iterator[Codes]:
-    """The first `count` codes of a store, with labels and losses; skips those of images that diverged."""
+    """The first `count` codes of a store, with labels; skips those of images that diverged."""
     left = count
-    for codes in store.batches(("z", "label", "loss")):
-        kept = codes[~codes.diverged][:left]
+    for codes in store.sound(("z", "label")):
+        kept = codes[:left]
         left -= len(kept)
         yield kept
         if not left:

@@ -43,12 +43,14 @@ class AnalyzeCodesReport:
     classes: Mapping[str, Separation]
     """By `trained`, and `untrained` and `settled` where these stores are given."""
     spectra: Mapping[str, PagResult]
-    """By the same names, and `normal`: as many codes drawn from the prior."""
+    """By the same names, and `normal`: as many codes drawn from the prior; none where a PAG is infinite."""
     samples: Mapping[str, PriorSamples]
     """The `farthest`, the `nearest`, and `all`."""
     distance: Distance
+    own: str = "trained"
+    """What tables call the codes of `trained`."""
     remark: str = ""
-    """What differs from the paper's images."""
+    """What differs from the paper's images, and what is left out."""
 
     def metrics(self) -> dict[str, Any]:
         """As the job declares them; without ratios where there are no classes."""
@@ -69,7 +71,8 @@ class AnalyzeCodesReport:
     def table(self) -> str:
         """Markdown."""
         about = self._about_samples()
-        parts = [_CLASSES, self._ratios(), self.remark, about, self._samples(), _SPREAD, self._pags()]
+        spread = [_SPREAD, self._pags()] if self.spectra else []
+        parts = [_CLASSES, self._ratios(), self.remark, about, self._samples(), *spread]
         return "\n\n".join(filter(None, parts)) + "\n"
 
     def _ratios(self) -> str:
@@ -79,8 +82,11 @@ class AnalyzeCodesReport:
             for kind, title in KINDS.items():
                 ours = ["no classes" if one is None else f"{getattr(one, kind):.2f}" for one in places]
                 paper = f"{CLUSTER_RATIOS.values['trained' if name == 'trained' else 'untrained']}"
-                rows.append([NAMES[name], f"{each.codes:,}", title, ours[0], paper, *ours[1:]])
+                rows.append([self._name(name), f"{each.codes:,}", title, ours[0], paper, *ours[1:]])
         return markdown(rows)
+
+    def _name(self, name: str) -> str:
+        return self.own if name == "trained" else NAMES[name]
 
     def _about_samples(self) -> str:
         return (
@@ -101,14 +107,13 @@ class AnalyzeCodesReport:
         for name, each in self.spectra.items():
             values = each.singular_values / each.count**0.5
             ends = f"{values[0]:.3f}", f"{values[-1]:.3f}"
-            rows.append([NAMES[name], f"{each.count:,}", f"{each.pag:.3f}", *ends])
+            rows.append([self._name(name), f"{each.count:,}", f"{each.pag:.3f}", *ends])
         return markdown(rows)
 
 
 NAMES = {
     "untrained": "untrained, BatchNorm initial",
     "settled": "untrained, BatchNorm settled",
-    "trained": "trained",
     "normal": "normal",
 }
 KINDS = {"scatter": "scatter", "centroid": "centroids"}

@@ -90,7 +90,7 @@ def _provenance(job: FitPriorJob, context: Context, store: Store) -> dict[str, A
     return {
         **context.provenance(job),
         "store": store.fingerprint,
-        "generator": store.about.generator.fingerprint,
+        "generator": store.about.generator_fingerprint,
         "held_out": job.held_out,
     }
 

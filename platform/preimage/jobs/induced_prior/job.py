@@ -114,6 +114,9 @@ class InducedPriorJob(Job):
             *others(*priors, is_text=True),
         )
 
+    def check_store(self, store: Store) -> None:
+        store.require_search()
+
     def cost(self, images: int | None) -> dict[str, int]:
         return {"samples made": len(self.stages) * (self.images if self.classifier else SHOWN)}
 

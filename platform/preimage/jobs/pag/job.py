@@ -66,6 +66,10 @@ class PagJob(Job):
         several = tables("stores") if self.beside else ()
         return (*headline("pag", "pag_raw", "pag_n"), *others("pag_skipped", "latent_dim"), *fitted, *several)
 
+    def check_store(self, store: Store) -> None:
+        if self.std is None and not self.prior:
+            named_std(store.about.prior, store.latent_dim)
+
     def cost(self, images: int | None) -> dict[str, int]:
         return {} if images is None else {"codes": images}
 

@@ -90,7 +90,7 @@ class TrainPriorJob(TrainJob):
                 f"held_out={self.held_out} holds out {len(unseen)} of {store.count:,} codes, but selecting "
                 "the prior needs at least 2: raise held_out, or invert more images"
             )
-        about = {"store": store.fingerprint, "generator": store.about.generator.fingerprint}
+        about = {"store": store.fingerprint, "generator": store.about.generator_fingerprint}
         open_codes = partial(CodeSet.open, held_out=self.held_out)
         source = Source(store.folder, about | {"held_out": self.held_out}, open_codes)
         train(self, context, source, partial(_build, self, images), export_prior, CodeEvaluation(unseen))

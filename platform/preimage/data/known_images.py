@@ -1,0 +1,83 @@
+"""The images that codes stand for: which ids there are, and what and where their images are."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from preimage.data.dataset import Dataset
+from preimage.data.images_table import read_columns
+from preimage.errors import StoreError
+from preimage.permutation import Permutation
+
+
+@dataclass(frozen=True)
+class KnownImages:
+    """Ids, labels, names and rows of prepared images; what is asked for is held in memory, of all images."""
+
+    dataset: Dataset
+
+    def ids_of(self, names: pa.Array, start: int) -> np.ndarray:
+        """The ids (n,) int64 of named images. Raises StoreError for the first that is not there, or not
+        alone; the first row has the number `start`."""
+        if len(self._names.unique()) < len(self._names):
+            raise StoreError(f"several images of {self._called} have one name: give their image_ids instead")
+        at = pc.call_function("index_in", [names], pc.SetLookupOptions(self._names))
+        if at.null_count:
+            row = int(np.flatnonzero(at.is_null().to_numpy(zero_copy_only=False))[0])
+            raise StoreError(
+                f"row {start + row}: no image of {self._called} is named {names[row].as_py()!r}; "
+                f"its names are like {self._names[0].as_py()!r}"
+            )
+        return self._ids[at.to_numpy()]
+
+    def require(self, ids: np.ndarray, start: int) -> None:
+        """Raise StoreError for the first of ids (n,) that no image has."""
+        there = self._ids[self._places(ids)] == ids
+        if not there.all():
+            row = int(np.flatnonzero(~there)[0])
+            raise StoreError(f"row {start + row}: {self._called} has no image with the id {ids[row]}")
+
+    def labels(self, ids: np.ndarray) -> np.ndarray:
+        """(n,) int32, of images that are there."""
+        return self._labels[self._places(ids)]
+
+    def names(self, ids: np.ndarray) -> pa.Array:
+        """(n,) texts, of images that are there."""
+        return self._names.take(pa.array(self._places(ids)))
+
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        """(n,) int64: where images that are there are in the dataset, whose rows a shuffle orders."""
+        return self._rows[self._places(ids)]
+
+    def _places(self, ids: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._ids, ids).clip(max=len(self._ids) - 1)
+
+    @property
+    def _called(self) -> str:
+        return self.dataset.folder.uri
+
+    @cached_property
+    def _ids(self) -> np.ndarray:
+        return self._read("image_id").to_numpy()
+
+    @cached_property
+    def _labels(self) -> np.ndarray:
+        return self._read("label").to_numpy()
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        places = Permutation(self.dataset.available).position(self._ids)
+        rows = np.empty(len(places), np.int64)
+        rows[places.argsort()] = np.arange(len(places))
+        return rows
+
+    @cached_property
+    def _names(self) -> pa.Array:
+        return self._read("name")
+
+    def _read(self, column: str) -> pa.Array:
+        """A column of all images, in the order of their ids."""
+        return read_columns(self.dataset.folder, [column])[column].combine_chunks()

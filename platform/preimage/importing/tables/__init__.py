@@ -1,0 +1,1 @@
+"""Tables of vectors, from Parquet, .npy and .safetensors files, as latent stores."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from preimage.config import Resources
+from preimage.errors import TrackingError
 from preimage.jobs.base import Context, OnProgress, Result
 from preimage.jobs.made_by import made_by
 from preimage.pipelines.inputs import finished
@@ -21,6 +22,7 @@ from preimage.storage.folder import Folder
 from preimage.storage.protocol import Claim
 from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror
+from preimage.tracking.notes import Notes
 from preimage.tracking.open import open_tracker
 from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker
@@ -43,7 +45,10 @@ def execute(
     plan = with_images(plan, display)
     tracker = open_tracker(plan.spec.tracking, plan.root)
     execution = _Execution(plan, tracker, display, stop_early)
-    return execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
+    outcome = execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
+    if plan.spec.tracking.register_as:
+        tell(execution.register, outcome, plan.spec.tracking.register_as)
+    return outcome
 
 
 def tell_ended(plan: Plan, tracker: Tracker, parent: Mirror, status: Status) -> None:
@@ -134,6 +139,16 @@ class _Execution:
         if not made:
             self._say(step, f"already finished, {step.run.name}")
         return outcome
+
+    def register(self, outcome: Outcome, name: str) -> None:
+        """Register the generator that the last step made, of those that make one. Raises TrackingError."""
+        last = [each for each in (outcome.steps or {}).values() if "generator" in each.get("products", {})]
+        run = RunFolder(self.plan.root / "runs" / (last[-1]["run"] if last else outcome.run))
+        run_id = Notes.of(run, self.tracker.home).run_id
+        if not run_id:
+            raise TrackingError(f"{run.name} is not recorded yet, and not registered as {name}.")
+        version = self.tracker.register(run_id, name)
+        self.display.say(f"the generator of {run.name} is version {version} of {name} in MLflow")
 
     def _say(self, step: PlannedStep, text: str) -> None:
         self.display.say(f"[bold]{step.name}[/bold] ({step.job.job}): {text}")

@@ -1,7 +1,7 @@
 """Typed jobs from plain values: one job, or the steps of a pipeline with its rounds expanded."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,12 +52,12 @@ class Spec:
 
     @property
     def around(self) -> dict[str, Any]:
-        """Where results go and runs are recorded, to store with a job."""
-        return around(self.results, self.tracking)
+        """Where results go and runs are recorded, to store with a job, which by itself registers nothing."""
+        return around(self.results, self.tracking.model_copy(update={"register_as": None}))
 
     def resolved(self) -> dict[str, Any]:
         """The whole spec as plain values, to store and load again."""
-        head = {"name": self.name} | self.around
+        head = {"name": self.name} | around(self.results, self.tracking)
         if self.data:
             head["data"] = self.data.model_dump(mode="json")
         if self.rounds:
@@ -81,6 +81,8 @@ def build(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]
         return None, mistakes
     name = config.name or name
     job = JOBS[config.job].model_validate(config.model_dump(exclude=set(SpecKeys.model_fields)))
+    if wrong := _check_registers(config.tracking, [job]):
+        return None, wrong
     root = results_root(spec=config.results)
     return Spec(name, root, config.tracking, {name: job}, is_pipeline=False, code=config.code), []
 
@@ -128,10 +130,17 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
         versions.setdefault(each.step, []).append(each)
         mistakes += [one for one in wrong if one not in mistakes]
     rounds, wrong = rounds_of(head, order, plain, jobs)
+    mistakes += _check_registers(head.tracking, jobs.values())
     if mistakes := mistakes + wrong:
         return None, mistakes
     root = results_root(spec=head.results)
     return Spec(head.name or name, root, head.tracking, jobs, True, rounds, head.code, head.data), []
+
+
+def _check_registers(tracking: TrackingConfig, jobs: Iterable[Job]) -> list[Mistake]:
+    if not tracking.register_as or any("generator" in job.makes for job in jobs):
+        return []
+    return [(("tracking", "register_as"), "nothing here makes a generator that could be registered")]
 
 
 def _step(step: str, body: Any, place: Place) -> tuple[Any, list[Mistake]]:

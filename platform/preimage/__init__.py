@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from preimage.latents.store import Store
     from preimage.library.images import InvertedImages
     from preimage.library.invert import invert
-    from preimage.library.opened import Run, open
+    from preimage.library.opened import Run, load_generator, open
     from preimage.library.submit import Handle, submit
-    from preimage.models.generator_folder import load_generator, load_prior
+    from preimage.models.generator_folder import load_prior
 
 __all__ = [
     "Handle",
@@ -54,7 +54,7 @@ _FROM = {
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
     "invert": "preimage.library.invert",
-    "load_generator": "preimage.models.generator_folder",
+    "load_generator": "preimage.library.opened",
     "load_prior": "preimage.models.generator_folder",
     "open": "preimage.library.opened",
     "plan": "preimage.api",

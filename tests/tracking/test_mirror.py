@@ -95,7 +95,7 @@ def test_whatever_fails_and_dies_in_the_end_everything_is_there_once(actions, fa
             elif action == "delete" and tracker.runs:
                 tracker.delete("k")
         step(run, steps + 1)
-        finish(run)
+        finish(run, products={"generator": run.product("generator").uri})
         while not persist(mirror.finish):
             mirror = mirror if patient else Mirror(run, tracker)
         (run_id,) = tracker.runs.values()
@@ -106,6 +106,7 @@ def test_whatever_fails_and_dies_in_the_end_everything_is_there_once(actions, fa
         assert tracker.param_values[run_id] == {"job": "train-gan", "training.total_images": 10}
         images = (run_id, "digits", "pixels", (run.folder.parent.parent / "datasets" / "digits").uri)
         assert {each for each in tracker.datasets if each[0] == run_id} == {images}
+        assert tracker.generators[run_id] == run.product("generator").uri
         assert {(folder, name) for _, folder, name in of(run_id, tracker.files)} == {
             ("", "spec.yaml"),
             ("", "outcome.json"),

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from preimage.importing.importer import Imported
     from preimage.importing.settings import ImportSettings
 
+GeneratorArgument = Annotated[
+    str,
+    typer.Argument(help="A generator's folder, its run's name, or a model in MLflow such as models:/NAME/1."),
+]
 app = typer.Typer(no_args_is_help=True, help="Import generators that were trained elsewhere.")
 CODES, IMAGES, INPUTS = "Its codes", "Its images", "Its other inputs and outputs"
 
@@ -171,7 +175,10 @@ def import_(
 
 @app.command()
 def show(
-    generator: Annotated[str, typer.Argument(help="A generator's folder, or its run's name.")],
+    generator: Annotated[
+        str,
+        typer.Argument(help="A generator's folder, its run's name, or a model in MLflow, models:/NAME/1."),
+    ],
     results: RootOption = None,
 ) -> None:
     """Show what a generator is: its codes, its images, and where it comes from.

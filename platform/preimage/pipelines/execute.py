@@ -9,7 +9,7 @@ from preimage.config import Resources
 from preimage.errors import TrackingError
 from preimage.jobs.base import Context, OnProgress, Result
 from preimage.jobs.made_by import made_by
-from preimage.pipelines.inputs import finished
+from preimage.pipelines.inputs import Input, finished
 from preimage.pipelines.lifecycle import live, register, tell, write_result
 from preimage.pipelines.make_plan import skip_rounds
 from preimage.pipelines.plan import Plan, PlannedStep
@@ -186,8 +186,7 @@ class _Execution:
         spec = self.plan.spec
         about: dict[str, Any] = {"job": step.job.job, "name": step.name, "fingerprint": step.fingerprint}
         if step.inputs:
-            used = {key: (each.product, each.folder.uri) for key, each in step.inputs.items()}
-            about["inputs"] = {key: {"product": one, "address": where} for key, (one, where) in used.items()}
+            about["inputs"] = {key: _used(each) for key, each in step.inputs.items()}
         addresses = {key: each.folder.uri for key, each in step.inputs.items()}
         job = overrides.apply(step.job.model_dump(mode="json"), addresses)
         if step.data:
@@ -195,6 +194,12 @@ class _Execution:
             about["dataset"] = {"source": step.data.source, "address": address}
         about["made_by"] = made_by(step.job, _folders(step), self.plan.catalog, spec.title)
         register(step.run, about, {"name": step.name} | job | spec.around)
+
+
+def _used(each: Input) -> dict[str, str]:
+    """What a run's run.json says of a product that it takes."""
+    named = {"model": each.model} if each.model else {}
+    return {"product": each.product, "address": each.folder.uri} | named
 
 
 def _folders(step: PlannedStep) -> dict[str, Folder]:

@@ -71,6 +71,7 @@ ROOMS = {
         "models",
         "inversion",
     },
+    "exporting": {"named_code", "errors", "storage", "models", "inversion", "importing"},
     "runs": {"config", "errors", "storage", "latents", "models"},
 }
 """What each of the lower rooms may know."""

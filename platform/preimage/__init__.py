@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from preimage.importing.save import save_generator
     from preimage.inversion import InversionConfig, MeasurementConfig
     from preimage.latents.store import Store
+    from preimage.library.export import export_generator
     from preimage.library.images import InvertedImages
     from preimage.library.invert import invert
     from preimage.library.opened import Run, load_generator, open
@@ -33,6 +34,7 @@ __all__ = [
     "Run",
     "Store",
     "__version__",
+    "export_generator",
     "invert",
     "jobs",
     "load_generator",
@@ -53,6 +55,7 @@ _FROM = {
     "MeasurementConfig": "preimage.inversion",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
+    "export_generator": "preimage.library.export",
     "invert": "preimage.library.invert",
     "load_generator": "preimage.library.opened",
     "load_prior": "preimage.models.generator_folder",

@@ -48,7 +48,8 @@ def log_generator(client: MlflowClient, run_id: str, folder: Folder) -> None:
     )
     if model.status == LoggedModelStatus.READY:
         return
-    if model.model_id not in [each.model_id for each in run.outputs.model_outputs]:
+    linked = run.outputs.model_outputs if run.outputs else []
+    if model.model_id not in [each.model_id for each in linked]:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     with TemporaryDirectory() as place:
         client.log_model_artifacts(model.model_id, str(_model(Path(place), model, folder, card.generator)))

@@ -98,6 +98,19 @@ def test_a_run_says_which_version_it_used(made, elsewhere):
     assert used["address"] in Folder.at(done.folder).read("spec.yaml").decode()
 
 
+def test_what_is_stored_or_submitted_names_the_version_that_an_alias_meant(made, elsewhere):
+    best, version = spec(f"models:/{NAME}@best"), spec(f"models:/{NAME}/1")
+    steps = {"steps": {"codes": {key: each for key, each in best.items() if key != "resources"}}}
+    rounds = {"repeat": steps["steps"], "rounds": 2} | {"steps": {"other": steps["steps"]["codes"]}}
+    study = {"space": {"inversion.steps": {"choice": [1, 2]}}, "objectives": {"mean_loss": "minimize"}}
+    study = {"trial": best, "sampler": {"name": "grid"}} | study
+    for whole in (best, steps, rounds, study):
+        named = str(api.plan(whole).resolved)
+        assert f"models:/{NAME}/1" in named
+        assert "@best" not in named
+    assert api.plan(best).fingerprint == api.plan(version).fingerprint
+
+
 def test_where_its_run_is_the_model_is_that_run_s(made):
     root, outcome, _ = made
     results = {"results": str(root / "results"), "tracking": {"uri": "local"}}

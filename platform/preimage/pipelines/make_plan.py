@@ -45,7 +45,8 @@ def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -
         identity.append([spec.rounds.watched, spec.rounds.metric])
     fingerprint = digest(canonical_json(identity).encode())
     run = _run_folder(root / "runs", "pipeline", fingerprint, fresh) if spec.is_pipeline else planned[0].run
-    return skip_rounds(Plan(spec, root, catalog, planned, fingerprint, run, fresh))
+    plan = skip_rounds(Plan(spec, root, catalog, planned, fingerprint, run, fresh))
+    return replace(plan, spec=spec.renamed(plan.versions))
 
 
 def skip_rounds(plan: Plan) -> Plan:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from preimage.data.config import DataConfig
@@ -55,6 +55,17 @@ class Spec:
         """Where results go and runs are recorded, to store with a job, which by itself registers nothing."""
         return around(self.results, self.tracking.model_copy(update={"register_as": None}))
 
+    def renamed(self, names: Mapping[str, str]) -> "Spec":
+        """The spec with these texts in the place of others, wherever they stand in its jobs."""
+        if not names:
+            return self
+        steps = {
+            name: type(job).model_validate(renamed(job.model_dump(mode="json"), names))
+            for name, job in self.steps.items()
+        }
+        rounds = self.rounds and replace(self.rounds, written=renamed(self.rounds.written, names))
+        return replace(self, steps=steps, rounds=rounds)
+
     def resolved(self) -> dict[str, Any]:
         """The whole spec as plain values, to store and load again."""
         head = {"name": self.name} | around(self.results, self.tracking)
@@ -64,6 +75,15 @@ class Spec:
             return head | self.rounds.written
         jobs = {name: job.model_dump(mode="json") for name, job in self.steps.items()}
         return head | ({"steps": jobs} if self.is_pipeline else next(iter(jobs.values())))
+
+
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Plain values with these texts in the place of others."""
+    if isinstance(value, dict):
+        return {key: renamed(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [renamed(each, names) for each in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def titled(name: str, variant: str) -> str:

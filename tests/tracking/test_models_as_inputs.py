@@ -16,22 +16,36 @@ from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.model_uri import look_up
-from preimage.tracking.open import open_tracker
-from shell import PIPELINE, Shell
+from shell import Shell
 
 NAME = "digits-gan"
 
 
+PIPELINE = """\
+steps:
+  train:
+    job: train-gan
+    data: {source: digits, size: 16, channels: 1, max_images: 48}
+    model: {latent_dim: 4, prior: normal, kernel_size: 4, base_channels: 4}
+    training: {total_images: 48, batch_size: 24, log_every: 48, sample_every: 48, checkpoint_every: 48}
+  codes: {job: invert, generator: train, inversion: {steps: 1}}
+resources: {backend: local}
+"""
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tracker, tmp_path_factory):
     """Results in which a pipeline ran whose generator is registered, also under an alias, and its outcome."""
     root = tmp_path_factory.mktemp("made")
     (root / "spec.yaml").write_text(PIPELINE)
-    changes = {"tracking.uri": "local", "tracking.register_as": NAME}
-    outcome = api.run(root / "spec.yaml", changes, results=str(root / "results"))
-    tracker = open_tracker(TrackingConfig(uri="local"), Folder.at(root / "results"))
+    outcome = run_again(root, tracker)
     tracker.client.set_registered_model_alias(NAME, "best", "1")
     return root, outcome, tracker
+
+
+def run_again(root, tracker, name=NAME):
+    changes = {"tracking.uri": tracker.uri, "tracking.register_as": name}
+    return api.run(root / "spec.yaml", changes, results=str(root / "results"))
 
 
 @pytest.fixture
@@ -49,20 +63,23 @@ def spec(generator, **more):
     return job | {"resources": {"backend": "local"}} | more
 
 
+def study_of(trial):
+    space = {"inversion.steps": {"choice": [1, 2]}}
+    return {"trial": trial, "space": space, "objectives": {"reconstruction_error": "minimize"}}
+
+
 def test_a_pipeline_registers_the_generator_of_its_last_step_that_makes_one_and_once(made):
     root, outcome, tracker = made
     assert (
         tracker.client.search_model_versions(f"name = '{NAME}'")[0].run_id
         == trained(outcome)["mlflow_run_id"]
     )
-    changes = {"tracking.uri": "local", "tracking.register_as": NAME}
-    api.run(root / "spec.yaml", changes, results=str(root / "results"))
+    run_again(root, tracker)
     assert len(tracker.client.search_model_versions(f"name = '{NAME}'")) == 1
-    changes["tracking.register_as"] = "another"
-    api.run(root / "spec.yaml", changes, results=str(root / "results"))
+    run_again(root, tracker, "another")
     assert len(tracker.client.search_model_versions("name = 'another'")) == 1
     stored = api.plan(trained(outcome)["run"], results=str(root / "results"))
-    assert stored.resolved["tracking"] == {"uri": "local", "experiment": "preimage"}
+    assert stored.resolved["tracking"] == {"uri": tracker.uri, "experiment": "preimage"}
 
 
 def trained(outcome):
@@ -91,7 +108,7 @@ def test_a_model_is_downloaded_once_and_named_by_its_version(made, elsewhere, ad
 
 
 def test_a_run_says_which_version_it_used(made, elsewhere):
-    done = api.run(spec(f"models:/{NAME}@best", tracking={"uri": made[2].uri, "experiment": "others"}))
+    done = api.run(spec(f"models:/{NAME}@best", tracking={"uri": made[2].uri}))
     used = RunFolder(Folder.at(done.folder)).about()["inputs"]["generator"]
     assert used["model"] == f"models:/{NAME}/1"
     assert "generators/mlflow-" in used["address"]
@@ -102,7 +119,10 @@ def test_what_is_stored_or_submitted_names_the_version_that_an_alias_meant(made,
     best, version = spec(f"models:/{NAME}@best"), spec(f"models:/{NAME}/1")
     steps = {"steps": {"codes": {key: each for key, each in best.items() if key != "resources"}}}
     rounds = {"repeat": steps["steps"], "rounds": 2} | {"steps": {"other": steps["steps"]["codes"]}}
-    study = {"space": {"inversion.steps": {"choice": [1, 2]}}, "objectives": {"mean_loss": "minimize"}}
+    study = {
+        "space": {"inversion.steps": {"choice": [1, 2]}},
+        "objectives": {"reconstruction_error": "minimize"},
+    }
     study = {"trial": best, "sampler": {"name": "grid"}} | study
     for whole in (best, steps, rounds, study):
         named = str(api.plan(whole).resolved)
@@ -112,8 +132,8 @@ def test_what_is_stored_or_submitted_names_the_version_that_an_alias_meant(made,
 
 
 def test_where_its_run_is_the_model_is_that_run_s(made):
-    root, outcome, _ = made
-    results = {"results": str(root / "results"), "tracking": {"uri": "local"}}
+    root, outcome, tracker = made
+    results = {"results": str(root / "results"), "tracking": {"uri": tracker.uri}}
     by_model, by_run = (
         api.plan(spec(each, **results)) for each in (f"models:/{NAME}@best", trained(outcome)["run"])
     )
@@ -228,6 +248,10 @@ def test_a_key_that_registers_nothing_is_refused(tmp_path):
     with pytest.raises(SpecError, match="register_as needs MLflow, but uri is none"):
         api.plan(spec("x", tracking={"uri": "none", "register_as": "a"}), **results)
     study = {"trial": spec("x"), "space": {"inversion.steps": {"choice": [1, 2]}}}
-    study |= {"objectives": {"mean_loss": "minimize"}, "trials": 2, "tracking": {"register_as": "a"}}
+    study |= {
+        "objectives": {"reconstruction_error": "minimize"},
+        "trials": 2,
+        "tracking": {"register_as": "a"},
+    }
     with pytest.raises(SpecError, match="a study registers no generator"):
         api.plan(study, **results)

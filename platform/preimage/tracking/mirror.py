@@ -152,8 +152,9 @@ class Mirror:
             folder = self.run.folder / part
             for name in folder.files():
                 self.tracker.file(run_id, part, name, folder.read(name))
-        if "generator" in outcome.products:
-            self.tracker.generator(run_id, self.run.product("generator"))
+        generator = self.run.product("generator")
+        if "generator" in outcome.products and PRODUCTS["generator"].is_whole(generator):
+            self.tracker.generator(run_id, generator)
         self.tracker.file(run_id, "", "outcome.json", self.run.folder.read("outcome.json"))
         tags = {f"preimage.{key}": address for key, address in outcome.products.items()}
         tags |= {

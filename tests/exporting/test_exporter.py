@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,8 +12,7 @@ from safetensors import safe_open
 import preimage as pi
 import strangers
 from preimage.errors import GeneratorError
-from preimage.exporting import exporter
-from preimage.exporting.exporter import BATCHES, FORMATS
+from preimage.exporting.exporter import FORMATS, compare
 from preimage.importing.importer import import_generator
 from preimage.importing.save import save_generator
 from preimage.importing.settings import ImportSettings
@@ -103,25 +103,35 @@ def test_safetensors_hold_the_weights_and_the_card(folder_of, tmp_path):
         assert all(torch.equal(opened.get_tensor(name), each) for name, each in own.items())
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", ["pt2", "safetensors"])
 def test_a_file_that_makes_other_images_is_not_written(trained, tmp_path, monkeypatch, kind):
     written = FORMATS[kind].written
 
     def altered(generator, folder):
-        weight = next(each for each in generator.parameters() if each.dim() == 4)
-        before = weight.flatten()[0].item()
-        weight.data.flatten()[0] = before + 1
+        weight = next(each for each in generator.parameters() if each.dim() == 4).flatten()
+        weight[0] += 1
         data = written(generator, folder)
-        weight.data.flatten()[0] = before
+        weight[0] -= 1
         return data
 
-    broken = exporter.Format(altered, FORMATS[kind].read, FORMATS[kind].tolerance)
-    monkeypatch.setitem(FORMATS, kind, broken)
-    file = tmp_path / f"g.{kind}"
-    with pytest.raises(GeneratorError, match="makes other images|does not match|altered"):
-        pi.export_generator(trained, file)
+    monkeypatch.setitem(FORMATS, kind, replace(FORMATS[kind], written=altered))
+    with pytest.raises(GeneratorError, match=r"makes other images of 1 codes, by|does not match"):
+        pi.export_generator(trained, tmp_path / f"g.{kind}")
     assert not list(tmp_path.iterdir())
-    assert BATCHES == (1, 5)
+
+
+def test_images_may_differ_by_the_tolerance_in_each_batch(tiny_generator, tmp_path):
+    def away(by):
+        return lambda codes, labels: tiny_generator(codes) + by * (len(codes) == 5)
+
+    assert compare(tiny_generator, away(0), 0, tmp_path) == 0
+    assert 0 < compare(tiny_generator, away(5e-6), 1e-5, tmp_path) < 1e-5
+    with pytest.raises(GeneratorError, match="other images of 5 codes"):
+        compare(tiny_generator, away(2e-5), 1e-5, tmp_path)
+    with pytest.raises(GeneratorError, match="other images of 1 codes, by nan"):
+        compare(tiny_generator, away(float("nan")), 1e-5, tmp_path)
+    with pytest.raises(GeneratorError, match=r"1 codes become \(1, 256\), not \(1, 1, 16, 16\)"):
+        compare(tiny_generator, lambda codes, labels: tiny_generator(codes).flatten(1), 1, tmp_path)
 
 
 def test_files_are_replaced_only_on_demand_and_formats_are_known(trained, tmp_path):

@@ -29,6 +29,19 @@ def generator(tiny_generator, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    """That of a class-conditional one."""
+    folder = Folder.at(tmp_path_factory.mktemp("stranger") / "generator")
+    save_generator(strangers.Conditional(), folder, latent_dim=3, labels="y", classes=4, output=0)
+    return folder
+
+
+@pytest.fixture(params=["generator", "conditional"])
+def folder_of_either(request):
+    return request.getfixturevalue(request.param)
+
+
 def models_of(tracker, run_id):
     """The run's models, as its page in MLflow lists them."""
     return tracker.client.search_logged_models([tracker.experiment_id], f"source_run_id = '{run_id}'")
@@ -67,6 +80,16 @@ def test_a_generator_is_a_model_of_its_run_with_signature_example_and_requiremen
     assert "python_model" not in files["MLmodel"].read_text()
 
 
+@pytest.mark.filterwarnings("ignore:.*validate_serving_input:FutureWarning")
+def test_its_example_is_what_a_server_of_it_takes(tracker, run_id, folder_of_either):
+    tracker.generator(run_id, folder_of_either)
+    (model,) = models_of(tracker, run_id)
+    (asked,) = [each for each in files_of(model) if each.name == "serving_input_example.json"]
+    made = mlflow.models.validate_serving_input(model.artifact_location, asked.read_text())
+    config = load_generator(folder_of_either)[1].generator
+    assert made.shape == (2, *config.shape)
+
+
 def test_it_makes_exactly_the_images_of_its_folder(tracker, run_id, generator):
     tracker.generator(run_id, generator)
     codes = torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
@@ -75,14 +98,12 @@ def test_it_makes_exactly_the_images_of_its_folder(tracker, run_id, generator):
         assert np.array_equal(made, load_generator(generator)[0](codes).numpy())
 
 
-def test_a_class_conditional_one_takes_labels_too(tracker, run_id, folder):
-    network = strangers.Conditional().eval()
-    save_generator(network, folder / "generator", latent_dim=3, labels="y", classes=4, output=0)
-    tracker.generator(run_id, folder / "generator")
+def test_a_class_conditional_one_takes_labels_too(tracker, run_id, conditional):
+    tracker.generator(run_id, conditional)
     codes, labels = torch.randn(4, 3), torch.arange(4)
     made = loaded(tracker, run_id).predict({"codes": codes.numpy(), "labels": labels.numpy()})
     with torch.no_grad():
-        assert np.array_equal(made, load_generator(folder / "generator")[0](codes, labels).numpy())
+        assert np.array_equal(made, load_generator(conditional)[0](codes, labels).numpy())
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

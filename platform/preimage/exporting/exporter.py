@@ -75,7 +75,7 @@ def export(
     with naming(modules_of(code)):
         generator, _ = load_generator(folder)
         data = FORMATS[kind].written(generator.requires_grad_(False), folder)
-        difference = _compare(generator, FORMATS[kind].read(data), FORMATS[kind].tolerance, path)
+        difference = compare(generator, FORMATS[kind].read(data), FORMATS[kind].tolerance, path)
     Folder.at(path.parent).write(path.name, data)
     return ExportedFile(path, len(data), difference)
 
@@ -86,7 +86,7 @@ def has_prior(folder: Folder) -> bool:
 
 
 @torch.no_grad()
-def _compare(generator: nn.Module, made: Images, tolerance: float, path: Path) -> float:
+def compare(generator: nn.Module, made: Images, tolerance: float, path: Path) -> float:
     """The largest difference between a generator's images and a file's. Raises GeneratorError if it is more
     than allowed."""
     largest = 0.0

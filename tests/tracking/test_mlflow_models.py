@@ -9,6 +9,7 @@ import pytest
 import torch
 from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
+from mlflow.models import validate_serving_input
 
 import strangers
 from preimage._version import __version__
@@ -85,7 +86,7 @@ def test_its_example_is_what_a_server_of_it_takes(tracker, run_id, folder_of_eit
     tracker.generator(run_id, folder_of_either)
     (model,) = models_of(tracker, run_id)
     (asked,) = [each for each in files_of(model) if each.name == "serving_input_example.json"]
-    made = mlflow.models.validate_serving_input(model.artifact_location, asked.read_text())
+    made = validate_serving_input(model.artifact_location, asked.read_text())
     config = load_generator(folder_of_either)[1].generator
     assert made.shape == (2, *config.shape)
 

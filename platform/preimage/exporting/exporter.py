@@ -11,7 +11,7 @@ from preimage.errors import GeneratorError
 from preimage.exporting import onnx_file, pt2_file, safetensors_file
 from preimage.exporting.inputs import Images, examples
 from preimage.inversion.labels import generate
-from preimage.models.generator_folder import load_generator
+from preimage.models.generator_folder import PRIOR, load_generator
 from preimage.models.weights import CONFIG
 from preimage.named_code import modules_of, naming
 from preimage.storage.folder import Folder
@@ -82,7 +82,7 @@ def export(
 
 def has_prior(folder: Folder) -> bool:
     """Whether a generator's codes have a fitted prior, which no exported file holds."""
-    return (folder / "prior").exists(CONFIG)
+    return (folder / PRIOR).exists(CONFIG)
 
 
 @torch.no_grad()

@@ -1,6 +1,5 @@
 """Generators as ONNX graphs."""
 
-import warnings
 from importlib import import_module
 from typing import Any
 
@@ -24,7 +23,7 @@ def written(generator: nn.Module, folder: Folder) -> bytes:
     given = examples(generator, 2)
     batch = tuple({0: torch.export.Dim("batch")} for _ in given)
     try:
-        with quiet(), warnings.catch_warnings():
+        with quiet():
             program: Any = torch.onnx.export(
                 generator,
                 tuple(given.values()),

@@ -16,6 +16,7 @@ class Fake:
         self.calls = 0
         self.runs, self.parents, self.metric_rows, self.images = {}, {}, Counter(), Counter()
         self.files, self.tag_values, self.status, self.datasets, self.param_values = {}, {}, {}, set(), {}
+        self.generators, self.versions = {}, {}
         self.gone = set()
 
     def delete(self, key):
@@ -76,6 +77,18 @@ class Fake:
 
     def file(self, run_id, folder, name, data):
         self._call(lambda: self.files.update({(run_id, folder, name): data}))
+
+    def generator(self, run_id, folder):
+        """One for each run: a tracker that is told twice must find the first."""
+        self._call(lambda: self.generators.update({run_id: folder.uri}), run_id)
+
+    def register(self, run_id, name):
+        def effect():
+            versions = self.versions.setdefault(name, [])
+            versions += [run_id] if run_id not in versions else []
+            return str(versions.index(run_id) + 1)
+
+        return self._call(effect, run_id)
 
     def end(self, run_id, status):
         self._call(lambda: self.status.update({run_id: status}), run_id)

@@ -25,7 +25,12 @@ MAY_IMPORT = {
         "cli/doctor.py",
         "tuning/on_ray.py",
     },
-    "mlflow": {"tracking/on_mlflow.py"},
+    "mlflow": {
+        "tracking/mlflow_lookup.py",
+        "tracking/mlflow_models.py",
+        "tracking/mlflow_store.py",
+        "tracking/on_mlflow.py",
+    },
     "optuna": {"tuning/plots.py", "tuning/searcher.py", "tuning/optuna_journal.py"},
 }
 ROOMS = {
@@ -78,6 +83,7 @@ ROOMS = {
         "models",
         "inversion",
     },
+    "exporting": {"named_code", "errors", "storage", "models", "inversion", "importing"},
     "runs": {"config", "errors", "storage", "latents", "models"},
 }
 """What each of the lower rooms may know."""

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from preimage.importing.save import save_generator
     from preimage.inversion import InversionConfig, MeasurementConfig
     from preimage.latents.store import Store
+    from preimage.library.export import export_generator
     from preimage.library.export_store import export_store
     from preimage.library.images import InvertedImages
     from preimage.library.invert import invert
-    from preimage.library.opened import Run, open
+    from preimage.library.opened import Run, load_generator, open
     from preimage.library.stores import import_store
     from preimage.library.submit import Handle, submit
-    from preimage.models.generator_folder import load_generator, load_prior
+    from preimage.models.generator_folder import load_prior
 
 __all__ = [
     "Handle",
@@ -35,6 +36,7 @@ __all__ = [
     "Run",
     "Store",
     "__version__",
+    "export_generator",
     "export_store",
     "import_store",
     "invert",
@@ -57,10 +59,11 @@ _FROM = {
     "MeasurementConfig": "preimage.inversion",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
+    "export_generator": "preimage.library.export",
     "export_store": "preimage.library.export_store",
     "import_store": "preimage.library.stores",
     "invert": "preimage.library.invert",
-    "load_generator": "preimage.models.generator_folder",
+    "load_generator": "preimage.library.opened",
     "load_prior": "preimage.models.generator_folder",
     "open": "preimage.library.opened",
     "plan": "preimage.api",

@@ -37,7 +37,7 @@ def plan(
     retry_failed: bool = False,
     code: str | Sequence[str] = (),
 ) -> Planned:
-    """Plan a job, a pipeline or a study. Starts nothing and writes nothing.
+    """Plan a job, a pipeline or a study. Starts nothing, and writes nothing but generators from MLflow.
 
     spec: see `Spec`. changes: overrides, such as {"training.total_images": 1000}, or texts such as
     "training.total_images=1000". profile: one of the spec's named sets of overrides. results: where all

@@ -18,7 +18,7 @@ VERBS = (
     *(["run"], ["plan"], ["schema"], ["ui"], ["doctor"]),
     *(["submit"], ["jobs"], ["status"], ["logs"], ["stop"]),
     *(["study"], ["study", "show"], ["study", "pick"]),
-    *(["generator"], ["generator", "import"], ["generator", "show"]),
+    *(["generator"], ["generator", "import"], ["generator", "show"], ["generator", "export"]),
     *(["data"], ["data", "list"], ["data", "prepare"], ["store"], ["store", "show"], ["store", "verify"]),
 )
 

@@ -133,6 +133,14 @@ def test_the_page_tells_the_settings_and_where_everything_is(browser, page, resu
         assert expected in text
 
 
+def test_the_page_lists_the_generator_as_the_run_s_model(browser, page):
+    browser.get(page[2])
+    (link,) = until(lambda: browser.find_elements("css selector", "a[href*='/models/m-']"))
+    assert link.text.strip() == "generator"
+    browser.get(link.get_attribute("href"))
+    assert until(lambda: "Ready" in browser.find_element("tag name", "body").text)
+
+
 def test_a_figure_is_drawn_among_the_files(browser, page):
     browser.get(page[2] + "/artifacts/figures/losses.png")
     wide = (

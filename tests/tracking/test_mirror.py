@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from fake_tracker import Fake
 from preimage.errors import TrackingError
+from preimage.models.generator_folder import GeneratorCard
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror, flatten
 from preimage.tracking.notes import FILE
 from preimage.tracking.tracker import JsonLines, Record
+from tiny import MODEL
 
 
 def make_run(folder, name="train-gan-1", key="k"):
@@ -68,6 +70,7 @@ def of(run_id, rows):
     return {row: value for row, value in rows.items() if row[0] == run_id}
 
 
+CARD = GeneratorCard(generator=MODEL, weights_sha256="0" * 64)
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where durable writes take no time."""
 ACTIONS = st.lists(st.sampled_from(["step", "follow", "die", "fail", "tear", "delete"]), max_size=12)
@@ -95,7 +98,8 @@ def test_whatever_fails_and_dies_in_the_end_everything_is_there_once(actions, fa
             elif action == "delete" and tracker.runs:
                 tracker.delete("k")
         step(run, steps + 1)
-        finish(run)
+        finish(run, products={"generator": run.product("generator").uri})
+        run.product("generator").write_json("config.json", CARD.stamped())
         while not persist(mirror.finish):
             mirror = mirror if patient else Mirror(run, tracker)
         (run_id,) = tracker.runs.values()
@@ -106,12 +110,14 @@ def test_whatever_fails_and_dies_in_the_end_everything_is_there_once(actions, fa
         assert tracker.param_values[run_id] == {"job": "train-gan", "training.total_images": 10}
         images = (run_id, "digits", "pixels", (run.folder.parent.parent / "datasets" / "digits").uri)
         assert {each for each in tracker.datasets if each[0] == run_id} == {images}
+        assert tracker.generators[run_id] == run.product("generator").uri
         assert {(folder, name) for _, folder, name in of(run_id, tracker.files)} == {
             ("", "spec.yaml"),
             ("", "outcome.json"),
             ("figures", "losses.png"),
         }
         assert tracker.tag_values[run_id]["preimage.dataset_fingerprint"] == "pixels"
+        assert tracker.tag_values[run_id]["preimage.generator_fingerprint"] == CARD.fingerprint
 
 
 def test_a_step_begins_its_pipeline_first_even_where_that_failed_before(folder):

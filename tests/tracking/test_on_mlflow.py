@@ -12,23 +12,11 @@ from sqlalchemy import make_url
 from preimage.errors import StorageError, TrackingError
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
-from preimage.tracking.on_mlflow import local_uri
+from preimage.tracking.mlflow_store import local_uri
 from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import Record, RunDeleted
 
 ADDRESS = """s3://bucket/"quoted" digits?endpoint_override=http://h:1&scheme=http"""
-
-
-@pytest.fixture(scope="module")
-def tracker(tmp_path_factory):
-    """A real SQLite store; making its tables takes seconds."""
-    root = Folder.at(tmp_path_factory.mktemp("results"))
-    return open_tracker(TrackingConfig(), root)
-
-
-@pytest.fixture
-def run_id(tracker):
-    return tracker.begin(uuid4().hex, "train", {"preimage.job": "train-gan"}, None)
 
 
 def png(value):

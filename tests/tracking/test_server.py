@@ -71,8 +71,12 @@ def assert_recorded(server, run):
     assert found.data.metrics["system/cpu_utilization_percentage"] >= 0
     assert found.data.tags["preimage.generator_fingerprint"]
     assert {each.path for each in client.list_artifacts(run_id)} == {
-        *("figures", "generator", "images", "outcome.json", "spec.yaml")
+        *("figures", "images", "outcome.json", "spec.yaml")
     }
+    (model,) = client.search_logged_models([found.info.experiment_id])
+    assert (model.name, model.status, model.source_run_id) == ("generator", "READY", run_id)
+    files = [each.path for each in client.list_logged_model_artifacts(model.model_id, "data/generator")]
+    assert files == ["data/generator/config.json", "data/generator/weights.safetensors"]
     assert len(client.search_runs([found.info.experiment_id])) == 1
 
 

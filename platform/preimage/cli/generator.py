@@ -1,178 +1,30 @@
-"""The verbs `generator import` and `generator show`."""
+"""The verbs of `generator`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from preimage.cli import generator_import
 from preimage.cli.options import RootOption, root_folder
-from preimage.cli.screen import commands, line, table
-from preimage.storage.address import command
+from preimage.cli.run import Code
+from preimage.cli.screen import line, table
 
-if TYPE_CHECKING:
-    from preimage.importing.importer import Imported
-    from preimage.importing.settings import ImportSettings
+app = typer.Typer(no_args_is_help=True, help="Import generators, show them, and export them.")
+app.command("import")(generator_import.import_)
 
-app = typer.Typer(no_args_is_help=True, help="Import generators that were trained elsewhere.")
-CODES, IMAGES, INPUTS = "Its codes", "Its images", "Its other inputs and outputs"
-
-
-@app.command("import")
-def import_(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="A class, function or network in Python code, mypkg.nets:Decoder; a .pt2 file that "
-            "torch.export.save wrote; or the folder of a diffusers autoencoder.",
-            metavar="NETWORK",
-        ),
-    ],
-    weights: Annotated[
-        Path | None,
-        typer.Option(help="Its weights: .safetensors, or .pth, .pt or .ckpt, of which nothing is unpickled."),
-    ] = None,
-    weights_key: Annotated[
-        str | None, typer.Option(help="Which of several state dicts in that file, such as ema.generator.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="An argument of the class or function, such as width=64; repeatable."),
-    ] = None,
-    latent_dim: Annotated[
-        int | None, typer.Option(help="Components of a code.", rich_help_panel=CODES)
-    ] = None,
-    code_shape: Annotated[
-        str | None,
-        typer.Option(help="The shape of one code, such as 64,1,1 or 4,8,8.", rich_help_panel=CODES),
-    ] = None,
-    prior: Annotated[
-        str,
-        typer.Option(
-            help="Codes were drawn from: normal, N(0, I); uniform, on [-1, 1]^d; or a fitted prior's folder.",
-            rich_help_panel=CODES,
-        ),
-    ] = "normal",
-    call: Annotated[
-        str | None,
-        typer.Option(
-            help="The method or part that maps codes to images, such as synthesis.", rich_help_panel=CODES
-        ),
-    ] = None,
-    prior_through: Annotated[
-        str | None,
-        typer.Option(
-            help="A method or part such as mapping, which takes codes of the prior to those of --call: a "
-            "Gaussian is fitted to 65,536 of them.",
-            rich_help_panel=CODES,
-        ),
-    ] = None,
-    mapping_dim: Annotated[
-        int | None,
-        typer.Option(
-            help="Components that --prior-through takes, if it is another number.", rich_help_panel=CODES
-        ),
-    ] = None,
-    space: Annotated[
-        str, typer.Option(help="The latent space's name, if the network has several.", rich_help_panel=CODES)
-    ] = "z",
-    image_range: Annotated[
-        str,
-        typer.Option("--range", help="Its values of black and white, such as 0..1.", rich_help_panel=IMAGES),
-    ] = "-1..1",
-    check_range: Annotated[
-        bool,
-        typer.Option(help="Refuse a network whose values do not fit --range.", rich_help_panel=IMAGES),
-    ] = True,
-    image_shape: Annotated[
-        str | None,
-        typer.Option(
-            help="Channels, height and width, if it makes another shape, such as 1,28,28 for (n, 784).",
-            rich_help_panel=IMAGES,
-        ),
-    ] = None,
-    take: Annotated[
-        str | None,
-        typer.Option(
-            help="Which of several outputs are the images: a number, or a name.", rich_help_panel=INPUTS
-        ),
-    ] = None,
-    fixed: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A further input, the same for every code, such as labels=7 (a class label) or "
-            "style=[0,1,0] (a vector); repeatable.",
-            rich_help_panel=INPUTS,
-        ),
-    ] = None,
-    labels: Annotated[
-        str | None,
-        typer.Option(help="The input that takes each image's own class label.", rich_help_panel=INPUTS),
-    ] = None,
-    classes: Annotated[
-        int, typer.Option(help="The number of classes, with --labels.", rich_help_panel=INPUTS)
-    ] = 0,
-    one_hot: Annotated[
-        bool, typer.Option("--one-hot", help="Labels are vectors, not numbers.", rich_help_panel=INPUTS)
-    ] = False,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            help="The folder to write. Default: generators/NAME under the results.", metavar="FOLDER"
-        ),
-    ] = None,
-    results: RootOption = None,
-) -> None:
-    """Try a network, and write it as a generator folder that every job takes.
-
-    It is stored as a program of PyTorch operators wherever torch.export takes
-    it: the folder then needs none of its code. Otherwise its code runs only in
-    commands that name it, with --code.
-
-    Examples:
-
-    preimage generator import mypkg.nets:Decoder --weights w.safetensors
-    --set width=64 --latent-dim 64 --range 0..1 --image-shape 1,28,28
-
-    preimage generator import decoder.pt2 --range 0..1
-    """
-    from preimage.importing.importer import import_generator
-    from preimage.importing.sources import open_source
-    from preimage.runs.products import PRODUCTS
-    from preimage.storage.folder import Folder
-
-    said = _checked(
-        {
-            "latent_dim": latent_dim,
-            "code_shape": _numbers(code_shape, "--code-shape"),
-            "prior": prior,
-            "prior_through": prior_through,
-            "mapping_dim": mapping_dim,
-            "space": space,
-            "call": call,
-            "image_range": _range(image_range),
-            "check_range": check_range,
-            "image_shape": _numbers(image_shape, "--image-shape"),
-            "fixed": _values(fixed, "--fixed"),
-            "labels": labels,
-            "classes": classes,
-            "class_input": "one-hot" if one_hot else "index",
-            "output": int(take) if take and take.isdigit() else take,
-        }
-    )
-    console = Console()
-    with console.status("trying the network"):
-        number = said.output if isinstance(said.output, int) else None
-        source = open_source(what, weights, weights_key, _values(settings, "--set"), number)
-        place = root_folder(results) / str(PRODUCTS["generator"].imports)
-        folder = Folder.at(output) if output else place / _name(source.name)
-        imported = import_generator(source, said, folder)
-    _show(console, imported, said, results)
+GeneratorArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A generator's folder, its run's name, or a model in MLflow such as models:/NAME/1.",
+        metavar="GENERATOR",
+    ),
+]
 
 
 @app.command()
 def show(
-    generator: Annotated[str, typer.Argument(help="A generator's folder, or its run's name.")],
+    generator: GeneratorArgument,
     results: RootOption = None,
 ) -> None:
     """Show what a generator is: its codes, its images, and where it comes from.
@@ -193,74 +45,44 @@ def show(
         print(f"commands that take it need --code {code.target.partition(':')[0]}")
 
 
-def _checked(values: dict[str, Any]) -> "ImportSettings":
+@app.command()
+def export(
+    generator: GeneratorArgument,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="pt2, a program that torch.export.load takes; onnx; or safetensors, the weights with "
+            "config.json as metadata. Default: the suffix of --output.",
+            metavar="FORMAT",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(help="The file to write. Default: generator.FORMAT.", metavar="FILE")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if there is one.")] = False,
+    results: RootOption = None,
+    code: Code = None,
+) -> None:
+    """Write a generator as one file that other programs read.
+
+    The file is read back first, and its images are compared with the
+    generator's: equal for pt2 and safetensors, within 1e-5 for onnx.
+
+    Example: preimage generator export train-gan-4aed476f8e --format onnx
+    """
     from preimage.errors import SpecError
-    from preimage.importing.settings import ImportSettings
-    from preimage.specs.validation import check
+    from preimage.exporting.exporter import has_prior
+    from preimage.library.export import export_generator
+    from preimage.library.opened import find_generator
 
-    said, mistakes = check(ImportSettings, values)
-    if not isinstance(said, ImportSettings):
-        raise SpecError("; ".join(f"{'.'.join(map(str, place))} {what}".strip() for place, what in mistakes))
-    return said
-
-
-def _name(source: str) -> str:
-    """A folder's name of a source's."""
-    return source.rpartition(":")[2].removesuffix(".pt2").lower()
-
-
-def _numbers(text: str | None, option: str) -> tuple[int, ...] | None:
-    from preimage.errors import SpecError
-
-    if text is None:
-        return None
-    try:
-        return tuple(int(each) for each in text.strip("()[]").split(",") if each)
-    except ValueError:
-        raise SpecError(f"{option} takes numbers between commas, such as 1,28,28, but got {text!r}") from None
-
-
-def _range(text: str) -> tuple[float, float]:
-    from preimage.errors import SpecError
-
-    low, dots, high = text.partition("..")
-    try:
-        return float(low), float(high if dots else "?")
-    except ValueError:
-        raise SpecError(f"--range takes two numbers, such as 0..1, but got {text!r}") from None
-
-
-def _values(texts: list[str] | None, option: str) -> dict[str, Any]:
-    """Named values, written as in specs."""
-    from preimage.errors import SpecError
-    from preimage.storage.plain_yaml import load
-
-    found: dict[str, Any] = {}
-    for text in texts or []:
-        name, equals, value = text.partition("=")
-        if not (equals and name.isidentifier()):
-            raise SpecError(f"{option} takes NAME=VALUE, such as width=64, but got {text!r}")
-        found[name] = load(value)
-    return found
-
-
-def _show(console: Console, imported: "Imported", said: "ImportSettings", results: str | None) -> None:
-    from preimage.data.image_shape import settings_text, shape_text
-    from preimage.importing.probe import text_of
-
-    about, seen = imported.card.generator, imported.probe
-    kind = "a program of PyTorch operators" if imported.card.program_sha256 else "weights, built by its code"
-    lines = [
-        f"codes    {about.latent_dim} components, prior {about.prior}",
-        f"images   {shape_text(about.shape)}, values from {seen.lowest:.3g} to {seen.highest:.3g} in the "
-        f"range {text_of(said.image_range)}",
-        f"stored   as {kind}, in {imported.folder.uri}",
-        *(f"note     {each}" for each in imported.notes),
-    ]
-    for each in lines:
-        line(console, each)
-    code = getattr(getattr(about, "code", None), "target", None)
-    words = ["jobs/invert.yaml", f"generator={imported.folder}", "data.source=folder", "data.path=IMAGES"]
-    words += settings_text(about.shape).split() + (["--code", code.partition(":")[0]] if code else [])
-    line(console, ("\nnext", "bold"))
-    commands(console, [(command("preimage", "run", *words, results=results), "")])
+    if not (kind or output):
+        raise SpecError("which format? Say --format pt2, onnx or safetensors, or name the file with --output")
+    console = Console()
+    folder = find_generator(generator, results)
+    with console.status("exporting and comparing"):
+        file = export_generator(folder, output or f"generator.{kind}", kind, force=force, code=code or [])
+    same = f"equal within {file.difference:.1g} of a range of 2" if file.difference else "equal bit for bit"
+    line(console, f"{file.path}, {file.size / 1e6:,.1f} MB: of 1 and 5 codes, its images are {same}")
+    if has_prior(folder):
+        line(console, f"the fitted prior of its codes stays in {folder / 'prior'}")

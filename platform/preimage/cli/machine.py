@@ -44,7 +44,8 @@ def ui(
             + command("preimage", "run", "jobs/demo.yaml", results=results)
         )
     _require_free(host, port)
-    from preimage.tracking.on_mlflow import artifacts_uri, local_uri, runs_page  # 3 seconds to import
+    from preimage.tracking.mlflow_store import local_uri  # 3 seconds to import
+    from preimage.tracking.on_mlflow import artifacts_uri, runs_page
 
     address = f"http://{host}:{port}/{runs_page(local_uri(root))}"
     line(Console(), f"MLflow starts in about ten seconds over {root.uri}; Ctrl-C stops it\n{address}")

@@ -24,17 +24,23 @@ def export_program(network: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
 
     Raises NotExportable.
     """
-    sizes = tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs)
-    kept = io.BytesIO()
     try:
-        with _quiet():
-            exported = torch.export.export(network, inputs, dynamic_shapes=sizes, strict=False)
-            torch.export.save(exported, kept)
-        program = read_archive(kept.getvalue(), "the network").program
+        program = read_archive(archive_of(network, inputs), "the network").program
         dry_run(program.graph, inputs)
         return program
     except GeneratorError as error:
         raise NotExportable(str(error)) from error
+
+
+def archive_of(network: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
+    """The `.pt2` file of a network, as torch.export.save writes it. Inputs and errors as above."""
+    sizes = tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs)
+    kept = io.BytesIO()
+    try:
+        with quiet():
+            exported = torch.export.export(network, inputs, dynamic_shapes=sizes, strict=False)
+            torch.export.save(exported, kept)
+        return kept.getvalue()
     except Exception as error:  # tracing runs the user's code, which may raise anything
         if "Constraints violated" in str(error):
             raise NotExportable(
@@ -45,7 +51,7 @@ def export_program(network: nn.Module, inputs: tuple[Tensor, ...]) -> Program:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without what torch.export logs and prints: what matters of it is raised."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

@@ -25,7 +25,7 @@ class Reference(str):
 
 
 class GeneratorRef(Reference):
-    """An earlier step, a run's name, or a generator's folder."""
+    """An earlier step, a run's name, a generator's folder, or a model in MLflow, such as models:/NAME/1."""
 
     product = "generator"
 

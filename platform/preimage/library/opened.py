@@ -1,6 +1,6 @@
 """An earlier run, opened: its generator, codes, outcome and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -13,7 +13,8 @@ from preimage.errors import PreimageError, SpecError
 from preimage.latents.priors import Prior
 from preimage.latents.store import Store
 from preimage.library.display import Picture, picture_html, table_html
-from preimage.models.generator_folder import load_generator, load_prior, read_card
+from preimage.models import generator_folder
+from preimage.models.generator_folder import GeneratorCard, load_prior, read_card
 from preimage.models.prior_folder import load_fitted
 from preimage.pipelines.inputs import find_product, find_run
 from preimage.runs.products import PRODUCTS
@@ -21,6 +22,7 @@ from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.address import results_root
 from preimage.storage.folder import Folder
 from preimage.storage.plain_yaml import load
+from preimage.tracking.model_uri import is_model_uri
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Run:
     @cached_property
     def generator(self) -> nn.Module:
         """In eval mode, on the CPU. Raises PreimageError if the run has none, or several."""
-        return load_generator(self.product("generator"))[0]
+        return generator_folder.load_generator(self.product("generator"))[0]
 
     @cached_property
     def prior(self) -> Prior:
@@ -135,11 +137,26 @@ def open(name: str | Path, results: str | None = None) -> Run:
     )
 
 
+def load_generator(
+    name: str | Path | Folder, code: str | Sequence[str] = (), results: str | None = None
+) -> tuple[nn.Module, GeneratorCard]:
+    """A generator in eval mode, on the CPU, and its card: of a folder, a run, or a model in MLflow, such as
+    `models:/decoder/1` or `runs:/ID/generator`.
+
+    code: modules whose code may build it, such as mypkg.nets. results: the root of the runs and of what is
+    downloaded. Raises PreimageError if there is none, or it is damaged.
+    """
+    return generator_folder.load_generator(find_generator(name, results), code)
+
+
 def find_generator(name: str | Path | Folder, results: str | None = None) -> Folder:
-    """The folder of a generator: that folder itself, or what a run made. Raises PreimageError."""
+    """The folder of a generator: that folder itself, what a run made, or a model in MLflow. Raises
+    PreimageError."""
     if isinstance(name, Folder):
         return name
     runs = Folder.at(results_root(results)) / "runs"
+    if is_model_uri(str(name)):
+        return find_product(str(name), "generator", runs).folder
     if found := find_run(str(name), runs):
         return Run(found).product("generator")
     return find_product(str(name), "generator", runs).folder

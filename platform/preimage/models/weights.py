@@ -23,15 +23,15 @@ MISFIT = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
 """What torch and Python raise for impossible tensors or network sizes."""
 
 
-def packed(tensors: Mapping[str, Tensor]) -> bytes:
-    """Named tensors as a file's content; equal values give equal bytes, whatever their device. Tensors that
-    share memory are written twice."""
+def packed(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """Named tensors, and texts by name, as a file's content; equal values give equal bytes, whatever their
+    device. Tensors that share memory are written twice."""
     plain, places = {}, set()
     for name, tensor in tensors.items():
         own = tensor.detach().cpu().contiguous()
         plain[name] = own.clone() if own.untyped_storage().data_ptr() in places else own
         places.add(own.untyped_storage().data_ptr())
-    return save(plain)
+    return save(plain, metadata)
 
 
 def read_tensors(

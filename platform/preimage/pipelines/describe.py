@@ -61,7 +61,8 @@ def _what_happens(plan: Plan, step: PlannedStep) -> str:
 
 def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
     for key, each in step.inputs.items():
-        yield key, f"from the step {each.step}" if each.step else each.folder.uri
+        known = f"{each.model} in MLflow, in {each.folder}" if each.model else each.folder.uri
+        yield key, f"from the step {each.step}" if each.step else known
     if step.data:
         yield "images", _images(plan, step.data)
         if not step.is_done and is_here(step.data) and step == _first_with(plan, step.data):

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from preimage.config import Resources
+from preimage.errors import TrackingError
 from preimage.jobs.base import Context, OnProgress, Result
 from preimage.jobs.made_by import made_by
 from preimage.jobs.registry import plugins_of
-from preimage.pipelines.inputs import finished
+from preimage.pipelines.inputs import Input, finished
 from preimage.pipelines.lifecycle import live, register, tell, write_result
 from preimage.pipelines.make_plan import skip_rounds
 from preimage.pipelines.plan import Plan, PlannedStep
@@ -22,6 +23,7 @@ from preimage.storage.folder import Folder
 from preimage.storage.protocol import Claim
 from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror
+from preimage.tracking.notes import Notes
 from preimage.tracking.open import open_tracker
 from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker
@@ -44,7 +46,10 @@ def execute(
     plan = with_images(plan, display)
     tracker = open_tracker(plan.spec.tracking, plan.root)
     execution = _Execution(plan, tracker, display, stop_early)
-    return execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
+    outcome = execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
+    if plan.spec.tracking.register_as:
+        tell(execution.register, outcome, plan.spec.tracking.register_as)
+    return outcome
 
 
 def tell_ended(plan: Plan, tracker: Tracker, parent: Mirror, status: Status) -> None:
@@ -136,6 +141,16 @@ class _Execution:
             self._say(step, f"already finished, {step.run.name}")
         return outcome
 
+    def register(self, outcome: Outcome, name: str) -> None:
+        """Register the generator that the last step made, of those that make one. Raises TrackingError."""
+        last = [each for each in (outcome.steps or {}).values() if "generator" in each.get("products", {})]
+        run = RunFolder(self.plan.root / "runs" / (last[-1]["run"] if last else outcome.run))
+        run_id = Notes.of(run, self.tracker.home).run_id
+        if not run_id:
+            raise TrackingError(f"{run.name} is not recorded yet, and not registered as {name}.")
+        version = self.tracker.register(run_id, name)
+        self.display.say(f"the generator of {run.name} is version {version} of {name} in MLflow")
+
     def _say(self, step: PlannedStep, text: str) -> None:
         self.display.say(f"[bold]{step.name}[/bold] ({step.job.job}): {text}")
 
@@ -177,8 +192,7 @@ class _Execution:
         if plugins := plugins_of(step.job):
             about["plugins"] = plugins
         if step.inputs:
-            used = {key: (each.product, each.folder.uri) for key, each in step.inputs.items()}
-            about["inputs"] = {key: {"product": one, "address": where} for key, (one, where) in used.items()}
+            about["inputs"] = {key: _used(each) for key, each in step.inputs.items()}
         addresses = {key: each.folder.uri for key, each in step.inputs.items()}
         job = overrides.apply(step.job.model_dump(mode="json"), addresses)
         if step.data:
@@ -186,6 +200,12 @@ class _Execution:
             about["dataset"] = {"source": step.data.source, "address": address}
         about["made_by"] = made_by(step.job, _folders(step), self.plan.catalog, spec.title)
         register(step.run, about, {"name": step.name} | job | spec.around)
+
+
+def _used(each: Input) -> dict[str, str]:
+    """What a run's run.json says of a product that it takes."""
+    named = {"model": each.model} if each.model else {}
+    return {"product": each.product, "address": each.folder.uri} | named
 
 
 def _folders(step: PlannedStep) -> dict[str, Folder]:

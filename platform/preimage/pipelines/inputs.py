@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from preimage.data.dataset import Dataset
 from preimage.errors import FormatError, SpecError, StorageError
 from preimage.jobs.registry import JOBS
+from preimage.models.generator_folder import read_card
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
+from preimage.tracking.config import TrackingConfig
 from preimage.tracking.lineage import prepared
+from preimage.tracking.model_uri import is_model_uri, look_up
 
 MLFLOW_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -28,13 +31,24 @@ class Input:
     """The earlier step of the same pipeline that makes it."""
     card: Any = None
     """The card of an existing product, read when it was found."""
+    model: str | None = None
+    """Its address in MLflow, if it was found there: a version, where an alias was given."""
 
 
-def find_product(name: str, product: str, runs: Folder) -> Input:
-    """A product by its own folder, its run's folder or name, or its MLflow run id.
+def find_product(
+    name: str,
+    product: str,
+    runs: Folder,
+    tracking: TrackingConfig = TrackingConfig(),  # noqa: B008
+) -> Input:
+    """A product by its own folder, its run's folder or name, or its MLflow run id; a generator also by its
+    address in MLflow. Then it is that of its run if that is here, and else is downloaded beside the runs.
 
-    Raises SpecError if there is none, and the product's own error, such as GeneratorError, if it is damaged.
+    tracking: names the MLflow store. Raises SpecError if there is none, TrackingError if MLflow does not
+    answer, and the product's own error, such as GeneratorError, if it is damaged.
     """
+    if is_model_uri(name):
+        return _find_model(name, product, runs, tracking)
     row, run = PRODUCTS[product], find_run(name, runs)
     folder = find_folder(name, product, runs)
     keeps = not run or row.is_result or product in _makes(run)
@@ -71,6 +85,19 @@ def find_images(name: str, runs: Folder) -> Dataset:
         f"no prepared images {name!r}: they are neither a run's nor a folder that `preimage data prepare` "
         "made"
     )
+
+
+def _find_model(name: str, product: str, runs: Folder, tracking: TrackingConfig) -> Input:
+    if product != "generator":
+        raise SpecError(f"{name} is a model in MLflow, but this must be a {PRODUCTS[product].title}")
+    found = look_up(name, tracking, runs.parent)
+    if run := find_run(found.run_id, runs) if found.run_id else None:
+        folder = run.product(product)
+        if PRODUCTS[product].is_whole(folder) and read_card(folder).fingerprint == found.fingerprint:
+            return replace(find_product(run.folder.uri, product, runs), model=found.uri)
+    folder = found.download(runs.parent / str(PRODUCTS[product].imports))
+    card = read_card(folder)
+    return Input(product, folder, card.fingerprint, card=card, model=found.uri)
 
 
 def find_run(name: str, runs: Folder) -> RunFolder | None:

@@ -17,16 +17,17 @@ from preimage.pipelines.rounds import skipped, without
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.pipeline import Spec
 from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.tracking.config import TrackingConfig
 
 _REMOVED = object()
 
 
 def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -> Plan:
-    """Plan a spec's steps. Starts nothing and writes nothing.
+    """Plan a spec's steps. Starts nothing, and writes nothing but generators that it downloads from MLflow.
 
     fresh: plan new runs of everything; earlier ones are kept. catalog: from an earlier plan with the same
     results, so that its sources are not opened again. Raises SpecError, DataError, GeneratorError,
-    InversionError, StoreError or ClassifierError if something is missing or wrong."""
+    InversionError, StoreError, ClassifierError or TrackingError if something is missing or wrong."""
     root = Folder.at(spec.results)
     catalog = catalog or Catalog(root / "datasets")
     steps: dict[str, PlannedStep] = {}
@@ -36,7 +37,7 @@ def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -
             if job.resources.backend == "local":
                 job.resources.device()  # raises if it requires a GPU that is not there
             job.check(catalog)
-            steps[name] = _plan_step(name, job, steps, root / "runs", fresh, catalog, spec.data)
+            steps[name] = _plan_step(name, job, steps, root / "runs", fresh, catalog, spec)
         except PreimageError as error:
             raise type(error)(f"step {name}: {error}" if spec.is_pipeline else str(error)) from error
     planned = tuple(steps.values())
@@ -45,7 +46,8 @@ def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -
         identity.append([spec.rounds.watched, spec.rounds.metric])
     fingerprint = digest(canonical_json(identity).encode())
     run = _run_folder(root / "runs", "pipeline", fingerprint, fresh) if spec.is_pipeline else planned[0].run
-    return skip_rounds(Plan(spec, root, catalog, planned, fingerprint, run, fresh))
+    plan = skip_rounds(Plan(spec, root, catalog, planned, fingerprint, run, fresh))
+    return replace(plan, spec=spec.renamed(plan.versions))
 
 
 def skip_rounds(plan: Plan) -> Plan:
@@ -59,8 +61,8 @@ def skip_rounds(plan: Plan) -> Plan:
         elif skip & {each.step for each in step.inputs.values()}:
             job = without(step.job, skip)
             earlier = {key: each for key, each in steps.items() if key != name}
-            runs, shared = plan.root / "runs", plan.spec.data
-            steps[name] = _plan_step(name, job, earlier, runs, plan.fresh, plan.catalog, shared)
+            runs = plan.root / "runs"
+            steps[name] = _plan_step(name, job, earlier, runs, plan.fresh, plan.catalog, plan.spec)
     return replace(plan, steps=tuple(steps.values()))
 
 
@@ -71,10 +73,10 @@ def _plan_step(
     runs: Folder,
     fresh: bool,
     catalog: Catalog,
-    shared: DataConfig | None,
+    spec: Spec,
 ) -> PlannedStep:
-    """shared: the pipeline's images."""
-    inputs = {key: _input(named, earlier, runs) for key, named in references(job).items()}
+    shared = spec.data
+    inputs = {key: _input(named, earlier, runs, spec.tracking) for key, named in references(job).items()}
     if may_share_images(job) and not _images_of_generators(inputs, earlier):
         catalog.count(shared)
         job = job.model_copy(update={"data": shared})
@@ -91,11 +93,11 @@ def _plan_step(
     return replace(step, is_final=ready)
 
 
-def _input(named: Reference, earlier: Earlier, runs: Folder) -> Input:
+def _input(named: Reference, earlier: Earlier, runs: Folder, tracking: TrackingConfig) -> Input:
     if named in earlier:
         step = earlier[named]
         return Input(named.product, step.run.product(named.product), step.fingerprint, step.name)
-    return find_product(named, named.product, runs)
+    return find_product(named, named.product, runs, tracking)
 
 
 def _data(job: Job, inputs: dict[str, Input], earlier: Earlier) -> DataConfig | None:

@@ -7,7 +7,7 @@ from typing import Literal
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.jobs.base import Job
-from preimage.jobs.references import images_named
+from preimage.jobs.references import images_named, references
 from preimage.pipelines.inputs import Input
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.pipeline import Spec
@@ -73,6 +73,14 @@ class Plan:
     def is_final(self) -> bool:
         """Whether the fingerprints and the folders of all steps are final."""
         return all(step.is_final for step in self.steps)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The models in MLflow that the spec names, and the versions that these names meant when it was
+        planned."""
+        named = ((step, key, str(name)) for step in self.steps for key, name in references(step.job).items())
+        models = ((name, step.inputs[key].model) for step, key, name in named if key in step.inputs)
+        return {name: model for name, model in models if model not in (None, name)}
 
     def alone(self, step: PlannedStep) -> "Plan":
         """One of the steps as a plan of its own."""

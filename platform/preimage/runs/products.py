@@ -37,8 +37,9 @@ class Product:
     """Whether a run's outcome names it, and the run is repeated if it is gone."""
     imports: str | None = None
     """The folder under the results where an import leaves one by default, by its name."""
-    uploads: tuple[str, ...] = ()
-    """The subfolders sent to a tracker; what grows with the dataset stays where it is."""
+    is_uploaded: bool = False
+    """Whether its files are sent to a tracker, which gets a generator as a model; what grows with the dataset
+    stays where it is."""
 
 
 def _marked(name: str) -> Callable[[Folder], bool]:
@@ -62,13 +63,10 @@ PRODUCTS: dict[str, Product] = {
             _marked("config.json"),
             read_card,
             imports="generators",
-            uploads=("generator", "generator/prior"),
         ),
         Product("store", "latent store", _marked("_manifest.json"), Store.open, imports="stores"),
-        Product(
-            "classifier", "classifier", _marked("config.json"), read_classifier_card, uploads=("classifier",)
-        ),
-        Product("prior", "prior", _marked("config.json"), read_prior_card, uploads=("prior",)),
+        Product("classifier", "classifier", _marked("config.json"), read_classifier_card, is_uploaded=True),
+        Product("prior", "prior", _marked("config.json"), read_prior_card, is_uploaded=True),
         Product("checkpoints", "checkpoints", lambda folder: bool(committed(folder)), _last, is_result=False),
     )
 }

@@ -106,7 +106,7 @@ def around(results: str, tracking: TrackingConfig) -> dict[str, Any]:
     """The keys of a stored spec beside those of its jobs. The default root is left out: another that
     PREIMAGE_RESULTS names later may replace it."""
     named = {} if results == DEFAULT else {"results": results}
-    return named | {"tracking": tracking.model_dump(mode="json")}
+    return named | {"tracking": tracking.model_dump(mode="json", exclude_none=True)}
 
 
 @cache

@@ -1,8 +1,8 @@
 """Typed jobs from plain values: one job, or the steps of a pipeline with its rounds expanded."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from preimage.data.config import DataConfig
@@ -53,18 +53,38 @@ class Spec:
 
     @property
     def around(self) -> dict[str, Any]:
-        """Where results go and runs are recorded, to store with a job."""
-        return around(self.results, self.tracking)
+        """Where results go and runs are recorded, to store with a job, which by itself registers nothing."""
+        return around(self.results, self.tracking.model_copy(update={"register_as": None}))
+
+    def renamed(self, names: Mapping[str, str]) -> "Spec":
+        """The spec with these texts in the place of others, wherever they stand in its jobs."""
+        if not names:
+            return self
+        steps = {
+            name: type(job).model_validate(renamed(job.model_dump(mode="json"), names))
+            for name, job in self.steps.items()
+        }
+        rounds = self.rounds and replace(self.rounds, written=renamed(self.rounds.written, names))
+        return replace(self, steps=steps, rounds=rounds)
 
     def resolved(self) -> dict[str, Any]:
         """The whole spec as plain values, to store and load again."""
-        head = {"name": self.name} | self.around
+        head = {"name": self.name} | around(self.results, self.tracking)
         if self.data:
             head["data"] = self.data.model_dump(mode="json")
         if self.rounds:
             return head | self.rounds.written
         jobs = {name: job.model_dump(mode="json") for name, job in self.steps.items()}
         return head | ({"steps": jobs} if self.is_pipeline else next(iter(jobs.values())))
+
+
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Plain values with these texts in the place of others."""
+    if isinstance(value, dict):
+        return {key: renamed(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [renamed(each, names) for each in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def titled(name: str, variant: str) -> str:
@@ -82,6 +102,8 @@ def build(value: dict[str, Any], name: str) -> tuple[Spec | None, list[Mistake]]
         return None, mistakes
     name = config.name or name
     job = JOBS[config.job].model_validate(config.model_dump(exclude=set(SpecKeys.model_fields)))
+    if wrong := _check_registers(config.tracking, [job]):
+        return None, wrong
     root = results_root(spec=config.results)
     return Spec(name, root, config.tracking, {name: job}, is_pipeline=False, code=config.code), []
 
@@ -129,10 +151,17 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
         versions.setdefault(each.step, []).append(each)
         mistakes += [one for one in wrong if one not in mistakes]
     rounds, wrong = rounds_of(head, order, plain, jobs)
+    mistakes += _check_registers(head.tracking, jobs.values())
     if mistakes := mistakes + wrong:
         return None, mistakes
     root = results_root(spec=head.results)
     return Spec(head.name or name, root, head.tracking, jobs, True, rounds, head.code, head.data), []
+
+
+def _check_registers(tracking: TrackingConfig, jobs: Iterable[Job]) -> list[Mistake]:
+    if not tracking.register_as or any("generator" in job.makes for job in jobs):
+        return []
+    return [(("tracking", "register_as"), "nothing here makes a generator that could be registered")]
 
 
 def _step(step: str, body: Any, place: Place) -> tuple[Any, list[Mistake]]:

@@ -38,6 +38,9 @@ def check_study(study: Study) -> list[Mistake]:
     mistakes: list[Mistake] = [
         (("trial", key), "belongs beside `trial`, not in it") for key in study.trial if key in AROUND
     ]
+    if study.tracking.register_as:
+        what = "a study registers no generator: run the spec of the trial that you choose with it"
+        mistakes.append((("tracking", "register_as"), what))
     mistakes += _check_keys(study.trial, study.space) + _check_conditions(study.space)
     mistakes += _check_sampler(study)
     if mistakes:

@@ -1,12 +1,16 @@
 """Where runs are recorded."""
 
 import os
+import re
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from preimage.config import Config
 from preimage.errors import TrackingError
 from preimage.storage.credentials import refusal
+
+_MODEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_. -]{0,200}[A-Za-z0-9_-])?")
+"""MLflow refuses / and :, and reads @ as the sign of an alias."""
 
 
 class TrackingConfig(Config):
@@ -17,6 +21,10 @@ class TrackingConfig(Config):
     under the results; `jsonl`; `none`; or any MLflow tracking URI."""
     experiment: str = "preimage"
     """The MLflow experiment of the runs."""
+    register_as: str | None = None
+    """Make the generator a version of the registered model of this name in MLflow when the run has finished:
+    in a pipeline, that of the last step that makes one. A finished run that is run again with this key is
+    registered too, and never twice."""
 
     @property
     def here(self) -> "TrackingConfig":
@@ -30,6 +38,22 @@ class TrackingConfig(Config):
         if problem := refusal(uri):
             raise TrackingError(f"MLFLOW_TRACKING_URI: {problem}")
         return self.model_copy(update={"uri": uri})
+
+    @field_validator("register_as")
+    @classmethod
+    def _accepted(cls, name: str | None) -> str | None:
+        if name is not None and not _MODEL_NAME.fullmatch(name):
+            raise ValueError(
+                "a registered model is named with letters, digits, inner spaces, ., - and _, and begins with "
+                f"a letter or digit, but this is {name!r}"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _registers_in_mlflow(self) -> "TrackingConfig":
+        if self.register_as and self.uri in ("jsonl", "none"):
+            raise ValueError(f"register_as needs MLflow, but uri is {self.uri}: leave one of them out")
+        return self
 
     @field_validator("uri")
     @classmethod

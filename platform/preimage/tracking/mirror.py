@@ -147,11 +147,14 @@ class Mirror:
         if len(records) != self.notes.records:  # an earlier one was damaged, and was made anew
             self.tracker.metrics(run_id, _rows(records))
         self.tracker.metrics(run_id, [self._final(outcome, records)])
-        uploads = [part for product in PRODUCTS.values() for part in product.uploads]
+        uploads = [name for name, product in PRODUCTS.items() if product.is_uploaded]
         for part in ("figures", *uploads):
             folder = self.run.folder / part
             for name in folder.files():
                 self.tracker.file(run_id, part, name, folder.read(name))
+        generator = self.run.product("generator")
+        if "generator" in outcome.products and PRODUCTS["generator"].is_whole(generator):
+            self.tracker.generator(run_id, generator)
         self.tracker.file(run_id, "", "outcome.json", self.run.folder.read("outcome.json"))
         tags = {f"preimage.{key}": address for key, address in outcome.products.items()}
         tags |= {

@@ -2,15 +2,12 @@
 
 import io
 import json
-import logging
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
 from mlflow import MlflowClient
@@ -26,15 +23,15 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_USER,
 )
 from PIL import Image
-from requests.exceptions import RequestException
-from sqlalchemy.exc import SQLAlchemyError
 
 from preimage.errors import StorageError, TrackingError
 from preimage.storage.address import command
 from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import user
+from preimage.tracking import mlflow_models
 from preimage.tracking.config import TrackingConfig
+from preimage.tracking.mlflow_store import reaching, store_uri
 from preimage.tracking.tracker import Record, RunDeleted, Status
 
 Value = TypeVar("Value")
@@ -53,19 +50,6 @@ VIEW = "workflowType=machine_learning"
 REFUSED = (ErrorCode.Name(INVALID_PARAMETER_VALUE), ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
 """How MLflow answers, among other mistakes, for a run that was deleted."""
 
-PATIENCE = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
-"""MLflow would otherwise retry for minutes; the mirror retries by itself."""
-
-
-def local_uri(root: Folder) -> str:
-    """The SQLite store of local results, with what SQLAlchemy would read otherwise escaped."""
-    path = str(root.local / "mlflow.db")
-    return "sqlite:///" + re.sub(r"%(?=[0-9A-Fa-f]{2})|\?", lambda found: quote(found[0]), path)
-
 
 def artifacts_uri(root: Folder) -> str:
     return (root.local / "mlartifacts").as_uri()
@@ -83,12 +67,8 @@ class MlflowTracker:
 
     def __init__(self, config: TrackingConfig, root: Folder) -> None:
         """Connect, and create the experiment if there is none. Raises TrackingError."""
-        for name, value in PATIENCE.items():
-            os.environ.setdefault(name, value)
-        self.uri = local_uri(root) if config.uri == "local" else config.uri
+        self.uri = store_uri(config, root)
         self.home = f"{self.uri} {config.experiment}"
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        logging.getLogger("alembic").setLevel(logging.ERROR)
         if config.uri == "local":
             _make(root)
         # If several processes open a new SQLite file at once, all but one fail.
@@ -182,6 +162,14 @@ class MlflowTracker:
             path.write_bytes(data)
             self.client.log_artifact(run_id, str(path), folder or None)
 
+    def generator(self, run_id: str, folder: Folder) -> None:
+        with self._reaching(run_id):
+            mlflow_models.log_generator(self.client, run_id, folder)
+
+    def register(self, run_id: str, name: str) -> str:
+        with self._reaching(run_id):
+            return mlflow_models.register(self.client, run_id, name)
+
     def end(self, run_id: str, status: Status) -> None:
         with self._reaching(run_id):
             self.client.set_terminated(run_id, status)
@@ -189,15 +177,13 @@ class MlflowTracker:
     @contextmanager
     def _reaching(self, run_id: str | None = None) -> Iterator[None]:
         """Raise TrackingError for what MLflow raises, and RunDeleted if there is no such run any more."""
-        try:
-            yield
-        except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-            if run_id and isinstance(error, MlflowException) and (why := self._deleted(run_id, error)):
-                raise RunDeleted(why, run_id) from error
-            raise TrackingError(
-                f"the MLflow store at {self.uri} does not answer as expected: {_first_line(error)}. "
-                f"{self._remedy(error)}"
-            ) from error
+        with reaching(self.uri):
+            try:
+                yield
+            except MlflowException as error:
+                if run_id and (why := self._deleted(run_id, error)):
+                    raise RunDeleted(why, run_id) from error
+                raise
 
     def _deleted(self, run_id: str, error: MlflowException) -> str | None:
         """Whether a call failed because its run was deleted, in words."""
@@ -213,15 +199,6 @@ class MlflowTracker:
         restore = self._command("runs", "restore", "--run-id", run_id)
         return f"the MLflow run {run_id} was deleted (`{restore}` restores it)."
 
-    def _remedy(self, error: Exception) -> str:
-        if "database schema" in str(error):
-            upgrade = command("mlflow", "db", "upgrade", self.uri)
-            return (
-                f"Copy the database, then run `{upgrade}`; if that fails, a newer MLflow made it: install "
-                "that one, name another store with tracking.uri, or choose tracking.uri=none."
-            )
-        return "Start it (preimage ui, or mlflow server), correct tracking.uri, or choose tracking.uri=none."
-
     def _command(self, *arguments: str) -> str:
         """MLflow's command line, for this store."""
         return f"MLFLOW_TRACKING_URI={command(self.uri)} {command('mlflow', *arguments)}"
@@ -230,10 +207,6 @@ class MlflowTracker:
 def _parts(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
     for first in range(0, len(values), size):
         yield values[first : first + size]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0][:300]
 
 
 def _make(root: Folder) -> None:

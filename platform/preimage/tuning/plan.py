@@ -13,6 +13,7 @@ from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.objectives import lowest_is_best
 from preimage.specs.overrides import path_of
+from preimage.specs.pipeline import renamed
 from preimage.specs.search_space import complete, variants
 from preimage.specs.study import StudySpec
 from preimage.specs.study_checks import body_of
@@ -83,6 +84,7 @@ def plan_study(spec: StudySpec, catalog: Catalog | None = None) -> StudyPlan:
     """
     root = Folder.at(spec.results)
     base = make_plan(spec.spec_of(complete(spec.space, {}), spec.name), catalog=catalog)
+    spec = replace(spec, trial=renamed(spec.trial, base.versions))
     fingerprint = digest(canonical_json(_identity(spec, base)).encode())
     return StudyPlan(spec, root, fingerprint, RunFolder(root / "runs" / f"study-{fingerprint[:10]}"), base)
 

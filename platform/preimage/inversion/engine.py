@@ -212,17 +212,9 @@ class Engine:
         config, kind = self.config, SOLVERS[self.config.solver]
         if kind.squares_only:
             self._require_squares(loss)
-        return kind.make(
-            SolverSetup(
-                lr=config.lr,
-                lr_halving_steps=config.lr_halving_steps,
-                steps=config.steps,
-                constraint=config.constraint,
-                seed=self.seed,
-                whitening=self.whitening,
-                settings=config.solver_settings,
-            )
-        )
+        rate = config.lr, config.lr_halving_steps, config.steps
+        rest = config.constraint, self.seed, self.whitening, config.solver_settings
+        return kind.make(SolverSetup(*rate, *rest))
 
     def _require_squares(self, loss: Loss | None) -> None:
         solver = self.config.solver

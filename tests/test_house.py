@@ -39,6 +39,7 @@ ROOMS = {
     "config": {"errors"},
     "errors": set(),
     "named_code": {"errors"},
+    "own_settings": {"config"},
     "permutation": set(),
     "plugins": {"config", "errors"},
     "random_streams": set(),
@@ -49,6 +50,7 @@ ROOMS = {
     "latents": {
         "_version",
         "batch_parts",
+        "own_settings",
         "permutation",
         "plugins",
         "random_streams",
@@ -61,6 +63,7 @@ ROOMS = {
     "metrics": {"random_streams", "errors", "latents", "data", "objectives"},
     "figures": {"data"},
     "inversion": {
+        "own_settings",
         "plugins",
         "random_streams",
         "config",

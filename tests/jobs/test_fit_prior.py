@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pydantic import ValidationError
 
 from code_stores import store_of
 from declared import run_job
@@ -21,12 +20,13 @@ from preimage.latents.held_out import Split, likelihood
 from preimage.metrics.pag_of_fit import fit_agreement
 from preimage.models.prior_folder import load_fitted, read_prior_card
 from preimage.runs.run_folder import RunFolder
+from preimage.specs.validation import check
 
-KINDS = {"diagonal": {}, "box": {}, "gaussian": {}, "mixture": {"components": 2}}
+KINDS = {"diagonal": {}, "box": {}, "gaussian": {}, "mixture": {"settings": {"components": 2}}}
 
 
-def job(kind, **settings):
-    return FitPriorJob.model_validate({"store": "s", "kind": kind} | KINDS[kind] | settings)
+def job(kind, **keys):
+    return FitPriorJob.model_validate({"store": "s", "kind": kind} | KINDS[kind] | keys)
 
 
 @pytest.fixture
@@ -85,24 +85,24 @@ def test_a_job_leaves_a_prior_of_the_codes_that_are_not_held_out(folder, store, 
         assert np.asarray(picture.convert("L")).std() > 5
 
 
-def test_a_mixture_is_followed_iteration_by_iteration(folder, store):
+def test_a_mixture_is_followed_pass_by_pass(folder, store):
     shown = []
     here = context(folder, store, shown)
     result = run_job(job("mixture"), here)
-    curve = here.run.curve("log_likelihood")
-    assert [images for images, _ in curve] == [200 * (i + 1) for i in range(result.metrics["iterations"])]
+    curve, count = here.run.curve("log_likelihood"), result.metrics["codes"]
+    seen = [count * (i + 1) for i in range(int(result.metrics["passes"]))]
+    assert [codes for codes, _ in curve] == seen
     assert (np.diff([value for _, value in curve]) > -1e-9).all()
     assert curve[-1][1] == pytest.approx(result.metrics["training_log_likelihood"], abs=1e-2)
-    assert [done for _, done, _ in shown[:-1]] == list(range(1, len(curve) + 1))
-    assert shown[-1] == ("fitting the mixture", 200, 200)
-    assert list(result.figures) == ["marginals.png", "iterations.png"]
+    assert shown == [*(("fitting the mixture", each, 200 * count) for each in seen), (*shown[0][:1], 1, 1)]
+    assert list(result.figures) == ["marginals.png", "fit.png"]
     again = run_job(job("mixture"), context(folder, store))
     assert again.metrics == result.metrics, "a run that was killed and starts again is the same"
 
 
 def test_a_seed_decides_a_mixture(folder, store):
     kept = [
-        run_job(job("mixture", components=5, seed=seed), context(folder / str(seed), store))
+        run_job(job("mixture", settings={"components": 5}, seed=seed), context(folder / str(seed), store))
         for seed in (0, 1)
     ]
     assert kept[0].metrics["training_log_likelihood"] != kept[1].metrics["training_log_likelihood"]
@@ -133,15 +133,35 @@ def test_codes_that_are_flat_have_a_gaussian_without_a_density(folder):
 
 
 def test_components_are_a_mixtures():
-    with pytest.raises(ValidationError, match="a mixture needs components"):
-        job("mixture", components=None)
-    with pytest.raises(ValidationError, match="components is for a mixture, but the kind is box: write"):
-        job("box", components=3)
-    for wrong in ({"held_out": 1}, {"held_out": -0.1}, {"tolerance": 0}, {"max_iterations": 0}):
-        with pytest.raises(ValidationError):
-            job("mixture", **wrong)
-    with pytest.raises(ValidationError):
-        FitPriorJob.model_validate({"store": "s", "kind": "normal"})
+    for given, where, why in (
+        ({"settings": None}, "settings.components", "is required"),
+        ({"settings": {"componets": 3}}, "settings.componets", "no such key; did you mean 'components'?"),
+        ({"settings": {"components": 3, "tolerance": 0}}, "settings.tolerance", "should be greater than 0"),
+        ({"kind": "box"}, "settings", "box has no settings of its own: remove them"),
+        ({"kind": "mixtur"}, "kind", "'mixtur': no such prior; did you mean 'mixture'?"),
+        ({"kind": "pgan", "settings": None}, "kind", "pgan is fitted by the job train-prior: run that"),
+        ({"held_out": 1}, "held_out", "should be less than 1"),
+        ({"held_out": -0.1}, "held_out", "should be greater than or equal to 0"),
+    ):
+        _, mistakes = check(FitPriorJob, {"store": "s", "kind": "mixture"} | KINDS["mixture"] | given)
+        found = {".".join(map(str, place)): problem for place, problem in mistakes}
+        assert found[where].startswith(why)
+
+
+def test_the_schema_knows_which_settings_each_kind_has():
+    schema = FitPriorJob.model_json_schema()
+    assert schema["properties"]["kind"]["enum"] == list(KINDS)
+    (rule,) = schema["allOf"]
+    assert rule["if"]["properties"] == {"kind": {"const": "mixture"}}
+    own = rule["then"]["properties"]["settings"]
+    assert (own["required"], own["additionalProperties"]) == (["components"], False)
+
+
+def test_a_resolved_spec_shows_all_settings_of_its_kind():
+    shown = job("mixture").model_dump(mode="json")
+    assert shown["settings"] == {"components": 2, "max_iterations": 200, "tolerance": 1e-3}
+    assert "settings" not in job("box").model_dump(mode="json")
+    assert FitPriorJob.model_validate(shown) == job("mixture")
 
 
 def test_a_fit_needs_a_store_and_makes_a_prior():
@@ -152,5 +172,6 @@ def test_a_fit_needs_a_store_and_makes_a_prior():
 
 def test_costs():
     assert job("box").cost(70) == {"codes": 70}
-    assert job("mixture", max_iterations=9).cost(70) == {"codes": 70, "iterations at most": 9}
+    few = job("mixture", settings={"components": 2, "max_iterations": 9})
+    assert few.cost(70) == {"codes": 70, "passes over the codes at most": 9}
     assert job("gaussian").cost(None) == {}

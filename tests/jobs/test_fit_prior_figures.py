@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from colours import BLUE, ORANGE, share
-from preimage.jobs.fit_prior.figures import iterations_png, marginals_png
+from preimage.jobs.fit_prior.figures import curves_png, marginals_png
 
 
 def codes(count, dim, scale=1.0):
@@ -22,6 +22,8 @@ def test_a_component_that_does_not_vary_is_drawn():
     assert share(marginals_png(torch.zeros(9, 2), torch.zeros(9, 2), "diagonal"), BLUE, 0.5) > 1e-3
 
 
-def test_iterations_are_drawn():
-    assert share(iterations_png([-9.0, -4.0, -3.5]), BLUE) > 1e-3
-    assert share(iterations_png([-9.0]), BLUE) > 0
+def test_the_course_of_a_fit_is_drawn():
+    likelihoods = [(70, -9.0), (140, -4.0), (210, -3.5)]
+    assert share(curves_png({"log_likelihood": likelihoods}, "mixture"), BLUE) > 1e-3
+    assert share(curves_png({"log_likelihood": likelihoods[:1]}, "mixture"), BLUE) > 0
+    assert share(curves_png({"loss": likelihoods, "rate": likelihoods}, "flow"), BLUE) > 1e-3

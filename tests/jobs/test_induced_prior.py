@@ -202,7 +202,7 @@ def test_too_few_held_out_codes_are_refused_before_training(done, tmp_path):
 def test_another_fitted_prior_takes_the_place_of_pgan():
     """As the shipped spec's header says."""
     path = Path(__file__).parents[2] / "jobs" / "induced-prior.yaml"
-    changed = "repeat.prior={job: fit-prior, store: invert, kind: mixture, components: 10}"
+    changed = "repeat.prior={job: fit-prior, store: invert, kind: mixture, settings: {components: 10}}"
     steps = load(path, "small", [changed, "rounds=2"]).steps
     assert [steps[name].job for name in ("prior-1", "prior-2")] == ["fit-prior"] * 2
     assert steps["prior-2"].store == "invert-1"

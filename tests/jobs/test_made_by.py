@@ -22,7 +22,7 @@ OTHERS = {
     "invert": {"generator": "g"},
     "recover": {"generator": "g"},
     "recover-partial": {"generator": "g"},
-    "fit-prior": {"store": "s", "kind": "mixture", "components": 3},
+    "fit-prior": {"store": "s", "kind": "mixture", "settings": {"components": 3}},
     "train-prior": {"store": "s"},
     "compare-priors": {"store": "s", "priors": {"flat": "uniform"}},
     "induced-prior": {"generators": ["g"], "stores": ["s"]},

@@ -85,6 +85,7 @@ def test_losses_fall_and_more_components_explain_more(done):
         ({"after": (5, 61)}, "after must name steps up to 60"),
         ({"datasets": {}}, "must each name at least one"),
         ({"datasets": {"a/b": DIGITS}}, "pattern"),
+        ({"solver": "lbfgs"}, "lbfgs has no learning rate: choose another solver, such as adam"),
     ],
 )
 def test_what_cannot_be_done_is_refused(change, message):

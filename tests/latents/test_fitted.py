@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preimage.errors import PreimageError, PriorError
-from preimage.latents.fitted import FITTED, Box, Diagonal, Network
+from preimage.latents.fitted import Box, Diagonal, Network
 from preimage.latents.mixture import Mixture, fit_mixture
+from preimage.latents.prior_kinds import PRIOR_KINDS
 from preimage.latents.priors import Gaussian, NoDensityError, Normal, Uniform
 from preimage.latents.statistics import Moments
 from preimage.models.prior_folder import load_fitted, save_prior
@@ -49,7 +50,7 @@ DENSE = ("diagonal", "box", "gaussian", "mixture")
 
 
 def test_every_kind_is_tested_here():
-    assert KINDS.keys() == FITTED.keys()
+    assert KINDS.keys() == set(PRIOR_KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -81,9 +82,9 @@ def test_tensors_of_another_shape_are_refused(folder):
     }
     for kind, tensors in wrong.items():
         with pytest.raises(ValueError, match=r"components|\(3,\)|minimum is above"):
-            FITTED[kind](tensors)
+            PRIOR_KINDS[kind].rebuild(tensors)
         with pytest.raises(KeyError):
-            FITTED[kind]({"other": torch.zeros(3)})
+            PRIOR_KINDS[kind].rebuild({"other": torch.zeros(3)})
     broken = Diagonal(torch.zeros(3), torch.ones(2))
     save_prior(broken, folder / "p", {})
     with pytest.raises(PriorError, match="does not hold a diagonal prior"):

@@ -80,10 +80,14 @@ def test_a_fitted_prior_is_that_of_the_job_that_holds_nothing_out(diverged, fold
 
 
 def test_a_mixture_needs_its_components(found):
-    assert len(found.fit("mixture", 2).tensors()["weights"]) == 2
-    for asked in (("mixture",), ("gaussian", 2), ("normal",)):
-        with pytest.raises(InversionError, match="gaussian, or mixture with a number of components, but got"):
-            found.fit(*asked)
+    assert len(found.fit("mixture", components=2).tensors()["weights"]) == 2
+    for kind, settings, why in (
+        ("mixture", {}, "settings.components: is required"),
+        ("gaussian", {"components": 2}, "gaussian has no settings of its own"),
+        ("normal", {}, "kind: 'normal': no such prior; "),
+    ):
+        with pytest.raises(InversionError, match=why):
+            found.fit(kind, **settings)
 
 
 def test_a_walk_goes_straight_from_one_reconstruction_to_the_other(found, generator):

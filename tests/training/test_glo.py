@@ -63,6 +63,19 @@ def test_a_step_is_descent_on_each_images_own_loss_in_float64(digits, loss):
     assert metrics["loss"].item() == pytest.approx(each.mean().item())
 
 
+def test_a_plugins_loss_is_descended(digits, plug):
+    code = "def l1(images, targets):\n    return (images - targets).abs().mean((1, 2, 3))\n"
+    plug({"losses": {"l1": "preimage_extra:l1"}}, code)
+    images = digits.read(0, 24)
+    algorithm = learner_of(images, CodesConfig(init="random"), "l1")
+    algorithm.begin()
+    real, rows = to_float(images.pixels[:4]), torch.arange(4)
+    with torch.no_grad():  # in training mode: the statistics are those of the step's own batch
+        made = copy.deepcopy(algorithm.generator)(algorithm.table[rows])
+    loss = algorithm.step(rows, real, 0)["loss"].item()
+    assert loss == pytest.approx((made - real).abs().mean().item(), rel=1e-5)
+
+
 def test_a_codes_step_does_not_depend_on_how_many_share_the_batch(digits):
     """In eval mode, where BatchNorm does not tie images together."""
     images = digits.read(0, 24)

@@ -67,6 +67,7 @@ _IN_WORDS = {
     "lr_halving_steps": "lr halved every",
     "max_iterations": "iterations at most",
     "model": "",
+    "settings": "",
     "solver": "",
     "unseen": "unseen images",
 }

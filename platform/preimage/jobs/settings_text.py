@@ -107,7 +107,9 @@ def _inversion(
         most = " at most" if config.patience else ""
         (steps,) = _scalar(f"{key}.steps", config.steps, None, paper.get(f"{key}.steps"))
         yield steps + most
-    usual = InversionConfig(solver=config.solver)
+    if config.solver_settings:
+        yield from settings_of(config.solver_settings, paper, unsaid, f"{key}.solver_settings")
+    usual = InversionConfig(solver=config.solver, solver_settings=config.solver_settings)
     for name, value in config:
         said = name in ("solver", "lr", "steps", "patience") or name in DECIDES_NOTHING
         if said or f"{key}.{name}" in unsaid or value == getattr(usual, name):

@@ -1,19 +1,17 @@
-"""Priors fitted to codes, as named tensors: how each kind is stored in a file."""
+"""Priors fitted to codes: their densities and draws, and how each is rebuilt from named tensors."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
-from preimage.latents.mixture import CodeStream, Mixture
+from preimage.latents.prior_kinds import PriorKind
 from preimage.latents.priors import (
     ROUNDING,
-    Dense,
     Gaussian,
     NoDensityError,
     Support,
@@ -21,14 +19,6 @@ from preimage.latents.priors import (
     require_volume,
 )
 from preimage.latents.statistics import Moments
-
-
-class FittedPrior(Dense, Protocol):
-    """A prior whose parameters were fitted."""
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything needed to rebuild it."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,31 +182,8 @@ def _alike(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     return one, other
 
 
-def _mixture(tensors: dict[str, Tensor]) -> Mixture:
-    weights, means, roots = tensors["weights"], tensors["means"], tensors["roots"]
-    count, dim = means.shape
-    if weights.shape != (count,) or roots.shape != (count, dim, dim):
-        raise ValueError(
-            f"weights {tuple(weights.shape)}, means {tuple(means.shape)} and roots {tuple(roots.shape)} "
-            "do not match"
-        )
-    return Mixture(weights, means, roots)
-
-
-SIMPLE: dict[str, Callable[[CodeStream], FittedPrior]] = {
-    "diagonal": lambda codes: Diagonal.fit(Moments.of(codes())),
-    "box": lambda codes: Box.fit(codes()),
-    "gaussian": lambda codes: Gaussian.fit(Moments.of(codes())),
-}
-"""Priors that one pass over codes fits, by kind. Each raises PreimageError for too few codes."""
-
-FITTED: dict[str, Callable[[dict[str, Tensor]], FittedPrior]] = {
-    "gaussian": partial(_gaussian, "anywhere"),
-    "gaussian-in-ball": partial(_gaussian, "ball"),
-    "diagonal": _diagonal,
-    "box": _box,
-    "mixture": _mixture,
-    "pgan": _network,
-}
-"""By kind, which is the prior's name: builds the prior from its tensors. Raises KeyError, ValueError or
-IndexError for tensors of another kind."""
+DIAGONAL = PriorKind(_diagonal, lambda codes, *_: Diagonal.fit(Moments.of(codes())))
+BOX = PriorKind(_box, lambda codes, *_: Box.fit(codes()))
+GAUSSIAN = PriorKind(partial(_gaussian, "anywhere"), lambda codes, *_: Gaussian.fit(Moments.of(codes())))
+GAUSSIAN_IN_BALL = PriorKind(partial(_gaussian, "ball"), fitted_by="train-glo")
+PGAN = PriorKind(_network, fitted_by="train-prior")

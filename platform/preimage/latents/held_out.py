@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from preimage.latents.prior_kinds import TrainingCodes
 from preimage.latents.priors import Dense, NoDensityError
 from preimage.latents.schema import Codes
 from preimage.latents.store import Store
@@ -32,6 +33,11 @@ class Split:
     store: Store
     fraction: float
     """Approximate fraction of images held out: each has this chance."""
+
+    @property
+    def training_codes(self) -> TrainingCodes:
+        """What a prior is fitted to."""
+        return TrainingCodes(self.training, lambda count: self.some(count, False), self.store.latent_dim)
 
     def training(self) -> Iterator[Tensor]:
         return (codes.z for codes in self._part(held_out=False))

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from preimage.config import Config, PositiveFloat, PositiveInt
 from preimage.errors import PreimageError
+from preimage.latents.prior_kinds import CodeStream, PriorKind, Report, TrainingCodes
 from preimage.latents.priors import ROUNDING, NoDensityError, Support, log_normal, require_volume
 from preimage.latents.statistics import Moments
 from preimage.random_streams import Stream
 
-CodeStream = Callable[[], Iterable[Tensor]]
-"""Starts a pass over the same codes, in batches (n, d)."""
 Watch = Callable[[int, float], None]
 """Called after each pass with its number and the mean log-likelihood of a code before it, in nats."""
 
+SAMPLE = 10_000
+"""Codes from which the first means are drawn."""
 FLOOR = 1e-2
 """The minimum variance of a Gaussian in any direction, as a fraction of all codes' variance in it.
 
@@ -249,3 +251,40 @@ class Frame:
         """A mixture from these coordinates, in the codes' own; float32."""
         means = self.mean + mixture.means @ self.root.T
         return Mixture(mixture.weights.float(), means.float(), (self.root @ mixture.roots).float())
+
+
+class MixtureSettings(Config):
+    """How a mixture is fitted."""
+
+    components: PositiveInt
+    """The number of Gaussians."""
+    max_iterations: PositiveInt = 200
+    """EM iterations, at most. Each is one pass over the codes."""
+    tolerance: PositiveFloat = 1e-3
+    """The fit is finished when an iteration raises the mean log-likelihood of a code by less, in nats."""
+
+
+def _fit(codes: TrainingCodes, settings: MixtureSettings, seed: int, report: Report) -> Mixture:
+    most = settings.max_iterations * codes.count
+
+    def watch(done: int, likelihood: float) -> None:
+        report(done * codes.count, most, {"log_likelihood": likelihood})
+
+    sample = codes.some(SAMPLE)
+    return fit_mixture(
+        codes, sample, settings.components, seed, settings.max_iterations, settings.tolerance, watch
+    )
+
+
+def _rebuild(tensors: dict[str, Tensor]) -> Mixture:
+    weights, means, roots = tensors["weights"], tensors["means"], tensors["roots"]
+    count, dim = means.shape
+    if weights.shape != (count,) or roots.shape != (count, dim, dim):
+        raise ValueError(
+            f"weights {tuple(weights.shape)}, means {tuple(means.shape)} and roots {tuple(roots.shape)} "
+            "do not match"
+        )
+    return Mixture(weights, means, roots)
+
+
+MIXTURE = PriorKind(_rebuild, _fit, MixtureSettings, passes=lambda settings: settings.max_iterations)

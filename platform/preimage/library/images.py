@@ -17,10 +17,11 @@ from preimage.figures.grids import COLUMNS, STACKED, stacks_png
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.labels import classes_of
 from preimage.inversion.local_rank import rank_eigenvalues
+from preimage.jobs.fit_prior.job import FitPriorJob
 from preimage.jobs.sampling import make_images
-from preimage.latents.fitted import SIMPLE, FittedPrior
+from preimage.latents.fitting import fit_prior
 from preimage.latents.local_rank import LocalRank, local_rank
-from preimage.latents.mixture import fit_mixture
+from preimage.latents.prior_kinds import FittedPrior, TrainingCodes
 from preimage.latents.priors import PRIORS, Prior
 from preimage.latents.schema import UNLABELLED, About, Codes, DatasetInfo
 from preimage.latents.statistics import Moments
@@ -29,6 +30,8 @@ from preimage.latents.walks import interpolate
 from preimage.library.display import Generated, Range, picture_html, signed
 from preimage.library.network import Network
 from preimage.metrics.pag import PagResult, moments_pag
+from preimage.random_streams import place_of
+from preimage.specs.validation import check
 from preimage.storage.folder import Folder, digest
 
 if TYPE_CHECKING:
@@ -123,18 +126,18 @@ class InvertedImages:
         found = moments_pag(Moments.of([self._sound.z]), std, None if std else against)
         return replace(found, skipped=len(self) - found.count)
 
-    def fit(self, kind: str = "gaussian", components: int | None = None) -> FittedPrior:
-        """A prior fitted to all codes, to draw others from: `gaussian`, `diagonal`, `box`, or `mixture` with
-        so many components. Raises PreimageError for codes that it cannot be fitted to."""
-        z = self._sound.z
-        if kind in SIMPLE and components is None:
-            return SIMPLE[kind](lambda: [z])
-        if kind == "mixture" and components:
-            return fit_mixture(lambda: [z], z, components, self.seed)
-        raise InversionError(
-            f"kind is one of {', '.join(SIMPLE)}, or mixture with a number of components, but got {kind!r}"
-            + (f" with components={components}" if components is not None else "")
-        )
+    def fit(self, kind: str = "gaussian", **settings: Any) -> FittedPrior:
+        """A prior fitted to all codes, to draw others from: `gaussian`, `diagonal`, `box`, `mixture` with
+        components=10 or so, or a plugin's, with the settings of `fit-prior`. Raises InversionError for
+        another kind and wrong settings, PreimageError for codes that it cannot be fitted to."""
+        job, mistakes = check(FitPriorJob, {"store": "codes", "kind": kind, "settings": settings})
+        if not isinstance(job, FitPriorJob):
+            wrong = (f"{'.'.join(map(str, place))}: {problem}" for place, problem in mistakes)
+            raise InversionError("; ".join(wrong))
+        sound = self._sound
+        z = sound.z[place_of(sound.ids).argsort()]
+        codes = TrainingCodes(lambda: [sound.z], lambda count: z[:count], z.shape[1])
+        return fit_prior(kind, codes, job.settings, self.seed)
 
     def walk(self, i: int, j: int, steps: int = 8) -> Generated:
         """The images along the straight line between the codes of rows i and j, both ends included (glo,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -90,13 +90,21 @@ def in_units_of(prior: Prior, gram: Tensor) -> Tensor:
     return torch.linalg.solve_triangular(root, half.T, upper=False)
 
 
-@lru_cache(maxsize=4)
+_MEASURED: deque[tuple[Prior, Tensor]] = deque(maxlen=4)
+"""The last priors, which are measured against several sets, and their second moments; a prior of a user's own
+may have no hash."""
+
+
 def _second_moment(prior: Prior) -> Tensor:
-    """The uncentred second moment (d, d) of a prior's codes. A prior is measured against several sets."""
+    """The uncentred second moment (d, d) of a prior's codes."""
+    for known, moment in _MEASURED:
+        if known is prior:
+            return moment
     random = Stream.PRIOR_MOMENTS.generator(0)
     drawn = (prior.sample(CHUNK, random) for _ in range(DRAWS // CHUNK))
     moments = Moments.empty(prior.latent_dim).plus(drawn)
-    return moments.gram / moments.count
+    _MEASURED.append((prior, moments.gram / moments.count))
+    return _MEASURED[-1][1]
 
 
 def expected_pag(count: int, dim: int) -> float:

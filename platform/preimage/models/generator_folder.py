@@ -15,7 +15,7 @@ from torch import nn
 from preimage.config import mistakes_in
 from preimage.data.image_shape import Shape, settings_text, shape_text
 from preimage.errors import GeneratorError
-from preimage.latents.fitted import FittedPrior
+from preimage.latents.prior_kinds import FittedPrior
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.models.build import build_generator
 from preimage.models.config import AnyGeneratorConfig, GeneratorConfig, ImportedConfig

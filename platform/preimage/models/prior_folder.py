@@ -4,10 +4,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from preimage.config import PositiveInt
+from preimage.config import PositiveInt, unknown
 from preimage.errors import PriorError
-from preimage.latents.fitted import FITTED, FittedPrior
+from preimage.latents.prior_kinds import PRIOR_KINDS, FittedPrior
 from preimage.models.weights import CONFIG, MISFIT, WEIGHTS, packed, read_config, read_tensors
+from preimage.plugins import require_installed
 from preimage.storage.folder import Folder, canonical_json, digest
 from preimage.storage.formats import PRIOR, Kept, Kind
 
@@ -20,7 +21,7 @@ class PriorCard(Kept):
     latent_dim: PositiveInt
     weights_sha256: str
     training: dict[str, Any] = Field(default_factory=dict)
-    """Provenance: the job, its fingerprint, and the store that it was fitted to."""
+    """Provenance: the job, its fingerprint, the plugins, and the store that it was fitted to."""
 
     @property
     def fingerprint(self) -> str:
@@ -31,6 +32,9 @@ class PriorCard(Kept):
 def save_prior(prior: FittedPrior, folder: Folder, training: dict[str, Any]) -> PriorCard:
     """Write a prior folder; config.json comes last, so a folder that has it is complete."""
     weights = packed(prior.tensors())
+    if plugin := PRIOR_KINDS.plugin(prior.name):  # also where a generator keeps it, which no plugin made
+        named = training.get("plugins", {}) | {plugin.distribution: plugin.version}
+        training = training | {"plugins": named}
     card = PriorCard(
         kind=prior.name, latent_dim=prior.latent_dim, weights_sha256=digest(weights), training=training
     )
@@ -40,13 +44,14 @@ def save_prior(prior: FittedPrior, folder: Folder, training: dict[str, Any]) -> 
 
 
 def read_prior_card(folder: Folder) -> PriorCard:
-    """The card in a prior folder. Raises PriorError if the folder holds no prior."""
+    """The card in a prior folder. Raises PriorError if the folder holds no prior, PluginError if it was made
+    by a plugin that is not installed."""
     card = read_config(folder, PriorCard, PriorError)
-    if card.kind not in FITTED:
-        raise PriorError(
-            f"{folder / CONFIG} describes a prior of kind {card.kind!r}; this version knows "
-            f"{', '.join(FITTED)}"
-        )
+    if card.kind not in PRIOR_KINDS or PRIOR_KINDS.plugin(card.kind):
+        require_installed(card.training.get("plugins", {}), f"the prior in {folder.uri}")
+    if card.kind not in PRIOR_KINDS:
+        problem = unknown(card.kind, list(PRIOR_KINDS), "kind of prior")
+        raise PriorError(f"{folder / CONFIG} describes a prior of kind {card.kind!r}: {problem}")
     return card
 
 
@@ -55,7 +60,7 @@ def load_fitted(folder: Folder) -> FittedPrior:
     card = read_prior_card(folder)
     tensors = read_tensors(folder, WEIGHTS, card.weights_sha256, PriorError)
     try:
-        prior = FITTED[card.kind](tensors)
+        prior = PRIOR_KINDS[card.kind].rebuild(tensors)
     except MISFIT as error:
         raise PriorError(f"{folder / WEIGHTS} does not hold a {card.kind} prior: {error}") from error
     if prior.latent_dim != card.latent_dim:

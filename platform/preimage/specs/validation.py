@@ -5,7 +5,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from preimage.config import unknown
+from preimage.config import UNKNOWN_KEY, unknown
 from preimage.plugins import UNKNOWN_NAME
 
 Path = tuple[str | int, ...]
@@ -33,6 +33,8 @@ def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
         return "is required"
     if error["type"] == UNKNOWN_NAME:
         return f"{error['input']!r}: {error['msg']}"
+    if error["type"] == UNKNOWN_KEY:
+        return error["msg"]
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     whole = isinstance(error["input"], dict | list)  # the message itself names the wrong part
     return message if whole and error["type"] == "value_error" else f"{message}, but got {error['input']!r}"

@@ -11,7 +11,7 @@ from preimage.batch_parts import part_of
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
 from preimage.inversion.dataset import dataset_info
-from preimage.latents.fitted import FittedPrior
+from preimage.latents.prior_kinds import FittedPrior
 from preimage.latents.priors import PRIORS, Gaussian, support_of
 from preimage.latents.schema import About, Codes, GeneratorInfo
 from preimage.latents.statistics import Moments

@@ -1,16 +1,15 @@
-"""A fitted prior beside the codes that it is fitted to, and the iterations that fit a mixture."""
-
-from collections.abc import Sequence
+"""A fitted prior beside the codes that it is fitted to, and the course of its fit."""
 
 import numpy as np
 import torch
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from preimage.figures.plots import figure_png, new_figure
 
 PANELS = 6
 """Components in the figure of marginals."""
+Curves = dict[str, list[tuple[int, float]]]
+"""Points (codes seen, value) of each metric."""
 CODES, DRAWN = "tab:blue", "tab:orange"
 
 
@@ -35,13 +34,14 @@ def marginals_png(codes: Tensor, drawn: Tensor, name: str) -> bytes:
     return figure_png(figure)
 
 
-def iterations_png(likelihoods: Sequence[float]) -> bytes:
-    """The mean log-likelihood of a code before each iteration, from the first on."""
-    figure = new_figure(6, 4)
-    axes = figure.subplots()
-    axes.plot(range(1, len(likelihoods) + 1), likelihoods, "o-", markersize=3)
-    axes.set(xlabel="iteration", ylabel="mean log-likelihood of a code (nats)")
-    axes.set_title("Fitting the mixture")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
+def curves_png(curves: Curves, name: str) -> bytes:
+    """What the fit of a prior recorded, over the codes it had seen: a panel for each metric."""
+    figure = new_figure(6, 3 * len(curves) + 1)
+    grid = list(figure.subplots(len(curves), squeeze=False, sharex=True).flat)
+    for axes, (metric, points) in zip(grid, curves.items(), strict=True):
+        axes.plot(*zip(*points, strict=True), "o-" if len(points) < 100 else "-", markersize=3)
+        axes.set_ylabel(metric.replace("_", " "))
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[0].set_title(f"Fitting the {name}")
+    grid[-1].set_xlabel("codes seen")
     return figure_png(figure)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import settings
 
 import budget
+from plugged import plug  # noqa: F401
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.preparing.prepare import prepare

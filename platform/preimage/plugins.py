@@ -63,7 +63,6 @@ class Registry(Generic[Thing]):
         with what is wrong, for an object that is none."""
         assert group in GROUPS
         self.kind, self._group, self._built_in, self._check = kind, group, built_in, check
-        self._loaded: dict[str, Thing] = {}
 
     def __contains__(self, name: object) -> bool:
         return name in self._built_in or name in self._entries
@@ -75,9 +74,7 @@ class Registry(Generic[Thing]):
 
     def __getitem__(self, name: str) -> Thing:
         """Raises KeyError for an unknown name, PluginError for a plugin's thing that cannot be used."""
-        if name not in self._loaded:
-            self._loaded[name] = self._load(name)
-        return self._loaded[name]
+        return _loaded(self, name)
 
     def get(self, name: object) -> Thing | None:
         """None for an unknown name, and for a plugin's thing that cannot be used."""
@@ -120,7 +117,8 @@ class Registry(Generic[Thing]):
     def _entries(self) -> Mapping[str, tuple[EntryPoint, ...]]:
         return installed().get(self._group, {})
 
-    def _load(self, name: str) -> Thing:
+    def load(self, name: str) -> Thing:
+        """As `[name]`, but without remembering it."""
         plugin = self.plugin(name)
         if not plugin:
             module, _, attribute = self._built_in[name].partition(":")
@@ -158,6 +156,11 @@ class Registry(Generic[Thing]):
 
 
 @cache
+def _loaded(registry: Registry[Thing], name: str) -> Thing:
+    return registry.load(name)
+
+
+@cache
 def installed() -> dict[str, dict[str, tuple[EntryPoint, ...]]]:
     """What the distributions on this machine bring: their entry points by group and name. Imports nothing."""
     found: dict[str, dict[str, tuple[EntryPoint, ...]]] = {}
@@ -173,6 +176,12 @@ def installed() -> dict[str, dict[str, tuple[EntryPoint, ...]]]:
             group = found.setdefault(each.group.partition(".")[2], {})
             group[each.name] = (*group.get(each.name, ()), each)
     return found
+
+
+def forget() -> None:
+    """Look anew at what is installed, as after an installation in this process."""
+    installed.cache_clear()
+    _loaded.cache_clear()
 
 
 def named_in(values: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from preimage.config import unknown
+from preimage.data.options import UNKNOWN_KEY
 from preimage.plugins import UNKNOWN_NAME
 
 Path = tuple[str | int, ...]
@@ -28,11 +29,13 @@ def keys_of(model: type[BaseModel]) -> list[str]:
 def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         parent = _model_at(config, error["loc"][:-1])
-        return unknown(str(error["loc"][-1]), keys_of(parent) if parent else [])
+        return unknown(str(error["loc"][-1]), keys_of(parent)) if parent else "no such key"
     if error["type"] == "missing":
         return "is required"
     if error["type"] == UNKNOWN_NAME:
         return f"{error['input']!r}: {error['msg']}"
+    if error["type"] == UNKNOWN_KEY:
+        return error["msg"]
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     whole = isinstance(error["input"], dict | list)  # the message itself names the wrong part
     return message if whole and error["type"] == "value_error" else f"{message}, but got {error['input']!r}"

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import psutil
 
-from preimage.cli.doctor_plugins import plugins
+from preimage.cli.doctor_plugins import brought
 from preimage.cli.kept import census
 from preimage.data.config import SOURCES
 from preimage.data.sources.open import found
@@ -45,9 +45,8 @@ def examine(results: str | None) -> Iterator[Finding]:
     for name in SOURCES.working()[0]:
         place = found(name)
         yield Finding(f"data {name}", place or "not on this machine (preimage data list)")
-    for each in plugins():
-        text = f"{each.plugin}: {', '.join(each.things)}"
-        yield Finding("plugin", text, "; ".join(each.problems) or None)
+    for each in brought():
+        yield Finding("plugin", each.text, "; ".join(each.problems) or None)
 
 
 def _python() -> Finding:

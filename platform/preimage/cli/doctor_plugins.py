@@ -19,34 +19,40 @@ class Brought:
 
     plugin: str
     """Its name and version."""
-    things: list[str] = field(default_factory=list)
-    """Such as `source discs`."""
+    names: dict[str, list[str]] = field(default_factory=dict)
+    """By group, such as `sources`."""
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def text(self) -> str:
+        groups = (f"{group} {', '.join(names)}" for group, names in self.names.items())
+        return f"{self.plugin}: {'; '.join(groups) or 'nothing that can be used'}"
 
-def plugins() -> Iterator[Brought]:
-    """Every installed distribution with entry points for Preimage, by name. Imports what they name."""
+
+def brought() -> Iterator[Brought]:
+    """Of every installed distribution with entry points for Preimage, by name. Imports what they name."""
     found: dict[str, Brought] = {}
-    for group, entries in installed().items():
-        for name, claims in entries.items():
+    for group, entries in sorted(installed().items()):
+        for name, claims in sorted(entries.items()):
             for each in claims:
                 assert each.dist
                 plugin = f"{each.dist.name} {each.dist.version}"
-                brought = found.setdefault(plugin, Brought(plugin))
-                brought.things.append(f"{group.removesuffix('s') or 'nothing'} {name}")
+                of_plugin = found.setdefault(plugin, Brought(plugin))
                 if problem := _problem(group, name, each.group):
-                    brought.problems.append(problem)
+                    of_plugin.problems.append(problem)
+                else:
+                    of_plugin.names.setdefault(group, []).append(name)
     for plugin in sorted(found):
         yield found[plugin]
 
 
 def _problem(group: str, name: str, written: str) -> str | None:
     if group not in GROUPS:
-        near = unknown(written, [f"preimage.{each}" for each in GROUPS], "group of entry points")
-        return f"{name!r} is in the group {written}, but there is {near}"
+        near = unknown(written, [f"preimage.{each}" for each in GROUPS], "group")
+        return f"{name!r} is in the group {written} of its entry points, but there is {near}"
     try:
         if registry := _REGISTRIES.get(group):
-            registry[name]
+            _ = registry[name]
     except PluginError as error:
         return str(error)
     return None

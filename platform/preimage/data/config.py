@@ -52,7 +52,8 @@ class SourceKind:
     categories: bool = False
     """Whether it takes `category`."""
     package: str = ""
-    """The installed package whose data its images are: always the same, so its signature identifies them."""
+    """The installed package whose data its images are: always the same, so its signature identifies them. A
+    path is not looked at: `data.source=digits` alone is to change any spec."""
     find: Callable[["DataConfig"], Path | None] | None = None
     """Where its files are on this machine if no path is given; None if they have to be fetched. By default
     there are none to find."""
@@ -200,7 +201,7 @@ class DataConfig(Config):
             raise ValueError(
                 f"{self.source} has no categories, which are LSUN's scenes: remove data.category"
             )
-        if self.kind.path == "none" and self.path is not None:
+        if self.kind.path == "none" and not self.kind.package and self.path is not None:
             raise ValueError(f"{self.source} has no files of yours: remove data.path")
         return self
 

@@ -1,5 +1,6 @@
 """The simplest source to write: images by number, as arrays or encoded files."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +22,7 @@ class IndexedSource:
     classes: list[str] = []  # noqa: RUF012
     """Class names by label; empty if there are none."""
     columns: pa.Schema = NO_COLUMNS
-    """Further columns, whose values `row` gives."""
+    """Further columns of images.parquet, whose values `values` gives."""
 
     def __init__(self, config: DataConfig) -> None:
         self.config = config
@@ -41,15 +42,23 @@ class IndexedSource:
         """An index into `classes`; -1 for none."""
         return -1
 
+    def values(self, index: int) -> Mapping[str, Any]:
+        """What `columns` holds of an image."""
+        return {}
+
     def row(self, index: int) -> Row:
-        return Row(f"{self.config.split}/{index}", self.label(index))
+        return Row(f"{self.config.split}/{index}", self.label(index), self.values(index))
 
     @property
     def contents(self) -> Contents:
         return Contents()
 
-    @cached_property
+    @property
     def signature(self) -> Signature:
+        return self._signature
+
+    @cached_property
+    def _signature(self) -> Signature:
         which = self.config.model_dump(mode="json", include={"source", "split", "path", "options"})
         made_from = canonical_json([which, len(self), self.classes])
         return Signature(*[digest(made_from.encode())] * 2)

@@ -41,9 +41,10 @@ def known_count(config: DataConfig, open_source: OpenSource = open_source) -> in
 
 def is_gone(config: DataConfig) -> bool:
     """Whether a config names a local file or folder that does not exist (any more)."""
-    if config.path is None or "://" in config.path or set(config.path) & set("*?{["):
+    path = config.path
+    if path is None or config.kind.package or "://" in path or set(path) & set("*?{["):
         return False
-    return not Path(config.path).expanduser().exists()
+    return not Path(path).expanduser().exists()
 
 
 def name_without_files(config: DataConfig) -> str:
@@ -56,6 +57,8 @@ def name_without_files(config: DataConfig) -> str:
 def locate(config: DataConfig) -> DataConfig:
     """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
     kind = config.kind
+    if kind.package:
+        return config.model_copy(update={"path": None})
     if config.path is None:
         if kind.needs_path:
             raise DataError(

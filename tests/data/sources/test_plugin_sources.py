@@ -14,7 +14,9 @@ from preimage.data.preparing.prepare import prepare
 from preimage.data.sources.open import found, is_here, locate, open_source
 from preimage.errors import DataError, PluginError
 from preimage.jobs.held_out_images import seen_of
-from preimage.plugins import PluginName
+from preimage.jobs.invert.job import InvertJob
+from preimage.jobs.registry import plugins_of
+from preimage.plugins import PluginName, forget
 from preimage.specs.validation import check
 from preimage.storage.folder import Folder
 
@@ -118,6 +120,7 @@ def test_mistakes_in_settings_have_their_place_in_the_one_report(dots):
     assert mistakes(source="dot", options={"count": 1}) == [
         ("source", "'dot': no such source; did you mean 'dots'?")
     ]
+    assert mistakes(source="digits", path="/tmp") == []
     assert mistakes(source="dots", path="/tmp") == [("", "dots has no files of yours: remove data.path")]
     assert "has no columns" in mistakes(source="dots", label_column="y")[0][1]
     assert "has no folders of classes" in mistakes(source="dots", class_level=0)[0][1]
@@ -156,8 +159,6 @@ def test_another_version_may_make_other_images(dots, plug, tmp_path):
     (tmp_path / "plugins/preimage-dots/preimage_dots-0.3.dist-info/METADATA").write_text(
         "Metadata-Version: 2.1\nName: preimage-dots\nVersion: 0.4\n"
     )
-    from preimage.plugins import forget
-
     forget()
     same = prepare(DataConfig(source="dots", size=8, channels=1), datasets, backend="local")
     assert same.folder.uri == before.folder.uri  # it was read again, and is the same
@@ -226,6 +227,14 @@ def test_a_stored_config_whose_plugin_is_missing_says_what_to_install(dots, plug
     dataset.folder.write_json("manifest.json", dataset.manifest | {"config": gone, "plugins": {}})
     with pytest.raises(DataError, match="is damaged .*no such source"):
         Dataset.open(dataset.folder)
+
+
+def test_a_job_is_made_with_the_plugin_of_its_images_wherever_they_are_named(dots):
+    data = DataConfig(source="dots", size=8, channels=1)
+    invert = InvertJob.model_validate({"generator": "gan", "inversion": {"solver": "adam", "lr": 0.1}})
+    assert plugins_of(invert) == {}
+    assert plugins_of(invert, data) == plugins_of(invert.model_copy(update={"data": data}))
+    assert plugins_of(invert, data) == {"preimage-dots": "0.3"}
 
 
 def test_a_generator_of_images_whose_plugin_is_broken_says_so(plug):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNKNOWN_KEY = "unknown_key"
+"""The type of pydantic's error for a key that a kind's own settings lack; its message names the nearest."""
+
 
 class Config(BaseModel):
     """A frozen config that refuses unknown keys."""

@@ -1,5 +1,3 @@
-from typing import get_args
-
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -8,11 +6,11 @@ from torch import nn
 
 from preimage.errors import InversionError
 from preimage.inversion import InversionConfig, MeasurementConfig, invert, make_measurement
-from preimage.inversion.config import SolverName
 from preimage.inversion.optimize_for_inference import freeze
+from preimage.inversion.solvers import SOLVERS as KINDS
 from small_nets import Expanding, Linear, seeded
 
-SOLVERS = get_args(SolverName)
+SOLVERS = tuple(KINDS)
 ADAM = InversionConfig(solver="adam", lr=0.05, patience=None)
 LONG = ADAM.model_copy(update={"steps": 1500})
 

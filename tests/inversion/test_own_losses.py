@@ -87,7 +87,7 @@ def test_a_solver_of_ones_own_is_followed():
         z, length = z - length * (error @ generator.weight).sign(), length * 0.9
     assert torch.allclose(found.kept_z[:, 0], z.detach(), atol=1e-6)
     assert found.passes.tolist() == [14] * 5
-    with pytest.raises(InversionError, match="constraint=clip is for the built-in solvers"):
+    with pytest.raises(InversionError, match="constraint=clip is for the solvers that have names"):
         Engine(generator, InversionConfig(constraint="clip"), Normal(3), started=True, solver=Signs())
     with pytest.raises(InversionError, match="a solver needs `searches`, `begin` and `step`"):
         Engine(generator, config, Normal(3), solver=object())  # pyright: ignore[reportArgumentType]

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from preimage.inversion import InversionConfig, invert
-from preimage.inversion.config import DEFAULTS
+from preimage.inversion.solvers import SOLVERS as KINDS
 from preimage.latents.priors import Uniform
 from preimage.objectives.lap1 import lap1
 from small_nets import Expanding, Linear, least_squares, seeded
 
-SOLVERS = sorted(DEFAULTS)
+SOLVERS = sorted(KINDS)
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -107,7 +107,7 @@ def test_settings_that_do_not_fit_together_are_refused():
         InversionConfig(solver="levenberg-marquardt", lr=0.1)
     with pytest.raises(ValueError, match="minimises squares"):
         InversionConfig(solver="levenberg-marquardt", loss="lap1")
-    with pytest.raises(ValueError, match="too finely for bfloat16"):
+    with pytest.raises(ValueError, match="needs losses more exact than bfloat16"):
         InversionConfig(solver="lbfgs", precision="mixed")
 
 

@@ -1,17 +1,17 @@
 """Which images, and how they are prepared; and what a source of images is to the rest."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from preimage.config import Config, PositiveInt, mistakes_in
 from preimage.data.image_shape import Channels, ImageSize, Shape, sides
-from preimage.data.options import OptionsSchema, checked
 from preimage.errors import DataError, PluginError
+from preimage.own_settings import NoSettings, OwnSettings, own_settings, with_own_settings
 from preimage.plugins import UNKNOWN_NAME, Registry, require_installed
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class SourceKind:
     open: Callable[["DataConfig"], "AnySource"]
     """Opens the images of a config, whose path is absolute. Each process opens them again, and must find the
     same. Never downloads. Raises DataError."""
-    options: type[Config] | None = None
-    """The model of `data.options`, which `open` finds in its config; None if it has no further settings."""
+    options: type[Config] = NoSettings
+    """The model of `data.options`, its own settings, which `open` finds in its config."""
     path: Literal["none", "optional", "required", "pattern"] = "none"
     """Whether it takes `data.path`, a file or folder that exists, or an address. `pattern` is required too,
     but the source itself says what is wrong with it."""
@@ -68,7 +68,7 @@ class SourceKind:
 def _kind(name: str, found: Any) -> SourceKind:
     if not isinstance(found, SourceKind):
         raise TypeError("it must be a preimage.data.config.SourceKind")
-    if found.options and not (isinstance(found.options, type) and issubclass(found.options, Config)):
+    if not (isinstance(found.options, type) and issubclass(found.options, Config)):
         raise TypeError("its options must be a class that derives from preimage.config.Config")
     return found
 
@@ -98,12 +98,15 @@ SOURCES = Registry(
 """By the name that `data.source` has."""
 
 
-def _options() -> Iterator[type[Config]]:
-    return (each.options for each in SOURCES.working()[0].values() if each.options)
+def _add_options(schema: dict[str, Any]) -> None:
+    options = {name: kind.options for name, kind in SOURCES.working()[0].items()}
+    with_own_settings(schema, "source", "options", options)
 
 
 class DataConfig(Config):
     """A set of images: where they come from, and how they are resized."""
+
+    model_config = ConfigDict(json_schema_extra=_add_options)
 
     source: Annotated[str, SOURCES]
     """Where the images come from; `preimage data list` describes each."""
@@ -121,10 +124,8 @@ class DataConfig(Config):
     """The column that holds labels, or the suffix of label files in a .tar."""
     category: str | None = None
     """The LSUN scene, such as bedroom or kitchen."""
-    options: Annotated[Any, OptionsSchema(_options)] = Field(
-        default=None, validate_default=True, exclude_if=lambda value: value is None
-    )
-    """The settings of a plugin's source."""
+    options: OwnSettings = None
+    """Settings that this source alone has, as a plugin's may."""
     size: ImageSize = 64
     """Side of the square images in pixels, or [height, width], 8 to 1024 each: an image is resized to cover
     it, then its centre is cropped."""
@@ -163,14 +164,8 @@ class DataConfig(Config):
     @field_validator("options", mode="before")
     @classmethod
     def _are_the_sources(cls, options: Any, info: ValidationInfo) -> Config | None:
-        if "source" not in info.data:  # a mistake of its own
-            return None
-        model = SOURCES[info.data["source"]].options
-        if model:
-            return checked(model, {} if options is None else options)
-        if options is not None:
-            raise ValueError(f"{info.data['source']} has no options: remove data.options")
-        return None
+        kind = SOURCES.get(name := info.data.get("source"))
+        return own_settings(str(name), kind.options, options) if kind else None
 
     @field_validator("size")
     @classmethod

@@ -2,37 +2,36 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from preimage.config import Config, PositiveFloat, PositiveInt
+from preimage.inversion.constraints import ConstraintName
+from preimage.inversion.losses import LOSSES
 from preimage.inversion.measurements import MeasurementConfig
+from preimage.inversion.solvers import SOLVERS
+from preimage.own_settings import OwnSettings, own_settings, with_own_settings
 
 NonNegative = Annotated[float, Field(ge=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 
-SolverName = Literal["gradient-descent", "momentum", "rmsprop", "adam", "lbfgs", "levenberg-marquardt"]
-ConstraintName = Literal["none", "clip", "stochastic-clip", "ball"]
 InitCodesName = Literal["prior", "small-normal", "regression"]
 
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "gradient-descent": {"lr": 1.0, "steps": 2000, "patience": 200, "whiten": False},
-    "momentum": {"lr": 0.1, "steps": 1000, "patience": 100, "whiten": False},
-    "rmsprop": {"lr": 0.02, "steps": 500, "patience": 50, "whiten": False},
-    "adam": {"lr": 0.05, "steps": 500, "patience": 50, "whiten": False},
-    "lbfgs": {"lr": None, "steps": 60, "patience": 15, "whiten": True},
-    "levenberg-marquardt": {"lr": None, "steps": 60, "patience": 15, "whiten": False},
-}
-"""The settings of a solver where the config sets none."""
 
-SEARCHES = ("lbfgs", "levenberg-marquardt")
-"""Solvers that search for the length of each step: they have no learning rate."""
+def _add_solver_settings(schema: dict[str, Any]) -> None:
+    kinds, _ = SOLVERS.working()
+    settings = {name: kind.settings for name, kind in kinds.items()}
+    with_own_settings(schema, "solver", "solver_settings", settings)
 
 
 class InversionConfig(Config):
     """How to search for codes. The loss of an image is averaged over its observed part, and a batch's loss is
     the sum over its images: no image's gradient depends on the others. Learning rates refer to this loss."""
 
-    solver: SolverName = "lbfgs"
+    model_config = ConfigDict(json_schema_extra=_add_solver_settings)
+
+    solver: Annotated[str, SOLVERS] = "lbfgs"
+    solver_settings: OwnSettings = None
+    """Settings that this solver alone has, as a plugin's may."""
     whiten: bool = True
     """Search in coordinates in which the generator's images change about equally fast in every direction;
     they are measured once per generator. On for lbfgs; off for the others, as in the papers."""
@@ -49,8 +48,8 @@ class InversionConfig(Config):
     this."""
     min_rel_delta: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """The relative decrease of the best loss that counts as an improvement."""
-    loss: Literal["squared", "lap1"] = "squared"
-    """Squared error, or the L1 distance of Laplacian pyramids (glo, section 2)."""
+    loss: Annotated[str, LOSSES] = "squared"
+    """Squared error, or the L1 distance of Laplacian pyramids (glo, section 2), or a plugin's."""
     constraint: ConstraintName = "none"
     """Where codes may lie. clip moves a component outside [-1, 1] to the nearest edge; stochastic-clip
     redraws it (precise-recovery, section 2); both are for a uniform prior. ball is the unit ball (glo,
@@ -73,23 +72,31 @@ class InversionConfig(Config):
     @classmethod
     def _defaults_of_the_solver(cls, given: Any) -> Any:
         """Fill in the solver's defaults, so that a resolved spec shows what ran."""
-        solver = given.get("solver", "lbfgs") if isinstance(given, dict) else None
-        known = DEFAULTS.get(solver, {}) if isinstance(solver, str) else {}
-        return known | given if isinstance(given, dict) else given
+        if not isinstance(given, dict):
+            return given
+        kind = SOLVERS.get(given.get("solver", "lbfgs"))
+        return (kind.defaults if kind else {}) | given
+
+    @field_validator("solver_settings", mode="before")
+    @classmethod
+    def _settings_of_the_solver(cls, given: Any, info: ValidationInfo) -> Any:
+        kind = SOLVERS.get(solver := info.data.get("solver"))
+        return own_settings(str(solver), kind.settings, given) if kind else None
 
     @model_validator(mode="after")
     def _settings_fit_together(self) -> "InversionConfig":
+        solver, kind = self.solver, SOLVERS[self.solver]
         wrong = []
-        if self.solver in SEARCHES and (self.lr or self.lr_halving_steps):
-            wrong.append(f"{self.solver} finds its own step lengths: remove lr and lr_halving_steps")
-        if self.solver not in SEARCHES and not self.lr:
-            wrong.append(f"{self.solver} needs a learning rate: set lr")
-        if self.solver == "levenberg-marquardt" and self.loss != "squared":
-            wrong.append("levenberg-marquardt minimises squares only: use another solver with loss=lap1")
-        if self.solver == "levenberg-marquardt" and self.whiten:
-            wrong.append("levenberg-marquardt measures its own coordinates at every step: remove whiten")
-        if self.solver == "lbfgs" and self.precision == "mixed":
-            wrong.append("lbfgs compares losses too finely for bfloat16: use precision=float32")
+        if kind.lr is None and (self.lr or self.lr_halving_steps):
+            wrong.append(f"{solver} finds its own step lengths: remove lr and lr_halving_steps")
+        if kind.lr is not None and not self.lr:
+            wrong.append(f"{solver} needs a learning rate: set lr")
+        if kind.squares_only and not LOSSES[self.loss].is_squares:
+            wrong.append(f"{solver} minimises squares only: use another solver with loss={self.loss}")
+        if not kind.takes_whitening and self.whiten:
+            wrong.append(f"{solver} makes no use of whitening: remove whiten")
+        if not kind.takes_bfloat16 and self.precision == "mixed":
+            wrong.append(f"{solver} needs losses more exact than bfloat16's: use precision=float32")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self

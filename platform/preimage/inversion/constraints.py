@@ -1,15 +1,16 @@
 """Where codes may be, and how to bring back one that left."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from preimage.errors import InversionError
-from preimage.inversion.config import ConstraintName
 from preimage.latents.priors import project, support_of
 from preimage.random_streams import uniform
 
+ConstraintName = Literal["none", "clip", "stochastic-clip", "ball"]
 Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
 """(codes (n, d), ids (n,), a counter (n,)) to allowed codes, and which components were redrawn (n, d) bool,
 or None if the constraint never redraws."""

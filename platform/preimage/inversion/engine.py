@@ -21,18 +21,16 @@ from preimage.inversion.checks import (
     require_low_precision,
     require_measurement_of,
 )
-from preimage.inversion.config import SEARCHES, InversionConfig
-from preimage.inversion.constraints import make_constraint, redrawn, require_allowed
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.constraints import redrawn, require_allowed
 from preimage.inversion.init_codes import PROBES, fit_regression, init_codes_of, measure_whitening
 from preimage.inversion.jacobian import Jacobian, NoJacobianError
 from preimage.inversion.labels import classes_of, require_labels
-from preimage.inversion.lbfgs import LBFGS
-from preimage.inversion.levenberg import LevenbergMarquardt
 from preimage.inversion.losses import LOSSES, Loss, users_loss
 from preimage.inversion.measurements import Measurement, make_measurement
 from preimage.inversion.optimize_for_inference import InPrecision, freeze
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import Descent, Solver, require_solver
+from preimage.inversion.solvers import SOLVERS, Solver, SolverSetup, require_solver
 from preimage.latents.priors import Normal, Prior
 from preimage.random_streams import Stream
 
@@ -137,7 +135,8 @@ class Engine:
         if config.precision == "mixed":
             low = freeze(generator, device, torch.bfloat16, optimize)
             require_low_precision(low, prior.latent_dim, self.device)
-        compare = users_loss(loss, self.measurement.reduced, self.device) if loss else LOSSES[config.loss]
+        compared = self.measurement.reduced, self.device
+        compare = users_loss(loss, *compared) if loss else LOSSES[config.loss].for_images(*compared)
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)
         self.regression = self.whitening = None
@@ -150,11 +149,7 @@ class Engine:
         """Why `whiten` was not followed; None if it was, or was not asked for."""
         if config.whiten and solver is None:
             self._whiten(network, origin)
-        if solver is None and config.solver == "levenberg-marquardt":
-            self._require_squares(loss)
-        self.solver = (
-            require_solver(solver, config, origin) if solver else _solver(config, seed, self.whitening)
-        )
+        self.solver = require_solver(self._own(solver) if solver else self._named(loss), origin)
 
     @torch.inference_mode(False)
     @torch.enable_grad()
@@ -203,15 +198,40 @@ class Engine:
         self.whitening = measure_whitening(jacobian, self.prior, self.seed, self.device)
         self.passes += PROBES * jacobian.passes(self.prior.latent_dim)
 
-    def _require_squares(self, loss: Loss | None) -> None:
-        if loss is not None:
+    def _own(self, solver: Solver) -> Solver:
+        """A user's solver: only it could respect a constraint."""
+        if self.config.constraint != "none":
             raise InversionError(
-                "levenberg-marquardt minimises squares only: use solver=lbfgs with a loss of your own"
+                f"constraint={self.config.constraint} is for the solvers that have names: set "
+                "constraint=none, and keep the codes there in the solver's own step"
             )
+        return solver
+
+    def _named(self, loss: Loss | None) -> Solver:
+        """The config's solver."""
+        config, kind = self.config, SOLVERS[self.config.solver]
+        if kind.squares_only:
+            self._require_squares(loss)
+        return kind.make(
+            SolverSetup(
+                lr=config.lr,
+                lr_halving_steps=config.lr_halving_steps,
+                steps=config.steps,
+                constraint=config.constraint,
+                seed=self.seed,
+                whitening=self.whitening,
+                settings=config.solver_settings,
+            )
+        )
+
+    def _require_squares(self, loss: Loss | None) -> None:
+        solver = self.config.solver
+        if loss is not None:
+            raise InversionError(f"{solver} minimises squares only: use solver=lbfgs with a loss of your own")
         try:
             _ = self.problem.jacobian
         except NoJacobianError as error:
-            raise InversionError(f"{error}, which levenberg-marquardt needs: use solver=lbfgs") from error
+            raise InversionError(f"{error}, which {solver} needs: use solver=lbfgs") from error
 
     def _seen(self, given: _Given) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of images, and what is observed of them."""
@@ -334,14 +354,3 @@ class Engine:
 def _rank(found: Inversion) -> Tensor:
     """(N,), lower is better: a search that met a NaN loss ranks last."""
     return found.loss.masked_fill(found.diverged | found.loss.isnan(), torch.inf)
-
-
-def _solver(config: InversionConfig, seed: int, whitening: Tensor | None) -> Solver:
-    searches = config.solver in SEARCHES
-    name = "clip" if searches and config.constraint == "stochastic-clip" else config.constraint
-    constrain = make_constraint(name, Stream.REDRAWS.seed(seed))
-    if config.solver == "levenberg-marquardt":
-        return LevenbergMarquardt(constrain, box=name == "clip")
-    if config.solver == "lbfgs":
-        return LBFGS(constrain, whitening, box=name == "clip")
-    return Descent(config, constrain, whitening)

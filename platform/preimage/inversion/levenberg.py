@@ -12,7 +12,7 @@ from torch import Tensor
 
 from preimage.inversion.constraints import Constraint
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import State, Step
+from preimage.inversion.solvers import SolverKind, SolverSetup, State, Step
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-9, 1e8
 SHARPEST = 1 / 5
@@ -86,3 +86,11 @@ class LevenbergMarquardt:
         # a step clamped to the box may predict a rise: the damping grows, and the next step is shorter
         negligible = (predicted >= 0) & (predicted <= NEGLIGIBLE * state["loss"])
         return move.to(state["z"].dtype), negligible
+
+
+def _make(setup: SolverSetup) -> LevenbergMarquardt:
+    return LevenbergMarquardt(setup.constrain(searches=True), setup.box)
+
+
+KIND = SolverKind(_make, steps=60, patience=15, takes_whitening=False, squares_only=True)
+"""It measures coordinates of its own at every step."""

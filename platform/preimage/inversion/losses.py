@@ -1,6 +1,8 @@
-"""The losses of an inversion: built-in ones by name, and a user's own."""
+"""Losses of images: by name, built-in ones and plugins', and a user's own."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +10,7 @@ from torch import Tensor, nn
 from preimage.errors import InversionError
 from preimage.inversion.optimize_for_inference import freeze
 from preimage.objectives.lap1 import lap1
+from preimage.plugins import Registry
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(images (n, C, h, w), targets (n, C, h, w)), both zero where hidden, to a loss for each image (n,)."""
@@ -18,14 +21,6 @@ RowLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 def squared(images: Tensor, targets: Tensor, count: Tensor) -> Tensor:
     """The squared error, averaged over the observed values: (n,)."""
     return (images - targets).square().flatten(1).sum(1) / count
-
-
-def of_images(loss: Loss) -> RowLoss:
-    """A loss that does not ask how much is observed."""
-    return lambda images, targets, count: loss(images, targets).float()
-
-
-LOSSES: dict[str, RowLoss] = {"squared": squared, "lap1": of_images(lap1)}
 
 
 def users_loss(loss: Loss, shape: tuple[int, int, int], device: torch.device) -> RowLoss:
@@ -52,4 +47,40 @@ def users_loss(loss: Loss, shape: tuple[int, int, int], device: torch.device) ->
             "the loss or its gradient is not finite for images between -1 and 1: check its logarithms, roots "
             "and divisions"
         )
-    return of_images(lambda images, targets: own(images.contiguous(), targets))
+    return lambda images, targets, count: own(images.contiguous(), targets).float()
+
+
+@dataclass(frozen=True)
+class LossKind:
+    """A loss as a config names it."""
+
+    for_images: Callable[[tuple[int, int, int], torch.device], RowLoss]
+    """The loss of observed images of this shape (C, h, w). Raises InversionError as `users_loss` does."""
+    is_squares: bool = False
+    """Whether it is the squared error, which some solvers alone minimise."""
+
+
+SQUARED = LossKind(lambda shape, device: squared, is_squares=True)
+LAP1 = LossKind(lambda shape, device: lambda images, targets, count: lap1(images, targets))
+
+
+def loss_kind(name: str, found: Any) -> LossKind:
+    """What a registry of losses holds, from what is imported: a `Loss`, or a class of modules that are.
+
+    Raises TypeError for anything else.
+    """
+    if isinstance(found, LossKind):
+        return found
+    if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):
+        raise TypeError("it must be a function of images and targets, a torch module, or a class of modules")
+    make: Callable[[], Any] = found if isinstance(found, type) else lambda: found
+    return LossKind(lambda shape, device: users_loss(make(), shape, device))
+
+
+LOSSES = Registry(
+    "loss",
+    "losses",
+    {"squared": "preimage.inversion.losses:SQUARED", "lap1": "preimage.inversion.losses:LAP1"},
+    loss_kind,
+)
+"""By the name that a config's `loss` has. A plugin's is what `invert` takes: see `Loss`."""

@@ -1,4 +1,4 @@
-"""First-order solvers: each row of a batch has its own step number.
+"""What a solver is: the descent itself, how it is made, and what a config may ask of it.
 
 A solver's `begin` returns its state for new rows; its `step` evaluates the loss at the rows' codes and says
 where to evaluate next.
@@ -6,15 +6,17 @@ where to evaluate next.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
+from preimage.config import Config
 from preimage.errors import InversionError
-from preimage.inversion.config import InversionConfig
-from preimage.inversion.constraints import Constraint
+from preimage.inversion.constraints import Constraint, ConstraintName, make_constraint
 from preimage.inversion.problem import Problem, Rows
+from preimage.own_settings import NoSettings
+from preimage.plugins import Registry
+from preimage.random_streams import Stream
 
 State = dict[str, Tensor]
 """A solver's state: tensors with one row per image."""
@@ -60,20 +62,88 @@ class Solver(Protocol):
         ...
 
 
-def require_solver(solver: Solver, config: InversionConfig, code: Tensor) -> Solver:
-    """A user's solver, whose `begin` is tried on a code (1, d).
+@dataclass(frozen=True)
+class SolverSetup:
+    """What a solver is made with."""
 
-    Raises InversionError if it is none, or the config asks for a constraint, which only it could respect.
-    """
+    lr: float | None
+    lr_halving_steps: int | None
+    steps: int
+    """The most that a row may take from one start."""
+    constraint: ConstraintName
+    seed: int
+    whitening: Tensor | None
+    """(d, d) symmetric: codes are whitening @ u, in coordinates u in which images change about equally fast
+    in every direction; None without."""
+    settings: Any
+    """The kind's own, an instance of its `settings`; None if it has none."""
+
+    def constrain(self, searches: bool) -> Constraint:
+        """Brings codes back to where they may lie. searches: what the solver's own `searches` is."""
+        name = "clip" if searches and self.constraint == "stochastic-clip" else self.constraint
+        return make_constraint(name, Stream.REDRAWS.seed(self.seed))
+
+    @property
+    def box(self) -> bool:
+        """Whether codes may lie in [-1, 1]^d only."""
+        return self.constraint in ("clip", "stochastic-clip")
+
+
+@dataclass(frozen=True)
+class SolverKind:
+    """A solver as a config names it: how it is made, its defaults, and what it can do."""
+
+    make: Callable[[SolverSetup], Solver]
+    steps: int = 500
+    """The default of `steps`; likewise the next three."""
+    patience: int | None = 50
+    lr: float | None = None
+    """None for a solver without a learning rate, which finds its own step lengths."""
+    whiten: bool = False
+    takes_whitening: bool = True
+    """Whether it makes use of `SolverSetup.whitening`."""
+    takes_bfloat16: bool = True
+    """Whether it descends on losses in bfloat16, as with precision=mixed."""
+    squares_only: bool = False
+    """Whether it minimises the squared error only, by `Problem.normal_equations`, for d more generator
+    evaluations a step."""
+    settings: type[Config] = NoSettings
+    """Settings that it alone has: the keys of `solver_settings`."""
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("lr", "steps", "patience", "whiten")}
+
+
+def _kind(name: str, found: Any) -> SolverKind:
+    if not isinstance(found, SolverKind):
+        raise TypeError(f"it must be a preimage.inversion.solvers.SolverKind, not {type(found).__name__}")
+    return found
+
+
+SOLVERS = Registry(
+    "solver",
+    "solvers",
+    {
+        "gradient-descent": "preimage.inversion.descent:GRADIENT_DESCENT_KIND",
+        "momentum": "preimage.inversion.descent:MOMENTUM_KIND",
+        "rmsprop": "preimage.inversion.descent:RMSPROP_KIND",
+        "adam": "preimage.inversion.descent:ADAM_KIND",
+        "lbfgs": "preimage.inversion.lbfgs:KIND",
+        "levenberg-marquardt": "preimage.inversion.levenberg:KIND",
+    },
+    _kind,
+)
+"""By the name that a config's `solver` has. A new one is a SolverKind, and a line here or an entry point of a
+plugin."""
+
+
+def require_solver(solver: Solver, code: Tensor) -> Solver:
+    """A user's solver, whose `begin` is tried on a code (1, d). Raises InversionError if it is none."""
     if not (callable(getattr(solver, "step", None)) and isinstance(getattr(solver, "searches", None), bool)):
         raise InversionError(
             f"a solver needs `searches`, `begin` and `step`, as in inversion.solvers.Solver, but this is a "
             f"{type(solver).__name__} without them"
-        )
-    if config.constraint != "none":
-        raise InversionError(
-            f"constraint={config.constraint} is for the built-in solvers: set constraint=none, and keep the "
-            "codes there in the solver's own step"
         )
     state = solver.begin(code)
     needed = {"z", "loss"} if solver.searches else set()
@@ -82,79 +152,3 @@ def require_solver(solver: Solver, config: InversionConfig, code: Tensor) -> Sol
         named = ", ".join(sorted({*wrong, *(needed - state.keys())}))
         raise InversionError(f"a solver's begin must return tensors with one row per code: check {named}")
     return solver
-
-
-Update = Callable[[Tensor, State, Tensor], Tensor]
-"""(gradient (n, d), state, step number from 1 (n, 1)) to the direction that the learning rate multiplies."""
-
-BETA1, BETA2, EPSILON, MOMENTUM, DECAY = 0.9, 0.999, 1e-8, 0.9, 0.99
-
-
-def _plain(gradient: Tensor, state: State, number: Tensor) -> Tensor:
-    return gradient
-
-
-def _momentum(gradient: Tensor, state: State, number: Tensor) -> Tensor:
-    """As in torch.optim.SGD, dampening 0."""
-    return state["mean"].mul_(MOMENTUM).add_(gradient)
-
-
-def _rmsprop(gradient: Tensor, state: State, number: Tensor) -> Tensor:
-    """Tieleman and Hinton 2012, as in torch.optim.RMSprop."""
-    state["square"].mul_(DECAY).addcmul_(gradient, gradient, value=1 - DECAY)
-    return gradient / (state["square"].sqrt() + EPSILON)
-
-
-def _adam(gradient: Tensor, state: State, number: Tensor) -> Tensor:
-    """Adam (Kingma and Ba 2015, Algorithm 1), with its own step number for every row."""
-    state["mean"].lerp_(gradient, 1 - BETA1)
-    state["square"].mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-    mean = state["mean"] / (1 - BETA1**number)
-    square = state["square"] / (1 - BETA2**number)
-    return mean / (square.sqrt() + EPSILON)
-
-
-UPDATES: dict[str, tuple[tuple[str, ...], Update]] = {
-    "gradient-descent": ((), _plain),
-    "momentum": (("mean",), _momentum),
-    "rmsprop": (("square",), _rmsprop),
-    "adam": (("mean", "square"), _adam),
-}
-
-
-@dataclass(frozen=True)
-class Descent:
-    """A learning rate times a direction, in coordinates u with z = whitening u if one is given."""
-
-    config: InversionConfig
-    constrain: Constraint
-    whitening: Tensor | None = None
-    """(d, d) symmetric; a plain gradient is multiplied by its square."""
-    searches = False
-
-    def begin(self, z: Tensor) -> State:
-        names, _ = UPDATES[self.config.solver]
-        return {name: torch.zeros_like(z) for name in names}
-
-    def step(self, problem: Problem, rows: Rows, state: State) -> Step:
-        loss, gradient = problem.loss_and_gradient(rows)
-        _, update = UPDATES[self.config.solver]
-        number = (rows.taken + 1)[:, None].to(rows.z.dtype)
-        if self.whitening is None:
-            direction = update(gradient, state, number)
-        else:
-            direction = update(gradient @ self.whitening, state, number) @ self.whitening
-        z, drawn = self.constrain(
-            rows.z - learning_rate(self.config, rows.taken) * direction, rows.ids, rows.counter
-        )
-        if drawn is not None:  # a redrawn component's moments are obsolete
-            for moment in state.values():
-                moment.masked_fill_(drawn, 0)
-        return Step(loss, z, 2)
-
-
-def learning_rate(config: InversionConfig, taken: Tensor) -> Tensor:
-    """Each row's learning rate (n, 1), from the steps (n,) it has taken."""
-    assert config.lr is not None
-    halvings = taken // config.lr_halving_steps if config.lr_halving_steps else torch.zeros_like(taken)
-    return (config.lr * 0.5**halvings)[:, None]

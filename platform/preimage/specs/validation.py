@@ -5,8 +5,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from preimage.config import unknown
-from preimage.data.options import UNKNOWN_KEY
+from preimage.config import UNKNOWN_KEY, unknown
 from preimage.plugins import UNKNOWN_NAME
 
 Path = tuple[str | int, ...]

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from preimage.config import Config, PositiveFloat
 from preimage.data.pixels import to_float
+from preimage.inversion.losses import LossKind, loss_kind
 from preimage.latents.priors import Gaussian, project
 from preimage.latents.statistics import Moments
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
 from preimage.models.pca import principal_components
 from preimage.objectives.lap1 import lap1
+from preimage.plugins import Registry
 from preimage.random_streams import Stream, normal
 from preimage.training.algorithm import AlgorithmContext, OwnCodes
 from preimage.training.config import OptimizerConfig
@@ -27,8 +29,20 @@ METRICS = ("loss", "code_norm")
 CHUNK = 1024
 """Images at a time for principal components."""
 
+LAP1_PAPER = LossKind(lambda shape, device: lambda made, images, count: lap1(made, images, "paper") / count)
 
-LossName = Literal["l2", "lap1", "lap1-paper"]
+GLO_LOSSES = Registry(
+    "loss",
+    "losses",
+    {
+        "l2": "preimage.inversion.losses:SQUARED",
+        "lap1": "preimage.inversion.losses:LAP1",
+        "lap1-paper": "preimage.training.glo:LAP1_PAPER",
+    },
+    loss_kind,
+)
+"""By the paper's names: `l2`, the mean squared error over pixels; `lap1`, the distance of Laplacian pyramids
+with all levels equal; `lap1-paper`, with its sums weighted by 2^-2j as printed, over the number of values."""
 
 
 class CodesConfig(Config):
@@ -49,15 +63,14 @@ class GloAlgorithm:
         self,
         context: AlgorithmContext,
         model: DcganConfig,
-        loss: LossName,
+        loss: str,
         codes: CodesConfig,
         optimizer: OptimizerConfig,
     ) -> None:
-        """loss: `l2`, the mean squared error over pixels; `lap1`, the distance of Laplacian pyramids with all
-        levels equal; or `lap1-paper`, with its sums weighted by 2^-2j as printed, over the number of pixels.
-        """
+        """loss: one of GLO_LOSSES."""
         self.worker, self.images, self.seed = context.worker, context.images, context.seed
-        self.loss, self.config = loss, codes
+        self.config = codes
+        self.loss = GLO_LOSSES[loss].for_images(context.images.pixels.shape[1:], self.worker.device)
         self.generator, _ = build_pair(model, context.seed)
         self.networks = Networks(context, {"generator": self.generator}, optimizer)
         count = len(context.images.image_id)
@@ -96,7 +109,8 @@ class GloAlgorithm:
         codes = self.table[rows].requires_grad_()
         with self.networks.autocast():
             made = self.networks["generator"](codes)
-        loss = self._loss(upcast(made), images)
+        values = torch.full((len(images),), float(images[0].numel()), device=images.device)
+        loss = self.loss(upcast(made), images, values)
         self.networks.backward(loss.mean(), ["generator"])
         assert codes.grad is not None
         each = len(rows) / self.networks.weight
@@ -106,14 +120,6 @@ class GloAlgorithm:
         moved = project(moved)
         self.table[rows] = moved
         return {"loss": mean, "code_norm": moved.norm(dim=1).mean()}
-
-    def _loss(self, made: Tensor, images: Tensor) -> Tensor:
-        """One loss per image, (n,)."""
-        if self.loss == "l2":
-            return (made - images).square().flatten(1).mean(1)
-        if self.loss == "lap1":
-            return lap1(made, images)
-        return lap1(made, images, "paper") / images[0].numel()
 
     def replicated_state(self) -> dict[str, Any]:
         return self.networks.state()

@@ -18,6 +18,7 @@ from preimage.inversion.constraints import require_allowed
 from preimage.inversion.dataset import InversionTask, Inverter, dataset_info, part_rows
 from preimage.inversion.labels import classes_of, generate
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
+from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compatibility import images_for
 from preimage.jobs.invert.cost import COUNTS, Cost
@@ -92,8 +93,8 @@ class InvertJob(Job):
     def cost(self, images: int | None) -> dict[str, int]:
         """Steps, and generator evaluations: one image through the generator, forward or backward, is one.
 
-        A step is two, but up to 2 + d for levenberg-marquardt, whose d is not known here; nor is it for the
-        local rank. The setup of each worker is not counted: a few thousand at most.
+        A step is two, but up to 2 + d for a solver of squares only, whose d is not known here; nor is it for
+        the local rank. The setup of each worker is not counted: a few thousand at most.
         """
         looked = self.rank_sample if images is None else min(self.rank_sample, images)
         return self._search_cost(images) | ({RANK_COST: 2 * looked} if looked else {})
@@ -102,7 +103,7 @@ class InvertJob(Job):
         each = self.inversion.steps * (1 + self.inversion.restarts + self.inversion.restart_negative)
         if images is None:
             return {"steps per image at most": each}
-        if self.inversion.solver == "levenberg-marquardt":
+        if SOLVERS[self.inversion.solver].squares_only:
             return {"images": images, "steps of 2 + d generator evaluations at most": images * each}
         return {"images": images, "generator evaluations at most": 2 * images * each}
 

@@ -14,6 +14,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion import InversionConfig, invert
+from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.published import RANDOM_WEIGHTS, PaperSettings
 from preimage.jobs.random_weights.figures import (
@@ -53,7 +54,8 @@ class RandomWeightsJob(Job):
     """Images of each dataset."""
     networks: PositiveInt = 4
     """How many generators, each with its own random weights, reconstruct the images."""
-    solver: Literal["adam", "gradient-descent", "momentum", "rmsprop"] = "adam"
+    solver: Annotated[str, SOLVERS] = "adam"
+    """One that has a learning rate."""
     lr: PositiveFloat = 0.05
     steps: PositiveInt = 400
     after: tuple[PositiveInt, ...] = (5, 20, 400)
@@ -61,6 +63,8 @@ class RandomWeightsJob(Job):
 
     @model_validator(mode="after")
     def _that_can_be_done(self) -> "RandomWeightsJob":
+        if SOLVERS[self.solver].lr is None:
+            raise ValueError(f"{self.solver} has no learning rate: choose another solver, such as adam")
         if not self.datasets or not self.latent_dims:
             raise ValueError("datasets and latent_dims must each name at least one")
         for name, data in self.datasets.items():

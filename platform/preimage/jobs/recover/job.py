@@ -10,8 +10,7 @@ from preimage.config import PositiveFloat, PositiveInt
 from preimage.data.config import DataConfig
 from preimage.figures.plots import image_rows_png
 from preimage.inversion import InversionConfig
-from preimage.inversion.config import ConstraintName
-from preimage.inversion.constraints import require_allowed
+from preimage.inversion.constraints import ConstraintName, require_allowed
 from preimage.inversion.measurements import MeasurementConfig
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.held_out_images import unseen_images

@@ -11,7 +11,7 @@ from torch import Tensor
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion import Engine, InversionConfig
-from preimage.inversion.config import ConstraintName
+from preimage.inversion.constraints import ConstraintName
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.sampling import draw_codes, make_images, open_generator
 from preimage.storage.folder import Folder

@@ -2,7 +2,7 @@
 
 from functools import partial
 from math import prod
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from preimage.data.catalog import Catalog
 from preimage.jobs.base import Context, Metrics, Result
@@ -12,7 +12,7 @@ from preimage.latents.priors import PriorName
 from preimage.models.pca import require_possible
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.glo import METRICS, CodesConfig, GloAlgorithm, LossName
+from preimage.training.glo import GLO_LOSSES, METRICS, CodesConfig, GloAlgorithm
 
 
 class TrainGloJob(TrainGeneratorJob):
@@ -23,7 +23,7 @@ class TrainGloJob(TrainGeneratorJob):
     RECORDED: ClassVar[tuple[str, ...]] = METRICS
 
     job: Literal["train-glo"] = "train-glo"
-    loss: LossName = "l2"
+    loss: Annotated[str, GLO_LOSSES] = "l2"
     """l2: the squared error's mean over pixels; lap1: the L1 distance of the Laplacian pyramids, whose levels
     count equally; lap1-paper: the same with the printed weights 2^-2j, which favour the finest level."""
     codes: CodesConfig = CodesConfig()

@@ -48,8 +48,8 @@ def prepare(
     again.
 
     Keys: path, split, class_level, image_column, label_column, category,
-    options; size, channels, crop, resample, white; max_images, on_error. jobs/schema.json
-    describes each.
+    options; size, channels, crop, resample, white; max_images, on_error.
+    jobs/schema.json describes each.
 
     Example: preimage data prepare folder data.path=photos.zip data.size=64
     """

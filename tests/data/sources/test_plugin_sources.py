@@ -22,6 +22,7 @@ from preimage.storage.folder import Folder
 
 CODE = """
 import numpy as np
+import pyarrow as pa
 from preimage.config import Config, PositiveInt
 from preimage.data.config import SourceKind
 from preimage.data.sources.indexed import IndexedSource
@@ -58,6 +59,35 @@ class Untyped(Dots):
     signature = "mine"
 
 DOTS = SourceKind("dots, 8 x 8 grey", Dots, Options, splits=("train", "test"))
+class Label(Dots):
+    def label(self, index):
+        return 2
+
+class Late(Dots):
+    def label(self, index):
+        return 2 * (index == 3)
+
+class Undeclared(Dots):
+    def values(self, index):
+        return {"x": 1.0}
+
+class Text(Dots):
+    columns = pa.schema({"x": pa.float32()})
+
+    def values(self, index):
+        return {"x": "left"}
+
+class Lists(Dots):
+    def load(self, index):
+        return [[0, 255]]
+
+class Damaged(Dots):
+    def load(self, index):
+        raise OSError("no such frame")
+
+LABEL, LATE, UNDECLARED, TEXT, LISTS, DAMAGED = (
+    SourceKind(each.__name__, each, Options) for each in (Label, Late, Undeclared, Text, Lists, Damaged)
+)
 NOTHING = SourceKind("nothing", Nothing)
 HALF = SourceKind("half", lambda config: Half())
 FAILS = SourceKind("fails", fails)
@@ -67,7 +97,20 @@ FUNCTION = fails
 ENTRIES = {
     "sources": {
         name: f"preimage_dots:{name.upper()}"
-        for name in ("dots", "nothing", "half", "fails", "untyped", "function")
+        for name in (
+            "dots",
+            "nothing",
+            "half",
+            "fails",
+            "untyped",
+            "function",
+            "label",
+            "late",
+            "undeclared",
+            "text",
+            "lists",
+            "damaged",
+        )
     }
 }
 
@@ -182,12 +225,28 @@ def test_images_of_other_settings_were_not_seen(dots):
         ("nothing", "the source 'nothing' of preimage-dots 0.3 has no images of split train: set another"),
         ("half", r"'half' of preimage-dots 0.3 .* Half is no MapSource: it lacks __len__, columns, contents"),
         ("fails", r"'fails' of preimage-dots 0.3 cannot be opened \(OSError: the instrument is off\)"),
-        ("untyped", "its signature must be a Signature"),
+        ("untyped", "its signature must be of the type Signature"),
+        ("label", r"its row\(0\) has the label 2, but there are 2 classes"),
+        ("undeclared", r"its row\(0\) has columns that it does not declare, x"),
+        ("text", r"its row\(0\) has values of other types than its columns: Could not convert 'left'"),
+        ("lists", r"its load\(0\) must be bytes or an array, not of the type list"),
     ],
 )
 def test_what_cannot_be_opened_is_named_with_its_plugin(dots, name, message):
     with pytest.raises(DataError, match=message):
         open_source(DataConfig(source=name))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("late", "train/3 has the label 2, but there are 2 classes"),
+        ("damaged", "5 of 5 images cannot be read:\n  train/0: OSError: no such frame"),
+    ],
+)
+def test_what_only_reading_tells_is_named_with_its_image(dots, tmp_path, name, message):
+    with pytest.raises(DataError, match=message):
+        prepare(DataConfig(source=name, size=8), Folder.at(tmp_path), backend="local")
 
 
 def test_what_is_no_source_is_named_where_the_spec_names_it(dots, plug):

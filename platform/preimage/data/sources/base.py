@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
-from typing_extensions import TypeIs, get_protocol_members
+from typing_extensions import TypeIs
 
 Content = bytes | np.ndarray
 """An image before it is decoded: an encoded file, or an array (H, W) or (H, W, C) of integers."""
@@ -135,19 +135,3 @@ NO_COLUMNS = pa.schema([])
 
 def is_iterable(source: AnySource) -> TypeIs[IterableSource]:
     return hasattr(source, "pieces")
-
-
-def require_source(found: Any) -> None:
-    """Raise TypeError for an object that is none of the protocols, as far as that shows without reading."""
-    protocol = IterableSource if hasattr(found, "pieces") else MapSource
-    needed = [name for name in get_protocol_members(protocol) if not hasattr(found, name)]
-    if needed:
-        raise TypeError(
-            f"{type(found).__name__} is no {protocol.__name__}: it lacks {', '.join(sorted(needed))}"
-        )
-    kinds = {"classes": list, "columns": pa.Schema, "contents": Contents, "signature": Signature}
-    for name, kind in kinds.items():
-        if not isinstance(getattr(found, name), kind):
-            raise TypeError(f"its {name} must be a {kind.__name__}")
-    if taken := sorted(set(RESERVED) & set(found.columns.names)):
-        raise ValueError(f"its columns are called as every source's are, {', '.join(taken)}: rename them")

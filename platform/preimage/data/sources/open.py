@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from preimage.data.config import SOURCES, DataConfig, SourceKind
-from preimage.data.sources.base import AnySource, require_source
+from preimage.data.sources.base import AnySource
 from preimage.data.sources.listing import hint_for_zip
 from preimage.data.sources.splits import choose_split
+from preimage.data.sources.strangers import require_source
 from preimage.errors import DataError, PreimageError, StorageError
 from preimage.plugins import Plugin
 from preimage.storage.address import require_address
@@ -55,7 +56,8 @@ def name_without_files(config: DataConfig) -> str:
 
 
 def locate(config: DataConfig) -> DataConfig:
-    """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
+    """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files. Downloads
+    them if that is needed and possible. Raises DataError."""
     kind = config.kind
     if kind.package:
         return config.model_copy(update={"path": None})
@@ -95,15 +97,15 @@ def found(name: str) -> str | None:
 
 def _of_plugin(config: DataConfig, kind: SourceKind, plugin: Plugin) -> AnySource:
     try:
-        source = kind.open(config)
-        require_source(source)
+        source = require_source(kind.open(config))
+        count = len(source)
     except PreimageError:
         raise
     except Exception as error:  # a stranger's code may raise anything
         raise DataError(
             f"the source {config.source!r} of {plugin} cannot be opened ({type(error).__name__}: {error})"
         ) from error
-    if len(source) == 0:
+    if count == 0:
         raise DataError(
             f"the source {config.source!r} of {plugin} has no images of split {config.split}: set another "
             "data.split, or other data.options"

@@ -56,8 +56,10 @@ def name_without_files(config: DataConfig) -> str:
 
 
 def locate(config: DataConfig) -> DataConfig:
-    """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files. Downloads
-    them if that is needed and possible. Raises DataError."""
+    """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files.
+
+    Downloads them if that is needed and possible. Raises DataError.
+    """
     kind = config.kind
     if kind.package:
         return config.model_copy(update={"path": None})

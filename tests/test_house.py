@@ -58,7 +58,7 @@ ROOMS = {
         "errors",
         "storage",
     },
-    "data": {"permutation", "plugins", "config", "errors", "storage", "work"},
+    "data": {"own_settings", "permutation", "plugins", "config", "errors", "storage", "work"},
     "models": {"named_code", "plugins", "random_streams", "config", "errors", "storage", "latents", "data"},
     "metrics": {"random_streams", "errors", "latents", "data", "objectives"},
     "figures": {"data"},

@@ -66,7 +66,7 @@ def as_zip(tmp_path: Path) -> Callable[[Tree], Path]:
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine on which nothing was downloaded yet."""
     monkeypatch.setenv("PREIMAGE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("preimage.data.sources.open.DEBIAN_FASHION", tmp_path / "no-debian-package")
+    monkeypatch.setattr("preimage.data.sources.idx.DEBIAN_FASHION", tmp_path / "no-debian-package")
     return tmp_path / "cache"
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.preparing.prepare import prepare
-from preimage.data.sources.official import OfficialSource
+from preimage.data.sources.official import OFFICIAL, OfficialSource
 from preimage.errors import CheckpointError, PreimageError
 from preimage.latents.store import Store
 from preimage.latents.verify import verify
@@ -133,8 +133,8 @@ def test_no_image_and_no_named_set_goes_off(tmp_path, fuse, kind, monkeypatch):
     config = DataConfig(source="folder", path=str(images), size=8)
     with pytest.raises(PreimageError):
         prepare(config, Folder.at(tmp_path / "out"), backend="local")
-    for name in ("cifar10", "stl10", "imagenet"):
-        documented(lambda name=name: len(OfficialSource(name, images, "train")))
+    for official in OFFICIAL:
+        documented(lambda official=official: len(OfficialSource(official, images, "train")))
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("a.png", data)

@@ -10,7 +10,7 @@ from preimage.cli.options import RootOption
 from preimage.cli.screen import line, table
 
 if TYPE_CHECKING:
-    from preimage.data.config import DataConfig
+    from preimage.data.config import DataConfig, SourceKind
     from preimage.data.dataset import Dataset
 
 app = typer.Typer(no_args_is_help=True, help="List image sources, and prepare datasets from them.")
@@ -19,9 +19,12 @@ app = typer.Typer(no_args_is_help=True, help="List image sources, and prepare da
 @app.command(name="list")
 def list_sources() -> None:
     """List the image sources and where each is ready on this machine."""
-    from preimage.data.sources.open import SOURCES, found
+    from preimage.data.config import SOURCES
+    from preimage.data.sources.open import found
 
-    rows = ((name, found(name) or "-", text) for name, text in SOURCES.items())
+    kinds, broken = SOURCES.working()
+    rows = [(name, found(name) or "-", _described(name, kind)) for name, kind in kinds.items()]
+    rows += [(name, "broken", str(error)) for name, error in broken.items()]
     table(Console(), rows, ("source", "ready", "images"))
 
 
@@ -44,9 +47,9 @@ def prepare(
     the files were only touched, moved or copied since, nothing is decoded
     again.
 
-    Keys: path, split, class_level, image_column, label_column, category;
-    size, channels, crop, resample, white; max_images, on_error. jobs/schema.json
-    describes each.
+    Keys: path, split, class_level, image_column, label_column, category,
+    options; size, channels, crop, resample, white; max_images, on_error.
+    jobs/schema.json describes each.
 
     Example: preimage data prepare folder data.path=photos.zip data.size=64
     """
@@ -78,6 +81,13 @@ def prepare(
             open_source=lambda _: opened,
         )
     _show(dataset, as_json)
+
+
+def _described(name: str, kind: "SourceKind") -> str:
+    from preimage.data.config import SOURCES
+
+    plugin = SOURCES.plugin(name)
+    return f"{kind.about}; comes with {plugin}" if plugin else kind.about
 
 
 def _show(dataset: "Dataset", as_json: bool) -> None:

@@ -10,8 +10,10 @@ from uuid import uuid4
 
 import psutil
 
+from preimage.cli.doctor_plugins import brought
 from preimage.cli.kept import census
-from preimage.data.sources.open import SOURCES, found
+from preimage.data.config import SOURCES
+from preimage.data.sources.open import found
 from preimage.errors import PreimageError, StorageError
 from preimage.storage.address import command, results_root, split_options
 from preimage.storage.file_locks import Unclaimed
@@ -40,9 +42,11 @@ def examine(results: str | None) -> Iterator[Finding]:
     yield from _storage(results)
     yield _token()  # before _ray: Ray sets RAY_AUTH_MODE itself when it starts
     yield _ray()
-    for name in SOURCES:
+    for name in SOURCES.working()[0]:
         place = found(name)
         yield Finding(f"data {name}", place or "not on this machine (preimage data list)")
+    for each in brought():
+        yield Finding("plugin", each.text, "; ".join(each.problems) or None)
 
 
 def _python() -> Finding:

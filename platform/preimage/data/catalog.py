@@ -9,7 +9,6 @@ from preimage.data.preparing.images_writer import schema_of
 from preimage.data.preparing.prepare import Progress, prepare, require_all_read
 from preimage.data.preparing.prepared import find, folder_of, key_of, similar
 from preimage.data.sources.base import AnySource, Contents
-from preimage.data.sources.embedded import EMBEDDED
 from preimage.data.sources.file_state import placed
 from preimage.data.sources.open import is_gone, is_here, known_count, locate, name_without_files, open_located
 from preimage.errors import DataError
@@ -56,14 +55,14 @@ class Catalog:
     def key(self, config: DataConfig) -> str:
         """Identifies a dataset: its settings, and its images by content; until these were read, by
         the state of their files. Raises DataError."""
-        if config.source in EMBEDDED:  # a package's data, always the same
+        if config.kind.package:  # a package's data, always the same
             return key_of(config, self._state(config))
         dataset = self.prepared(config)
         return key_of(config, dataset.identity if dataset else self._state(config))
 
     def is_identified(self, config: DataConfig) -> bool:
         """Whether `key` is final: the images are known by their content."""
-        return config.source in EMBEDDED or self.is_prepared(config)
+        return bool(config.kind.package) or self.is_prepared(config)
 
     def folder(self, config: DataConfig) -> Folder:
         """Where the prepared dataset is, or will be. Raises DataError."""
@@ -130,7 +129,7 @@ class Catalog:
         name = name_without_files(config)
         if not is_here(config) or (is_gone(config) and find(config, name, self.datasets)):
             return name
-        return placed(self.open(config).signature.state, config.path)
+        return placed(self.open(config).signature.state, config)
 
 
 def _opened(located: DataConfig) -> AnySource | DataError:

@@ -1,26 +1,114 @@
-"""Which images, and how they are prepared."""
+"""Which images, and how they are prepared; and what a source of images is to the rest."""
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from preimage.config import Config, PositiveInt
+from preimage.config import Config, PositiveInt, mistakes_in
 from preimage.data.image_shape import Channels, ImageSize, Shape, sides
+from preimage.errors import DataError, PluginError
+from preimage.own_settings import NoSettings, OwnSettings, own_settings, with_own_settings
+from preimage.plugins import UNKNOWN_NAME, Registry, require_installed
 
-SourceName = Literal[
-    "digits", "mnist-5000", "fashion-mnist", "mnist", "cifar10", "stl10", "celeba", "lsun", "imagenet",
-    "folder", "parquet", "webdataset", "arrays", "table",
-]  # fmt: skip
+if TYPE_CHECKING:
+    from preimage.data.sources.base import AnySource
+
 SplitName = Annotated[str, Field(pattern=r"^[^/\\]+$", max_length=100)]
-_OF_COLUMNS = ("parquet", "webdataset", "arrays", "table")
-_WITHOUT_FOLDERS = (*_OF_COLUMNS, "digits", "mnist-5000")
 Resample = Literal["bicubic", "bilinear", "lanczos", "box"]
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A kind of source, as `data.source` names it: how it is opened, and which keys of a config it takes."""
+
+    about: str
+    """What its images are, in one line, for `preimage data list`."""
+    open: Callable[["DataConfig"], "AnySource"]
+    """Opens the images of a config, whose path is absolute. Each process opens them again, and must find the
+    same. Never downloads. Raises DataError."""
+    options: type[Config] = NoSettings
+    """The model of `data.options`, its own settings, which `open` finds in its config."""
+    path: Literal["none", "optional", "required", "pattern"] = "none"
+    """Whether it takes `data.path`, a file or folder that exists, or an address. `pattern` is required too,
+    but the source itself says what is wrong with it."""
+    splits: tuple[str, ...] | None = ("train",)
+    """Its splits; any other is refused before it is opened. None: its files tell, and it refuses others."""
+    unlabeled: bool = False
+    """Whether its files may hold the split `unlabeled`."""
+    whole: str | None = None
+    """The split that holds all others, test images too."""
+    test_is_validation: bool = False
+    """Whether it publishes no test images, so that its split `test` is its validation set."""
+    classes: bool = True
+    """False if its images are known to have no classes."""
+    columns: bool = False
+    """Whether it takes `image_column` and `label_column`."""
+    folders: bool = False
+    """Whether it takes `class_level`: folders name the classes."""
+    categories: bool = False
+    """Whether it takes `category`."""
+    package: str = ""
+    """The installed package whose data its images are: always the same, so its signature identifies them. A
+    path is not looked at: `data.source=digits` alone is to change any spec."""
+    find: Callable[["DataConfig"], Path | None] | None = None
+    """Where its files are on this machine if no path is given; None if they have to be fetched. By default
+    there are none to find."""
+    fetch: Callable[["DataConfig"], Path] | None = None
+    """Downloads its files, and says where they are. Raises DataError that says what to do instead."""
+
+    @property
+    def needs_path(self) -> bool:
+        return self.path in ("required", "pattern")
+
+
+def _kind(name: str, found: Any) -> SourceKind:
+    if not isinstance(found, SourceKind):
+        raise TypeError("it must be a preimage.data.config.SourceKind")
+    if not (isinstance(found.options, type) and issubclass(found.options, Config)):
+        raise TypeError("its options must be a class that derives from preimage.config.Config")
+    return found
+
+
+_IN = "preimage.data.sources"
+SOURCES = Registry(
+    "source",
+    "sources",
+    {
+        "digits": f"{_IN}.embedded:DIGITS",
+        "mnist-5000": f"{_IN}.embedded:MNIST_5000",
+        "fashion-mnist": f"{_IN}.idx:FASHION_MNIST",
+        "mnist": f"{_IN}.idx:MNIST",
+        "cifar10": f"{_IN}.official:CIFAR10",
+        "stl10": f"{_IN}.official:STL10",
+        "celeba": f"{_IN}.celeba:CELEBA",
+        "lsun": f"{_IN}.lsun:LSUN",
+        "imagenet": f"{_IN}.official:IMAGENET",
+        "folder": f"{_IN}.folder:FOLDER",
+        "parquet": f"{_IN}.parquet:PARQUET",
+        "webdataset": f"{_IN}.webdataset:WEBDATASET",
+        "arrays": f"{_IN}.arrays:ARRAYS",
+        "table": f"{_IN}.table:TABLE",
+    },
+    _kind,
+)
+"""By the name that `data.source` has."""
+
+
+def _add_options(schema: dict[str, Any]) -> None:
+    options = {name: kind.options for name, kind in SOURCES.working()[0].items()}
+    with_own_settings(schema, "source", "options", options)
 
 
 class DataConfig(Config):
     """A set of images: where they come from, and how they are resized."""
 
-    source: SourceName
+    model_config = ConfigDict(json_schema_extra=_add_options)
+
+    source: Annotated[str, SOURCES]
     """Where the images come from; `preimage data list` describes each."""
     path: str | None = None
     """The dataset's own files; a folder tree of images or a .zip of one; the files of source parquet,
@@ -36,6 +124,8 @@ class DataConfig(Config):
     """The column that holds labels, or the suffix of label files in a .tar."""
     category: str | None = None
     """The LSUN scene, such as bedroom or kitchen."""
+    options: OwnSettings = None
+    """Settings that this source alone has, as a plugin's may."""
     size: ImageSize = 64
     """Side of the square images in pixels, or [height, width], 8 to 1024 each: an image is resized to cover
     it, then its centre is cropped."""
@@ -57,6 +147,26 @@ class DataConfig(Config):
         """(C, H, W)."""
         return self.channels, *sides(self.size)
 
+    @property
+    def kind(self) -> SourceKind:
+        """What its source is."""
+        return SOURCES[self.source]
+
+    @field_validator("source")
+    @classmethod
+    def _can_be_used(cls, name: str) -> str:
+        try:
+            _ = SOURCES[name]
+        except PluginError as error:
+            raise PydanticCustomError(UNKNOWN_NAME, "{problem}", {"problem": str(error)}) from error
+        return name
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _are_the_sources(cls, options: Any, info: ValidationInfo) -> Config | None:
+        kind = SOURCES.get(name := info.data.get("source"))
+        return own_settings(str(name), kind.options, options) if kind else None
+
     @field_validator("size")
     @classmethod
     def _is_in_bounds(cls, size: ImageSize) -> ImageSize:
@@ -66,23 +176,49 @@ class DataConfig(Config):
 
     @model_validator(mode="after")
     def _split_exists(self) -> "DataConfig":
-        if self.split == "unlabeled" and self.source != "stl10":
+        if self.split == "unlabeled" and self.kind.splits is None and not self.kind.unlabeled:
             raise ValueError(f"{self.source} has no unlabeled images: set data.split to train or test")
         return self
 
     @model_validator(mode="after")
     def _keys_fit_source(self) -> "DataConfig":
-        if self.source not in _OF_COLUMNS:
+        if not self.kind.columns:
             for key in ("image_column", "label_column"):
                 if getattr(self, key) is not None:
+                    others = (name for name, each in SOURCES.working()[0].items() if each.columns)
                     raise ValueError(
                         f"{self.source} has no columns: remove data.{key}, or set data.source to one of "
-                        f"{', '.join(_OF_COLUMNS)}"
+                        f"{', '.join(others)}"
                     )
-        if self.source in _WITHOUT_FOLDERS and self.class_level != 1:
+        if not self.kind.folders and self.class_level != 1:
             raise ValueError(f"{self.source} has no folders of classes: remove data.class_level")
-        if self.source != "lsun" and self.category is not None:
+        if not self.kind.categories and self.category is not None:
             raise ValueError(
                 f"{self.source} has no categories, which are LSUN's scenes: remove data.category"
             )
+        if self.kind.path == "none" and not self.kind.package and self.path is not None:
+            raise ValueError(f"{self.source} has no files of yours: remove data.path")
         return self
+
+
+def require_source(values: Any, plugins: Any, what: str) -> None:
+    """Raise PluginError, which says what to install, if the source of a stored config is a plugin's that is
+    missing or cannot be used here.
+
+    plugins: the versions, by name, of the distributions that the product was made with. what: the product.
+    """
+    name = values.get("source") if isinstance(values, Mapping) else None
+    if isinstance(name, str) and name in SOURCES:
+        SOURCES[name]
+    elif isinstance(plugins, Mapping):
+        require_installed(plugins, what)
+
+
+def stored_config(values: Mapping[str, Any], plugins: Mapping[str, str], what: str) -> DataConfig:
+    """The config that a product keeps of its images. Raises PluginError as `require_source` does, DataError
+    if it is no config here for another reason."""
+    require_source(values, plugins, what)
+    try:
+        return DataConfig.model_validate(values)
+    except ValidationError as error:
+        raise DataError(f"{what} names images that are none here: {mistakes_in(error)}") from error

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from pyarrow import ArrowException, Table
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from preimage.config import Config
-from preimage.data.config import DataConfig
+from preimage.config import Config, mistakes_in
+from preimage.data.config import DataConfig, require_source
 from preimage.data.image_shape import ImageSize, Shape
 from preimage.data.pixels import to_float
 from preimage.data.preparing.shards import GROUP_ROWS
 from preimage.data.sources.base import Contents, LeftOut
-from preimage.errors import DataError, StorageError
+from preimage.errors import DataError, PluginError, StorageError
 from preimage.storage.folder import Folder, canonical_json, digest
 from preimage.storage.formats import DATASET, Kept, Kind
 
@@ -81,6 +81,8 @@ class _Manifest(Kept):
     shards: list[_Shard]
     read: list[_ReadPiece]
     skipped: list[dict[str, Any]]
+    plugins: dict[str, str] = Field(default_factory=dict)
+    """Of its source: the version by the distribution's name."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,15 @@ class Dataset:
         try:
             manifest = folder.parsed(MANIFEST, data)
             DATASET.require(manifest, folder)
+            require_source(manifest["config"], manifest.get("plugins", {}), f"the dataset {folder.uri}")
             _check_manifest(_Manifest.model_validate(manifest))
             _check_shards(folder, manifest["shards"])
+        except PluginError:
+            raise
         except (StorageError, OSError, LookupError, TypeError, ValueError) as error:
+            problem = mistakes_in(error) if isinstance(error, ValidationError) else error
             raise DataError(
-                f"{folder / MANIFEST} is damaged ({error}); delete it and prepare again"
+                f"{folder / MANIFEST} is damaged ({problem}); delete it and prepare again"
             ) from error
         return cls(folder, manifest)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from preimage.data.config import DataConfig
+from preimage.data.config import DataConfig, stored_config
 from preimage.data.dataset import Dataset
 from preimage.data.image_shape import Shape, settings_text, shape_text
 from preimage.errors import ClassifierError, GeneratorError, StoreError
@@ -10,16 +10,23 @@ from preimage.latents.store import Store
 from preimage.models.generator_folder import GeneratorCard, require_images
 
 
+def trained_on(card: GeneratorCard) -> DataConfig | None:
+    """The images that a generator was trained on, if it says so. Raises PluginError if these are of a plugin
+    that is missing here, DataError if they are none here for another reason."""
+    data = card.training.get("data")
+    return stored_config(data, card.training.get("plugins", {}), "this generator") if data else None
+
+
 def images_for(card: GeneratorCard, given: DataConfig | None) -> DataConfig:
     """The given images, or else those that the generator was trained on.
 
     Raises GeneratorError if neither is known, or if the generator makes images of another shape.
     """
-    if not given and "data" not in card.training:
+    data = given or trained_on(card)
+    if not data:
         raise GeneratorError(
             "this generator does not say what it was trained on: name the images with data.source"
         )
-    data = given or DataConfig.model_validate(card.training["data"])
     require_images(card.generator, data.shape)
     return data
 

@@ -1,12 +1,15 @@
 """Images that a network was not trained on."""
 
+from typing import Any
+
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
-from preimage.data.sources.open import BRINGS_FILES, TEST_IS_VALIDATION, is_gone, is_here
+from preimage.data.sources.open import is_gone, is_here
 from preimage.data.sources.splits import split_of
 from preimage.errors import DataError, GeneratorError
 from preimage.jobs.base import Context
+from preimage.jobs.compatibility import trained_on
 from preimage.models.generator_folder import GeneratorCard, require_images
 
 
@@ -16,7 +19,7 @@ def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, cont
     Without `data` it is what `held_out` returns. Raises GeneratorError or DataError where too few images are
     unseen, or they do not fit the generator.
     """
-    trained = DataConfig.model_validate(card.training["data"]) if "data" in card.training else None
+    trained = trained_on(card)
     data = data or (held_out(trained, context.catalog) if trained else None)
     if not data:
         raise GeneratorError(
@@ -36,7 +39,7 @@ def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, cont
 def held_out(trained: DataConfig, catalog: Catalog) -> DataConfig:
     """The test split of what a network was trained on; all of it where there is none, as for digits, or where
     it was trained on, as with CelebA's split `all`. Raises DataError if the files are gone."""
-    if trained.source == "celeba" and trained.split == "all":
+    if trained.split == trained.kind.whole:
         return trained.model_copy(update={"max_images": None})
     test = trained.model_copy(update={"split": "test", "max_images": None})
     return test if _exists(test, catalog) else trained.model_copy(update={"max_images": None})
@@ -49,13 +52,13 @@ def seen_of(trained: DataConfig, data: DataConfig, count: int) -> int:
     return min(trained.max_images or count, count)
 
 
-def _origin(data: DataConfig) -> tuple[str | None, ...]:
+def _origin(data: DataConfig) -> tuple[Any, ...]:
     """Which images they are, whatever their size and number; the named sets are the same at any path."""
-    path = data.path if data.source in BRINGS_FILES else None
+    path = None if data.kind.find else data.path
     split = split_of(data.split) or data.split
-    if split == "test" and data.source in TEST_IS_VALIDATION:
+    if split == "test" and data.kind.test_is_validation:
         split = "validation"
-    return (data.source, split, data.category, path)
+    return (data.source, split, data.category, path, data.options)
 
 
 def _exists(test: DataConfig, catalog: Catalog) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from preimage.data.config import DataConfig
 from preimage.jobs.base import Job
 from preimage.jobs.references import find
 from preimage.plugins import PluginName, Registry
@@ -48,9 +49,10 @@ JOBS = Registry(
 """By the name that a spec's `job` has."""
 
 
-def plugins_of(job: Job) -> dict[str, str]:
+def plugins_of(job: Job, data: DataConfig | None = None) -> dict[str, str]:
     """The versions, by name, of the distributions that bring a job and the sources, solvers, losses and
-    priors that it names."""
+    priors that it names. data: the images that it works on, if it does not name them itself."""
     own = JOBS.plugin(job.job)
-    used = {*([own] if own else []), *(each.plugin for each in find(job, PluginName).values())}
+    named = (name for part in (job, data) if part for name in find(part, PluginName).values())
+    used = {*([own] if own else []), *(each.plugin for each in named)}
     return dict(sorted(used))

@@ -7,7 +7,7 @@ from preimage.data.config import DataConfig
 from preimage.data.image_shape import Shape, shape_text
 from preimage.errors import GeneratorError, PriorError, StoreError
 from preimage.jobs.base import Job
-from preimage.jobs.compatibility import require_classifiable, require_codes_of
+from preimage.jobs.compatibility import require_classifiable, require_codes_of, trained_on
 from preimage.jobs.references import images_named
 from preimage.models.config import GeneratorConfig, ImportedConfig
 from preimage.models.generator_folder import read_card
@@ -106,8 +106,7 @@ def generator_of(source: Input, earlier: Earlier) -> tuple[GeneratorConfig, Data
         maker = earlier[source.step]
         assert maker.job.made_generator
         return maker.job.made_generator, maker.data
-    data = source.card.training.get("data")
-    return source.card.generator, DataConfig.model_validate(data) if data else None
+    return source.card.generator, trained_on(source.card)
 
 
 def _require_codes_of_generator(inputs: Inputs, earlier: Earlier) -> None:

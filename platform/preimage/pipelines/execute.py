@@ -175,21 +175,21 @@ class _Execution:
             resources=step.job.resources,
             inputs=_folders(step),
             progress=progress,
-            plugins=plugins_of(step.job),
+            plugins=plugins_of(step.job, step.data),
             stop_early=self.stop_early,
         )
 
     def _register_pipeline(self) -> None:
         plan = self.plan
         about: dict[str, Any] = {"job": "pipeline", "name": plan.spec.name, "fingerprint": plan.fingerprint}
-        if plugins := dict(each for step in plan.steps for each in plugins_of(step.job).items()):
+        if plugins := dict(each for step in plan.steps for each in plugins_of(step.job, step.data).items()):
             about["plugins"] = plugins
         register(plan.run, about, plan.spec.resolved())
 
     def _register_step(self, step: PlannedStep) -> None:
         spec = self.plan.spec
         about: dict[str, Any] = {"job": step.job.job, "name": step.name, "fingerprint": step.fingerprint}
-        if plugins := plugins_of(step.job):
+        if plugins := plugins_of(step.job, step.data):
             about["plugins"] = plugins
         if step.inputs:
             about["inputs"] = {key: _used(each) for key, each in step.inputs.items()}

@@ -137,7 +137,7 @@ def _fingerprint(job: Job, inputs: dict[str, Input], data: DataConfig | None, ca
         "images": {key: catalog.key(each) for key, each in images.items()},
         "data": catalog.key(own) if own else None,
     }
-    if plugins := plugins_of(job):
+    if plugins := plugins_of(job, own):
         identity["plugins"] = plugins
     return digest(canonical_json(identity).encode())
 

@@ -28,7 +28,7 @@ def keys_of(model: type[BaseModel]) -> list[str]:
 def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         parent = _model_at(config, error["loc"][:-1])
-        return unknown(str(error["loc"][-1]), keys_of(parent) if parent else [])
+        return unknown(str(error["loc"][-1]), keys_of(parent)) if parent else "no such key"
     if error["type"] == "missing":
         return "is required"
     if error["type"] == UNKNOWN_NAME:

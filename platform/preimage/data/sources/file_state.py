@@ -5,8 +5,14 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from preimage.data.config import SOURCES, DataConfig
 from preimage.data.sources.base import Signature
 from preimage.errors import DataError
+
+
+def cache() -> Path:
+    """Where downloads go: $PREIMAGE_CACHE, or ~/.cache/preimage."""
+    return Path(os.environ.get("PREIMAGE_CACHE") or "~/.cache/preimage").expanduser().absolute()
 
 
 def file_state(size: int, modified_ns: int, inode: int) -> str:
@@ -14,9 +20,12 @@ def file_state(size: int, modified_ns: int, inode: int) -> str:
     return f"{size} {modified_ns} {inode}"
 
 
-def placed(state: str, address: str | None) -> str:
-    """A state of files, with their address if that is object storage, where no inode tells files apart."""
-    return f"{address} {state}" if address and "://" in address else state
+def placed(state: str, config: DataConfig) -> str:
+    """A state of a config's files, with their address if that is object storage, where no inode tells files
+    apart, and with the plugin that reads them, whose other version may read other images."""
+    address = [config.path] if config.path and "://" in config.path else []
+    plugin = SOURCES.plugin(config.source)
+    return " ".join([*([str(plugin)] if plugin else []), *address, state])
 
 
 def signed(files: Iterable[tuple[str, int, str]], *about: str) -> Signature:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from preimage.data.config import DataConfig
+from preimage.data.config import DataConfig, SourceKind
 from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Signature, printable
 from preimage.data.sources.folder_layout import Layout, arrange
 from preimage.data.sources.labels import count_labels
@@ -112,3 +112,13 @@ def _no_images(where: str, unread: tuple[LeftOut, ...]) -> str:
 
 def _decoded(name: bytes) -> str:
     return name.decode(errors="surrogateescape")
+
+
+FOLDER = SourceKind(
+    "your own images: a tree or a .zip, here or at an address such as s3://bucket/photos; one folder per "
+    "class, train/ and test/ for two splits",
+    lambda config: FilesSource(config.path or "", config),
+    path="required",
+    splits=None,
+    folders=True,
+)

@@ -3,14 +3,17 @@
 import gzip
 import math
 import zlib
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from preimage.data.config import DataConfig
 from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
 from preimage.data.sources.file_state import signed_paths
 from preimage.data.sources.labels import count_labels
+from preimage.data.sources.named_set import NamedSet
 from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
 
@@ -19,13 +22,16 @@ _NAMES = {
     "images": ("images-idx3-ubyte", "images.idx3-ubyte"),
     "labels": ("labels-idx1-ubyte", "labels.idx1-ubyte"),
 }
-CLASSES = {
-    "mnist": [str(digit) for digit in range(10)],
-    "fashion-mnist": [
-        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-        "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-    ],
-}  # fmt: skip
+_DIGITS = tuple(map(str, range(10)))
+_CLOTHES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+_LAYOUT = (
+    "the files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+    "t10k-labels-idx1-ubyte, with .gz or without"
+)
+DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
 class IdxSource:
@@ -33,10 +39,10 @@ class IdxSource:
 
     columns = NO_COLUMNS
 
-    def __init__(self, name: str, folder: Path, split: str) -> None:
+    def __init__(self, name: str, classes: Sequence[str], folder: Path, split: str) -> None:
         """Raises DataError for a split that is neither train nor test, and if a file of it is missing."""
         split = choose_split(_PREFIXES, split, name)
-        self.classes = CLASSES[name]
+        self.classes = list(classes)
         self._name, self._split, self._folder = name, split, folder
         self._images = _file(folder, split, "images")
         self._labels = _file(folder, split, "labels")
@@ -122,3 +128,44 @@ def _find(folder: Path, split: str, kind: str) -> Path | None:
     """The file of a kind; of two, the .gz, since it carries a checksum."""
     names = [f"{_PREFIXES[split]}-{name}{suffix}" for suffix in (".gz", "") for name in _NAMES[kind]]
     return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _own(path: Path, within: str) -> Path | None:
+    return next((folder for folder in (path, path / within) if holds_idx(folder)), None)
+
+
+def _debians_or_own(root: Path, config: DataConfig) -> Path | None:
+    return DEBIAN_FASHION if holds_idx(DEBIAN_FASHION) else _own(root, "FashionMNIST/raw")
+
+
+def _mnist(root: Path) -> None:
+    from torchvision import datasets  # takes seconds
+
+    datasets.MNIST(root, download=True)
+
+
+def _fashion_mnist(root: Path) -> None:
+    from torchvision import datasets
+
+    datasets.FashionMNIST(root, download=True)
+
+
+MNIST = NamedSet(
+    "mnist",
+    _LAYOUT,
+    lambda path, config: _own(path, "MNIST/raw"),
+    lambda folder, config: IdxSource("mnist", _DIGITS, folder, config.split),
+    _mnist,
+).kind("60,000 + 10,000 handwritten digits, 28 x 28 grey, 10 classes; downloaded")
+FASHION_MNIST = NamedSet(
+    "fashion-mnist",
+    _LAYOUT,
+    lambda path, config: _own(path, "FashionMNIST/raw"),
+    lambda folder, config: IdxSource("fashion-mnist", _CLOTHES, folder, config.split),
+    _fashion_mnist,
+    installed=_debians_or_own,
+    hint="On Debian or Ubuntu: apt install dataset-fashion-mnist. Or: ",
+).kind(
+    "60,000 + 10,000 pieces of clothing, 28 x 28 grey, 10 classes; downloaded, or Debian's package "
+    "dataset-fashion-mnist"
+)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from preimage.data.config import DataConfig
 from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
 from preimage.data.sources.file_state import signed_paths
-from preimage.data.sources.official import LAYOUTS
+from preimage.data.sources.listing import holds_images
+from preimage.data.sources.named_set import NamedSet
 from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
 
@@ -19,6 +21,10 @@ CATEGORIES = (
     "bedroom", "bridge", "church_outdoor", "classroom", "conference_room",
     "dining_room", "kitchen", "living_room", "restaurant", "tower",
 )  # fmt: skip
+_LAYOUT = (
+    "a folder such as bedroom_train_lmdb/ (and bedroom_val_lmdb/ for split=test), unpacked from "
+    "http://dl.yf.io/lsun/scenes/"
+)
 _SPLITS = {"train": "train", "validation": "val", "test": "val"}
 
 
@@ -36,10 +42,10 @@ class LsunSource:
                 f"lsun needs a category, got {category}: set data.category to one of {', '.join(CATEGORIES)}"
             )
         self.classes: list[str] = []
-        self._folder = root / lsun_folder(category, split)
+        self._folder = root / _folder(category, split)
         self._name = f"lsun/{split}/{category}"
         if not self._folder.is_dir():
-            raise DataError(f"{self._folder} is missing. lsun is {LAYOUTS['lsun']}.")
+            raise DataError(f"{self._folder} is missing. lsun is {_LAYOUT}.")
 
     @property
     def signature(self) -> Signature:
@@ -79,6 +85,26 @@ class LsunSource:
         return self.signature.state
 
 
-def lsun_folder(category: str, split: str) -> str:
+def _folder(category: str, split: str) -> str:
     """The name of the LMDB of a category. Raises DataError for an unknown split."""
     return f"{category}_{_SPLITS[choose_split(_SPLITS, split, 'lsun')]}_lmdb"
+
+
+def _installed(root: Path, config: DataConfig) -> Path | None:
+    return root if any(root.glob(_folder(config.category or "*", config.split))) else None
+
+
+LSUN = NamedSet(
+    "lsun",
+    _LAYOUT,
+    lambda path, config: None if holds_images(path) else path,
+    lambda root, config: LsunSource(root, config.category, config.split),
+    installed=_installed,
+    keys=" data.category=bedroom",
+).kind(
+    "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files downloaded "
+    "by hand, needs the package lmdb",
+    test_is_validation=True,
+    classes=False,
+    categories=True,
+)

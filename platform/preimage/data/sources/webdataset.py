@@ -8,7 +8,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from preimage.data.config import DataConfig
+from preimage.data.config import DataConfig, SourceKind
 from preimage.data.sources.base import NO_COLUMNS, Contents, LeftOut, Row, Sample, printable
 from preimage.data.sources.columns import own_columns
 from preimage.data.sources.data_files import files_by_split, list_files
@@ -153,3 +153,12 @@ def _columns(indexes: Sequence[TarIndex]) -> tuple[pa.Schema, tuple[LeftOut, ...
         return NO_COLUMNS, (LeftOut(f"keys of .json members, more than {MAX_COLUMNS}", len(kinds)),)
     no_type = "keys of .json without one type of number or text"
     return own_columns({n: _TYPES.get(tuple(sorted(kinds[n])), no_type) for n in sorted(kinds) if kinds[n]})
+
+
+WEBDATASET = SourceKind(
+    "your own .tar shards, as WebDataset writes them: a folder, a .tar or a pattern",
+    WebDatasetSource,
+    path="pattern",
+    splits=None,
+    columns=True,
+)

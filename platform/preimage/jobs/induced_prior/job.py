@@ -6,10 +6,9 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from preimage.data.catalog import Catalog
-from preimage.data.config import DataConfig
 from preimage.errors import SpecError
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
-from preimage.jobs.compatibility import images_for, require_classes
+from preimage.jobs.compatibility import images_for, require_classes, trained_on
 from preimage.jobs.induced_prior.figures import StagePanel, induced_png
 from preimage.jobs.induced_prior.report import (
     BEFORE,
@@ -140,14 +139,10 @@ class InducedPriorJob(Job):
         evaluator = _evaluator(self, context, first) if self.classifier else None
         held_out = held_out_by_all(stages)
         measured = [measure(each, held_out, evaluator) for each in stages]
-        report = InducedPriorReport(measured, self.rounds, stages[0].store.latent_dim, _images_of(first))
+        images = trained_on(read_card(first))
+        report = InducedPriorReport(measured, self.rounds, stages[0].store.latent_dim, images)
         figure = induced_png(_panels(measured, stages, self.seed))
         return Result(report.metrics(), {"induced.png": figure}, report.table())
-
-
-def _images_of(generator: Folder) -> DataConfig | None:
-    data = read_card(generator).training.get("data")
-    return DataConfig.model_validate(data) if data else None
 
 
 def _evaluator(job: InducedPriorJob, context: Context, generator: Folder) -> Evaluator:

@@ -28,9 +28,6 @@ from preimage.training.classifier import (
 from preimage.training.config import OptimizerConfig
 from preimage.training.labels import classes_of, labels_of, require_known
 
-UNLABELLED = ("celeba", "lsun")
-"""Sources whose own files have no classes."""
-
 
 class ClassifierModelConfig(Config):
     """A DCGAN discriminator's convolutions, averaged over the image, and one linear layer."""
@@ -135,7 +132,7 @@ def _require_classes(data: DataConfig, catalog: Catalog) -> None:
     if data.split == "unlabeled":
         raise DataError("unlabeled images have no classes: train on data.split=train")
     classes = catalog.classes(data)
-    if classes == [] or (classes is None and data.source in UNLABELLED):
+    if classes == [] or (classes is None and not data.kind.classes):
         raise DataError(
             f"{data.source} has no classes, and a classifier learns from them: name a source with classes "
             "(preimage data list), or a folder of images with a folder for each class"

@@ -1,0 +1,58 @@
+"""What the installed plugins bring, and what of it cannot be used."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from preimage.config import unknown
+from preimage.data.config import SOURCES
+from preimage.errors import PluginError
+from preimage.jobs.registry import JOBS
+from preimage.plugins import GROUPS, Registry, installed
+
+_REGISTRIES: dict[str, Registry[Any]] = {"jobs": JOBS, "sources": SOURCES}
+
+
+@dataclass
+class Brought:
+    """What one distribution brings."""
+
+    plugin: str
+    """Its name and version."""
+    names: dict[str, list[str]] = field(default_factory=dict)
+    """By group, such as `sources`."""
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        groups = (f"{group} {', '.join(names)}" for group, names in self.names.items())
+        return f"{self.plugin}: {'; '.join(groups) or 'nothing that can be used'}"
+
+
+def brought() -> Iterator[Brought]:
+    """Of every installed distribution with entry points for Preimage, by name. Imports what they name."""
+    found: dict[str, Brought] = {}
+    for group, entries in sorted(installed().items()):
+        for name, claims in sorted(entries.items()):
+            for each in claims:
+                assert each.dist
+                plugin = f"{each.dist.name} {each.dist.version}"
+                of_plugin = found.setdefault(plugin, Brought(plugin))
+                if problem := _problem(group, name, each.group):
+                    of_plugin.problems.append(problem)
+                else:
+                    of_plugin.names.setdefault(group, []).append(name)
+    for plugin in sorted(found):
+        yield found[plugin]
+
+
+def _problem(group: str, name: str, written: str) -> str | None:
+    if group not in GROUPS:
+        near = unknown(written, [f"preimage.{each}" for each in GROUPS], "group")
+        return f"{name!r} is in the group {written} of its entry points, but there is {near}"
+    try:
+        if registry := _REGISTRIES.get(group):
+            _ = registry[name]
+    except PluginError as error:
+        return str(error)
+    return None

@@ -41,5 +41,10 @@ class BarzilaiBorwein:
 
 
 BARZILAI_BORWEIN = SolverKind(
-    BarzilaiBorwein, steps=500, patience=100, lr=1.0, settings=BarzilaiBorweinSettings
+    BarzilaiBorwein,
+    steps=500,
+    patience=100,
+    lr=1.0,
+    takes_whitening=False,
+    settings=BarzilaiBorweinSettings,
 )

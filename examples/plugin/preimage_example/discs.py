@@ -2,10 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
-from preimage.data.sources.indexed import IndexedSource
 
 from preimage.config import Config, PositiveInt
 from preimage.data.config import DataConfig, SourceKind
+from preimage.data.sources.indexed import IndexedSource
 
 SIDE = 32
 

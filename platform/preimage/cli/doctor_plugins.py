@@ -7,10 +7,19 @@ from typing import Any
 from preimage.config import unknown
 from preimage.data.config import SOURCES
 from preimage.errors import PluginError
+from preimage.inversion.losses import LOSSES
+from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.registry import JOBS
+from preimage.latents.prior_kinds import PRIOR_KINDS
 from preimage.plugins import GROUPS, Registry, installed
 
-_REGISTRIES: dict[str, Registry[Any]] = {"jobs": JOBS, "sources": SOURCES}
+_REGISTRIES: dict[str, Registry[Any]] = {
+    "jobs": JOBS,
+    "sources": SOURCES,
+    "solvers": SOLVERS,
+    "losses": LOSSES,
+    "priors": PRIOR_KINDS,
+}
 
 
 @dataclass

@@ -16,7 +16,7 @@ from preimage.errors import PreimageError, SpecError
 from preimage.jobs.base import Job
 from preimage.pipelines.planned import Planned
 from preimage.pipelines.provenance import git_commit, versions
-from preimage.plugins import named_in, require_installed
+from preimage.plugins import require_installed
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.overrides import Changes
 from preimage.storage.address import DEFAULT, command, results_root, server_variables
@@ -84,11 +84,10 @@ def send(planned: Planned, address: str | None = None, retry_failed: bool = Fals
 
     cluster = Jobs(address_of(address))
     _require_not_running(cluster, planned.root, planned.fingerprint)
-    plugins = named_in(planned.resolved)
-    packages = list(dict.fromkeys([*packages_of(planned.code), *plugin_packages(plugins)]))
+    packages = list(dict.fromkeys([*packages_of(planned.code), *plugin_packages(planned.plugins)]))
     upload = collect([PACKAGE, *packages])
     submission = submissions.create(planned.root, planned.name)
-    _record(submission, planned, cluster.address, upload, plugins)
+    _record(submission, planned, cluster.address, upload)
     again = ["--retry-failed"] if retry_failed else []
     entrypoint = ["python", "-m", "preimage", "run", (submission.folder / "spec.yaml").uri, *again]
     environment = runtime_env(submission, [PACKAGE, *packages], planned.code)
@@ -210,9 +209,7 @@ def _said(server: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in server.items()) or "no variable named a server"
 
 
-def _record(
-    submission: Submission, planned: Planned, address: str, upload: "Upload", plugins: Mapping[str, str]
-) -> None:
+def _record(submission: Submission, planned: Planned, address: str, upload: "Upload") -> None:
     """Write the record before submitting to the cluster: a job that finds no record does not start."""
     submission.folder.write("spec.yaml", dump(planned.resolved).encode())
     submission.folder.write("code.zip", upload.archive)
@@ -230,7 +227,7 @@ def _record(
             "host": host(),
             "git_commit": git_commit(),
             "versions": versions(),
-            "plugins": plugins,
+            "plugins": planned.plugins,
             "upload": upload.plain(),
             "server": server_variables(),
         },

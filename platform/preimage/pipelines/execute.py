@@ -9,7 +9,6 @@ from preimage.config import Resources
 from preimage.errors import TrackingError
 from preimage.jobs.base import Context, OnProgress, Result
 from preimage.jobs.made_by import made_by
-from preimage.jobs.registry import plugins_of
 from preimage.pipelines.inputs import Input, finished
 from preimage.pipelines.lifecycle import live, register, tell, write_result
 from preimage.pipelines.make_plan import skip_rounds
@@ -175,22 +174,22 @@ class _Execution:
             resources=step.job.resources,
             inputs=_folders(step),
             progress=progress,
-            plugins=plugins_of(step.job, step.data),
+            plugins=step.plugins,
             stop_early=self.stop_early,
         )
 
     def _register_pipeline(self) -> None:
         plan = self.plan
         about: dict[str, Any] = {"job": "pipeline", "name": plan.spec.name, "fingerprint": plan.fingerprint}
-        if plugins := dict(each for step in plan.steps for each in plugins_of(step.job, step.data).items()):
-            about["plugins"] = plugins
+        if plan.plugins:
+            about["plugins"] = plan.plugins
         register(plan.run, about, plan.spec.resolved())
 
     def _register_step(self, step: PlannedStep) -> None:
         spec = self.plan.spec
         about: dict[str, Any] = {"job": step.job.job, "name": step.name, "fingerprint": step.fingerprint}
-        if plugins := plugins_of(step.job, step.data):
-            about["plugins"] = plugins
+        if step.plugins:
+            about["plugins"] = step.plugins
         if step.inputs:
             about["inputs"] = {key: _used(each) for key, each in step.inputs.items()}
         addresses = {key: each.folder.uri for key, each in step.inputs.items()}

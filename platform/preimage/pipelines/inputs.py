@@ -8,7 +8,8 @@ from typing import Any
 from preimage.data.dataset import Dataset
 from preimage.errors import FormatError, SpecError, StorageError
 from preimage.jobs.registry import JOBS
-from preimage.models.generator_folder import read_card
+from preimage.models.generator_folder import PRIOR, read_card
+from preimage.models.prior_folder import read_prior_card
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
@@ -33,6 +34,15 @@ class Input:
     """The card of an existing product, read when it was found."""
     model: str | None = None
     """Its address in MLflow, if it was found there: a version, where an alias was given."""
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """The versions, by name, of the distributions that reading it takes: those of a fitted prior."""
+        if self.product == "prior" and self.card:
+            return self.card.training.get("plugins", {})
+        if self.product == "generator" and self.card and self.card.prior_fingerprint:
+            return read_prior_card(self.folder / PRIOR).training.get("plugins", {})
+        return {}
 
 
 def find_product(

@@ -87,7 +87,10 @@ def _plan_step(
         job.check_images(data, catalog)
     fingerprint = _fingerprint(job, inputs, data, catalog)
     run = _run_folder(runs, job.job, fingerprint, fresh)
-    step = PlannedStep(name, job, fingerprint, run, _state(run, job), inputs, data, hidden)
+    plugins = plugins_of(job, data)
+    for each in inputs.values():
+        plugins |= _plugins_of(each, earlier)
+    step = PlannedStep(name, job, fingerprint, run, _state(run, job), inputs, data, hidden, plugins)
     depends = [earlier[each.step] for each in inputs.values() if each.step]
     ready = all(map(catalog.is_identified, step.images)) and all(each.is_final for each in depends)
     return replace(step, is_final=ready)
@@ -98,6 +101,19 @@ def _input(named: Reference, earlier: Earlier, runs: Folder, tracking: TrackingC
         step = earlier[named]
         return Input(named.product, step.run.product(named.product), step.fingerprint, step.name)
     return find_product(named, named.product, runs, tracking)
+
+
+def _plugins_of(each: Input, earlier: Earlier) -> dict[str, str]:
+    """The plugins that it takes to read an input: those of a fitted prior, which is also in the folder of a
+    generator that was trained with it."""
+    if not each.step:
+        return each.plugins
+    maker = earlier[each.step]
+    if each.product == "prior":
+        return dict(maker.plugins)
+    priors = [one for one in maker.inputs.values() if one.product == "prior"]
+    found = [_plugins_of(one, earlier) for one in priors] if each.product == "generator" else []
+    return {name: number for one in found for name, number in one.items()}
 
 
 def _data(job: Job, inputs: dict[str, Input], earlier: Earlier) -> DataConfig | None:
@@ -137,7 +153,7 @@ def _fingerprint(job: Job, inputs: dict[str, Input], data: DataConfig | None, ca
         "images": {key: catalog.key(each) for key, each in images.items()},
         "data": catalog.key(own) if own else None,
     }
-    if plugins := plugins_of(job, own):
+    if plugins := plugins_of(job, own):  # those of its inputs decided what these are
         identity["plugins"] = plugins
     return digest(canonical_json(identity).encode())
 

@@ -30,6 +30,8 @@ class PlannedStep:
     """The images that it works on: its own, or those of its generator, or those of the pipeline."""
     hidden: DataConfig | None = None
     """The pipeline's images, where those of the generator are used instead."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """The versions, by name, of the distributions that parts of the job and of its inputs come from."""
     is_final: bool = True
     """Whether all images that decide its run were read before; if not, its fingerprint and folder change."""
 
@@ -63,6 +65,11 @@ class Plan:
     run: RunFolder
     """A pipeline's own folder; a single job's is its step's."""
     fresh: bool = False
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """Those of all steps."""
+        return {name: number for step in self.steps for name, number in step.plugins.items()}
 
     @property
     def is_done(self) -> bool:

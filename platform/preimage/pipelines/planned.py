@@ -1,6 +1,6 @@
 """A plan that can be shown, submitted and executed, whether it is of a job, a pipeline or a study."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,6 +28,8 @@ class Planned:
     """The whole spec as plain values, to be stored and loaded again."""
     code: tuple[str, ...]
     """Modules whose code may build generators; not in `resolved`."""
+    plugins: Mapping[str, str]
+    """The versions, by name, of the installed distributions that it uses."""
     is_done: bool
     """Whether nothing is left to do."""
     needs_ray: bool
@@ -52,6 +54,7 @@ def planned_pipeline(plan: Plan) -> Planned:
         fingerprint=plan.fingerprint,
         resolved=plan.spec.resolved(),
         code=plan.spec.code,
+        plugins=plan.plugins,
         is_done=plan.is_done,
         needs_ray=any(step.job.resources.backend == "ray" for step in left),
         describe=partial(describe, plan),

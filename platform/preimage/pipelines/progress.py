@@ -60,7 +60,7 @@ class Lines:
             first = done if first is None else first
             if total and done > first and (done >= total or now - shown >= QUIET_EVERY):
                 rate = (done - first) / (now - begin)
-                speed = f", {rate:,.0f} images/s" if rate >= 1 else ""  # trials are slower than images
+                speed = f", {rate:,.0f}/s" if rate >= 1 else ""  # trials are slower than images
                 self.console.print(f"  {name}: {done:,} of {total:,} ({done / total:.0%}){speed}")
                 shown = now
 

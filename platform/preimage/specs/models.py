@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field, create_model
 from preimage.config import Config, PositiveInt, Resources
 from preimage.data.config import DataConfig
 from preimage.errors import PluginError
+from preimage.jobs.base import Job
 from preimage.jobs.registry import JOBS
 from preimage.named_code import modules_of
 from preimage.specs.search import Direction, SamplerConfig, SchedulerConfig, Space
@@ -124,9 +125,7 @@ def job_spec(kind: str) -> type[BaseModel]:
 def schema() -> dict[str, Any]:
     """The JSON Schema of every spec: one job, a pipeline of them, or a study of either, with the installed
     plugins. One that cannot be used is left out, with a warning. Not to be changed."""
-    kinds, broken = JOBS.working()
-    for error in broken.values():
-        log.warning("%s", error)
+    kinds = _working_jobs()
     step: Any = Annotated[_any_of(kinds.values()), Field(discriminator="job")]
     steps: Any = (dict[str, step], ...)
     later: Any = (dict[str, step], Field(default_factory=dict))
@@ -153,6 +152,17 @@ def schema() -> dict[str, Any]:
         "oneOf": choices,
         "$defs": made["$defs"],
     }
+
+
+def _working_jobs() -> dict[str, type[Job]]:
+    kinds: dict[str, type[Job]] = {}
+    for kind in JOBS:
+        try:
+            job_spec(kind)
+            kinds[kind] = JOBS[kind]
+        except PluginError as error:
+            log.warning("%s", error)
+    return kinds
 
 
 def _allow_single_keys(data: dict[str, Any]) -> None:

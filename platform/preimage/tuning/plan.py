@@ -10,6 +10,7 @@ from preimage.data.config import DataConfig
 from preimage.errors import PreimageError
 from preimage.pipelines.make_plan import make_plan
 from preimage.pipelines.plan import Plan, PlannedStep
+from preimage.plugins import named_in
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.objectives import lowest_is_best
 from preimage.specs.overrides import path_of
@@ -39,6 +40,11 @@ class StudyPlan:
     @property
     def on_ray(self) -> bool:
         return any(step.job.resources.backend == "ray" for step in self.base.steps)
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """The versions, by name, of the distributions that it uses, for the values that it varies too."""
+        return self.base.plugins | named_in(self.spec.resolved())
 
     @property
     def in_process(self) -> bool:

@@ -18,6 +18,7 @@ def planned_study(plan: StudyPlan, retry_failed: bool) -> Planned:
         fingerprint=plan.fingerprint,
         resolved=plan.spec.resolved(),
         code=plan.spec.code,
+        plugins=plan.plugins,
         is_done=plan.outcome(retry_failed) is not None,
         needs_ray=plan.on_ray and missing > 0,
         describe=partial(describe, plan),

@@ -11,7 +11,6 @@ from preimage.jobs.made_by import study_made_by
 from preimage.pipelines.execute import execute, tell_ended
 from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
 from preimage.pipelines.progress import Display, Silent
-from preimage.plugins import named_in
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.protocol import Claim
 from preimage.tracking.mirror import Mirror
@@ -75,8 +74,8 @@ def register_study(plan: StudyPlan) -> None:
         "fingerprint": plan.fingerprint,
         "made_by": study_made_by(plan.base.spec.steps, spec.space, spec.sampler.name, spec.title),
     }
-    if plugins := named_in(plan.spec.resolved()):
-        about["plugins"] = plugins
+    if plan.plugins:
+        about["plugins"] = plan.plugins
     register(plan.run, about, plan.spec.resolved())
     write_spec(plan.run, plan.spec.resolved())
 

@@ -115,7 +115,8 @@ class Registry(Generic[Thing]):
 
     def unknown(self, name: object) -> str:
         """The message for a name that is none."""
-        return f"{unknown(str(name), list(self), self.kind)}, or install the plugin that brings it"
+        problem = unknown(str(name), list(self), self.kind)
+        return problem if problem.endswith("?") else f"{problem}, or install the plugin that brings it"
 
     @property
     def _entries(self) -> Mapping[str, tuple[EntryPoint, ...]]:

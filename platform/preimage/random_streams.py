@@ -99,6 +99,8 @@ class Stream(Enum):
     """The seed of a training run that continues another: the other's fingerprint."""
     PLUGIN = Key((_FAR + 25,), 1)
     """What a plugin draws: the purpose, by `purpose`."""
+    REBUILT_PRIOR = Key((_FAR + 26,))
+    """The draws by which a plugin's prior is compared with what its tensors rebuild."""
 
     GLO_CODES = Key((), use="counter")
     """GLO's random initial codes."""

@@ -110,7 +110,7 @@ def test_a_batch_larger_than_the_dataset_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loss": "l1"}, "loss: .*'l2', 'lap1' or 'lap1-paper'"),
+        ({"loss": "l1"}, "loss: 'l1': no such loss; did you mean 'lap1'."),
         ({"codes": {"init": "zero"}}, "codes.init: .*'pca', 'pca-whitened' or 'random'"),
         (
             {"training": {"select_by": "discriminator_loss"}},

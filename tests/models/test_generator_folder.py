@@ -91,7 +91,7 @@ def test_a_damaged_prior_is_refused(folder, damage):
     else:
         beside.write_json(CONFIG, beside.read_json(CONFIG) | {"kind": "oracle"})
     message = (
-        r"is not a prior folder|is missing, trunc|is not the prior |a prior of kind 'oracle'; this version"
+        r"is not a prior folder|is missing, trunc|is not the prior |a prior of kind 'oracle': no such kind"
     )
     with pytest.raises((GeneratorError, PriorError), match=message):
         load_prior(folder, card)

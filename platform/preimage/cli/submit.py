@@ -54,7 +54,7 @@ def submit(
         console.print("\neverything is already finished: nothing was submitted")
         return
     sent = send(planned, address, retry_failed)
-    _show_upload(console, sent.upload, sent.submission.record["plugins"])
+    _show_upload(console, sent.upload, sent.submission.record.get("plugins", {}))
     _show_next(console, sent)
     if as_json:
         print(json.dumps(sent.submission.record))

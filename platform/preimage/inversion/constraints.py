@@ -8,7 +8,7 @@ from torch import Tensor
 
 from preimage.errors import InversionError
 from preimage.latents.priors import project, support_of
-from preimage.random_streams import uniform
+from preimage.random_streams import Stream, uniform
 
 ConstraintName = Literal["none", "clip", "stochastic-clip", "ball"]
 Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
@@ -17,7 +17,7 @@ or None if the constraint never redraws."""
 
 
 def make_constraint(name: ConstraintName, seed: int) -> Constraint:
-    """The constraint of that name."""
+    """The constraint of that name. seed: the run's."""
     return {"none": _none, "clip": _clip, "ball": _ball}.get(name) or _stochastic(seed)
 
 
@@ -33,8 +33,10 @@ def require_allowed(name: ConstraintName, prior: str | None) -> None:
 
 
 def redrawn(z: Tensor, where: Tensor, seed: int, ids: Tensor, counter: Tensor) -> Tensor:
-    """Redraw each of these components independently from [-1, 1] (precise-recovery, section 2)."""
-    return torch.where(where, uniform(seed, ids, counter, z.shape[1]) * 2 - 1, z)
+    """Redraw each of these components independently from [-1, 1] (precise-recovery, section 2). seed: the
+    run's."""
+    drawn = uniform(Stream.REDRAWS.seed(seed), ids, counter, z.shape[1])
+    return torch.where(where, drawn * 2 - 1, z)
 
 
 def _none(z: Tensor, ids: Tensor, counter: Tensor) -> tuple[Tensor, None]:

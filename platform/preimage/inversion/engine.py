@@ -32,7 +32,6 @@ from preimage.inversion.optimize_for_inference import InPrecision, freeze
 from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.solvers import SOLVERS, Solver, SolverSetup, require_solver
 from preimage.latents.priors import Normal, Prior
-from preimage.random_streams import Stream
 
 log = logging.getLogger(__name__)
 
@@ -338,8 +337,7 @@ class Engine:
         again = finished & edge.any(1) & (batch.best_loss > self.config.tolerance) & ~batch.diverged
         again &= batch.rows.taken + 1 < self.config.steps
         finished &= ~again
-        seed = Stream.REDRAWS.seed(self.seed)
-        z = redrawn(batch.state["z"], edge & again[:, None], seed, batch.rows.ids, batch.rows.counter)
+        z = redrawn(batch.state["z"], edge & again[:, None], self.seed, batch.rows.ids, batch.rows.counter)
         return torch.where(again[:, None], z, torch.nan) if again.any() else None
 
 

@@ -16,7 +16,6 @@ from preimage.inversion.constraints import Constraint, ConstraintName, make_cons
 from preimage.inversion.problem import Problem, Rows
 from preimage.own_settings import NoSettings
 from preimage.plugins import Registry
-from preimage.random_streams import Stream
 
 State = dict[str, Tensor]
 """A solver's state: tensors with one row per image."""
@@ -81,7 +80,7 @@ class SolverSetup:
     def constrain(self, searches: bool) -> Constraint:
         """Brings codes back to where they may lie. searches: what the solver's own `searches` is."""
         name = "clip" if searches and self.constraint == "stochastic-clip" else self.constraint
-        return make_constraint(name, Stream.REDRAWS.seed(self.seed))
+        return make_constraint(name, self.seed)
 
     @property
     def box(self) -> bool:

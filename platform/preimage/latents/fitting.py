@@ -9,6 +9,7 @@ from torch import Tensor
 from preimage.errors import PluginError
 from preimage.latents.prior_kinds import PRIOR_KINDS, FittedPrior, Report, TrainingCodes, silent
 from preimage.latents.priors import NoDensityError
+from preimage.random_streams import Stream
 
 PARTS = ("sample", "log_density", "tensors", "name", "latent_dim", "std", "support")
 TRIED = 64
@@ -74,7 +75,7 @@ def _require_parts(prior: Any, what: str) -> None:
 
 
 def _draws(prior: FittedPrior, what: str) -> Tensor:
-    draws, shape = prior.sample(TRIED, torch.Generator().manual_seed(0)), (TRIED, prior.latent_dim)
+    draws, shape = prior.sample(TRIED, Stream.REBUILT_PRIOR.generator(0)), (TRIED, prior.latent_dim)
     if not isinstance(draws, Tensor) or draws.shape != shape or draws.dtype != torch.float32:
         raise PluginError(f"{what} must return {shape} float32 from sample({TRIED}, generator)")
     return draws

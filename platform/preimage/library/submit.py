@@ -227,7 +227,7 @@ def _record(submission: Submission, planned: Planned, address: str, upload: "Upl
             "host": host(),
             "git_commit": git_commit(),
             "versions": versions(),
-            "plugins": planned.plugins,
+            **({"plugins": planned.plugins} if planned.plugins else {}),
             "upload": upload.plain(),
             "server": server_variables(),
         },

@@ -42,7 +42,7 @@ def test_names_are_known_before_anything_is_imported(own):
     assert "eight" not in NUMBERS
     assert NUMBERS.plugin("seven") == Plugin("preimage-extra", "1.2")
     assert NUMBERS.plugin("big") is None
-    assert Named(loss="seven").loss == "seven"
+    assert Named(loss="big").loss == "big"
     assert "preimage_extra" not in sys.modules
     assert (NUMBERS["seven"], NUMBERS["big"], NUMBERS.get("eight")) == (7, sys.maxsize, None)
     assert "preimage_extra" in sys.modules
@@ -57,6 +57,8 @@ def test_what_is_not_installed_is_not_known():
 def test_a_config_says_which_name_is_nearest_and_what_brings_it(own):
     with pytest.raises(ValidationError, match="no such loss; did you mean 'seven'?"):
         Named(loss="sevn")
+    with pytest.raises(ValidationError, match="preimage_extra:TEXT of preimage-extra 1.2 is no loss"):
+        Named(loss="text")
     found = Named(loss="seven").loss
     assert isinstance(found, PluginName)
     assert (found.plugin.distribution, found.plugin.version) == ("preimage-extra", "1.2")
@@ -133,9 +135,16 @@ def test_plain_values_name_the_distributions_they_may_need(own):
 
 
 def test_what_is_missing_says_what_to_install(own, caplog):
-    plugins.require_installed({"preimage-extra": "1.2"}, "the run r")
+    plugins.require_installed({"plugins": {"preimage-extra": "1.2"}}, "the run r")
+    plugins.require_installed({}, "the run r")
     assert not caplog.records
     with pytest.raises(PluginError, match="the run r was made with the plugin gone 3, .* gone==3"):
-        plugins.require_installed({"gone": "3"}, "the run r")
-    plugins.require_installed({"preimage-extra": "1.1"}, "the run r")
+        plugins.require_installed({"plugins": {"gone": "3"}}, "the run r")
+    plugins.require_installed({"plugins": {"preimage-extra": "1.1"}}, "the run r")
     assert "made with preimage-extra 1.1; here is 1.2" in caplog.text
+
+
+@pytest.mark.parametrize("found", [["a"], "a", 1, None, {"a": 1}, {"": "1"}, {"a b; rm": "1"}])
+def test_what_a_damaged_file_says_of_its_plugins_is_refused(found):
+    with pytest.raises(PluginError, match="the run r is damaged: its plugins are no versions by name"):
+        plugins.made_with({"plugins": found}, "the run r")

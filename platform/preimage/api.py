@@ -131,7 +131,7 @@ def _stored(name: str, changes: Changes) -> tuple[Written, str, str]:
             f"{name!r} is neither a spec file nor a run under {root.uri} (if it is elsewhere, give its "
             "folder, or --results FOLDER). Shipped specs are in jobs/ and tuning/."
         )
-    require_installed(found.about().get("plugins", {}), f"the run {found.name}")
+    require_installed(found.about(), f"the run {found.name}")
     text, origin = found.folder.read("spec.yaml").decode(), (found.folder / "spec.yaml").uri
     value = parse(text, origin).value
     if value.get("results") == DEFAULT:  # written there as a default: nobody chose it

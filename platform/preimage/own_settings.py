@@ -1,14 +1,15 @@
 """Settings that only one kind of a thing has, such as one solver: under a key of their own, checked by the
 kind's own config."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from preimage.config import UNKNOWN_KEY, Config, unknown
 
+Kind = TypeVar("Kind")
 OwnSettings = Annotated[
     Annotated[SerializeAsAny[Config], WithJsonSchema({"type": "object"})] | None,
     Field(validate_default=True, exclude_if=lambda settings: settings is None),
@@ -18,6 +19,20 @@ OwnSettings = Annotated[
 
 class NoSettings(Config):
     """For a kind without settings of its own."""
+
+
+def kind_check(kind: type[Kind], key: str = "settings") -> Callable[[str, Any], Kind]:
+    """How a registry of kinds with settings of their own checks one. key: its field with their model."""
+
+    def check(name: str, found: Any) -> Kind:
+        if not isinstance(found, kind):
+            raise TypeError(f"it must be a {kind.__module__}.{kind.__name__}, not {type(found).__name__}")
+        model = getattr(found, key)
+        if not (isinstance(model, type) and issubclass(model, Config)):
+            raise TypeError(f"its {key} must be a class that derives from preimage.config.Config")
+        return found
+
+    return check
 
 
 def own_settings(name: str, config: type[Config], given: Any) -> Config | None:

@@ -22,11 +22,10 @@ log = logging.getLogger(__name__)
 
 Thing = TypeVar("Thing")
 
-GROUPS = ("jobs", "sources", "solvers", "losses", "priors")
-"""What a plugin may add; the groups of its entry points are `preimage.jobs` and so on."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-UNKNOWN_NAME = "unknown_name"
-"""The type of pydantic's error for a name that no registry knows; its message names the nearest."""
+DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+NOT_USABLE = "not_usable"
+"""The type of pydantic's error for a name that no registry knows, or whose thing cannot be used."""
 
 
 class Plugin(NamedTuple):
@@ -53,24 +52,24 @@ class PluginName(str):
 
 class Registry(Generic[Thing]):
     """Things of one kind by their names. As the annotation of a config's text, `Annotated[str, SOLVERS]`, it
-    admits its names alone."""
+    admits names of things that can be used, which imports them."""
 
     def __init__(
         self, kind: str, group: str, built_in: Mapping[str, str], check: Callable[[str, Any], Thing]
     ) -> None:
-        """kind: its name in messages, such as `solver`. group: one of GROUPS. built_in: where things are, as
-        `module:object`, by name. check: (name, imported object) to the thing; raises TypeError or ValueError,
-        with what is wrong, for an object that is none."""
-        assert group in GROUPS
-        self.kind, self._group, self._built_in, self._check = kind, group, built_in, check
+        """kind: its name in messages, such as `solver`. group: `solvers` for the entry points of
+        `preimage.solvers`. built_in: where things are, as `module:object`, by name. check: (name, imported
+        object) to the thing; raises TypeError or ValueError, with what is wrong, for an object that is none.
+        """
+        self.kind, self.group, self.built_in, self._check = kind, group, built_in, check
 
     def __contains__(self, name: object) -> bool:
-        return name in self._built_in or name in self._entries
+        return name in self.built_in or name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         """All names: the built-in ones in their own order, then those of plugins."""
-        yield from self._built_in
-        yield from sorted(self._entries.keys() - self._built_in.keys())
+        yield from self.built_in
+        yield from sorted(self._entries.keys() - self.built_in.keys())
 
     def __getitem__(self, name: str) -> Thing:
         """Raises KeyError for an unknown name, PluginError for a plugin's thing that cannot be used."""
@@ -86,9 +85,9 @@ class Registry(Generic[Thing]):
     def plugin(self, name: str) -> Plugin | None:
         """What brings a thing; None for a built-in one. Raises PluginError if two distributions claim the
         name."""
-        found = [_brings(each) for each in self._entries.get(name, ())]
-        if len(found) > 1 or (found and name in self._built_in):
-            own = ["Preimage itself"] if name in self._built_in else []
+        found = [bringing(each) for each in self._entries.get(name, ())]
+        if len(found) > 1 or (found and name in self.built_in):
+            own = ["Preimage itself"] if name in self.built_in else []
             raise PluginError(
                 f"the {self.kind} {name!r} is claimed by {' and '.join([*own, *map(str, found)])}: uninstall "
                 f"{' or '.join(each.distribution for each in found)}"
@@ -120,13 +119,13 @@ class Registry(Generic[Thing]):
 
     @property
     def _entries(self) -> Mapping[str, tuple[EntryPoint, ...]]:
-        return installed().get(self._group, {})
+        return installed().get(self.group, {})
 
     def load(self, name: str) -> Thing:
         """As `[name]`, but without remembering it."""
         plugin = self.plugin(name)
         if not plugin:
-            module, _, attribute = self._built_in[name].partition(":")
+            module, _, attribute = self.built_in[name].partition(":")
             return self._check(name, getattr(import_module(module), attribute))
         (entry,) = self._entries[name]
         try:
@@ -155,9 +154,11 @@ class Registry(Generic[Thing]):
 
     def _named(self, name: str) -> str:
         try:
-            return self.require(name)
+            named = self.require(name)
+            _ = self[name]
+            return named
         except ValueError as error:
-            raise PydanticCustomError(UNKNOWN_NAME, "{problem}", {"problem": str(error)}) from error
+            raise PydanticCustomError(NOT_USABLE, "{problem}", {"problem": str(error)}) from error
 
 
 @cache
@@ -172,11 +173,9 @@ def installed() -> dict[str, dict[str, tuple[EntryPoint, ...]]]:
     seen: set[str] = set()
     for distribution in distributions():
         entries = [each for each in distribution.entry_points if each.group.partition(".")[0] == "preimage"]
-        if (
-            not entries or (name := _normal(distribution.name)) in seen
-        ):  # Python imports what is first on its path
+        if not entries or _normal(distribution.name) in seen:  # Python imports what is first on its path
             continue
-        seen.add(name)
+        seen.add(_normal(distribution.name))
         for each in entries:
             group = found.setdefault(each.group.partition(".")[2], {})
             group[each.name] = (*group.get(each.name, ()), each)
@@ -197,16 +196,27 @@ def named_in(values: Any) -> dict[str, str]:
     if isinstance(values, list | tuple):
         return {name: number for each in values for name, number in named_in(each).items()}
     named = [group.get(values, ()) for group in installed().values()] if isinstance(values, str) else []
-    return dict(_brings(each) for entries in named for each in entries)
+    return dict(bringing(each) for entries in named for each in entries)
 
 
-def require_installed(made_with: Mapping[str, str], what: str) -> None:
-    """Raise PluginError for something that was made with plugins that are not installed; warn if one is
-    installed in another version.
+def made_with(about: Mapping[str, Any], what: str) -> dict[str, str]:
+    """The versions, by name, of the plugins that something was made with, as its `plugins` say.
 
-    made_with: the versions by distribution. what: such as `the run pag-1234567890`.
+    about: a run's or submission's description, a manifest, or the provenance in a card. what: such as
+    `the run pag-1234567890`. Raises PluginError if they are anything else.
     """
-    for name, needed in made_with.items():
+    found = about.get("plugins", {})
+    if isinstance(found, Mapping) and all(
+        DISTRIBUTION.fullmatch(str(name)) and isinstance(number, str) for name, number in found.items()
+    ):
+        return dict(found)
+    raise PluginError(f"{what} is damaged: its plugins are no versions by name; make it again")
+
+
+def require_installed(about: Mapping[str, Any], what: str) -> None:
+    """Raise PluginError for something that was made with plugins that are not installed; warn if one is
+    installed in another version. about, what: as `made_with` has them."""
+    for name, needed in made_with(about, what).items():
         try:
             found = version(name)
         except PackageNotFoundError:
@@ -220,7 +230,8 @@ def require_installed(made_with: Mapping[str, str], what: str) -> None:
             )
 
 
-def _brings(entry: EntryPoint) -> Plugin:
+def bringing(entry: EntryPoint) -> Plugin:
+    """The distribution that an entry point is of."""
     assert entry.dist
     return Plugin(entry.dist.name, entry.dist.version)
 

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from preimage.errors import StoreError
 from preimage.figures.plots import figure_png, single_axes
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.references import StoreRef
@@ -39,6 +40,10 @@ class TwoSampleTestJob(Job):
         """Measure, and draw the distribution of random divisions."""
         store = Store.open(context.inputs["store"])
         z = Split(store, fraction=0).some(self.codes, held_out=False)
+        if len(z) < 2:
+            raise StoreError(
+                f"{store.folder.uri} has {len(z)} codes, but the test takes 2: invert more images"
+            )
         drawn = make_prior(self.prior, store.latent_dim).sample(len(z), self._random("draws"))
         kernel = gaussian_kernel(torch.cat([z, drawn]))
         found, random, advance = mmd(kernel, torch.arange(2 * len(z))), [], context.progress("permuting")

@@ -11,15 +11,10 @@ from preimage.inversion.losses import LOSSES
 from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.registry import JOBS
 from preimage.latents.prior_kinds import PRIOR_KINDS
-from preimage.plugins import GROUPS, Registry, installed
+from preimage.plugins import Registry, bringing, installed
 
-_REGISTRIES: dict[str, Registry[Any]] = {
-    "jobs": JOBS,
-    "sources": SOURCES,
-    "solvers": SOLVERS,
-    "losses": LOSSES,
-    "priors": PRIOR_KINDS,
-}
+_ALL: tuple[Registry[Any], ...] = (JOBS, SOURCES, SOLVERS, LOSSES, PRIOR_KINDS)
+_REGISTRIES = {each.group: each for each in _ALL}
 
 
 @dataclass
@@ -44,8 +39,7 @@ def brought() -> Iterator[Brought]:
     for group, entries in sorted(installed().items()):
         for name, claims in sorted(entries.items()):
             for each in claims:
-                assert each.dist
-                plugin = f"{each.dist.name} {each.dist.version}"
+                plugin = str(bringing(each))
                 of_plugin = found.setdefault(plugin, Brought(plugin))
                 if problem := _problem(group, name, each.group):
                     of_plugin.problems.append(problem)
@@ -56,12 +50,11 @@ def brought() -> Iterator[Brought]:
 
 
 def _problem(group: str, name: str, written: str) -> str | None:
-    if group not in GROUPS:
-        near = unknown(written, [f"preimage.{each}" for each in GROUPS], "group")
+    if group not in _REGISTRIES:
+        near = unknown(written, [f"preimage.{each}" for each in _REGISTRIES], "group")
         return f"{name!r} is in the group {written} of its entry points, but there is {near}"
     try:
-        if registry := _REGISTRIES.get(group):
-            _ = registry[name]
+        _ = _REGISTRIES[group][name]
     except PluginError as error:
         return str(error)
     return None

@@ -105,8 +105,9 @@ def _metadata(plugin: Distribution) -> Path:
     place = f"{plugin.name.replace('-', '_')}-{plugin.version}.dist-info"
     folder = Path(tempfile.mkdtemp(prefix="preimage-")) / place
     folder.mkdir()
-    for name in ("METADATA", "entry_points.txt"):
-        (folder / name).write_text(plugin.read_text(name) or "")
+    about = plugin.read_text("METADATA") or plugin.read_text("PKG-INFO")  # as an .egg-info calls it
+    (folder / "METADATA").write_text(about or "")
+    (folder / "entry_points.txt").write_text(plugin.read_text("entry_points.txt") or "")
     return folder
 
 

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from preimage.config import Config, PositiveInt, mistakes_in
 from preimage.data.image_shape import Channels, ImageSize, Shape, sides
-from preimage.errors import DataError, PluginError
-from preimage.own_settings import NoSettings, OwnSettings, own_settings, with_own_settings
-from preimage.plugins import UNKNOWN_NAME, Registry, require_installed
+from preimage.errors import DataError
+from preimage.own_settings import NoSettings, OwnSettings, kind_check, own_settings, with_own_settings
+from preimage.plugins import Registry, require_installed
 
 if TYPE_CHECKING:
     from preimage.data.sources.base import AnySource
@@ -65,14 +64,6 @@ class SourceKind:
         return self.path in ("required", "pattern")
 
 
-def _kind(name: str, found: Any) -> SourceKind:
-    if not isinstance(found, SourceKind):
-        raise TypeError("it must be a preimage.data.config.SourceKind")
-    if not (isinstance(found.options, type) and issubclass(found.options, Config)):
-        raise TypeError("its options must be a class that derives from preimage.config.Config")
-    return found
-
-
 _IN = "preimage.data.sources"
 SOURCES = Registry(
     "source",
@@ -93,7 +84,7 @@ SOURCES = Registry(
         "arrays": f"{_IN}.arrays:ARRAYS",
         "table": f"{_IN}.table:TABLE",
     },
-    _kind,
+    kind_check(SourceKind, "options"),
 )
 """By the name that `data.source` has."""
 
@@ -152,15 +143,6 @@ class DataConfig(Config):
         """What its source is."""
         return SOURCES[self.source]
 
-    @field_validator("source")
-    @classmethod
-    def _can_be_used(cls, name: str) -> str:
-        try:
-            _ = SOURCES[name]
-        except PluginError as error:
-            raise PydanticCustomError(UNKNOWN_NAME, "{problem}", {"problem": str(error)}) from error
-        return name
-
     @field_validator("options", mode="before")
     @classmethod
     def _are_the_sources(cls, options: Any, info: ValidationInfo) -> Config | None:
@@ -185,7 +167,8 @@ class DataConfig(Config):
         if not self.kind.columns:
             for key in ("image_column", "label_column"):
                 if getattr(self, key) is not None:
-                    others = (name for name, each in SOURCES.working()[0].items() if each.columns)
+                    kinds = {name: SOURCES.get(name) for name in SOURCES.built_in}
+                    others = (name for name, kind in kinds.items() if kind and kind.columns)
                     raise ValueError(
                         f"{self.source} has no columns: remove data.{key}, or set data.source to one of "
                         f"{', '.join(others)}"
@@ -201,23 +184,20 @@ class DataConfig(Config):
         return self
 
 
-def require_source(values: Any, plugins: Any, what: str) -> None:
+def require_source(values: Any, about: Mapping[str, Any], what: str) -> None:
     """Raise PluginError, which says what to install, if the source of a stored config is a plugin's that is
-    missing or cannot be used here.
-
-    plugins: the versions, by name, of the distributions that the product was made with. what: the product.
-    """
+    missing or cannot be used here. about, what: the product, as `plugins.made_with` has them."""
     name = values.get("source") if isinstance(values, Mapping) else None
     if isinstance(name, str) and name in SOURCES:
         SOURCES[name]
-    elif isinstance(plugins, Mapping):
-        require_installed(plugins, what)
+    else:
+        require_installed(about, what)
 
 
-def stored_config(values: Mapping[str, Any], plugins: Mapping[str, str], what: str) -> DataConfig:
+def stored_config(values: Mapping[str, Any], about: Mapping[str, Any], what: str) -> DataConfig:
     """The config that a product keeps of its images. Raises PluginError as `require_source` does, DataError
     if it is no config here for another reason."""
-    require_source(values, plugins, what)
+    require_source(values, about, what)
     try:
         return DataConfig.model_validate(values)
     except ValidationError as error:

@@ -112,7 +112,7 @@ class Dataset:
         try:
             manifest = folder.parsed(MANIFEST, data)
             DATASET.require(manifest, folder)
-            require_source(manifest["config"], manifest.get("plugins", {}), f"the dataset {folder.uri}")
+            require_source(manifest["config"], manifest, f"the dataset {folder.uri}")
             _check_manifest(_Manifest.model_validate(manifest))
             _check_shards(folder, manifest["shards"])
         except PluginError:

@@ -22,7 +22,7 @@ class KnownImages:
     def ids_of(self, names: pa.Array, start: int) -> np.ndarray:
         """The ids (n,) int64 of named images. Raises StoreError for the first that is not there, or not
         alone; the first row has the number `start`."""
-        if len(self._names.unique()) < len(self._names):
+        if not self._have_own_names:
             raise StoreError(f"several images of {self._called} have one name: give their image_ids instead")
         at = pc.call_function("index_in", [names], pc.SetLookupOptions(self._names))
         if at.null_count:
@@ -77,6 +77,10 @@ class KnownImages:
     @cached_property
     def _names(self) -> pa.Array:
         return self._read("name")
+
+    @cached_property
+    def _have_own_names(self) -> bool:
+        return len(self._names.unique()) == len(self._names)
 
     def _read(self, column: str) -> pa.Array:
         """A column of all images, in the order of their ids."""

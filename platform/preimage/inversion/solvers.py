@@ -14,7 +14,7 @@ from preimage.config import Config
 from preimage.errors import InversionError
 from preimage.inversion.constraints import Constraint, ConstraintName, make_constraint
 from preimage.inversion.problem import Problem, Rows
-from preimage.own_settings import NoSettings
+from preimage.own_settings import NoSettings, kind_check
 from preimage.plugins import Registry
 
 State = dict[str, Tensor]
@@ -114,12 +114,6 @@ class SolverKind:
         return {name: getattr(self, name) for name in ("lr", "steps", "patience", "whiten")}
 
 
-def _kind(name: str, found: Any) -> SolverKind:
-    if not isinstance(found, SolverKind):
-        raise TypeError(f"it must be a preimage.inversion.solvers.SolverKind, not {type(found).__name__}")
-    return found
-
-
 SOLVERS = Registry(
     "solver",
     "solvers",
@@ -131,7 +125,7 @@ SOLVERS = Registry(
         "lbfgs": "preimage.inversion.lbfgs:KIND",
         "levenberg-marquardt": "preimage.inversion.levenberg:KIND",
     },
-    _kind,
+    kind_check(SolverKind),
 )
 """By the name that a config's `solver` has. A new one is a SolverKind, and a line here or an entry point of a
 plugin."""

@@ -16,7 +16,8 @@ def __dir__() -> list[str]:
 
 
 def _kinds() -> dict[str, Any]:
-    """Each class by its name: imported when it is first asked for, for torch alone takes a second."""
+    """Each class by its name: imported when it is first asked for, for torch alone takes a second. A plugin's
+    are in its own package."""
     from preimage.jobs.registry import JOBS
 
-    return {job.__name__: job for job in JOBS.working()[0].values()}
+    return {job.__name__: job for kind in JOBS.built_in if (job := JOBS.get(kind))}

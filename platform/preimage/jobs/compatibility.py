@@ -14,7 +14,7 @@ def trained_on(card: GeneratorCard) -> DataConfig | None:
     """The images that a generator was trained on, if it says so. Raises PluginError if these are of a plugin
     that is missing here, DataError if they are none here for another reason."""
     data = card.training.get("data")
-    return stored_config(data, card.training.get("plugins", {}), "this generator") if data else None
+    return stored_config(data, card.training, "this generator") if data else None
 
 
 def images_for(card: GeneratorCard, given: DataConfig | None) -> DataConfig:

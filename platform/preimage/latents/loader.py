@@ -139,7 +139,7 @@ class StoreLoader(IterableDataset[Codes]):
         Raises StoreError for another store, batch size, shuffle, seed or window.
         """
         try:
-            found = LoaderState.model_validate(dict(state))
+            found = LoaderState.model_validate(dict(state) if isinstance(state, Mapping) else state)
         except ValidationError as error:
             raise StoreError(f"this is no state of a store's loader: {mistakes_in(error)}") from error
         others = [

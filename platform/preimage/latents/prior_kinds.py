@@ -9,7 +9,7 @@ from torch import Tensor
 
 from preimage.config import Config
 from preimage.latents.priors import Dense
-from preimage.own_settings import NoSettings
+from preimage.own_settings import NoSettings, kind_check
 from preimage.plugins import Registry
 
 CodeStream = Callable[[], Iterable[Tensor]]
@@ -71,9 +71,10 @@ class PriorKind:
 
 
 def _kind(name: str, found: Any) -> PriorKind:
-    if not isinstance(found, PriorKind):
-        raise TypeError(f"it must be a preimage.latents.prior_kinds.PriorKind, not {type(found).__name__}")
-    return found
+    kind = kind_check(PriorKind)(name, found)
+    if not (kind.fit or kind.fitted_by):
+        raise ValueError("it needs `fit`, or `fitted_by`, the job that fits it")
+    return kind
 
 
 PRIOR_KINDS = Registry(

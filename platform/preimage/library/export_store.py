@@ -119,11 +119,12 @@ class _Exporter:
         advance, done = progress("exporting"), 0
         with pq.ParquetWriter(stream, self.schema, **OPTIONS) as writer:
             for codes in self.store.batches(None, ROWS_OF_IMAGES if self.images else ROWS):
-                writer.write_table(self._table(codes))
+                writer.write_table(self._table(codes, done))
                 done += len(codes)
                 advance(done, self.store.count)
 
-    def _table(self, codes: Codes) -> pa.Table:
+    def _table(self, codes: Codes, start: int) -> pa.Table:
+        """start: the number of the first row."""
         ids, labels = codes.image_id.numpy(), codes.label.numpy()
         columns: dict[str, pa.Array] = {
             "image_id": pa.array(ids),
@@ -131,7 +132,7 @@ class _Exporter:
             "z": pa.FixedSizeListArray.from_arrays(pa.array(codes.z.numpy().ravel()), codes.z.shape[1]),
         }
         if self.known:
-            self.known.require(ids, 0)
+            self.known.require(ids, start)
             columns["name"] = self.known.names(ids)
         if self.classes:
             there = pa.array(labels, mask=(labels < 0) | (labels >= len(self.classes)))

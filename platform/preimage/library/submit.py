@@ -64,7 +64,7 @@ def plan_submission(
         earlier = [each for each in submissions.list_all(root) if each.id == str(spec)]
         for each in earlier:
             _warn_of_another_server(each)
-            require_installed(each.record.get("plugins", {}), f"the submission {each.id}")
+            require_installed(each.record, f"the submission {each.id}")
         spec = (earlier[0].folder / "spec.yaml").uri if earlier else spec
     planned = api.plan(spec, changes, profile, retry_failed=retry_failed, code=code)
     written = planned.resolved.get("results", DEFAULT)

@@ -8,7 +8,7 @@ from preimage.config import PositiveInt, unknown
 from preimage.errors import PriorError
 from preimage.latents.prior_kinds import PRIOR_KINDS, FittedPrior
 from preimage.models.weights import CONFIG, MISFIT, WEIGHTS, packed, read_config, read_tensors
-from preimage.plugins import require_installed
+from preimage.plugins import made_with, require_installed
 from preimage.storage.folder import Folder, canonical_json, digest
 from preimage.storage.formats import PRIOR, Kept, Kind
 
@@ -33,8 +33,8 @@ def save_prior(prior: FittedPrior, folder: Folder, training: dict[str, Any]) -> 
     """Write a prior folder; config.json comes last, so a folder that has it is complete."""
     weights = packed(prior.tensors())
     if plugin := PRIOR_KINDS.plugin(prior.name):  # also where a generator keeps it, which no plugin made
-        named = training.get("plugins", {}) | {plugin.distribution: plugin.version}
-        training = training | {"plugins": named}
+        named = made_with(training, f"the prior in {folder.uri}")
+        training = training | {"plugins": named | {plugin.distribution: plugin.version}}
     card = PriorCard(
         kind=prior.name, latent_dim=prior.latent_dim, weights_sha256=digest(weights), training=training
     )
@@ -48,7 +48,7 @@ def read_prior_card(folder: Folder) -> PriorCard:
     by a plugin that is not installed."""
     card = read_config(folder, PriorCard, PriorError)
     if card.kind not in PRIOR_KINDS or PRIOR_KINDS.plugin(card.kind):
-        require_installed(card.training.get("plugins", {}), f"the prior in {folder.uri}")
+        require_installed(card.training, f"the prior in {folder.uri}")
     if card.kind not in PRIOR_KINDS:
         problem = unknown(card.kind, list(PRIOR_KINDS), "kind of prior")
         raise PriorError(f"{folder / CONFIG} describes a prior of kind {card.kind!r}: {problem}")

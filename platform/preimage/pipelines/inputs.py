@@ -10,6 +10,7 @@ from preimage.errors import FormatError, SpecError, StorageError
 from preimage.jobs.registry import JOBS
 from preimage.models.generator_folder import PRIOR, read_card
 from preimage.models.prior_folder import read_prior_card
+from preimage.plugins import made_with
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
@@ -39,9 +40,10 @@ class Input:
     def plugins(self) -> dict[str, str]:
         """The versions, by name, of the distributions that reading it takes: those of a fitted prior."""
         if self.product == "prior" and self.card:
-            return self.card.training.get("plugins", {})
+            return made_with(self.card.training, f"the prior in {self.folder.uri}")
         if self.product == "generator" and self.card and self.card.prior_fingerprint:
-            return read_prior_card(self.folder / PRIOR).training.get("plugins", {})
+            prior = read_prior_card(self.folder / PRIOR)
+            return made_with(prior.training, f"the prior in {(self.folder / PRIOR).uri}")
         return {}
 
 

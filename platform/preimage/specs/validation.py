@@ -6,7 +6,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from preimage.config import UNKNOWN_KEY, unknown
-from preimage.plugins import UNKNOWN_NAME
+from preimage.plugins import NOT_USABLE
 
 Path = tuple[str | int, ...]
 Mistake = tuple[Path, str]
@@ -31,7 +31,7 @@ def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
         return unknown(str(error["loc"][-1]), keys_of(parent)) if parent else "no such key"
     if error["type"] == "missing":
         return "is required"
-    if error["type"] == UNKNOWN_NAME:
+    if error["type"] == NOT_USABLE:
         return f"{error['input']!r}: {error['msg']}"
     if error["type"] == UNKNOWN_KEY:
         return error["msg"]

@@ -264,15 +264,15 @@ def test_what_is_no_source_is_named_where_the_spec_names_it(dots, plug):
 def test_a_stored_config_whose_plugin_is_missing_says_what_to_install(dots, plug, tmp_path):
     config = DataConfig(source="dots", size=8, channels=1)
     dataset = prepare(config, Folder.at(tmp_path / "datasets"), backend="local")
-    stored, plugins = dataset.manifest["config"], dataset.manifest["plugins"]
-    assert stored_config(stored, plugins, "this generator") == config
-    gone, made_with = stored | {"source": "gone"}, {"preimage-gone": "2.0"}
+    stored = dataset.manifest["config"]
+    assert stored_config(stored, dataset.manifest, "this generator") == config
+    gone, about = stored | {"source": "gone"}, {"plugins": {"preimage-gone": "2.0"}}
     needed = "was made with the plugin preimage-gone 2.0, which is not installed here: install it"
     with pytest.raises(PluginError, match=f"this generator {needed}"):
-        stored_config(gone, made_with, "this generator")
+        stored_config(gone, about, "this generator")
     with pytest.raises(DataError, match="no such source; did you mean 'dots'"):
         stored_config(stored | {"source": "dotts"}, {}, "this generator")
-    dataset.folder.write_json("manifest.json", dataset.manifest | {"config": gone, "plugins": made_with})
+    dataset.folder.write_json("manifest.json", dataset.manifest | {"config": gone} | about)
     with pytest.raises(PluginError, match=needed):
         Dataset.open(dataset.folder)
     dataset.folder.write_json("manifest.json", dataset.manifest | {"config": gone, "plugins": {}})
@@ -291,7 +291,7 @@ def test_a_job_is_made_with_the_plugin_of_its_images_wherever_they_are_named(dot
 def test_a_generator_of_images_whose_plugin_is_broken_says_so(plug):
     plug({"sources": {"torn": "preimage_torn:X"}}, "import nowhere_at_all", "preimage-torn")
     with pytest.raises(PluginError, match="cannot be imported"):
-        stored_config({"source": "torn"}, {"preimage-torn": "1.2"}, "this generator")
+        stored_config({"source": "torn"}, {"plugins": {"preimage-torn": "1.2"}}, "this generator")
 
 
 def test_pydantic_alone_refuses_too(dots):

@@ -6,8 +6,8 @@ from pathlib import Path
 from preimage.data.config import SOURCES, DataConfig, SourceKind
 from preimage.data.sources.base import AnySource
 from preimage.data.sources.listing import hint_for_zip
+from preimage.data.sources.plugin_source import require_source
 from preimage.data.sources.splits import choose_split
-from preimage.data.sources.strangers import require_source
 from preimage.errors import DataError, PreimageError, StorageError
 from preimage.plugins import Plugin
 from preimage.storage.address import require_address

@@ -63,9 +63,9 @@ def import_codes(
 ) -> ImportedCodes:
     """Make a latent store of a Parquet, .npy or .safetensors file; resume one that was interrupted.
 
-    Memory does not grow with the file, but for 12 bytes for each of the images, if they are known. Raises
-    StoreError, one sentence, for a file that cannot be imported, or another store in the folder; nothing is
-    written then.
+    Memory does not grow with the file, but the ids, labels and names of images that are known are held.
+    Raises StoreError, one sentence, for a file that cannot be imported, or another store in the folder;
+    nothing is written then.
     """
     table = open_table(path, columns)
     _require_prior(origin)

@@ -66,7 +66,7 @@ def with_own_settings(
             "then": {"properties": {under: own}, **({"required": [under]} if "required" in own else {})},
         }
         for name, config in kinds.items()
-        if config.model_fields and "$defs" not in (own := config.model_json_schema())
+        if config.model_fields and "$defs" not in (own := config.model_json_schema())  # else $ref is lost
     ]
     if rules:
         schema["allOf"] = rules

@@ -105,16 +105,16 @@ def test_safetensors_hold_the_weights_and_the_card(folder_of, tmp_path):
 
 @pytest.mark.parametrize("kind", ["pt2", "safetensors"])
 def test_a_file_that_makes_other_images_is_not_written(trained, tmp_path, monkeypatch, kind):
-    written = FORMATS[kind].written
+    serialize = FORMATS[kind].serialize
 
     def altered(generator, folder):
         weight = next(each for each in generator.parameters() if each.dim() == 4).flatten()
         weight[0] += 1
-        data = written(generator, folder)
+        data = serialize(generator, folder)
         weight[0] -= 1
         return data
 
-    monkeypatch.setitem(FORMATS, kind, replace(FORMATS[kind], written=altered))
+    monkeypatch.setitem(FORMATS, kind, replace(FORMATS[kind], serialize=altered))
     with pytest.raises(GeneratorError, match=r"makes other images of 1 codes, by|does not match"):
         pi.export_generator(trained, tmp_path / f"g.{kind}")
     assert not list(tmp_path.iterdir())

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 import preimage as pi
+import strangers
 from preimage import api
 from preimage.errors import GeneratorError, SpecError, TrackingError
+from preimage.importing.save import save_generator
 from preimage.models.generator_folder import load_generator
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
@@ -105,6 +107,18 @@ def test_a_model_is_downloaded_once_and_named_by_its_version(made, elsewhere, ad
     with torch.no_grad():
         ours = load_generator(Folder.at(trained(outcome)["products"]["generator"]))[0](codes)
         assert torch.equal(load_generator(folder)[0](codes), ours)
+
+
+def test_a_network_of_its_own_code_is_taken_where_that_is_named(tracker, run_id, elsewhere, tmp_path):
+    folder = tmp_path / "coded"
+    save_generator(strangers.Branching(), folder, code="strangers:Branching", latent_dim=4)
+    tracker.generator(run_id, Folder.at(folder))
+    address = f"runs:/{run_id}/generator"
+    with pytest.raises(GeneratorError, match="add --code strangers"):
+        pi.load_generator(address)
+    made, _ = pi.load_generator(address, code="strangers")
+    codes = torch.randn(2, 4)
+    assert torch.equal(made(codes), load_generator(folder, "strangers")[0](codes))
 
 
 def test_a_run_says_which_version_it_used(made, elsewhere):

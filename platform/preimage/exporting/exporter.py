@@ -24,7 +24,7 @@ BATCHES = (1, 5)
 class Format:
     """A kind of file."""
 
-    written: Callable[[nn.Module, Folder], bytes]
+    serialize: Callable[[nn.Module, Folder], bytes]
     """The file of a generator and its folder. Raises GeneratorError."""
     read: Callable[[bytes], Images]
     """What the file makes, read as its users read it. Raises GeneratorError."""
@@ -33,9 +33,9 @@ class Format:
 
 
 FORMATS = {
-    "pt2": Format(pt2_file.written, pt2_file.read, 0),
-    "onnx": Format(onnx_file.written, onnx_file.read, 1e-5),
-    "safetensors": Format(safetensors_file.written, safetensors_file.read, 0),
+    "pt2": Format(pt2_file.serialize, pt2_file.read, 0),
+    "onnx": Format(onnx_file.serialize, onnx_file.read, 1e-5),
+    "safetensors": Format(safetensors_file.serialize, safetensors_file.read, 0),
 }
 
 
@@ -74,7 +74,7 @@ def export(
         raise GeneratorError(f"{path} exists: give another file, or replace it with --force (force=True)")
     with naming(modules_of(code)):
         generator, _ = load_generator(folder)
-        data = FORMATS[kind].written(generator.requires_grad_(False), folder)
+        data = FORMATS[kind].serialize(generator.requires_grad_(False), folder)
         difference = compare(generator, FORMATS[kind].read(data), FORMATS[kind].tolerance, path)
     Folder.at(path.parent).write(path.name, data)
     return ExportedFile(path, len(data), difference)

@@ -13,7 +13,7 @@ from preimage.importing.probe import first_line
 from preimage.storage.folder import Folder
 
 
-def written(generator: nn.Module, folder: Folder) -> bytes:
+def serialize(generator: nn.Module, folder: Folder) -> bytes:
     """A graph from `codes`, and `labels` if the generator takes any, to `images`, with its weights in it.
 
     Raises GeneratorError if the packages for it are missing, or torch does not take the network.

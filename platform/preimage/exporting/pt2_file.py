@@ -10,7 +10,7 @@ from preimage.inversion.labels import generate
 from preimage.storage.folder import Folder
 
 
-def written(generator: nn.Module, folder: Folder) -> bytes:
+def serialize(generator: nn.Module, folder: Folder) -> bytes:
     """What torch.export.load takes: codes, and class labels if the generator takes any, to images.
 
     Raises GeneratorError if torch.export does not take the network.

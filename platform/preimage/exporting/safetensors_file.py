@@ -15,7 +15,7 @@ from preimage.models.weights import CONFIG, WEIGHTS, packed
 from preimage.storage.folder import Folder
 
 
-def written(generator: nn.Module, folder: Folder) -> bytes:
+def serialize(generator: nn.Module, folder: Folder) -> bytes:
     """The weights with config.json, and program.json for an imported network, as metadata."""
     texts = {name: data.decode() for name in (CONFIG, PROGRAM) if (data := folder.find(name)) is not None}
     return packed(generator.state_dict(), texts)

@@ -56,7 +56,7 @@ class Split:
         return z
 
     def _part(self, held_out: bool) -> Iterator[Codes]:
-        for codes in self.store.sound(("z",), ROWS):
+        for codes in self.store.without_diverged(("z",), ROWS):
             out = is_held_out(codes.image_id, self.fraction)
             yield codes[out if held_out else ~out]
 

@@ -77,4 +77,4 @@ class Moments:
 
 def store_moments(store: Store) -> Moments:
     """The moments of a store's codes, without those of diverged images."""
-    return Moments.empty(store.latent_dim).plus(codes.z for codes in store.sound(("z",)))
+    return Moments.empty(store.latent_dim).plus(codes.z for codes in store.without_diverged(("z",)))

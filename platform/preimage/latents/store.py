@@ -132,9 +132,9 @@ class Store:
             drop_last=drop_last,
         )
 
-    def sound(self, columns: Sequence[str], rows: int = parquet.ROW_GROUP) -> Iterator[Codes]:
-        """The same without the rows of images that diverged, which no statistic counts. All rows of codes
-        that no search found."""
+    def without_diverged(self, columns: Sequence[str], rows: int = parquet.ROW_GROUP) -> Iterator[Codes]:
+        """As `batches`, without the rows of images that diverged, which no statistic counts. Of codes that no
+        search found none did."""
         for codes in self.batches((*columns, "loss") if self.about.searched else columns, rows):
             yield codes[~codes.diverged]
 

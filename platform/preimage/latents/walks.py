@@ -39,7 +39,7 @@ def every(codes: Codes) -> Tensor:
 def first_ids(store: Store, count: int, chosen: Chosen = every) -> list[int]:
     """The ids of at most `count` images: the first chosen ones that the store has."""
     ids: list[int] = []
-    for codes in store.sound(("label",)):
+    for codes in store.without_diverged(("label",)):
         ids += codes.image_id[chosen(codes)][: count - len(ids)].tolist()
         if len(ids) == count:
             break
@@ -52,7 +52,7 @@ def codes_of(store: Store, ids: Sequence[int]) -> Tensor:
     Raises StoreError for images that are not in the store, or whose search diverged.
     """
     wanted, found = torch.tensor(ids, dtype=torch.int64), {}
-    for codes in store.sound(("z",)):
+    for codes in store.without_diverged(("z",)):
         here = torch.isin(codes.image_id, wanted)
         found |= zip(codes.image_id[here].tolist(), codes.z[here], strict=True)
     if missing := sorted(set(ids) - found.keys()):
@@ -69,7 +69,7 @@ def average(store: Store, chosen: Chosen = every, most: int | None = None) -> Te
     Raises StoreError if the store has none of them.
     """
     moments, labels = Moments.empty(store.latent_dim), set()
-    for codes in store.sound(("z", "label")):
+    for codes in store.without_diverged(("z", "label")):
         z = codes.z[chosen(codes)]
         moments = moments.update(z if most is None else z[: most - moments.count])
         labels |= set(codes.label.unique().tolist())

@@ -17,10 +17,10 @@ from mlflow.entities import LoggedModelStatus
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from preimage.errors import PreimageError, SpecError
-from preimage.models.generator_folder import PRIOR, load_generator, load_prior, read_card
+from preimage.errors import GeneratorError, PreimageError, SpecError
+from preimage.models.generator_folder import PRIOR, GeneratorCard, load_generator, load_prior, read_card
 from preimage.models.program import PROGRAM
-from preimage.models.weights import CONFIG, WEIGHTS
+from preimage.models.weights import CONFIG, WEIGHTS, read_tensors
 from preimage.storage.folder import Folder, digest
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.mlflow_models import DATA, FINGERPRINT, LOADER, find_model
@@ -63,8 +63,7 @@ class ModelFound:
                 more += [f"{PRIOR}/{each}" for each in (WEIGHTS, CONFIG) if card.prior_fingerprint]
                 for each in more:
                     self._fetch(f"{DATA}/{each}", place)
-                load_generator(here)
-                load_prior(here, card)
+                _require_whole(here, card)
             except PreimageError as error:
                 raise type(error)(f"{self.uri}: {error}".replace(f"{place}/", "")) from error
             for each in (*more, CONFIG):  # a folder that has it is complete
@@ -92,6 +91,15 @@ class ModelFound:
         download_artifacts(
             artifact_uri=f"{self.location}/{name}", dst_path=f"{place}/{below}", tracking_uri=self.store
         )
+
+
+def _require_whole(folder: Folder, card: GeneratorCard) -> None:
+    """Raise GeneratorError or PriorError for a damaged generator's folder. Runs no code of its own."""
+    if getattr(card.generator, "code", None):
+        read_tensors(folder, WEIGHTS, card.weights_sha256, GeneratorError)
+    else:
+        load_generator(folder)
+    load_prior(folder, card)
 
 
 def find(parts: re.Match[str], config: TrackingConfig, root: Folder) -> ModelFound:

@@ -49,7 +49,7 @@ class CodeSet:
         """The codes of images that are not held out and did not diverge. Raises StoreError if too few."""
         store = Store.open(folder)
         moments = Moments.empty(store.latent_dim)
-        for codes in store.sound(("z",)):
+        for codes in store.without_diverged(("z",)):
             moments = moments.update(codes.z[_kept(codes, held_out)])
         if moments.count < 2:
             raise StoreError(
@@ -66,7 +66,7 @@ class CodeSet:
     def read(self, start: int, stop: int) -> CodeRows:
         """The codes from `start` up to `stop`: a worker's shard."""
         ids, found, place = [], [], 0
-        for codes in self.store.sound(("z",)):
+        for codes in self.store.without_diverged(("z",)):
             kept = _kept(codes, self.held_out).nonzero().squeeze(1)
             mine = kept[max(start - place, 0) : max(stop - place, 0)]
             place += len(kept)

@@ -237,7 +237,7 @@ def require_comparable(stores: Mapping[str, Store]) -> None:
 def valid_codes(store: Store, count: int) -> Iterator[Codes]:
     """The first `count` codes of a store, with labels; skips those of images that diverged."""
     left = count
-    for codes in store.sound(("z", "label")):
+    for codes in store.without_diverged(("z", "label")):
         kept = codes[:left]
         left -= len(kept)
         yield kept

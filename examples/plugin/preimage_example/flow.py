@@ -1,4 +1,4 @@
-"""A normalising flow as a prior of codes: masked autoregressive (Papamakarios et al. 2017), by zuko."""
+"""A normalising flow as a prior of codes: affine coupling layers (Dinh et al. 2017, Real NVP), by zuko."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ number of codes has no maximum without."""
 class FlowSettings(Config):
     """What a flow is, and how it is fitted."""
 
-    transforms: PositiveInt = 3
-    """Autoregressive transforms, one after the other."""
-    width: PositiveInt = 64
-    """Units in each of the two hidden layers of a transform."""
-    steps: PositiveInt = 2000
+    transforms: PositiveInt = 8
+    """Coupling layers, each of which changes half of the components, given the other half."""
+    width: PositiveInt = 128
+    """Units in each of the two hidden layers of a coupling layer."""
+    steps: PositiveInt = 3000
     """Steps of Adam."""
     batch_size: PositiveInt = 256
     lr: PositiveFloat = 1e-3
@@ -77,7 +77,20 @@ class FlowPrior:
 
 
 def _flow(latent_dim: int, transforms: int, width: int) -> Any:
-    return zuko.flows.MAF(latent_dim, transforms=transforms, hidden_features=(width, width))
+    """Layer i changes the halves of the i-th of a fixed sequence of permutations."""
+    layers = []
+    for i in range(transforms):
+        order: Any = torch.randperm(latent_dim, generator=torch.Generator().manual_seed(i))
+        layer = zuko.flows.MaskedAutoregressiveTransform(
+            latent_dim,
+            passes=2,  # a coupling layer: its inverse costs as little as itself
+            order=order,
+            hidden_features=(width, width),
+        )
+        layers.append(layer)
+    zeros, ones = torch.zeros(latent_dim), torch.ones(latent_dim)
+    normal = zuko.flows.UnconditionalDistribution(zuko.distributions.DiagNormal, zeros, ones, buffer=True)
+    return zuko.flows.Flow(layers, normal)
 
 
 def fit(codes: TrainingCodes, settings: FlowSettings, seed: int, report: Report) -> FlowPrior:

@@ -155,7 +155,7 @@ class Codes:
 
     def __getitem__(self, rows: slice | Tensor) -> "Codes":
         read = {name: getattr(self, name) for name in COLUMNS}
-        taken = {name: found[rows] if len(found) else found for name, found in read.items()}
+        taken = {name: found[rows] if found.numel() else found for name, found in read.items()}
         return Codes(**taken, searched=self.searched)
 
 

@@ -1,9 +1,11 @@
 """Windows of a store's codes: row groups in shuffled order, gathered, and the codes shuffled within."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -133,7 +135,7 @@ class _Filling:
 
     def __init__(self, window: Window, columns: Sequence[str], about: About) -> None:
         self.window, self._places, self._searched = window, window.places(), about.searched
-        self._columns = {name: np.empty(*_layout(name, window.count, about.latent_dim)) for name in columns}
+        self._columns = {name: _empty(*_layout(name, window.count, about.latent_dim)) for name in columns}
 
     def put(self, codes: Codes, first: int) -> None:
         """Place a row group's codes; first: how many of the window come before them in store order."""
@@ -147,6 +149,12 @@ class _Filling:
         found |= {"z": torch.empty(0, 0)}
         found |= {name: torch.from_numpy(column) for name, column in self._columns.items()}
         return Codes(**found, searched=self._searched)
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """From Arrow's memory pool, which holds an earlier window's pages; the system would clear new ones."""
+    buffer = pa.allocate_buffer(math.prod(shape) * dtype.itemsize)
+    return np.frombuffer(buffer, dtype).reshape(shape)
 
 
 def _layout(name: str, count: int, dim: int) -> tuple[tuple[int, ...], np.dtype]:

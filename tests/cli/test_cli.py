@@ -20,6 +20,7 @@ VERBS = (
     *(["study"], ["study", "show"], ["study", "pick"]),
     *(["generator"], ["generator", "import"], ["generator", "show"], ["generator", "export"]),
     *(["data"], ["data", "list"], ["data", "prepare"], ["store"], ["store", "show"], ["store", "verify"]),
+    *(["store", "import"], ["store", "export"]),
 )
 
 

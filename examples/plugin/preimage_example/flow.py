@@ -68,8 +68,11 @@ class FlowPrior:
         return flow().log_prob((z.double() - mean) / scale) - scale.log().sum()
 
     def tensors(self) -> dict[str, Tensor]:
+        """Also the orders of its layers, which another version of torch may draw otherwise."""
         own = {"mean": self.mean, "scale": self.scale, "layout": torch.tensor(self.layout)}
-        return own | {f"flow.{name}": each.float() for name, each in self.flow.named_parameters()}
+        for name, each in self.flow.state_dict().items():
+            own[f"flow.{name}"] = each.float() if each.is_floating_point() else each
+        return own
 
     def _on(self, device: torch.device) -> tuple[Any, Tensor, Tensor]:
         flow = self.flow if device.type == "cpu" else deepcopy(self.flow).to(device)
@@ -122,11 +125,10 @@ def rebuild(tensors: dict[str, Tensor]) -> FlowPrior:
     transforms, width = tensors["layout"].tolist()
     flow = _flow(len(tensors["mean"]), transforms, width)
     own = {name.removeprefix("flow."): each for name, each in tensors.items() if name.startswith("flow.")}
-    missing, extra = flow.load_state_dict(own, strict=False)
-    if extra or {name for name, _ in flow.named_parameters()} & {*missing}:
-        raise ValueError("its layers are not those of its layout")
-    prior = flow.double().requires_grad_(False)
-    return FlowPrior(prior, tensors["mean"], tensors["scale"], (transforms, width))
+    flow.load_state_dict(own)  # raises for layers that are not those of its layout
+    return FlowPrior(
+        flow.double().requires_grad_(False), tensors["mean"], tensors["scale"], (transforms, width)
+    )
 
 
 FLOW = PriorKind(rebuild, fit, FlowSettings)

@@ -83,13 +83,12 @@ class Registry(Generic[Thing]):
             return None
 
     def plugin(self, name: str) -> Plugin | None:
-        """What brings a thing; None for a built-in one. Raises PluginError if two distributions claim the
-        name."""
-        found = [bringing(each) for each in self._entries.get(name, ())]
-        if len(found) > 1 or (found and name in self.built_in):
-            own = ["Preimage itself"] if name in self.built_in else []
+        """What brings a thing; None for a built-in one, whose name no plugin can take. Raises PluginError if
+        two distributions claim the name."""
+        found = [] if name in self.built_in else [bringing(each) for each in self._entries.get(name, ())]
+        if len(found) > 1:
             raise PluginError(
-                f"the {self.kind} {name!r} is claimed by {' and '.join([*own, *map(str, found)])}: uninstall "
+                f"the {self.kind} {name!r} is claimed by {' and '.join(map(str, found))}: uninstall "
                 f"{' or '.join(each.distribution for each in found)}"
             )
         return found[0] if found else None
@@ -117,6 +116,10 @@ class Registry(Generic[Thing]):
         problem = unknown(str(name), list(self), self.kind)
         return problem if problem.endswith("?") else f"{problem}, or install the plugin that brings it"
 
+    def taken(self, name: str, plugin: Plugin) -> str:
+        """The message for a plugin's thing that has the name of a built-in one."""
+        return f"the {self.kind} {name!r} is Preimage's own; that of {plugin} is not used: it must be renamed"
+
     @property
     def _entries(self) -> Mapping[str, tuple[EntryPoint, ...]]:
         return installed().get(self.group, {})
@@ -125,15 +128,20 @@ class Registry(Generic[Thing]):
         """As `[name]`, but without remembering it."""
         plugin = self.plugin(name)
         if not plugin:
+            for entry in self._entries.get(name, ()):
+                log.warning("%s", self.taken(name, bringing(entry)))
             module, _, attribute = self.built_in[name].partition(":")
             return self._check(name, getattr(import_module(module), attribute))
         (entry,) = self._entries[name]
         try:
             found = entry.load()
-        except Exception as error:  # a stranger's module may raise anything
+        except (Exception, SystemExit) as error:  # a stranger's module may raise anything
+            said = (str(error).splitlines() or [""])[0]
+            absent = error.name if isinstance(error, ModuleNotFoundError) else None
+            remedy = f"install {absent}" if absent else f"mend {entry.value}"
             raise PluginError(
-                f"the {self.kind} {name!r} of {plugin} cannot be imported ({type(error).__name__}: {error}): "
-                f"install what {entry.value} needs, or uninstall {plugin.distribution}"
+                f"the {self.kind} {name!r} of {plugin} cannot be imported ({type(error).__name__}: {said}): "
+                f"{remedy}, or uninstall {plugin.distribution}"
             ) from error
         try:
             if not NAME.fullmatch(name):
@@ -221,8 +229,8 @@ def require_installed(about: Mapping[str, Any], what: str) -> None:
             found = version(name)
         except PackageNotFoundError:
             raise PluginError(
-                f"{what} was made with the plugin {name} {needed}, which is not installed here: install it, "
-                f"such as by pip install {name}=={needed}"
+                f"{what} was made with the plugin {name} {needed}, which is not installed here: install "
+                "that version, from where you had it"
             ) from None
         if found != needed:
             log.warning(

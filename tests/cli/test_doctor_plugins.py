@@ -24,7 +24,7 @@ def test_the_doctor_names_what_each_brings_and_what_is_wrong(plug):
     assert "no source: its name must be of lower-case letters, digits and hyphens" in name
     assert torn.text == "preimage-torn 1.2: nothing that can be used"
     assert "'torn' of preimage-torn 1.2 cannot be imported" in torn.problems[0]
-    assert "'pag' is claimed by Preimage itself and preimage-mine 1.2" in mine.problems[0]
+    assert "'pag' is Preimage's own; that of preimage-mine 1.2 is not used" in mine.problems[0]
 
 
 def test_sources_are_listed_with_their_plugin_and_a_broken_one_with_its_error(plug, capsys):

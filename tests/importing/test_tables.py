@@ -122,6 +122,16 @@ def test_images_are_found_by_name_and_give_the_labels(made, digits):
     assert store.about.dataset_fingerprint == digits.fingerprint
 
 
+def test_rows_of_images_need_their_ids(made, digits):
+    with pytest.raises(StoreError, match="which image is each row's code of.*--id"):
+        made({"z": fixed()}, images=digits)
+
+
+def test_labels_that_pandas_made_floats_of_are_whole_numbers(made):
+    store = made({"z": fixed(), "y": [3.0, float("nan"), 0.0, None]}, "z", None, "y").store
+    assert rows(store).label.tolist() == [3, -1, 0, -1]
+
+
 def test_a_generators_codes_have_its_prior(made, tmp_path):
     folder = Folder.at(tmp_path / "generator")
     write_generator(linear_generator(3, 0), folder, {})
@@ -164,8 +174,12 @@ WRONG = {
     ),
     "numbers": ({"z": [1.0, 2.0]}, ("z",), "z of .* holds double, no vectors of numbers"),
     "two": ({"a": fixed(), "b": fixed()}, (), "vectors in a, b: choose with --column"),
-    "ragged": ({"z": [[1.0], [2.0], [1.0, 2.0], [1.0, 2.0]]}, (), "row 2 of z differs: it has 2 components"),
-    "nested": ({"z": [[[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0]]]}, (), "row 1 of z differs"),
+    "ragged": ({"z": [[1.0], [2.0], [1.0, 2.0], [1.0, 2.0]]}, (), "row 2 of z has a vector of length 2"),
+    "nested": (
+        {"z": [[[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0]]]},
+        (),
+        "row 1 of z has a list within it of",
+    ),
     "null": ({"z": [[1.0], None]}, (), "row 1 of z is null"),
     "inner null": ({"z": [[1.0], [None]]}, (), "row 1 of z is null, or has a null in it"),
     "empty": ({"z": pa.array([[], []], pa.list_(pa.float32()))}, (), "row 0 of z holds an empty vector"),
@@ -185,9 +199,9 @@ WRONG = {
         "i holds double: ids are whole numbers",
     ),
     "float labels": (
-        {"z": fixed(), "y": [1.0, 2.0, 3.0, 4.0]},
+        {"z": fixed(), "y": [1.0, 2.5, 3.0, 4.0]},
         ("z", None, "y"),
-        "y holds double: labels are",
+        "row 1 of y is 2.5: labels are",
     ),
     "labels": (
         {"z": fixed(), "y": [1, 2, -3, 4]},

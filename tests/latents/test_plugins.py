@@ -106,7 +106,9 @@ def test_without_its_plugin_a_prior_says_what_to_install(plug, folder, store, mo
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(place)])
     plugins.forget()
     for kept in ("run/prior", "beside"):
-        with pytest.raises(PluginError, match=r"was made with the plugin preimage-extra 1.2, .* install it"):
+        with pytest.raises(
+            PluginError, match=r"was made with the plugin preimage-extra 1.2, .* install that version"
+        ):
             load_fitted(folder / kept)
     plug(ENTRIES, CODE, version="2.0", name="preimage-extra")
     assert load_fitted(folder / "beside").name == "laplace"

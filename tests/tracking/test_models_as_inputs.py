@@ -168,13 +168,13 @@ def test_the_library_and_the_command_line_take_models_too(made, elsewhere, monke
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("models:/nobody/1", "has no models:/nobody/1: there is no version of that model"),
+        ("models:/nobody/1", "has no models:/nobody/1: there is no model of that name"),
         (f"models:/{NAME}/7", "its versions are 1, its aliases best"),
         (f"models:/{NAME}@worst", f"has no models:/{NAME}@worst: its versions are 1, its aliases best"),
-        ("models:/nobody/latest", "there is no version of that model"),
+        ("models:/nobody/latest", "there is no model of that name"),
         (f"models:/m-{'0' * 32}", f"has no model m-{'0' * 32}"),
         (f"runs:/{'0' * 32}/generator", f"has no run {'0' * 32}"),
-        ("models:/", "write models:/NAME/VERSION, models:/NAME@ALIAS or runs:/RUN-ID/generator"),
+        ("models:/", "write models:/NAME/3, models:/NAME@ALIAS, models:/NAME/latest, or runs:/ID/generator"),
         (f"models:/{NAME}/Production", "is no address of a model in MLflow"),
         ("runs:/short/generator", "is no address of a model in MLflow"),
     ],

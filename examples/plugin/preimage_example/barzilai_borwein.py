@@ -45,6 +45,5 @@ BARZILAI_BORWEIN = SolverKind(
     steps=500,
     patience=100,
     lr=1.0,
-    takes_whitening=False,
     settings=BarzilaiBorweinSettings,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from preimage.config import unknown
@@ -41,7 +42,7 @@ def brought() -> Iterator[Brought]:
             for each in claims:
                 plugin = str(bringing(each))
                 of_plugin = found.setdefault(plugin, Brought(plugin))
-                if problem := _problem(group, name, each.group):
+                if problem := _problem(group, name, each):
                     of_plugin.problems.append(problem)
                 else:
                     of_plugin.names.setdefault(group, []).append(name)
@@ -49,10 +50,12 @@ def brought() -> Iterator[Brought]:
         yield found[plugin]
 
 
-def _problem(group: str, name: str, written: str) -> str | None:
+def _problem(group: str, name: str, entry: EntryPoint) -> str | None:
     if group not in _REGISTRIES:
-        near = unknown(written, [f"preimage.{each}" for each in _REGISTRIES], "group")
-        return f"{name!r} is in the group {written} of its entry points, but there is {near}"
+        near = unknown(entry.group, [f"preimage.{each}" for each in _REGISTRIES], "group")
+        return f"{name!r} is in the group {entry.group} of its entry points, but there is {near}"
+    if name in _REGISTRIES[group].built_in:
+        return _REGISTRIES[group].taken(name, bringing(entry))
     try:
         _ = _REGISTRIES[group][name]
     except PluginError as error:

@@ -87,7 +87,8 @@ def import_(
         str | None,
         typer.Option(
             "--id",
-            help="The column of image_ids; or, with --images, of the images' names. Default: row numbers.",
+            help="The column of image_ids; or, with --images, which needs it, of the images' names. Default: "
+            "row numbers.",
         ),
     ] = None,
     label: Annotated[
@@ -149,7 +150,7 @@ def export(
     output: Annotated[
         str | None,
         typer.Option(
-            help="The file to write: Parquet, or a DuckDB database if it ends in .duckdb. Default: "
+            help="The file to write, .parquet, or .duckdb for a DuckDB database. Default: "
             "NAME.parquet in this folder.",
             metavar="FILE",
         ),

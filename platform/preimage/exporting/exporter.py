@@ -70,8 +70,10 @@ def export(
         raise GeneratorError(
             f"{kind or 'no format'!r} is none that generators are exported to: {', '.join(FORMATS)}"
         )
+    if path.suffix.removeprefix(".") in set(FORMATS) - {kind}:
+        raise GeneratorError(f"{path} has the suffix of another format than {kind}: give another file")
     if path.exists() and not force:
-        raise GeneratorError(f"{path} exists: give another file, or replace it with --force (force=True)")
+        raise GeneratorError(f"{path} exists: give another file, or replace it with --force")
     with naming(modules_of(code)):
         generator, _ = load_generator(folder)
         data = FORMATS[kind].serialize(generator.requires_grad_(False), folder)

@@ -81,7 +81,13 @@ def _maker(names: tuple[str, ...], update: Update) -> Callable[[SolverSetup], De
     return lambda setup: Descent(names, update, setup, setup.constrain(searches=False))
 
 
-GRADIENT_DESCENT_KIND = SolverKind(_maker((), _plain), lr=1.0, steps=2000, patience=200)
-MOMENTUM_KIND = SolverKind(_maker(("mean",), _momentum), lr=0.1, steps=1000, patience=100)
-RMSPROP_KIND = SolverKind(_maker(("square",), _rmsprop), lr=0.02, steps=500, patience=50)
-ADAM_KIND = SolverKind(_maker(("mean", "square"), _adam), lr=0.05, steps=500, patience=50)
+GRADIENT_DESCENT_KIND = SolverKind(_maker((), _plain), takes_whitening=True, lr=1.0, steps=2000, patience=200)
+MOMENTUM_KIND = SolverKind(
+    _maker(("mean",), _momentum), takes_whitening=True, lr=0.1, steps=1000, patience=100
+)
+RMSPROP_KIND = SolverKind(
+    _maker(("square",), _rmsprop), takes_whitening=True, lr=0.02, steps=500, patience=50
+)
+ADAM_KIND = SolverKind(
+    _maker(("mean", "square"), _adam), takes_whitening=True, lr=0.05, steps=500, patience=50
+)

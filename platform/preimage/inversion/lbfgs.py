@@ -111,5 +111,5 @@ def _make(setup: SolverSetup) -> LBFGS:
     return LBFGS(setup.constrain(searches=True), setup.whitening, setup.box)
 
 
-KIND = SolverKind(_make, steps=60, patience=15, whiten=True, takes_bfloat16=False)
+KIND = SolverKind(_make, steps=60, patience=15, whiten=True, takes_whitening=True, takes_bfloat16=False)
 """Its line search compares losses too finely for bfloat16."""

@@ -92,5 +92,5 @@ def _make(setup: SolverSetup) -> LevenbergMarquardt:
     return LevenbergMarquardt(setup.constrain(searches=True), setup.box)
 
 
-KIND = SolverKind(_make, steps=60, patience=15, takes_whitening=False, squares_only=True)
+KIND = SolverKind(_make, steps=60, patience=15, squares_only=True)
 """It measures coordinates of its own at every step."""

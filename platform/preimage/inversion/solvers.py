@@ -99,7 +99,7 @@ class SolverKind:
     lr: float | None = None
     """None for a solver without a learning rate, which finds its own step lengths."""
     whiten: bool = False
-    takes_whitening: bool = True
+    takes_whitening: bool = False
     """Whether it makes use of `SolverSetup.whitening`."""
     takes_bfloat16: bool = True
     """Whether it descends on losses in bfloat16, as with precision=mixed."""

@@ -11,7 +11,6 @@ from preimage.errors import PreimageError
 from preimage.inversion.config import InversionConfig
 from preimage.jobs.base import Job
 from preimage.jobs.references import images_named, references
-from preimage.jobs.registry import plugins_of
 from preimage.jobs.settings_text import data_text, pixels_text, settings_of
 from preimage.latents.manifest import read_manifest
 from preimage.models.classifier import read_classifier_card
@@ -23,15 +22,17 @@ from preimage.storage.folder import Folder
 BETWEEN = " · "
 
 
-def made_by(job: Job, inputs: Mapping[str, Folder], catalog: Catalog, spec: str) -> str:
+def made_by(
+    job: Job, inputs: Mapping[str, Folder], catalog: Catalog, spec: str, plugins: Mapping[str, str]
+) -> str:
     """One line on how a job makes its result. inputs: the folders of its products, by dotted key, all of them
-    whole. spec: names the spec and its profile."""
+    whole. spec: names the spec and its profile. plugins: the versions by name of those that it uses."""
     own = [
         f"{_title(key, 'data')}: {data_text(data, catalog.count(data))}".removeprefix(": ")
         for key, data in images_named(job).items()
     ]
-    plugins = [" ".join(each) for each in plugins_of(job).items()]
-    parts = [job.job, *plugins, *_inputs(job, inputs), *own, *job.settings_text(), f"seed {job.seed}", spec]
+    used = [" ".join(each) for each in plugins.items()]
+    parts = [job.job, *used, *_inputs(job, inputs), *own, *job.settings_text(), f"seed {job.seed}", spec]
     return BETWEEN.join(parts)
 
 

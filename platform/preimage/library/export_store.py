@@ -26,7 +26,7 @@ ROWS, ROWS_OF_IMAGES = 65_536, 1024
 """Rows of a row group without images, and with them."""
 APART = 256
 """Images this near to each other are read together."""
-DUCKDB = ".duckdb"
+PARQUET, DUCKDB = ".parquet", ".duckdb"
 """What a file's name ends in that is to be a DuckDB database. In Parquet DuckDB reads every list as FLOAT[],
 on which list_distance works; its array functions take FLOAT[d], which only its own tables keep."""
 OPTIONS: dict[str, Any] = {"compression": "zstd", "use_dictionary": ["label", "class"]}
@@ -68,6 +68,8 @@ def export_store(
         store = Store.open(find_product(str(store), "store", runs).folder)
     place = Folder.at(path)
     folder, name = place.parent, place.name
+    if not name.endswith((PARQUET, DUCKDB)):
+        raise StoreError(f"{place.uri} must end in {PARQUET} or {DUCKDB}, which are what can be written")
     if folder.exists(name) and not overwrite:
         raise StoreError(f"{place.uri} is there already: give another file, or --force to overwrite it")
     known, notes = _known(store, images)

@@ -197,7 +197,7 @@ class _Execution:
         if step.data:
             address = self.plan.catalog.folder(step.data).uri
             about["dataset"] = {"source": step.data.source, "address": address}
-        about["made_by"] = made_by(step.job, _folders(step), self.plan.catalog, spec.title)
+        about["made_by"] = made_by(step.job, _folders(step), self.plan.catalog, spec.title, step.plugins)
         register(step.run, about, {"name": step.name} | job | spec.around)
 
 

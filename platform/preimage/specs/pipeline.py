@@ -124,6 +124,8 @@ def _build_pipeline(value: dict[str, Any], name: str) -> tuple[Spec | None, list
     inherited = {key: value[key] for key in INHERITED if key in value}
     order, wrong = written_out(jobs_in, head.rounds)
     mistakes += wrong
+    if value.get("store") is not None and not any(_takes_store(each.body) for each in order):
+        mistakes.append((("store",), "no step takes it: set the store of a step, as STEP.store"))
     names = [each.name for each in order]
     mistakes += [
         (
@@ -180,6 +182,13 @@ def _images_of_generator(
     runs = versions.get(named, []) if isinstance(named, str) else []
     maker = jobs.get(runs[-1].name) if runs else None
     return maker.own_data.model_dump(mode="json") if maker and maker.own_data else None
+
+
+def _takes_store(body: Any) -> bool:
+    """Whether a step requires a store and names none."""
+    job = JOBS.get(body.get("job")) if isinstance(body, dict) else None
+    field = job.model_fields.get("store") if job else None
+    return bool(field and field.is_required() and "store" not in body)
 
 
 def _check_defaults(defaults: Mapping[str, Any]) -> list[Mistake]:

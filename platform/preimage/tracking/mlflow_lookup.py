@@ -155,7 +155,7 @@ def _unknown(client: MlflowClient, uri: str, parts: re.Match[str]) -> str:
         return f"MLflow at {uri} has no {what}"
     found = client.search_model_versions(f"name = '{parts['name']}'")
     if not found:
-        return f"MLflow at {uri} has no {parts[0]}: there is no version of that model"
+        return f"MLflow at {uri} has no {parts[0]}: there is no model of that name"
     known = f"its versions are {', '.join(sorted(str(each.version) for each in found))}"
     aliases = sorted(client.get_registered_model(parts["name"]).aliases)
     known += f", its aliases {', '.join(aliases)}" if aliases else ""

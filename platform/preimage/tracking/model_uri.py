@@ -31,8 +31,8 @@ def look_up(name: str, config: TrackingConfig, root: Folder) -> "ModelFound":
     parts, config = MODEL.fullmatch(name), config.here
     if not parts:
         raise SpecError(
-            f"{name!r} is no address of a model in MLflow: write models:/NAME/VERSION, models:/NAME@ALIAS or "
-            "runs:/RUN-ID/generator"
+            f"{name!r} is no address of a model in MLflow: write models:/NAME/3, models:/NAME@ALIAS, "
+            "models:/NAME/latest, or runs:/ID/generator with the 32 digits of a run's id"
         )
     if config.uri in ("none", "jsonl"):
         raise SpecError(

@@ -267,7 +267,7 @@ def test_a_stored_config_whose_plugin_is_missing_says_what_to_install(dots, plug
     stored = dataset.manifest["config"]
     assert stored_config(stored, dataset.manifest, "this generator") == config
     gone, about = stored | {"source": "gone"}, {"plugins": {"preimage-gone": "2.0"}}
-    needed = "was made with the plugin preimage-gone 2.0, which is not installed here: install it"
+    needed = "was made with the plugin preimage-gone 2.0, which is not installed here: install that version"
     with pytest.raises(PluginError, match=f"this generator {needed}"):
         stored_config(gone, about, "this generator")
     with pytest.raises(DataError, match="no such source; did you mean 'dots'"):

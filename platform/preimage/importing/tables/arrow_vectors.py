@@ -55,9 +55,10 @@ def vectors(array: pa.Array, shape: Shape, start: int, name: str) -> np.ndarray:
         differ = np.flatnonzero(lengths != size)
         if len(differ):
             row, length = start + int(differ[0]) // inside, lengths[differ[0]]
+            what = "vector" if depth == 0 else "list within it"
             raise StoreError(
-                f"row {row} of {name} differs: it has {length} components where row 0 has {size}, and all "
-                "vectors must have one shape"
+                f"row {row} of {name} has a {what} of length {length}, where the first of row 0 has {size}: "
+                "all must have one shape"
             )
         values = values.flatten()
     _require_all(values, prod(shape), start, name)

@@ -68,6 +68,7 @@ def import_codes(
     nothing is written then.
     """
     table = open_table(path, columns)
+    _require_ids(table, origin)
     _require_prior(origin)
     _require_generator(origin, table)
     source = _Source(table, KnownImages(origin.images) if origin.images else None)
@@ -142,6 +143,19 @@ class _Source:
     def _classes(self, own: set[str] | tuple[str, ...]) -> list[str]:
         """By label: the images', or else the table's own."""
         return self.images.dataset.classes if self.images else sorted(own)
+
+
+def _require_ids(table: Table, origin: Origin) -> None:
+    """Raise StoreError where nothing says which image each row's code is of: rows may be in any order."""
+    if not origin.images or table.columns.id:
+        return
+    if table.columns.z is not None:
+        raise StoreError("which image is each row's code of? Name the column of their ids or names with --id")
+    if table.count != origin.images.available:
+        raise StoreError(
+            f"an array has a row for each image in order, but this has {table.count:,} and the images are "
+            f"{origin.images.available:,}: give a table, and the column of their ids with --id"
+        )
 
 
 def _require_prior(origin: Origin) -> None:

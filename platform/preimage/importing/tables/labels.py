@@ -43,7 +43,7 @@ def classes_in(column: pa.Array, name: str) -> set[str]:
     kind = plain_type(column.type)
     if is_text(kind):
         return {each for each in plain(column).unique().to_pylist() if each is not None}
-    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_floating(kind):
         return set()
     raise StoreError(f"{name} holds {kind}: labels are whole numbers or texts")
 
@@ -64,6 +64,8 @@ def labels_of(column: pa.Array, name: str, start: int, classes: Sequence[str]) -
                 f"{', '.join(classes[:10]) or 'without classes'}"
             )
         return known.fill_null(UNLABELLED).to_numpy().astype(np.int32)
+    if pa.types.is_floating(column.type):
+        column = _whole(column, name, start)
     labels = _cast(column.fill_null(UNLABELLED) if column.null_count else column, pa.int32(), name)
     if len(labels) and labels.min() < UNLABELLED:
         row = int(labels.argmin())
@@ -71,6 +73,18 @@ def labels_of(column: pa.Array, name: str, start: int, classes: Sequence[str]) -
             f"row {start + row} of {name} is {labels[row]}: a label is 0 or more, or {UNLABELLED} for none"
         )
     return labels
+
+
+def _whole(column: pa.Array, name: str, start: int) -> pa.Array:
+    """Whole numbers that pandas made floats of, for one was missing; NaN is missing. Raises StoreError for
+    others."""
+    values = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    missing = np.isnan(values)
+    other = np.flatnonzero(~missing & (values != np.trunc(values)))
+    if len(other):
+        row = int(other[0])
+        raise StoreError(f"row {start + row} of {name} is {values[row]}: labels are whole numbers or texts")
+    return pa.array(np.where(missing, UNLABELLED, values).astype(np.int64))
 
 
 def plain(column: pa.Array) -> pa.Array:

@@ -13,7 +13,7 @@ from preimage.config import Config, PositiveInt, mistakes_in
 from preimage.errors import StoreError
 from preimage.latents.manifest import Manifest
 from preimage.latents.schema import Codes, concatenate
-from preimage.latents.windows import Window, groups_of, read_windows, windows_of
+from preimage.latents.windows import Group, Window, groups_of, read_windows, windows_of
 from preimage.storage.folder import Folder
 
 WINDOW = 1 << 18
@@ -55,6 +55,8 @@ class StoreLoader(IterableDataset[Codes]):
     **Resuming.** After a loop that was left early, the next one yields the rest of the epoch. So does another
     loader that loads this one's `state_dict`, on any number of workers. It reads no window that lies before.
 
+    **Checks.** Checksums of pages are verified when a loader first reads them.
+
     Memory: about two windows, window * latent_dim * 8 bytes for the codes, in a store of any size. The
     tensors of a batch are views of its window: clone what you keep.
     """
@@ -91,6 +93,7 @@ class StoreLoader(IterableDataset[Codes]):
         }
         groups = groups_of(folder, manifest)
         self._groups = [group for group in groups if group.count]
+        self._verified: set[Group] = set()
         self.count = sum(group.count for group in groups)
         """Codes in an epoch."""
         self.diverged = sum(group.diverged for group in groups)
@@ -123,7 +126,7 @@ class StoreLoader(IterableDataset[Codes]):
         seed = self._settings["seed"] if shuffle else None
         windows = windows_of(self._groups, self._settings["window"], seed, self.epoch)
         left = [window for window in windows if window.end > self.step * size]
-        read = read_windows(self._folder, self._manifest, left, self._columns)
+        read = read_windows(self._folder, self._manifest, left, self._columns, self._verified)
         for batch in _cut(read, self._parts(self.step, size)):
             self.step += 1  # before the batch is used: a state saved after this step does not repeat it
             yield batch

@@ -156,12 +156,13 @@ def _read_group(
 
 
 def pieces(
-    folder: Folder, record: PartRecord, group: int, about: About, columns: Sequence[str]
+    folder: Folder, record: PartRecord, group: int, about: About, columns: Sequence[str], verify: bool
 ) -> Iterator[Codes]:
     """A row group, a few codes at a time, for whoever copies them at once: they are in the processor's cache
-    then, and a row group of any size takes little memory. Raises StoreError."""
+    then, and a row group of any size takes little memory. verify: the checksums of its pages. Raises
+    StoreError."""
     rows = max(1, PIECE // (4 * about.latent_dim))
-    with _opened(folder, record, about, buffer_size=BUFFER) as part:
+    with _opened(folder, record, about, BUFFER, verify) as part:
         for batch in part.iter_batches(rows, [group], columns, use_threads=False):
             yield from_table(pa.Table.from_batches([batch]))
 
@@ -189,18 +190,19 @@ def _null_losses(folder: Folder, record: PartRecord, about: About) -> list[int]:
 
 @contextmanager
 def _opened(
-    folder: Folder, record: PartRecord, about: About, buffer_size: int = 0
+    folder: Folder, record: PartRecord, about: About, buffer_size: int = 0, verify: bool = True
 ) -> Iterator[pq.ParquetFile]:
     """A part whose schema and row groups are as expected. Raises StoreError, also for errors in reading.
 
-    buffer_size: bytes of a column to read at a time; 0 reads a whole row group's.
+    buffer_size: bytes of a column to read at a time; 0 reads a whole row group's. verify: the checksums of
+    the pages that are read.
     """
     name, far = record.file, not folder.is_local  # pre_buffer: neighbouring columns in one request
     try:
         with (
             folder.filesystem.open_input_file(f"{folder.path}/{name}") as file,
             pq.ParquetFile(
-                file, pre_buffer=far, buffer_size=buffer_size, page_checksum_verification=True
+                file, pre_buffer=far, buffer_size=buffer_size, page_checksum_verification=verify
             ) as part,
         ):
             if not part.schema_arrow.equals(arrow_schema(about), check_metadata=True):

@@ -90,18 +90,24 @@ def windows_of(groups: Sequence[Group], rows: int, seed: int | None, epoch: int)
 
 
 def read_windows(
-    folder: Folder, manifest: Manifest, windows: Sequence[Window], columns: Sequence[str]
+    folder: Folder,
+    manifest: Manifest,
+    windows: Sequence[Window],
+    columns: Sequence[str],
+    verified: set[Group],
 ) -> Iterator[tuple[Window, Codes]]:
     """Windows and their codes, while the row groups of the next window are read ahead.
 
-    Raises StoreError, naming the part, if one cannot be read or belongs to another store.
+    verified: row groups whose checksums were right before, which takes a sixth of the time; gains those that
+    are read. Raises StoreError, naming the part, if one cannot be read or belongs to another store.
     """
 
     def fill(at: tuple[_Filling, Group, int]) -> tuple[_Filling, Group]:
         filling, group, first = at
         end = first + group.count
         wanted = (*columns, "loss") if group.diverged else columns
-        for codes in parquet.pieces(folder, group.record, group.number, manifest.about, wanted):
+        verify = group not in verified
+        for codes in parquet.pieces(folder, group.record, group.number, manifest.about, wanted, verify):
             kept = codes[~codes.diverged] if group.diverged else codes
             if first + len(kept) > end:
                 break
@@ -109,6 +115,7 @@ def read_windows(
             first += len(kept)
         else:
             if first == end:
+                verified.add(group)
                 return filling, group
         raise StoreError(
             f"{folder / group.record.file} does not hold the {group.count} codes that its footer promises. "

@@ -12,7 +12,7 @@ import psutil
 
 from preimage.cli.doctor_plugins import brought
 from preimage.cli.kept import census
-from preimage.data.config import SOURCES
+from preimage.data.config import SOURCES, SourceKind
 from preimage.data.sources.open import found
 from preimage.errors import PreimageError, StorageError
 from preimage.storage.address import command, results_root, split_options
@@ -42,11 +42,17 @@ def examine(results: str | None) -> Iterator[Finding]:
     yield from _storage(results)
     yield _token()  # before _ray: Ray sets RAY_AUTH_MODE itself when it starts
     yield _ray()
-    for name in SOURCES.working()[0]:
-        place = found(name)
-        yield Finding(f"data {name}", place or "not on this machine (preimage data list)")
+    for name, kind in SOURCES.working()[0].items():
+        yield Finding(f"data {name}", _place_of(name, kind))
     for each in brought():
         yield Finding("plugin", each.text, "; ".join(each.problems) or None)
+
+
+def _place_of(name: str, kind: SourceKind) -> str:
+    """Where a source's images are."""
+    if kind.path in ("required", "pattern"):
+        return "your own files, which data.path names"
+    return found(name) or "not on this machine (preimage data list)"
 
 
 def _python() -> Finding:

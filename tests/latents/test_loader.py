@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from parted_stores import DIM, codes_of, parted_store
 from preimage.errors import StoreError
-from preimage.latents import parquet, windows
+from preimage.latents import parquet
 from preimage.latents.schema import Codes, concatenate
 from preimage.latents.store import Store
 from preimage.latents.windows import Group, windows_of
@@ -215,13 +215,13 @@ def test_the_last_batch_may_be_left_out(store):
 @pytest.fixture
 def read(monkeypatch) -> list[tuple[str, int]]:
     """Row groups as they are read."""
-    found, real = [], windows.parquet.pieces
+    found, real = [], parquet.pieces
 
     def pieces(folder, record, group, *others):
         found.append((record.file, group))
         return real(folder, record, group, *others)
 
-    monkeypatch.setattr(windows.parquet, "pieces", pieces)
+    monkeypatch.setattr(parquet, "pieces", pieces)
     return found
 
 
@@ -318,7 +318,7 @@ def test_the_state_of_another_loader_is_refused(store, change, says):
 
 def test_a_footer_that_does_not_match_its_rows_is_noticed(store, monkeypatch):
     real = parquet.diverged_rows
-    monkeypatch.setattr(windows.parquet, "diverged_rows", lambda *at: ([1] * len(n) for n in real(*at)))
+    monkeypatch.setattr(parquet, "diverged_rows", lambda *at: ([1] * len(n) for n in real(*at)))
     with pytest.raises(StoreError, match="does not hold the . codes that its footer promises"):
         list(store.loader(5))
 

@@ -50,7 +50,7 @@ def test_names_are_known_before_anything_is_imported(own):
 
 def test_what_is_not_installed_is_not_known():
     assert list(NUMBERS) == ["big", "wide"]
-    with pytest.raises(KeyError):
+    with pytest.raises(PluginError, match="'seven': no such loss; choose from big, wide, or install the pl"):
         NUMBERS["seven"]
 
 

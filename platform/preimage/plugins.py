@@ -72,7 +72,8 @@ class Registry(Generic[Thing]):
         yield from sorted(self._entries.keys() - self.built_in.keys())
 
     def __getitem__(self, name: str) -> Thing:
-        """Raises KeyError for an unknown name, PluginError for a plugin's thing that cannot be used."""
+        """Raises PluginError for an unknown name, as on a worker without the plugin, and for a plugin's thing
+        that cannot be used."""
         return _loaded(self, name)
 
     def get(self, name: object) -> Thing | None:
@@ -126,6 +127,8 @@ class Registry(Generic[Thing]):
 
     def load(self, name: str) -> Thing:
         """As `[name]`, but without remembering it."""
+        if name not in self:
+            raise PluginError(f"{name!r}: {self.unknown(name)}")
         plugin = self.plugin(name)
         if not plugin:
             for entry in self._entries.get(name, ()):

@@ -6,7 +6,7 @@ from torch import nn
 
 from preimage.inversion import InversionConfig, MeasurementConfig, invert, make_measurement
 from preimage.inversion import conditioning as at
-from preimage.inversion.conditioning import LocalRate, measure_conditioning
+from preimage.inversion.conditioning import LocalRate, follows_local_rate, measure_conditioning
 from preimage.inversion.jacobian import JacobianTooLargeError, NoJacobianError
 from small_nets import Linear, of_singular_values, seeded
 
@@ -92,10 +92,9 @@ def test_a_direction_that_nothing_determines_keeps_its_error_and_bounds_the_cond
     assert rate.steps_to(1e-4).isinf().all()
 
 
-@pytest.mark.parametrize("settings", [{"solver": "lbfgs"}, {"solver": "adam"}, descent(whiten=True)])
-def test_of_other_solvers_it_predicts_nothing(settings):
-    found = measure_conditioning(Linear(), seeded(1, 3))
-    assert found.predict(seeded(1, 3), InversionConfig.model_validate(settings)) is None
+def test_the_local_rate_is_of_plain_descent_alone():
+    others = (InversionConfig(), InversionConfig(solver="momentum"), descent(whiten=True))
+    assert [follows_local_rate(each) for each in (descent(), *others)] == [True, False, False, False]
 
 
 def test_codes_without_a_derivative_are_left_out():

@@ -50,7 +50,7 @@ STEPS = {
         "noisy_codes": 1,
         "unseen": 1,
         "repeats": 2,
-        "inversion": QUICK,
+        "inversions": {"fast": QUICK},
         "shown": [0, 1],
         "techniques": ["none"],
     },

@@ -94,12 +94,12 @@ def test_images_are_told_by_count_source_and_preparation():
 
 
 def test_fewer_steps_than_the_papers_are_never_silent():
-    job = RecoverJob.model_validate({"generator": "g", "codes": 8, "inversion": SMALL})
+    job = RecoverJob.model_validate({"generator": "g", "codes": 8, "inversions": {"a": SMALL}})
     text = ", ".join(job.settings_text())
     assert "1,000 of the paper's 100,000 steps" in text
     assert "8 of the paper's 1,000 codes" in text
     card = GeneratorCard(generator=MODEL, weights_sha256="", training={"data": DATA})
-    assert RECOVER.remark(job, card) == (
+    assert job.paper.remark(job, card) == (
         "Our settings differ from the paper's: 8 of 1,000 codes; 10 unseen images, not 1; 100 of 1,000 "
         "repeats; 1,000 of 100,000 steps; 16 pixels, not 64; codes of 4 components, not 100."
     )

@@ -13,13 +13,17 @@ from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.errors import DataError, GeneratorError, InversionError
+from preimage.inversion import InversionConfig, conditioning
+from preimage.inversion.conditioning import LocalRate, Spectra
 from preimage.jobs.base import Context
 from preimage.jobs.published import RECOVERED
+from preimage.jobs.recover.condition import Condition, Predicted
 from preimage.jobs.recover.job import RecoverJob
-from preimage.jobs.recover.report import (
+from preimage.jobs.recover.report import RecoverReport
+from preimage.jobs.recover.results import (
     Distances,
     RecoveredCodes,
-    RecoverReport,
+    Way,
     baseline,
     distances,
     recovered_codes,
@@ -37,9 +41,11 @@ CPU = torch.device("cpu")
 
 DIGITS = DataConfig(source="digits", size=16, channels=1, max_images=1700)
 QUICK = {"solver": "levenberg-marquardt", "steps": 15, "init_codes": "prior", "restarts": 2}
+DESCENT = {"solver": "gradient-descent", "lr": 0.1, "steps": 3, "patience": None, "init_codes": "prior"}
+WAYS = [Way(inversion, technique) for inversion in ("descent", "fast") for technique in RECOVERED]
 TINY = {
     "generator": "g", "codes": 4, "noises": (0.01, 0.1), "noisy_codes": 3, "unseen": 2, "repeats": 3,
-    "inversion": QUICK, "shown": (0, 2), "chunk": 3,
+    "inversions": {"descent": DESCENT, "fast": QUICK}, "probes": 3, "shown": (0, 2, 10, 20), "chunk": 3,
 }  # fmt: skip
 
 
@@ -94,6 +100,14 @@ def test_a_code_is_recovered_below_a_threshold_unless_its_search_diverged():
     assert (each.evaluations, each.diverged) == (10 + 16 / 4, 1)
 
 
+def test_what_is_not_recovered_is_counted_with_its_reason_and_its_components_at_the_bounds():
+    z = torch.tensor([[0.0, 0.0], [1.0, -1.0], [1.0, 0.5], [0.5, 0.5], [0.0, torch.nan]])
+    given = found(z, diverged=[False] * 4 + [True], reason=torch.tensor([0, 3, 3, 2, 3]))
+    each = recovered_codes(given, torch.zeros(5, 2), (1e-4, 1.0))
+    assert (each.missed, each.at_bounds, each.components_at_bounds) == (4, 2, 3 / 4)
+    assert each.reasons == {"rank": 0, "saturation": 0, "another code": 1, "stopped": 3, "unknown": 0}
+
+
 def test_distances_are_norms_divided_by_the_number_of_components_within_an_image():
     z = torch.zeros(6, 10)
     z[1, :2] = torch.tensor([3.0, 4.0])  # 5 from the others of its image
@@ -110,11 +124,11 @@ def test_the_baseline_is_the_one_that_the_paper_prints():
 
 def test_the_chunks_are_every_search_once():
     asked = search_chunks(config())
-    assert list(asked)[:2] == ["codes-none-000000", "codes-none-000003"]
-    for technique in RECOVERED:
+    assert list(asked)[:2] == ["codes-descent-none-000000", "codes-descent-none-000003"]
+    for way in WAYS:
         rows = {}
         for each in asked.values():
-            if each.technique == technique:
+            if each.way == way:
                 rows.setdefault((each.part, each.noise), []).extend(each.rows)
         assert rows == {
             ("codes", 0.0): [0, 1, 2, 3],
@@ -122,28 +136,29 @@ def test_the_chunks_are_every_search_once():
             ("noise0.01", 0.01): [0, 1, 2],
             ("noise0.1", 0.1): [0, 1, 2],
         }
-    assert sum(len(each.rows) for each in asked.values()) == config().searches == 3 * (4 + 2 * 3 + 6)
+    assert sum(len(each.rows) for each in asked.values()) == config().searches == 6 * (4 + 2 * 3 + 6)
 
 
 def test_a_chunk_finds_the_codes_of_its_rows_however_many_they_are(generator, digits, uniform_generator):
     work = CodeSearch(generator, digits.folder, config())
-    whole = work(SearchChunk("codes", "none", range(4)), CPU)
-    part = work(SearchChunk("codes", "none", range(2, 4)), CPU)
+    whole = work(SearchChunk("codes", "fast", "none", range(4)), CPU)
+    part = work(SearchChunk("codes", "fast", "none", range(2, 4)), CPU)
     assert torch.allclose(whole["z"][2:], part["z"], atol=1e-5)
     assert "kept_z" not in part
     codes = draw_codes(Uniform(4), 4, seed=0)
     assert ((whole["z"] - codes).square().mean(1) < 1e-4).sum() >= 3
-    assert whole["kept_z"].shape == (4, 2, 4)
+    assert whole["kept_z"].shape == (4, 4, 4)
+    assert torch.equal(whole["kept_z"][:, 3], whole["z"])  # step 20 of 15
     errors = [
         (make_images(uniform_generator, z) - make_images(uniform_generator, codes)).square().mean()
-        for z in (*whole["kept_z"].unbind(1), whole["z"])
+        for z in (*whole["kept_z"][:, :2].unbind(1), whole["z"])
     ]
     assert errors[0] > errors[1] > errors[2]
 
 
 def test_searches_for_one_unseen_image_start_from_codes_of_their_own(generator, digits):
-    still = config(inversion=QUICK | {"steps": 1}, shown=())
-    each = CodeSearch(generator, digits.folder, still)(SearchChunk("unseen", "clip", range(4)), CPU)
+    still = config(inversions={"fast": QUICK | {"steps": 1}}, shown=())
+    each = CodeSearch(generator, digits.folder, still)(SearchChunk("unseen", "fast", "clip", range(4)), CPU)
     assert torch.pdist(each["z"]).min() > 0.1
     assert each["z"].abs().max() <= 1
 
@@ -152,7 +167,9 @@ def test_noise_moves_the_code_that_is_found(generator, digits):
     work = CodeSearch(generator, digits.folder, config())
     codes = draw_codes(Uniform(4), 3, seed=0)
     errors = [
-        (work(SearchChunk(f"noise{noise}", "none", range(3), noise), CPU)["z"] - codes).square().mean()
+        (work(SearchChunk(f"noise{noise}", "fast", "none", range(3), noise), CPU)["z"] - codes)
+        .square()
+        .mean()
         for noise in (1e-6, 1e-3)
     ]
     assert errors[0] < errors[1]
@@ -162,25 +179,32 @@ def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
     result = run_job(config(), context(folder, generator))
     metrics = result.metrics
     assert [each.name for each in config().metrics() if each.headline] == [
-        *(f"recovered_{name}" for name in RECOVERED),
-        *(f"evaluations_{name}" for name in RECOVERED),
+        *(f"recovered_{way.inversion}_{way.technique}" for way in WAYS),
+        *(f"evaluations_{way.inversion}_{way.technique}" for way in WAYS),
     ]
-    assert {name: list(line) for name, line in metrics["success"].items()} == {
-        name: ["0.0001", "0.001", "0.01", "0.1"] for name in RECOVERED
-    }
-    assert metrics["success"]["none"]["0.0001"] == metrics["recovered_none"] >= 0.75
-    assert metrics["z_error_by_noise"]["clip"].keys() == {"0.01", "0.1"}
+    for inversion in ("descent", "fast"):
+        assert {name: list(line) for name, line in metrics["success"][inversion].items()} == {
+            name: ["0.0001", "0.001", "0.01", "0.1"] for name in RECOVERED
+        }
+    assert metrics["success"]["fast"]["none"]["0.0001"] == metrics["recovered_fast_none"] >= 0.75
+    assert metrics["recovered_descent_none"] == 0
+    missed = metrics["unrecovered"]["descent"]["none"]
+    assert missed["codes"] == missed["stopped"] == 4
+    assert metrics["z_error_by_noise"]["fast"]["clip"].keys() == {"0.01", "0.1"}
+    assert metrics["conditioning"] == "measured"
+    assert list(metrics["predicted"]) == ["descent"]
+    assert metrics["condition_number"] > 1
     assert list(result.figures) == ["success.png", "noise.png", "reconstructions.png"]
     for picture in result.figures.values():
         assert np.asarray(Image.open(io.BytesIO(picture))).std() > 1
     assert "| standard clipping |" in (result.table or "")
     kept = folder / "run" / "trials"
     before = {name: kept.modified_ms(name) for name in kept.names()}
-    assert len(before) == 3 * (2 + 2 + 1 + 1)
-    kept.remove("unseen-clip-000003.safetensors")
+    assert len(before) == 6 * (2 + 2 + 1 + 1) + 1
+    kept.remove(again := "unseen-fast-clip-000003.safetensors")
     assert run_job(config(), context(folder, generator)) == result
-    again = {name: kept.modified_ms(name) for name in kept.names()}
-    assert [name for name in before if before[name] != again[name]] == ["unseen-clip-000003.safetensors"]
+    after = {name: kept.modified_ms(name) for name in kept.names()}
+    assert [name for name in before if before[name] != after[name]] == [again]
 
 
 def test_clipping_is_refused_for_another_prior_before_anything_runs(folder, tiny_generator):
@@ -188,7 +212,10 @@ def test_clipping_is_refused_for_another_prior_before_anything_runs(folder, tiny
     with pytest.raises(InversionError, match="constraint=clip keeps codes in .* normal prior"):
         run_job(config(), context(folder, folder / "generator"))
     assert folder.names() == ["generator"]
-    run_job(config(techniques=["none"]), context(folder, folder / "generator"))
+    run_job(
+        config(techniques=["none"], inversions={"fast": QUICK}, probes=0),
+        context(folder, folder / "generator"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,26 +240,62 @@ def test_unseen_images_must_fit_and_be_named_where_none_are_known(folder, genera
 
 def test_the_table_says_what_was_found_and_what_the_paper_prints():
     one = RecoveredCodes(
-        success={1e-4: 0.75, 0.5: 1.0}, error=0.02, median=3e-9, evaluations=2259.4, diverged=1
+        success={1e-4: 0.75, 0.5: 1.0},
+        error=0.02,
+        median=3e-9,
+        evaluations=2259.4,
+        diverged=1,
+        missed=2,
+        at_bounds=1,
+        components_at_bounds=0.5,
+        reasons={"rank": 0, "saturation": 0, "another code": 0, "stopped": 2, "unknown": 0},
     )
     many = Distances(mean=2.5e-4, median=1e-5, image_error=0.0312, evaluations=1000, diverged=1)
+    way = Way("descent", "clip")
+    eigenvalues = torch.tensor([[0.02, 0.5], [0.01, 0.4]]).double()
+    rate = LocalRate(eigenvalues, torch.ones(2, 2).double(), lr=2.5, lr_halving_steps=None, steps=100)
+    predicted = Predicted(
+        InversionConfig(solver="gradient-descent", lr=2.5), rate.errors, rate.steps_to(1e-4)
+    )
     report = RecoverReport(
         codes=8,
         noisy_codes=4,
         unseen=2,
         repeats=5,
-        recovered={"clip": one},
-        noisy={"clip": {0.5: one}},
-        distances={"clip": many},
+        recovered={way: one},
+        noisy={way: {0.5: one}},
+        distances={way: many},
         baseline=0.0816,
+        condition=Condition(Spectra(eigenvalues), {"descent": predicted}, 1e-4),
+        heading=["Generator: a net."],
     )
     lines = report.table().splitlines()
-    assert "| standard clipping | 75.0% (98.4%) | 100.0% | 3.0e-09 | 2,259 |" in lines
+    assert "| descent | standard clipping | 75.0% | 100.0% | 3.0e-09 | 2,259 |" in lines
+    assert "| descent | as its local rate predicts | 0.0% | 0.0% | 5.0e-01 |  |" in lines
+    assert "| the paper's | standard clipping | 98.4% |  |  | 200,000 |" in lines
+    assert "| descent | standard clipping | 2 | 1 | 0.5 a code | 0 | 0 | 0 | 2 | 0 |" in lines
+    assert "| 1.0e-02 | 1.0e-02 | 5.0e-01 | 25 | 2 |" in lines
+    assert any(line.startswith("descent: rate 2.5 is beyond the limit.") for line in lines)
     assert "| 0.5 | 2.0e-02 (3.0e-09) |" in lines
-    assert "| standard clipping | 2.50e-04 | 1.36e-04 | 1.00e-05 | 0.0312 | 1,000 |" in lines
-    assert "| codes of the prior | 8.16e-02 | 8.15e-02 |  |  |  |" in lines
-    assert report.metrics()["diverged"] == 3
-    assert report.metrics()["z_error_median_by_noise"] == {"clip": {"0.5": 3e-9}}
+    assert "| descent | standard clipping | 2.50e-04 | 1.36e-04 | 1.00e-05 | 0.0312 | 1,000 |" in lines
+    assert "|  | codes of the prior | 8.16e-02 | 8.15e-02 |  |  |  |" in lines
+    metrics = report.metrics()
+    assert metrics["diverged"] == 3
+    assert metrics["z_error_median_by_noise"] == {"descent": {"clip": {"0.5": 3e-9}}}
+    assert metrics["unrecovered"]["descent"]["clip"]["share_at_bounds"] == 0.5
+    assert metrics["stability_limit"] == 2
+
+
+def test_a_condition_that_memory_has_no_room_for_is_not_measured_and_the_job_goes_on(
+    folder, generator, monkeypatch, caplog
+):
+    monkeypatch.setattr(conditioning, "free_memory", lambda device: 0)
+    small = config(techniques=["none"], inversions={"descent": DESCENT})
+    result = run_job(small, context(folder, generator))
+    assert result.metrics["conditioning"].startswith("not measured: the Jacobian of 256 pixels")
+    assert "The generator's condition: not measured (the Jacobian of 256 pixels" in (result.table or "")
+    assert "The table goes without the generator's condition" in caplog.text
+    assert list(result.figures) == ["success.png", "noise.png", "reconstructions.png"]
 
 
 def test_without_settings_it_is_the_papers_experiment():
@@ -241,19 +304,23 @@ def test_without_settings_it_is_the_papers_experiment():
     assert isinstance(settings.generator, GeneratorRef)
     assert (settings.codes, settings.techniques) == (1000, tuple(RECOVERED))
     assert settings.thresholds == tuple(RECOVERED["none"])
-    inversion = settings.inversion
+    inversion = settings.inversions["descent"]
     assert (inversion.solver, inversion.lr, inversion.lr_halving_steps) == ("gradient-descent", 1.0, 50_000)
     assert (inversion.steps, inversion.patience, inversion.init_codes) == (100_000, None, "prior")
     searches = 3 * (1000 + 7 * 100 + 10 * 100)
-    assert settings.cost(None) == {"searches": searches, "steps at most": searches * 100_000}
+    steps = searches * (100_000 + 2 * 2000)
+    assert settings.cost(None) == {"searches": 2 * searches, "steps at most": steps}
+    assert "descent: gradient-descent, lr 1, 100,000 steps" in (said := "; ".join(settings.settings_text()))
+    assert "fast: lbfgs, not the paper's gradient-descent, 2,000 steps at most" in said
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"inversion": QUICK | {"constraint": "clip"}}, "remove inversion.constraint"),
-        ({"inversion": QUICK | {"measurement": {"mask": "top"}}}, "remove inversion.measurement"),
-        ({"shown": (0, 15)}, r"shown must name steps below 15, but is \[0, 15\]"),
+        ({"inversions": {"a": QUICK | {"constraint": "clip"}}}, "remove inversions.a.constraint"),
+        ({"inversions": {"a": QUICK | {"measurement": {"mask": "top"}}}}, "remove inversions.a.measurement"),
+        ({"inversions": {"a.b": QUICK}}, "an inversion's name is letters"),
+        ({"inversions": {}}, "at least 1 item"),
         ({"repeats": 1}, "greater than or equal to 2"),
         ({"techniques": ["clipp"]}, "'clip'"),
         ({"noises": []}, "at least 1 item"),

@@ -27,15 +27,11 @@ GIB = 2**30
 
 
 @dataclass(frozen=True)
-class Conditioning:
+class Spectra:
     """The eigenvalues of J J^T / pixels at n codes, and what they come to."""
 
-    codes: Tensor
-    """(n, d)"""
     values: Tensor
     """(n, d) float64, ascending, not negative."""
-    vectors: Tensor
-    """(n, d, d) float64: column i is the eigenvector of value i."""
 
     @property
     def smallest(self) -> float:
@@ -70,17 +66,31 @@ class Conditioning:
         """1 / largest: plain descent at a higher rate moves away from some of these codes."""
         return 1 / self.largest if self.largest else float("inf")
 
-    def predict(self, starts: Tensor, config: InversionConfig) -> "LocalRate | None":
-        """What the local rate predicts for searches from starts (n, d), one for each code.
 
-        None where it says nothing: of other solvers than plain gradient descent on the squared error.
-        """
-        if config.solver != "gradient-descent" or config.whiten or config.loss != "squared":
-            return None
+@dataclass(frozen=True)
+class Conditioning(Spectra):
+    """The same with the codes and the directions that they are of."""
+
+    rows: Tensor
+    """(n,) int64: which of the codes given they are."""
+    codes: Tensor
+    """(n, d)"""
+    vectors: Tensor
+    """(n, d, d) float64: column i is the eigenvector of value i."""
+
+    def predict(self, starts: Tensor, config: InversionConfig) -> "LocalRate":
+        """What the local rate predicts for searches from starts (n, d), one for each code, of a solver that
+        `follows_local_rate`."""
+        assert follows_local_rate(config)
         assert config.lr is not None
         apart = (starts - self.codes).double()
         along = torch.einsum("ndi,nd->ni", self.vectors, apart).square()
         return LocalRate(self.values, along, config.lr, config.lr_halving_steps, config.steps)
+
+
+def follows_local_rate(config: InversionConfig) -> bool:
+    """Whether it is plain gradient descent on the squared error: of others the local rate says nothing."""
+    return config.solver == "gradient-descent" and not config.whiten and config.loss == "squared"
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,8 @@ def measure_conditioning(
         vectors.append(vector.cpu())
     if not any(map(torch.any, kept)):
         raise NoJacobianError("the generator's Jacobian is not finite at any code")
-    return Conditioning(codes.cpu()[torch.cat(kept)], torch.cat(values), torch.cat(vectors))
+    whole = torch.cat(kept).nonzero().squeeze(1)
+    return Conditioning(torch.cat(values), whole, codes.cpu()[whole], torch.cat(vectors))
 
 
 def squares(

@@ -38,7 +38,8 @@ class InversionConfig(Config):
     lr: PositiveFloat | None = None
     """Learning rate. Each solver has its own default; lbfgs and levenberg-marquardt have none."""
     lr_halving_steps: PositiveInt | None = None
-    """Halve the learning rate every this many steps (precise-recovery: 1.0, halved every 50,000)."""
+    """Halve the learning rate every this many steps. precise-recovery says only that the rate is attenuated
+    over time; the code of its authors begins with 1.0 and halves it every 50,000 steps."""
     steps: PositiveInt = 60
     """Maximum steps of an image from each of its starts. Each solver has its own default."""
     tolerance: NonNegative = 0.0

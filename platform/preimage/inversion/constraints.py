@@ -15,6 +15,9 @@ Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
 """(codes (n, d), ids (n,), a counter (n,)) to allowed codes, and which components were redrawn (n, d) bool,
 or None if the constraint never redraws."""
 
+EDGE = 1 - 1e-6
+"""A component this far out has been clipped."""
+
 
 def make_constraint(name: ConstraintName, seed: int) -> Constraint:
     """The constraint of that name. seed: the run's."""

@@ -22,7 +22,7 @@ from preimage.inversion.checks import (
     require_measurement_of,
 )
 from preimage.inversion.config import InversionConfig
-from preimage.inversion.constraints import redrawn, require_allowed
+from preimage.inversion.constraints import EDGE, redrawn, require_allowed
 from preimage.inversion.init_codes import PROBES, fit_regression, init_codes_of, measure_whitening
 from preimage.inversion.jacobian import Jacobian, NoJacobianError
 from preimage.inversion.labels import classes_of, require_labels
@@ -34,9 +34,6 @@ from preimage.inversion.solvers import SOLVERS, Solver, SolverSetup, require_sol
 from preimage.latents.priors import Normal, Prior
 
 log = logging.getLogger(__name__)
-
-EDGE = 1 - 1e-6
-"""A component this far out has been clipped."""
 
 WITHOUT_WHITENING = "%s: it is inverted without whitening, which takes more steps."
 

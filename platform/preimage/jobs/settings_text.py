@@ -64,6 +64,10 @@ def _settings(
             continue
         if isinstance(value, Config):
             yield from _part(key, value, paper, unsaid)
+        elif isinstance(value, Mapping):
+            parts = {each: part for each, part in value.items() if isinstance(part, InversionConfig)}
+            for each, part in parts.items():
+                yield f"{each}: {', '.join(_inversion(part, paper, unsaid, f'{key}.{each}'))}"
         elif all_of_it or value != usual:
             yield from _scalar(key, value, usual, paper.get(key))
 

@@ -2,43 +2,82 @@
 
 from collections.abc import Mapping
 
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from preimage.figures.plots import figure_png, new_figure
-from preimage.jobs.recover.report import RecoveredCodes
+from preimage.jobs.recover.condition import Condition
+from preimage.jobs.recover.results import TITLES, RecoveredCodes, Way
 
 COLOURS = {"none": "tab:blue", "clip": "tab:orange", "stochastic-clip": "tab:green", "ball": "tab:red"}
+WIDTH = 0.8
+"""Of the bars of one threshold."""
 
 
-def success_png(found: Mapping[str, RecoveredCodes], paper: Mapping[str, Mapping[float, float]]) -> bytes:
-    """The fraction recovered by threshold: a line for each technique, dashed the paper's (table 1)."""
-    figure = new_figure(6.4, 4)
-    axes = figure.subplots()
-    for name, each in found.items():
-        colour = COLOURS[name]
-        axes.plot(list(each.success), list(each.success.values()), "o-", color=colour, label=name)
-        if name in paper:
-            axes.plot(list(paper[name]), list(paper[name].values()), "x--", color=colour, linewidth=0.8)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(sorted({t for each in found.values() for t in each.success})))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set(xlabel="threshold on the mean squared error of a code", ylabel="codes recovered")
-    axes.set_ylim(-0.03, 1.03)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, title="dashed: the paper")
+def success_png(
+    found: Mapping[Way, RecoveredCodes],
+    paper: Mapping[str, Mapping[float, float]],
+    condition: Condition,
+    settings: Mapping[str, str],
+) -> bytes:
+    """The fraction recovered by threshold, a panel for each inversion (table 1): a bar for each technique,
+    across it the paper's, and across them all what the local rate predicts.
+
+    settings: how each inversion searches, in words.
+    """
+    figure, panels = _panels(settings)
+    thresholds = list(next(iter(found.values())).success)
+    for name, axes in panels.items():
+        ways = [way for way in found if way.inversion == name]
+        each = WIDTH / len(ways)
+        for number, way in enumerate(ways):
+            left = [place - WIDTH / 2 + number * each for place in range(len(thresholds))]
+            heights = list(found[way].success.values())
+            colour = COLOURS[way.technique]
+            axes.bar(left, heights, each * 0.92, align="edge", color=colour, label=TITLES[way.technique])
+            for start, threshold in zip(left, thresholds, strict=True):
+                if (theirs := paper.get(way.technique, {}).get(threshold)) is not None:
+                    axes.hlines(theirs, start, start + each * 0.92, color="black", linewidth=2)
+        if name in condition.predicted:
+            shares = [condition.predicted[name].share(threshold) for threshold in thresholds]
+            axes.plot(
+                range(len(thresholds)), shares, "D", color="white", markeredgecolor="black", markersize=7
+            )
+        axes.set_xticks(range(len(thresholds)), [f"{threshold:g}" for threshold in thresholds])
+        axes.set(xlabel="threshold on the mean squared error of a code", ylim=(0, 1.05))
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+    first = next(iter(panels.values()))
+    first.set_ylabel("codes recovered")
+    first.plot([], [], color="black", linewidth=2, label="the paper's")
+    if condition.predicted:
+        style = {"color": "white", "markeredgecolor": "black", "markersize": 7, "linestyle": ""}
+        first.plot([], [], marker="D", label="predicted by the local rate", **style)
+    figure.suptitle(condition.short(), fontsize=9)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure_png(figure)
 
 
-def noise_png(found: Mapping[str, Mapping[float, RecoveredCodes]]) -> bytes:
-    """The mean error of a code, and dotted its median, by the variance of the noise (figure 2)."""
-    figure = new_figure(6.4, 4)
-    axes = figure.subplots()
-    for name, line in found.items():
-        colour = COLOURS[name]
-        axes.plot(list(line), [each.error for each in line.values()], "o-", color=colour, label=name)
+def noise_png(found: Mapping[Way, Mapping[float, RecoveredCodes]], settings: Mapping[str, str]) -> bytes:
+    """The mean error of a code, and dotted its median, by the variance of the noise (figure 2); a panel for
+    each inversion."""
+    figure, panels = _panels(settings)
+    for way, line in found.items():
+        axes, colour = panels[way.inversion], COLOURS[way.technique]
+        label = TITLES[way.technique]
+        axes.plot(list(line), [each.error for each in line.values()], "o-", color=colour, label=label)
         axes.plot(list(line), [each.median for each in line.values()], ".:", color=colour)
-    axes.set(xscale="log", yscale="log", xlabel="variance of the noise", ylabel="squared error of a code")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, title="mean (dotted: median)")
+        axes.set(xscale="log", yscale="log", xlabel="variance of the noise")
+    first = next(iter(panels.values()))
+    first.set_ylabel("squared error of a code")
+    first.legend(frameon=False, title="mean (dotted: median)", fontsize=8)
     return figure_png(figure)
+
+
+def _panels(settings: Mapping[str, str]) -> tuple[Figure, dict[str, Axes]]:
+    figure = new_figure(max(6.4, 4.8 * len(settings)), 4.4)
+    drawn = figure.subplots(1, len(settings), sharey=True, squeeze=False)[0]
+    for axes, (name, text) in zip(drawn, settings.items(), strict=True):
+        axes.set_title(f"{name}\n{text}", fontsize=8, wrap=True)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, dict(zip(settings, drawn, strict=True))

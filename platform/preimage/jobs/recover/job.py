@@ -1,9 +1,11 @@
 """recover: find again the codes that a generator made images of (precise-recovery)."""
 
+from dataclasses import replace
+from itertools import product
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from preimage.config import PositiveFloat, PositiveInt
@@ -14,17 +16,12 @@ from preimage.inversion.constraints import ConstraintName, require_allowed
 from preimage.inversion.measurements import MeasurementConfig
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.held_out_images import unseen_images
-from preimage.jobs.published import RECOVER, RECOVERED, PaperSettings
+from preimage.jobs.made_by import generator_text
+from preimage.jobs.published import RECOVER, RECOVER_DESCENT, RECOVERED, PaperSettings
+from preimage.jobs.recover.condition import Condition, condition_metrics, measure_condition
 from preimage.jobs.recover.figures import noise_png, success_png
-from preimage.jobs.recover.report import (
-    TITLES,
-    RecoveredCodes,
-    RecoverReport,
-    baseline,
-    distances,
-    number_key,
-    recovered_codes,
-)
+from preimage.jobs.recover.report import UNRECOVERED, RecoverReport, number_key
+from preimage.jobs.recover.results import RecoveredCodes, Way, baseline, distances, recovered_codes
 from preimage.jobs.recover.search import (
     CODES,
     UNSEEN,
@@ -35,15 +32,28 @@ from preimage.jobs.recover.search import (
     search_chunks,
 )
 from preimage.jobs.references import GeneratorRef
+from preimage.jobs.row_names import require_plain
 from preimage.jobs.sampling import draw_codes, make_images, open_generator
+from preimage.jobs.settings_text import settings_of
 from preimage.latents.priors import Prior
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import load_prior, read_card
+from preimage.models.generator_folder import GeneratorCard, load_prior, read_card
 from preimage.storage.folder import Folder
 
 TECHNIQUES: tuple[ConstraintName, ...] = ("none", "clip", "stochastic-clip")
 THRESHOLDS = (1e-4, 1e-3, 1e-2, 1e-1)
 NOISES = (1e-3, 5e-3, 1e-2, 5e-2, 1e-1, 5e-1, 1.0)
+INVERSIONS: dict[str, InversionConfig] = {
+    "descent": InversionConfig(
+        solver="gradient-descent",
+        lr=1.0,
+        lr_halving_steps=50_000,
+        steps=100_000,
+        patience=None,
+        init_codes="prior",
+    ),
+    "fast": InversionConfig(restarts=1, steps=2000, patience=200, tolerance=1e-11),
+}
 
 
 class RecoverJob(Job):
@@ -70,50 +80,62 @@ class RecoverJob(Job):
     data: DataConfig | None = None
     """Where the unseen images come from. By default the test split of the generator's training data or, for
     digits, the images beyond its max_images."""
-    inversion: InversionConfig = InversionConfig(
-        solver="gradient-descent",
-        lr=1.0,
-        lr_halving_steps=50_000,
-        steps=100_000,
-        patience=None,
-        init_codes="prior",
-    )
-    shown: tuple[Annotated[int, Field(ge=0)], ...] = (0, 100)
-    """Steps whose reconstructions are shown, beside those at the end."""
+    inversions: Annotated[dict[str, InversionConfig], Field(min_length=1)] = INVERSIONS
+    """The searches to compare, by a name each: by default the paper's descent and the fast path."""
+    probes: Annotated[int, Field(ge=0)] = 100
+    """Codes, the first of those drawn, at which the generator's condition is measured; 0 leaves it out."""
+    shown: tuple[Annotated[int, Field(ge=0)], ...] = (0, 100, 20_000)
+    """Steps whose reconstructions are shown, beside those at the end (figure 1). A search with fewer
+    steps, or that stopped before, shows how it ended; steps that no search takes are left out."""
     chunk: PositiveInt = 250
     """Searches in one trial: what a worker does at a time, and what is lost where a job is killed."""
+
+    @field_validator("inversions")
+    @classmethod
+    def _names_are_plain(cls, inversions: dict[str, InversionConfig]) -> dict[str, InversionConfig]:
+        require_plain(inversions, "an inversion")
+        return inversions
 
     @model_validator(mode="after")
     def _that_fits_together(self) -> "RecoverJob":
         wrong = []
-        if self.inversion.constraint != "none":
-            wrong.append("techniques sets the constraints: remove inversion.constraint")
-        if self.inversion.measurement != MeasurementConfig():
-            wrong.append("this job sees the whole image: remove inversion.measurement")
-        if self.shown and max(self.shown) >= self.inversion.steps:
-            wrong.append(f"shown must name steps below {self.inversion.steps}, but is {list(self.shown)}")
+        for name, each in self.inversions.items():
+            if each.constraint != "none":
+                wrong.append(f"techniques sets the constraints: remove inversions.{name}.constraint")
+            if each.measurement != MeasurementConfig():
+                wrong.append(f"this job sees the whole image: remove inversions.{name}.measurement")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
 
     def metrics(self) -> Metrics:
-        """The fraction of codes recovered at the first threshold, and the generator evaluations a code.
+        """The fraction of codes recovered at the first threshold, and the generator evaluations a code, by
+        inversion and technique.
 
-        Beside them `success` at every threshold, errors of codes (without noise, and by its variance), and of
-        unseen images the distances between the codes found for one image.
+        Beside them the generator's condition, what descent's local rate `predicted` from it, `success` at
+        every threshold, why codes are `unrecovered`, errors of codes (without noise, and by its variance),
+        and of unseen images the distances between the codes found for one image.
         """
-        recovered = [f"recovered_{name}" for name in self.techniques]
-        evaluations = [f"evaluations_{name}" for name in self.techniques]
+        names = [f"{way.inversion}_{way.technique}" for way in self.ways]
+        recovered = [f"recovered_{name}" for name in names]
+        evaluations = [f"evaluations_{name}" for name in names]
         plain = ("codes", "diverged", "pairwise_distance_baseline")
-        return (*headline(*recovered, *evaluations), *others(*plain, *self._nested_metrics()))
+        shares = [f"unrecovered.{way.inversion}.{way.technique}.share_at_bounds" for way in self.ways]
+        return (
+            *headline(*recovered, *evaluations),
+            *others(*plain, *self._nested_metrics()),
+            *others(*shares, may_be_absent=True),
+            *condition_metrics(self.inversions, [number_key(each) for each in self.thresholds]),
+        )
 
     def cost(self, images: int | None) -> dict[str, int]:
         """Codes searched for, and the solver's steps for all of them."""
-        starts = 1 + self.inversion.restarts + self.inversion.restart_negative
-        return {
-            "searches": self.searches,
-            "steps at most": self.searches * starts * self.inversion.steps,
-        }
+        each = self.searches // len(self.inversions)
+        steps = sum(
+            (1 + inversion.restarts + inversion.restart_negative) * inversion.steps
+            for inversion in self.inversions.values()
+        )
+        return {"searches": self.searches, "steps at most": each * steps}
 
     def check_generator(self, generator: GeneratorConfig) -> None:
         for technique in self.techniques:
@@ -129,18 +151,30 @@ class RecoverJob(Job):
         chunks = search_chunks(self)
         work = CodeSearch(folder, dataset.folder, self)
         found = join_chunks(chunks, context.run_trials(chunks, work, "recovering codes"))
+        condition = measure_condition(context, folder, self, min(self.probes, self.codes), self.thresholds[0])
         codes = draw_codes(prior, self.drawn, self.seed)
-        report = self._report(prior, codes, found, self.paper.remark(self, card))
+        report = self._report(prior, codes, found, condition, self._heading(card))
+        settings = self._searches_in_words()
         figures = {
-            "success.png": success_png(report.recovered, RECOVERED),
-            "noise.png": noise_png(report.noisy),
+            "success.png": success_png(report.recovered, RECOVERED, condition, settings),
+            "noise.png": noise_png(report.noisy, settings),
             "reconstructions.png": image_rows_png(self._reconstructions(folder, codes, found)),
         }
         return Result(report.metrics(), figures, report.table())
 
     @property
     def paper(self) -> PaperSettings:
-        return RECOVER
+        """Of an inversion by another solver than the paper's, the solver is all that can be compared."""
+        settings = dict(RECOVER.settings)
+        for name, each in self.inversions.items():
+            compared = RECOVER_DESCENT if each.solver == RECOVER_DESCENT["solver"] else {"solver"}
+            settings |= {f"inversions.{name}.{key}": RECOVER_DESCENT[key] for key in compared}
+        return replace(RECOVER, settings=settings)
+
+    @property
+    def ways(self) -> list[Way]:
+        """Every inversion with every technique."""
+        return [Way(*each) for each in product(self.inversions, self.techniques)]
 
     @property
     def own_data(self) -> DataConfig | None:
@@ -155,58 +189,78 @@ class RecoverJob(Job):
     def searches(self) -> int:
         """Searches in the whole job."""
         each = self.codes + len(self.noises) * self.noisy_codes + self.unseen * self.repeats
-        return len(self.techniques) * each
+        return len(self.ways) * each
 
     def _nested_metrics(self) -> list[str]:
-        """Dotted names: METRIC.TECHNIQUE.KEY of known codes, METRIC.TECHNIQUE of unseen images."""
-        thresholds = [number_key(each) for each in self.thresholds]
+        """Dotted names: METRIC.INVERSION.TECHNIQUE.KEY of known codes, METRIC.INVERSION.TECHNIQUE of unseen
+        images."""
         noises = [number_key(each) for each in self.noises]
         of_codes = {
-            "success": thresholds,
+            "success": [number_key(each) for each in self.thresholds],
             "z_error": ["mean", "median"],
+            "unrecovered": UNRECOVERED,
             "z_error_by_noise": noises,
             "z_error_median_by_noise": noises,
         }
         unseen = ("pairwise_distance", "pairwise_distance_median", "unseen_image_error", "unseen_evaluations")
+        ways = [".".join(way) for way in self.ways]
         return [
-            *(
-                f"{name}.{each}.{key}"
-                for name, keys in of_codes.items()
-                for each in self.techniques
-                for key in keys
-            ),
-            *(f"{name}.{each}" for name in unseen for each in self.techniques),
+            *(f"{name}.{way}.{key}" for name, keys in of_codes.items() for way in ways for key in keys),
+            *(f"{name}.{way}" for name in unseen for way in ways),
         ]
 
-    def _report(self, prior: Prior, codes: Tensor, found: PartResults, remark: str) -> RecoverReport:
-        def of_codes(part: str, technique: str) -> RecoveredCodes:
-            return recovered_codes(found[part, technique], codes, self.thresholds)
+    def _searches_in_words(self) -> dict[str, str]:
+        """The settings of each inversion, beside the paper's."""
+        texts = {}
+        for name, each in self.inversions.items():
+            key = f"inversions.{name}"
+            texts[name] = ", ".join(settings_of(each, self.paper.settings, before=key))
+        return texts
+
+    def _heading(self, card: GeneratorCard) -> list[str]:
+        searches = "; ".join(f"{name}: {text}" for name, text in self._searches_in_words().items())
+        heading = [f"Generator: {generator_text(card)}. Searches: {searches}.", RECOVER.remark(self, card)]
+        if any(each.solver == RECOVER_DESCENT["solver"] for each in self.inversions.values()):
+            heading.append(
+                "The paper says that the descent's rate is attenuated over time. The rate of 1, halved every "
+                "50,000 steps, is its authors' code's."
+            )
+        return heading
+
+    def _report(
+        self, prior: Prior, codes: Tensor, found: PartResults, condition: Condition, heading: list[str]
+    ) -> RecoverReport:
+        def of_codes(part: str, way: Way) -> RecoveredCodes:
+            return recovered_codes(found[part, way], codes, self.thresholds)
 
         return RecoverReport(
             codes=self.codes,
             noisy_codes=self.noisy_codes,
             unseen=self.unseen,
             repeats=self.repeats,
-            recovered={name: of_codes(CODES, name) for name in self.techniques},
+            recovered={way: of_codes(CODES, way) for way in self.ways},
             noisy={
-                name: {noise: of_codes(noisy_part(noise), name) for noise in self.noises}
-                for name in self.techniques
+                way: {noise: of_codes(noisy_part(noise), way) for noise in self.noises} for way in self.ways
             },
-            distances={name: distances(found[UNSEEN, name], self.repeats) for name in self.techniques},
+            distances={way: distances(found[UNSEEN, way], self.repeats) for way in self.ways},
             baseline=baseline(prior, self.seed),
-            remark=remark,
+            condition=condition,
+            heading=heading,
         )
 
     def _reconstructions(
         self, folder: Folder, codes: Tensor, found: PartResults
     ) -> dict[str, dict[str, Tensor]]:
-        """By technique: the first images as they are, after the steps shown, and at the end."""
+        """By way: the first images as they are, after the steps shown, and at the end."""
         network, _ = open_generator(folder, torch.device("cpu"))
+        most = max(each.steps for each in self.inversions.values())
         columns = {}
-        for technique in self.techniques:
-            each = found[CODES, technique]
-            kept = {f"step {step:,}": each["kept_z"][:, i] for i, step in enumerate(self.shown)}
+        for way in self.ways:
+            each = found[CODES, way]
+            kept = {
+                f"step {step:,}": each["kept_z"][:, i] for i, step in enumerate(self.shown) if step < most
+            }
             count = len(each["kept_z"])
             rows = {"original": codes[:count], **kept, "end": each["z"][:count]}
-            columns[TITLES[technique]] = {name: make_images(network, z) for name, z in rows.items()}
+            columns[way.title] = {name: make_images(network, z) for name, z in rows.items()}
         return columns

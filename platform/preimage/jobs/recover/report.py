@@ -2,141 +2,77 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import Any, TypeVar
 
 from preimage.figures.tables import markdown
 from preimage.jobs.published import RECOVERED, RECOVERED_DISTANCES
-from preimage.jobs.sampling import draw_codes
-from preimage.latents.priors import Prior
-from preimage.work.trials import Results
+from preimage.jobs.recover.condition import Condition
+from preimage.jobs.recover.results import REASONS, TITLES, Distances, RecoveredCodes, Way
 
-TITLES: dict[str, str] = {
-    "none": "no clipping",
-    "clip": "standard clipping",
-    "stochastic-clip": "stochastic clipping",
-    "ball": "unit ball",
-}
-
-
-@dataclass(frozen=True)
-class RecoveredCodes:
-    """How searches for known codes ended. One that diverged recovers no code and is skipped in the errors."""
-
-    success: Mapping[float, float]
-    """By threshold, the fraction of codes whose squared error, averaged over components, is below it."""
-    error: float
-    """The mean of these errors."""
-    median: float
-    evaluations: float
-    """Generator evaluations a code, including its share of those spent on setting up."""
-    diverged: int
-
-
-@dataclass(frozen=True)
-class Distances:
-    """How searches for unseen images ended, many for each. Distances and errors skip one that diverged."""
-
-    mean: float
-    """Of |z - z'| / d over pairs of codes of one image. The paper divides the norm by d, not its square."""
-    median: float
-    image_error: float
-    """Squared error per pixel, averaged over the searches."""
-    evaluations: float
-    diverged: int
-
-
-def recovered_codes(found: Results, codes: Tensor, thresholds: Sequence[float]) -> RecoveredCodes:
-    """How the searches for the first of these codes (N, d) ended."""
-    fine = ~found["diverged"].bool()
-    errors = (found["z"] - codes[: len(fine)]).double().square().mean(1)
-    return RecoveredCodes(
-        success={each: ((errors < each) & fine).double().mean().item() for each in thresholds},
-        error=errors[fine].mean().item(),
-        median=errors[fine].median().item(),
-        evaluations=_evaluations(found),
-        diverged=int((~fine).sum()),
-    )
-
-
-def distances(found: Results, repeats: int) -> Distances:
-    """How searches for images ended, `repeats` of each image in turn."""
-    fine = ~found["diverged"].bool()
-    latent_dim = found["z"].shape[1]
-    of_images = zip(found["z"].double().split(repeats), fine.split(repeats), strict=True)
-    pairs = torch.cat([torch.pdist(z[kept]) for z, kept in of_images]) / latent_dim
-    return Distances(
-        mean=pairs.mean().item(),
-        median=pairs.median().item(),
-        image_error=found["loss"][fine].double().mean().item(),
-        evaluations=_evaluations(found),
-        diverged=int((~fine).sum()),
-    )
-
-
-def number_key(number: float) -> str:
-    """A threshold or a variance as a key of nested metrics."""
-    return f"{number:g}"
-
-
-def baseline(prior: Prior, seed: int) -> float:
-    """The mean of |z - z'| / d over pairs of codes drawn from the prior."""
-    return (torch.pdist(draw_codes(prior, 1000, seed)).mean() / prior.latent_dim).item()
-
-
-def _evaluations(found: Results) -> float:
-    return (int(found["passes"].sum()) + int(found["setup"].sum())) / len(found["passes"])
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class RecoverReport:
-    """The whole job, by technique."""
+    """The whole job, by the ways of searching."""
 
     codes: int
     noisy_codes: int
     unseen: int
     repeats: int
-    recovered: Mapping[str, RecoveredCodes]
-    noisy: Mapping[str, Mapping[float, RecoveredCodes]]
+    recovered: Mapping[Way, RecoveredCodes]
+    noisy: Mapping[Way, Mapping[float, RecoveredCodes]]
     """By the noise's variance."""
-    distances: Mapping[str, Distances]
+    distances: Mapping[Way, Distances]
     baseline: float
-    remark: str = ""
-    """What differs from the paper's settings."""
+    condition: Condition
+    heading: Sequence[str] = ()
+    """Paragraphs on the generator, the searches, and what differs from the paper's settings."""
 
     def metrics(self) -> dict[str, Any]:
         searches = [*self.recovered.values(), *self.distances.values()]
         searches += [each for line in self.noisy.values() for each in line.values()]
+        codes, unseen = self.recovered, self.distances
         return {
             "codes": self.codes,
-            **{f"recovered_{name}": next(iter(each.success.values())) for name, each in self._codes()},
-            **{f"evaluations_{name}": each.evaluations for name, each in self._codes()},
+            **{f"recovered_{inversion}_{name}": _first(each) for (inversion, name), each in codes.items()},
+            **{
+                f"evaluations_{inversion}_{name}": each.evaluations
+                for (inversion, name), each in codes.items()
+            },
             "diverged": sum(each.diverged for each in searches),
-            "success": {name: _by_number(each.success) for name, each in self._codes()},
-            "z_error": {name: {"mean": each.error, "median": each.median} for name, each in self._codes()},
-            "z_error_by_noise": self._by_noise(lambda each: each.error),
-            "z_error_median_by_noise": self._by_noise(lambda each: each.median),
-            "pairwise_distance": {name: each.mean for name, each in self.distances.items()},
-            "pairwise_distance_median": {name: each.median for name, each in self.distances.items()},
+            "success": _nested(codes, lambda each: by_number(each.success)),
+            "z_error": _nested(codes, lambda each: {"mean": each.error, "median": each.median}),
+            "unrecovered": _nested(codes, _unrecovered),
+            "z_error_by_noise": _nested(self.noisy, lambda line: _by_noise(line, lambda each: each.error)),
+            "z_error_median_by_noise": _nested(
+                self.noisy, lambda line: _by_noise(line, lambda each: each.median)
+            ),
+            "pairwise_distance": _nested(unseen, lambda each: each.mean),
+            "pairwise_distance_median": _nested(unseen, lambda each: each.median),
             "pairwise_distance_baseline": self.baseline,
-            "unseen_image_error": {name: each.image_error for name, each in self.distances.items()},
-            "unseen_evaluations": {name: each.evaluations for name, each in self.distances.items()},
+            "unseen_image_error": _nested(unseen, lambda each: each.image_error),
+            "unseen_evaluations": _nested(unseen, lambda each: each.evaluations),
+            **self.condition.metrics({number_key(each): each for each in self._thresholds}),
         }
 
     def table(self) -> str:
         """Markdown."""
+        first = number_key(self._thresholds[0])
         parts = [
-            self.remark,
-            f"Of {self.codes} codes those recovered, by technique and threshold on the squared error of a "
-            "code, averaged over its components; in brackets the paper's table 1, of 1000 codes of a "
-            "generator whose images it does not name. An evaluation is a forward or reverse pass, or a "
-            "forward-mode tangent.",
+            *self.heading,
+            self.condition.text(),
+            f"Of {self.codes:,} codes those recovered, by search, technique and threshold on the squared "
+            "error of a code, averaged over its components: of a search's codes the one whose image is "
+            "nearest. The paper's rows are its table 1, of 1,000 codes of a generator whose images it does "
+            "not name; its authors' code counts a code that was below the threshold at any step. An "
+            "evaluation is a forward or reverse pass, or a forward-mode tangent.",
             self._by_threshold(),
+            self._missed(first),
             f"The same error, its mean and in brackets its median over {self.noisy_codes} codes, by the "
-            "variance of the noise added to the images. The paper's figure 2 prints no numbers: the error "
-            "grows in proportion to the noise, least with stochastic clipping.",
+            "variance of the Gaussian white noise added to the images, which are not clipped afterwards; the "
+            "code of the paper's authors clips them to [-1, 1], the paper does not say so. Its figure 2 "
+            "prints no numbers: the error grows in proportion to the noise, least with stochastic clipping.",
             self._by_variance(),
             f"{self.unseen} unseen images, searched for {self.repeats} times each, from starts drawn from "
             "the prior: the distance of two codes of one image, divided by the number of components. The "
@@ -146,49 +82,99 @@ class RecoverReport:
         ]
         return "\n\n".join(filter(None, parts)) + "\n"
 
-    def _codes(self) -> list[tuple[str, RecoveredCodes]]:
-        return list(self.recovered.items())
-
-    def _by_noise(self, statistic: Callable[[RecoveredCodes], float]) -> dict[str, dict[str, float]]:
-        return {
-            name: _by_number({noise: statistic(each) for noise, each in line.items()})
-            for name, line in self.noisy.items()
-        }
+    @property
+    def _thresholds(self) -> list[float]:
+        return list(next(iter(self.recovered.values())).success)
 
     def _by_threshold(self) -> str:
-        thresholds = list(self._codes()[0][1].success)
-        rows = [["technique", *(f"{each:g}" for each in thresholds), "median error", "evaluations a code"]]
-        for name, each in self._codes():
-            cells = [
-                _beside(f"{each.success[t]:.1%}", RECOVERED.get(name, {}).get(t), ".1%") for t in thresholds
-            ]
-            rows.append([TITLES[name], *cells, f"{each.median:.1e}", f"{each.evaluations:,.0f}"])
+        thresholds = self._thresholds
+        head = ["search", "technique", *map(number_key, thresholds), "median error", "evaluations a code"]
+        rows = [head]
+        for (inversion, name), each in self.recovered.items():
+            cells = [f"{each.success[t]:.1%}" for t in thresholds]
+            rows.append([inversion, TITLES[name], *cells, f"{each.median:.1e}", f"{each.evaluations:,.0f}"])
+        for inversion, each in self.condition.predicted.items():
+            cells = [f"{each.share(t):.1%}" for t in thresholds]
+            rows.append([inversion, "as its local rate predicts", *cells, f"{each.errors.median():.1e}", ""])
+        for name in dict.fromkeys(way.technique for way in self.recovered):
+            if paper := RECOVERED.get(name):
+                cells = [f"{paper[t]:.1%}" if t in paper else "" for t in thresholds]
+                rows.append(["the paper's", TITLES[name], *cells, "", "200,000"])
         return markdown(rows)
 
+    def _missed(self, threshold: str) -> str:
+        """What was not recovered: stuck at the bounds, and why."""
+        rows = [["search", "technique", "not recovered", "with a component at -1 or 1", "such components"]]
+        rows[0] += REASONS
+        for (inversion, name), each in self.recovered.items():
+            if each.missed:
+                reasons = [str((each.reasons or {}).get(reason, "")) for reason in REASONS]
+                bounds = [str(each.at_bounds), f"{each.components_at_bounds:.1f} a code"]
+                rows.append([inversion, TITLES[name], str(each.missed), *bounds, *reasons])
+        if len(rows) == 1:
+            return f"Every code is below {threshold}, in every way."
+        text = (
+            f"Codes not below {threshold}, and why. The paper: where standard clipping fails, components are "
+            "stuck at -1 or 1. rank: at the code there are directions in which its image does not change; "
+            "saturation: nor does it where pixels are at -1 or 1; another code: the code found has the same "
+            "image; stopped: none of these, a local minimum or the end of the steps."
+        )
+        return f"{text}\n\n{markdown(rows)}"
+
     def _by_variance(self) -> str:
-        variances = list(next(iter(self.noisy.values())))
-        rows = [["variance", *(TITLES[name] for name in self.noisy)]]
-        for variance in variances:
+        rows = [["variance", *(way.title for way in self.noisy)]]
+        for variance in next(iter(self.noisy.values())):
             found = [line[variance] for line in self.noisy.values()]
-            rows.append([f"{variance:g}", *(f"{each.error:.1e} ({each.median:.1e})" for each in found)])
+            rows.append([number_key(variance), *(f"{each.error:.1e} ({each.median:.1e})" for each in found)])
         return markdown(rows)
 
     def _by_image(self) -> str:
-        head = ["technique", "mean distance", "paper", "median", "squared error per pixel"]
+        head = ["search", "technique", "mean distance", "paper", "median", "squared error per pixel"]
         rows = [[*head, "evaluations a search"]]
-        for name, each in self.distances.items():
+        for (inversion, name), each in self.distances.items():
             paper = RECOVERED_DISTANCES.get(name)
             cells = [f"{each.mean:.2e}", f"{paper:.2e}" if paper else "", f"{each.median:.2e}"]
-            rows.append([TITLES[name], *cells, f"{each.image_error:.4f}", f"{each.evaluations:,.0f}"])
-        rows.append(
-            ["codes of the prior", f"{self.baseline:.2e}", f"{RECOVERED_DISTANCES['prior']:.2e}", "", "", ""]
-        )
-        return markdown(rows)
+            cells += [f"{each.image_error:.4f}", f"{each.evaluations:,.0f}"]
+            rows.append([inversion, TITLES[name], *cells])
+        prior = [f"{self.baseline:.2e}", f"{RECOVERED_DISTANCES['prior']:.2e}"]
+        return markdown([*rows, ["", "codes of the prior", *prior, "", "", ""]])
 
 
-def _beside(ours: str, paper: float | None, form: str) -> str:
-    return ours if paper is None else f"{ours} ({paper:{form}})"
+def number_key(number: float) -> str:
+    """A threshold or a variance as a key of nested metrics."""
+    return f"{number:g}"
 
 
-def _by_number(values: Mapping[float, float]) -> dict[str, float]:
+def by_number(values: Mapping[float, float]) -> dict[str, float]:
     return {number_key(key): value for key, value in values.items()}
+
+
+def _nested(found: Mapping[Way, T], value: Callable[[T], Any]) -> dict[str, dict[str, Any]]:
+    """By inversion, then technique."""
+    nested: dict[str, dict[str, Any]] = {}
+    for way, each in found.items():
+        nested.setdefault(way.inversion, {})[way.technique] = value(each)
+    return nested
+
+
+def _first(each: RecoveredCodes) -> float:
+    return next(iter(each.success.values()))
+
+
+def _by_noise(
+    line: Mapping[float, RecoveredCodes], statistic: Callable[[RecoveredCodes], float]
+) -> dict[str, float]:
+    return by_number({noise: statistic(each) for noise, each in line.items()})
+
+
+def _unrecovered(each: RecoveredCodes) -> dict[str, float]:
+    """By the names of `UNRECOVERED`; the share stuck at the bounds only where a code was not recovered."""
+    share = {"share_at_bounds": each.at_bounds / each.missed} if each.missed else {}
+    counts = {"codes": each.missed, "at_bounds": each.at_bounds, **share}
+    reasons = each.reasons or dict.fromkeys(REASONS, 0)
+    components = {"components_at_bounds": each.components_at_bounds}
+    return counts | components | {name.replace(" ", "_"): n for name, n in reasons.items()}
+
+
+UNRECOVERED = ("codes", "at_bounds", "components_at_bounds", *(name.replace(" ", "_") for name in REASONS))
+"""Of a way's codes that were not recovered."""

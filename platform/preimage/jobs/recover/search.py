@@ -6,13 +6,16 @@ from itertools import product
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.constraints import ConstraintName
+from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
+from preimage.inversion.unrecovered import unrecovered
+from preimage.jobs.recover.results import REASONS, Way
 from preimage.jobs.sampling import draw_codes, make_images, open_generator
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
@@ -23,19 +26,24 @@ CODES, UNSEEN = "codes", "unseen"
 SHOWN = 6
 """Codes whose reconstructions are shown."""
 
-PartResults = dict[tuple[str, str], Results]
-"""By part and technique."""
+PartResults = dict[tuple[str, Way], Results]
+"""By part and way."""
 
 
 @dataclass(frozen=True)
 class SearchChunk:
-    """Some searches of one part with one technique."""
+    """Some searches of one part in one way."""
 
     part: str
+    inversion: str
     technique: ConstraintName
     rows: range
     """Which of the part's searches. Of unseen images all repeats of the first come first."""
     noise: float = 0.0
+
+    @property
+    def way(self) -> Way:
+        return Way(self.inversion, self.technique)
 
 
 class SearchSettings(Protocol):
@@ -62,7 +70,9 @@ class SearchSettings(Protocol):
     @property
     def shown(self) -> tuple[int, ...]: ...
     @property
-    def inversion(self) -> InversionConfig: ...
+    def thresholds(self) -> tuple[float, ...]: ...
+    @property
+    def inversions(self) -> Mapping[str, InversionConfig]: ...
 
 
 def noisy_part(noise: float) -> str:
@@ -75,19 +85,19 @@ def search_chunks(job: SearchSettings) -> dict[str, SearchChunk]:
     parts = [(CODES, job.codes, 0.0), (UNSEEN, job.unseen * job.repeats, 0.0)]
     parts += [(noisy_part(noise), job.noisy_codes, noise) for noise in job.noises]
     return {
-        f"{part}-{technique}-{first:06d}": SearchChunk(
-            part, technique, range(first, min(first + job.chunk, count)), noise
+        f"{part}-{inversion}-{technique}-{first:06d}": SearchChunk(
+            part, inversion, technique, range(first, min(first + job.chunk, count)), noise
         )
-        for (part, count, noise), technique in product(parts, job.techniques)
+        for (part, count, noise), inversion, technique in product(parts, job.inversions, job.techniques)
         for first in range(0, count, job.chunk)
     }
 
 
 def join_chunks(chunks: Mapping[str, SearchChunk], results: Mapping[str, Results]) -> PartResults:
-    """Each part's results with each technique, of all its searches in order."""
-    parts: dict[tuple[str, str], list[Results]] = {}
+    """Each part's results in each way, of all its searches in order."""
+    parts: dict[tuple[str, Way], list[Results]] = {}
     for name, chunk in chunks.items():
-        parts.setdefault((chunk.part, chunk.technique), []).append(results[name])
+        parts.setdefault((chunk.part, chunk.way), []).append(results[name])
     return {
         key: {name: torch.cat([each[name] for each in some if name in each]) for name in some[0]}
         for key, some in parts.items()
@@ -104,28 +114,49 @@ class CodeSearch:
 
     def __call__(self, chunk: SearchChunk, device: torch.device) -> Results:
         """Of each search: `z` (n, d); `loss`, `passes` and `diverged` (n,). `setup` (1,): evaluations spent
-        on setting up. Of the first searches also `kept_z` (codes shown, steps shown, d)."""
+        on setting up. Of known codes also `reason` (n,): why one was not recovered, by its place in
+        `REASONS`; of the first of them `kept_z` (codes shown, steps shown, d), where a step that a search did
+        not come to shows how it ended."""
         network, prior = open_generator(self.generator, device)
         ids = torch.arange(chunk.rows.start, chunk.rows.stop)
+        codes = None
         if chunk.part == UNSEEN:
             images = self._unseen()[ids // self.job.repeats].to(device)
         else:
-            codes = draw_codes(prior, self.job.drawn, self.job.seed)[ids]
-            images = make_images(network, codes.to(device))
+            codes = draw_codes(prior, self.job.drawn, self.job.seed)[ids].to(device)
+            images = make_images(network, codes)
         channels, height, width = images.shape[1:]
         seed = self.job.seed
         seen = make_measurement(MeasurementConfig(noise=chunk.noise), (channels, height, width), seed)
-        engine = Engine(network, self._settings(chunk), prior, seen, seed, device)
+        settings = self._settings(chunk)
+        engine = Engine(network, settings, prior, seen, seed, device)
         first = chunk.part == CODES and chunk.rows.start == 0
-        found = engine.invert(images, ids=ids, keep=self.job.shown if first else ())
+        keep = [each for each in self.job.shown if each < settings.steps] if first else []
+        found = engine.invert(images, ids=ids, keep=keep)
         results = {"z": found.z, "loss": found.loss, "passes": found.passes, "diverged": found.diverged}
         results["setup"] = torch.tensor([engine.passes])
-        return results | ({"kept_z": found.kept_z[:SHOWN]} if first else {})
+        if chunk.part == CODES and codes is not None:
+            results["reason"] = self._reasons(network, codes, found.z.to(device))
+        if first:
+            later = found.z[:SHOWN, None].expand(-1, len(self.job.shown) - len(keep), -1)
+            results["kept_z"] = torch.cat([found.kept_z[:SHOWN], later], 1)
+        return results
+
+    def _reasons(self, network: nn.Module, codes: Tensor, found: Tensor) -> Tensor:
+        """(n,) int64: the place in `REASONS` of why a code was not recovered; 0 where it was."""
+        reasons = torch.zeros(len(codes), dtype=torch.int64)
+        try:
+            for each in unrecovered(network, codes, found, self.job.thresholds[0]):
+                reasons[each.row] = REASONS.index(each.reason)
+        except NoJacobianError:
+            reasons[:] = REASONS.index("unknown")
+        return reasons
 
     def _settings(self, chunk: SearchChunk) -> InversionConfig:
         """Searches for an unseen image start anywhere: from one start they would only repeat each other."""
-        start = "prior" if chunk.part == UNSEEN else self.job.inversion.init_codes
-        return self.job.inversion.model_copy(update={"constraint": chunk.technique, "init_codes": start})
+        inversion = self.job.inversions[chunk.inversion]
+        start = "prior" if chunk.part == UNSEEN else inversion.init_codes
+        return inversion.model_copy(update={"constraint": chunk.technique, "init_codes": start})
 
     def _unseen(self) -> Tensor:
         """(unseen, C, H, W), the dataset's last images."""

@@ -93,6 +93,8 @@ def _training(training: Mapping[str, Any]) -> str:
         images += f" ({count:,} images)"
     if (seen := training.get("images_seen")) is None:
         return f"by {training['job']} of {images}"
+    if not seen:
+        return f"untrained, by {training['job']}"
     before = f"{training['images_before']:,} and another " if "images_before" in training else ""
     return f"by {training['job']} after {before}{seen:,} images of {images}"
 

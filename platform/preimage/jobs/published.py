@@ -229,7 +229,7 @@ RECOVER = PaperSettings(
 )
 """precise-recovery, tables 1 and 2, of Radford's DCGAN. It names no images."""
 
-RECOVER_DESCENT: Mapping[str, Setting] = {"solver": "gradient-descent", "steps": 100_000}
+RECOVER_DESCENT = PaperSettings({"solver": "gradient-descent", "steps": 100_000})
 """Its search. The rate is attenuated over time; the paper names no number. Its authors' code begins with 1
 and halves it every 50,000 steps."""
 

@@ -112,7 +112,9 @@ class Condition:
         """For a figure."""
         if self.spectra is None:
             return "condition not measured"
-        return f"smallest eigenvalue {self.spectra.smallest:.1e}, condition {self.spectra.condition:,.0f}"
+        of = self.spectra
+        rate = f"highest stable rate {of.stability_limit:,.3g}"
+        return f"smallest eigenvalue {of.smallest:.1e}, condition {of.condition:,.0f}, {rate}"
 
     def _of(self, name: str, each: Predicted, of: Spectra) -> str:
         lr = each.config.lr or 0.0

@@ -1,6 +1,8 @@
 """Figures of precise-recovery: success by threshold, and the error of codes by added noise."""
 
 from collections.abc import Mapping
+from textwrap import fill
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,6 +15,8 @@ from preimage.jobs.recover.results import TITLES, RecoveredCodes, Way
 COLOURS = {"none": "tab:blue", "clip": "tab:orange", "stochastic-clip": "tab:green", "ball": "tab:red"}
 WIDTH = 0.8
 """Of the bars of one threshold."""
+MARK: dict[str, Any] = {"color": "white", "markeredgecolor": "black", "markersize": 7}
+"""How a prediction looks."""
 
 
 def success_png(
@@ -41,9 +45,7 @@ def success_png(
                     axes.hlines(theirs, start, start + each * 0.92, color="black", linewidth=2)
         if name in condition.predicted:
             shares = [condition.predicted[name].share(threshold) for threshold in thresholds]
-            axes.plot(
-                range(len(thresholds)), shares, "D", color="white", markeredgecolor="black", markersize=7
-            )
+            axes.plot(range(len(thresholds)), shares, "D", **MARK)
         axes.set_xticks(range(len(thresholds)), [f"{threshold:g}" for threshold in thresholds])
         axes.set(xlabel="threshold on the mean squared error of a code", ylim=(0, 1.05))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
@@ -51,10 +53,10 @@ def success_png(
     first.set_ylabel("codes recovered")
     first.plot([], [], color="black", linewidth=2, label="the paper's")
     if condition.predicted:
-        style = {"color": "white", "markeredgecolor": "black", "markersize": 7, "linestyle": ""}
-        first.plot([], [], marker="D", label="predicted by the local rate", **style)
-    figure.suptitle(condition.short(), fontsize=9)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        first.plot([], [], "D", label="predicted by the local rate", **MARK)
+    figure.suptitle(f"generator: {condition.short()}", fontsize=9)
+    handles, labels = first.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=8)
     return figure_png(figure)
 
 
@@ -78,6 +80,6 @@ def _panels(settings: Mapping[str, str]) -> tuple[Figure, dict[str, Axes]]:
     figure = new_figure(max(6.4, 4.8 * len(settings)), 4.4)
     drawn = figure.subplots(1, len(settings), sharey=True, squeeze=False)[0]
     for axes, (name, text) in zip(drawn, settings.items(), strict=True):
-        axes.set_title(f"{name}\n{text}", fontsize=8, wrap=True)
+        axes.set_title(f"{name}\n{fill(text, 72)}", fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     return figure, dict(zip(settings, drawn, strict=True))

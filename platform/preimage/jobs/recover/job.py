@@ -167,8 +167,9 @@ class RecoverJob(Job):
         """Of an inversion by another solver than the paper's, the solver is all that can be compared."""
         settings = dict(RECOVER.settings)
         for name, each in self.inversions.items():
-            compared = RECOVER_DESCENT if each.solver == RECOVER_DESCENT["solver"] else {"solver"}
-            settings |= {f"inversions.{name}.{key}": RECOVER_DESCENT[key] for key in compared}
+            theirs = RECOVER_DESCENT.settings
+            compared = theirs if each.solver == theirs["solver"] else {"solver"}
+            settings |= {f"inversions.{name}.{key}": theirs[key] for key in compared}
         return replace(RECOVER, settings=settings)
 
     @property
@@ -220,7 +221,7 @@ class RecoverJob(Job):
     def _heading(self, card: GeneratorCard) -> list[str]:
         searches = "; ".join(f"{name}: {text}" for name, text in self._searches_in_words().items())
         heading = [f"Generator: {generator_text(card)}. Searches: {searches}.", RECOVER.remark(self, card)]
-        if any(each.solver == RECOVER_DESCENT["solver"] for each in self.inversions.values()):
+        if any(each.solver == RECOVER_DESCENT.settings["solver"] for each in self.inversions.values()):
             heading.append(
                 "The paper says that the descent's rate is attenuated over time. The rate of 1, halved every "
                 "50,000 steps, is its authors' code's."

@@ -77,7 +77,8 @@ class RecoverReport:
             f"{self.unseen} unseen images, searched for {self.repeats} times each, from starts drawn from "
             "the prior: the distance of two codes of one image, divided by the number of components. The "
             "paper's table 2 is headed so, and its baseline shows that it is the norm, not its square, that "
-            "is divided: two vectors of its prior are about sqrt(2/3 * 100) = 8.16 apart.",
+            "is divided: two vectors of its prior are about sqrt(2/3 * 100) = 8.16 apart. An "
+            "image that the generator does not make may be equally far from several: see its error.",
             self._by_image(),
         ]
         return "\n\n".join(filter(None, parts)) + "\n"

@@ -19,6 +19,14 @@ class Linear(nn.Module):
         return (codes @ self.weight.T).view(len(codes), 1, 4, 4)
 
 
+def of_singular_values(values: list[float]) -> Linear:
+    """A linear generator of 16 pixels with these singular values."""
+    generator, (left, _, right) = Linear(len(values)), torch.linalg.svd(seeded(16, len(values)).double())
+    with torch.no_grad():
+        generator.weight.copy_(left[:, : len(values)] * torch.tensor(values).double() @ right)
+    return generator
+
+
 class Expanding(nn.Module):
     """Two layers that make each code's image its own (partial-measurements, theorem 1)."""
 

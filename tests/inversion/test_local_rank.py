@@ -6,15 +6,7 @@ from torch import nn
 
 from preimage.inversion.local_rank import jacobian_eigenvalues
 from preimage.latents.local_rank import rank_of, rank_threshold
-from small_nets import Linear, seeded
-
-
-def of_singular_values(values: list[float]) -> Linear:
-    """A linear generator of 16 pixels with these singular values."""
-    generator, (left, _, right) = Linear(len(values)), torch.linalg.svd(seeded(16, len(values)).double())
-    with torch.no_grad():
-        generator.weight.copy_(left[:, : len(values)] * torch.tensor(values).double() @ right)
-    return generator
+from small_nets import of_singular_values, seeded
 
 
 def test_a_linear_generators_are_its_squared_singular_values_over_the_pixels():

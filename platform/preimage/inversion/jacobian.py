@@ -16,6 +16,10 @@ class NoJacobianError(InversionError):
     """A generator with an operation that torch can differentiate neither in forward mode nor twice."""
 
 
+class JacobianTooLargeError(NoJacobianError):
+    """A Jacobian that does not fit into the memory there is."""
+
+
 @dataclass(frozen=True)
 class Jacobian:
     """The Jacobian of a network, by one of two roads to the same numbers.

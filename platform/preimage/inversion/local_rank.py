@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from preimage.inversion.jacobian import Jacobian
-from preimage.inversion.labels import classes_of, in_batches, spread_labels
-from preimage.inversion.optimize_for_inference import freeze
+from preimage.inversion.conditioning import squares
+from preimage.inversion.labels import classes_of, spread_labels
 from preimage.latents.priors import Prior
 from preimage.random_streams import Stream
 
@@ -31,12 +30,8 @@ def jacobian_eigenvalues(generator: nn.Module, codes: Tensor, labels: Tensor | N
     in root mean square. labels: (n,) int64, for a conditional generator. Codes where the Jacobian is not
     finite are left out. Costs 1 + d generator evaluations a code. Raises NoJacobianError.
     """
-    network, codes = freeze(generator, codes.device, optimize=False), codes.float()
-    jacobian = Jacobian.of(network, torch.zeros_like(codes[:1]))
     found = [torch.zeros(0, codes.shape[1], dtype=torch.float64)]
-    for some in in_batches(codes, labels, 4):
-        slopes = jacobian(*some)[1].flatten(2).double()
-        square = slopes @ slopes.mT / slopes.shape[2]
+    for square in squares(generator, codes, labels):
         square = square[square.flatten(1).isfinite().all(1)]
         found.append(torch.linalg.eigvalsh(square).clamp_min(0).cpu())
     return torch.cat(found)

@@ -148,7 +148,7 @@ def measure_conditioning(
 
     labels: (n,) int64, of a conditional generator. ids: (n,) int64, the images', which determine random
     masks; default: the row numbers. Codes where the Jacobian is not finite are left out. Costs 1 + d
-    generator evaluations a code. Raises NoJacobianError, and JacobianTooLargeError where memory does not suffice.
+    generator evaluations a code. Raises NoJacobianError, or JacobianTooLargeError for lack of memory.
     """
     values, vectors, kept = [], [], []
     for square in squares(generator, codes, labels, measurement, ids):

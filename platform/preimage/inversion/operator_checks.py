@@ -69,6 +69,10 @@ def _observed(operator: LinearOperator, images: Tensor) -> Tensor:
 
 
 def _require_rows(operator: LinearOperator, images: Tensor, seen: Tensor) -> None:
+    if not seen.flatten(1).any(1).all():
+        raise InversionError(
+            "the operator observes nothing of a random image, all it returns is 0: check what it selects"
+        )
     alone = _observed(operator, images[:1])
     if alone.shape[1:] != seen.shape[1:]:
         raise InversionError(
@@ -83,8 +87,7 @@ def _require_rows(operator: LinearOperator, images: Tensor, seen: Tensor) -> Non
 
 
 def _require_linear(operator: LinearOperator, x: Tensor, other: Tensor, seen: Tensor) -> None:
-    if not (size := _size(seen)) > 0:
-        raise InversionError("the operator observes nothing: of random images it returns zeros")
+    size = _size(seen)
     if (offset := _size(_observed(operator, torch.zeros_like(x))) / size) > TOLERANCE:
         raise InversionError(
             f"the operator is affine, not linear: A(0) is {offset:.1g} of the size of A(x), not 0. Subtract "

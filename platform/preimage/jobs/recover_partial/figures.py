@@ -10,11 +10,13 @@ from torch import Tensor
 from preimage.figures.plots import figure_png, image_rows_png, new_figure
 from preimage.metrics.normality import Normality
 
+DRAWN = {"random": (2.2, "black"), "gaussian": (2.2, "tab:red")}
+"""Width and colour of the lines that stand out."""
 ROWS = ("ground truth", "measured", "completed")
 
 
 class Completion(NamedTuple):
-    """Images (n, C, H, W) in [-1, 1]: as they are, as seen through a mask, and as reconstructed."""
+    """Images (n, C, H, W) in [-1, 1]: as they are, as measured (`Measurement.shown`), as reconstructed."""
 
     truth: Tensor
     measured: Tensor
@@ -22,16 +24,17 @@ class Completion(NamedTuple):
 
 
 def completions_png(columns: Mapping[str, Completion]) -> bytes:
-    """A column for each mask, headed by its name; partial-measurements, figures 5 and 6."""
+    """A column for each measurement, headed by its name; partial-measurements, figures 5 and 6."""
     return image_rows_png({name: dict(zip(ROWS, each, strict=True)) for name, each in columns.items()})
 
 
 def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> bytes:
-    """The fraction of `count` codes recovered by the fraction of the image seen: a line a way of sampling."""
+    """The fraction of `count` codes recovered by the fraction of the image seen, for `gaussian` measurements
+    over the image's numbers: a line a way of sampling."""
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for name, points in curves.items():
-        width, colour = (2.2, "black") if name == "random" else (1.2, None)
+        width, colour = DRAWN.get(name, (1.2, None))
         axes.plot(
             list(points),
             list(points.values()),

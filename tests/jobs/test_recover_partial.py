@@ -170,7 +170,6 @@ def test_the_table_says_what_was_found_and_what_the_paper_says():
     report = RecoverPartialReport(
         images=8,
         threshold=1e-4,
-        search="adam, 500 steps; DCGAN 16 px",
         latent_dim=10,
         numbers=256,
         measurements={"random": found, "scribble": replace(found, smallest=None, condition=None)},
@@ -181,7 +180,6 @@ def test_the_table_says_what_was_found_and_what_the_paper_says():
     lines = report.table().splitlines()
     assert "| random | 75% | all | 2.0e-09 | 3.0e-04 | 1,234 | 2.0e-06 | 5.0e+03 |" in lines
     assert "| scribble | 75% |  | 2.0e-09 | 3.0e-04 | 1,234 | - | - |" in lines
-    assert "searched for by adam, 500 steps; DCGAN 16 px" in lines[0]
     assert "| 30.00% | 100% |  |" in lines
     assert "| **half recovered at** | 20.0% | never |" in lines
     assert "| layer1 | 100 | 0.500 | 0.0500 | 0.0886 | 1.50 |" in lines

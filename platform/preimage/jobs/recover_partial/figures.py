@@ -10,7 +10,7 @@ from torch import Tensor
 from preimage.figures.plots import figure_png, image_rows_png, new_figure
 from preimage.metrics.normality import Normality
 
-DRAWN = {"random": (2.2, "black"), "gaussian": (2.2, "tab:red")}
+DRAWN = {"random": (2.2, "black"), "gaussian": (2.2, "tab:purple")}
 """Width and colour of the lines that stand out."""
 ROWS = ("ground truth", "measured", "completed")
 
@@ -28,9 +28,10 @@ def completions_png(columns: Mapping[str, Completion]) -> bytes:
     return image_rows_png({name: dict(zip(ROWS, each, strict=True)) for name, each in columns.items()})
 
 
-def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> bytes:
+def transition_png(curves: Mapping[str, Mapping[float, float]], count: int, least: float) -> bytes:
     """The fraction of `count` codes recovered by the fraction of the image seen, for `gaussian` measurements
-    over the image's numbers: a line a way of sampling."""
+    over the image's numbers: a line a way of sampling. least: the fraction that is as many numbers as a code
+    has components, below which none is determined."""
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for name, points in curves.items():
@@ -44,13 +45,14 @@ def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> b
             linewidth=width,
             color=colour,
         )
+    axes.axvline(least, color="grey", linestyle=":", label="as many as the code's")
     axes.set_xscale("log")
     axes.set_xticks([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylim(-0.03, 1.03)
-    axes.set(xlabel="fraction of the image seen", ylabel=f"codes recovered (of {count:,})")
+    axes.set(xlabel="numbers observed, of those of the image", ylabel=f"codes recovered (of {count:,})")
     axes.set_title("Recovery by sampling rate")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

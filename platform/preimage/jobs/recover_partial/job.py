@@ -13,13 +13,11 @@ from preimage.inversion import InversionConfig
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
-from preimage.jobs.made_by import generator_text
 from preimage.jobs.published import RECOVER_PARTIAL, PaperSettings
 from preimage.jobs.recover_partial.figures import completions_png, transition_png, weights_png
 from preimage.jobs.recover_partial.report import FAMILIES, MASKS, MeasurementResult, RecoverPartialReport
 from preimage.jobs.recover_partial.trial import PartialRecovery
 from preimage.jobs.references import GeneratorRef
-from preimage.jobs.settings_text import settings_of
 from preimage.metrics.normality import layer_weights, normality
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
@@ -114,7 +112,7 @@ class RecoverPartialJob(Job):
         }
         figures = {
             "measurements.png": completions_png(shown),
-            "transition.png": transition_png(report.rates, self.images),
+            "transition.png": transition_png(report.rates, self.images, report.latent_dim / report.numbers),
             "weights.png": weights_png(weights, report.fits),
         }
         return Result(report.metrics(), figures, report.table())
@@ -131,7 +129,6 @@ class RecoverPartialJob(Job):
         return RecoverPartialReport(
             images=self.images,
             threshold=self.threshold,
-            search=f"{', '.join(settings_of(self.inversion))}; {generator_text(card)}",
             latent_dim=card.generator.latent_dim,
             numbers=prod(card.generator.shape),
             measurements={name_of(each): results[_slug(each)] for each in self.measurements},
@@ -187,7 +184,7 @@ def name_of(seen: MeasurementConfig) -> str:
 
 def _title(seen: MeasurementConfig) -> str:
     """Its name above its images: what an operator observes is no image, so A^T y is shown."""
-    return f"{name_of(seen)} (measured: A^T y)" if seen.operator else name_of(seen)
+    return f"{name_of(seen)} (A^T y)" if seen.operator else name_of(seen)
 
 
 def _slug(seen: MeasurementConfig) -> str:

@@ -41,8 +41,6 @@ class RecoverPartialReport:
 
     images: int
     threshold: float
-    search: str
-    """How codes were searched for, and through which generator."""
     latent_dim: int
     numbers: int
     """Of an image: pixels times channels."""
@@ -79,10 +77,10 @@ class RecoverPartialReport:
         """Markdown."""
         parts = [
             self.remark,
-            f"{self.images} codes drawn from the prior, searched for by {self.search}. Recovered: the "
-            f"squared error of the code, averaged over its components, is below {self.threshold:g}. The "
-            "smallest eigenvalue and the condition are those of J J^T / m, J the Jacobian of the m numbers "
-            "observed: medians over codes. An operator shows no pixel by itself: all count as hidden.",
+            f"{self.images} codes drawn from the prior. Recovered: the squared error of the code, averaged "
+            f"over its components, is below {self.threshold:g}. The smallest eigenvalue and the condition "
+            "are those of J J^T / m, J the Jacobian of the m numbers observed: medians over codes. An operator "
+            "shows no pixel by itself: all count as hidden.",
             self._by_measurement(),
             "Recovered by fraction of the image seen. The paper: a phase transition for every way of "
             "sampling, at a lower rate for dispersed ones. gaussian: m random sums of all "

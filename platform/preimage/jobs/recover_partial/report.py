@@ -79,8 +79,8 @@ class RecoverPartialReport:
             self.remark,
             f"{self.images} codes drawn from the prior. Recovered: the squared error of the code, averaged "
             f"over its components, is below {self.threshold:g}. The smallest eigenvalue and the condition "
-            "are those of J J^T / m, J the Jacobian of the m numbers observed: medians over codes. An operator "
-            "shows no pixel by itself: all count as hidden.",
+            "are those of J J^T / m, J the Jacobian of the m numbers observed: medians over codes. An "
+            "operator shows no pixel by itself: all count as hidden.",
             self._by_measurement(),
             "Recovered by fraction of the image seen. The paper: a phase transition for every way of "
             "sampling, at a lower rate for dispersed ones. gaussian: m random sums of all "

@@ -22,12 +22,13 @@ from preimage.data.config import DataConfig
 from preimage.errors import PluginError, SpecError
 from preimage.inversion import InversionConfig
 from preimage.inversion.engine import invert
+from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.base import Context
 from preimage.jobs.fit_prior.job import FitPriorJob
 from preimage.models.prior_folder import load_fitted
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
-from small_nets import Linear, least_squares, seeded
+from small_nets import Expanding, Linear, least_squares, seeded
 
 SPEC = example_plugin.EXAMPLE / "specs" / "discs.yaml"
 MINE = {example_plugin.REQUIREMENT: "0.1"}
@@ -77,6 +78,17 @@ def test_its_solver_finds_the_least_squares_in_a_few_steps(example):
 
     assert distance("barzilai-borwein") < 1e-4
     assert distance("gradient-descent") > 1e-2
+
+
+def test_through_its_operator_codes_are_recovered(example):
+    generator, codes = Expanding(), seeded(4, 3, seed=5) / 2
+    images = generator(codes).detach()
+    seen = MeasurementConfig(operator="fourier-lines", rate=0.25)
+    found = invert(generator, images, torch.zeros(4, 3), InversionConfig(measurement=seen))
+    assert (found.z - codes).square().mean() < 1e-6
+    measurement = make_measurement(seen, (1, 8, 8))
+    assert measurement.reduced == (2, 1, 2, 8)
+    assert torch.allclose(measurement.reduce(images)[:, 0, 0, 0, 0], images.mean((1, 2, 3)) * 8, atol=1e-5)
 
 
 def test_its_source_makes_the_discs_that_its_columns_tell(example, tmp_path):

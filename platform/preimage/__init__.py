@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from preimage.api import plan, run
     from preimage.data.pixels import to_float, to_uint8
     from preimage.importing.save import save_generator
-    from preimage.inversion import InversionConfig, MeasurementConfig
+    from preimage.inversion import InversionConfig, LinearOperator, MeasurementConfig
     from preimage.latents.store import Store
     from preimage.library.export import export_generator
     from preimage.library.export_store import export_store
@@ -32,6 +32,7 @@ __all__ = [
     "Handle",
     "InversionConfig",
     "InvertedImages",
+    "LinearOperator",
     "MeasurementConfig",
     "Run",
     "Store",
@@ -56,6 +57,7 @@ _FROM = {
     "Handle": "preimage.library.submit",
     "InversionConfig": "preimage.inversion",
     "InvertedImages": "preimage.library.images",
+    "LinearOperator": "preimage.inversion",
     "MeasurementConfig": "preimage.inversion",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",

@@ -101,6 +101,8 @@ class Stream(Enum):
     """What a plugin draws: the purpose, by `purpose`."""
     REBUILT_PRIOR = Key((_FAR + 26,))
     """The draws by which a plugin's prior is compared with what its tensors rebuild."""
+    OPERATOR_PROBES = Key((_FAR + 27,))
+    """The images on which a linear operator is tried."""
 
     GLO_CODES = Key((), use="counter")
     """GLO's random initial codes."""
@@ -112,6 +114,8 @@ class Stream(Enum):
     """Components that stochastic clipping draws again."""
     CONDITIONAL_CODES = Key((4,), use="counter")
     """Where the searches for conditional samples start."""
+    GAUSSIAN_MATRIX = Key((5,), use="counter")
+    """The entries of a Gaussian measurement matrix."""
     UNTRAINED_STARTS = Key((_FAR + 18,), 1, use="counter")
     """Where searches through an untrained network start: number."""
 

@@ -9,11 +9,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from preimage.errors import InversionError
-from preimage.inversion.measurements import (
-    HALVES,
-    MeasurementConfig,
-    make_measurement,
-)
+from preimage.inversion.masks import HALVES
+from preimage.inversion.measurements import MeasurementConfig, make_measurement
 
 SHAPE = (3, 8, 12)
 OPPOSITE = {"top": "bottom", "bottom": "top", "left": "right", "right": "left"}
@@ -255,7 +252,7 @@ def test_masks_that_do_not_fit_are_refused(tmp_path):
         ({"mask": "random", "rate": 0}, "greater than 0"),
         ({"mask": "random", "rate": 1.01}, "less than or equal to 1"),
         ({"mask": "random", "rate": math.nan}, "finite"),
-        ({"rate": 0.5}, "rate applies to mask=random and halves only"),
+        ({"rate": 0.5}, "rate applies to mask=random, halves and operators that take one"),
         ({"mask": "tpo"}, "no mask 'tpo': give one of all, random, top, bottom, left, right, or an image"),
         ({"mask": "top", "mask_sha256": "0"}, "mask_sha256 applies to a mask's file only"),
         ({"pool": 0}, "greater than or equal to 1"),

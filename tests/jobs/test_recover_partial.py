@@ -1,6 +1,7 @@
 """Recovery from partial measurements: the job from generator to table, on a tiny generator."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,15 +14,18 @@ from pydantic import ValidationError
 from declared import run_job
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
-from preimage.inversion.measurements import HALVES, MeasurementConfig, make_measurement
+from preimage.inversion.masks import HALVES
+from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.base import Context
-from preimage.jobs.recover_partial.job import PartialRecovery, RecoverPartialJob, summarise, sweep_rates
+from preimage.jobs.recover_partial.job import RecoverPartialJob, summarise, sweep_rates
 from preimage.jobs.recover_partial.report import (
     FAMILIES,
+    MASKS,
     MeasurementResult,
     RecoverPartialReport,
     half_recovered,
 )
+from preimage.jobs.recover_partial.trial import PartialRecovery
 from preimage.jobs.references import GeneratorRef, references
 from preimage.metrics.normality import Normality
 from preimage.models.generator_folder import write_generator
@@ -60,9 +64,12 @@ def test_a_sweep_sees_what_it_says_and_nothing_twice(rates, height, width):
     assert list(swept) == list(FAMILIES)
     for family, by_share in swept.items():
         lines = height if family in ("top", "bottom") else width
-        whole = height * width if family == "random" else lines
+        whole = height * width if family in ("random", "gaussian") else lines
         assert sorted(by_share) == sorted({round(rate * whole) / whole for rate in rates} - {0})
         for share, seen in by_share.items():
+            if family == "gaussian":
+                assert make_measurement(seen, shape).reduced == (round(share * whole),)
+                continue
             masks = make_measurement(seen, shape).masks(torch.arange(1))
             assert (1 if masks is None else masks.mean()) == share
             assert seen.mask == ("all" if share == 1 else family)
@@ -119,9 +126,21 @@ def test_where_all_is_seen_no_error_is_hidden(generator):
     assert trial(MeasurementConfig(), CPU)["hidden_error"].isnan().all()
 
 
+def test_through_an_operator_all_is_hidden_and_its_adjoint_is_shown(generator):
+    trial = PartialRecovery(generator, config().inversion, 3, seed=3)
+    seen = MeasurementConfig(operator="gaussian", rate=0.1)
+    found = trial(seen, CPU)
+    shown = trial.completion(seen, found["z"])
+    assert torch.allclose(found["hidden_error"], (shown.completed - shown.truth).square().mean((1, 2, 3)))
+    assert shown.measured.shape == shown.truth.shape
+    assert (found["smallest"] > 0).all()
+    assert (found["condition"] >= 1).all()
+
+
 def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
     quick = {"solver": "levenberg-marquardt", "steps": 15, "init_codes": "prior"}
-    settings = config(rates=(0.25, 1.0), inversion=quick)
+    measurements = [{"mask": name, "rate": 0.5} for name in MASKS] + [{"operator": "gaussian", "rate": 0.5}]
+    settings = config(rates=(0.25, 1.0), inversion=quick, measurements=measurements)
     result = run_job(settings, context(folder, generator))
     assert [each.name for each in settings.metrics() if each.headline] == [
         f"recovered_{name}" for name in FAMILIES
@@ -129,11 +148,13 @@ def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
     assert result.metrics["recovered_random"] >= 0.5
     by_rate = result.metrics["recovered_by_rate"]
     assert {name: list(line) for name, line in by_rate.items()} == {name: ["0.25", "1"] for name in FAMILIES}
-    assert len({line["1"] for line in by_rate.values()}) == 1
+    assert len({by_rate[name]["1"] for name in MASKS}) == 1
+    assert result.metrics["recovered_gaussian"] >= 0.5
+    assert list(result.metrics["conditioning"]) == list(FAMILIES)
     assert list(result.metrics["normality"]) == ["layer1", "layer2", "layer3"]
     trials = folder / "run" / "trials"
-    assert len(trials.names()) == 5 + 5 + 1
-    assert list(result.figures) == ["masks.png", "transition.png", "weights.png"]
+    assert len(trials.names()) == 6 + 6 + 2
+    assert list(result.figures) == ["measurements.png", "transition.png", "weights.png"]
     for picture in result.figures.values():
         assert np.asarray(Image.open(io.BytesIO(picture))).std() > 1
     assert "| random |" in (result.table or "")
@@ -145,18 +166,20 @@ def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
 
 
 def test_the_table_says_what_was_found_and_what_the_paper_says():
-    found = MeasurementResult(recovered=0.75, z_error=2e-9, hidden_error=3e-4, evaluations=1234.5, diverged=0)
+    found = MeasurementResult(0.75, 2e-9, 3e-4, evaluations=1234.5, diverged=0, smallest=2e-6, condition=5e3)
     report = RecoverPartialReport(
         images=8,
         threshold=1e-4,
-        masks={"random": found, "scribble": found},
+        latent_dim=10,
+        numbers=256,
+        measurements={"random": found, "scribble": replace(found, smallest=None, condition=None)},
         rates={"random": {0.1: 0.0, 0.3: 1.0}, "top": {0.1: 0.0}},
         fits={"layer1": Normality(count=100, mean=0.01, std=0.02, ks=0.05, excess_kurtosis=1.5)},
         diverged=0,
     )
     lines = report.table().splitlines()
-    assert "| random | 75% | all | 2.0e-09 | 3.0e-04 | 1,234 |" in lines
-    assert "| scribble | 75% |  | 2.0e-09 | 3.0e-04 | 1,234 |" in lines
+    assert "| random | 75% | all | 2.0e-09 | 3.0e-04 | 1,234 | 2.0e-06 | 5.0e+03 |" in lines
+    assert "| scribble | 75% |  | 2.0e-09 | 3.0e-04 | 1,234 | - | - |" in lines
     assert "| 30.00% | 100% |  |" in lines
     assert "| **half recovered at** | 20.0% | never |" in lines
     assert "| layer1 | 100 | 0.500 | 0.0500 | 0.0886 | 1.50 |" in lines
@@ -167,19 +190,21 @@ def test_without_settings_it_is_the_papers_experiment():
     settings = RecoverPartialJob.model_validate({"generator": "g"})
     assert references(settings) == {"generator": "g"}
     assert isinstance(settings.generator, GeneratorRef)
-    assert [(each.mask, each.rate) for each in settings.masks] == [
+    assert [(each.mask, each.rate) for each in settings.measurements] == [
         (name, 0.5) for name in ("random", *HALVES)
     ]
     inversion = settings.inversion
     assert (inversion.solver, inversion.lr, inversion.steps) == ("adam", 0.1, 500)
     assert inversion.restart_negative
-    assert settings.cost(None) == {"trials at most": 75, "steps at most": 75 * 100 * 2 * 500}
+    assert settings.cost(None) == {"trials at most": 89, "steps at most": 89 * 100 * 2 * 500}
 
 
-def test_masks_that_cannot_be_told_apart_or_contradict_are_refused():
-    with pytest.raises(ValidationError, match="masks must differ in their names, but several are called top"):
-        config(masks=[{"mask": "top"}, {"mask": "top", "noise": 0.1}])
-    with pytest.raises(ValidationError, match="masks says what is seen: remove inversion.measurement"):
+def test_measurements_that_cannot_be_told_apart_or_contradict_are_refused():
+    with pytest.raises(
+        ValidationError, match="measurements must differ in their names, but several are called top"
+    ):
+        config(measurements=[{"mask": "top"}, {"mask": "top", "noise": 0.1}])
+    with pytest.raises(ValidationError, match="measurements says what is seen: remove inversion.measurement"):
         config(inversion=INVERSION | {"measurement": {"mask": "top"}})
     with pytest.raises(ValidationError, match="greater than 0"):
         config(rates=[0.0])

@@ -201,6 +201,26 @@ def test_a_range_is_not_checked_if_nobody_wants_it(codes):
     assert len(search(generator, masked, measurement={"mask": "top"})) == COUNT
 
 
+def mean_of_rows(images):
+    return images.mean(3)
+
+
+def test_codes_are_found_from_what_an_operator_of_ones_own_observes(codes, tmp_path):
+    generator, seen = orthogonal(), images_of(orthogonal(), codes).flatten(1)[:, :9]
+    operator = preimage.LinearOperator(lambda images: images.flatten(1)[:, :9])
+    found = preimage.invert(generator, seen, prior="normal", measurement=operator)
+    assert torch.allclose(found.z, codes, atol=1e-3)
+    assert repr(found).startswith("<6 observations of 9 numbers, codes of 4 components")
+    assert found._repr_png_()
+    assert "lambda" in found.save(tmp_path / "store").about.solver["measurement"]
+    images, named = images_of(generator, codes), {"operator": "gaussian", "rate": 0.5}
+    again = preimage.invert(generator, images, prior="normal", measurement=named)
+    assert torch.allclose(again.z, codes, atol=1e-3)
+    rows = preimage.LinearOperator(mean_of_rows)
+    store = preimage.invert(generator, images, prior="normal", measurement=rows).save(tmp_path / "rows")
+    assert store.about.solver["measurement"].endswith("test_invert.mean_of_rows")
+
+
 @dataclass
 class Made:
     """What diffusers' decoders return."""

@@ -9,12 +9,13 @@ from preimage.config import unknown
 from preimage.data.config import SOURCES
 from preimage.errors import PluginError
 from preimage.inversion.losses import LOSSES
+from preimage.inversion.operators import OPERATORS
 from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.registry import JOBS
 from preimage.latents.prior_kinds import PRIOR_KINDS
 from preimage.plugins import Registry, bringing, installed
 
-_ALL: tuple[Registry[Any], ...] = (JOBS, SOURCES, SOLVERS, LOSSES, PRIOR_KINDS)
+_ALL: tuple[Registry[Any], ...] = (JOBS, SOURCES, SOLVERS, LOSSES, OPERATORS, PRIOR_KINDS)
 _REGISTRIES = {each.group: each for each in _ALL}
 
 

@@ -6,12 +6,14 @@ from preimage.inversion.engine import Engine, invert
 from preimage.inversion.local_rank import jacobian_eigenvalues
 from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
+from preimage.inversion.operators import LinearOperator
 from preimage.inversion.solvers import Solver
 
 __all__ = [
     "Engine",
     "Inversion",
     "InversionConfig",
+    "LinearOperator",
     "Loss",
     "Measurement",
     "MeasurementConfig",

@@ -1,6 +1,7 @@
-"""The codes being searched for, and the results of the searches that are done."""
+"""What is searched for, the codes on their way, and the results of the searches that are done."""
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +12,17 @@ from preimage.inversion.solvers import Solver, State, Step
 
 LOW_SHARE = 0.9
 """With precision=mixed, the largest fraction of an image's steps taken in bfloat16."""
+
+
+class Given(NamedTuple):
+    """What is searched for: N images, or observations of them."""
+
+    images: Tensor
+    ids: Tensor
+    """(N,) int64."""
+    labels: Tensor | None
+    measured: bool
+    """Whether the images are measured already."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
 from preimage.inversion.labels import classes_of, generate, spread_labels
 from preimage.inversion.measurements import Measurement
+from preimage.inversion.operator_checks import checked
 
 
 def images_made(network: nn.Module, latent_dim: int, device: torch.device) -> Tensor:
@@ -56,25 +57,46 @@ def require_low_precision(network: nn.Module, latent_dim: int, device: torch.dev
         ) from error
 
 
-def require_measurement_of(measurement: Measurement, shape: tuple[int, ...]) -> None:
-    """Raise InversionError unless the measurement is of images of this shape (C, H, W)."""
+def require_measurement_of(
+    measurement: Measurement, shape: tuple[int, ...], device: torch.device
+) -> Measurement:
+    """The measurement. Raises InversionError unless it is of images of this shape (C, H, W) and, if it is an
+    operator's, works on this device."""
     if measurement.shape != shape:
         raise InversionError(
             f"the generator makes images of {shape_text(shape)}, but the measurement is for "
             f"{shape_text(measurement.shape)}"
         )
+    if measurement.operator and device.type != "cpu":
+        checked(measurement.operator, measurement.shape, device)
+    return measurement
 
 
-def require_fit(
-    images: Tensor, init_codes: Tensor | None, ids: Tensor, measurement: Measurement, latent_dim: int
-) -> None:
-    """Raise InversionError unless images, starts and ids fit each other and the generator."""
-    known = {measurement.shape, measurement.reduced}
-    if images.dim() != 4 or (tuple(images.shape[1:]) not in known and len(images)):
+def are_measured(images: Tensor, measurement: Measurement, said: bool | None) -> bool:
+    """Whether images are observations already. Raises InversionError if they can be neither.
+
+    said: what the user says, None if the shape is to tell.
+    """
+    shape, made, observed = tuple(images.shape[1:]), measurement.shape, measurement.reduced
+    if shape not in {made, observed} and (len(images) or not shape):
+        also = f", and the operator returns {observed}" if measurement.operator else ""
+        raise InversionError(f"the generator makes images of shape {made}{also}, but these are {shape}")
+    if said is None and measurement.operator and made == observed:
         raise InversionError(
-            f"the generator makes images of shape {measurement.shape}, but these are "
-            f"{tuple(images.shape[1:])}"
+            "the operator returns images of the generator's shape, so the shape does not tell what is given: "
+            "pass measured=True for observations, measured=False for images to be measured"
         )
+    if said is not None and shape != (observed if said else made) and len(images):
+        raise InversionError(
+            f"measured={said}, but images of shape {shape} are {'none' if said else 'observations'} here: "
+            f"leave measured out, or pass {'observations' if said else 'images'} of shape "
+            f"{observed if said else made}"
+        )
+    return shape == observed if said is None else said
+
+
+def require_fit(images: Tensor, init_codes: Tensor | None, ids: Tensor, latent_dim: int) -> None:
+    """Raise InversionError unless images, starts and ids fit each other and the generator."""
     if not images.is_floating_point():
         raise InversionError(
             f"images must be numbers in the generator's own range, such as [-1, 1], but are {images.dtype}: "

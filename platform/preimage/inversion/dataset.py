@@ -81,7 +81,8 @@ class Inverter:
         first = piece * self.task.rows
         images = opened.dataset.read(first, min(first + self.task.rows, opened.dataset.count))
         labels = images.labels if opened.engine.classes else None
-        found = opened.engine.invert(to_float(images.pixels), ids=images.image_id, labels=labels)
+        pixels = to_float(images.pixels)
+        found = opened.engine.invert(pixels, ids=images.image_id, labels=labels, measured=False)
         codes = _codes(images, found)
         self.task.writer.write(piece, codes)
         seconds = time.perf_counter() - begin

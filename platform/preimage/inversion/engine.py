@@ -6,14 +6,14 @@ until the last images. It needs the memory of one batch, whatever the number of 
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
-from preimage.inversion.batch import Batch, Inversion
+from preimage.inversion.batch import Batch, Given, Inversion
 from preimage.inversion.checks import (
+    are_measured,
     images_made,
     makes_same_images,
     require_finite,
@@ -28,6 +28,7 @@ from preimage.inversion.jacobian import Jacobian, NoJacobianError
 from preimage.inversion.labels import classes_of, require_labels
 from preimage.inversion.losses import LOSSES, Loss, users_loss
 from preimage.inversion.measurements import Measurement, make_measurement
+from preimage.inversion.operators import LinearOperator
 from preimage.inversion.optimize_for_inference import InPrecision, freeze
 from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.solvers import SOLVERS, Solver, SolverSetup, require_solver
@@ -48,7 +49,7 @@ def invert(
     config: InversionConfig | None = None,
     *,
     prior: Prior | None = None,
-    measurement: Measurement | None = None,
+    measurement: Measurement | LinearOperator | None = None,
     labels: Tensor | None = None,
     ids: Tensor | None = None,
     seed: int = 0,
@@ -56,17 +57,20 @@ def invert(
     on_progress: OnProgress | None = None,
     loss: Loss | None = None,
     solver: Solver | None = None,
+    measured: bool | None = None,
 ) -> Inversion:
     """Find the codes that reconstruct images (flexible-priors, Algorithm 1).
 
     generator: any module from codes (n, d) to images (n, C, H, W), or from codes and labels (n,) int64 if it
     has an attribute `classes`, their number. images: (N, C, H, W) of any floating type, where hidden pixels
-    may be anything, or already measured, (N, C, h, w). init_codes: (N, d), where the search starts, or
-    (N, R, d), several starts of which the best is kept; by default `config.init_codes` draws them from
-    `prior`. prior: the codes' distribution, for starts and restarts; N(0, I) if only init_codes are given.
-    measurement: replaces the config's. labels: (N,), the images' classes, for a conditional generator. ids:
-    (N,) int64, determine each image's random draws; default: the row numbers. keep: steps at which codes are
-    kept, for curves and figures. loss, solver: replace the config's (`losses.Loss`, `solvers.Solver`).
+    may be anything, or already measured, (N, C, h, w) or as an operator returns them. init_codes: (N, d),
+    where the search starts, or (N, R, d), several starts of which the best is kept; by default
+    `config.init_codes` draws them from `prior`. prior: the codes' distribution, for starts and restarts;
+    N(0, I) if only init_codes are given. measurement: replaces the config's; an operator only its mask and
+    pool. labels: (N,), the images' classes, for a conditional generator. ids: (N,) int64, determine each
+    image's random draws; default: the row numbers. keep: steps at which codes are kept, for curves and
+    figures. loss, solver: replace the config's (`losses.Loss`, `solvers.Solver`). measured: whether the
+    images are measured already; to be said only if an operator returns what has their shape.
     Raises InversionError, which is a ValueError, if these do not fit together, before any step.
     """
     if init_codes is None and prior is None:
@@ -77,15 +81,7 @@ def invert(
     prior = prior or Normal(init_codes.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
     started = init_codes is not None
     engine = Engine(generator, config, prior, measurement, seed, device, started, loss=loss, solver=solver)
-    return engine.invert(images, init_codes, ids, keep, on_progress, labels)
-
-
-class _Given(NamedTuple):
-    """What is searched for."""
-
-    images: Tensor
-    ids: Tensor
-    labels: Tensor | None
+    return engine.invert(images, init_codes, ids, keep, on_progress, labels, measured)
 
 
 class Engine:
@@ -101,7 +97,7 @@ class Engine:
         generator: nn.Module,
         config: InversionConfig,
         prior: Prior,
-        measurement: Measurement | None = None,
+        measurement: Measurement | LinearOperator | None = None,
         seed: int = 0,
         device: torch.device | None = None,
         started: bool = False,
@@ -125,8 +121,9 @@ class Engine:
             network = InPrecision(network, torch.float32)
         channels, height, width = made.shape[1:]
         self.shape = channels, height, width
-        self.measurement = measurement or make_measurement(config.measurement, self.shape, seed)
-        require_measurement_of(self.measurement, self.shape)
+        if not isinstance(measurement, Measurement):
+            measurement = make_measurement(config.measurement, self.shape, seed, measurement, self.device)
+        self.measurement = require_measurement_of(measurement, self.shape, self.device)
         low = None
         if config.precision == "mixed":
             low = freeze(generator, device, torch.bfloat16, optimize)
@@ -157,12 +154,14 @@ class Engine:
         keep: Sequence[int] = (),
         on_progress: OnProgress | None = None,
         labels: Tensor | None = None,
+        measured: bool | None = None,
     ) -> Inversion:
         """See the function `invert`."""
         count, config = len(images), self.config
         ids = torch.arange(count) if ids is None else ids.cpu()
-        require_fit(images, init_codes, ids, self.measurement, self.prior.latent_dim)
-        given = _Given(images, ids, require_labels(labels, self.classes, count))
+        measured = are_measured(images, self.measurement, measured)
+        require_fit(images, init_codes, ids, self.prior.latent_dim)
+        given = Given(images, ids, require_labels(labels, self.classes, count), measured)
         for rows, seen in self._seen(given):
             require_finite(seen, ids[rows])
         if init_codes is None:
@@ -221,24 +220,24 @@ class Engine:
         except NoJacobianError as error:
             raise InversionError(f"{error}, which {solver} needs: use solver=lbfgs") from error
 
-    def _seen(self, given: _Given) -> Iterator[tuple[Tensor, Tensor]]:
+    def _seen(self, given: Given) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of images, and what is observed of them."""
         for rows in torch.arange(len(given.images)).split(1024):
             yield rows, self._observe(given, rows)
 
-    def _observe(self, given: _Given, rows: Tensor) -> Tensor:
-        """(n, C, h, w) float32 on the engine's device."""
+    def _observe(self, given: Given, rows: Tensor) -> Tensor:
+        """(n, C, h, w) or an operator's (n, ...), float32 on the engine's device."""
         images = given.images[rows.to(given.images.device)].to(self.device, torch.float32)
-        return self.measurement.observe(images, given.ids[rows].to(self.device))
+        return self.measurement.observe(images, given.ids[rows].to(self.device), given.measured)
 
-    def _first_codes(self, given: _Given) -> Tensor:
+    def _first_codes(self, given: Given) -> Tensor:
         parts = [
             init_codes_of(self.config, self.prior, given.ids[rows], self.seed, 0, self.regression, seen).cpu()
             for rows, seen in self._seen(given)
         ]
         return torch.cat(parts) if parts else torch.zeros(0, self.prior.latent_dim)
 
-    def _try(self, found: Inversion, given: _Given, again: Tensor, extra: Tensor, number: int) -> Inversion:
+    def _try(self, found: Inversion, given: Given, again: Tensor, extra: Tensor, number: int) -> Inversion:
         """Search again from (m, R, d) for some images, all starts in one batch; keep each image's best."""
         m, each = extra.shape[:2]
         rows = again.repeat_interleave(each)
@@ -258,7 +257,7 @@ class Engine:
 
     def _descend(
         self,
-        given: _Given,
+        given: Given,
         rows: Tensor,
         start: Tensor,
         restart: int,
@@ -298,7 +297,7 @@ class Engine:
             result.fill()
         return result
 
-    def _begin(self, given: _Given, rows: Tensor, start: Tensor, items: Tensor, restart: int) -> Batch:
+    def _begin(self, given: Given, rows: Tensor, start: Tensor, items: Tensor, restart: int) -> Batch:
         device, n = self.device, len(items)
         own, target = given.ids[rows].to(device), self._observe(given, rows)
         labels = None if given.labels is None else given.labels[rows].to(device)

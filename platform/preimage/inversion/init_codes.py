@@ -34,7 +34,7 @@ class Regression:
     passes: int = PAIRS
 
     def __call__(self, seen: Tensor) -> Tensor:
-        """Predict codes (n, d) from observed images (n, C, h, w)."""
+        """Predict codes (n, d) from observed images (n, C, h, w), or an operator's (n, ...)."""
         return (seen.flatten(1) - self.offset) @ self.weight + self.centre
 
 

@@ -7,13 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
 from preimage.inversion.optimize_for_inference import freeze
 from preimage.objectives.lap1 import lap1
 from preimage.plugins import Registry
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(images (n, C, h, w), targets (n, C, h, w)), both zero where hidden, to a loss for each image (n,)."""
+"""(images (n, C, h, w), targets (n, C, h, w)), both zero where hidden, to a loss for each image (n,). If an
+operator measures the images, both are what it returns, (n, ...)."""
 RowLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """The same, given also the number of observed values (n,)."""
 
@@ -23,16 +25,22 @@ def squared(images: Tensor, targets: Tensor, count: Tensor) -> Tensor:
     return (images - targets).square().flatten(1).sum(1) / count
 
 
-def users_loss(loss: Loss, shape: tuple[int, int, int], device: torch.device) -> RowLoss:
-    """A user's loss for observed images of this shape (C, h, w), tried on two. A module is copied, in eval
-    mode, to the device.
+def users_loss(loss: Loss, shape: tuple[int, ...], device: torch.device) -> RowLoss:
+    """A user's loss for observations of this shape, (C, h, w) unless an operator's, tried on two. A module is
+    copied, in eval mode, to the device.
 
     Raises InversionError if it does not return one finite number per image, with a gradient.
     """
     own = freeze(loss, device, optimize=False) if isinstance(loss, nn.Module) else loss
     ramp = torch.linspace(-1, 1, 2 * torch.Size(shape).numel(), device=device).view(2, *shape)
     images = (ramp / 2).requires_grad_()
-    values = own(images, ramp.flip(0, 1, 2, 3))
+    try:
+        values = own(images, ramp.flip(tuple(range(ramp.dim()))))
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InversionError(
+            f"the loss does not take what is observed, {shape_text(shape)} numbers an image: {reason}"
+        ) from error
     if not isinstance(values, Tensor) or values.shape != (2,):
         found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise InversionError(
@@ -54,14 +62,26 @@ def users_loss(loss: Loss, shape: tuple[int, int, int], device: torch.device) ->
 class LossKind:
     """A loss as a config names it."""
 
-    for_images: Callable[[tuple[int, int, int], torch.device], RowLoss]
-    """The loss of observed images of this shape (C, h, w). Raises InversionError as `users_loss` does."""
+    for_images: Callable[[tuple[int, ...], torch.device], RowLoss]
+    """The loss of observations of this shape, (C, h, w) unless an operator's. Raises InversionError as
+    `users_loss` does."""
     is_squares: bool = False
     """Whether it is the squared error, which some solvers alone minimise."""
 
 
 SQUARED = LossKind(lambda shape, device: squared, is_squares=True)
-LAP1 = LossKind(lambda shape, device: lambda images, targets, count: lap1(images, targets))
+
+
+def _lap1(shape: tuple[int, ...], device: torch.device) -> RowLoss:
+    if len(shape) != 3:
+        raise InversionError(
+            f"lap1 compares images, but the operator's observations are {shape_text(shape)} numbers: use "
+            "loss=squared"
+        )
+    return lambda images, targets, count: lap1(images, targets)
+
+
+LAP1 = LossKind(_lap1)
 
 
 def loss_kind(name: str, found: Any) -> LossKind:

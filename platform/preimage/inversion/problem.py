@@ -20,7 +20,7 @@ class Rows:
     z: Tensor
     """(n, d), where to evaluate the loss next."""
     target: Tensor
-    """(n, C, h, w), the observed images, zero where hidden."""
+    """(n, C, h, w), the observed images, zero where hidden; or an operator's observations, (n, ...)."""
     mask: Tensor | None
     """(n, 1, h, w), 1 where the images are observed; None: everywhere."""
     count: Tensor
@@ -60,7 +60,7 @@ class Problem:
         return Jacobian.of(self.low or self.network, self.origin)
 
     def seen(self, network: nn.Module, z: Tensor, rows: Rows) -> Tensor:
-        """The observed images of codes z: (n, C, h, w), zero where hidden."""
+        """What is observed of the images of codes z, of the shape of `rows.target`, zero where hidden."""
         images = generate(network, z, rows.labels)
         images = self.measurement.reduce(images) if self.measurement else images
         return images if rows.mask is None else images * rows.mask

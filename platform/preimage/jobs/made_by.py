@@ -153,5 +153,10 @@ def _solver(said: Mapping[str, Any]) -> str:
     if "steps" in keys:
         with suppress(ValidationError):  # of another version
             how = ", ".join(settings_of(InversionConfig.model_validate(keys)))
-    seen = (measured or {}).get("mask", "all"), (measured or {}).get("pool", 1)
+    if isinstance(measured, str):
+        return f"{how}, seen through {measured}"  # an operator of the user's own
+    measured = measured or {}
+    if operator := measured.get("operator"):
+        return f"{how}, seen through {operator}"
+    seen = measured.get("mask", "all"), measured.get("pool", 1)
     return how if seen == ("all", 1) else f"{how}, seen in part"

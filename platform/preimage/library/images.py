@@ -48,7 +48,7 @@ class InvertedImages:
     """
 
     images: Tensor
-    """(N, C, H, W) float32."""
+    """(N, C, H, W) float32; or as they were given, measured already."""
     codes: Codes
     """The columns of a latent store."""
     network: Network
@@ -60,7 +60,7 @@ class InvertedImages:
     value_range: Range
     """What the values of the images are shown as black and white at."""
     objects: Mapping[str, str] = field(default_factory=dict)
-    """The user's own loss and solver, by what they replace in the config."""
+    """The user's own loss, solver and measurement, by what they replace in the config."""
 
     @property
     def generator(self) -> nn.Module:
@@ -196,20 +196,24 @@ class InvertedImages:
         return f"<{self._numbers()}>"
 
     def _repr_html_(self) -> str:
-        picture = picture_html(self._repr_png_(), "images above their reconstructions")
+        about = "images above their reconstructions" if self._has_images else "reconstructions"
+        picture = picture_html(self._repr_png_(), about)
         return f"<div>{picture}<br>{self._numbers()}</div>"
 
     def _repr_png_(self) -> bytes:
-        """The first images, each above its reconstruction."""
-        made = self._images(self.z[:STACKED], self.labels[:STACKED])
-        given = F.interpolate(self.images[:STACKED], made.shape[2:])  # measured ones may be smaller
+        """The first images, each above its reconstruction; or this alone if an operator's observations are no
+        images."""
+        shown = [self._images(self.z[:STACKED], self.labels[:STACKED])]
+        if self._has_images:
+            shown.insert(0, F.interpolate(self.images[:STACKED], shown[0].shape[2:]))  # may be pooled
         return stacks_png(
-            *(signed(each, self.value_range) for each in (given, made)), columns=min(len(made), COLUMNS)
+            *(signed(each, self.value_range) for each in shown), columns=min(len(shown[0]), COLUMNS)
         )
 
     def _numbers(self) -> str:
         loss = self._sound.loss.double().numpy()
-        parts = [f"{len(self):,} images of {shape_text(self.images.shape[1:])}"]
+        what, unit = ("images", "") if self._has_images else ("observations", " numbers")
+        parts = [f"{len(self):,} {what} of {shape_text(self.images.shape[1:])}{unit}"]
         parts.append(f"codes of {self.z.shape[1]} components")
         if len(loss):
             parts.append(f"mean loss {loss.mean():.4g}, median {np.median(loss):.4g}")
@@ -222,6 +226,10 @@ class InvertedImages:
     def _sound(self) -> "InvertedImages":
         """Those that did not diverge."""
         return self[~self.codes.diverged]
+
+    @property
+    def _has_images(self) -> bool:
+        return self.images.dim() == 4 and self.images.shape[1] in (1, 3, 4)
 
     def _images(self, codes: Tensor, labels: Tensor) -> Tensor:
         device, given = self.network.device, self._conditions(labels)

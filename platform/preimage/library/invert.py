@@ -1,6 +1,6 @@
 """Invert images from Python: any generator, and all that can be wrong with what it is given."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from preimage.config import Config
 from preimage.errors import InversionError
 from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
@@ -18,6 +19,7 @@ from preimage.inversion.engine import invert as search
 from preimage.inversion.labels import classes_of
 from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import MeasurementConfig
+from preimage.inversion.operators import LinearOperator
 from preimage.inversion.solvers import Solver
 from preimage.latents.priors import PRIORS, Normal, Prior, make_prior
 from preimage.latents.schema import UNLABELLED, Codes
@@ -51,6 +53,8 @@ def invert(
     code: str | Sequence[str] = (),
     loss: Loss | str | None = None,
     solver: Solver | str | None = None,
+    measurement: LinearOperator | MeasurementConfig | Mapping[str, Any] | None = None,
+    measured: bool | None = None,
     **settings: Any,
 ) -> InvertedImages:
     """Find the codes with which a generator reconstructs images.
@@ -61,7 +65,10 @@ def invert(
     fitted one; by default the generator's own. labels: (N,) integers, -1 for none; a conditional
     generator needs them. init_codes: (N, d), where searches start, or (N, R, d). config: the search; or its
     settings as keywords, such as solver="adam", steps=100. loss, solver: a name, or your own: a function from
-    images and targets (n, C, h, w) to losses (n,), or a `Solver`. latent_dim: d, for a module that does not
+    images and targets (n, C, h, w) to losses (n,), or a `Solver`. measurement: what is seen of the images, by
+    its settings, such as dict(mask="top"), or a linear operator of your own. The images may be measured
+    already, (N, ...) as it returns them; measured: whether they are, needed only if an operator returns what
+    has the images' shape. latent_dim: d, for a module that does not
     say it. ids: (N,) unique integers that determine each image's random draws; default: the row numbers.
     progress: whether to show a bar; by default on a terminal
     and in a notebook. check_range: whether to refuse images whose range is not the generator's. results: the
@@ -72,8 +79,8 @@ def invert(
     Raises InversionError, which is a ValueError, before any step.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        given = {"loss": loss, "solver": solver}
-        named = {name: each for name, each in given.items() if isinstance(each, str)}
+        given = {"loss": loss, "solver": solver, "measurement": measurement}
+        named = {name: each for name, each in given.items() if isinstance(each, str | Mapping | Config)}
         objects = {name: each for name, each in given.items() if each is not None and name not in named}
         config = _config(config, settings | named)
         network = open_network(generator, results, code)
@@ -81,7 +88,8 @@ def invert(
         prior = _prior(network, prior, latent_dim, start)
         drawn = prior.sample(PROBES, Stream.RANGE.generator(seed))
         made = try_out(network, drawn, tuple(getattr(images, "shape", ()))[1:])
-        pixels = _checked(images, made, config, check_range)
+        in_part = "measurement" in objects or config.measurement != MeasurementConfig()
+        pixels = _checked(images, made, in_part, check_range)
         numbers, classes = (
             _integers(each, name, len(pixels)) for each, name in ((ids, "ids"), (labels, "labels"))
         )
@@ -101,6 +109,7 @@ def invert(
                 **objects,
                 seed=seed,
                 on_progress=on_progress,
+                measured=measured,
             )
         return InvertedImages(
             images=pixels.cpu(),
@@ -115,12 +124,13 @@ def invert(
         )
 
 
-def _checked(images: Any, made: Tensor, config: InversionConfig, check_range: bool) -> Tensor:
-    """Images (N, C, H, W) float32, a copy. Raises InversionError if they do not fit what was `made`."""
+def _checked(images: Any, made: Tensor, in_part: bool, check_range: bool) -> Tensor:
+    """Images (N, C, H, W) float32, a copy; or, if they are seen in part, what is seen of them. Raises
+    InversionError if they do not fit what was `made`."""
     pixels = as_tensor(images, range_of(made))
     if not len(pixels):
         raise InversionError("there are no images to invert")
-    if config.measurement == MeasurementConfig():  # else hidden pixels may be anything
+    if not in_part:  # else hidden pixels may be anything
         require_shape(images, tuple(made.shape[1:]))
         if check_range:
             require_range(pixels, made)
@@ -163,7 +173,8 @@ def _prior(
 
 
 def _name_of(given: Any) -> str:
-    """The name of a user's function, or of an object's class."""
+    """The name of a user's function, such as that of an operator, or of an object's class."""
+    given = given.forward if isinstance(given, LinearOperator) else given
     kind = given if hasattr(given, "__qualname__") else type(given)
     return f"{kind.__module__}.{kind.__qualname__}"
 

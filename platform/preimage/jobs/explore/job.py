@@ -90,6 +90,8 @@ class ExploreJob(Job):
         require_own_starts(self.inversion)
         if self.inversion.measurement != MeasurementConfig():
             raise ValueError("condition says what is seen: remove inversion.measurement")
+        if self.condition.operator:
+            raise ValueError("condition is a part of the image: give a mask or pool in place of operator")
         asked = self.conditions
         if isinstance(asked, Choice) and not (asked.ids or asked.max_images):
             raise ValueError("conditions needs max_images: each image takes `draws` searches")

@@ -4,9 +4,8 @@ import logging
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
@@ -224,17 +223,12 @@ def _warn_of_codes_that_never_moved(size: float) -> None:
 
 @torch.no_grad()
 def _reconstructions(generator: nn.Module, dataset: Dataset, measurement: Measurement, store: Store) -> bytes:
-    """The first images of the dataset, each above its reconstruction, and above its observed part if that was
-    not all of it; NaN pixels are grey."""
+    """The first images of the dataset, each above its reconstruction, and if not all of it was observed above
+    what was (`Measurement.shown`); NaN pixels are grey."""
     images = dataset.read(0, min(STACKED, dataset.count))
     codes = store.head(len(images.image_id))
     labels = codes.label.long() if classes_of(generator) else None
     shown = [to_float(images.pixels), generate(generator, codes.z, labels).nan_to_num()]
     if measurement.config != MeasurementConfig():
-        shown.append(_seen(measurement, shown[0], images.image_id))
+        shown.append(measurement.shown(shown[0], images.image_id))
     return stacks_png(*shown)
-
-
-def _seen(measurement: Measurement, images: Tensor, ids: Tensor) -> Tensor:
-    """The observed part of images (n, C, H, W), at their own size."""
-    return F.interpolate(measurement.observe(images, ids), images.shape[2:])

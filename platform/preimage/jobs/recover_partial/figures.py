@@ -10,11 +10,13 @@ from torch import Tensor
 from preimage.figures.plots import figure_png, image_rows_png, new_figure
 from preimage.metrics.normality import Normality
 
+DRAWN = {"random": (2.2, "black"), "gaussian": (2.2, "tab:purple")}
+"""Width and colour of the lines that stand out."""
 ROWS = ("ground truth", "measured", "completed")
 
 
 class Completion(NamedTuple):
-    """Images (n, C, H, W) in [-1, 1]: as they are, as seen through a mask, and as reconstructed."""
+    """Images (n, C, H, W) in [-1, 1]: as they are, as measured (`Measurement.shown`), as reconstructed."""
 
     truth: Tensor
     measured: Tensor
@@ -22,16 +24,18 @@ class Completion(NamedTuple):
 
 
 def completions_png(columns: Mapping[str, Completion]) -> bytes:
-    """A column for each mask, headed by its name; partial-measurements, figures 5 and 6."""
+    """A column for each measurement, headed by its name; partial-measurements, figures 5 and 6."""
     return image_rows_png({name: dict(zip(ROWS, each, strict=True)) for name, each in columns.items()})
 
 
-def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> bytes:
-    """The fraction of `count` codes recovered by the fraction of the image seen: a line a way of sampling."""
+def transition_png(curves: Mapping[str, Mapping[float, float]], count: int, least: float) -> bytes:
+    """The fraction of `count` codes recovered by the fraction of the image seen, for `gaussian` measurements
+    over the image's numbers: a line a way of sampling. least: the fraction that is as many numbers as a code
+    has components, below which none is determined."""
     figure = new_figure(6.4, 4)
     axes = figure.subplots()
     for name, points in curves.items():
-        width, colour = (2.2, "black") if name == "random" else (1.2, None)
+        width, colour = DRAWN.get(name, (1.2, None))
         axes.plot(
             list(points),
             list(points.values()),
@@ -41,13 +45,14 @@ def transition_png(curves: Mapping[str, Mapping[float, float]], count: int) -> b
             linewidth=width,
             color=colour,
         )
+    axes.axvline(least, color="grey", linestyle=":", label="as many as the code's")
     axes.set_xscale("log")
     axes.set_xticks([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylim(-0.03, 1.03)
-    axes.set(xlabel="fraction of the image seen", ylabel=f"codes recovered (of {count:,})")
+    axes.set(xlabel="numbers observed, of those of the image", ylabel=f"codes recovered (of {count:,})")
     axes.set_title("Recovery by sampling rate")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -6,11 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 from preimage.figures.tables import markdown
-from preimage.inversion.measurements import HALVES
+from preimage.inversion.masks import HALVES
 from preimage.metrics.normality import Normality
 
-FAMILIES = ("random", *HALVES)
-"""The ways of sampling: the paper's five masks, and those whose rates are swept."""
+MASKS = ("random", *HALVES)
+"""The paper's five."""
+FAMILIES = (*MASKS, "gaussian")
+"""The ways of sampling whose rates are swept."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,11 @@ class MeasurementResult:
     evaluations: float
     """Generator evaluations an image."""
     diverged: int
+    smallest: float | None = None
+    """The smallest eigenvalue of J J^T / m, J the Jacobian of the m numbers observed: the median over codes;
+    None without a Jacobian."""
+    condition: float | None = None
+    """The largest eigenvalue over the smallest, likewise."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,10 @@ class RecoverPartialReport:
 
     images: int
     threshold: float
-    masks: Mapping[str, MeasurementResult]
+    latent_dim: int
+    numbers: int
+    """Of an image: pixels times channels."""
+    measurements: Mapping[str, MeasurementResult]
     rates: Mapping[str, Mapping[float, float]]
     """The fraction recovered, by way of sampling and fraction of the image seen."""
     fits: Mapping[str, Normality]
@@ -46,13 +56,17 @@ class RecoverPartialReport:
     def metrics(self) -> dict[str, Any]:
         return {
             "images": self.images,
-            **{f"recovered_{name}": each.recovered for name, each in self.masks.items()},
-            **{f"hidden_error_{name}": each.hidden_error for name, each in self.masks.items()},
+            **{f"recovered_{name}": each.recovered for name, each in self.measurements.items()},
+            **{f"hidden_error_{name}": each.hidden_error for name, each in self.measurements.items()},
             **{f"half_recovered_{name}": half_recovered(line) for name, line in self.rates.items()},
             "diverged": self.diverged,
             "recovered_by_rate": {
                 name: {f"{share:.4g}": value for share, value in line.items()}
                 for name, line in self.rates.items()
+            },
+            "conditioning": {
+                name: {"smallest_eigenvalue": each.smallest, "condition": each.condition}
+                for name, each in self.measurements.items()
             },
             "normality": {
                 name: asdict(fit) | {"ks_normal": fit.ks_normal} for name, fit in self.fits.items()
@@ -64,10 +78,15 @@ class RecoverPartialReport:
         parts = [
             self.remark,
             f"{self.images} codes drawn from the prior. Recovered: the squared error of the code, averaged "
-            f"over its components, is below {self.threshold:g}.",
-            self._by_mask(),
+            f"over its components, is below {self.threshold:g}. The smallest eigenvalue and the condition "
+            "are those of J J^T / m, J the Jacobian of the m numbers observed: medians over codes. An "
+            "operator shows no pixel by itself: all count as hidden.",
+            self._by_measurement(),
             "Recovered by fraction of the image seen. The paper: a phase transition for every way of "
-            "sampling, at a lower rate for dispersed ones.",
+            "sampling, at a lower rate for dispersed ones. gaussian: m random sums of all "
+            f"{self.numbers:,} numbers of the image, by m / {self.numbers:,}. Fewer than the code's "
+            f"{self.latent_dim} components leave it undetermined; some multiple of {self.latent_dim} L log w "
+            "suffices, for L layers of width w (Bora et al. 2017, theorem 1.1).",
             self._by_rate(),
             "Weights by layer. The paper: roughly normal with mean zero. Normal draws stay below the KS "
             "bound in 95% of cases. Training here begins with normal weights: this is what became of them.",
@@ -75,14 +94,16 @@ class RecoverPartialReport:
         ]
         return "\n\n".join(filter(None, parts)) + "\n"
 
-    def _by_mask(self) -> str:
-        rows = [
-            ["mask", "recovered", "paper", "code's error", "hidden pixels' error", "evaluations an image"]
-        ]
-        for name, each in self.masks.items():
-            paper = "all" if name in FAMILIES else ""
-            errors = [f"{each.z_error:.1e}", f"{each.hidden_error:.1e}"]
-            rows.append([name, f"{each.recovered:.0%}", paper, *errors, f"{each.evaluations:,.0f}"])
+    def _by_measurement(self) -> str:
+        errors = ["code's error", "hidden pixels' error"]
+        spectrum = ["smallest eigenvalue", "condition"]
+        rows = [["measurement", "recovered", "paper", *errors, "evaluations an image", *spectrum]]
+        for name, each in self.measurements.items():
+            paper = "all" if name in MASKS else ""
+            numbers = each.smallest, each.condition
+            cells = [f"{each.z_error:.1e}", f"{each.hidden_error:.1e}", f"{each.evaluations:,.0f}"]
+            cells += ["-" if number is None else f"{number:.1e}" for number in numbers]
+            rows.append([name, f"{each.recovered:.0%}", paper, *cells])
         return markdown(rows)
 
     def _by_rate(self) -> str:

@@ -38,7 +38,7 @@ class InvertibilityJob(Job):
     """C0, the channels of the code."""
     hidden: PositiveInt = 16
     """C1, the channels of inner layers, except where `first` varies them."""
-    last: Channels = (1, 2, 4, 8, 16)
+    last: Channels = (1, 2, 4, 8, 16, 32)
     """Channels of the image, which every sweep varies."""
     kernel: PositiveInt = 2
     """Also the stride, except in `filters`."""

@@ -1,6 +1,7 @@
 """Theorem 1's directions of descent, measured through random nets (partial-measurements, eqs. 4 and 5)."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from preimage.config import Config, PositiveFloat, PositiveInt
 from preimage.inversion import Engine, InversionConfig
-from preimage.jobs.invertibility.nets import Net
+from preimage.jobs.invertibility.nets import Net, Rate
 from preimage.jobs.observed_values import observed_values
 from preimage.latents.priors import Normal
 from preimage.metrics.descent_directions import (
@@ -30,16 +31,21 @@ STATIONARY = 1e-3
 class DirectionsConfig(Config):
     """Where the cost is measured: on a polar lattice in a half-plane through 0 and the code to find, z*."""
 
-    channels: tuple[tuple[PositiveInt, PositiveInt], ...] = ((2, 2), (4, 4), (8, 8), (32, 64))
+    channels: Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1)] = (
+        (2, 2),
+        (4, 4),
+        (8, 8),
+        (32, 64),
+    )
     """C1 and C2 of the nets, of theorem 1's weights."""
-    rates: tuple[PositiveFloat, ...] = (1.0, 0.5)
+    rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (1.0, 0.5)
     """Fractions of the image that are seen."""
-    epsilon: PositiveFloat = Field(0.25, lt=1)
+    epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """The radius of the theorem's balls around z* and -rho z*, in units of |z*|."""
     reach: PositiveFloat = 2.0
     """The largest |z|, in units of |z*|."""
     radii: PositiveInt = 10
-    angles: int = Field(13, ge=2)
+    angles: Annotated[int, Field(ge=2)] = 13
     """From z* to -z*, evenly spaced."""
     networks: PositiveInt = 4
     codes: PositiveInt = 4

@@ -20,7 +20,7 @@ def directions_png(found: list[Directed]) -> bytes:
     """A map for each kind of net: columns by channels, rows by the fraction that is seen."""
     rates = list(dict.fromkeys(each.net.rate for each in found))
     rows = [[each for each in found if each.net.rate == rate] for rate in rates]
-    figure = new_figure(3.5 * len(rows[0]) + 0.6, 2.5 * len(rows) + 0.9)
+    figure = new_figure(3.5 * len(rows[0]) + 0.6, 2.15 * len(rows) + 0.9)
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
     mesh = None
     for down, row in enumerate(rows):
@@ -37,7 +37,7 @@ def directions_png(found: list[Directed]) -> bytes:
         "Descent of J from codes z around z* (star), by place. Colour: the lowest slope of "
         f"{first.networks * first.codes} (networks x codes); 0: stationary. Arrows: mean direction.\n"
         f"Dashed: theorem 1's balls around z* and −z*/π, ε = {first.epsilon:g}. "
-        "Red: where descents end outside of them.",
+        "Red: where descents end outside of them, stuck.",
         fontsize=10,
     )
     return figure_png(figure)
@@ -45,11 +45,12 @@ def directions_png(found: list[Directed]) -> bytes:
 
 def _map(axes: Axes, found: Directed) -> QuadMesh:
     radii, angles = polar_lattice(found.config.reach, found.config.radii, found.config.angles)
-    lowest = found.results["slope"].amin((0, 1)).numpy()
+    x, y = (radii[:, None] * each for each in (angles.cos(), angles.sin()))
+    at_code = torch.hypot(x - 1, y) < 1e-9  # where there is no slope
+    lowest = found.results["slope"].amin((0, 1)).masked_fill(at_code, torch.nan).numpy()
     mesh = axes.pcolormesh(
         *_corners(radii.numpy(), angles.numpy()), lowest, cmap="viridis", vmin=0, vmax=STEEPEST
     )
-    x, y = (radii[:, None] * each for each in (angles.cos(), angles.sin()))
     arrows = found.results["arrow"].mean((0, 1))
     axes.quiver(x, y, *arrows.permute(2, 0, 1), color="white", width=0.004, scale=22, pivot="mid")
     for middle in (1.0, -negative_multiple(len(found.net.channels) - 1)):

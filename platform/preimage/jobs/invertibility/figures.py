@@ -7,6 +7,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from preimage.figures.plots import figure_png, new_figure
+from preimage.jobs.invertibility.nets import Net
 from preimage.jobs.invertibility.recovery import Found
 from preimage.jobs.invertibility.sweeps import Sweep
 
@@ -31,10 +32,17 @@ def expansivity_png(curves: Curves, latent_dim: int) -> bytes:
     return figure_png(figure)
 
 
-def recovery_png(sweeps: Mapping[str, tuple[Sweep, Curves]]) -> bytes:
-    """By the last layer's expansivity, a panel for each thing that is varied but the channels."""
+def recovery_png(sweeps: Mapping[str, tuple[Sweep, Curves]], base: Net) -> bytes:
+    """By the last layer's expansivity, a panel for each thing varied but the channels."""
     panels = {name: each for name, each in sweeps.items() if name != "channels"}
-    figure = new_figure(11, 7.6)
+    figure = new_figure(11, 8)
+    code, hidden, _ = base.channels
+    figure.suptitle(
+        f"ReLU nets of {code}-{hidden}-C channels, kernel {base.kernel}, stride {base.stride}, normal "
+        "weights, all seen, but for what varies. C′: channels of the layer before.\n"
+        "Grey: expansivity 1. The theorems ask for more than a constant that they do not state.",
+        fontsize=10,
+    )
     for axes, (name, (sweep, curves)) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
         for (key, curve), colour in zip(curves.items(), _colours(len(curves)), strict=True):
             shares, label = _shares(curve, "recovered_negative"), sweep.labels[key]
@@ -46,7 +54,13 @@ def recovery_png(sweeps: Mapping[str, tuple[Sweep, Curves]]) -> bytes:
         _dress(axes, f"{LAST}, r C ℓ / (C′ log C′)" if name == "rates" else f"{LAST}, C ℓ / (C′ log C′)")
         axes.set_title(f"{sweep.title} ({sweep.claim})", fontsize=11)
         title = "dotted: without the factor r" if name == "rates" else None
-        axes.legend(frameon=False, fontsize=9, loc="lower right", title=title, title_fontsize=9)
+        axes.legend(
+            frameon=False,
+            fontsize=9,
+            loc="upper left" if title else "lower right",
+            title=title,
+            title_fontsize=9,
+        )
     return figure_png(figure)
 
 

@@ -11,7 +11,7 @@ from preimage.jobs.base import Context, Job, Metrics, Result, headline, tables
 from preimage.jobs.invertibility.directions import Directed, Directions, DirectionsConfig
 from preimage.jobs.invertibility.directions_figure import directions_png
 from preimage.jobs.invertibility.figures import expansivity_png, recovery_png
-from preimage.jobs.invertibility.nets import Net
+from preimage.jobs.invertibility.nets import Net, Rate
 from preimage.jobs.invertibility.recovery import Found, Recovery
 from preimage.jobs.invertibility.report import HEADLINE, InvertibilityReport
 from preimage.jobs.invertibility.sweeps import (
@@ -25,7 +25,6 @@ from preimage.jobs.invertibility.sweeps import (
 from preimage.models.random_nets import WeightLaw
 
 Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
-Rate = Annotated[float, Field(gt=0, le=1)]
 
 
 class InvertibilityJob(Job):
@@ -44,12 +43,20 @@ class InvertibilityJob(Job):
     """Also the stride, except in `filters`."""
     first: Channels = (2, 4, 8, 16, 32)
     """C1 for theorem 1."""
-    weights: tuple[WeightLaw, ...] = ("theorem", "uniform-zero-mean", "rademacher")
+    weights: Annotated[tuple[WeightLaw, ...], Field(min_length=1)] = (
+        "theorem",
+        "uniform-zero-mean",
+        "rademacher",
+    )
     """Laws of the weights, for conjecture 3."""
-    layers: tuple[Annotated[int, Field(ge=2)], ...] = (2, 3, 4)
-    filters: tuple[tuple[PositiveInt, PositiveInt], ...] = ((2, 2), (4, 2), (5, 3))
+    layers: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)] = (2, 3, 4)
+    filters: Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1)] = (
+        (2, 2),
+        (4, 2),
+        (5, 3),
+    )
     """Pairs of kernel and stride."""
-    rates: tuple[Rate, ...] = (1.0, 0.5, 0.25, 0.125)
+    rates: Annotated[tuple[Rate, ...], Field(min_length=1)] = (1.0, 0.5, 0.25, 0.125)
     """Fractions of the pixels that are seen, for theorem 4."""
     networks: PositiveInt = 8
     """Networks of each kind."""
@@ -135,7 +142,7 @@ class InvertibilityJob(Job):
         )
         figures = {
             "expansivity.png": expansivity_png(report.curves("channels"), self.latent_dim),
-            "recovery.png": recovery_png(report.sweeps),
+            "recovery.png": recovery_png(report.sweeps, self.base),
             "directions.png": directions_png(directed),
         }
         return Result(report.metrics(), figures, report.table())

@@ -1,9 +1,15 @@
 """The random nets of the job `invertibility`: what distinguishes one from another."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
+
+from pydantic import Field
 
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.models.random_nets import RandomNet, WeightLaw, expansivity
+
+Rate = Annotated[float, Field(gt=0, le=1)]
+"""A fraction of the pixels."""
 
 
 @dataclass(frozen=True)

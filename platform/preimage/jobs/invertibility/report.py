@@ -122,7 +122,7 @@ class InvertibilityReport:
         return "\n".join(["# Random ReLU nets", "", *sweeps, self._directions_table()])
 
     def _sweep_table(self, sweep: Sweep, curves: dict[str, list[Found]]) -> str:
-        rows = [["", *SWEEP_COLUMNS]]
+        rows: list[list[str]] = [["", *SWEEP_COLUMNS]]
         for key, curve in curves.items():
             rows += [[sweep.labels[key], *_row(each)] for each in curve]
         about = (
@@ -133,7 +133,7 @@ class InvertibilityReport:
 
     def _directions_table(self) -> str:
         config = self.directed[0].config
-        rows = [list(DIRECTION_COLUMNS)]
+        rows: list[list[str]] = [[*DIRECTION_COLUMNS]]
         for each in self.directed:
             found, net = each.summary(), each.net
             rows.append(

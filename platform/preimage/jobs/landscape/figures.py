@@ -1,6 +1,7 @@
 """Cost landscapes with descents on them."""
 
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -34,8 +35,7 @@ def landscape_png(landscapes: list[Landscape], code: tuple[float, float], window
     minimum.
     """
     figure = new_figure(3.3 * len(landscapes), 6.6)
-    first, *rest = drawn.split(". ")
-    figure.suptitle(f"{first}. {rest[0]}.\n{'. '.join(rest[1:])}", fontsize=10)
+    figure.suptitle(fill(drawn, 150), fontsize=10)
     x, y = (np.linspace(middle - window, middle + window, len(landscapes[0].cost)) for middle in code)
     for column, landscape in enumerate(landscapes, 1):
         height = np.sqrt(landscape.cost / landscape.cost.max())

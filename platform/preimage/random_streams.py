@@ -74,9 +74,13 @@ class Stream(Enum):
     LANDSCAPE = Key((_FAR + 12,), 1)
     """The seed of a landscape's network: number."""
     EXPANSIVITY = Key((_FAR + 13,), 1)
-    """The seed of a network of the sweep over channels: number."""
+    """The seed of a random network whose codes are recovered: number."""
     EXPANSIVITY_CODES = Key((_FAR + 14,))
     """The codes that such a network's images are made of, and their starts."""
+    DIRECTIONS = Key((_FAR + 40,), 1)
+    """The seed of a random network whose descent directions are measured: number."""
+    DIRECTION_CODES = Key((_FAR + 41,))
+    """The codes to find in such a network, and the planes in which the cost is measured."""
     RANK_CODES = Key((_FAR + 19,))
     """Codes of the prior, whose local rank stands beside that of the codes found."""
     UNTRAINED = Key((_FAR + 15,), 1)

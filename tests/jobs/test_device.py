@@ -98,7 +98,9 @@ STEPS = {
         "base_channels": 2,
     },
 }
-BY_PRODUCTS_ALONE = {"pag", "fit-prior", "compare-priors", "analyze-codes", "landscape", "init-generator"}
+RANDOM_NETS = {"landscape", "invertibility"}
+"""On the CPU by design."""
+BY_PRODUCTS_ALONE = {"pag", "fit-prior", "compare-priors", "analyze-codes", "init-generator", *RANDOM_NETS}
 """Jobs with nothing to compute on a GPU."""
 
 
@@ -184,7 +186,7 @@ def test_every_job_asks_for_its_device_and_computes_there(tmp_path, monkeypatch,
     torch.manual_seed(0)
     save_generator(strangers.Conv(), tmp_path / "imported", code_shape=(6, 1, 1))
     plan = make_plan(loads(_text(tmp_path), "spec", "spec"))
-    assert {step.job.job for step in plan.steps} == set(JOBS) - {"landscape"}  # float64, on the CPU by design
+    assert {step.job.job for step in plan.steps} == set(JOBS) - RANDOM_NETS
     asked.clear()
     execute(plan)
     assert asked == set(JOBS) - BY_PRODUCTS_ALONE

@@ -32,6 +32,7 @@ OTHERS = {
     "explore": PAIR,
     "compare-reconstructions": {"methods": {"PCA": "p"}},
     "reconstruction-table": {"datasets": {"digits": {"PCA": "p"}}},
+    "invertibility": {},
     "landscape": {},
     "random-weights": {"datasets": {"digits": DATA}},
 }
@@ -59,6 +60,7 @@ SAYS = {
     "evaluate": ("50,000 images", "10 splits"),
     "analyze-codes": ("1,024 codes",),
     "explore": ("momentum", "condition pool 8", "1,000 steps"),
+    "invertibility": ("adam", "400 steps", "8 networks", "32 codes", "directions epsilon 0.25"),
     "landscape": ("measurement mask random, rate 0.5", "2,000 steps", "20 networks"),
     "random-weights": ("adam", "lr 0.05", "400 steps", "4 networks"),
 }

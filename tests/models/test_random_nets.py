@@ -36,14 +36,27 @@ def test_the_layers_are_transposed_convolutions_with_the_activation_after_each()
     torch.testing.assert_close(net(code[None])[0, 0], torch.tanh(image))
 
 
+SCALE = (64 * 9) ** -0.5
+"""The standard deviation of theorem 1 in the layer below."""
+
+
 @pytest.mark.parametrize(
-    ("law", "mean", "std"), [("normal", 0, 1), ("theorem", 0, (64 * 9) ** -0.5), ("uniform", 0.5, 12**-0.5)]
+    ("law", "mean", "std", "most"),
+    [
+        ("normal", 0, 1, None),
+        ("theorem", 0, SCALE, None),
+        ("uniform", 0.5, 12**-0.5, 1),
+        ("uniform-zero-mean", 0, SCALE, 3**0.5 * SCALE),
+        ("rademacher", 0, SCALE, SCALE),
+    ],
 )
-def test_weights_follow_their_law(law, mean, std):
+def test_weights_follow_their_law(law, mean, std, most):
     weight = RandomNet((32, 64), kernel=3, weights=law).convolutions[0].weight
     assert weight.mean() == pytest.approx(mean, abs=4 * std / weight.numel() ** 0.5)
     assert weight.std() == pytest.approx(std, rel=0.02)
-    assert law != "uniform" or (weight.min() >= 0 and weight.max() < 1)
+    assert most is None or weight.abs().max() == pytest.approx(most, rel=0.01)
+    assert law != "uniform" or weight.min() >= 0
+    assert law != "rademacher" or len(weight.abs().unique()) == 1
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -87,3 +100,5 @@ def test_a_net_of_rectifiers_scales_with_its_code(scale, activation, seed):
 def test_expansivity_is_the_theorems():
     assert expansivity((20, 16, 1), 5) == pytest.approx((16 * 25 / (20 * log(20)), 25 / (16 * log(16))))
     assert expansivity((1, 2), 3) == (inf,)
+    assert expansivity((4, 8, 2), 2, rate=0.25)[0] == expansivity((4, 8, 2), 2)[0]
+    assert expansivity((4, 8, 2), 2, rate=0.25)[1] == expansivity((4, 8, 2), 2)[1] / 4, "theorem 4"

@@ -41,6 +41,7 @@ JOBS = Registry(
         "explore": "preimage.jobs.explore.job:ExploreJob",
         "compare-reconstructions": "preimage.jobs.compare_reconstructions.job:CompareReconstructionsJob",
         "reconstruction-table": "preimage.jobs.reconstruction_table.job:ReconstructionTableJob",
+        "invertibility": "preimage.jobs.invertibility.job:InvertibilityJob",
         "landscape": "preimage.jobs.landscape.job:LandscapeJob",
         "random-weights": "preimage.jobs.random_weights.job:RandomWeightsJob",
     },

@@ -26,6 +26,11 @@ class Cost:
         """J at codes (n, d): (n,) float64."""
         return (self.see(codes.double()) - self.target).square().sum(1) / 2
 
+    def gradients(self, codes: Tensor) -> Tensor:
+        """Those of J at codes (n, d): (n, d) float64."""
+        codes = codes.double().detach().requires_grad_()
+        return torch.autograd.grad(self(codes).sum(), codes)[0]
+
     def curvatures(self, codes: Tensor) -> Tensor:
         """Eigenvalues of the Gauss-Newton matrix at codes (n, d), ascending: (n, d). At z*, where the
         residual is zero, they are those of the Hessian of J."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 Activation = Literal["relu", "leaky-relu", "sigmoid", "tanh"]
-WeightLaw = Literal["normal", "theorem", "uniform"]
+WeightLaw = Literal["normal", "uniform", "theorem", "uniform-zero-mean", "rademacher"]
 
 _ACTIVATIONS = {
     "relu": nn.ReLU,
@@ -26,10 +26,12 @@ class RandomNet(nn.Module):
     activation (partial-measurements, eq. 2).
 
     channels: of the code, d, of every feature map, and of the image: (2, 16, 1) in the paper's
-    section 4.2; kernel, stride: in pixels. weights: `normal`, N(0, 1); `theorem`, N(0, 1/(C_i l)) with l =
-    kernel squared and C_i the layer's output channels (theorem 1); `uniform`, on [0, 1] (figure 4d).
-    gain: multiplies all weights; "unit" scales each layer so that its activation's inputs have a mean square
-    of one over codes of N(0, I): with the theorem's weights they are small, and tanh is linear there.
+    section 4.2; kernel, stride: in pixels. weights: `normal`, N(0, 1); `uniform`, on [0, 1] (figure 4d);
+    `theorem`, N(0, 1/(C_i l)) with l = kernel squared and C_i the layer's output channels (theorem 1);
+    `uniform-zero-mean` and `rademacher`, uniform on [-a, a] and +-1 with equal odds, of the theorem's
+    variance (conjecture 3). gain: multiplies all weights; "unit" scales each layer so that its activation's
+    inputs have a mean square of one over codes of N(0, I): with the theorem's weights they are small, and
+    tanh is linear there.
     """
 
     def __init__(
@@ -70,20 +72,25 @@ class RandomNet(nn.Module):
             values = layer(values)
 
 
-def expansivity(channels: Sequence[int], kernel: int) -> tuple[float, ...]:
-    """How much each layer expands, by theorem 1: C_i l / (C_{i-1} log C_{i-1}).
+def expansivity(channels: Sequence[int], kernel: int, rate: float = 1.0) -> tuple[float, ...]:
+    """How much each layer expands, by theorem 1: C_i l / (C_{i-1} log C_{i-1}); the last one times the
+    fraction of the image that is seen (theorem 4).
 
-    The theorem requires every layer to be above a constant that it does not state.
+    The theorems require every layer to be above a constant that they do not state.
     """
-    return tuple(
+    *inner, last = (
         after * kernel**2 / (before * log(before)) if before > 1 else inf
         for before, after in pairwise(channels)
     )
+    return (*inner, rate * last)
 
 
 def _draw(law: WeightLaw, weight: Tensor, random: torch.Generator) -> Tensor:
     """Random weights (C_in, C_out, kernel, kernel) from a distribution."""
+    std = weight[0].numel() ** -0.5  # theorem 1's
+    if law in ("normal", "theorem"):
+        return torch.randn(weight.shape, generator=random) * (std if law == "theorem" else 1.0)
+    drawn = torch.rand(weight.shape, generator=random)
     if law == "uniform":
-        return torch.rand(weight.shape, generator=random)
-    std = weight[0].numel() ** -0.5 if law == "theorem" else 1.0
-    return torch.randn(weight.shape, generator=random) * std
+        return drawn
+    return (drawn - 0.5) * 12**0.5 * std if law == "uniform-zero-mean" else (drawn - 0.5).sign() * std

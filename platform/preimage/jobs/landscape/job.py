@@ -1,7 +1,5 @@
-"""landscape: the cost J(z) of small random nets, descents on it, and when a net's codes can be recovered."""
+"""landscape: the cost J(z) of small random nets, and descents on it."""
 
-from collections.abc import Callable
-from copy import deepcopy
 from functools import partial
 from typing import Literal
 
@@ -13,9 +11,9 @@ from preimage.config import PositiveFloat, PositiveInt
 from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
-from preimage.jobs.landscape.expansivity import SweepConfig, sweep_channels, sweep_table
-from preimage.jobs.landscape.figures import Landscape, expansivity_png, landscape_png
+from preimage.jobs.landscape.figures import Landscape, landscape_png
 from preimage.jobs.landscape.report import NET_METRICS, TITLES, nets_table, summary
+from preimage.jobs.observed_values import observed_values
 from preimage.latents.priors import Normal
 from preimage.metrics.landscape import Cost, distinct, flat_area, is_minimum, lattice
 from preimage.models.random_nets import Activation, RandomNet, WeightLaw
@@ -45,8 +43,7 @@ SAME_IMAGE = 1e-6
 
 
 class LandscapeJob(Job):
-    """Measure and draw the cost landscapes of random nets (partial-measurements, section 4.2, figure 4), and
-    when codes can be recovered through them (theorem 1)."""
+    """Measure and draw the cost landscapes of random nets (partial-measurements, section 4.2, figure 4)."""
 
     job: Literal["landscape"] = "landscape"
     channels: PositiveInt = 16
@@ -70,10 +67,9 @@ class LandscapeJob(Job):
     """Learning rate of plain gradient descent, in units of 1 / the largest curvature of J at any start: a
     quadratic of that curvature diverges from 2 on."""
     steps: PositiveInt = 2000
-    sweep: SweepConfig = SweepConfig()
 
     def metrics(self) -> Metrics:
-        """`summary` of each kind of net, and the fraction of codes recovered by each pair of channels."""
+        """`summary` of each kind of net."""
         first = (
             "reached_relu",
             "reached_negative_relu",
@@ -83,35 +79,38 @@ class LandscapeJob(Job):
             "flat_area_counter_example",
         )
         nets = [f"{name}_{kind}" for kind in KINDS for name in NET_METRICS]
-        channels = [_recovered_name(*pair) for pair in self.sweep.pairs]
-        return (*headline(*first), *others(*(name for name in nets if name not in first), *channels))
+        return (*headline(*first), *others(*(name for name in nets if name not in first)))
 
     def cost(self, images: int | None) -> dict[str, int]:
         """Every code is searched for twice: from its start, and from the negative of what that finds.
         A step is a forward and a reverse pass."""
         descents = 2 * len(KINDS) * self.networks * self.starts**2
-        steps = descents * self.steps + self.sweep.searches * self.sweep.inversion.steps
-        return {"searches": descents + self.sweep.searches, "generator evaluations at most": 2 * steps}
+        return {"searches": descents, "generator evaluations at most": 2 * descents * self.steps}
 
     def run(self, context: Context) -> Result:
-        """Explore every net and sweep over channels; draw both, and set them beside what the paper says."""
-        context = context.on_cpu()  # the nets are tiny, and float64
-        kinds = self._explore_all(context)
-        cells = sweep_channels(self.sweep, self.seed, context)
+        """Explore every net; draw the hardest of each kind, and set all beside what the paper says."""
+        kinds = self._explore_all(context.on_cpu())  # the nets are tiny, and float64
         landscapes = [_hardest(TITLES[kind], results) for kind, results in kinds.items()]
         found = {kind: summary(results, self.true_code) for kind, results in kinds.items()}
-        shares = {
-            _recovered_name(each.first, each.second): each.shares["recovered_negative"] for each in cells
-        }
-        figures = {
-            "landscape.png": landscape_png(landscapes, self.true_code, self.window),
-            "expansivity.png": expansivity_png(cells, self.sweep.latent_dim),
-        }
-        heading = f"Landscapes of {self.networks} random nets of each kind, {self.starts**2} descents in each"
         return Result(
-            {f"{name}_{kind}": n for kind, each in found.items() for name, n in each.items()} | shares,
-            figures,
-            f"# {heading}\n\n{nets_table(found)}\n{sweep_table(self.sweep, cells)}",
+            {f"{name}_{kind}": n for kind, each in found.items() for name, n in each.items()},
+            {"landscape.png": landscape_png(landscapes, self.true_code, self.window, self.drawn)},
+            f"# Landscapes of {self.networks} random nets of each kind\n\n{self.starts**2} descents in each: "
+            f"plain gradient descent, at most {self.steps:,} steps.\n\n{nets_table(found)}\n"
+            f"Drawn: {self.drawn}\n",
+        )
+
+    @property
+    def drawn(self) -> str:
+        """What the picture shows, in sentences."""
+        gains = {1.0: "", "unit": ", scaled to activations of order one"}
+        gain = gains.get(self.gain, f" times {self.gain}")
+        seen = self.measurement.rate or 1.0
+        return (
+            "Square root of J(z) over its maximum in the window. "
+            f"Nets of 2-{self.channels}-1 channels, kernel {self.kernel}, stride {self.stride}, weights "
+            f"N(0, 1){gain}, {seen:.0%} of the pixels seen (mask {self.measurement.mask}). "
+            f"Of {self.networks} nets of each kind, the one in which the fewest descents reach z* (star)."
         )
 
     def _explore_all(self, context: Context) -> dict[str, list[Results]]:
@@ -119,11 +118,6 @@ class LandscapeJob(Job):
         nets = {f"{kind}-{number:03d}": (kind, number) for kind in KINDS for number in range(self.networks)}
         explored = context.run_trials(nets, partial(explore, self), "exploring landscapes")
         return {kind: [explored[name] for name, each in nets.items() if each[0] == kind] for kind in KINDS}
-
-
-def _recovered_name(first: int, second: int) -> str:
-    """The metric of a pair of channels."""
-    return f"recovered_channels_{first}_{second}"
 
 
 def explore(job: LandscapeJob, which: tuple[str, int], _device: torch.device) -> Results:
@@ -134,7 +128,7 @@ def explore(job: LandscapeJob, which: tuple[str, int], _device: torch.device) ->
     code = torch.tensor(job.true_code)
     channels, height, width = net(code[None]).shape[1:]
     measurement = make_measurement(job.measurement, (channels, height, width), seed)
-    surface = Cost(seen(net, measurement), code)
+    surface = Cost(observed_values(net, measurement), code)
     values = surface(lattice(code, job.window, job.grid))
     return {
         "cost": values.view(job.grid, job.grid).float(),
@@ -142,14 +136,6 @@ def explore(job: LandscapeJob, which: tuple[str, int], _device: torch.device) ->
         "curvatures": surface.curvatures(code[None])[0],
         **_descend(job, net, measurement, surface, values.mean().item()),
     }
-
-
-def seen(net: RandomNet, measurement: Measurement) -> Callable[[Tensor], Tensor]:
-    """A map of codes (n, d) to what image 0's mask shows of their images (n, m), in float64 without noise."""
-    exact, mask = deepcopy(net).double(), measurement.masks(torch.zeros(1, dtype=torch.int64))
-    everywhere = torch.ones(1, *measurement.reduced)
-    where = (everywhere if mask is None else everywhere * mask).flatten() > 0
-    return lambda codes: measurement.reduce(exact(codes)).flatten(1)[:, where]
 
 
 def _descend(

@@ -14,6 +14,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion import InversionConfig, invert
+from preimage.inversion.labels import generate, spread_labels
 from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.published import RANDOM_WEIGHTS, PaperSettings
@@ -186,7 +187,8 @@ def untrained(config: DcganConfig, seed: int) -> Generator:
     prior = make_prior(config.prior, config.latent_dim)
     with torch.no_grad():
         for _ in range(8):
-            generator(prior.sample(64, random))
+            codes = prior.sample(64, random)
+            generate(generator, codes, spread_labels(len(codes), config.classes, codes.device))
     return generator.eval()
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,9 +19,9 @@ from preimage.jobs.published import RECOVER_PARTIAL, PaperSettings
 from preimage.jobs.recover_partial.figures import Completion, completions_png, transition_png, weights_png
 from preimage.jobs.recover_partial.report import FAMILIES, MeasurementResult, RecoverPartialReport
 from preimage.jobs.references import GeneratorRef
-from preimage.jobs.sampling import draw_codes, make_images, open_generator
+from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
 from preimage.metrics.normality import layer_weights, normality
-from preimage.models.config import GeneratorConfig
+from preimage.models.config import GeneratorConfig, classes_known
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
@@ -36,6 +36,8 @@ SHOWN = 3
 
 class RecoverPartialJob(Job):
     """Draw codes from the prior, see part of their images, and find the codes again."""
+
+    takes_labels: ClassVar[bool] = True
 
     job: Literal["recover-partial"] = "recover-partial"
     generator: GeneratorRef
@@ -132,8 +134,13 @@ class RecoverPartialJob(Job):
             },
             fits={layer: normality(each) for layer, each in weights.items()},
             diverged=sum(each.diverged for each in results.values()),
-            remark=self.paper.remark(self, card),
+            remark=" ".join(filter(None, [self.paper.remark(self, card), _of_classes(card.generator)])),
         )
+
+
+def _of_classes(generator: GeneratorConfig) -> str:
+    known = "The generator is conditional on {} classes: each code has one, drawn at random and known."
+    return known.format(classes) if (classes := classes_known(generator)) else ""
 
 
 def sweep_rates(rates: tuple[float, ...], shape: Shape) -> dict[str, dict[float, MeasurementConfig]]:
@@ -164,13 +171,21 @@ class PartialRecovery:
         that of the pixels not seen, NaN where nothing is hidden; `passes` and `diverged` (n,)."""
         network, prior = open_generator(self.generator, device)
         codes = draw_codes(prior, self.images, self.seed)
-        images = make_images(network, codes.to(device))
+        labels = draw_labels(network, self.images, self.seed)
+        images = make_images(network, codes.to(device), labels)
         measurement = self._measurement(seen, images)
         found = invert(
-            network, images, config=self.inversion, prior=prior, measurement=measurement, seed=self.seed
+            network,
+            images,
+            config=self.inversion,
+            prior=prior,
+            measurement=measurement,
+            seed=self.seed,
+            labels=labels,
         )
         hidden = 1 - _seen(measurement, torch.arange(self.images, device=device))
-        error = (make_images(network, found.z.to(device)) - images).square().mean(1, keepdim=True) * hidden
+        completed = make_images(network, found.z.to(device), labels)
+        error = (completed - images).square().mean(1, keepdim=True) * hidden
         return {
             "z": found.z,
             "z_error": (found.z - codes).square().mean(1),
@@ -182,10 +197,12 @@ class PartialRecovery:
     def completion(self, seen: MeasurementConfig, z: Tensor) -> Completion:
         """The first images: as they are, as seen, and as made from the codes z (n, d) found for them."""
         network, prior = open_generator(self.generator, torch.device("cpu"))
-        images = make_images(network, draw_codes(prior, self.images, self.seed)[: len(z)])
+        labels = draw_labels(network, self.images, self.seed)
+        labels = labels if labels is None else labels[: len(z)]
+        images = make_images(network, draw_codes(prior, self.images, self.seed)[: len(z)], labels)
         measurement = self._measurement(seen, images)
         measured = F.interpolate(measurement.observe(images, torch.arange(len(z))), images.shape[2:])
-        return Completion(images, measured, make_images(network, z))
+        return Completion(images, measured, make_images(network, z, labels))
 
     def _measurement(self, seen: MeasurementConfig, images: Tensor) -> Measurement:
         channels, height, width = images.shape[1:]

@@ -1,6 +1,6 @@
 """recover: find again the codes that a generator made images of (precise-recovery)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -35,7 +35,7 @@ from preimage.jobs.recover.search import (
     search_chunks,
 )
 from preimage.jobs.references import GeneratorRef
-from preimage.jobs.sampling import draw_codes, make_images, open_generator
+from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
 from preimage.latents.priors import Prior
 from preimage.models.config import GeneratorConfig
 from preimage.models.generator_folder import load_prior, read_card
@@ -49,6 +49,8 @@ NOISES = (1e-3, 5e-3, 1e-2, 5e-2, 1e-1, 5e-1, 1.0)
 class RecoverJob(Job):
     """Draw codes from the prior and find them again in their images, also through noise; then search for the
     codes of images that the generator was not trained on."""
+
+    takes_labels: ClassVar[bool] = True
 
     job: Literal["recover"] = "recover"
     generator: GeneratorRef
@@ -202,11 +204,12 @@ class RecoverJob(Job):
     ) -> dict[str, dict[str, Tensor]]:
         """By technique: the first images as they are, after the steps shown, and at the end."""
         network, _ = open_generator(folder, torch.device("cpu"))
-        columns = {}
+        labels, columns = draw_labels(network, self.drawn, self.seed), {}
         for technique in self.techniques:
             each = found[CODES, technique]
             kept = {f"step {step:,}": each["kept_z"][:, i] for i, step in enumerate(self.shown)}
             count = len(each["kept_z"])
             rows = {"original": codes[:count], **kept, "end": each["z"][:count]}
-            columns[TITLES[technique]] = {name: make_images(network, z) for name, z in rows.items()}
+            classes = labels if labels is None else labels[:count]
+            columns[TITLES[technique]] = {name: make_images(network, z, classes) for name, z in rows.items()}
         return columns

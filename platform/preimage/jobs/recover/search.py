@@ -6,14 +6,14 @@ from itertools import product
 from typing import Protocol
 
 import torch
-from torch import Tensor
 
-from preimage.data.dataset import Dataset
+from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
 from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.constraints import ConstraintName
+from preimage.inversion.labels import classes_of
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
-from preimage.jobs.sampling import draw_codes, make_images, open_generator
+from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
@@ -108,16 +108,20 @@ class CodeSearch:
         network, prior = open_generator(self.generator, device)
         ids = torch.arange(chunk.rows.start, chunk.rows.stop)
         if chunk.part == UNSEEN:
-            images = self._unseen()[ids // self.job.repeats].to(device)
+            unseen = self._unseen()
+            images = to_float(unseen.pixels)[ids // self.job.repeats].to(device)
+            labels = unseen.labels.long()[ids // self.job.repeats] if classes_of(network) else None
         else:
             codes = draw_codes(prior, self.job.drawn, self.job.seed)[ids]
-            images = make_images(network, codes.to(device))
+            labels = draw_labels(network, self.job.drawn, self.job.seed)
+            labels = labels if labels is None else labels[ids]
+            images = make_images(network, codes.to(device), labels)
         channels, height, width = images.shape[1:]
         seed = self.job.seed
         seen = make_measurement(MeasurementConfig(noise=chunk.noise), (channels, height, width), seed)
         engine = Engine(network, self._settings(chunk), prior, seen, seed, device)
         first = chunk.part == CODES and chunk.rows.start == 0
-        found = engine.invert(images, ids=ids, keep=self.job.shown if first else ())
+        found = engine.invert(images, ids=ids, labels=labels, keep=self.job.shown if first else ())
         results = {"z": found.z, "loss": found.loss, "passes": found.passes, "diverged": found.diverged}
         results["setup"] = torch.tensor([engine.passes])
         return results | ({"kept_z": found.kept_z[:SHOWN]} if first else {})
@@ -127,7 +131,7 @@ class CodeSearch:
         start = "prior" if chunk.part == UNSEEN else self.job.inversion.init_codes
         return self.job.inversion.model_copy(update={"constraint": chunk.technique, "init_codes": start})
 
-    def _unseen(self) -> Tensor:
-        """(unseen, C, H, W), the dataset's last images."""
+    def _unseen(self) -> Images:
+        """The dataset's last images."""
         dataset = Dataset.open(self.dataset)
-        return to_float(dataset.read(dataset.count - self.job.unseen, dataset.count).pixels)
+        return dataset.read(dataset.count - self.job.unseen, dataset.count)

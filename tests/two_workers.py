@@ -27,7 +27,7 @@ from preimage.training.glo import CodesConfig, GloAlgorithm
 from preimage.training.loop import train
 from preimage.training.pgan import PganAlgorithm
 from preimage.training.worker import Worker
-from tiny import GLO_MODEL, MODEL
+from tiny import CONDITIONAL, GLO_MODEL, MODEL
 
 CLASSIFIER = ClassifierConfig(image_size=16, channels=1, classes=10, base_channels=4)
 SGD = OptimizerConfig(name="sgd", lr=0.1)
@@ -45,6 +45,10 @@ def calm_glo(context: AlgorithmContext) -> GloAlgorithm:
 
 def gan(context: AlgorithmContext) -> GanAlgorithm:
     return GanAlgorithm(context, MODEL, SLOW)
+
+
+def conditional_gan(context: AlgorithmContext) -> GanAlgorithm:
+    return GanAlgorithm(context, CONDITIONAL, SLOW)
 
 
 def dfm(context: AlgorithmContext) -> DfmAlgorithm:
@@ -74,6 +78,7 @@ def slow_pgan(context: AlgorithmContext) -> PganAlgorithm:
 METHODS = {
     "glo": (glo, "loss"),
     "gan": (gan, "generator_loss"),
+    "conditional-gan": (conditional_gan, "generator_loss"),
     "dfm": (dfm, "denoising_error"),
     "plain-dfm": (plain_dfm, "generator_loss"),
     "autoencoder": (autoencoder, "loss"),

@@ -49,6 +49,8 @@ class Stream(Enum):
     """A denoiser's initial weights."""
     PRIOR_CODES = Key((0, 0, 0))
     """Codes to recover, to draw or to compare."""
+    PRIOR_LABELS = Key((_FAR + 40,))
+    """The classes of such codes, for a conditional generator."""
     PRIOR_NOISE = Key((_FAR + 1,))
     """The codes that a PGAN draws to be scored."""
     FLIPS = Key((_FAR + 2,))

@@ -1,5 +1,6 @@
 """The random-weights job: generators that were never trained, and a whole tiny run."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -8,6 +9,7 @@ from declared import run_job
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.jobs.base import Context
+from preimage.jobs.random_weights.figures import Reconstructions
 from preimage.jobs.random_weights.job import RandomWeightsJob, untrained
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
@@ -76,6 +78,11 @@ def test_losses_fall_and_more_components_explain_more(done):
         assert losses == sorted(losses, reverse=True)
     assert result.metrics["best_explained"] == result.metrics["explained_digits_600"] > 0.2
     assert result.metrics["worst_explained"] == result.metrics["explained_digits_4"] < 0.1
+
+
+def test_rises_count_the_steps_at_which_the_mean_loss_rose():
+    loss = np.array([[4.0, 3.0, 3.0, 1.0, 2.0], [4.0, 3.0, 4.0, 2.0, 1.5]])
+    assert Reconstructions(range(5), loss, np.ones(2), torch.empty(0)).rises == 2
 
 
 @pytest.mark.parametrize(

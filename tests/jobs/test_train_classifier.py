@@ -146,7 +146,7 @@ def coloured(place, tree):
 @pytest.mark.parametrize(
     ("tree", "limit", "error"),
     [
-        ({"": 6}, None, "folder has no classes, and a classifier learns from them"),
+        ({"": 6}, None, "folder has no classes, and this training needs them"),
         ({"cat": 4, "dog": 4}, None, r"no image is left .*\(folder has no test split\): training uses all 8"),
         (
             {"train/cat": 4, "train/dog": 4, "test/dog": 2, "test/zebra": 1},

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from preimage.errors import GeneratorError, ProgramError
 from preimage.importing.probe import first_line
 from preimage.importing.settings import ImportSettings
+from preimage.models.class_labels import encoded
 from preimage.models.dry_run import dry_run
-from preimage.models.imported import encoded
 from preimage.models.program import Program
 
 DIMENSIONS = ("latent_dim", "z_dim", "nz")

@@ -9,12 +9,12 @@ from preimage.figures.grids import grid_png
 from preimage.jobs.base import Context, Job, Metrics, Result, headline
 from preimage.jobs.random_weights.job import untrained
 from preimage.latents.priors import make_prior
-from preimage.models.config import DcganConfig, GanModelConfig
+from preimage.models.config import ConditionalModelConfig, DcganConfig
 from preimage.models.dcgan import build_pair, parameters_of
 from preimage.models.dcgan_size import doublings
 from preimage.models.generator_folder import write_generator
 from preimage.training.loop import GRID
-from preimage.training.networks import fixed_samples
+from preimage.training.networks import COLUMNS, fixed_samples
 
 
 class InitGeneratorJob(Job):
@@ -28,7 +28,7 @@ class InitGeneratorJob(Job):
     job: Literal["init-generator"] = "init-generator"
     data: DataConfig
     """The images that it would be trained on. It takes their shape and sees none of them."""
-    model: GanModelConfig = GanModelConfig()
+    model: ConditionalModelConfig = ConditionalModelConfig()
     batchnorm: Literal["settled", "initial"] = "settled"
     """The statistics of its BatchNorms. `settled`: of their own inputs for codes of the prior. `initial`:
     mean 0 and variance 1, of a network that never saw a batch: its images are nearly constant."""
@@ -75,4 +75,4 @@ class InitGeneratorJob(Job):
         prior = make_prior(self.model.prior, self.model.latent_dim)
         samples = fixed_samples(generator, prior, self.seed, GRID)
         metrics = {"images_seen": 0, "parameters": parameters_of(generator)}
-        return Result(metrics, {"samples.png": grid_png(samples)})
+        return Result(metrics, {"samples.png": grid_png(samples, COLUMNS)})

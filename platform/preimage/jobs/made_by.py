@@ -14,7 +14,7 @@ from preimage.jobs.references import images_named, references
 from preimage.jobs.settings_text import data_text, pixels_text, settings_of
 from preimage.latents.manifest import read_manifest
 from preimage.models.classifier import read_classifier_card
-from preimage.models.config import DcganConfig, ImportedConfig, LinearConfig
+from preimage.models.config import DcganConfig, ImportedConfig, LinearConfig, classes_known
 from preimage.models.generator_folder import GeneratorCard, read_card
 from preimage.models.prior_folder import read_prior_card
 from preimage.storage.folder import Folder
@@ -78,7 +78,10 @@ def generator_text(card: GeneratorCard) -> str:
     about, training = card.generator, card.training
     kind = {DcganConfig: "DCGAN", LinearConfig: "linear generator", ImportedConfig: "imported generator"}
     width = f", width {about.base_channels}" if isinstance(about, DcganConfig) else ""
-    made = f"{kind[type(about)]} {pixels_text(about.image_size)}, d {about.latent_dim}{width}"
+    if isinstance(about, DcganConfig) and about.activation != "relu":
+        width += f", {about.activation}"
+    classes = f", conditional on {count} classes" if (count := classes_known(about)) else ""
+    made = f"{kind[type(about)]} {pixels_text(about.image_size)}, d {about.latent_dim}{width}{classes}"
     return f"{made}, {about.prior} prior, {_training(training)}"
 
 

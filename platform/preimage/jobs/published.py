@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, Literal
 
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import sides
 from preimage.data.sources.splits import same_split
+from preimage.models.config import classes_known
 from preimage.models.generator_folder import GeneratorCard
 
 TRAINING = "training images"
@@ -111,6 +112,10 @@ class PaperSettings:
     size: int | None = None
     """The side of its images in pixels."""
     latent_dim: int | None = None
+    activation: str | None = None
+    """Of its generator."""
+    condition: Literal["conditional"] | None = None
+    """Whether that knows classes."""
 
     def remark(self, job: object, generator: GeneratorCard | None = None) -> str:
         """A sentence on what differs in a job, and in the generator that it takes; empty if nothing does."""
@@ -129,6 +134,11 @@ class PaperSettings:
             "a generator of {} images, not {}": (card.training.get("data", {}).get("source"), self.source),
             "{} pixels, not {}": (height if height == width else f"{height} x {width}", self.size),
             "codes of {} components, not {}": (card.generator.latent_dim, self.latent_dim),
+            "{}, not {}": (getattr(card.generator, "activation", None), self.activation),
+            "{}, not {} on classes": (
+                "conditional" if classes_known(card.generator) else "unconditional",
+                self.condition,
+            ),
         }
         return [
             text.format(ours, theirs) for text, (ours, theirs) in pairs.items() if theirs not in (None, ours)
@@ -234,7 +244,12 @@ RECOVER_DESCENT = PaperSettings({"solver": "gradient-descent", "steps": 100_000}
 and halves it every 50,000 steps."""
 
 RECOVER_PARTIAL = PaperSettings(
-    {"inversion.solver": "adam", "inversion.lr": 0.1, "inversion.steps": 500}, "mnist", 32, 10
+    {"inversion.solver": "adam", "inversion.lr": 0.1, "inversion.steps": 500},
+    "mnist",
+    size=32,
+    latent_dim=10,
+    activation="leaky-relu",
+    condition="conditional",
 )
 """partial-measurements, section 4.3, figure 5: a conditional DCGAN. It does not count its codes."""
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from preimage.inversion.labels import generate, in_batches
+from preimage.inversion.labels import classes_of, generate, in_batches
 from preimage.latents.priors import Prior
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.prior_folder import load_fitted
@@ -27,7 +27,15 @@ def draw_codes(prior: Prior, count: int, seed: int) -> Tensor:
     return prior.sample(count, Stream.PRIOR_CODES.generator(seed))
 
 
+def draw_labels(network: nn.Module, count: int, seed: int) -> Tensor | None:
+    """(count,) int64 on the CPU, uniform over the network's classes; None if it is not conditional."""
+    if not (classes := classes_of(network)):
+        return None
+    return torch.randint(classes, (count,), generator=Stream.PRIOR_LABELS.generator(seed))
+
+
 @torch.no_grad()
 def make_images(network: nn.Module, codes: Tensor, labels: Tensor | None = None) -> Tensor:
     """Images (n, C, H, W) of codes (n, d), and labels (n,) if the network is conditional, 256 at a time."""
+    labels = labels if labels is None else labels.to(codes.device)
     return torch.cat([generate(network, *some) for some in in_batches(codes, labels, 256)])

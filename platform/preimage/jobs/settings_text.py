@@ -59,8 +59,10 @@ def _settings(
         return
     for name, value in config:
         key = f"{before}.{name}" if before else name
-        usual = type(config).model_fields[name].default
-        if name in DECIDES_NOTHING or key in unsaid or isinstance(value, DataConfig | Reference):
+        field = type(config).model_fields[name]
+        usual, omitted = field.default, bool(field.exclude_if and field.exclude_if(value))
+        silent = omitted or name in DECIDES_NOTHING or key in unsaid
+        if silent or isinstance(value, DataConfig | Reference):
             continue
         if isinstance(value, Config):
             yield from _part(key, value, paper, unsaid)

@@ -1,5 +1,6 @@
 """The architectures of generators."""
 
+from operator import not_
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -8,6 +9,11 @@ from preimage.config import Config, PositiveInt
 from preimage.data.image_shape import Channels, ImageSize, Shape, sides
 from preimage.latents.priors import PriorName
 from preimage.models.dcgan_size import DcganSize
+
+Activation = Annotated[Literal["relu", "leaky-relu"], Field(exclude_if=lambda name: name == "relu")]
+"""What follows each BatchNorm of a generator: ReLU, or leaky ReLU 0.2."""
+ClassCount = Annotated[int, Field(ge=0, exclude_if=not_)]
+"""How many classes networks are conditional on; 0: on none."""
 
 
 class ModelConfig(Config):
@@ -26,6 +32,16 @@ class GanModelConfig(ModelConfig):
 
     prior: Literal["normal", "uniform"] = "normal"
     """Codes are drawn from N(0, I), or uniformly from [-1, 1]^d."""
+    activation: Activation = "relu"
+    """Of the generator, after each BatchNorm: ReLU, or leaky ReLU 0.2 (partial-measurements, section 4.3)."""
+
+
+class ConditionalModelConfig(GanModelConfig):
+    """A DCGAN's generator and discriminator, which may be conditional on classes."""
+
+    classes: ClassCount = 0
+    """The number of the images' classes, to condition both networks on them (Mirza and Osindero 2014): the
+    generator takes an image's class beside its code, the discriminator beside the image. 0: neither does."""
 
 
 class GeneratorConfig(Config):
@@ -52,6 +68,8 @@ class DcganConfig(GeneratorConfig):
     image_size: DcganSize
     kernel_size: Annotated[int, Field(ge=3, le=9)] = 4
     base_channels: PositiveInt = 64
+    activation: Activation = "relu"
+    classes: ClassCount = 0
 
 
 class LinearConfig(GeneratorConfig):
@@ -103,6 +121,11 @@ class ImportedConfig(GeneratorConfig):
         if not self.image_range[0] < self.image_range[1]:
             raise ValueError(f"image_range must go from low to high but is {self.image_range}")
         return self
+
+
+def classes_known(config: GeneratorConfig) -> int:
+    """How many classes a generator is conditional on, so that it takes a label with every code; 0: none."""
+    return config.classes if isinstance(config, DcganConfig | ImportedConfig) else 0
 
 
 AnyGeneratorConfig = Annotated[

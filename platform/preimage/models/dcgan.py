@@ -1,4 +1,5 @@
-"""The DCGAN generator and discriminator (Radford et al. 2015)."""
+"""The DCGAN generator and discriminator (Radford et al. 2015), also conditional ones (Mirza and Osindero
+2014)."""
 
 from math import prod
 
@@ -6,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.data.image_shape import Shape
+from preimage.models.class_labels import encoded
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan_size import doublings
 
@@ -14,23 +16,27 @@ class Generator(nn.Module):
     """Codes (N, d) to images (N, C, H, W) in [-1, 1].
 
     Transposed convolutions that each double height and width, BatchNorm and ReLU between them, then tanh.
+    With `classes`, labels (N,) int64 are concatenated to the codes, one-hot.
     """
 
     def __init__(self, config: DcganConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.classes = config, config.classes
         first, widths = _plan(config.shape, config.base_channels)
         layers: list[nn.Module] = []
-        before = config.latent_dim
+        before = config.latent_dim + config.classes
         for i, after in enumerate(reversed(widths)):
             layers += [_first(before, after, first) if i == 0 else _up(before, after, config.kernel_size)]
-            layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+            layers += [nn.BatchNorm2d(after), _activation(config)]
             before = after
         layers += [_up(before, config.channels, config.kernel_size, bias=True), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         self.apply(initialise)
 
-    def forward(self, codes: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Raises GeneratorError without labels, if it is conditional."""
+        if self.classes:
+            codes = torch.cat([codes, encoded(labels, self.classes, "one-hot", codes.dtype)], dim=1)
         return self.layers(codes[:, :, None, None])
 
 
@@ -38,15 +44,21 @@ class Discriminator(nn.Module):
     """Images (N, C, H, W) in [-1, 1] to logits (N,): positive means real.
 
     The generator's mirror: strided convolutions, BatchNorm in all but the first, leaky ReLU 0.2.
+    With `classes`, labels (N,) int64 are further channels of the images, one-hot: all of one is 1.
     """
 
     def __init__(self, config: DcganConfig) -> None:
         super().__init__()
-        self.features, width = _features(config)
+        self.classes = config.classes
+        self.features, width = _features(config, config.classes)
         self.logit = nn.Linear(width, 1)
         self.apply(initialise)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Raises GeneratorError without labels, if it is conditional."""
+        if self.classes:
+            planes = encoded(labels, self.classes, "one-hot", images.dtype)[:, :, None, None]
+            images = torch.cat([images, planes.expand(-1, -1, *images.shape[2:])], dim=1)
         return self.logit(self.features(images)).squeeze(1)
 
 
@@ -64,9 +76,14 @@ class Encoder(nn.Module):
         return self.codes(self.features(images))
 
 
-def _features(config: DcganConfig) -> tuple[nn.Sequential, int]:
-    """The generator's mirror up to its last feature map, flattened, and its number of features."""
-    maps, width, last = feature_maps(config.shape, config.kernel_size, config.base_channels)
+def _features(config: DcganConfig, more: int = 0) -> tuple[nn.Sequential, int]:
+    """The generator's mirror up to its last feature map, flattened, and its number of features.
+
+    more: channels beside the images' own.
+    """
+    channels, *size = config.shape
+    shape = (channels + more, size[0], size[1])
+    maps, width, last = feature_maps(shape, config.kernel_size, config.base_channels)
     return maps.append(nn.Flatten()), width * prod(last)
 
 
@@ -89,6 +106,10 @@ def _plan(shape: Shape, width: int) -> tuple[tuple[int, int], list[int]]:
     _, *size = shape
     count = doublings((size[0], size[1]))
     return (size[0] >> count, size[1] >> count), [width * 2**i for i in range(count)]
+
+
+def _activation(config: DcganConfig) -> nn.Module:
+    return nn.ReLU(inplace=True) if config.activation == "relu" else nn.LeakyReLU(0.2, inplace=True)
 
 
 def _first(before: int, after: int, size: tuple[int, int]) -> nn.ConvTranspose2d:

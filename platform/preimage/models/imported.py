@@ -3,11 +3,11 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
-from preimage.models.config import ClassInput, CodeConfig, ImportedConfig
+from preimage.models.class_labels import encoded
+from preimage.models.config import CodeConfig, ImportedConfig
 from preimage.models.from_code import build_from_code
 
 
@@ -32,14 +32,7 @@ class ImportedGenerator(nn.Module):
         shaped = codes.reshape(codes.shape[0], *(self.config.code_shape or (self.config.latent_dim,)))
         if not self.classes:
             return (shaped,)
-        if labels is None:
-            raise GeneratorError("this generator needs a class label for every code")
         return shaped, encoded(labels, self.classes, self.config.class_input, codes.dtype)
-
-
-def encoded(labels: Tensor, classes: int, how: ClassInput, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Class labels (N,) int64 as a network takes them: (N,) int64, or one-hot (N, classes)."""
-    return F.one_hot(labels, classes).to(dtype) if how == "one-hot" else labels
 
 
 class CodeNetwork(nn.Module):

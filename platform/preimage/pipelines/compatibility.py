@@ -9,7 +9,7 @@ from preimage.errors import GeneratorError, PriorError, StoreError
 from preimage.jobs.base import Job
 from preimage.jobs.compatibility import require_classifiable, require_codes_of, trained_on
 from preimage.jobs.references import images_named
-from preimage.models.config import GeneratorConfig, ImportedConfig
+from preimage.models.config import GeneratorConfig, ImportedConfig, classes_known
 from preimage.models.generator_folder import read_card
 from preimage.named_code import require_named
 from preimage.pipelines.inputs import Input
@@ -26,7 +26,7 @@ def require_compatible(
 
     data: the images that the step works on.
     """
-    _require_generators(job, inputs)
+    _require_generators(job, inputs, earlier)
     if data and "data" in type(job).model_fields:
         _require_images_of_stores(data, inputs, earlier, catalog)
     if job.compares_stores:
@@ -43,19 +43,23 @@ def require_compatible(
         job.check_codes(_latent_dim(inputs["store"], earlier))
 
 
-def _require_generators(job: Job, inputs: Inputs) -> None:
+def _require_generators(job: Job, inputs: Inputs, earlier: Earlier) -> None:
     """Raise GeneratorError if an imported generator's code is not named, or the job has no class labels for
-    it."""
+    a generator, made or planned, that takes them."""
     for source in _of("generator", inputs):
-        model = None if source.step else source.card.generator
-        if not isinstance(model, ImportedConfig):
-            continue
-        if model.code:
-            require_named(model.code.target, source.folder.uri)
-        if model.classes and not job.takes_labels:
-            raise GeneratorError(
-                f"{source.folder.uri} takes a class label with every code, which {job.job} does not give: "
+        model, _ = generator_of(source, earlier)
+        imported = model if isinstance(model, ImportedConfig) else None
+        if imported and imported.code:
+            require_named(imported.code.target, source.folder.uri)
+        if classes_known(model) and not job.takes_labels:
+            remedy = (
                 "import it once more with a fixed one, such as --fixed y=7"
+                if imported
+                else "train one without model.classes"
+            )
+            raise GeneratorError(
+                f"{f'the step {source.step}' if source.step else source.folder.uri} takes a class label with "
+                f"every code, which {job.job} does not give: {remedy}"
             )
 
 

@@ -9,13 +9,12 @@ from torch.nn.functional import cross_entropy
 
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
-from preimage.errors import DataError
 from preimage.models.classifier import Classifier, ClassifierConfig, build_classifier, save_classifier
 from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.labels import require_labels
+from preimage.training.labels import labels_below
 from preimage.training.networks import Networks
 from preimage.training.precision import upcast
 from preimage.training.training import Training
@@ -50,14 +49,8 @@ class ClassifierAlgorithm:
 
         Raises DataError if an image has no label, or one beyond the classifier's classes.
         """
-        labels = context.images.labels.long()
-        require_labels(labels, "the training set")
-        if int(labels.max()) >= config.classes:
-            raise DataError(
-                f"labels must be below {config.classes}, the number of classes, but got {int(labels.max())}"
-            )
         self.worker, self.flip = context.worker, flip
-        self.labels = labels.to(self.worker.device)
+        self.labels = labels_below(context, config.classes)
         self.random = context.random(Stream.FLIPS)
         self.classifier = build_classifier(config, context.seed)
         self.average = build_classifier(config, context.seed).to(self.worker.device)

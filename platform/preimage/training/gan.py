@@ -17,6 +17,7 @@ from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
+from preimage.training.labels import labels_below
 from preimage.training.networks import Networks, fixed_samples
 from preimage.training.precision import upcast
 from preimage.training.warm_start import result_of
@@ -49,10 +50,13 @@ class GanPair:
         prior: Prior,
         optimizer: OptimizerConfig,
         others: Mapping[str, nn.Module] = MappingProxyType({}),
+        labels: Tensor | None = None,
     ) -> None:
-        """prior: of the generator's inputs. others: more networks to train."""
+        """prior: of the generator's inputs. others: more networks to train. labels: (n,) int64, of the
+        worker's images, if both networks are conditional."""
         self.worker, self.seed, self.prior = context.worker, context.seed, prior
         self.random = context.random(Stream.TRAINING_CODES)
+        self.labels = labels
         self.generator, self.discriminator = pair
         unwrapped = {"generator": self.generator, "discriminator": self.discriminator}
         self.networks = Networks(context, unwrapped | dict(others), optimizer)
@@ -61,17 +65,19 @@ class GanPair:
         """Nothing to do: the weights come from the seed."""
 
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
-        """Update the discriminator, then the generator, on the same batch of generated images."""
+        """Update the discriminator, then the generator, on the same batch of generated images: of the same
+        classes as the real ones, if the networks are conditional."""
         codes = self.draw_codes(len(images))
+        of = () if self.labels is None else (self.labels[rows],)
         with self.networks.autocast():
-            generated = self.networks["generator"](codes)
-            real_logits = self.networks["discriminator"](images)
-            fake_logits = self.networks["discriminator"](generated.detach())
+            generated = self.networks["generator"](codes, *of)
+            real_logits = self.networks["discriminator"](images, *of)
+            fake_logits = self.networks["discriminator"](generated.detach(), *of)
             loss_d = discriminator_loss(upcast(real_logits), upcast(fake_logits))
         self._update("discriminator", loss_d, number)
         self.discriminator.requires_grad_(False)  # its weights' gradient is not needed here
         with self.networks.autocast():
-            loss_g = generator_loss(upcast(self.discriminator(generated)))
+            loss_g = generator_loss(upcast(self.discriminator(generated, *of)))
         self._update("generator", loss_g, number)
         self.discriminator.requires_grad_(True)
         return metrics_of(loss_d, loss_g, real_logits, fake_logits)
@@ -115,12 +121,14 @@ class GanAlgorithm(GanPair):
     ) -> None:
         """discriminator: one to train instead of a DCGAN's.
 
-        Raises PriorError if a fitted prior's codes have another dimension than the generator's.
+        Raises PriorError if a fitted prior's codes have another dimension than the generator's, DataError if
+        the networks are conditional and an image has no label, or one beyond their classes.
         """
         self.resume_from = origin.resume_from
         prior = _fitted(origin.prior, model) if origin.prior else make_prior(model.prior, model.latent_dim)
         generator, usual = build_pair(model, context.seed)
-        super().__init__(context, (generator, discriminator or usual), prior, optimizer, others)
+        labels = labels_below(context, model.classes) if model.classes else None
+        super().__init__(context, (generator, discriminator or usual), prior, optimizer, others, labels)
 
     def begin(self) -> None:
         """Load pretrained networks, if any; else the weights come from the seed. Raises CheckpointError."""

@@ -1,10 +1,11 @@
-"""The classes of a dataset's images: what a classifier is trained and tested on."""
+"""The classes of a dataset's images: what a classifier and a conditional generator are trained on."""
 
 import torch
 from torch import Tensor
 
 from preimage.data.dataset import Dataset
 from preimage.errors import DataError
+from preimage.training.algorithm import AlgorithmContext
 
 PIECE = 8192
 """Images to read at a time."""
@@ -28,10 +29,22 @@ def require_labels(labels: Tensor, what: str) -> None:
     unlabelled = int((labels < 0).sum())
     if unlabelled:
         raise DataError(
-            f"a classifier learns from labels, but {unlabelled:,} of {len(labels):,} images of {what} have "
+            f"this training needs labels, but {unlabelled:,} of {len(labels):,} images of {what} have "
             "none: name a source with classes (preimage data list), or a folder of images with a folder "
             "for each class"
         )
+
+
+def labels_below(context: AlgorithmContext, classes: int) -> Tensor:
+    """The classes (n,) int64 of a worker's images, on its device.
+
+    Raises DataError if one has no label, or one beyond these classes.
+    """
+    labels = context.images.labels.long()
+    require_labels(labels, "the training set")
+    if int(labels.max()) >= classes:
+        raise DataError(f"labels must be below {classes}, the number of classes, but got {int(labels.max())}")
+    return labels.to(context.worker.device)
 
 
 def classes_of(dataset: Dataset, labels: Tensor) -> list[str]:

@@ -14,6 +14,7 @@ from preimage.runs import checkpoints
 from preimage.training.algorithm import Algorithm, AlgorithmContext, rows_of_share
 from preimage.training.batches import Batches, require_batch, shares
 from preimage.training.examples import Examples, Shard
+from preimage.training.networks import COLUMNS
 from preimage.training.training import CheckpointEvaluator, Training
 from preimage.training.worker import Worker
 
@@ -129,7 +130,7 @@ class Loop:
         if not self.run_folder.has_samples(self.seen):
             images = self.algorithm.samples(GRID)
             if images is not None:
-                made_by, png = self.run_folder.made_by, grid_png(images)
+                made_by, png = self.run_folder.made_by, grid_png(images, COLUMNS)
                 how = f"{made_by} · at {self.seen:,} images seen"
                 self.run_folder.add_samples(self.seen, with_footer(png, how) if made_by else png)
 

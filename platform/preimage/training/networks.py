@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import CheckpointError, PreimageError
+from preimage.inversion.labels import classes_of, generate
 from preimage.latents.priors import Prior
 from preimage.random_streams import Stream
 from preimage.training.algorithm import AlgorithmContext
@@ -116,12 +117,23 @@ def _require_compiler() -> None:
         )
 
 
+COLUMNS, CLASSES = 8, 16
+"""Images in a row of a grid of samples, and rows at most in that of a conditional generator."""
+
+
 @torch.no_grad()
 def fixed_samples(generator: nn.Module, prior: Prior, seed: int, count: int) -> Tensor:
-    """Images (count, C, H, W) of a generator in eval mode; the same seed always gives the same draws."""
+    """Images (count, C, H, W) of a generator in eval mode; the same seed always gives the same draws.
+
+    Of a conditional generator (rows * COLUMNS, C, H, W): a row for each of its first classes, of the same
+    codes.
+    """
     device = next(generator.parameters()).device
-    codes = prior.sample(count, Stream.SAMPLE_GRID.generator(seed))
+    codes, labels = prior.sample(count, Stream.SAMPLE_GRID.generator(seed)), None
+    if rows := min(classes_of(generator), CLASSES):
+        codes = codes[:COLUMNS].repeat(rows, 1)
+        labels = torch.arange(rows, device=device).repeat_interleave(COLUMNS)
     training = generator.training
-    images = generator.eval()(codes.to(device))
+    images = generate(generator.eval(), codes.to(device), labels)
     generator.train(training)
     return images

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from preimage.data.dataset import Images
 from preimage.data.pixels import to_uint8
+from preimage.inversion.labels import classes_of, generate, in_batches, spread_labels
 from preimage.latents.priors import Prior
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import class_entropy, class_histogram, frechet_distance, inception_score
@@ -64,14 +65,17 @@ class Evaluator:
 
     def of(self, generator: nn.Module, prior: Prior) -> dict[str, float]:
         """Score all samples as one split: the score, the distance to real images, the class entropy in nats.
+        A conditional generator makes equally many of each class.
 
         generator: on the worker's device; used in eval mode, then restored.
         """
         random = Stream.SCORED_CODES.generator(self.seed, device=self.worker.device)
         codes = self.worker.part(prior.sample(self.count, random))
+        labels = spread_labels(self.count, classes_of(generator), self.worker.device)
+        labels = labels if labels is None else self.worker.part(labels)
         training = generator.training
         generator.eval()
-        scored = [self._score(generator, some) for some in codes.split(BATCH)]
+        scored = [self._score(generator, *some) for some in in_batches(codes, labels, BATCH)]
         generator.train(training)
         features = torch.cat([each for _, each in scored])
         moments = over_workers(self.worker, Moments.empty(features.shape[1]).update(features))
@@ -83,5 +87,5 @@ class Evaluator:
         }
 
     @torch.inference_mode()
-    def _score(self, generator: nn.Module, codes: Tensor) -> tuple[Tensor, Tensor]:
-        return self.scorer(to_uint8(generator(codes)))
+    def _score(self, generator: nn.Module, codes: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        return self.scorer(to_uint8(generate(generator, codes, labels)))

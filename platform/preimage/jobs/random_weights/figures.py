@@ -33,6 +33,12 @@ class Reconstructions:
         """The fraction of the images' variance that the reconstruction explains after a step."""
         return 1 - self.after(step) / float(self.variance.mean())
 
+    @property
+    def rises(self) -> int:
+        """How often the mean loss is higher at a step that is kept than at the one before: 0 if it decreases
+        steadily."""
+        return int((np.diff(self.loss.mean(0)) > 0).sum())
+
 
 AllReconstructions = Mapping[tuple[str, int], Reconstructions]
 """By dataset and number of components of a code."""

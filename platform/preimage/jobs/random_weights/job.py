@@ -14,6 +14,7 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion import InversionConfig, invert
+from preimage.inversion.labels import generate, spread_labels
 from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.published import RANDOM_WEIGHTS, PaperSettings
@@ -103,15 +104,16 @@ class RandomWeightsJob(Job):
         )
 
     def metrics(self) -> Metrics:
-        """For each dataset and number of components: the mean loss after each step, and the fraction of the
-        images' variance explained after the last one."""
+        """For each dataset and number of components: the mean loss after each step, the fraction of the
+        images' variance explained after the last one, and how often the mean loss rose on its way there."""
         losses = [
             f"loss_{name}_{latent_dim}_after_{step}"
             for name, latent_dim in self.pairs
             for step in (0, *self.after)
         ]
         explained = [f"explained_{name}_{latent_dim}" for name, latent_dim in self.pairs]
-        return (*headline("best_explained", "worst_explained"), *others(*losses, *explained))
+        rises = [f"rises_{name}_{latent_dim}" for name, latent_dim in self.pairs]
+        return (*headline("best_explained", "worst_explained"), *others(*losses, *explained, *rises))
 
     def cost(self, images: int | None) -> dict[str, int]:
         """A step is a forward and a backward pass."""
@@ -185,7 +187,8 @@ def untrained(config: DcganConfig, seed: int) -> Generator:
     prior = make_prior(config.prior, config.latent_dim)
     with torch.no_grad():
         for _ in range(8):
-            generator(prior.sample(64, random))
+            codes = prior.sample(64, random)
+            generate(generator, codes, spread_labels(len(codes), config.classes, codes.device))
     return generator.eval()
 
 
@@ -201,6 +204,7 @@ def _metrics(job: RandomWeightsJob, found: AllReconstructions) -> dict[str, floa
         for step in (0, *job.after):
             metrics[f"loss_{name}_{latent_dim}_after_{step}"] = each.after(step)
         metrics[f"explained_{name}_{latent_dim}"] = each.explained(job.after[-1])
+        metrics[f"rises_{name}_{latent_dim}"] = each.rises
     shares = [each.explained(job.after[-1]) for each in found.values()]
     return metrics | {"best_explained": max(shares), "worst_explained": min(shares)}
 
@@ -208,23 +212,27 @@ def _metrics(job: RandomWeightsJob, found: AllReconstructions) -> dict[str, floa
 def _table(job: RandomWeightsJob, found: AllReconstructions) -> str:
     steps = (0, *job.after)
     lines = [
-        f"# Squared error per pixel, {job.images} images each, {job.networks} untrained generators",
+        f"# Squared error per pixel, {job.images} images each, {job.networks} untrained generators of width "
+        f"{job.base_channels} and kernel {job.kernel_size}, {job.solver} at rate {job.lr:g}",
         "",
         "The paper prints no numbers: the error decreases steadily and reaches a low value very quickly "
         "(figure 6), and the outline is recognised after 5 steps (figure 7). It does not say of how many "
         "components the codes were; its other experiments have 20.",
         "",
+        f"Rises: how often the mean error is higher than before, among {len(job.kept) - 1} steps up to "
+        f"{job.steps}.",
+        "",
         *([remark, ""] if (remark := job.paper.remark(job)) else []),
         "| images | components | per number of an image | "
         + " | ".join(f"after {step}" for step in steps)
-        + " | mean colour alone | variance explained |",
-        "|---" * (len(steps) + 5) + "|",
+        + " | mean colour alone | variance explained | rises |",
+        "|---" * (len(steps) + 6) + "|",
     ]
     for (name, latent_dim), each in found.items():
         share = latent_dim / each.shown[0, 0].numel()
         means = " | ".join(f"{each.after(step):.4f}" for step in steps)
         lines.append(
             f"| {name} | {latent_dim} | {share:.3f} | {means} | {each.variance.mean():.4f} | "
-            f"{each.explained(steps[-1]):.0%} |"
+            f"{each.explained(steps[-1]):.0%} | {each.rises} |"
         )
     return "\n".join(lines) + "\n"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, field_validator, model_validator
@@ -33,7 +33,7 @@ from preimage.jobs.recover.search import (
 )
 from preimage.jobs.references import GeneratorRef
 from preimage.jobs.row_names import require_plain
-from preimage.jobs.sampling import draw_codes, make_images, open_generator
+from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
 from preimage.jobs.settings_text import settings_of
 from preimage.latents.priors import Prior
 from preimage.models.config import GeneratorConfig
@@ -59,6 +59,8 @@ INVERSIONS: dict[str, InversionConfig] = {
 class RecoverJob(Job):
     """Draw codes from the prior and find them again in their images, also through noise; then search for the
     codes of images that the generator was not trained on."""
+
+    takes_labels: ClassVar[bool] = True
 
     job: Literal["recover"] = "recover"
     generator: GeneratorRef
@@ -255,7 +257,7 @@ class RecoverJob(Job):
         """By way: the first images as they are, after the steps shown, and at the end."""
         network, _ = open_generator(folder, torch.device("cpu"))
         most = max(each.steps for each in self.inversions.values())
-        columns = {}
+        labels, columns = draw_labels(network, self.drawn, self.seed), {}
         for way in self.ways:
             each = found[CODES, way]
             kept = {
@@ -263,5 +265,6 @@ class RecoverJob(Job):
             }
             count = len(each["kept_z"])
             rows = {"original": codes[:count], **kept, "end": each["z"][:count]}
-            columns[way.title] = {name: make_images(network, z) for name, z in rows.items()}
+            classes = labels if labels is None else labels[:count]
+            columns[way.title] = {name: make_images(network, z, classes) for name, z in rows.items()}
         return columns

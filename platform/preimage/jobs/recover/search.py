@@ -8,15 +8,16 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from preimage.data.dataset import Dataset
+from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
 from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.constraints import ConstraintName
 from preimage.inversion.jacobian import NoJacobianError
+from preimage.inversion.labels import classes_of
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.inversion.unrecovered import unrecovered
 from preimage.jobs.recover.results import REASONS, Way
-from preimage.jobs.sampling import draw_codes, make_images, open_generator
+from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
@@ -121,10 +122,14 @@ class CodeSearch:
         ids = torch.arange(chunk.rows.start, chunk.rows.stop)
         codes = None
         if chunk.part == UNSEEN:
-            images = self._unseen()[ids // self.job.repeats].to(device)
+            unseen = self._unseen()
+            images = to_float(unseen.pixels)[ids // self.job.repeats].to(device)
+            labels = unseen.labels.long()[ids // self.job.repeats] if classes_of(network) else None
         else:
             codes = draw_codes(prior, self.job.drawn, self.job.seed)[ids].to(device)
-            images = make_images(network, codes)
+            labels = draw_labels(network, self.job.drawn, self.job.seed)
+            labels = labels if labels is None else labels[ids]
+            images = make_images(network, codes, labels)
         channels, height, width = images.shape[1:]
         seed = self.job.seed
         seen = make_measurement(MeasurementConfig(noise=chunk.noise), (channels, height, width), seed)
@@ -132,21 +137,21 @@ class CodeSearch:
         engine = Engine(network, settings, prior, seen, seed, device)
         first = chunk.part == CODES and chunk.rows.start == 0
         keep = [each for each in self.job.shown if each < settings.steps] if first else []
-        found = engine.invert(images, ids=ids, keep=keep)
+        found = engine.invert(images, ids=ids, labels=labels, keep=keep)
         results = {"z": found.z, "loss": found.loss, "passes": found.passes, "diverged": found.diverged}
         results["setup"] = torch.tensor([engine.passes])
         if chunk.part == CODES and codes is not None:
-            results["reason"] = self._reasons(network, codes, found.z.to(device))
+            results["reason"] = self._reasons(network, codes, found.z.to(device), labels)
         if first:
             later = found.z[:SHOWN, None].expand(-1, len(self.job.shown) - len(keep), -1)
             results["kept_z"] = torch.cat([found.kept_z[:SHOWN], later], 1)
         return results
 
-    def _reasons(self, network: nn.Module, codes: Tensor, found: Tensor) -> Tensor:
+    def _reasons(self, network: nn.Module, codes: Tensor, found: Tensor, labels: Tensor | None) -> Tensor:
         """(n,) int64: the place in `REASONS` of why a code was not recovered; 0 where it was."""
         reasons = torch.zeros(len(codes), dtype=torch.int64)
         try:
-            for each in unrecovered(network, codes, found, self.job.thresholds[0]):
+            for each in unrecovered(network, codes, found, self.job.thresholds[0], labels):
                 reasons[each.row] = REASONS.index(each.reason)
         except NoJacobianError:
             reasons[:] = REASONS.index("unknown")
@@ -158,7 +163,7 @@ class CodeSearch:
         start = "prior" if chunk.part == UNSEEN else inversion.init_codes
         return inversion.model_copy(update={"constraint": chunk.technique, "init_codes": start})
 
-    def _unseen(self) -> Tensor:
-        """(unseen, C, H, W), the dataset's last images."""
+    def _unseen(self) -> Images:
+        """The dataset's last images."""
         dataset = Dataset.open(self.dataset)
-        return to_float(dataset.read(dataset.count - self.job.unseen, dataset.count).pixels)
+        return dataset.read(dataset.count - self.job.unseen, dataset.count)

@@ -2,7 +2,7 @@
 
 from math import prod
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -19,7 +19,7 @@ from preimage.jobs.recover_partial.report import FAMILIES, MASKS, MeasurementRes
 from preimage.jobs.recover_partial.trial import PartialRecovery
 from preimage.jobs.references import GeneratorRef
 from preimage.metrics.normality import layer_weights, normality
-from preimage.models.config import GeneratorConfig
+from preimage.models.config import GeneratorConfig, classes_known
 from preimage.models.generator_folder import GeneratorCard, load_generator, read_card
 from preimage.work.trials import Results
 
@@ -33,6 +33,8 @@ SHOWN = 3
 
 class RecoverPartialJob(Job):
     """Draw codes from the prior, see part of their images, and find the codes again."""
+
+    takes_labels: ClassVar[bool] = True
 
     job: Literal["recover-partial"] = "recover-partial"
     generator: GeneratorRef
@@ -138,8 +140,13 @@ class RecoverPartialJob(Job):
             },
             fits={layer: normality(each) for layer, each in weights.items()},
             diverged=sum(each.diverged for each in results.values()),
-            remark=self.paper.remark(self, card),
+            remark=" ".join(filter(None, [self.paper.remark(self, card), _of_classes(card.generator)])),
         )
+
+
+def _of_classes(generator: GeneratorConfig) -> str:
+    known = "The generator is conditional on {} classes: each code has one, drawn at random and known."
+    return known.format(classes) if (classes := classes_known(generator)) else ""
 
 
 def sweep_rates(rates: tuple[float, ...], shape: Shape) -> dict[str, dict[float, MeasurementConfig]]:

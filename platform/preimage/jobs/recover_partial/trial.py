@@ -11,7 +11,7 @@ from preimage.inversion.conditioning import measure_conditioning
 from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.recover_partial.figures import Completion
-from preimage.jobs.sampling import draw_codes, make_images, open_generator
+from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
@@ -34,37 +34,44 @@ class PartialRecovery:
         codes `smallest` and `condition` (k,), of the generator seen through the measurement."""
         network, prior = open_generator(self.generator, device)
         codes = draw_codes(prior, self.images, self.seed)
-        images = make_images(network, codes.to(device))
+        labels = draw_labels(network, self.images, self.seed)
+        images = make_images(network, codes.to(device), labels)
         measurement = self._measurement(seen, images)
         settings = {"config": self.inversion, "prior": prior, "measurement": measurement, "seed": self.seed}
-        found = invert(network, images, **settings, measured=False)
+        found = invert(network, images, **settings, labels=labels, measured=False)
         hidden = 1 - _seen(measurement, torch.arange(self.images, device=device))
-        error = (make_images(network, found.z.to(device)) - images).square().mean(1, keepdim=True) * hidden
+        completed = make_images(network, found.z.to(device), labels)
+        error = (completed - images).square().mean(1, keepdim=True) * hidden
         return {
             "z": found.z,
             "z_error": (found.z - codes).square().mean(1),
             "hidden_error": error.sum((1, 2, 3)) / hidden.sum((1, 2, 3)),
             "passes": found.passes,
             "diverged": found.diverged,
-            **_conditioning(network, codes[:CONDITIONED].to(device), measurement),
+            **_conditioning(network, codes[:CONDITIONED].to(device), labels, measurement),
         }
 
     def completion(self, seen: MeasurementConfig, z: Tensor) -> Completion:
         """The first images: as they are, as seen, and as made from the codes z (n, d) found for them."""
         network, prior = open_generator(self.generator, torch.device("cpu"))
-        images = make_images(network, draw_codes(prior, self.images, self.seed)[: len(z)])
-        measurement = self._measurement(seen, images)
-        return Completion(images, measurement.shown(images, torch.arange(len(z))), make_images(network, z))
+        labels = draw_labels(network, self.images, self.seed)
+        labels = labels if labels is None else labels[: len(z)]
+        images = make_images(network, draw_codes(prior, self.images, self.seed)[: len(z)], labels)
+        shown = self._measurement(seen, images).shown(images, torch.arange(len(z)))
+        return Completion(images, shown, make_images(network, z, labels))
 
     def _measurement(self, seen: MeasurementConfig, images: Tensor) -> Measurement:
         channels, height, width = images.shape[1:]
         return make_measurement(seen, (channels, height, width), self.seed)
 
 
-def _conditioning(network: nn.Module, codes: Tensor, measurement: Measurement) -> Results:
+def _conditioning(
+    network: nn.Module, codes: Tensor, labels: Tensor | None, measurement: Measurement
+) -> Results:
     """Nothing where the Jacobian cannot be computed."""
+    some = labels if labels is None else labels[: len(codes)].to(codes.device)
     try:
-        found = measure_conditioning(network, codes, measurement=measurement)
+        found = measure_conditioning(network, codes, some, measurement)
     except NoJacobianError:
         return {}
     return {"smallest": found.values[:, 0], "condition": found.conditions}

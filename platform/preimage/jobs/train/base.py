@@ -28,7 +28,7 @@ from preimage.training.examples import Examples
 from preimage.training.export import export_generator
 from preimage.training.fit import check_batch, fit
 from preimage.training.loop import GRID
-from preimage.training.networks import fixed_samples
+from preimage.training.networks import COLUMNS, fixed_samples
 from preimage.training.training import Evaluation, Export, Training
 
 PACE = ("images_seen", "images_per_second")
@@ -197,7 +197,7 @@ def summary(job: TrainGeneratorJob, context: Context, curves: Curves) -> tuple[d
     generator, card = load_generator(folder)
     images = fixed_samples(generator, load_prior(folder, card), job.seed, GRID)
     seen = card.training["images_seen"]
-    return records_at(job, curves, seen) | pace(curves, seen), grid_png(images)
+    return records_at(job, curves, seen) | pace(curves, seen), grid_png(images, COLUMNS)
 
 
 def records_at(job: TrainJob, curves: Curves, images: int) -> dict[str, float]:

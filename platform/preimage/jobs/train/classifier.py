@@ -15,6 +15,7 @@ from preimage.errors import DataError
 from preimage.jobs.base import Context, Metrics, Result, headline
 from preimage.jobs.held_out_images import held_out, seen_of
 from preimage.jobs.train.base import PACE, TrainOnImagesJob, pace, records_at, train_on_images
+from preimage.jobs.train.classes import class_names
 from preimage.jobs.train.classifier_figures import confusion_png, learning_png
 from preimage.models.classifier import ClassifierConfig, read_classifier_card
 from preimage.training.algorithm import AlgorithmContext
@@ -67,7 +68,7 @@ class TrainClassifierJob(TrainOnImagesJob):
 
     def check(self, catalog: Catalog) -> None:
         super().check(catalog)
-        _require_classes(self.data, catalog)
+        class_names(self.data, catalog)
         test = self.test or held_out(self.data, catalog)
         count = known_count(test, catalog.open)
         if count is not None:
@@ -125,18 +126,6 @@ def _require_unseen(job: TrainClassifierJob, test: DataConfig, count: int) -> in
         f"no image is left to measure the accuracy on{why}: training uses all {count:,} of {test.source} "
         f"{test.split}. So {remedy}"
     )
-
-
-def _require_classes(data: DataConfig, catalog: Catalog) -> None:
-    """Raise DataError for a source that is known to have no classes, before its images are prepared."""
-    if data.split == "unlabeled":
-        raise DataError("unlabeled images have no classes: train on data.split=train")
-    classes = catalog.classes(data)
-    if classes == [] or (classes is None and not data.kind.classes):
-        raise DataError(
-            f"{data.source} has no classes, and a classifier learns from them: name a source with classes "
-            "(preimage data list), or a folder of images with a folder for each class"
-        )
 
 
 def _build(

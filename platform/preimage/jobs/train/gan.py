@@ -4,12 +4,14 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from preimage.data.catalog import Catalog
+from preimage.errors import DataError
 from preimage.jobs.base import Context, Metrics, Result, headline, others
 from preimage.jobs.references import CheckpointsRef, PriorRef
 from preimage.jobs.train.base import PACE, TrainGeneratorJob, summary, train_on_images
+from preimage.jobs.train.classes import class_names
 from preimage.jobs.train.figures import curves_png, losses_png
 from preimage.jobs.train.scoring import ScoringConfig, scoring_of
-from preimage.models.config import DcganConfig, GanModelConfig
+from preimage.models.config import ConditionalModelConfig, DcganConfig, GanModelConfig
 from preimage.models.inception import require_colours, require_weights
 from preimage.training.algorithm import Algorithm, AlgorithmContext
 from preimage.training.config import LoopConfig
@@ -76,12 +78,31 @@ _SCORES = ("classifier_score", "inception_score")
 
 
 class TrainGanJob(GanJob):
-    """Train a DCGAN generator and discriminator."""
+    """Train a DCGAN generator and discriminator, conditional on the images' classes if the model says so."""
 
     job: Literal["train-gan"] = "train-gan"
+    model: ConditionalModelConfig = ConditionalModelConfig()
+
+    def check(self, catalog: Catalog) -> None:
+        super().check(catalog)
+        if self.model.classes:
+            self._require_count(class_names(self.data, catalog))
+
+    def _require_count(self, names: list[str] | None) -> None:
+        """Raise DataError unless the images have as many classes as the model, as far as that is known."""
+        if names and len(names) != self.model.classes:
+            raise DataError(
+                f"model.classes={self.model.classes}, but {self.data.source} has {len(names)} classes: set "
+                f"model.classes={len(names)}"
+            )
 
     def run(self, context: Context) -> Result:
-        """Train to the end; leave the generator, a grid of its samples, and the curves."""
+        """Train to the end; leave the generator, a grid of its samples, and the curves.
+
+        Raises DataError if a conditional model has other classes than the images, or these have no labels.
+        """
+        if self.model.classes:
+            self._require_count(context.dataset(self.data).classes)
         return train_gan(self, context, partial(_build, self, init_from(context)))
 
 

@@ -32,7 +32,7 @@ PARTIAL = {
     "generator": "train",
     "images": 6,
     "inversion": EXACT,
-    "masks": [{"mask": "all"}, {"mask": "random", "rate": 0.5}],
+    "measurements": [{"mask": "all"}, {"mask": "random", "rate": 0.5}],
     "rates": [1],
     "threshold": 1e-6,
 }
@@ -45,7 +45,7 @@ RECOVER = {
     "noises": [0.01],
     "unseen": 2,
     "repeats": 2,
-    "inversion": EXACT,
+    "inversions": {"exact": EXACT},
     "shown": [0],
 }
 
@@ -64,7 +64,7 @@ def test_its_samples_have_a_row_for_each_class_and_its_codes_are_found_with_thei
     assert outcome.metrics["invert.reconstruction_error"] == pytest.approx(codes.loss.double().mean().item())
     assert made.shape == (30, 1, 16, 16)
     assert outcome.metrics["partial.recovered_all"] == outcome.metrics["partial.recovered_random"] == 1
-    assert set(outcome.metrics["recover.success"]["none"].values()) == {1}
+    assert set(outcome.metrics["recover.success"]["exact"]["none"].values()) == {1}
     table = (partial.folder / "figures").read("table.md").decode()
     assert (
         "The generator is conditional on 10 classes: each code has one, drawn at random and known." in table

@@ -1,5 +1,7 @@
 """The invertibility job: random nets that satisfy the theorem, and some that do not."""
 
+from functools import cache
+
 import pytest
 import torch
 
@@ -73,8 +75,9 @@ def test_half_is_recovered_between_two_expansivities(shares, half):
     assert half_recovered(curve) == (half and pytest.approx(half * scale))
 
 
+@cache
 def measured(*channels):
-    config = DirectionsConfig(radii=4, angles=5, networks=2, codes=2)
+    config = DirectionsConfig(radii=4, angles=5, networks=3, codes=1)
     net = Net((6, *channels), 2, 2)
     return Directed(net, Directions(config, TINY.inversion, 0)(net, CPU), config)
 
@@ -123,7 +126,7 @@ def test_a_net_that_two_sweeps_share_runs_once():
 
 def test_a_run_gives_figures_a_table_and_metrics_of_every_net(folder):
     context = Context(RunFolder(folder), Catalog(folder / "datasets"), "", Resources(backend="local"))
-    quick = TINY.model_copy(update={"inversion": TINY.inversion.model_copy(update={"steps": 100})})
+    quick = TINY.model_copy(update={"inversion": TINY.inversion.model_copy(update={"steps": 20})})
     result = run_job(quick, context)
     assert list(result.figures) == ["expansivity.png", "recovery.png", "directions.png"]
     assert all(picture.startswith(b"\x89PNG") for picture in result.figures.values())
@@ -140,4 +143,4 @@ def test_a_run_gives_figures_a_table_and_metrics_of_every_net(folder):
     assert result.metrics["stuck_narrowest"] == result.metrics["directions"]["1-1"]["1"]["stuck"]
     assert "| 4-8-8-8 |" in result.table
     assert "| 16, 32 | 1 |" in result.table
-    assert "1 networks of each kind with 4 codes of 4 components each; adam, 100 steps" in result.table
+    assert "1 networks of each kind with 4 codes of 4 components each; adam, 20 steps" in result.table

@@ -19,6 +19,7 @@ from preimage.work.reproducible import prepare_process
 
 CPU = torch.device("cpu")
 TINY = InvertibilityJob(
+    seed=0,
     latent_dim=4,
     hidden=8,
     last=(1, 8),
@@ -113,7 +114,7 @@ def test_a_descents_end_is_placed_along_the_code_and_across_it():
 
 def test_a_rate_that_shows_no_pixel_is_refused_before_anything_runs(folder):
     with pytest.raises(InversionError, match="observes none of the 4 x 4 pixels"):
-        InvertibilityJob(rates=(0.01,)).check(Catalog(folder))
+        InvertibilityJob.model_validate({"rates": [0.01]}).check(Catalog(folder))
 
 
 def test_a_net_that_two_sweeps_share_runs_once():

@@ -174,7 +174,7 @@ def test_the_picture_says_what_it_draws():
         "weights N(0, 1), 50% of the pixels seen (mask random). Of 2 nets of each kind, the one in which the "
         "fewest descents reach z* (star)."
     )
-    other = LandscapeJob(gain="unit", measurement=MeasurementConfig())
+    other = LandscapeJob.model_validate({"gain": "unit", "measurement": MeasurementConfig()})
     assert (
         "weights N(0, 1), scaled to activations of order one, 100% of the pixels seen (mask all)"
         in other.drawn

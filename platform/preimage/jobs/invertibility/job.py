@@ -150,6 +150,6 @@ class InvertibilityJob(Job):
     def _searched(self, networks: int, codes: int) -> str:
         """How searches were made, for tables."""
         return (
-            f"{networks} networks of each kind with {codes} codes of {self.latent_dim} components each; "
+            f"Networks of each kind: {networks}; codes in each: {codes}, of {self.latent_dim} components; "
             f"{self.inversion.solver}, {self.inversion.steps} steps"
         )

@@ -6,6 +6,7 @@ until the last images. It needs the memory of one batch, whatever the number of 
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from preimage.errors import InversionError
 from preimage.inversion.batch import Batch, Inversion
+from preimage.inversion.cascade import Cascade, fit_cascade
 from preimage.inversion.checks import (
     images_made,
     makes_same_images,
@@ -26,6 +28,7 @@ from preimage.inversion.constraints import redrawn, require_allowed
 from preimage.inversion.init_codes import PROBES, fit_regression, init_codes_of, measure_whitening
 from preimage.inversion.jacobian import Jacobian, NoJacobianError
 from preimage.inversion.labels import classes_of, require_labels
+from preimage.inversion.links import link_of
 from preimage.inversion.losses import LOSSES, Loss, users_loss
 from preimage.inversion.measurements import Measurement, make_measurement
 from preimage.inversion.optimize_for_inference import InPrecision, freeze
@@ -144,6 +147,10 @@ class Engine:
         if config.init_codes == "regression" and not started:
             self.regression = fit_regression(network, prior, seed, self.device, self.measurement)
             self.passes += self.regression.passes
+        self.cascade: Cascade | None = None
+        if config.init_codes == "cascade" and not started:
+            self.cascade = fit_cascade(network, prior, seed, self.device, self.measurement)
+            self.passes += self.cascade.passes
         self.unwhitened: str | None = None
         """Why `whiten` was not followed; None if it was, or was not asked for."""
         if config.whiten and solver is None:
@@ -173,6 +180,7 @@ class Engine:
         several = init_codes if init_codes.dim() == 3 else init_codes[:, None]
         first, more = several[:, 0], several[:, 1:]
         found = self._descend(given, torch.arange(count), first, 0, keep, on_progress)
+        found.passes.add_(self.cascade.passes_each if self.cascade else 0)
         again = (_rank(found) > config.tolerance).nonzero().squeeze(1)
         if len(again) and (config.restarts or more.shape[1]):
             drawn = [
@@ -212,8 +220,10 @@ class Engine:
         if kind.squares_only:
             self._require_squares(loss)
         rate = config.lr, config.lr_halving_steps, config.steps
-        rest = config.constraint, self.seed, self.whitening, config.solver_settings
-        return kind.make(SolverSetup(*rate, *rest))
+        rest = config.constraint, self.seed, self.whitening, link_of(self.problem.network)
+        weight = self.cascade.weight if self.cascade else None
+        values = prod(self.measurement.reduced)
+        return kind.make(SolverSetup(*rate, *rest, weight, values, config.solver_settings))
 
     def _require_squares(self, loss: Loss | None) -> None:
         solver = self.config.solver
@@ -235,10 +245,16 @@ class Engine:
         return self.measurement.observe(images, given.ids[rows].to(self.device))
 
     def _first_codes(self, given: _Given) -> Tensor:
-        parts = [
-            init_codes_of(self.config, self.prior, given.ids[rows], self.seed, 0, self.regression, seen).cpu()
-            for rows, seen in self._seen(given)
-        ]
+        parts = []
+        for rows, seen in self._seen(given):
+            if self.cascade:
+                labels = None if given.labels is None else given.labels[rows].to(self.device)
+                parts.append(self.cascade(seen, given.ids[rows].to(self.device), labels).cpu())
+                continue
+            ids = given.ids[rows]
+            parts.append(
+                init_codes_of(self.config, self.prior, ids, self.seed, 0, self.regression, seen).cpu()
+            )
         return torch.cat(parts) if parts else torch.zeros(0, self.prior.latent_dim)
 
     def _try(self, found: Inversion, given: _Given, again: Tensor, extra: Tensor, number: int) -> Inversion:

@@ -67,6 +67,7 @@ class Cascade:
     def __call__(self, seen: Tensor, ids: Tensor, labels: Tensor | None = None) -> Tensor:
         """Predict codes (n, d) from observed images (n, C, h, w) with these ids (n,) and, for a conditional
         generator, labels (n,)."""
+        ids, labels = ids.to(seen.device), None if labels is None else labels.to(seen.device)
         target = self.values(seen)
         z = self.inside(self.stages[0](target))
         for stage in self.stages[1:]:

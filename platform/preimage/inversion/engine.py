@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from preimage.errors import InversionError
 from preimage.inversion.batch import Batch, Inversion
-from preimage.inversion.cascade import Cascade, fit_cascade
+from preimage.inversion.cascade import Cascade
 from preimage.inversion.checks import (
     images_made,
     makes_same_images,
@@ -22,10 +22,11 @@ from preimage.inversion.checks import (
     require_fit,
     require_low_precision,
     require_measurement_of,
+    require_squares,
 )
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import redrawn, require_allowed
-from preimage.inversion.init_codes import PROBES, fit_regression, init_codes_of, measure_whitening
+from preimage.inversion.init_codes import PROBES, fit_predictor, init_codes_of, measure_whitening
 from preimage.inversion.jacobian import Jacobian, NoJacobianError
 from preimage.inversion.labels import classes_of, require_labels
 from preimage.inversion.links import link_of
@@ -141,16 +142,13 @@ class Engine:
         compare = users_loss(loss, *compared) if loss else LOSSES[config.loss].for_images(*compared)
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)
-        self.regression = self.whitening = None
-        self.passes = 0
+        self.predictor = self.whitening = None
+        if not started:
+            self.predictor = fit_predictor(
+                config.init_codes, network, prior, seed, self.device, self.measurement
+            )
+        self.passes = self.predictor.passes if self.predictor else 0
         """Generator evaluations of the setup."""
-        if config.init_codes == "regression" and not started:
-            self.regression = fit_regression(network, prior, seed, self.device, self.measurement)
-            self.passes += self.regression.passes
-        self.cascade: Cascade | None = None
-        if config.init_codes == "cascade" and not started:
-            self.cascade = fit_cascade(network, prior, seed, self.device, self.measurement)
-            self.passes += self.cascade.passes
         self.unwhitened: str | None = None
         """Why `whiten` was not followed; None if it was, or was not asked for."""
         if config.whiten and solver is None:
@@ -175,12 +173,14 @@ class Engine:
         given = _Given(images, ids, require_labels(labels, self.classes, count))
         for rows, seen in self._seen(given):
             require_finite(seen, ids[rows])
+        each = 0
         if init_codes is None:
             init_codes = self._first_codes(given)
+            each = self.predictor.passes_each if self.predictor else 0
         several = init_codes if init_codes.dim() == 3 else init_codes[:, None]
         first, more = several[:, 0], several[:, 1:]
         found = self._descend(given, torch.arange(count), first, 0, keep, on_progress)
-        found.passes.add_(self.cascade.passes_each if self.cascade else 0)
+        found.passes.add_(each)
         again = (_rank(found) > config.tolerance).nonzero().squeeze(1)
         if len(again) and (config.restarts or more.shape[1]):
             drawn = [
@@ -218,21 +218,12 @@ class Engine:
         """The config's solver."""
         config, kind = self.config, SOLVERS[self.config.solver]
         if kind.squares_only:
-            self._require_squares(loss)
+            require_squares(config.solver, self.problem, loss)
         rate = config.lr, config.lr_halving_steps, config.steps
         rest = config.constraint, self.seed, self.whitening, link_of(self.problem.network)
-        weight = self.cascade.weight if self.cascade else None
+        weight = self.predictor.weight if isinstance(self.predictor, Cascade) else None
         values = prod(self.measurement.reduced)
         return kind.make(SolverSetup(*rate, *rest, weight, values, config.solver_settings))
-
-    def _require_squares(self, loss: Loss | None) -> None:
-        solver = self.config.solver
-        if loss is not None:
-            raise InversionError(f"{solver} minimises squares only: use solver=lbfgs with a loss of your own")
-        try:
-            _ = self.problem.jacobian
-        except NoJacobianError as error:
-            raise InversionError(f"{error}, which {solver} needs: use solver=lbfgs") from error
 
     def _seen(self, given: _Given) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of images, and what is observed of them."""
@@ -247,14 +238,9 @@ class Engine:
     def _first_codes(self, given: _Given) -> Tensor:
         parts = []
         for rows, seen in self._seen(given):
-            if self.cascade:
-                labels = None if given.labels is None else given.labels[rows].to(self.device)
-                parts.append(self.cascade(seen, given.ids[rows].to(self.device), labels).cpu())
-                continue
-            ids = given.ids[rows]
-            parts.append(
-                init_codes_of(self.config, self.prior, ids, self.seed, 0, self.regression, seen).cpu()
-            )
+            labels = None if given.labels is None else given.labels[rows]
+            own = given.ids[rows], self.seed, 0, self.predictor, seen, labels
+            parts.append(init_codes_of(self.config, self.prior, *own).cpu())
         return torch.cat(parts) if parts else torch.zeros(0, self.prior.latent_dim)
 
     def _try(self, found: Inversion, given: _Given, again: Tensor, extra: Tensor, number: int) -> Inversion:

@@ -22,7 +22,7 @@ from preimage.inversion.solvers import SolverKind, SolverSetup, State, Step
 DAMPING, LEAST, MOST = 1e-2, 1e-4, 1e8
 """The damping relative to the loss: first, and its limits."""
 SHRINK, GROW = 0.5, 4.0
-WAIT, ENOUGH = 8, 0.3
+WAIT, ENOUGH = 6, 0.3
 """The Jacobian is measured again if the loss has not fallen to this fraction in so many steps."""
 TINY = torch.finfo(torch.float64).tiny
 

@@ -7,9 +7,12 @@ from torch import Tensor, nn
 
 from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
+from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.labels import classes_of, generate, spread_labels
+from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import Measurement
 from preimage.inversion.operator_checks import checked
+from preimage.inversion.problem import Problem
 
 
 def images_made(network: nn.Module, latent_dim: int, device: torch.device) -> Tensor:
@@ -70,6 +73,17 @@ def require_measurement_of(
     if measurement.operator and device.type != "cpu":
         checked(measurement.operator, measurement.shape, device)
     return measurement
+
+
+def require_squares(solver: str, problem: Problem, loss: Loss | None) -> None:
+    """Raise InversionError where a solver that minimises squares meets another loss, or a generator without a
+    Jacobian. loss: a user's own."""
+    if loss is not None:
+        raise InversionError(f"{solver} minimises squares only: use solver=lbfgs with a loss of your own")
+    try:
+        _ = problem.jacobian
+    except NoJacobianError as error:
+        raise InversionError(f"{error}, which {solver} needs: use solver=lbfgs") from error
 
 
 def are_measured(images: Tensor, measurement: Measurement, said: bool | None) -> bool:

@@ -124,7 +124,7 @@ def test_the_baseline_is_the_one_that_the_paper_prints():
 
 def test_the_chunks_are_every_search_once():
     asked = search_chunks(config())
-    assert list(asked)[:2] == ["codes-descent-none-000000", "codes-descent-none-000003"]
+    assert list(asked)[:2] == ["codes_descent_none_000000", "codes_descent_none_000003"]
     for way in WAYS:
         rows = {}
         for each in asked.values():
@@ -137,6 +137,23 @@ def test_the_chunks_are_every_search_once():
             ("noise0.1", 0.1): [0, 1, 2],
         }
     assert sum(len(each.rows) for each in asked.values()) == config().searches == 6 * (4 + 2 * 3 + 6)
+
+
+def test_names_that_end_alike_are_different_trials():
+    """Or one search's results would be taken for another's."""
+    job = config(inversions={"a": QUICK, "a-stochastic": QUICK})
+    assert sum(len(each.rows) for each in search_chunks(job).values()) == job.searches
+
+
+def test_steps_are_shown_in_order_and_once():
+    assert config(shown=[10, 0, 10]).shown == (0, 10)
+
+
+def test_a_search_that_diverged_stopped_however_near_it_came(generator, digits):
+    wild = config(inversions={"descent": DESCENT | {"lr": 1e38}}, thresholds=(100.0,), shown=())
+    given = CodeSearch(generator, digits.folder, wild)(SearchChunk("codes", "descent", "none", range(4)), CPU)
+    each = recovered_codes(given, draw_codes(Uniform(4), 4, seed=0), wild.thresholds)
+    assert each.diverged == each.missed == each.reasons["stopped"] == 4
 
 
 def test_a_chunk_finds_the_codes_of_its_rows_however_many_they_are(generator, digits, uniform_generator):
@@ -205,7 +222,7 @@ def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
     kept = folder / "run" / "trials"
     before = {name: kept.modified_ms(name) for name in kept.names()}
     assert len(before) == 4 * (2 + 2 + 1 + 1) + 1
-    kept.remove(again := "unseen-fast-clip-000003.safetensors")
+    kept.remove(again := "unseen_fast_clip_000003.safetensors")
     assert run_job(job, context(folder, generator)) == result
     after = {name: kept.modified_ms(name) for name in kept.names()}
     assert [name for name in before if before[name] != after[name]] == [again]

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from torch.func import jvp, vmap
 
 from preimage.errors import InversionError
-from preimage.inversion import InversionConfig, LinearOperator, invert
+from preimage.inversion import InversionConfig, LinearOperator, gaussian_operator, invert
 from preimage.inversion.conditioning import measure_conditioning
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.inversion.operator_checks import checked
@@ -256,12 +255,11 @@ def test_what_does_not_fit_an_operator_is_refused(config, given, message):
 def test_a_gaussian_matrix_without_rows_or_memory_is_refused(monkeypatch):
     with pytest.raises(InversionError, match="observes nothing of 1 x 8 x 8 images: give a rate of at least"):
         gaussian(0.001)
-    free = psutil.virtual_memory()._replace(available=1000)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
-    with pytest.raises(
-        InversionError, match="matrix of 32 x 64 numbers, 8.19e-06 GB, but 1e-06 GB of memory"
-    ):
+    monkeypatch.setattr(gaussian_operator, "free_memory", lambda device: 4 * 32 * 64 - 1)
+    with pytest.raises(InversionError, match=r"matrix of 32 x 64 numbers, .* GiB, but .* GiB of memory are"):
         gaussian(0.5)
+    monkeypatch.setattr(gaussian_operator, "free_memory", lambda device: 4 * 32 * 64)
+    gaussian(0.5)
 
 
 EXTRA = """

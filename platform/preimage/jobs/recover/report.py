@@ -118,7 +118,8 @@ class RecoverReport:
             f"Codes not below {threshold}, and why. The paper: where standard clipping fails, components are "
             "stuck at -1 or 1. rank: at the code there are directions in which its image does not change; "
             "saturation: nor does it where pixels are at -1 or 1; another code: the code found has the same "
-            "image; stopped: none of these, a local minimum or the end of the steps."
+            "image; stopped: none of these, a local minimum or the end of the steps; unknown: the Jacobian "
+            "could not be computed in float64."
         )
         return f"{text}\n\n{markdown(rows)}"
 

@@ -140,4 +140,4 @@ def test_a_run_gives_figures_a_table_and_metrics_of_every_net(folder):
     assert result.metrics["stuck_narrowest"] == result.metrics["directions"]["1-1"]["1"]["stuck"]
     assert "| 4-8-8-8 |" in result.table
     assert "| 16, 32 | 1 |" in result.table
-    assert "1 networks of each kind with 4 codes of 4 components each; adam, 100 steps" in result.table
+    assert "1 network of each kind with 4 codes of 4 components each; adam, 100 steps" in result.table

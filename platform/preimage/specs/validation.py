@@ -35,6 +35,9 @@ def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
         return f"{error['input']!r}: {error['msg']}"
     if error["type"] == UNKNOWN_KEY:
         return error["msg"]
+    if error["type"] == "too_short":
+        least = error.get("ctx", {})["min_length"]
+        return f"needs at least {least} item{'s' * (least > 1)}, but got {error['input']!r}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     whole = isinstance(error["input"], dict | list)  # the message itself names the wrong part
     return message if whole and error["type"] == "value_error" else f"{message}, but got {error['input']!r}"

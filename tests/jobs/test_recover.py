@@ -277,7 +277,7 @@ def test_the_table_says_what_was_found_and_what_the_paper_prints():
     assert "| descent | standard clipping | 75.0% | 100.0% | 3.0e-09 | 2,259 |" in lines
     assert "| descent | as its local rate predicts | 0.0% | 0.0% | 5.0e-01 |  |" in lines
     assert "| the paper's | standard clipping | 98.4% |  |  | 200,000 |" in lines
-    assert "| descent | standard clipping | 2 | 1 | 0.5 a code | 0 | 0 | 0 | 2 | 0 |" in lines
+    assert "| descent | standard clipping | 2 | 1 | 0.5 | 0 | 0 | 0 | 2 | 0 |" in lines
     assert "| 1.0e-02 | 1.0e-02 | 5.0e-01 | 25 | 2 |" in lines
     assert any(line.startswith("descent: rate 2.5 is beyond the limit.") for line in lines)
     assert "| 0.5 | 2.0e-02 (3.0e-09) |" in lines

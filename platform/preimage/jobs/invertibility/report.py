@@ -121,8 +121,8 @@ class InvertibilityReport:
         sweeps = [self._sweep_table(*each) for each in self.sweeps.values()]
         about = (
             "A layer of C channels, after one of C', with a kernel of l pixels has the expansivity "
-            "C l / (C' log C'). The theorems ask for more than a constant that they do not state; theorem 4 of "
-            "the last layer times r, the fraction of the pixels that is seen."
+            "C l / (C' log C'). The theorems ask for more than a constant that they do not state; theorem 4 "
+            "of the last layer times r, the fraction of the pixels that is seen."
         )
         return "\n".join(["# Random ReLU nets", "", about, "", *sweeps, self._directions_table()])
 

@@ -105,20 +105,21 @@ class RecoverReport:
 
     def _missed(self, threshold: str) -> str:
         """What was not recovered: stuck at the bounds, and why."""
-        rows = [["search", "technique", "not recovered", "with a component at -1 or 1", "such components"]]
+        rows = [["search", "technique", "codes", "at a bound", "components"]]
         rows[0] += REASONS
         for (inversion, name), each in self.recovered.items():
             if each.missed:
                 reasons = [str((each.reasons or {}).get(reason, "")) for reason in REASONS]
-                bounds = [str(each.at_bounds), f"{each.components_at_bounds:.1f} a code"]
+                bounds = [str(each.at_bounds), f"{each.components_at_bounds:.1f}"]
                 rows.append([inversion, TITLES[name], str(each.missed), *bounds, *reasons])
         if len(rows) == 1:
             return f"Every code is below {threshold}, in every way."
         text = (
-            f"Codes not below {threshold}, and why. The paper: where standard clipping fails, components are "
-            "stuck at -1 or 1. rank: at the code there are directions in which its image does not change; "
-            "saturation: nor does it where pixels are at -1 or 1; another code: the code found has the same "
-            "image; stopped: none of these, a local minimum or the end of the steps."
+            f"Codes not below {threshold}, how many of them have a component at -1 or 1, the mean number of "
+            "such components, and why. The paper: where standard clipping fails, components are stuck there. "
+            "rank: at the code there are directions in which its image does not change; saturation: nor does "
+            "it where pixels are at -1 or 1; another code: that found has the same image; stopped: none "
+            "of these, a local minimum or the end of the steps; unknown: torch has no Jacobian in float64."
         )
         return f"{text}\n\n{markdown(rows)}"
 

@@ -172,6 +172,11 @@ def test_what_is_shown_of_an_operator_is_its_adjoint_at_the_best_scale():
     assert torch.allclose(whole.shown(images, ids), images, atol=1e-5)
 
 
+def black_top(images):
+    images[:, :, :4] = 0  # linear, and its own adjoint
+    return images
+
+
 BAD = {
     "is not linear: A.2 x -3 y. differs": LinearOperator(torch.relu),
     "is not linear: A.1000 x": LinearOperator(lambda x: x.clamp(-100, 100)),
@@ -180,11 +185,13 @@ BAD = {
     "does not take images .3, 1, 8, 8.: mm: mat1": LinearOperator(lambda x: x.flatten(1) @ seeded(9, 2)),
     "real numbers, .*complex128: return": LinearOperator(torch.fft.fft2),
     "real numbers, .* ndarray: return": LinearOperator(lambda x: x.numpy()),
-    "a row for each image": LinearOperator(lambda x: x.sum()),
+    "a row of numbers for each image": LinearOperator(lambda x: x.sum()),
     "observation has the shape .4,., but of": LinearOperator(lambda x: x.flatten(1), observed=(4,)),
     "not finite": LinearOperator(lambda x: x / 0),
     "the same shape in any batch": LinearOperator(lambda x: x.flatten(1)[:, : len(x)]),
     "alone and among others": LinearOperator(lambda x: x - x.mean(0)),
+    "operator changes in place": LinearOperator.of_numpy(black_top, black_top),
+    "adjoint changes in place": LinearOperator(lambda x: x * 1, lambda y: y.mul_(2)),
     "torch cannot differentiate": LinearOperator(lambda x: torch.from_numpy(x.detach().numpy() * 2)),
     "that torch derives does not agree": LinearOperator(lambda x: x + x.detach().flip(3)),
     "given does not agree .* 0.001 .A x. .y. apart": LinearOperator(lambda x: x, lambda y: 1.001 * y),

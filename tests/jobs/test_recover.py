@@ -26,6 +26,7 @@ from preimage.jobs.recover.results import (
     RecoveredCodes,
     Way,
     baseline,
+    budget,
     distances,
     recovered_codes,
 )
@@ -262,6 +263,14 @@ def test_unseen_images_must_fit_and_be_named_where_none_are_known(folder, contex
         run_job(config(), replace(context, inputs={"generator": folder / "other"}))
 
 
+def test_the_budget_is_what_all_but_a_twentieth_of_the_codes_need():
+    evaluations = torch.arange(1, 41)
+    recovered = evaluations != 7
+    assert budget(evaluations, recovered) == 39  # 38 of 40, without the seventh
+    assert budget(evaluations, evaluations > 2) == 40
+    assert budget(evaluations, evaluations > 3) is None
+
+
 def test_the_table_says_what_was_found_and_what_the_paper_prints():
     one = RecoveredCodes(
         success={1e-4: 0.75, 0.5: 1.0},
@@ -273,6 +282,7 @@ def test_the_table_says_what_was_found_and_what_the_paper_prints():
         at_bounds=1,
         components_at_bounds=0.5,
         reasons={"rank": 0, "saturation": 0, "another code": 0, "stopped": 2, "unknown": 0},
+        budget=3000.0,
     )
     many = Distances(mean=2.5e-4, median=1e-5, image_error=0.0312, evaluations=1000, diverged=1)
     way = Way("descent", "clip")
@@ -294,10 +304,10 @@ def test_the_table_says_what_was_found_and_what_the_paper_prints():
         heading=["Generator: a net."],
     )
     lines = report.table().splitlines()
-    assert "| descent | standard clipping | 75.0% | 100.0% | 3.0e-09 | 2,259 |" in lines
-    assert "| descent | as its local rate predicts | 0.0% | 0.0% | 5.0e-01 |  |" in lines
-    assert "| the paper's | standard clipping | 98.4% |  |  | 200,000 |" in lines
-    assert "| descent | standard clipping | 2 | 1 | 0.5 a code | 0 | 0 | 0 | 2 | 0 |" in lines
+    assert "| descent | standard clipping | 75.0% | 100.0% | 3.0e-09 | 2,259 | 3,000 |" in lines
+    assert "| descent | as its local rate predicts | 0.0% | 0.0% | 5.0e-01 |  |  |" in lines
+    assert "| the paper's | standard clipping | 98.4% |  |  | 200,000 |  |" in lines
+    assert "| descent | standard clipping | 2 | 1 | 0.5 | 0 | 0 | 0 | 2 | 0 |" in lines
     assert "| 1.0e-02 | 1.0e-02 | 5.0e-01 | 25 | 2 |" in lines
     assert any(line.startswith("descent: rate 2.5 is beyond the limit.") for line in lines)
     assert "| 0.5 | 2.0e-02 (3.0e-09) |" in lines

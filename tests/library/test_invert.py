@@ -129,6 +129,10 @@ def test_settings_are_keywords_or_a_config(codes):
         ({"labels": [1, 2]}, r"labels must be 6 integers, one for each image, but got \(2,\) of int64"),
         ({"labels": [0.5] * COUNT}, r"labels must be 6 integers, .* got \(6,\) of float64"),
         ({"ids": [3] * COUNT}, "ids must be unique"),
+        (
+            {"measurement": torch.relu},
+            "wrap a function as LinearOperator.*, but got builtin_function_or_method",
+        ),
         ({"init_codes": torch.zeros(2, 4)}, r"6 images .* init_codes of shape \(2, 4\)"),
     ],
 )

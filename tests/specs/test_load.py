@@ -167,6 +167,13 @@ def test_all_mistakes_come_in_one_report_each_with_its_place():
     ]
 
 
+def test_a_list_is_too_short_only_where_it_has_no_wrong_items():
+    spec = "job: recover-partial\ngenerator: RUN\nmeasurements: {}\n"
+    assert mistakes(spec.format("[]")) == ["  line 3: measurements: needs at least 1 item, but got []"]
+    [line] = mistakes(spec.format("[{mask: top, pool: 0}]"))
+    assert line.startswith("  line 3: measurements.0.pool: should be greater than or equal to 1")
+
+
 def test_a_mistake_in_a_profile_has_the_profiles_line():
     text = JOB.replace("training.total_images: 1000", "training.total_imagse: 1000")
     assert mistakes(text, profile="small") == [

@@ -22,12 +22,12 @@ def checked(operator: LinearOperator, shape: Shape, device: torch.device) -> tup
 
     Tries the operator on random images, in float64 if it computes in that, else in float32. Raises
     InversionError unless it returns finite real numbers, as many for any batch, each row from its own image,
-    is linear, and its adjoint (its own or torch's) agrees with it.
+    leaves what it is given as it is, is linear, and its adjoint (its own or torch's) agrees with it.
     """
     random = Stream.OPERATOR_PROBES.generator(0)
     x, other, y = torch.randn(3, ROWS, *shape, generator=random, dtype=torch.float64).to(device)
     try:
-        operator.forward(x)
+        operator.forward(x.clone())
     except (RuntimeError, TypeError, ValueError):
         x, other, y = x.float(), other.float(), y.float()  # its constants may be of float32
     with torch.no_grad():
@@ -42,7 +42,7 @@ def _observed(operator: LinearOperator, images: Tensor) -> Tensor:
     """What the operator returns, if it is of the right kind and shape."""
     asked = f"images {tuple(images.shape)}"
     try:
-        made: Any = operator.forward(images)
+        made: Any = operator.forward(given := images.clone())
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InversionError(f"the operator does not take {asked}: {reason}") from error
@@ -50,12 +50,15 @@ def _observed(operator: LinearOperator, images: Tensor) -> Tensor:
         kind = made.dtype if isinstance(made, Tensor) else type(made).__name__
         raise InversionError(
             f"the operator must return a tensor of real numbers, but of {asked} it returned {kind}: return "
-            "torch.view_as_real of complex numbers, and use LinearOperator.of_numpy for arrays"
+            "real and imaginary parts of complex numbers, as torch.view_as_real does, and use "
+            "LinearOperator.of_numpy for arrays"
         )
     if made.dim() < 2 or len(made) != len(images):
         raise InversionError(
-            f"the operator must return a row for each image, but of {asked} it returned {tuple(made.shape)}"
+            f"the operator must return a row of numbers for each image, ({len(images)}, ...), but of {asked} "
+            f"it returned {tuple(made.shape)}"
         )
+    _require_unchanged(given, images, "operator")
     if operator.observed not in (None, tuple(made.shape[1:])):
         raise InversionError(
             f"the operator says that an observation has the shape {operator.observed}, but of {asked} it "
@@ -109,7 +112,8 @@ def _require_adjoint(operator: LinearOperator, x: Tensor, seen: Tensor, other: T
     """By |<A x, y> - <x, A^T y>| <= 1e-5 |A x| |y|, for y = A x, which shows a wrong scale best, and for the
     observation of another image."""
     for y in (seen, other):
-        back = operator.transposed(y, x.shape[1:])  # pyright: ignore[reportArgumentType]
+        back = operator.transposed(given := y.clone(), x.shape[1:])  # pyright: ignore[reportArgumentType]
+        _require_unchanged(given, y, "operator's adjoint")
         if not isinstance(back, Tensor) or back.shape != x.shape:
             found = tuple(back.shape) if isinstance(back, Tensor) else type(back).__name__
             raise InversionError(
@@ -125,6 +129,13 @@ def _require_adjoint(operator: LinearOperator, x: Tensor, seen: Tensor, other: T
                 f"the adjoint {whose} does not agree with the operator: <A x, y> = {there:.6g}, but "
                 f"<x, A^T y> = {again:.6g}, {wrong:.1g} |A x| |y| apart, more than {TOLERANCE:g}. {what}"
             )
+
+
+def _require_unchanged(given: Tensor, before: Tensor, what: str) -> None:
+    if not torch.equal(given, before):
+        raise InversionError(
+            f"the {what} changes in place what it is given, which others use too: let it work on a copy"
+        )
 
 
 def _size(values: Tensor) -> float:

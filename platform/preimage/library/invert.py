@@ -82,6 +82,11 @@ def invert(
         given = {"loss": loss, "solver": solver, "measurement": measurement}
         named = {name: each for name, each in given.items() if isinstance(each, str | Mapping | Config)}
         objects = {name: each for name, each in given.items() if each is not None and name not in named}
+        if "measurement" in objects and not isinstance(measurement, LinearOperator):
+            raise InversionError(
+                "measurement is the settings of one, such as dict(mask='top'), or a linear operator: wrap a "
+                f"function as LinearOperator(function), but got {type(measurement).__name__}"
+            )
         config = _config(config, settings | named)
         network = open_network(generator, results, code)
         start = None if init_codes is None else torch.as_tensor(init_codes).to(torch.float32, copy=True)

@@ -17,7 +17,8 @@ def check(config: type[BaseModel], value: Any, at: Path = ()) -> tuple[BaseModel
     try:
         return config.model_validate(value), []
     except ValidationError as error:
-        return None, [((*at, *each["loc"]), _explain(config, each)) for each in error.errors()]
+        errors = [each for each in error.errors() if not _counts_wrong_items_out(each)]
+        return None, [((*at, *each["loc"]), _explain(config, each)) for each in errors]
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
@@ -35,9 +36,17 @@ def _explain(config: type[BaseModel], error: ErrorDetails) -> str:
         return f"{error['input']!r}: {error['msg']}"
     if error["type"] == UNKNOWN_KEY:
         return error["msg"]
+    if error["type"] == "too_short":
+        least = error.get("ctx", {})["min_length"]
+        return f"needs at least {least} item{'s' * (least > 1)}, but got {error['input']!r}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     whole = isinstance(error["input"], dict | list)  # the message itself names the wrong part
     return message if whole and error["type"] == "value_error" else f"{message}, but got {error['input']!r}"
+
+
+def _counts_wrong_items_out(error: ErrorDetails) -> bool:
+    """Whether a list is too short only without its wrong items, each of which has an error of its own."""
+    return error["type"] == "too_short" and len(error["input"]) >= error.get("ctx", {})["min_length"]
 
 
 def _model_at(config: type[BaseModel], path: Path) -> type[BaseModel] | None:

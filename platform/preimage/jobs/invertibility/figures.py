@@ -40,7 +40,8 @@ def recovery_png(sweeps: Mapping[str, tuple[Sweep, Curves]], base: Net) -> bytes
     figure.suptitle(
         f"ReLU nets of {code}-{hidden}-C channels, kernel {base.kernel}, stride {base.stride}, normal "
         "weights, all seen, but for what varies. C′: channels of the layer before.\n"
-        "Grey: expansivity 1. The theorems ask for more than a constant that they do not state.",
+        "Recovered from a random start or from −ẑ. Grey: expansivity 1. The theorems ask for more than a "
+        "constant that they do not state.",
         fontsize=10,
     )
     for axes, (name, (sweep, curves)) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):

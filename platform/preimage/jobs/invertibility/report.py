@@ -115,7 +115,12 @@ class InvertibilityReport:
     def table(self) -> str:
         """Markdown."""
         sweeps = [self._sweep_table(*each) for each in self.sweeps.values()]
-        return "\n".join(["# Random ReLU nets", "", *sweeps, self._directions_table()])
+        about = (
+            "A layer of C channels, after one of C', with a kernel of l pixels has the expansivity "
+            "C l / (C' log C'). The theorems ask for more than a constant that they do not state; theorem 4 "
+            "of the last layer times r, the fraction of the pixels that is seen."
+        )
+        return "\n".join(["# Random ReLU nets", "", about, "", *sweeps, self._directions_table()])
 
     def _sweep_table(self, sweep: Sweep, curves: dict[str, list[Found]]) -> str:
         rows: list[list[str]] = [["", *SWEEP_COLUMNS]]

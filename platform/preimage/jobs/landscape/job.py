@@ -111,7 +111,8 @@ class LandscapeJob(Job):
             "Square root of J(z) over its maximum in the window. "
             f"Nets of 2-{self.channels}-1 channels, kernel {self.kernel}, stride {self.stride}, weights "
             f"N(0, 1){gain}, {rate:.0%} of the {values} seen ({by} {self.measurement.name}). "
-            f"Of {self.networks} nets of each kind, the one in which the fewest descents reach z* (star)."
+            f"Of {self.networks} nets of each kind, the one in which the fewest descents reach z* (star); "
+            "red is where others end."
         )
 
     def _explore_all(self, context: Context) -> dict[str, list[Results]]:

@@ -65,7 +65,7 @@ def loss_by_step_png(found: AllReconstructions, marks: Sequence[int]) -> bytes:
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("squared error per pixel")
     figure.axes[0].set_ylim(bottom=0)  # of all panels: they share it
-    figure.axes[-1].legend(frameon=False)
+    figure.axes[-1].legend(frameon=False, title="mean; shaded: 80% of the images")
     return figure_png(figure)
 
 
@@ -83,7 +83,9 @@ def reconstructions_png(found: AllReconstructions, steps: Sequence[int]) -> byte
         axes.imshow(picture, interpolation="nearest")
         side = shown.shape[-1] + 2
         axes.set_xticks(
-            [side * (i + 0.5) for i in range(columns)], ["original", *map(str, steps)], fontsize=8
+            [side * (i + 0.5) for i in range(columns)],
+            ["original", *(f"step {each}" for each in steps)],
+            fontsize=8,
         )
         axes.set_yticks([])
         axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)

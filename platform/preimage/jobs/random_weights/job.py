@@ -223,7 +223,7 @@ def _table(job: RandomWeightsJob, found: AllReconstructions) -> str:
         f"{job.steps}.",
         "",
         *([remark, ""] if (remark := job.paper.remark(job)) else []),
-        "| images | components | per number of an image | "
+        "| images | components | over an image's numbers | "
         + " | ".join(f"after {step}" for step in steps)
         + " | mean colour alone | variance explained | rises |",
         "|---" * (len(steps) + 6) + "|",

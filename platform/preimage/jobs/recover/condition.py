@@ -97,14 +97,14 @@ class Condition:
         if self.spectra is None:
             return f"The generator's condition: not measured ({self.reason})."
         of = self.spectra
-        head = ["smallest eigenvalue", "of the worst code", "largest", "condition", "highest stable rate"]
+        head = ["smallest eigenvalue", "of the worst code", "largest of all codes", "condition"]
         row = [f"{of.smallest:.1e}", f"{of.worst:.1e}", f"{of.largest:.1e}", f"{of.condition:,.0f}"]
         lines = [
             f"Eigenvalues of J J^T / pixels at {len(of.values)} of the codes, J the Jacobian of an image: "
-            "medians, and the extremes of all codes. Near a code, a step of plain descent at rate lr leaves "
+            "medians where no other is named. Near a code, a step of plain descent at rate lr leaves "
             "1 - 2 lr l of its error along an eigenvector of eigenvalue l, so that the smallest decides how "
             "long it takes, and above 1 / largest it diverges.",
-            markdown([head, [*row, f"{of.stability_limit:,.3g}"]]),
+            markdown([[*head, "highest stable rate"], [*row, f"{of.stability_limit:,.3g}"]]),
             *(self._of(name, each, of) for name, each in self.predicted.items()),
         ]
         return "\n\n".join(lines)

@@ -47,7 +47,7 @@ def success_png(
             shares = [condition.predicted[name].share(threshold) for threshold in thresholds]
             axes.plot(range(len(thresholds)), shares, "D", **MARK)
         axes.set_xticks(range(len(thresholds)), [f"{threshold:g}" for threshold in thresholds])
-        axes.set(xlabel="threshold on the mean squared error of a code", ylim=(0, 1.05))
+        axes.set(xlabel="threshold on the mean squared error of a component", ylim=(0, 1.05))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
     first = next(iter(panels.values()))
     first.set_ylabel("codes recovered")
@@ -71,7 +71,7 @@ def noise_png(found: Mapping[Way, Mapping[float, RecoveredCodes]], settings: Map
         axes.plot(list(line), [each.median for each in line.values()], ".:", color=colour)
         axes.set(xscale="log", yscale="log", xlabel="variance of the noise")
     first = next(iter(panels.values()))
-    first.set_ylabel("squared error of a code")
+    first.set_ylabel("mean squared error of a component")
     first.legend(frameon=False, title="mean (dotted: median)", fontsize=8)
     return figure_png(figure)
 

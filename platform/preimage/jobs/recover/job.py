@@ -132,7 +132,7 @@ class RecoverJob(Job):
         return (
             *headline(*recovered, *evaluations),
             *others(*plain, *self._nested_metrics()),
-            *others(*shares, may_be_absent=True),
+            *others(*shares, *(f"budget.{'.'.join(way)}" for way in self.ways), may_be_absent=True),
             *condition_metrics(self.inversions, [number_key(each) for each in self.thresholds]),
         )
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from preimage.figures.tables import markdown
 from preimage.jobs.published import RECOVERED, RECOVERED_DISTANCES
 from preimage.jobs.recover.condition import Condition
-from preimage.jobs.recover.results import REASONS, TITLES, Distances, RecoveredCodes, Way
+from preimage.jobs.recover.results import MOST, REASONS, TITLES, Distances, RecoveredCodes, Way
 
 T = TypeVar("T")
 
@@ -40,6 +40,10 @@ class RecoverReport:
                 f"evaluations_{inversion}_{name}": each.evaluations
                 for (inversion, name), each in codes.items()
             },
+            "budget": _nested(
+                {way: each for way, each in codes.items() if each.budget is not None},
+                lambda each: each.budget,
+            ),
             "diverged": sum(each.diverged for each in searches),
             "success": _nested(codes, lambda each: by_number(each.success)),
             "z_error": _nested(codes, lambda each: {"mean": each.error, "median": each.median}),
@@ -66,7 +70,8 @@ class RecoverReport:
             "error of a code, averaged over its components: of a search's codes the one whose image is "
             "nearest. The paper's rows are its table 1, of 1,000 codes of a generator whose images it does "
             "not name; its authors' code counts a code that was below the threshold at any step. An "
-            "evaluation is a forward or reverse pass, or a forward-mode tangent.",
+            "evaluation is a forward or reverse pass, or a forward-mode tangent; a code bears its share of "
+            "those that a search is set up with.",
             self._by_threshold(),
             self._missed(first),
             f"The same error, its mean and in brackets its median over {self.noisy_codes} codes, by the "
@@ -90,36 +95,40 @@ class RecoverReport:
     def _by_threshold(self) -> str:
         thresholds = self._thresholds
         head = ["search", "technique", *map(number_key, thresholds), "median error", "evaluations a code"]
-        rows = [head]
+        rows = [[*head, f"for {MOST:.0%} of the codes"]]
         for (inversion, name), each in self.recovered.items():
             cells = [f"{each.success[t]:.1%}" for t in thresholds]
-            rows.append([inversion, TITLES[name], *cells, f"{each.median:.1e}", f"{each.evaluations:,.0f}"])
+            budget = "never" if each.budget is None else f"{each.budget:,.0f}"
+            cells += [f"{each.median:.1e}", f"{each.evaluations:,.0f}", budget]
+            rows.append([inversion, TITLES[name], *cells])
         for inversion, each in self.condition.predicted.items():
             cells = [f"{each.share(t):.1%}" for t in thresholds]
-            rows.append([inversion, "as its local rate predicts", *cells, f"{each.errors.median():.1e}", ""])
+            rows.append(
+                [inversion, "as its local rate predicts", *cells, f"{each.errors.median():.1e}", "", ""]
+            )
         for name in dict.fromkeys(way.technique for way in self.recovered):
             if paper := RECOVERED.get(name):
                 cells = [f"{paper[t]:.1%}" if t in paper else "" for t in thresholds]
-                rows.append(["the paper's", TITLES[name], *cells, "", "200,000"])
+                rows.append(["the paper's", TITLES[name], *cells, "", "200,000", ""])
         return markdown(rows)
 
     def _missed(self, threshold: str) -> str:
         """What was not recovered: stuck at the bounds, and why."""
-        rows = [["search", "technique", "not recovered", "with a component at -1 or 1", "such components"]]
+        rows = [["search", "technique", "codes", "at a bound", "components"]]
         rows[0] += REASONS
         for (inversion, name), each in self.recovered.items():
             if each.missed:
                 reasons = [str((each.reasons or {}).get(reason, "")) for reason in REASONS]
-                bounds = [str(each.at_bounds), f"{each.components_at_bounds:.1f} a code"]
+                bounds = [str(each.at_bounds), f"{each.components_at_bounds:.1f}"]
                 rows.append([inversion, TITLES[name], str(each.missed), *bounds, *reasons])
         if len(rows) == 1:
             return f"Every code is below {threshold}, in every way."
         text = (
-            f"Codes not below {threshold}, and why. The paper: where standard clipping fails, components are "
-            "stuck at -1 or 1. rank: at the code there are directions in which its image does not change; "
-            "saturation: nor does it where pixels are at -1 or 1; another code: the code found has the same "
-            "image; stopped: none of these, a local minimum or the end of the steps; unknown: the Jacobian "
-            "could not be computed in float64."
+            f"Codes not below {threshold}, how many of them have a component at -1 or 1, the mean number of "
+            "such components, and why. The paper: where standard clipping fails, components are stuck there. "
+            "rank: at the code there are directions in which its image does not change; saturation: nor does "
+            "it where pixels are at -1 or 1; another code: that found has the same image; stopped: none "
+            "of these, a local minimum or the end of the steps; unknown: torch has no Jacobian in float64."
         )
         return f"{text}\n\n{markdown(rows)}"
 

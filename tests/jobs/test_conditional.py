@@ -87,7 +87,7 @@ def test_its_samples_have_a_row_for_each_class_and_its_codes_are_found_with_thei
         (
             {"train": TRAIN | {"data": {"source": "celeba", "size": 16, "channels": 1}}},
             DataError,
-            "celeba has no classes, and this training needs them",
+            "celeba has no classes, and this training needs them: .*, or set model.classes=0",
         ),
         (
             {"train": TRAIN, "invert": INVERT, "explore": EXPLORE},

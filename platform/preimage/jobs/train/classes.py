@@ -5,9 +5,10 @@ from preimage.data.config import DataConfig
 from preimage.errors import DataError
 
 
-def class_names(data: DataConfig, catalog: Catalog) -> list[str] | None:
+def class_names(data: DataConfig, catalog: Catalog, or_else: str = "") -> list[str] | None:
     """The names of the images' classes; None if they are known only once the images are prepared.
 
+    or_else: what else the user may do, after a comma.
     Raises DataError for a source that is known to have none.
     """
     if data.split == "unlabeled":
@@ -16,6 +17,6 @@ def class_names(data: DataConfig, catalog: Catalog) -> list[str] | None:
     if names == [] or (names is None and not data.kind.classes):
         raise DataError(
             f"{data.source} has no classes, and this training needs them: name a source with classes "
-            "(preimage data list), or a folder of images with a folder for each class"
+            f"(preimage data list), or a folder of images with a folder for each class{or_else}"
         )
     return names

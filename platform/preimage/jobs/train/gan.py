@@ -86,7 +86,7 @@ class TrainGanJob(GanJob):
     def check(self, catalog: Catalog) -> None:
         super().check(catalog)
         if self.model.classes:
-            self._require_count(class_names(self.data, catalog))
+            self._require_count(class_names(self.data, catalog, ", or set model.classes=0"))
 
     def _require_count(self, names: list[str] | None) -> None:
         """Raise DataError unless the images have as many classes as the model, as far as that is known."""

@@ -45,6 +45,7 @@ RECOVER = {
     "noises": [0.01],
     "unseen": 2,
     "repeats": 2,
+    "data": TRAIN["data"] | {"max_images": 32},
     "inversions": {"exact": EXACT},
     "shown": [0],
 }

@@ -79,7 +79,7 @@ class RecoverReport:
             "code of the paper's authors clips them to [-1, 1], the paper does not say so. Its figure 2 "
             "prints no numbers: the error grows in proportion to the noise, least with stochastic clipping.",
             self._by_variance(),
-            f"{self.unseen} unseen images, searched for {self.repeats} times each, from starts drawn from "
+            f"Unseen images: {self.unseen}, each searched for {self.repeats} times from starts drawn from "
             "the prior: the distance of two codes of one image, divided by the number of components. The "
             "paper's table 2 is headed so, and its baseline shows that it is the norm, not its square, that "
             "is divided: two vectors of its prior are about sqrt(2/3 * 100) = 8.16 apart. An "

@@ -126,6 +126,9 @@ def test_codes_are_recovered_from_a_few_gaussian_measurements(solver):
     assert torch.allclose(again.z, found.z, atol=1e-5)
     alone = invert(generator, y[2:3], config=config, prior=Normal(3), ids=torch.tensor([2]))
     assert torch.allclose(alone.z, found.z[2:3], atol=1e-4)
+    noisy = InversionConfig(measurement=MeasurementConfig(operator="gaussian", rate=10 / 64, noise=0.1))
+    with pytest.raises(InversionError, match=r"measurement\.noise would be added to observations"):
+        invert(generator, y, config=noisy, prior=Normal(3))
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

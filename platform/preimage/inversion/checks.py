@@ -106,7 +106,12 @@ def are_measured(images: Tensor, measurement: Measurement, said: bool | None) ->
             f"leave measured out, or pass {'observations' if said else 'images'} of shape "
             f"{observed if said else made}"
         )
-    return shape == observed if said is None else said
+    measured = shape == observed if said is None else said
+    if measured and measurement.config.noise and (said or measurement.operator):
+        raise InversionError(
+            "measurement.noise would be added to observations, which have their own: remove it"
+        )
+    return measured
 
 
 def require_fit(images: Tensor, init_codes: Tensor | None, ids: Tensor, latent_dim: int) -> None:

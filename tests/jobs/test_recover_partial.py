@@ -178,7 +178,7 @@ def test_the_table_says_what_was_found_and_what_the_paper_says():
         diverged=0,
     )
     lines = report.table().splitlines()
-    assert "| random | 75% | all | 2.0e-09 | 3.0e-04 | 1,234 | 2.0e-06 | 5.0e+03 |" in lines
+    assert "| random | 75% | all | 2.0e-09 | 3.0e-04 | 1,234 | 2.0e-06 | 5,000.0 |" in lines
     assert "| scribble | 75% |  | 2.0e-09 | 3.0e-04 | 1,234 | - | - |" in lines
     assert "| 30.00% | 100% |  |" in lines
     assert "| **half recovered at** | 20.0% | never |" in lines

@@ -45,7 +45,7 @@ def transition_png(curves: Mapping[str, Mapping[float, float]], count: int, leas
             linewidth=width,
             color=colour,
         )
-    axes.axvline(least, color="grey", linestyle=":", label="as many as the code's")
+    axes.axvline(least, color="grey", linestyle=":", label="as many as the code has")
     axes.set_xscale("log")
     axes.set_xticks([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))

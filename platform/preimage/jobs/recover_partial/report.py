@@ -100,9 +100,9 @@ class RecoverPartialReport:
         rows = [["measurement", "recovered", "paper", *errors, "evaluations an image", *spectrum]]
         for name, each in self.measurements.items():
             paper = "all" if name in MASKS else ""
-            numbers = each.smallest, each.condition
+            numbers = ((each.smallest, ".1e"), (each.condition, ",.1f"))
             cells = [f"{each.z_error:.1e}", f"{each.hidden_error:.1e}", f"{each.evaluations:,.0f}"]
-            cells += ["-" if number is None else f"{number:.1e}" for number in numbers]
+            cells += ["-" if number is None else f"{number:{digits}}" for number, digits in numbers]
             rows.append([name, f"{each.recovered:.0%}", paper, *cells])
         return markdown(rows)
 

@@ -51,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "invert.engine_over_naive": search.engine_over_naive,
     "invert.lowprecision_over_naive": search.lowprecision_over_naive,
     "invert.evaluations_ratio": search.evaluations_ratio,
+    "invert.evaluations_95": search.evaluations_95,
     "invert.dataset_seconds_ratio": search.dataset_seconds_ratio,
     "invert.ray_over_engine": invert.ray_over_engine,
     "invert.foreign_over_loop": foreign.over_loop,

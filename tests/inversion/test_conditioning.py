@@ -7,7 +7,7 @@ from torch import nn
 from preimage.inversion import InversionConfig, MeasurementConfig, invert, make_measurement
 from preimage.inversion import conditioning as at
 from preimage.inversion.conditioning import LocalRate, follows_local_rate, measure_conditioning
-from preimage.inversion.jacobian import JacobianTooLargeError, NoJacobianError
+from preimage.inversion.jacobian import Jacobian, JacobianTooLargeError, NoJacobianError
 from small_nets import Linear, of_singular_values, seeded
 
 ILL = [4.0, 2.0, 0.5, 0.1]
@@ -116,7 +116,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_computed(monkeypa
     needed = 2 * (8 * 10**5 + 16 * 10**4 + 24 * 2)
     seen = []
     monkeypatch.setattr(at, "free_memory", lambda device: needed - 1)
-    monkeypatch.setattr(at.Jacobian, "of", lambda *given: seen.append(given))
+    monkeypatch.setattr(Jacobian, "of", lambda *given: seen.append(given))
     with pytest.raises(JacobianTooLargeError, match=r"10,000 pixels by 2 .* needs 0\.0 GiB .* 0\.0 are free"):
         measure_conditioning(Wide(), torch.zeros(1, 2))
     assert not seen

@@ -45,6 +45,7 @@ RECOVER = {
     "noises": [0.01],
     "unseen": 2,
     "repeats": 2,
+    "data": TRAIN["data"] | {"max_images": 32},
     "inversions": {"exact": EXACT},
     "shown": [0],
 }
@@ -71,6 +72,7 @@ def test_its_samples_have_a_row_for_each_class_and_its_codes_are_found_with_thei
     )
     assert "not conditional" not in table
     labels = draw_labels(network, 6, 0)
+    assert labels is not None
     wrong = make_images(network, draw_codes(prior, 6, 0), (labels + 1) % 10)
     assert (wrong - make_images(network, draw_codes(prior, 6, 0), labels)).abs().amax((1, 2, 3)).min() > 1e-3
 

@@ -172,9 +172,9 @@ def test_the_picture_says_what_it_draws():
     assert TINY.drawn == (
         "Square root of J(z) over its maximum in the window. Nets of 2-16-1 channels, kernel 5, stride 3, "
         "weights N(0, 1), 50% of the pixels seen (mask random). Of 2 nets of each kind, the one in which the "
-        "fewest descents reach z* (star)."
+        "fewest descents reach z* (star); red is where others end."
     )
-    other = LandscapeJob(gain="unit", measurement=MeasurementConfig())
+    other = LandscapeJob.model_validate({"gain": "unit", "measurement": MeasurementConfig()})
     assert (
         "weights N(0, 1), scaled to activations of order one, 100% of the pixels seen (mask all)"
         in other.drawn

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from declared import run_job
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
+from preimage.inversion import conditioning
 from preimage.inversion.masks import HALVES
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.base import Context
@@ -137,6 +138,13 @@ def test_through_an_operator_all_is_hidden_and_its_adjoint_is_shown(generator):
     assert (found["condition"] >= 1).all()
 
 
+def test_a_condition_that_memory_has_no_room_for_is_left_out_with_a_warning(generator, monkeypatch, caplog):
+    monkeypatch.setattr(conditioning, "free_memory", lambda device: 0)
+    trial = PartialRecovery(generator, config(inversion=INVERSION | {"steps": 2}).inversion, 2, seed=0)
+    assert "condition" not in trial(MeasurementConfig(mask="top"), CPU)
+    assert "the Jacobian of 256 pixels by 4 components needs" in caplog.text
+
+
 def test_a_job_gives_figures_a_table_and_metrics(folder, generator):
     quick = {"solver": "levenberg-marquardt", "steps": 15, "init_codes": "prior"}
     measurements = [{"mask": name, "rate": 0.5} for name in MASKS] + [{"operator": "gaussian", "rate": 0.5}]
@@ -178,7 +186,7 @@ def test_the_table_says_what_was_found_and_what_the_paper_says():
         diverged=0,
     )
     lines = report.table().splitlines()
-    assert "| random | 75% | all | 2.0e-09 | 3.0e-04 | 1,234 | 2.0e-06 | 5,000.0 |" in lines
+    assert "| random | 75% | all | 2.0e-09 | 3.0e-04 | 1,234 | 2.0e-06 | 5,000 |" in lines
     assert "| scribble | 75% |  | 2.0e-09 | 3.0e-04 | 1,234 | - | - |" in lines
     assert "| 30.00% | 100% |  |" in lines
     assert "| **half recovered at** | 20.0% | never |" in lines

@@ -51,6 +51,6 @@ def image_rows_png(columns: Mapping[str, Mapping[str, Tensor]]) -> bytes:
             picture = tiled(to_uint8(images), len(images))
             axes.imshow(picture, interpolation="nearest")
             axes.set(xticks=[], yticks=[], title="" if down else head)
-            axes.set_ylabel("" if across else name, fontsize=8)
+            axes.set_ylabel("" if across else name, fontsize=8, rotation=0, ha="right", va="center")
             axes.spines[:].set_visible(False)
     return figure_png(figure)

@@ -7,9 +7,12 @@ from torch import Tensor, nn
 
 from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
+from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.labels import classes_of, generate, spread_labels
+from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import Measurement
 from preimage.inversion.operator_checks import checked
+from preimage.inversion.problem import Problem
 
 
 def images_made(network: nn.Module, latent_dim: int, device: torch.device) -> Tensor:
@@ -72,6 +75,17 @@ def require_measurement_of(
     return measurement
 
 
+def require_squares(solver: str, problem: Problem, loss: Loss | None) -> None:
+    """Raise InversionError where a solver that minimises squares meets another loss, or a generator without a
+    Jacobian. loss: a user's own."""
+    if loss is not None:
+        raise InversionError(f"{solver} minimises squares only: use solver=lbfgs with a loss of your own")
+    try:
+        _ = problem.jacobian
+    except NoJacobianError as error:
+        raise InversionError(f"{error}, which {solver} needs: use solver=lbfgs") from error
+
+
 def are_measured(images: Tensor, measurement: Measurement, said: bool | None) -> bool:
     """Whether images are observations already. Raises InversionError if they can be neither.
 
@@ -92,7 +106,12 @@ def are_measured(images: Tensor, measurement: Measurement, said: bool | None) ->
             f"leave measured out, or pass {'observations' if said else 'images'} of shape "
             f"{observed if said else made}"
         )
-    return shape == observed if said is None else said
+    measured = shape == observed if said is None else said
+    if measured and measurement.config.noise and (said or measurement.operator):
+        raise InversionError(
+            "measurement.noise would be added to observations, which have their own: remove it"
+        )
+    return measured
 
 
 def require_fit(images: Tensor, init_codes: Tensor | None, ids: Tensor, latent_dim: int) -> None:

@@ -8,14 +8,14 @@ of J J^T / pixels by 1 - 2 lr l, l its eigenvalue.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import psutil
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from preimage.inversion.config import InversionConfig
+from preimage.inversion.free_memory import GIB, free_memory
 from preimage.inversion.jacobian import Jacobian, JacobianTooLargeError, NoJacobianError
-from preimage.inversion.labels import generate, in_batches
+from preimage.inversion.labels import generate, in_batches, labels_at
 from preimage.inversion.measurements import Measurement
 from preimage.inversion.optimize_for_inference import freeze
 
@@ -23,7 +23,6 @@ ROWS = 4
 """Codes whose Jacobians are in memory at a time; fewer where they do not fit."""
 NEVER = 10**12
 """Steps beyond which no descent is followed."""
-GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -185,8 +184,8 @@ def squares(
     network, codes = freeze(generator, codes.device, optimize=False), codes.float()
     if not len(codes):
         return
-    first = labels[:1] if labels is not None else None
-    rows = _rows_that_fit(network, codes[:1], first)
+    labels = labels_at(labels, slice(None), codes.device)
+    rows = min(ROWS, jacobians_that_fit(network, codes[:1], labels_at(labels, slice(1), codes.device)))
     jacobian = Jacobian.of(network, torch.zeros_like(codes[:1]))
     ids = torch.arange(len(codes)) if ids is None else ids
     for (some, own), numbers in zip(in_batches(codes, labels, rows), ids.split(rows), strict=True):
@@ -201,27 +200,23 @@ def squares(
         yield flat @ flat.mT / count.double()[:, None, None]
 
 
-def _rows_that_fit(network: nn.Module, code: Tensor, label: Tensor | None) -> int:
-    """How many Jacobians fit into the memory there is. Raises JacobianTooLargeError if not one does."""
+def jacobians_that_fit(network: nn.Module, code: Tensor, label: Tensor | None) -> int:
+    """How many Jacobians, in the precision of a code (1, d), fit into the memory there is.
+
+    Raises JacobianTooLargeError if not one does.
+    """
     with torch.no_grad(), _Largest() as widest:
         pixels = generate(network, code, label).numel()
-    dim = code.shape[1]
+    dim, size = code.shape[1], code.element_size()
     # tangents of an operation's input and output, then the Jacobian, joined, and in float64, and J J^T
-    needed = dim * (2 * 4 * widest.numel + (4 + 4 + 8) * pixels + 3 * 8 * dim)
+    needed = dim * (2 * size * widest.numel + (size + size + 8) * pixels + 3 * 8 * dim)
     free = free_memory(code.device)
     if needed > free:
         raise JacobianTooLargeError(
             f"the Jacobian of {pixels:,} pixels by {dim:,} components needs {needed / GIB:.1f} GiB of "
             f"memory, and {free / GIB:.1f} are free: use a machine with more, or a smaller generator"
         )
-    return min(ROWS, free // needed)
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that a tensor on this device may still take."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
+    return free // needed
 
 
 class _Largest(TorchDispatchMode):

@@ -14,7 +14,7 @@ from preimage.own_settings import OwnSettings, own_settings, with_own_settings
 NonNegative = Annotated[float, Field(ge=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 
-InitCodesName = Literal["prior", "small-normal", "regression"]
+InitCodesName = Literal["prior", "small-normal", "regression", "cascade"]
 
 
 def _add_solver_settings(schema: dict[str, Any]) -> None:
@@ -57,7 +57,8 @@ class InversionConfig(Config):
     section 3)."""
     init_codes: InitCodesName = "regression"
     """Where codes start. prior draws from the prior; small-normal from N(0, 1e-4 squared) (flexible-priors,
-    E); regression predicts them by a linear regression of codes on images, fitted to generated images."""
+    E); regression predicts them by a linear regression of codes on images, fitted to generated images;
+    cascade by several, each on the error of the one before: closer, for images the generator can make."""
     restarts: NonNegativeInt = 0
     """Further starts from the prior for an image that has not reached `tolerance`; the best is kept."""
     restart_negative: bool = False

@@ -6,12 +6,14 @@ until the last images. It needs the memory of one batch, whatever the number of 
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
 from preimage.inversion.batch import Batch, Given, Inversion
+from preimage.inversion.cascade import Cascade
 from preimage.inversion.checks import (
     are_measured,
     images_made,
@@ -20,12 +22,14 @@ from preimage.inversion.checks import (
     require_fit,
     require_low_precision,
     require_measurement_of,
+    require_squares,
 )
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import EDGE, redrawn, require_allowed
-from preimage.inversion.init_codes import PROBES, fit_regression, init_codes_of, measure_whitening
+from preimage.inversion.init_codes import PROBES, fit_predictor, init_codes_of, measure_whitening
 from preimage.inversion.jacobian import Jacobian, NoJacobianError
 from preimage.inversion.labels import classes_of, require_labels
+from preimage.inversion.links import link_of
 from preimage.inversion.losses import LOSSES, Loss, users_loss
 from preimage.inversion.measurements import Measurement, make_measurement
 from preimage.inversion.operators import LinearOperator
@@ -132,12 +136,13 @@ class Engine:
         compare = users_loss(loss, *compared) if loss else LOSSES[config.loss].for_images(*compared)
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)
-        self.regression = self.whitening = None
-        self.passes = 0
+        self.predictor = self.whitening = None
+        if not started:
+            self.predictor = fit_predictor(
+                config.init_codes, network, prior, seed, self.device, self.measurement
+            )
+        self.passes = self.predictor.passes if self.predictor else 0
         """Generator evaluations of the setup."""
-        if config.init_codes == "regression" and not started:
-            self.regression = fit_regression(network, prior, seed, self.device, self.measurement)
-            self.passes += self.regression.passes
         self.unwhitened: str | None = None
         """Why `whiten` was not followed; None if it was, or was not asked for."""
         if config.whiten and solver is None:
@@ -164,11 +169,14 @@ class Engine:
         given = Given(images, ids, require_labels(labels, self.classes, count), measured)
         for rows, seen in self._seen(given):
             require_finite(seen, ids[rows])
+        each = 0
         if init_codes is None:
             init_codes = self._first_codes(given)
+            each = self.predictor.passes_each if self.predictor else 0
         several = init_codes if init_codes.dim() == 3 else init_codes[:, None]
         first, more = several[:, 0], several[:, 1:]
         found = self._descend(given, torch.arange(count), first, 0, keep, on_progress)
+        found.passes.add_(each)
         again = (_rank(found) > config.tolerance).nonzero().squeeze(1)
         if len(again) and (config.restarts or more.shape[1]):
             drawn = [
@@ -206,19 +214,12 @@ class Engine:
         """The config's solver."""
         config, kind = self.config, SOLVERS[self.config.solver]
         if kind.squares_only:
-            self._require_squares(loss)
+            require_squares(config.solver, self.problem, loss)
         rate = config.lr, config.lr_halving_steps, config.steps
-        rest = config.constraint, self.seed, self.whitening, config.solver_settings
-        return kind.make(SolverSetup(*rate, *rest))
-
-    def _require_squares(self, loss: Loss | None) -> None:
-        solver = self.config.solver
-        if loss is not None:
-            raise InversionError(f"{solver} minimises squares only: use solver=lbfgs with a loss of your own")
-        try:
-            _ = self.problem.jacobian
-        except NoJacobianError as error:
-            raise InversionError(f"{error}, which {solver} needs: use solver=lbfgs") from error
+        rest = config.constraint, self.seed, self.whitening, link_of(self.problem.network, self.measurement)
+        weight = self.predictor.weight if isinstance(self.predictor, Cascade) else None
+        values = prod(self.measurement.reduced)
+        return kind.make(SolverSetup(*rate, *rest, weight, values, config.solver_settings))
 
     def _seen(self, given: Given) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of images, and what is observed of them."""
@@ -231,10 +232,11 @@ class Engine:
         return self.measurement.observe(images, given.ids[rows].to(self.device), given.measured)
 
     def _first_codes(self, given: Given) -> Tensor:
-        parts = [
-            init_codes_of(self.config, self.prior, given.ids[rows], self.seed, 0, self.regression, seen).cpu()
-            for rows, seen in self._seen(given)
-        ]
+        parts = []
+        for rows, seen in self._seen(given):
+            labels = None if given.labels is None else given.labels[rows]
+            own = given.ids[rows], self.seed, 0, self.predictor, seen, labels
+            parts.append(init_codes_of(self.config, self.prior, *own).cpu())
         return torch.cat(parts) if parts else torch.zeros(0, self.prior.latent_dim)
 
     def _try(self, found: Inversion, given: Given, again: Tensor, extra: Tensor, number: int) -> Inversion:

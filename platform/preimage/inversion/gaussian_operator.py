@@ -2,12 +2,12 @@
 
 from math import prod
 
-import psutil
 import torch
 from torch import Tensor
 
 from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
+from preimage.inversion.free_memory import GIB, free_memory
 from preimage.inversion.masks import count_of
 from preimage.inversion.operators import LinearOperator, OperatorKind, OperatorSetup
 from preimage.random_streams import Stream, normal
@@ -55,11 +55,11 @@ def gaussian(setup: OperatorSetup) -> LinearOperator:
             f"operator gaussian at rate {setup.rate:g} observes nothing of {shape_text(setup.shape)} images: "
             f"give a rate of at least {1 / columns:.2g}"
         )
-    needed, free = 4 * rows * columns, psutil.virtual_memory().available
+    needed, free = 4 * rows * columns, free_memory(torch.device("cpu"))
     if needed > free:
         raise InversionError(
             f"operator gaussian at rate {setup.rate:g} is a matrix of {rows:,} x {columns:,} numbers, "
-            f"{needed / 1e9:.3g} GB, but {free / 1e9:.3g} GB of memory are free: lower the rate, or take "
+            f"{needed / GIB:.3g} GiB, but {free / GIB:.3g} GiB of memory are free: lower the rate, or take "
             "smaller images"
         )
     return LinearOperator(GaussianMatrix(setup.seed, rows, columns), observed=(rows,))

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
-from preimage.inversion.config import InversionConfig
+from preimage.inversion.cascade import Cascade, fit_cascade
+from preimage.inversion.config import InitCodesName, InversionConfig
 from preimage.inversion.jacobian import Jacobian
 from preimage.inversion.labels import classes_of, generate, in_batches, spread_labels
 from preimage.inversion.measurements import Measurement
@@ -32,10 +33,23 @@ class Regression:
     weight: Tensor
     centre: Tensor
     passes: int = PAIRS
+    passes_each: int = 0
 
-    def __call__(self, seen: Tensor) -> Tensor:
-        """Predict codes (n, d) from observed images (n, C, h, w), or an operator's (n, ...)."""
+    def __call__(self, seen: Tensor, ids: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
+        """Predict codes (n, d) from observed images (n, C, h, w), or an operator's (n, ...), whatever their
+        ids and labels."""
         return (seen.flatten(1) - self.offset) @ self.weight + self.centre
+
+
+Predictor = Regression | Cascade
+
+
+def fit_predictor(
+    name: InitCodesName, network: nn.Module, prior: Prior, seed: int, device: torch.device, seen: Measurement
+) -> Predictor | None:
+    """What predicts starts of this name, for images `seen` so; None for those that are drawn."""
+    fit = {"regression": fit_regression, "cascade": fit_cascade}.get(name)
+    return fit(network, prior, seed, device, seen) if fit else None
 
 
 def fit_regression(
@@ -105,14 +119,15 @@ def init_codes_of(
     ids: Tensor,
     seed: int,
     restart: int = 0,
-    regression: Regression | None = None,
+    predictor: Predictor | None = None,
     seen: Tensor | None = None,
+    labels: Tensor | None = None,
 ) -> Tensor:
-    """Where each image's search starts, (n, d): it depends only on the seed, the image and its id."""
-    if config.init_codes == "regression" and restart == 0:
-        assert regression is not None
+    """Where each image's search starts, (n, d): it depends only on the seed, the image, its id and label."""
+    if config.init_codes in ("regression", "cascade") and restart == 0:
+        assert predictor is not None
         assert seen is not None
-        found = regression(seen)
+        found = predictor(seen, ids, labels)
         return found.clamp(-1, 1) if prior.support == "box" else found
     rows = []
     for each in ids.tolist():

@@ -32,6 +32,11 @@ def in_batches(codes: Tensor, labels: Tensor | None, size: int) -> Iterator[tupl
     return zip(parts, [None] * len(parts) if labels is None else labels.split(size), strict=True)
 
 
+def labels_at(labels: Tensor | None, rows: Tensor | slice, device: torch.device) -> Tensor | None:
+    """Those of some rows, on a device; None of a generator that is not conditional."""
+    return None if labels is None else labels[rows].to(device)
+
+
 def spread_labels(count: int, classes: int, device: torch.device) -> Tensor | None:
     """(count,) int64, spread evenly over all classes; None if there are none."""
     return torch.arange(count, device=device) * classes // count if classes else None

@@ -39,7 +39,7 @@ class MeasurementConfig(Config):
     """`all`; `random` pixels, different for every image; the `top`, `bottom`, `left` or `right` part; or an
     image file as large as the (pooled) images: its pixels brighter than half are observed, transparent ones
     are hidden."""
-    operator: Annotated[str, OPERATORS] | None = None
+    operator: Annotated[Annotated[str, OPERATORS] | None, Field(exclude_if=lambda name: name is None)] = None
     """In place of mask and pool: `gaussian`, a matrix with entries of N(0, 1/m) for m observed numbers (Bora
     et al. 2017), the same for every image; or a plugin's."""
     operator_settings: OwnSettings = None

@@ -84,6 +84,13 @@ class Problem:
     def normal_equations(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """J J^T (n, d, d) and J r (n, d) in float64, divided by the number of observed values: with J (d, P)
         the Jacobian of the residual r (P,), the loss at z + s is about loss + 2 s.(J r) + s.(J J^T) s."""
+        images, slopes = self.images_and_slopes(rows)
+        residual, count = images - rows.target.flatten(1), rows.count.double()
+        square = (slopes @ slopes.transpose(1, 2)).double() / count[:, None, None]
+        return square, (slopes @ residual[:, :, None])[:, :, 0].double() / count[:, None]
+
+    def images_and_slopes(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        """The observed images (n, P) of the rows' codes z, and their derivatives (n, d, P) by z."""
         images, slopes = self.jacobian(rows.z, rows.labels)
         if self.low:
             with torch.no_grad():
@@ -94,10 +101,7 @@ class Problem:
             slopes = self.measurement.reduce(slopes.flatten(0, 1)).unflatten(0, (n, d))
         if rows.mask is not None:
             images, slopes = images * rows.mask, slopes * rows.mask[:, None]
-        residual, slopes = (images - rows.target).flatten(1), slopes.flatten(2)
-        count = rows.count.double()
-        square = (slopes @ slopes.transpose(1, 2)).double() / count[:, None, None]
-        return square, (slopes @ residual[:, :, None])[:, :, 0].double() / count[:, None]
+        return images.flatten(1), slopes.flatten(2)
 
     def _with_gradient(self, network: nn.Module, rows: Rows) -> tuple[Tensor, Tensor]:
         z = rows.z.detach().requires_grad_()

@@ -13,6 +13,7 @@ from torch import Tensor
 from preimage.config import Config
 from preimage.errors import InversionError
 from preimage.inversion.constraints import Constraint, ConstraintName, make_constraint
+from preimage.inversion.links import Link
 from preimage.inversion.problem import Problem, Rows
 from preimage.own_settings import NoSettings, kind_check
 from preimage.plugins import Registry
@@ -74,6 +75,12 @@ class SolverSetup:
     whitening: Tensor | None
     """(d, d) symmetric: codes are whitening @ u, in coordinates u in which images change about equally fast
     in every direction; None without."""
+    link: Link
+    """In which residuals are compared, see `links.link_of`."""
+    weight: Tensor | None
+    """(values, values), of residuals, see `Cascade`; None without."""
+    values: int
+    """Of an observed image."""
     settings: Any
     """The kind's own, an instance of its `settings`; None if it has none."""
 
@@ -123,6 +130,7 @@ SOLVERS = Registry(
         "rmsprop": "preimage.inversion.descent:RMSPROP_KIND",
         "adam": "preimage.inversion.descent:ADAM_KIND",
         "lbfgs": "preimage.inversion.lbfgs:KIND",
+        "gauss-newton": "preimage.inversion.gauss_newton:KIND",
         "levenberg-marquardt": "preimage.inversion.levenberg:KIND",
     },
     kind_check(SolverKind),

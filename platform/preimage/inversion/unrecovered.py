@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from preimage.config import Config
+from preimage.inversion.conditioning import jacobians_that_fit
 from preimage.inversion.jacobian import Jacobian
-from preimage.inversion.labels import generate
+from preimage.inversion.labels import generate, labels_at
 from preimage.inversion.optimize_for_inference import InPrecision, freeze
 
 Reason = Literal["rank", "saturation", "another code", "stopped"]
@@ -46,7 +47,8 @@ def unrecovered(
     why.
 
     labels: (n,) int64, for a conditional generator. Costs 3 + d generator evaluations, in float64, for each
-    code that was not found. Raises NoJacobianError if torch cannot compute the Jacobian in float64.
+    code that was not found. Raises NoJacobianError if torch cannot compute the Jacobian in float64, or for
+    lack of memory.
     """
     error = (found - codes).double().square().mean(1)
     rows = (~(error < threshold)).nonzero().squeeze(1)
@@ -54,11 +56,13 @@ def unrecovered(
         return []
     exact = freeze(generator, codes.device, torch.float64, optimize=False)
     network = exact.network if isinstance(exact, InPrecision) else exact
-    jacobian = Jacobian.of(network, torch.zeros_like(codes[:1]).double())
+    first = codes[rows[:1]].double()
+    jacobians_that_fit(network, first, labels_at(labels, rows[:1].cpu(), codes.device))
+    jacobian = Jacobian.of(network, torch.zeros_like(first))
     length = (threshold * codes.shape[1]) ** 0.5
     reasons = []
     for row in rows.tolist():
-        label = None if labels is None else labels[row : row + 1]
+        label = labels_at(labels, slice(row, row + 1), codes.device)
         target, slopes = jacobian(codes[row : row + 1].double(), label)
         with torch.no_grad():
             image = generate(network, found[row : row + 1].double(), label).flatten()
@@ -88,9 +92,8 @@ def unrecovered(
 
 def reasons_text(found: Sequence[Unrecovered]) -> str:
     """Such as "2 rank, 1 stopped"; "none" without any."""
-    return ", ".join(
-        f"{n} {reason}" for reason, n in Counter(each.reason for each in found).most_common()
-    ) or ("none")
+    counts = Counter(each.reason for each in found).most_common()
+    return ", ".join(f"{n} {reason}" for reason, n in counts) or "none"
 
 
 def _saturated(pixels: Tensor) -> Tensor:

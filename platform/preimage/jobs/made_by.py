@@ -160,6 +160,7 @@ def _solver(said: Mapping[str, Any]) -> str:
         return f"{how}, seen through {measured}"  # an operator of the user's own
     measured = measured or {}
     if operator := measured.get("operator"):
-        return f"{how}, seen through {operator}"
+        rate = f" at rate {rate:g}" if (rate := measured.get("rate")) else ""
+        return f"{how}, seen through {operator}{rate}"
     seen = measured.get("mask", "all"), measured.get("pool", 1)
     return how if seen == ("all", 1) else f"{how}, seen in part"

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from preimage.inversion.labels import classes_of, generate, in_batches
+from preimage.inversion.labels import classes_of, generate, in_batches, labels_at
 from preimage.latents.priors import Prior
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.prior_folder import load_fitted
@@ -37,5 +37,5 @@ def draw_labels(network: nn.Module, count: int, seed: int) -> Tensor | None:
 @torch.no_grad()
 def make_images(network: nn.Module, codes: Tensor, labels: Tensor | None = None) -> Tensor:
     """Images (n, C, H, W) of codes (n, d), and labels (n,) if the network is conditional, 256 at a time."""
-    labels = labels if labels is None else labels.to(codes.device)
+    labels = labels_at(labels, slice(None), codes.device)
     return torch.cat([generate(network, *some) for some in in_batches(codes, labels, 256)])

@@ -150,6 +150,6 @@ class InvertibilityJob(Job):
     def _searched(self, networks: int, codes: int) -> str:
         """How searches were made, for tables."""
         return (
-            f"{networks} network{'s' * (networks > 1)} of each kind with {codes} codes of "
-            f"{self.latent_dim} components each; {self.inversion.solver}, {self.inversion.steps} steps"
+            f"Networks of each kind: {networks}; codes in each: {codes}, of {self.latent_dim} components; "
+            f"{self.inversion.solver}, {self.inversion.steps} steps"
         )

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from preimage.inversion import Engine, InversionConfig
+from preimage.inversion.conditioning import squares
+from preimage.inversion.measurements import Measurement
 from preimage.jobs.invertibility.nets import Net
 from preimage.latents.priors import Normal
 from preimage.models.random_nets import RandomNet
@@ -59,7 +61,7 @@ class Recovery:
             "recovered": _is_recovered(first.z, codes),
             "recovered_negative": recovered,
             "another_code": same_image & ~recovered,
-            "full_rank": _full_rank(generator, codes, measurement.masks(ids)),
+            "full_rank": _full_rank(generator, codes, measurement),
         }
 
 
@@ -67,13 +69,11 @@ def _is_recovered(found: Tensor, codes: Tensor) -> Tensor:
     return (found - codes).square().mean(1) < RECOVERED
 
 
-def _full_rank(net: RandomNet, codes: Tensor, masks: Tensor | None) -> Tensor:
-    """Whether the Jacobian (values seen, d) at each code (n, d) has rank d: (n,) bool."""
-    jacobian = torch.func.vmap(torch.func.jacfwd(lambda code: net(code[None])[0]))(codes)
-    seen = jacobian if masks is None else jacobian * masks[..., None]
-    values = torch.linalg.svdvals(seen.flatten(1, 3).double())
-    enough = values.shape[1] == codes.shape[1]
-    return enough & (values[:, -1] > FULL_RANK * values[:, 0])
+def _full_rank(net: RandomNet, codes: Tensor, measurement: Measurement) -> Tensor:
+    """Whether the Jacobian of what is seen has rank d at each code (n, d): (n,) bool."""
+    found = squares(net, codes, measurement=measurement)
+    values = torch.cat([torch.linalg.eigvalsh(each) for each in found])
+    return values[:, 0] > FULL_RANK**2 * values[:, -1]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from preimage.jobs.invertibility.sweeps import Sweep
 
 HEADLINE = (
     "recovered_expansive",
-    "recovered_narrow",
     "another_code_expansive",
     "half_recovered_ratio",
     "half_recovered_ratio_unscaled",
@@ -20,13 +19,12 @@ HEADLINE = (
     "zero_narrowest",
 )
 """`recovered_expansive`: the lowest share recovered among nets whose layers all have an expansivity of 1 or
-more; `recovered_narrow`: the highest among those with one below NARROW; `another_code_expansive`: the highest
-share whose image has another code, among the expansive ones (corollary 2); None where there are none.
+more; `another_code_expansive`: the highest share among them whose image has another code (corollary 2); None
+where there are none.
 `half_recovered_ratio`: over the sampling rates, the highest r C2 l / (C1 log C1) at which half of the codes
 are recovered, divided by the lowest, and `..._unscaled` without the factor r: theorem 4 expects 1, and the
 highest rate over the lowest; None where a curve does not cross a half. `stuck_...` and `zero_...`: of
 `Directed.summary`, in the first and the last of the nets, the highest of all rates."""
-NARROW = 0.1
 SWEEP_COLUMNS = (
     "channels",
     "side",
@@ -90,12 +88,10 @@ class InvertibilityReport:
     def _headline(self) -> dict[str, float | None]:
         every = [each for _, curves in self.sweeps.values() for row in curves.values() for each in row]
         expansive = [each for each in every if min(each.net.expansivity) >= 1]
-        narrow = [_found(each) for each in every if min(each.net.expansivity) < NARROW]
         halves = {row[0].net.rate: half_recovered(row) for row in self.curves("rates").values()}
         ends = {"narrowest": self.directed[0].net, "widest": self.directed[-1].net}
         return {
             "recovered_expansive": min(map(_found, expansive), default=None),
-            "recovered_narrow": max(narrow, default=None),
             "another_code_expansive": max((each.shares["another_code"] for each in expansive), default=None),
             "half_recovered_ratio": _ratio(list(halves.values())),
             "half_recovered_ratio_unscaled": _ratio([half and half / rate for rate, half in halves.items()]),
@@ -131,8 +127,8 @@ class InvertibilityReport:
         for key, curve in curves.items():
             rows += [[sweep.labels[key], *_row(each)] for each in curve]
         about = (
-            f"{self.recovered_by}, twice for each code. Recovered: squared error below {RECOVERED:g}, "
-            "averaged over components."
+            f"{self.recovered_by}, once and once again from -z_hat. Recovered: squared error below "
+            f"{RECOVERED:g}, averaged over components."
         )
         return f"## {sweep.title} ({sweep.claim})\n\n{about}\n\n{markdown(rows)}\n"
 

@@ -105,11 +105,12 @@ class LandscapeJob(Job):
         """What the picture shows, in sentences."""
         gains = {1.0: "", "unit": ", scaled to activations of order one"}
         gain = gains.get(self.gain, f" times {self.gain}")
-        seen = self.measurement.rate or 1.0
+        rate = self.measurement.rate or 1.0
+        values, by = ("numbers", "operator") if self.measurement.operator else ("pixels", "mask")
         return (
             "Square root of J(z) over its maximum in the window. "
             f"Nets of 2-{self.channels}-1 channels, kernel {self.kernel}, stride {self.stride}, weights "
-            f"N(0, 1){gain}, {seen:.0%} of the pixels seen (mask {self.measurement.mask}). "
+            f"N(0, 1){gain}, {rate:.0%} of the {values} seen ({by} {self.measurement.name}). "
             f"Of {self.networks} nets of each kind, the one in which the fewest descents reach z* (star); "
             "red is where others end."
         )

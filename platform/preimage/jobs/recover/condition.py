@@ -14,6 +14,7 @@ from preimage.inversion import InversionConfig
 from preimage.inversion.conditioning import Spectra, follows_local_rate, measure_conditioning
 from preimage.inversion.init_codes import init_codes_of
 from preimage.inversion.jacobian import NoJacobianError
+from preimage.inversion.labels import labels_at
 from preimage.jobs.base import Context, Metrics, others
 from preimage.jobs.sampling import draw_codes, draw_labels, open_generator
 from preimage.storage.folder import Folder
@@ -162,8 +163,7 @@ class ConditionTrial:
         """`values` (n, d); `errors-NAME` and `steps-NAME` (n,) of each inversion that is `predictable`."""
         network, prior = open_generator(self.generator, device)
         codes = draw_codes(prior, self.job.drawn, self.job.seed)[:probes]
-        labels = draw_labels(network, self.job.drawn, self.job.seed)
-        labels = labels if labels is None else labels[:probes].to(device)
+        labels = labels_at(draw_labels(network, self.job.drawn, self.job.seed), slice(probes), device)
         found = measure_conditioning(network, codes.to(device), labels)
         results = {"values": found.values}
         for name, config in predictable(self.job.inversions).items():

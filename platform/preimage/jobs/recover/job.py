@@ -13,6 +13,7 @@ from preimage.data.config import DataConfig
 from preimage.figures.plots import image_rows_png
 from preimage.inversion import InversionConfig
 from preimage.inversion.constraints import ConstraintName, require_allowed
+from preimage.inversion.labels import labels_at
 from preimage.inversion.measurements import MeasurementConfig
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.held_out_images import unseen_images
@@ -98,6 +99,11 @@ class RecoverJob(Job):
         require_plain(inversions, "an inversion")
         return inversions
 
+    @field_validator("shown")
+    @classmethod
+    def _in_order(cls, shown: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(shown)))
+
     @model_validator(mode="after")
     def _that_fits_together(self) -> "RecoverJob":
         wrong = []
@@ -126,7 +132,7 @@ class RecoverJob(Job):
         return (
             *headline(*recovered, *evaluations),
             *others(*plain, *self._nested_metrics()),
-            *others(*shares, may_be_absent=True),
+            *others(*shares, *(f"budget.{'.'.join(way)}" for way in self.ways), may_be_absent=True),
             *condition_metrics(self.inversions, [number_key(each) for each in self.thresholds]),
         )
 
@@ -265,6 +271,6 @@ class RecoverJob(Job):
             }
             count = len(each["kept_z"])
             rows = {"original": codes[:count], **kept, "end": each["z"][:count]}
-            classes = labels if labels is None else labels[:count]
+            classes = labels_at(labels, slice(count), codes.device)
             columns[way.title] = {name: make_images(network, z, classes) for name, z in rows.items()}
         return columns

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from preimage.figures.tables import markdown
 from preimage.jobs.published import RECOVERED, RECOVERED_DISTANCES
 from preimage.jobs.recover.condition import Condition
-from preimage.jobs.recover.results import REASONS, TITLES, Distances, RecoveredCodes, Way
+from preimage.jobs.recover.results import MOST, REASONS, TITLES, Distances, RecoveredCodes, Way
 
 T = TypeVar("T")
 
@@ -40,6 +40,10 @@ class RecoverReport:
                 f"evaluations_{inversion}_{name}": each.evaluations
                 for (inversion, name), each in codes.items()
             },
+            "budget": _nested(
+                {way: each for way, each in codes.items() if each.budget is not None},
+                lambda each: each.budget,
+            ),
             "diverged": sum(each.diverged for each in searches),
             "success": _nested(codes, lambda each: by_number(each.success)),
             "z_error": _nested(codes, lambda each: {"mean": each.error, "median": each.median}),
@@ -66,7 +70,8 @@ class RecoverReport:
             "error of a code, averaged over its components: of a search's codes the one whose image is "
             "nearest. The paper's rows are its table 1, of 1,000 codes of a generator whose images it does "
             "not name; its authors' code counts a code that was below the threshold at any step. An "
-            "evaluation is a forward or reverse pass, or a forward-mode tangent.",
+            "evaluation is a forward or reverse pass, or a forward-mode tangent; a code bears its share of "
+            "those that a search is set up with.",
             self._by_threshold(),
             self._missed(first),
             f"The same error, its mean and in brackets its median over {self.noisy_codes} codes, by the "
@@ -74,7 +79,7 @@ class RecoverReport:
             "code of the paper's authors clips them to [-1, 1], the paper does not say so. Its figure 2 "
             "prints no numbers: the error grows in proportion to the noise, least with stochastic clipping.",
             self._by_variance(),
-            f"{self.unseen} unseen images, searched for {self.repeats} times each, from starts drawn from "
+            f"Unseen images: {self.unseen}, each searched for {self.repeats} times from starts drawn from "
             "the prior: the distance of two codes of one image, divided by the number of components. The "
             "paper's table 2 is headed so, and its baseline shows that it is the norm, not its square, that "
             "is divided: two vectors of its prior are about sqrt(2/3 * 100) = 8.16 apart. An "
@@ -90,17 +95,21 @@ class RecoverReport:
     def _by_threshold(self) -> str:
         thresholds = self._thresholds
         head = ["search", "technique", *map(number_key, thresholds), "median error", "evaluations a code"]
-        rows = [head]
+        rows = [[*head, f"for {MOST:.0%} of the codes"]]
         for (inversion, name), each in self.recovered.items():
             cells = [f"{each.success[t]:.1%}" for t in thresholds]
-            rows.append([inversion, TITLES[name], *cells, f"{each.median:.1e}", f"{each.evaluations:,.0f}"])
+            budget = "never" if each.budget is None else f"{each.budget:,.0f}"
+            cells += [f"{each.median:.1e}", f"{each.evaluations:,.0f}", budget]
+            rows.append([inversion, TITLES[name], *cells])
         for inversion, each in self.condition.predicted.items():
             cells = [f"{each.share(t):.1%}" for t in thresholds]
-            rows.append([inversion, "as its local rate predicts", *cells, f"{each.errors.median():.1e}", ""])
+            rows.append(
+                [inversion, "as its local rate predicts", *cells, f"{each.errors.median():.1e}", "", ""]
+            )
         for name in dict.fromkeys(way.technique for way in self.recovered):
             if paper := RECOVERED.get(name):
                 cells = [f"{paper[t]:.1%}" if t in paper else "" for t in thresholds]
-                rows.append(["the paper's", TITLES[name], *cells, "", "200,000"])
+                rows.append(["the paper's", TITLES[name], *cells, "", "200,000", ""])
         return markdown(rows)
 
     def _missed(self, threshold: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, isfinite
 from typing import NamedTuple, get_args
 
 import torch
@@ -15,6 +16,9 @@ from preimage.work.trials import Results
 
 REASONS: tuple[str, ...] = (*get_args(Reason), "unknown")
 """Why a code was not recovered; `unknown` where the generator has no Jacobian in float64."""
+
+MOST = 0.95
+"""The share of codes that a budget is for."""
 
 TITLES: dict[str, str] = {
     "none": "no clipping",
@@ -49,6 +53,9 @@ class RecoveredCodes:
     evaluations: float
     """Generator evaluations a code, including its share of those spent on setting up."""
     diverged: int
+    budget: float | None = None
+    """The evaluations a code with which `MOST` of the codes are recovered at the first threshold; None where
+    fewer are at all."""
     missed: int = 0
     """Codes not recovered at the first threshold."""
     at_bounds: int = 0
@@ -88,6 +95,7 @@ def recovered_codes(found: Results, codes: Tensor, thresholds: Sequence[float]) 
         median=errors[fine].median().item(),
         evaluations=_evaluations(found),
         diverged=int((~fine).sum()),
+        budget=budget(found["passes"] + found["setup"].sum() / len(fine), ~missed),
         missed=int(missed.sum()),
         at_bounds=int((bounds > 0).sum()),
         components_at_bounds=bounds.double().mean().item() if len(bounds) else 0.0,
@@ -108,6 +116,14 @@ def distances(found: Results, repeats: int) -> Distances:
         evaluations=_evaluations(found),
         diverged=int((~fine).sum()),
     )
+
+
+def budget(evaluations: Tensor, recovered: Tensor) -> float | None:
+    """The least number that the evaluations (n,) of `MOST` of the codes do not exceed, if these are recovered
+    (n,) bool; None where fewer are."""
+    needed = evaluations.double().masked_fill(~recovered, torch.inf).sort().values
+    found = needed[ceil(MOST * len(needed)) - 1].item()
+    return found if isfinite(found) else None
 
 
 def baseline(prior: Prior, seed: int) -> float:

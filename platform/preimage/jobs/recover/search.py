@@ -13,7 +13,7 @@ from preimage.data.pixels import to_float
 from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.constraints import ConstraintName
 from preimage.inversion.jacobian import NoJacobianError
-from preimage.inversion.labels import classes_of
+from preimage.inversion.labels import classes_of, labels_at
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.inversion.unrecovered import unrecovered
 from preimage.jobs.recover.results import REASONS, Way
@@ -86,7 +86,7 @@ def search_chunks(job: SearchSettings) -> dict[str, SearchChunk]:
     parts = [(CODES, job.codes, 0.0), (UNSEEN, job.unseen * job.repeats, 0.0)]
     parts += [(noisy_part(noise), job.noisy_codes, noise) for noise in job.noises]
     return {
-        f"{part}-{inversion}-{technique}-{first:06d}": SearchChunk(
+        f"{part}_{inversion}_{technique}_{first:06d}": SearchChunk(
             part, inversion, technique, range(first, min(first + job.chunk, count)), noise
         )
         for (part, count, noise), inversion, technique in product(parts, job.inversions, job.techniques)
@@ -127,8 +127,7 @@ class CodeSearch:
             labels = unseen.labels.long()[ids // self.job.repeats] if classes_of(network) else None
         else:
             codes = draw_codes(prior, self.job.drawn, self.job.seed)[ids].to(device)
-            labels = draw_labels(network, self.job.drawn, self.job.seed)
-            labels = labels if labels is None else labels[ids]
+            labels = labels_at(draw_labels(network, self.job.drawn, self.job.seed), ids, device)
             images = make_images(network, codes, labels)
         channels, height, width = images.shape[1:]
         seed = self.job.seed
@@ -141,7 +140,8 @@ class CodeSearch:
         results = {"z": found.z, "loss": found.loss, "passes": found.passes, "diverged": found.diverged}
         results["setup"] = torch.tensor([engine.passes])
         if chunk.part == CODES and codes is not None:
-            results["reason"] = self._reasons(network, codes, found.z.to(device), labels)
+            ends = found.z.masked_fill(found.diverged[:, None], torch.nan).to(device)
+            results["reason"] = self._reasons(network, codes, ends, labels)
         if first:
             later = found.z[:SHOWN, None].expand(-1, len(self.job.shown) - len(keep), -1)
             results["kept_z"] = torch.cat([found.kept_z[:SHOWN], later], 1)

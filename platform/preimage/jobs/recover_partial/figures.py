@@ -45,14 +45,14 @@ def transition_png(curves: Mapping[str, Mapping[float, float]], count: int, leas
             linewidth=width,
             color=colour,
         )
-    axes.axvline(least, color="grey", linestyle=":", label="as many as the code has")
+    axes.axvline(least, color="grey", linestyle=":", label="as many as a code has components")
     axes.set_xscale("log")
     axes.set_xticks([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylim(-0.03, 1.03)
-    axes.set(xlabel="numbers observed, of those of the image", ylabel=f"codes recovered (of {count:,})")
+    axes.set(xlabel="numbers observed, as a share of the image's", ylabel=f"codes recovered (of {count:,})")
     axes.set_title("Recovery by sampling rate")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

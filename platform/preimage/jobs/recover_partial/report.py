@@ -79,8 +79,8 @@ class RecoverPartialReport:
             self.remark,
             f"{self.images} codes drawn from the prior. Recovered: the squared error of the code, averaged "
             f"over its components, is below {self.threshold:g}. The smallest eigenvalue and the condition "
-            "are those of J J^T / m, J the Jacobian of the m numbers observed: medians over codes. An "
-            "operator shows no pixel by itself: all count as hidden.",
+            "are those of J J^T / m, J the Jacobian of the m numbers observed: medians over codes, or - "
+            "where J could not be computed. An operator shows no pixel by itself: all count as hidden.",
             self._by_measurement(),
             "Recovered by fraction of the image seen. The paper: a phase transition for every way of "
             "sampling, at a lower rate for dispersed ones. gaussian: m random sums of all "
@@ -100,9 +100,9 @@ class RecoverPartialReport:
         rows = [["measurement", "recovered", "paper", *errors, "evaluations an image", *spectrum]]
         for name, each in self.measurements.items():
             paper = "all" if name in MASKS else ""
-            numbers = ((each.smallest, ".1e"), (each.condition, ",.1f"))
             cells = [f"{each.z_error:.1e}", f"{each.hidden_error:.1e}", f"{each.evaluations:,.0f}"]
-            cells += ["-" if number is None else f"{number:{digits}}" for number, digits in numbers]
+            cells += ["-" if each.smallest is None else f"{each.smallest:.1e}"]
+            cells += ["-" if each.condition is None else f"{each.condition:,.0f}"]
             rows.append([name, f"{each.recovered:.0%}", paper, *cells])
         return markdown(rows)
 

@@ -1,5 +1,6 @@
 """One trial of `recover-partial`: the codes found from what one measurement observes."""
 
+import logging
 from dataclasses import dataclass
 
 import torch
@@ -9,11 +10,14 @@ from torch.nn.functional import interpolate
 from preimage.inversion import InversionConfig, invert
 from preimage.inversion.conditioning import measure_conditioning
 from preimage.inversion.jacobian import NoJacobianError
+from preimage.inversion.labels import labels_at
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
 from preimage.jobs.recover_partial.figures import Completion
 from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
+
+log = logging.getLogger(__name__)
 
 CONDITIONED = 8
 """Codes at which the generator's condition is measured."""
@@ -54,8 +58,7 @@ class PartialRecovery:
     def completion(self, seen: MeasurementConfig, z: Tensor) -> Completion:
         """The first images: as they are, as seen, and as made from the codes z (n, d) found for them."""
         network, prior = open_generator(self.generator, torch.device("cpu"))
-        labels = draw_labels(network, self.images, self.seed)
-        labels = labels if labels is None else labels[: len(z)]
+        labels = labels_at(draw_labels(network, self.images, self.seed), slice(len(z)), z.device)
         images = make_images(network, draw_codes(prior, self.images, self.seed)[: len(z)], labels)
         shown = self._measurement(seen, images).shown(images, torch.arange(len(z)))
         return Completion(images, shown, make_images(network, z, labels))
@@ -68,11 +71,12 @@ class PartialRecovery:
 def _conditioning(
     network: nn.Module, codes: Tensor, labels: Tensor | None, measurement: Measurement
 ) -> Results:
-    """Nothing where the Jacobian cannot be computed."""
-    some = labels if labels is None else labels[: len(codes)].to(codes.device)
+    """Nothing where the Jacobian cannot be computed, and a warning that says why."""
     try:
+        some = labels_at(labels, slice(len(codes)), codes.device)
         found = measure_conditioning(network, codes, some, measurement)
-    except NoJacobianError:
+    except NoJacobianError as error:
+        log.warning("%s. The table goes without the generator's condition.", error)
         return {}
     return {"smallest": found.values[:, 0], "condition": found.conditions}
 

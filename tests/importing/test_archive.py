@@ -272,7 +272,7 @@ def test_a_programs_own_inputs_are_codes_and_labels(tmp_path):
     sizes = ({0: torch.export.Dim.DYNAMIC}, {0: torch.export.Dim.DYNAMIC})
     torch.export.save(torch.export.export(network, given, dynamic_shapes=sizes), tmp_path / "c.pt2")
     source = open_source(str(tmp_path / "c.pt2"), output=0)
-    with pytest.raises(GeneratorError, match="the program takes codes, y: export it again with codes alone"):
+    with pytest.raises(GeneratorError, match="the program takes codes, y: name the input of class labels"):
         import_generator(source, ImportSettings(), Folder.at(tmp_path / "g"))
     with pytest.raises(GeneratorError, match="--fixed needs the network's code"):
         import_generator(source, ImportSettings(fixed={"y": 3}), Folder.at(tmp_path / "g"))

@@ -39,8 +39,8 @@ def require_inputs(program: Program, settings: ImportSettings) -> None:
     wanted = [names[0], settings.labels] if settings.labels else names[:1]
     if names != wanted:
         raise GeneratorError(
-            f"the program takes {', '.join(names)}: export it again with codes alone, or with codes and "
-            "class labels, which --labels names"
+            f"the program takes {', '.join(names)}: name the input of class labels with --labels and "
+            "--classes, or export it again with codes alone"
         )
 
 

@@ -128,7 +128,7 @@ class RecoverReport:
             "such components, and why. The paper: where standard clipping fails, components are stuck there. "
             "rank: at the code there are directions in which its image does not change; saturation: nor does "
             "it where pixels are at -1 or 1; another code: that found has the same image; stopped: none "
-            "of these, a local minimum or the end of the steps; unknown: torch has no Jacobian in float64."
+            "of these, a local minimum or the end of the steps; unknown: no Jacobian in float64 or no memory."
         )
         return f"{text}\n\n{markdown(rows)}"
 

@@ -108,6 +108,7 @@ def test_a_search_that_diverged_stopped_however_near_it_came(generator, digits):
     wild = config(inversions={"descent": DESCENT | {"lr": 1e300}}, thresholds=(100.0,), shown=())
     given = CodeSearch(generator, digits.folder, wild)(SearchChunk("codes", "descent", "none", range(4)), CPU)
     each = recovered_codes(given, draw_codes(Uniform(4), 4, seed=0), wild.thresholds)
+    assert each.reasons is not None
     assert each.diverged == each.missed == each.reasons["stopped"] == 4
 
 

@@ -31,7 +31,7 @@ def require_allowed(name: ConstraintName, prior: str | None) -> None:
         where = {"box": "[-1, 1]^d", "ball": "the unit ball"}[needed]
         raise InversionError(
             f"constraint={name} keeps codes in {where}, but the generator's {prior} prior draws codes "
-            "outside it: use constraint=none, or a generator with such a bounded prior."
+            "outside it: use none, or a generator with such a bounded prior."
         )
 
 

@@ -15,7 +15,7 @@ from preimage import save_generator
 from preimage.cli.store import verify as verify_command
 from preimage.errors import InversionError
 from preimage.inversion.dataset import Inverter, part_rows
-from preimage.inversion.init_codes import PAIRS
+from preimage.inversion.generated_pairs import PAIRS
 from preimage.latents.schema import COLUMNS, concatenate
 from preimage.latents.store import Store
 from preimage.latents.verify import verify

@@ -6,8 +6,9 @@ from torch import nn
 
 from preimage.errors import InversionError
 from preimage.inversion import Engine, InversionConfig, MeasurementConfig, invert, make_measurement
-from preimage.inversion.cascade import CORRECTIONS, PAIRS
+from preimage.inversion.cascade import CORRECTIONS
 from preimage.inversion.gauss_newton import DAMPING
+from preimage.inversion.generated_pairs import PAIRS
 from preimage.inversion.links import ATANH, IDENTITY, link_of
 from preimage.latents.priors import Normal, Uniform
 from small_nets import Expanding, Linear, least_squares, seeded

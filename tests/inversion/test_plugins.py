@@ -149,5 +149,9 @@ def test_a_job_knows_the_plugins_that_it_uses(own):
 
 
 def test_every_built_in_solver_is_a_kind():
-    assert {name for name in SOLVERS if SOLVERS[name].lr is None} == {"lbfgs", "levenberg-marquardt"}
+    assert {name for name in SOLVERS if SOLVERS[name].lr is None} == {
+        "lbfgs",
+        "levenberg-marquardt",
+        "gauss-newton",
+    }
     assert "allOf" not in InversionConfig.model_json_schema()

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
-from preimage.inversion.labels import classes_of, generate, in_batches, spread_labels
+from preimage.inversion.generated_pairs import PAIRS, generate_pairs
+from preimage.inversion.labels import generate, in_batches
 from preimage.inversion.links import Link, link_of
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Prior
-from preimage.random_streams import Stream
 
-PAIRS, CORRECTIONS = 4096, 8
-"""Images generated for the regressions, and how many follow the first."""
+CORRECTIONS = 8
+"""Regressions that follow the first."""
 FLOOR = 1e-4
 """The least variance of what the codes do not explain linearly, relative to its mean."""
 MOST_WEIGHTED = 4096
@@ -99,11 +99,7 @@ def fit_cascade(
 
     Raises InversionError if some of them are not finite.
     """
-    codes = prior.sample(PAIRS, Stream.REGRESSION.generator(seed)).to(device)
-    labels = spread_labels(PAIRS, classes_of(network), device)
-    ids = torch.arange(-PAIRS, 0, device=device)  # ids that no image has, so masks and noise are their own
-    images = torch.cat([generate(network, *some) for some in in_batches(codes, labels, 256)])
-    seen = measurement.observe(images, ids)
+    codes, labels, ids, seen = generate_pairs(network, prior, seed, device, measurement)
     if not seen.isfinite().all():
         raise InversionError(
             "some images generated from the prior's codes are not finite, so init_codes=cascade cannot be "

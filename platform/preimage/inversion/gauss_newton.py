@@ -5,8 +5,9 @@ The Jacobian of the residual is measured by forward-mode tangents, and afterward
 loss no longer falls quickly. The damping is a multiple of the loss, so that convergence is superlinear
 (Yamashita and Fukushima 2001), and the multiple grows where a step does not lower it.
 
-It searches for codes of images that the generator can make. The residual is that of a final tanh's arguments
-(see `links`), and weighted where the start was predicted by a `Cascade`.
+It searches for codes of images that the generator can make; of others its updates amplify rounding. The
+residual is that of a final tanh's arguments (see `links`), and weighted where the start was predicted by a
+`Cascade`.
 """
 
 from dataclasses import dataclass

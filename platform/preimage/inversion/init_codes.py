@@ -8,16 +8,17 @@ from torch import Tensor, nn
 from preimage.errors import InversionError
 from preimage.inversion.cascade import Cascade, fit_cascade
 from preimage.inversion.config import InitCodesName, InversionConfig
+from preimage.inversion.generated_pairs import PAIRS, generate_pairs
 from preimage.inversion.jacobian import Jacobian
-from preimage.inversion.labels import classes_of, generate, in_batches, spread_labels
+from preimage.inversion.labels import classes_of, in_batches, spread_labels
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Prior
 from preimage.random_streams import Stream
 
 NEAR_ZERO = 1e-4
 """Standard deviation of codes that start near zero (flexible-priors, section E)."""
-PAIRS, RIDGE = 4096, 0.1
-"""Images generated for the regression, and its penalty relative to the features' mean variance."""
+RIDGE = 0.1
+"""The regression's penalty, relative to the features' mean variance."""
 PROBES, DAMPING = 32, 0.1
 """Codes at which the metric tensor is measured, and its damping relative to its mean eigenvalue."""
 
@@ -59,12 +60,8 @@ def fit_regression(
 
     Raises InversionError if most of them are not finite.
     """
-    codes = prior.sample(PAIRS, Stream.REGRESSION.generator(seed)).to(device)
-    labels = spread_labels(PAIRS, classes_of(network), device)
-    with torch.no_grad():
-        images = torch.cat([generate(network, *some) for some in in_batches(codes, labels, 256)])
-    ids = torch.arange(-PAIRS, 0, device=device)  # ids that no image has, so masks and noise are their own
-    seen = (measurement.observe(images, ids) if measurement else images).flatten(1)
+    codes, _, _, observed = generate_pairs(network, prior, seed, device, measurement)
+    seen = observed.flatten(1)
     whole = seen.isfinite().all(1)
     if 2 * int(whole.sum()) < PAIRS:
         raise InversionError(

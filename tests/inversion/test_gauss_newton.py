@@ -5,7 +5,14 @@ import torch
 from torch import nn
 
 from preimage.errors import InversionError
-from preimage.inversion import Engine, InversionConfig, MeasurementConfig, invert, make_measurement
+from preimage.inversion import (
+    Engine,
+    InversionConfig,
+    MeasurementConfig,
+    cascade,
+    invert,
+    make_measurement,
+)
 from preimage.inversion.cascade import CORRECTIONS
 from preimage.inversion.gauss_newton import DAMPING
 from preimage.inversion.generated_pairs import PAIRS
@@ -119,6 +126,12 @@ def test_hidden_pixels_do_not_matter():
     hidden = engine.measurement.masks(torch.arange(4)) == 0
     found = engine.invert(images.masked_fill(hidden, torch.nan))
     assert (found.z - codes).abs().max() < 1e-3
+
+
+def test_images_too_large_to_weight_are_said(monkeypatch, caplog):
+    monkeypatch.setattr(cascade, "MOST_WEIGHTED", 63)
+    Engine(Tanh(), CONFIG.model_copy(update={"init_codes": "cascade"}), Uniform(6))
+    assert "an image has 64 values, more than 63, so they are compared unweighted" in caplog.text
 
 
 def test_a_generator_that_is_not_finite_is_refused():

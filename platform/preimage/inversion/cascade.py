@@ -5,6 +5,7 @@ and that of the code predicted so far (supervised descent, Xiong and De la Torre
 to generated images, for any number of images; after the first, each costs an image one generator evaluation.
 """
 
+import logging
 from dataclasses import dataclass
 
 import torch
@@ -17,12 +18,18 @@ from preimage.inversion.links import Link, link_of
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Prior
 
+log = logging.getLogger(__name__)
+
 CORRECTIONS = 8
 """Regressions that follow the first."""
 FLOOR = 1e-4
 """The least variance of what the codes do not explain linearly, relative to its mean."""
 MOST_WEIGHTED = 4096
 """Values of an image beyond which a weight would take too long to compute."""
+UNWEIGHTED = (
+    "init_codes=cascade: an image has %d values, more than %d, so they are compared unweighted, which "
+    "recovers fewer codes"
+)
 PENALTIES = [10.0**-k for k in range(10)]
 """Of the ridge, relative to the features' mean variance."""
 
@@ -106,7 +113,11 @@ def fit_cascade(
             "fitted: check that the prior is the generator's own, or use init_codes=regression"
         )
     link, box, stages = link_of(network, measurement), prior.support == "box", []
-    weight = _weight(link.value(seen.flatten(1)), codes) if seen[0].numel() <= MOST_WEIGHTED else None
+    weight = None
+    if (values := seen[0].numel()) <= MOST_WEIGHTED:
+        weight = _weight(link.value(seen.flatten(1)), codes)
+    else:
+        log.warning(UNWEIGHTED, values, MOST_WEIGHTED)
     cascade = Cascade(network, measurement, link, stages, weight, box)
     target = cascade.values(seen)
     stages.append(_ridge(target, codes))

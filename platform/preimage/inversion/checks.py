@@ -60,10 +60,8 @@ def require_low_precision(network: nn.Module, latent_dim: int, device: torch.dev
         ) from error
 
 
-def require_measurement_of(
-    measurement: Measurement, shape: tuple[int, ...], device: torch.device
-) -> Measurement:
-    """The measurement. Raises InversionError unless it is of images of this shape (C, H, W) and, if it is an
+def require_measurement_of(measurement: Measurement, shape: tuple[int, ...], device: torch.device) -> None:
+    """Raise InversionError unless the measurement is of images of this shape (C, H, W) and, if it is an
     operator's, works on this device."""
     if measurement.shape != shape:
         raise InversionError(
@@ -72,7 +70,6 @@ def require_measurement_of(
         )
     if measurement.operator and device.type != "cpu":
         checked(measurement.operator, measurement.shape, device)
-    return measurement
 
 
 def require_squares(solver: str, problem: Problem, loss: Loss | None) -> None:

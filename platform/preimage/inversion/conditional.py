@@ -134,20 +134,19 @@ def relative_error(measurement: Measurement, made: Tensor, images: Tensor, ids: 
     """
     target = measurement.observe(images, ids)[:, None]
     error = seen(measurement, made, ids) - target
-    return error.square().flatten(2).sum(2) / target.square().flatten(2).sum(2)
+    return error.square().sum((2, 3, 4)) / target.square().sum((2, 3, 4))
 
 
 def spread(measurement: Measurement, made: Tensor, ids: Tensor) -> Tensor:
     """How much r >= 2 images (N, r, C, H, W) vary in their unobserved part: the standard deviation over the
-    r, averaged over pixels, (N,). Measured on the images minus their observed part; not for operators."""
+    r, averaged over pixels, (N,). Measured on the images minus their observed part."""
     shown = seen(measurement, made, ids)
     shown = F.interpolate(shown.flatten(0, 1), made.shape[3:]).view_as(made)
     return (made - shown).std(1).mean((1, 2, 3))
 
 
 def seen(measurement: Measurement, made: Tensor, ids: Tensor) -> Tensor:
-    """What is observed of images (N, r, C, H, W), without noise: (N, r, C, h, w), zero where hidden; or what
-    an operator returns, (N, r, ...)."""
+    """The observed part of images (N, r, C, H, W), without noise: (N, r, C, h, w), zero where hidden."""
     reduced = measurement.reduce(made.flatten(0, 1)).unflatten(0, made.shape[:2])
     mask = measurement.masks(ids)
     return reduced if mask is None else reduced * mask[:, None]

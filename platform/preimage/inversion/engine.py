@@ -125,9 +125,11 @@ class Engine:
             network = InPrecision(network, torch.float32)
         channels, height, width = made.shape[1:]
         self.shape = channels, height, width
-        if not isinstance(measurement, Measurement):
+        if isinstance(measurement, Measurement):
+            require_measurement_of(measurement, self.shape, self.device)
+        else:
             measurement = make_measurement(config.measurement, self.shape, seed, measurement, self.device)
-        self.measurement = require_measurement_of(measurement, self.shape, self.device)
+        self.measurement = measurement
         low = None
         if config.precision == "mixed":
             low = freeze(generator, device, torch.bfloat16, optimize)

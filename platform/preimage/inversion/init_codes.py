@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
-from preimage.inversion.cascade import Cascade, fit_cascade
+from preimage.inversion.cascade import Affine, Cascade, fit_cascade
 from preimage.inversion.config import InitCodesName, InversionConfig
 from preimage.inversion.generated_pairs import PAIRS, generate_pairs
 from preimage.inversion.jacobian import Jacobian
@@ -25,21 +25,19 @@ PROBES, DAMPING = 32, 0.1
 
 @dataclass(frozen=True)
 class Regression:
-    """Codes as a linear function of their observed images, fitted once for any number of images.
+    """Codes as an affine function of their observed images, fitted once for any number of images.
 
-    offset (P,), weight (P, d), centre (d,); passes: the fit's generator evaluations.
+    passes: the fit's generator evaluations; passes_each: those for an image.
     """
 
-    offset: Tensor
-    weight: Tensor
-    centre: Tensor
+    fit: Affine
     passes: int = PAIRS
     passes_each: int = 0
 
     def __call__(self, seen: Tensor, ids: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
         """Predict codes (n, d) from observed images (n, C, h, w), or an operator's (n, ...), whatever their
         ids and labels."""
-        return (seen.flatten(1) - self.offset) @ self.weight + self.centre
+        return self.fit(seen.flatten(1))
 
 
 Predictor = Regression | Cascade
@@ -68,7 +66,7 @@ def fit_regression(
             f"only {int(whole.sum())} of {PAIRS} images generated from the prior's codes are finite: check "
             "that the prior is the generator's own and that its training run did not diverge"
         )
-    return Regression(*_ridge(seen[whole], codes[whole]), codes[whole].mean(0))
+    return Regression(_ridge(seen[whole], codes[whole]))
 
 
 def measure_whitening(jacobian: Jacobian, prior: Prior, seed: int, device: torch.device) -> Tensor:
@@ -87,18 +85,18 @@ def measure_whitening(jacobian: Jacobian, prior: Prior, seed: int, device: torch
     return _whitening(square)
 
 
-def _ridge(features: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-    """Regress codes (N, d) on features (N, P), by the smaller of the two normal equations: offset, weight."""
-    offset = features.mean(0)
-    x, y = features - offset, codes - codes.mean(0)
+def _ridge(features: Tensor, codes: Tensor) -> Affine:
+    """Regress codes (N, d) on features (N, P), by the smaller of the two normal equations."""
+    offset, centre = features.mean(0), codes.mean(0)
+    x, y = features - offset, codes - centre
     penalty = RIDGE * x.square().mean() * len(x) + torch.finfo(x.dtype).tiny
     if x.shape[1] <= x.shape[0]:
         system = x.T @ x
         system.diagonal().add_(penalty)
-        return offset, torch.linalg.solve(system, x.T @ y)
+        return Affine(offset, torch.linalg.solve(system, x.T @ y), centre)
     system = x @ x.T
     system.diagonal().add_(penalty)
-    return offset, x.T @ torch.linalg.solve(system, y)
+    return Affine(offset, x.T @ torch.linalg.solve(system, y), centre)
 
 
 def _whitening(square: Tensor) -> Tensor:

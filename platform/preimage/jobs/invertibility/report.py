@@ -127,7 +127,7 @@ class InvertibilityReport:
         for key, curve in curves.items():
             rows += [[sweep.labels[key], *_row(each)] for each in curve]
         about = (
-            f"{self.recovered_by}, once and once again from -z_hat. Recovered: squared error below "
+            f"{self.recovered_by}, from a random start and again from -z_hat. Recovered: squared error below "
             f"{RECOVERED:g}, averaged over components."
         )
         return f"## {sweep.title} ({sweep.claim})\n\n{about}\n\n{markdown(rows)}\n"

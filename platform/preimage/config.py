@@ -65,6 +65,14 @@ class Resources(Config):
         """The number of workers required to start."""
         return self.min_workers or self.workers
 
+    @property
+    def reserved(self) -> dict[str, float]:
+        """What its workers need at once on Ray, at least, by Ray's names of resources."""
+        if self.backend == "local":
+            return {}
+        cpus = {"CPU": float(self.needed * self.cpus_per_worker)}
+        return cpus | ({"GPU": float(self.needed)} if self.gpu is True else {})
+
     def device(self) -> "torch.device":
         """Where this process computes: its CUDA GPU, or the CPU if `gpu` is false or there is none.
 

@@ -21,6 +21,8 @@ class JobStatus:
     state: str
     """pending, running, finished, failed, stopped, died, lost, or unknown."""
     why: str = ""
+    waits_for: str = ""
+    """What a job that has begun waits for before it can work, such as CPUs that another one holds."""
 
     @property
     def has_ended(self) -> bool:

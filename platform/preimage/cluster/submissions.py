@@ -72,6 +72,7 @@ class _State(LooseRecord):
     pid: int
     ray_job: str | None
     time: str
+    waits_for: str = ""
 
 
 @dataclass(frozen=True)

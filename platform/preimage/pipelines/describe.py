@@ -122,10 +122,8 @@ def _workers(step: PlannedStep) -> str:
 def _headlines(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for step in plan.steps:
         done = step.run.outcome()
-        metrics = done.metrics if done else {}
-        for each in step.job.metrics():
-            if each.headline and each.name in metrics:
-                yield step.name, each.name.replace("_", " "), _number(metrics[each.name])
+        for name in done.headline if done else ():
+            yield step.name, name.replace("_", " "), _number(done.metrics[name])
 
 
 def _number(value: Any) -> str:

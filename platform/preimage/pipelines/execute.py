@@ -247,6 +247,7 @@ def _outcome(step: PlannedStep, result: Result, run_id: str | None) -> Outcome:
         products={name: run.product(name).uri for name in made},
         figures=figures,
         mlflow_run_id=run_id,
+        headline=[each.name for each in step.job.metrics() if each.headline and each.name in result.metrics],
     )
 
 
@@ -263,6 +264,7 @@ def _pipeline_outcome(plan: Plan, outcomes: dict[str, Outcome], run_id: str | No
         figures=_by_step({step: each.figures for step, each in outcomes.items()}),
         mlflow_run_id=run_id,
         steps={name: each.plain() for name, each in outcomes.items()},
+        headline=[f"{step}.{name}" for step, each in outcomes.items() for name in each.headline],
     )
 
 

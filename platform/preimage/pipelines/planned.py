@@ -1,10 +1,11 @@
 """A plan that can be shown, submitted and executed, whether it is of a job, a pipeline or a study."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from preimage.config import Resources
 from preimage.pipelines.describe import describe, summarize
 from preimage.pipelines.description import Description, Summary
 from preimage.pipelines.execute import execute
@@ -34,6 +35,9 @@ class Planned:
     """Whether nothing is left to do."""
     needs_ray: bool
     """Whether something is left to do on Ray."""
+    needs: Mapping[str, float]
+    """What the largest of its unfinished steps needs at once on Ray, such as {"CPU": 4.0}; of a study, the
+    largest step of a trial."""
     describe: Callable[[], Description]
     """What would happen, with which inputs, and at what cost. Starts nothing."""
     with_images: Callable[[Display], "Planned"]
@@ -57,8 +61,18 @@ def planned_pipeline(plan: Plan) -> Planned:
         plugins=plan.plugins,
         is_done=plan.is_done,
         needs_ray=any(step.job.resources.backend == "ray" for step in left),
+        needs=largest(step.job.resources for step in left),
         describe=partial(describe, plan),
         with_images=lambda display: planned_pipeline(with_images(plan, display)),
         execute=partial(execute, plan),
         summarize=partial(summarize, plan),
     )
+
+
+def largest(needs: Iterable[Resources]) -> dict[str, float]:
+    """What is enough for each of these alone."""
+    found: dict[str, float] = {}
+    for each in needs:
+        for name, number in each.reserved.items():
+            found[name] = max(number, found.get(name, 0))
+    return found

@@ -46,11 +46,13 @@ class Outcome:
     """Its run in the tracker when it ended; run.json has its latest."""
     steps: dict[str, Any] | None = None
     """A pipeline's steps by name, each with its own outcome."""
+    headline: list[str] = field(default_factory=list)
+    """The names of the metrics that a user wants to see first."""
 
     def plain(self) -> dict[str, Any]:
         """As plain values, without those that say nothing."""
         return {
-            key: value for key, value in vars(self).items() if value not in (None, {}) or key == "metrics"
+            key: value for key, value in vars(self).items() if value not in (None, {}, []) or key == "metrics"
         }
 
 

@@ -11,10 +11,13 @@ from pydantic import ValidationError
 from torch.func import jvp, vmap
 
 from preimage.errors import InversionError
-from preimage.inversion import InversionConfig, LinearOperator, gaussian_operator, invert
+from preimage.inversion import gaussian_operator
 from preimage.inversion.conditioning import measure_conditioning
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.inversion.operator_checks import checked
+from preimage.inversion.operators import LinearOperator
 from preimage.jobs.invert.job import InvertJob
 from preimage.jobs.registry import plugins_of
 from preimage.latents.priors import Normal

@@ -3,16 +3,19 @@
 A mask is an element-wise product, never a matrix.
 """
 
-from typing import Literal, get_args
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from preimage.data.decoding.decode import UNREADABLE, to_image
 from preimage.errors import InversionError, StorageError
 from preimage.random_streams import Stream, uniform
 from preimage.storage.folder import Folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Half = Literal["top", "bottom", "left", "right"]
 HALVES: tuple[Half, ...] = get_args(Half)
@@ -30,6 +33,8 @@ def count_of(rate: float | None, whole: int) -> int:
 
 def random_masks(rate: float | None, seed: int, ids: Tensor, side: Side) -> Tensor:
     """(n, 1, h, w) bool: round(rate * h * w) pixels of each image, from the seed and its id."""
+    import torch
+
     drawn = uniform(Stream.MASKS.seed(seed), ids, 0, side[0] * side[1])
     chosen = drawn.argsort(dim=1, stable=True)[:, : count_of(rate, drawn.shape[1])]
     seen = torch.zeros_like(drawn, dtype=torch.bool).scatter_(1, chosen, True)
@@ -38,6 +43,8 @@ def random_masks(rate: float | None, seed: int, ids: Tensor, side: Side) -> Tens
 
 def half(mask: str, rate: float | None, side: Side) -> Tensor:
     """(h, w) bool: a half from that side, or the fraction that the rate gives."""
+    import torch
+
     dim = 0 if mask in ("top", "bottom") else 1
     seen, count = torch.zeros(side, dtype=torch.bool), count_of(rate, side[dim])
     first = 0 if mask in ("top", "left") else side[dim] - count
@@ -47,6 +54,8 @@ def half(mask: str, rate: float | None, side: Side) -> Tensor:
 
 def picture(path: str, side: Side) -> Tensor:
     """(h, w) bool: where the picture, laid on black, is brighter than half."""
+    import torch
+
     try:
         grey = to_image(read(path), "L", background="black")
     except UNREADABLE as error:

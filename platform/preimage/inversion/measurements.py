@@ -5,23 +5,25 @@ Random masks and noise depend only on the seed and an image's id, so they are th
 order and on any worker.
 """
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from torch import Tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.data.image_shape import Shape, shape_text
 from preimage.errors import InversionError
 from preimage.inversion.masks import HALVES, NAMED, count_of, half, picture, random_masks, read, require_some
-from preimage.inversion.operator_checks import checked
 from preimage.inversion.operators import OPERATORS, LinearOperator, OperatorSetup
 from preimage.own_settings import OwnSettings, own_settings, with_own_settings
 from preimage.random_streams import Stream, normal
 from preimage.storage.folder import digest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 def _add_operator_settings(schema: dict[str, Any]) -> None:
@@ -86,7 +88,7 @@ class MeasurementConfig(Config):
         return None
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "MeasurementConfig":
+    def _fits_together(self) -> MeasurementConfig:
         if self.operator:
             require_whole(self)
         takes_rate, key, of = self.mask in ("random", *HALVES), "mask", "pixels"
@@ -149,6 +151,8 @@ class Measurement:
         )
 
     def _reduced(self, images: Tensor) -> Tensor:
+        import torch.nn.functional as F
+
         if self.operator:
             return self.operator(images) if len(images) else images.new_zeros(0, *self.observed)
         return images if self.config.pool == 1 else F.avg_pool2d(images, self.config.pool)
@@ -168,6 +172,8 @@ class Measurement:
         Hidden pixels may be anything, even NaN. measured: the images are measured already; their shape tells
         it where no operator returns what has theirs. Raises InversionError as `reduce` does.
         """
+        import torch
+
         observed = images if measured else self.reduce(images)
         if self.config.noise:
             count = observed[0].numel() if len(observed) else 0
@@ -179,6 +185,9 @@ class Measurement:
     def shown(self, images: Tensor, ids: Tensor) -> Tensor:
         """What is observed of images (n, C, H, W), as images of that shape: enlarged if it was pooled; of an
         operator A^T y, times the factor that makes its own measurement nearest to y."""
+        import torch
+        import torch.nn.functional as F
+
         y = self.observe(images, ids)
         if not self.operator:
             return F.interpolate(y, self.shape[1:])
@@ -209,6 +218,8 @@ def make_measurement(
     Raises InversionError if it does not fit them or observes none of their pixels, and for an operator as
     `checked` does.
     """
+    import torch
+
     if operator or config.operator:
         return _by_operator(config, shape, seed, operator, torch.device(device))
     _, height, width = shape
@@ -227,6 +238,8 @@ def make_measurement(
 def _by_operator(
     config: MeasurementConfig, shape: Shape, seed: int, own: LinearOperator | None, device: torch.device
 ) -> Measurement:
+    from preimage.inversion.operator_checks import checked
+
     name = config.operator
     if own and name:
         raise InversionError(f"your own operator takes the place of {name!r}: remove measurement.operator")

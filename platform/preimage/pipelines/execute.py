@@ -26,7 +26,7 @@ from preimage.tracking.notes import Notes
 from preimage.tracking.open import open_tracker
 from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker
-from preimage.training.training import StopRule
+from preimage.training.config import StopRule
 from preimage.work.reproducible import prepare_process
 
 

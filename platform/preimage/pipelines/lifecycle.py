@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 from preimage.errors import StoppedEarly, StorageError, TrackingError
-from preimage.figures.footer import with_footer
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.runs.run_folder import Outcome, RunFolder
@@ -75,6 +74,8 @@ def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
 def write_result(run: RunFolder, result: Result) -> dict[str, str]:
     """Write a result's table and figures to the run's folder, and below each how it was made. Returns their
     addresses by name."""
+    from preimage.figures.footer import with_footer  # imports torch and matplotlib
+
     how = run.made_by
     files = {name: with_footer(png, how) if how else png for name, png in result.figures.items()}
     if result.table:

@@ -4,13 +4,15 @@ inversion and preparation.
 The worker that does a piece writes its result where `finished` finds it, whole or not at all. So a job that
 was killed does only what is missing, and a piece done twice, because its worker died, does no harm."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar
+from __future__ import annotations
 
-import torch
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from preimage.config import Resources
-from preimage.work.reproducible import prepare_process
+
+if TYPE_CHECKING:
+    import torch
 
 Done = TypeVar("Done", covariant=True)
 
@@ -54,6 +56,8 @@ def run_pieces(
 
 
 def _do(work: Pieces[Done], pieces: list[int], resources: Resources) -> Iterator[tuple[int, Done]]:
+    from preimage.work.reproducible import prepare_process
+
     if resources.backend == "local":
         prepare_process(resources.cpus_per_worker)
         for piece in pieces:

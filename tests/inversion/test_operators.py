@@ -268,10 +268,10 @@ def test_what_does_not_fit_an_operator_is_refused(config, given, message):
 def test_a_gaussian_matrix_without_rows_or_memory_is_refused(monkeypatch):
     with pytest.raises(InversionError, match="observes nothing of 1 x 8 x 8 images: give a rate of at least"):
         gaussian(0.001)
-    monkeypatch.setattr(gaussian_operator, "free_memory", lambda device: 4 * 32 * 64 - 1)
+    monkeypatch.setattr(gaussian_operator, "free_memory", lambda: 4 * 32 * 64 - 1)
     with pytest.raises(InversionError, match=r"matrix of 32 x 64 numbers, .* GiB, but .* GiB of memory are"):
         gaussian(0.5)
-    monkeypatch.setattr(gaussian_operator, "free_memory", lambda device: 4 * 32 * 64)
+    monkeypatch.setattr(gaussian_operator, "free_memory", lambda: 4 * 32 * 64)
     gaussian(0.5)
 
 

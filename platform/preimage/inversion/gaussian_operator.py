@@ -57,8 +57,6 @@ class GaussianMatrix:
 def gaussian(setup: OperatorSetup) -> LinearOperator:
     """The Gaussian matrix of round(rate * C * H * W) rows. Raises InversionError if it has none, or does not
     fit into memory: it takes four bytes an entry."""
-    import torch
-
     columns = prod(setup.shape)
     rows = count_of(setup.rate, columns)
     if not rows:
@@ -66,7 +64,7 @@ def gaussian(setup: OperatorSetup) -> LinearOperator:
             f"operator gaussian at rate {setup.rate:g} observes nothing of {shape_text(setup.shape)} images: "
             f"give a rate of at least {1 / columns:.2g}"
         )
-    needed, free = 4 * rows * columns, free_memory(torch.device("cpu"))
+    needed, free = 4 * rows * columns, free_memory()
     if needed > free:
         raise InversionError(
             f"operator gaussian at rate {setup.rate:g} is a matrix of {rows:,} x {columns:,} numbers, "

@@ -41,21 +41,18 @@ def random_masks(rate: float | None, seed: int, ids: Tensor, side: Side) -> Tens
     return seen.view(len(ids), 1, *side)
 
 
-def half(mask: str, rate: float | None, side: Side) -> Tensor:
+def half(mask: str, rate: float | None, side: Side) -> np.ndarray:
     """(h, w) bool: a half from that side, or the fraction that the rate gives."""
-    import torch
-
     dim = 0 if mask in ("top", "bottom") else 1
-    seen, count = torch.zeros(side, dtype=torch.bool), count_of(rate, side[dim])
+    count = count_of(rate, side[dim])
     first = 0 if mask in ("top", "left") else side[dim] - count
-    seen.narrow(dim, first, count).fill_(True)
-    return seen
+    place = np.arange(side[dim])
+    seen = (place >= first) & (place < first + count)
+    return np.broadcast_to(seen[:, None] if dim == 0 else seen, side).copy()
 
 
-def picture(path: str, side: Side) -> Tensor:
+def picture(path: str, side: Side) -> np.ndarray:
     """(h, w) bool: where the picture, laid on black, is brighter than half."""
-    import torch
-
     try:
         grey = to_image(read(path), "L", background="black")
     except UNREADABLE as error:
@@ -65,7 +62,7 @@ def picture(path: str, side: Side) -> Tensor:
             f"the mask {path} must have {side[0]} x {side[1]} pixels, as the (pooled) images do, but "
             f"has {grey.height} x {grey.width}"
         )
-    return torch.from_numpy(np.array(grey)) > 127  # torchvision takes a second to import
+    return np.array(grey) > 127
 
 
 def read(path: str) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from preimage.config import Config, PositiveInt
@@ -218,10 +219,26 @@ def make_measurement(
     Raises InversionError if it does not fit them or observes none of their pixels, and for an operator as
     `checked` does.
     """
+    if operator or config.operator:
+        return _by_operator(config, shape, seed, operator, device)
+    mask = _mask(config, shape)
+    if mask is None:
+        return Measurement(shape, config, seed)
     import torch
 
-    if operator or config.operator:
-        return _by_operator(config, shape, seed, operator, torch.device(device))
+    return Measurement(shape, config, seed, torch.from_numpy(mask)[None, None])
+
+
+def require_measurable(config: MeasurementConfig, shape: Shape) -> None:
+    """Raise InversionError as `make_measurement` does, without torch unless a plugin's operator needs it."""
+    if config.operator:
+        _by_operator(config, shape, 0, None, "cpu")
+    else:
+        _mask(config, shape)
+
+
+def _mask(config: MeasurementConfig, shape: Shape) -> np.ndarray | None:
+    """The mask (h, w) of every image; None if all is observed, or masks are random."""
     _, height, width = shape
     if height % config.pool or width % config.pool:
         raise InversionError(f"pool {config.pool} does not divide images of {height} x {width} pixels")
@@ -229,25 +246,31 @@ def make_measurement(
     if config.mask == "random":
         require_some(count_of(config.rate, side[0] * side[1]), config.mask, config.rate, side)
     if config.mask in ("all", "random"):
-        return Measurement(shape, config, seed)
+        return None
     fixed = half(config.mask, config.rate, side) if config.mask in HALVES else picture(config.mask, side)
     require_some(int(fixed.sum()), config.mask, config.rate, side)
-    return Measurement(shape, config, seed, fixed[None, None])
+    return fixed
 
 
 def _by_operator(
-    config: MeasurementConfig, shape: Shape, seed: int, own: LinearOperator | None, device: torch.device
+    config: MeasurementConfig, shape: Shape, seed: int, own: LinearOperator | None, device: torch.device | str
 ) -> Measurement:
-    from preimage.inversion.operator_checks import checked
-
     name = config.operator
     if own and name:
         raise InversionError(f"your own operator takes the place of {name!r}: remove measurement.operator")
     require_whole(config)
     if name is None:
         assert own
-        return Measurement(shape, config, seed, operator=own, observed=checked(own, shape, device))
+        return Measurement(shape, config, seed, operator=own, observed=_checked(own, shape, device))
     made = OPERATORS[name].make(OperatorSetup(shape, config.rate, seed, config.operator_settings))
     known = OPERATORS.plugin(name) is None and made.observed  # a plan should not draw a large matrix
-    observed = known or checked(made, shape, device)
+    observed = known or _checked(made, shape, device)
     return Measurement(shape, config, seed, operator=made, observed=observed)
+
+
+def _checked(operator: LinearOperator, shape: Shape, device: torch.device | str) -> tuple[int, ...]:
+    import torch
+
+    from preimage.inversion.operator_checks import checked
+
+    return checked(operator, shape, torch.device(device))

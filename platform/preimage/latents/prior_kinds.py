@@ -84,12 +84,12 @@ PRIOR_KINDS = Registry(
     "prior",
     "priors",
     {
-        "diagonal": "preimage.latents.fitted:DIAGONAL",
-        "box": "preimage.latents.fitted:BOX",
-        "gaussian": "preimage.latents.fitted:GAUSSIAN",
-        "mixture": "preimage.latents.mixture:MIXTURE",
-        "gaussian-in-ball": "preimage.latents.fitted:GAUSSIAN_IN_BALL",
-        "pgan": "preimage.latents.fitted:PGAN",
+        "diagonal": "preimage.latents.built_in_priors:DIAGONAL",
+        "box": "preimage.latents.built_in_priors:BOX",
+        "gaussian": "preimage.latents.built_in_priors:GAUSSIAN",
+        "mixture": "preimage.latents.built_in_priors:MIXTURE",
+        "gaussian-in-ball": "preimage.latents.built_in_priors:GAUSSIAN_IN_BALL",
+        "pgan": "preimage.latents.built_in_priors:PGAN",
     },
     _kind,
 )

@@ -9,7 +9,7 @@ from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.inversion.config import InversionConfig, require_own_starts
-from preimage.inversion.measurements import MeasurementConfig, make_measurement
+from preimage.inversion.measurements import MeasurementConfig, require_measurable
 from preimage.jobs.base import Job, Metrics, headline, others
 from preimage.jobs.explore.config import Arithmetic, BesideRef, Choice, ImageId, Pairs
 from preimage.jobs.references import GeneratorRef, StoreRef
@@ -81,7 +81,7 @@ class ExploreJob(Job):
         return self.data
 
     def check_generator(self, generator: GeneratorConfig) -> None:
-        make_measurement(self.condition, generator.shape)
+        require_measurable(self.condition, generator.shape)
 
     def check_images(self, data: DataConfig, catalog: Catalog) -> None:
         for each in self._choices():

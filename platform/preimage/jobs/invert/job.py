@@ -7,7 +7,7 @@ from pydantic import Field
 from preimage.data.config import DataConfig
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
-from preimage.inversion.measurements import make_measurement
+from preimage.inversion.measurements import require_measurable
 from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.base import Job, Metrics, headline, others
 from preimage.jobs.references import GeneratorRef
@@ -73,7 +73,7 @@ class InvertJob(Job):
 
     def check_generator(self, generator: GeneratorConfig) -> None:
         require_allowed(self.inversion.constraint, generator.prior)
-        make_measurement(self.inversion.measurement, generator.shape)
+        require_measurable(self.inversion.measurement, generator.shape)
 
     def cost(self, images: int | None) -> dict[str, int]:
         """Steps, and generator evaluations: one image through the generator, forward or backward, is one.

@@ -10,7 +10,7 @@ from preimage.config import PositiveFloat, PositiveInt
 from preimage.data.image_shape import Shape
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
-from preimage.inversion.measurements import MeasurementConfig, make_measurement
+from preimage.inversion.measurements import MeasurementConfig, require_measurable
 from preimage.jobs.base import Job, Metrics, headline, others, tables
 from preimage.jobs.published import RECOVER_PARTIAL, PaperSettings
 from preimage.jobs.recover_partial.report import FAMILIES, MASKS
@@ -88,7 +88,7 @@ class RecoverPartialJob(Job):
     def check_generator(self, generator: GeneratorConfig) -> None:
         require_allowed(self.inversion.constraint, generator.prior)
         for each in self.all_measurements(generator.shape):
-            make_measurement(each, generator.shape)
+            require_measurable(each, generator.shape)
 
     def all_measurements(self, shape: Shape) -> list[MeasurementConfig]:
         """Those of images of this shape, (C, H, W), the swept ones among them."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption
 from preimage.cli.screen import line, table
 
@@ -25,15 +26,19 @@ def list_sources() -> None:
     kinds, broken = SOURCES.working()
     rows = [(name, found(name) or "-", _described(name, kind)) for name, kind in kinds.items()]
     rows += [(name, "broken", str(error)) for name, error in broken.items()]
-    table(Console(), rows, ("source", "ready", "images"))
+    table(Console(), rows, ("source", "ready", "images"), prose=True)
 
 
 @app.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="A source that `preimage data list` shows.")],
+    source: Annotated[str, typer.Argument(help="A source that `preimage data list` shows.", autocompletion=complete.sources)],
     changes: Annotated[
         list[str] | None,
-        typer.Argument(help="Settings of the dataset, such as data.size=32.", metavar="[data.KEY=VALUE]..."),
+        typer.Argument(
+            help="Settings of the dataset, such as data.size=32.",
+            metavar="[data.KEY=VALUE]...",
+            autocompletion=complete.image_settings,
+        ),
     ] = None,
     results: RootOption = None,
     workers: Annotated[

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import line, table
 from preimage.storage.address import command, name_of
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 Name = Annotated[
     str,
     typer.Argument(
-        help="A submission's id, or a spec's name for its newest submission.", metavar="SUBMISSION"
+        help="A submission's id, or a spec's name for its newest submission.",
+        metavar="SUBMISSION",
+        autocompletion=complete.submissions,
     ),
 ]
 Address = Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from preimage.cli.choices import chosen
 from preimage.cli.run import Changes, Code, Profile, Results, RetryFailed, SpecArgument
 from preimage.cli.screen import commands, line
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def submit(
-    spec: SpecArgument,
+    spec: SpecArgument = None,
     changes: Changes = None,
     profile: Profile = None,
     address: Annotated[
@@ -43,6 +44,7 @@ def submit(
 
     Example: preimage submit jobs/dcgan.yaml --results s3://bucket/folder -f
     """
+    spec = chosen("submit", spec, profile)
     from preimage.cli.report import show_plan
     from preimage.cli.submissions import follow_output
     from preimage.library.submit import plan_submission, send

@@ -1,7 +1,7 @@
 """attempts.json: when a run's job worked, on what, and how each attempt ended.
 
-An attempt that was killed wrote no end. It is taken from the last sign of life that it left: a record in log/,
-a sample of system metrics, or the progress.
+An attempt that was killed wrote no end. It is taken from the last sign of life that it left: a record in
+log/, a sample of system metrics, or the progress.
 """
 
 import time

@@ -83,6 +83,7 @@ class _About(LooseRecord):
     created: str
     inputs: dict[str, _Input] = Field(default_factory=dict)
     dataset: dict[str, str] | None = None
+    images: dict[str, str] = Field(default_factory=dict)
     made_by: str = ""
     git_commit: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
@@ -118,6 +119,8 @@ class _Device(Config):
     device: Literal["cpu", "cuda"]
 
 
+RUN_FILES = ("outcome.json", "run.json")
+"""Without these a folder is no run's: what is removed first."""
 Curves = dict[str, list[tuple[int, float]]]
 """Metrics by name, each over images seen."""
 

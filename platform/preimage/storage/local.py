@@ -208,9 +208,8 @@ class LocalStorage:
         """Whoever waits for the claim makes the folder anew; its folder stays."""
         with suppress(OSError):
             for name in os.listdir(path):
-                if name.endswith(TEMPORARY):
+                if name.endswith(TEMPORARY) or name == file_locks.NAME:
                     self.posix.unlink(f"{path}/{name}")
-            self.posix.unlink(f"{path}/{file_locks.NAME}")
             os.rmdir(path)
             self.posix.sync_folder(os.path.dirname(path))
 

@@ -43,6 +43,7 @@ ROOMS = {
     "permutation": set(),
     "plugins": {"config", "errors"},
     "random_streams": set(),
+    "readable": set(),
     "storage": {"_version", "config", "errors"},
     "cluster": {"named_code", "config", "errors", "storage"},
     "work": {"config", "errors", "storage", "cluster"},
@@ -90,7 +91,19 @@ ROOMS = {
     "runs": {"config", "errors", "storage", "latents", "models"},
 }
 """What each of the lower rooms may know."""
-ABOVE = ["training", "tracking", "jobs", "specs", "pipelines", "tuning", "api", "library", "cli", "__main__"]
+ABOVE = [
+    "training",
+    "tracking",
+    "jobs",
+    "specs",
+    "pipelines",
+    "tuning",
+    "housekeeping",
+    "api",
+    "library",
+    "cli",
+    "__main__",
+]
 """The rooms above: each may know all below it."""
 
 

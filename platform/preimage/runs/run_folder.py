@@ -8,6 +8,7 @@ figures/       plots and grids
 generator/     store/     classifier/     prior/     checkpoints/
 progress.json  how far the work is
 device.json    what it is computed on
+attempts.json  when its job worked, and how each attempt ended
 outcome.json   the result; written last, so a run that has one is finished
 """
 
@@ -48,6 +49,14 @@ class Outcome:
     """A pipeline's steps by name, each with its own outcome."""
     headline: list[str] = field(default_factory=list)
     """The names of the metrics that a user wants to see first."""
+    seconds: float | None = None
+    """How long its job worked, over all attempts; of a pipeline and a study, the sum of their runs."""
+    cost: dict[str, int] = field(default_factory=dict)
+    """What the job costs, as it counts, such as images seen."""
+    hardware: dict[str, Any] | None = None
+    """What it worked on, if all attempts worked on the same: see `runs.hardware`."""
+    pace: dict[str, Any] = field(default_factory=dict)
+    """The settings that may decide how fast it works, by dotted key."""
 
     def plain(self) -> dict[str, Any]:
         """As plain values, without those that say nothing."""
@@ -74,10 +83,12 @@ class _About(LooseRecord):
     created: str
     inputs: dict[str, _Input] = Field(default_factory=dict)
     dataset: dict[str, str] | None = None
+    images: dict[str, str] = Field(default_factory=dict)
     made_by: str = ""
     git_commit: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     mlflow_run_id: str | None = None
+    part_of: str | None = None
 
 
 class _Row(Config):
@@ -108,6 +119,8 @@ class _Device(Config):
     device: Literal["cpu", "cuda"]
 
 
+RUN_FILES = ("outcome.json", "run.json")
+"""Without these a folder is no run's: what is removed first."""
 Curves = dict[str, list[tuple[int, float]]]
 """Metrics by name, each over images seen."""
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from preimage.pipelines.description import Description, Section, Summary
+from preimage.readable import duration
 from preimage.runs.run_folder import Outcome
 from preimage.storage.address import command
-from preimage.tuning.estimate import Estimate, estimate, rounded
+from preimage.tuning.estimate import Estimate, estimate
 from preimage.tuning.optuna_journal import FILE
 from preimage.tuning.plan import StudyPlan
 from preimage.tuning.ranking import rank
@@ -53,8 +54,8 @@ def _costs(plan: StudyPlan, found: Estimate) -> str:
 
 def _time(found: Estimate, hours: float, rate: float) -> str:
     return (
-        f"about {rounded(hours)} for generator evaluations alone, with {found.at_once} trials at once: this "
-        f"machine now does {rate:,.0f} a second of the first point's generator"
+        f"about {duration(3600 * hours)} for generator evaluations alone, with {found.at_once} trials at "
+        f"once: this machine now does {rate:,.0f} a second of the first point's generator"
     )
 
 

@@ -64,3 +64,22 @@ def test_of_output_that_grows_only_what_is_new_is_read(folder, monkeypatch):
     made.logs.write("0002-000000.txt", b" more")
     assert made.printed(place)[0] == b" and more"
     assert read == ["0001-000001.txt", "0001-000001.txt", "0002-000000.txt"]
+
+
+def test_what_a_job_waits_for_is_said_until_it_works_again(folder):
+    """The heartbeat, which knows nothing of it, repeats it; the end of the job does not."""
+    made, beat = Submission(folder / "it"), {"attempt": 1, "state": "running", "host": "h", "pid": 1}
+    beat |= {"ray_job": None}
+    made.waits("4 CPUs")
+    assert not made.folder.exists(), "its job has not begun"
+    made.update(beat)
+    assert made.state()["waits_for"] == "4 CPUs"
+    Submission(made.folder).waits("2 CPUs")
+    made.update(beat)
+    assert made.state()["waits_for"] == "2 CPUs"
+    made.waits("")
+    assert "waits_for" not in made.state()
+    made.update(beat | {"state": "finished"})
+    made.waits("for nothing")
+    assert made.state()["state"] == "finished", "an end is never taken back"
+    made.waits("")

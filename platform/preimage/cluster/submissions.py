@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
+from threading import RLock
 from typing import Any, ClassVar
 
-from preimage.errors import FormatError, SpecError
+from preimage.errors import FormatError, SpecError, StorageError
 from preimage.storage import formats
 from preimage.storage.address import command
 from preimage.storage.folder import Folder
@@ -28,6 +29,10 @@ from preimage.storage.host_info import SUBMISSION, now, user
 from preimage.storage.validated_json import LooseRecord, read_validated
 
 log = logging.getLogger(__name__)
+
+_waits: dict[str, str] = {}
+"""What this process's job waits for, by its submission's folder: every write of its state tells it."""
+_writing = RLock()
 
 ENDED = ("finished", "failed", "stopped")
 Place = tuple[str, int]
@@ -123,7 +128,28 @@ class Submission:
         return read_validated(self.folder, "run.json", _Made) if known else self.record
 
     def update(self, state: dict[str, Any]) -> None:
-        self.folder.write_json("state.json", state | {"time": now()})
+        """Record the job's state, and what this process waits for. Only the job's own process may."""
+        with _writing:
+            waits_for = _waits.get(self.folder.uri)
+            known = {"waits_for": waits_for} if waits_for else {}
+            self.folder.write_json("state.json", state | known | {"time": now()})
+
+    def waits(self, what: str) -> None:
+        """Record what the job waits for, such as "4 CPUs, behind demo-1"; "" once it works again.
+
+        For the job's own process, from any thread; each later heartbeat repeats it. If the storage fails now,
+        the next heartbeat records it.
+        """
+        with _writing:
+            if _waits.get(self.folder.uri, "") == what:
+                return
+            _waits[self.folder.uri] = what
+            try:
+                state = self.state()
+                if state.get("state") == "running":
+                    self.update({key: value for key, value in state.items() if key != "waits_for"})
+            except StorageError as error:
+                log.warning("what %s waits for is not recorded yet: %s", self.id, error)
 
     @property
     def logs(self) -> Folder:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from preimage.cluster import submissions
 from preimage.config import Resources
 from preimage.errors import TrackingError
 from preimage.jobs.base import Context, OnProgress, Result
@@ -134,6 +135,8 @@ class _Execution:
             self._say(step, f"{step.run.name}{resumes}, on the {NAMES[device]}")
             self._register_step(step)
             _note_device(step.run, device)
+            if submission := submissions.current():
+                submission.works_on(step.run.folder.uri)
 
         outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make, check)
         if not made:

@@ -11,15 +11,18 @@ from preimage.pipelines.planned import Planned
 from preimage.storage.plain_yaml import dump
 
 
-def show_plan(console: Console, planned: Planned, spec: bool = True) -> None:
-    """Print the resolved spec if asked for, then what each part would do, with which inputs, at what cost."""
+def show_plan(console: Console, planned: Planned, spec: bool = True, recorded: str = "") -> None:
+    """Print the resolved spec if asked for, then what each part would do, with which inputs, at what cost.
+
+    recorded: where its runs are recorded, if not where this process would.
+    """
     if spec:
         text = dump(planned.resolved)
         line(console, text)
     described = planned.describe()
     for section in described.sections:
         _show_section(console, section)
-    line(console, f"\nruns are recorded in: {described.recorded}")
+    line(console, f"\nruns are recorded in: {recorded or described.recorded}")
 
 
 def plain_plan(planned: Planned) -> dict[str, Any]:

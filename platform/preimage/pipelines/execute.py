@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from preimage.cluster import submissions
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import TrackingError
@@ -139,6 +140,8 @@ class _Execution:
             self._register_step(step, parent)
             _require_kept(step, self.plan.catalog)
             _note_device(step.run, device)
+            if submission := submissions.current():
+                submission.works_on(step.run.folder.uri)
 
         outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make, check)
         if not made:

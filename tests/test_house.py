@@ -17,6 +17,7 @@ MAY_IMPORT = {
         "cluster/autoscaling.py",
         "cluster/connect.py",
         "cluster/head_watch.py",
+        "cluster/nodes.py",
         "cluster/ray_jobs.py",
         "cluster/shared_storage.py",
         "cluster/upload.py",

@@ -178,7 +178,7 @@ class Context:
     ) -> dict[str, Results]:
         """The results of independent trials, by name: see `preimage.work.trials`."""
         folder = self.run.folder / "trials"
-        return run_trials(folder, self.resources, trials, work, self.progress(task))
+        return run_trials(folder, self.resources, trials, work, self.progress(task), self.run.system)
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,8 @@ class EvaluateJob(Job):
         drawn = [each for runs in samples.values() for each in runs]
         task = self._task(context, source, scorer, [each for each in (training, test, *drawn) if each])
         pieces = range(len(task.places))
-        for _ in run_pieces(PieceScorer(task), pieces, context.resources, context.progress("scoring images")):
+        progress = context.progress("scoring images")
+        for _ in run_pieces(PieceScorer(task), pieces, context.resources, progress, context.run.system):
             pass
         evaluator = Evaluator(task, training, self.splits, self.images // self.splits)
         report = EvaluateReport(

@@ -131,7 +131,7 @@ class InvertJob(Job):
         )
         work, cost = Inverter(task), Cost(context)
         for part, done in run_pieces(
-            work, range(parts), self.resources, context.progress("inverting images")
+            work, range(parts), self.resources, context.progress("inverting images"), context.run.system
         ):
             cost.add(work.size(part), done)
         written = writer.written()

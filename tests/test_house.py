@@ -32,7 +32,13 @@ MAY_IMPORT = {
         "tracking/mlflow_store.py",
         "tracking/on_mlflow.py",
     },
-    "optuna": {"tuning/plots.py", "tuning/searcher.py", "tuning/optuna_journal.py"},
+    "optuna": {
+        "tuning/plots.py",
+        "tuning/searcher.py",
+        "tuning/optuna_journal.py",
+        "tuning/all_studies.py",
+        "tuning/trial_pictures.py",
+    },
 }
 ROOMS = {
     "_version": set(),

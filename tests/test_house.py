@@ -17,6 +17,7 @@ MAY_IMPORT = {
         "cluster/autoscaling.py",
         "cluster/connect.py",
         "cluster/head_watch.py",
+        "cluster/nodes.py",
         "cluster/passed_env.py",
         "cluster/ray_jobs.py",
         "cluster/shared_storage.py",
@@ -32,7 +33,13 @@ MAY_IMPORT = {
         "tracking/mlflow_store.py",
         "tracking/on_mlflow.py",
     },
-    "optuna": {"tuning/plots.py", "tuning/searcher.py", "tuning/optuna_journal.py"},
+    "optuna": {
+        "tuning/plots.py",
+        "tuning/searcher.py",
+        "tuning/optuna_journal.py",
+        "tuning/all_studies.py",
+        "tuning/trial_pictures.py",
+    },
 }
 ROOMS = {
     "_version": set(),

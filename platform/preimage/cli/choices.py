@@ -32,7 +32,10 @@ def _show_specs(console: Console, verb: str) -> None:
             f"which spec? Give a file: preimage {verb} SPEC. There are some in jobs/ and tuning/ of Preimage's "
             "repository, but not in this folder"
         )
-    line(console, f"which spec? preimage {verb} SPEC runs one; of those here:" if verb == "run" else "which spec?")
+    line(
+        console,
+        f"which spec? preimage {verb} SPEC runs one; of those here:" if verb == "run" else "which spec?",
+    )
     for folder, specs in found.items():
         line(console, ("\n" + {"jobs": "jobs and pipelines", "tuning": "studies"}[folder], "bold"))
         table(console, specs.items(), prose=True)

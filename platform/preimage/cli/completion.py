@@ -12,8 +12,7 @@ import typer
 VARIABLE = "_PREIMAGE_COMPLETE"
 ASKED = f"COLUMNS=9999 {VARIABLE}=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS"
 
-BASH = (
-    r"""
+BASH = r"""
 _preimage() {
     local line=${COMP_LINE:0:COMP_POINT} typed before value
     typed=${line##*[[:space:]]}
@@ -26,7 +25,6 @@ _preimage() {
 }
 complete -o default -F _preimage preimage
 """
-)
 ZSH = r"""
 #compdef preimage
 _preimage() {

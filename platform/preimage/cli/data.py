@@ -31,7 +31,9 @@ def list_sources() -> None:
 
 @app.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="A source that `preimage data list` shows.", autocompletion=complete.sources)],
+    source: Annotated[
+        str, typer.Argument(help="A source that `preimage data list` shows.", autocompletion=complete.sources)
+    ],
     changes: Annotated[
         list[str] | None,
         typer.Argument(

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from preimage.cli.options import RootOption, root_folder
 from preimage.cli import complete
 from preimage.cli.markdown import show_markdown
+from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import line
 
 app = typer.Typer(no_args_is_help=True, help="Show studies, and record your visual choice of trials.")

@@ -29,9 +29,9 @@ from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror
 from preimage.tracking.notes import Notes
 from preimage.tracking.open import open_tracker
-from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker
 from preimage.training.config import StopRule
+from preimage.work.node_watch import driver_watch
 from preimage.work.reproducible import prepare_process
 
 
@@ -128,7 +128,7 @@ class _Execution:
         def make(run: RunFolder, claim: Claim) -> Outcome:
             nonlocal made
             made = True
-            with SystemWatch(step.run), Follower(mirror):
+            with driver_watch(step.run.system, step.job.resources), Follower(mirror):
                 prepare_process(step.job.resources.cpus_per_worker)
                 result = step.job.run(self._context(step, run, claim))
             return _outcome(step, result, mirror.notes.run_id)

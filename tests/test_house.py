@@ -15,9 +15,11 @@ PACKAGE = ROOT / "platform" / "preimage"
 MAY_IMPORT = {
     "ray": {
         "cluster/autoscaling.py",
+        "cluster/board.py",
         "cluster/connect.py",
         "cluster/head_watch.py",
         "cluster/ray_jobs.py",
+        "cluster/room.py",
         "cluster/shared_storage.py",
         "cluster/upload.py",
         "work/on_ray.py",

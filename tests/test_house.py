@@ -15,11 +15,13 @@ PACKAGE = ROOT / "platform" / "preimage"
 MAY_IMPORT = {
     "ray": {
         "cluster/autoscaling.py",
+        "cluster/board.py",
         "cluster/connect.py",
         "cluster/head_watch.py",
         "cluster/nodes.py",
         "cluster/passed_env.py",
         "cluster/ray_jobs.py",
+        "cluster/room.py",
         "cluster/shared_storage.py",
         "cluster/upload.py",
         "work/on_ray.py",

@@ -55,6 +55,13 @@ class ClaimLost(StorageError):
     """A run that another process has taken over, because this one did not answer for too long."""
 
 
+class ClaimTaken(StorageError):
+    """A folder that another process makes, where this one must not wait for it."""
+
+    address: str = ""
+    """Of that folder."""
+
+
 class FormatError(PreimageError):
     """What another version of Preimage wrote, in a format that this one does not read.
 

@@ -1,6 +1,7 @@
 """The verbs `data list` and `data prepare`."""
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,11 +76,16 @@ def prepare(
     from preimage.storage.folder import Folder
 
     datasets = Folder.at(root) / "datasets"
+    room = nullcontext()
     if needs_ray(config, datasets, lambda _: opened):
         from preimage.cluster.connect import connect  # imported only if it is needed
+        from preimage.cluster.room import hold_room
+        from preimage.config import Resources
 
         connect()
-    with showing(Console(stderr=as_json)) as show:
+        decoders = Resources(workers=workers, gpu=False)
+        room = hold_room([decoders], 1, f"the preparation of {source}")
+    with room, showing(Console(stderr=as_json)) as show:
         dataset = make(
             config,
             datasets,

@@ -95,7 +95,7 @@ def run(
             _connect(verbose)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would abort the process
     try:
-        with showing(console) as display:
+        with api.room_for(planned), showing(console) as display:
             with naming(planned.code):
                 planned = planned.with_images(display)
             if submission := submissions.current():

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from preimage.errors import StoppedEarly, StorageError, TrackingError
+from preimage.errors import ClaimTaken, StoppedEarly, StorageError, TrackingError
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.runs.run_folder import RUN_FILES, Outcome, RunFolder
@@ -105,7 +105,7 @@ def _recorded(mirror: Mirror) -> Iterator[None]:
     tell(mirror.begin)
     try:
         yield
-    except (KeyboardInterrupt, StoppedEarly):
+    except (KeyboardInterrupt, StoppedEarly, ClaimTaken):
         _end(mirror, "KILLED")
         raise
     except BaseException:

@@ -190,7 +190,7 @@ class Context:
         from preimage.work.trials import run_trials  # imports torch
 
         folder = self.run.folder / "trials"
-        return run_trials(folder, self.resources, trials, work, self.progress(task))
+        return run_trials(folder, self.resources, trials, work, self.progress(task), self.run.system)
 
 
 @dataclass(frozen=True)

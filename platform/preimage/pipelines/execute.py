@@ -3,12 +3,16 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from preimage.cluster import submissions
 from preimage.config import Resources
+from preimage.data.catalog import Catalog
 from preimage.errors import TrackingError
 from preimage.jobs.base import Context, OnProgress, Result
 from preimage.jobs.made_by import made_by
+from preimage.jobs.references import images_named
 from preimage.pipelines.inputs import Input, finished
 from preimage.pipelines.lifecycle import live, register, tell, write_result
 from preimage.pipelines.make_plan import skip_rounds
@@ -20,13 +24,14 @@ from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs import overrides
 from preimage.storage.folder import Folder
 from preimage.storage.protocol import Claim
+from preimage.storage.removal import require_kept
 from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror
 from preimage.tracking.notes import Notes
 from preimage.tracking.open import open_tracker
-from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker
 from preimage.training.config import StopRule
+from preimage.work.node_watch import driver_watch
 from preimage.work.reproducible import prepare_process
 
 
@@ -90,7 +95,7 @@ class _Execution:
         def make(run: RunFolder, claim: Claim) -> Outcome:
             return _pipeline_outcome(plan, self._steps(mirror, claim.check), mirror.notes.run_id)
 
-        outcome = live(mirror, lambda: outcome, self._register_pipeline, make)
+        outcome = live(mirror, lambda: outcome, partial(self._register_pipeline, parent), make)
         if mirror.replaced:
             tell(self._move_steps, mirror)
         return outcome
@@ -123,7 +128,7 @@ class _Execution:
         def make(run: RunFolder, claim: Claim) -> Outcome:
             nonlocal made
             made = True
-            with SystemWatch(step.run), Follower(mirror):
+            with driver_watch(step.run.system, step.job.resources), Follower(mirror):
                 prepare_process(step.job.resources.cpus_per_worker)
                 result = step.job.run(self._context(step, run, claim))
             return _outcome(step, result, mirror.notes.run_id)
@@ -132,8 +137,11 @@ class _Execution:
             resumes = ", resumes" if step.run.folder.exists("run.json") else ""
             device = device_of(step.job.resources)
             self._say(step, f"{step.run.name}{resumes}, on the {NAMES[device]}")
-            self._register_step(step)
+            self._register_step(step, parent)
+            _require_kept(step, self.plan.catalog)
             _note_device(step.run, device)
+            if submission := submissions.current():
+                submission.works_on(step.run.folder.uri)
 
         outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make, check)
         if not made:
@@ -178,14 +186,16 @@ class _Execution:
             stop_early=self.stop_early,
         )
 
-    def _register_pipeline(self) -> None:
+    def _register_pipeline(self, parent: Mirror | None) -> None:
         plan = self.plan
         about: dict[str, Any] = {"job": "pipeline", "name": plan.spec.name, "fingerprint": plan.fingerprint}
+        if parent:
+            about["part_of"] = parent.run.name
         if plan.plugins:
             about["plugins"] = plan.plugins
         register(plan.run, about, plan.spec.resolved())
 
-    def _register_step(self, step: PlannedStep) -> None:
+    def _register_step(self, step: PlannedStep, parent: Mirror | None) -> None:
         spec = self.plan.spec
         about: dict[str, Any] = {"job": step.job.job, "name": step.name, "fingerprint": step.fingerprint}
         if step.plugins:
@@ -197,6 +207,10 @@ class _Execution:
         if step.data:
             address = self.plan.catalog.folder(step.data).uri
             about["dataset"] = {"source": step.data.source, "address": address}
+        named = images_named(step.job)
+        about["images"] = {key: self.plan.catalog.folder(each).uri for key, each in named.items()}
+        if parent:
+            about["part_of"] = parent.run.name
         about["made_by"] = made_by(step.job, _folders(step), self.plan.catalog, spec.title, step.plugins)
         register(step.run, about, {"name": step.name} | job | spec.around)
 
@@ -205,6 +219,14 @@ def _used(each: Input) -> dict[str, str]:
     """What a run's run.json says of a product that it takes."""
     named = {"model": each.model} if each.model else {}
     return {"product": each.product, "address": each.folder.uri} | named
+
+
+def _require_kept(step: PlannedStep, catalog: Catalog) -> None:
+    """Raise StorageError if what a step takes is being removed. The step is registered: who removes sees it."""
+    for key, each in step.inputs.items():
+        require_kept(each.folder, f"{key} of {step.name}")
+    for data in filter(None, {step.data, *step.images}):
+        require_kept(catalog.folder(data), f"the {data.source} images of {step.name}")
 
 
 def _folders(step: PlannedStep) -> dict[str, Folder]:

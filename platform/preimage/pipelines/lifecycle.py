@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from preimage.errors import StoppedEarly, StorageError, TrackingError
+from preimage.errors import ClaimTaken, StoppedEarly, StorageError, TrackingError
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
-from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.runs.run_folder import RUN_FILES, Outcome, RunFolder
 from preimage.storage.claims import claimed
 from preimage.storage.formats import RUN
 from preimage.storage.host_info import now
 from preimage.storage.plain_yaml import dump
 from preimage.storage.protocol import Claim
+from preimage.storage.removal import clear, is_marked
 from preimage.tracking.mirror import Mirror
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ def live(
         with claimed(mirror.run.folder, check) as (folder, claim):
             outcome = finished()  # another process may have made it
             if not outcome:
+                if is_marked(folder):  # its removal was interrupted
+                    clear(folder, RUN_FILES)
                 register()
                 with _recorded(mirror):
                     outcome = make(RunFolder(folder), claim)
@@ -102,7 +105,7 @@ def _recorded(mirror: Mirror) -> Iterator[None]:
     tell(mirror.begin)
     try:
         yield
-    except (KeyboardInterrupt, StoppedEarly):
+    except (KeyboardInterrupt, StoppedEarly, ClaimTaken):
         _end(mirror, "KILLED")
         raise
     except BaseException:

@@ -4,10 +4,12 @@ run.json       job, name, fingerprint, how it is made, tracking run, commit, ver
 spec.yaml      the resolved spec, ready to run again
 log/           one record of metrics per file, named by images seen
 samples/       grids of samples, named by images seen
+system/        system metrics of its nodes, named by time
 figures/       plots and grids
 generator/     store/     classifier/     prior/     checkpoints/
 progress.json  how far the work is
 device.json    what it is computed on
+attempts.json  when its job worked, and how each attempt ended
 outcome.json   the result; written last, so a run that has one is finished
 """
 
@@ -48,6 +50,14 @@ class Outcome:
     """A pipeline's steps by name, each with its own outcome."""
     headline: list[str] = field(default_factory=list)
     """The names of the metrics that a user wants to see first."""
+    seconds: float | None = None
+    """How long its job worked, over all attempts; of a pipeline and a study, the sum of their runs."""
+    cost: dict[str, int] = field(default_factory=dict)
+    """What the job costs, as it counts, such as images seen."""
+    hardware: dict[str, Any] | None = None
+    """What it worked on, if all attempts worked on the same: see `runs.hardware`."""
+    pace: dict[str, Any] = field(default_factory=dict)
+    """The settings that may decide how fast it works, by dotted key."""
 
     def plain(self) -> dict[str, Any]:
         """As plain values, without those that say nothing."""
@@ -74,10 +84,12 @@ class _About(LooseRecord):
     created: str
     inputs: dict[str, _Input] = Field(default_factory=dict)
     dataset: dict[str, str] | None = None
+    images: dict[str, str] = Field(default_factory=dict)
     made_by: str = ""
     git_commit: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     mlflow_run_id: str | None = None
+    part_of: str | None = None
 
 
 class _Row(Config):
@@ -108,6 +120,8 @@ class _Device(Config):
     device: Literal["cpu", "cuda"]
 
 
+RUN_FILES = ("outcome.json", "run.json")
+"""Without these a folder is no run's: what is removed first."""
 Curves = dict[str, list[tuple[int, float]]]
 """Metrics by name, each over images seen."""
 
@@ -173,6 +187,10 @@ class RunFolder:
     @property
     def samples(self) -> Folder:
         return self.folder / "samples"
+
+    @property
+    def system(self) -> Folder:
+        return self.folder / "system"
 
     def show_progress(self, done: int, total: int, rate: float, pid: int) -> None:
         """Write how far the work is: images done, images in all, images per second, and the process id."""

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from preimage.pipelines.description import Description, Section, Summary
+from preimage.readable import duration
 from preimage.runs.run_folder import Outcome
 from preimage.storage.address import command
-from preimage.tuning.estimate import Estimate, estimate, rounded
-from preimage.tuning.optuna_journal import FILE
+from preimage.tuning.estimate import Estimate, estimate
 from preimage.tuning.plan import StudyPlan
 from preimage.tuning.ranking import rank
 from preimage.tuning.records import read_records
@@ -40,7 +40,7 @@ def _facts(plan: StudyPlan, found: Estimate) -> Iterator[tuple[str, str]]:
     if found.hours is not None and found.rate is not None:
         yield "time", _time(found, found.hours, found.rate)
     yield "results", plan.run.folder.uri
-    yield "watch", ", ".join(_dashboard(plan))
+    yield "watch", _dashboard(plan)[0]
 
 
 def _costs(plan: StudyPlan, found: Estimate) -> str:
@@ -53,8 +53,8 @@ def _costs(plan: StudyPlan, found: Estimate) -> str:
 
 def _time(found: Estimate, hours: float, rate: float) -> str:
     return (
-        f"about {rounded(hours)} for generator evaluations alone, with {found.at_once} trials at once: this "
-        f"machine now does {rate:,.0f} a second of the first point's generator"
+        f"about {duration(3600 * hours)} for generator evaluations alone, with {found.at_once} trials at "
+        f"once: this machine now does {rate:,.0f} a second of the first point's generator"
     )
 
 
@@ -74,7 +74,5 @@ def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
 
 def _dashboard(plan: StudyPlan) -> tuple[str, str]:
     """How to watch the study, also while it runs: (command, what it does)."""
-    file = plan.run.folder / FILE
-    if file.is_local:
-        return command("optuna-dashboard", file), "if you have optuna-dashboard"
-    return command("optuna-dashboard", FILE), f"if you have it, with a copy of {file} in this folder"
+    shown = command("preimage", "ui", "--optuna", plan.run.name, results=plan.spec.results)
+    return shown, "see the trials and their samples in Optuna's dashboard, also while they run"

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import ceil
 
 import torch
 from torch import nn
@@ -148,10 +147,3 @@ def _timed(generator: nn.Module) -> float:
         generate(generator, codes, labels).square().mean().backward()
         batches += 1
     return 2 * BATCH * batches / passed
-
-
-def rounded(hours: float) -> str:
-    """A duration in round words."""
-    if hours >= 1.5:
-        return f"{hours:.0f} hours" if hours >= 10 else f"{hours:.1f} hours"
-    return f"{ceil(hours * 60)} minutes" if hours > 1 / 60 else f"{ceil(hours * 3600)} seconds"

@@ -34,7 +34,8 @@ def run(job: EvaluateJob, context: Context) -> Result:
     drawn = [each for runs in samples.values() for each in runs]
     task = _task(job, context, source, scorer, [each for each in (training, test, *drawn) if each])
     pieces = range(len(task.places))
-    for _ in run_pieces(PieceScorer(task), pieces, context.resources, context.progress("scoring images")):
+    progress = context.progress("scoring images")
+    for _ in run_pieces(PieceScorer(task), pieces, context.resources, progress, context.run.system):
         pass
     evaluator = Evaluator(task, training, job.splits, job.images // job.splits)
     report = EvaluateReport(

@@ -57,7 +57,8 @@ def run(job: InvertJob, context: Context) -> Result:
         rows=rows,
     )
     work, cost = Inverter(task), Cost(context)
-    for part, done in run_pieces(work, range(parts), job.resources, context.progress("inverting images")):
+    progress = context.progress("inverting images")
+    for part, done in run_pieces(work, range(parts), job.resources, progress, context.run.system):
         cost.add(work.size(part), done)
     written = writer.written()
     rank = _local_rank(job, context, written)

@@ -98,7 +98,7 @@ def _mlflow_ui(results: str | None, host: str, port: int) -> None:
             + command("preimage", "run", "jobs/demo.yaml", results=results)
         )
     _require_free(host, port)
-    from preimage.tracking.mlflow_store import local_uri  # 3 seconds to import
+    from preimage.tracking.mlflow_address import local_uri
     from preimage.tracking.on_mlflow import artifacts_uri, runs_page
 
     address = f"http://{host}:{port}/{runs_page(local_uri(root))}"

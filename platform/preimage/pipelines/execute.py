@@ -28,7 +28,7 @@ from preimage.storage.removal import require_kept
 from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror
 from preimage.tracking.notes import Notes
-from preimage.tracking.open import open_tracker
+from preimage.tracking.open import open_tracker, opened_later
 from preimage.tracking.tracker import Status, Tracker
 from preimage.training.config import StopRule
 from preimage.work.node_watch import driver_watch
@@ -48,7 +48,7 @@ def execute(
     resumes it."""
     display = display or Silent()
     plan = with_images(plan, display)
-    tracker = open_tracker(plan.spec.tracking, plan.root)
+    tracker = _tracker(plan, parent)
     execution = _Execution(plan, tracker, display, stop_early)
     outcome = execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
     if plan.spec.tracking.register_as:
@@ -61,14 +61,30 @@ def tell_ended(plan: Plan, tracker: Tracker, parent: Mirror, status: Status) -> 
 
     Raises TrackingError if the tracker does not answer; it may be called again.
     """
-    whole = Mirror(plan.run, tracker, parent)
-    parts = [Mirror(step.run, tracker, whole) for step in plan.steps] if plan.spec.is_pipeline else []
-    for each in (*parts, whole):
+    for each in _mirrors(plan, tracker, parent):
         if each.run.outcome():
             each.finish()
         elif each.run.about_or_none() and not each.has_ended(status):
             each.follow()
             each.end(status)
+
+
+def _tracker(plan: Plan, parent: Mirror | None) -> Tracker:
+    """The plan's tracker, opened at once unless it has received everything: MLflow takes seconds to import.
+
+    Raises TrackingError, before any work starts."""
+    config, later = plan.spec.tracking, opened_later(plan.spec.tracking, plan.root)
+    told = [each.is_recorded for each in _mirrors(plan, later, parent) if each.run.about_or_none()]
+    if plan.is_done and all(told) and not config.register_as:
+        return later
+    return open_tracker(config, plan.root)
+
+
+def _mirrors(plan: Plan, tracker: Tracker, parent: Mirror | None) -> list[Mirror]:
+    """Those of the steps of a pipeline, then that of the whole; or that of the single step."""
+    whole = Mirror(plan.run, tracker, parent)
+    parts = [Mirror(step.run, tracker, whole) for step in plan.steps] if plan.spec.is_pipeline else []
+    return [*parts, whole]
 
 
 log = logging.getLogger(__name__)

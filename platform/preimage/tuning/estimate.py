@@ -1,17 +1,14 @@
 """Estimate the cost of a study before it runs."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from preimage.errors import PreimageError
-from preimage.inversion.labels import classes_of, generate, spread_labels
-from preimage.models.build import build_generator
-from preimage.models.generator_folder import load_generator
 from preimage.pipelines.cost import add, cost_of
 from preimage.pipelines.plan import Plan
 from preimage.specs.search import SamplerConfig, SchedulerConfig
@@ -20,6 +17,9 @@ from preimage.tuning.plan import StudyPlan, shared_steps
 from preimage.tuning.records import read_records
 from preimage.tuning.searcher import Searcher
 from preimage.tuning.trial import plan_trial
+
+if TYPE_CHECKING:
+    from torch import nn
 
 DRAWN = 32
 """Random points that stand in for the points that a sampler will choose."""
@@ -120,6 +120,8 @@ def _rate(plan: StudyPlan) -> float | None:
     generator = _generator(plan.base)
     if generator is None:
         return None
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(max(step.job.resources.cpus_per_worker for step in plan.base.steps))
     try:
@@ -129,6 +131,9 @@ def _rate(plan: StudyPlan) -> float | None:
 
 
 def _generator(plan: Plan) -> nn.Module | None:
+    from preimage.models.build import build_generator
+    from preimage.models.generator_folder import load_generator
+
     for step in plan.steps:
         if step.job.made_generator:
             return build_generator(step.job.made_generator)
@@ -139,6 +144,10 @@ def _generator(plan: Plan) -> nn.Module | None:
 
 
 def _timed(generator: nn.Module) -> float:
+    import torch
+
+    from preimage.inversion.labels import classes_of, generate, spread_labels
+
     codes = torch.randn(BATCH, generator.config.latent_dim, requires_grad=True)  # pyright: ignore
     labels = spread_labels(BATCH, classes_of(generator), codes.device)
     generate(generator, codes, labels).square().mean().backward()  # the first batch takes longer

@@ -25,8 +25,8 @@ def line(console: Console, *parts: str | Text | tuple[str, str]) -> None:
 def table(
     console: Console, rows: Iterable[Sequence[Cell]], header: Sequence[str] = (), prose: bool = False
 ) -> None:
-    """Print rows in columns as wide as their longest cell. Where a terminal is too narrow for them, a row with
-    a header becomes a block of lines, each a column's name and its cell.
+    """Print rows in columns as wide as their longest cell. Where a terminal is too narrow for them, and they
+    have a header, each row becomes a block of lines: a column's name and its cell.
 
     prose: whether the last column is of sentences, which may be broken between words to fit a terminal.
     """

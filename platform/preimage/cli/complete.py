@@ -82,6 +82,11 @@ def submissions(ctx: typer.Context, incomplete: str) -> Found:
 
 
 @_silent
+def runs(ctx: typer.Context, incomplete: str) -> Found:
+    return _runs(ctx)
+
+
+@_silent
 def stores(ctx: typer.Context, incomplete: str) -> Found:
     yield from _runs(ctx, "store")
     yield from _imported(ctx, "stores")

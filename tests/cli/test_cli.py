@@ -15,7 +15,7 @@ from shell import PIPELINE, SPEC, Shell
 
 VERBS = (
     [],
-    *(["run"], ["plan"], ["schema"], ["ui"], ["doctor"]),
+    *(["run"], ["plan"], ["schema"], ["ui"], ["doctor"], ["completion"]),
     *(["submit"], ["jobs"], ["status"], ["logs"], ["stop"]),
     *(["study"], ["study", "show"], ["study", "pick"]),
     *(["generator"], ["generator", "import"], ["generator", "show"], ["generator", "export"]),

@@ -69,6 +69,8 @@ def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
             preimage("study", "pick", plan.run.name, trial.number, "best"),
             "record that the samples of this trial, or of another, look best to you",
         )
+        if trial.run:
+            yield preimage("run", trial.run), "show the best trial, or run it again with other KEY=VALUE"
     yield _dashboard(plan)
 
 

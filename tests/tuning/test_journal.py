@@ -12,7 +12,8 @@ from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 from preimage.tuning import journal_file
 from preimage.tuning.describe import summarize
-from preimage.tuning.optuna_journal import FILE, Journal
+from preimage.tuning.journal_file import FILE
+from preimage.tuning.optuna_journal import Journal
 from preimage.tuning.records import TrialRecord
 from studies import GRID, planned, study_of
 

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from preimage.errors import StorageError
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
-from preimage.tuning.optuna_journal import FILE
+from preimage.tuning.journal_file import FILE
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ TRIALS = 10_000_000
 
 
 class AllStudies(BaseStorage):
-    """A storage that only reads. Studies have numbers in the order in which they were begun or found."""
+    """A storage that only reads. Studies go by their spec's name and their run's, and are numbered in the order
+    in which they were begun, or found."""
 
     def __init__(self, runs: Folder) -> None:
         self.runs = runs
@@ -49,19 +50,25 @@ class AllStudies(BaseStorage):
             except StorageError as error:
                 log.warning("%s The dashboard shows the studies that were there before.", error)
                 return
-            for _, name in sorted((when, name) for name, when in begun.items() if when):
-                self._studies[name] = _Study(RunFolder(self.runs / name), self._every)
+            for _, title, name in sorted((*about, name) for name, about in begun.items() if about):
+                self._studies[name] = _Study(RunFolder(self.runs / name), f"{title} {name}", self._every)
 
     def get_all_studies(self) -> list[FrozenStudy]:
         self.look()
-        found = [(id_, study.frozen()) for id_, study in enumerate(self._all())]
-        return [_numbered(study, id_) for id_, study in found if study]
+        found = (study.frozen() for study in self._all())
+        return [_numbered(study, id_) for id_, study in enumerate(found) if study]
 
     def get_study_id_from_name(self, study_name: str) -> int:
-        self.look()
-        if study_name not in self._studies:
-            raise KeyError(f"there is no study {study_name}")
-        return list(self._studies).index(study_name)
+        for study in self.get_all_studies():
+            if study.study_name == study_name:
+                return study._study_id
+        raise KeyError(f"there is no study {study_name}")
+
+    def id_of(self, run: str) -> int | None:
+        """A study's number, by its run's name; None if it has no journal that can be read."""
+        return next(
+            (id_ for id_, each in enumerate(self._all()) if each.run.name == run and each.frozen()), None
+        )
 
     def get_study_name_from_id(self, study_id: int) -> str:
         return self._frozen(study_id).study_name
@@ -108,20 +115,21 @@ class AllStudies(BaseStorage):
     set_trial_user_attr = set_trial_system_attr = _refuse
 
 
-def _begun(run: RunFolder) -> str | None:
-    """When a study was begun; None if nobody can tell."""
+def _begun(run: RunFolder) -> tuple[str, str] | None:
+    """When a study was begun, and its spec's name; None if nobody can tell."""
     try:
-        return (run.about_or_none() or {}).get("created")
+        about = run.about_or_none()
     except StorageError as error:
         log.warning("%s The study is not shown.", error)
         return None
+    return (about["created"], about["name"]) if about else None
 
 
 class _Study:
     """One study's journal, as far as it was read. A backend of Optuna's JournalStorage, by its methods."""
 
-    def __init__(self, run: RunFolder, every: float) -> None:
-        self.run, self._every = run, every
+    def __init__(self, run: RunFolder, title: str, every: float) -> None:
+        self.run, self._title, self._every = run, title, every
         self._read = b""
         self._lines: list[Any] = []
         self._storage: JournalStorage | None = None
@@ -131,10 +139,13 @@ class _Study:
     def frozen(self) -> FrozenStudy | None:
         """The study as it was read last; None as long as nobody can read its journal."""
         with self._looking:
-            if not self._storage:
+            if not self._storage or self.run.folder.is_local:  # elsewhere, each look is a request
                 self._look()
             found = self._storage.get_all_studies() if self._storage else []
-            return next((each for each in found if each.study_name == self.run.name), None)
+            own = copy(next((each for each in found if each.study_name == self.run.name), None))
+            if own:
+                own.study_name = self._title
+            return own
 
     def trials(self) -> list[FrozenTrial]:
         """Its trials, under the journal's own ids."""

@@ -33,7 +33,6 @@ def page_of(studies: AllStudies, name: str | None) -> str:
     """The path of a study's page, or of the list of all. Raises SpecError if it has no journal yet."""
     if name is None:
         return "dashboard"
-    shown = {each.study_name: each._study_id for each in studies.get_all_studies()}
-    if name not in shown:
+    if (id_ := studies.id_of(name)) is None:
         raise SpecError(f"{name} has nothing to show yet: its journal is written when its trials begin")
-    return f"dashboard/studies/{shown[name]}"
+    return f"dashboard/studies/{id_}"

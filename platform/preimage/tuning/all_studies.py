@@ -26,13 +26,14 @@ TRIALS = 10_000_000
 
 
 class AllStudies(BaseStorage):
-    """A storage that only reads. Studies go by their spec's name and their run's, and are numbered in the order
-    in which they were begun, or found."""
+    """A storage that only reads. Studies go by their spec's name and their run's, and are numbered in the
+    order in which they were begun, or found."""
 
     def __init__(self, runs: Folder) -> None:
         self.runs = runs
         self._every = LOCAL_S if runs.is_local else REMOTE_S
         self._studies: dict[str, _Study] = {}
+        self._refused: set[str] = set()
         self._looked: float | None = None
         self._looking = threading.RLock()
         self.look()
@@ -45,13 +46,23 @@ class AllStudies(BaseStorage):
                 return
             self._looked = now
             try:
-                new = {name for name in self.runs.names() if name.startswith("study-")} - self._studies.keys()
-                begun = {name: _begun(RunFolder(self.runs / name)) for name in new}
+                names = [name for name in self.runs.names() if name.startswith("study-")]
             except StorageError as error:
                 log.warning("%s The dashboard shows the studies that were there before.", error)
                 return
-            for _, title, name in sorted((*about, name) for name, about in begun.items() if about):
-                self._studies[name] = _Study(RunFolder(self.runs / name), f"{title} {name}", self._every)
+            new = [name for name in names if name not in self._studies and name not in self._refused]
+            begun = [(about["created"], name, about) for name in new if (about := self._about(name))]
+            for _, name, about in sorted(begun, key=lambda each: each[:2]):
+                title = f"{about['name']} {name}"
+                self._studies[name] = _Study(RunFolder(self.runs / name), title, self._every)
+
+    def _about(self, name: str) -> dict[str, Any] | None:
+        try:
+            return RunFolder(self.runs / name).about_or_none()
+        except StorageError as error:
+            self._refused.add(name)
+            log.warning("%s Its study is not shown.", error)
+            return None
 
     def get_all_studies(self) -> list[FrozenStudy]:
         self.look()
@@ -66,9 +77,8 @@ class AllStudies(BaseStorage):
 
     def id_of(self, run: str) -> int | None:
         """A study's number, by its run's name; None if it has no journal that can be read."""
-        return next(
-            (id_ for id_, each in enumerate(self._all()) if each.run.name == run and each.frozen()), None
-        )
+        names = list(self._studies)
+        return names.index(run) if run in names and self._studies[run].frozen() else None
 
     def get_study_name_from_id(self, study_id: int) -> str:
         return self._frozen(study_id).study_name
@@ -113,16 +123,6 @@ class AllStudies(BaseStorage):
     create_new_study = delete_study = set_study_user_attr = set_study_system_attr = _refuse
     create_new_trial = set_trial_param = set_trial_state_values = set_trial_intermediate_value = _refuse
     set_trial_user_attr = set_trial_system_attr = _refuse
-
-
-def _begun(run: RunFolder) -> tuple[str, str] | None:
-    """When a study was begun, and its spec's name; None if nobody can tell."""
-    try:
-        about = run.about_or_none()
-    except StorageError as error:
-        log.warning("%s The study is not shown.", error)
-        return None
-    return (about["created"], about["name"]) if about else None
 
 
 class _Study:

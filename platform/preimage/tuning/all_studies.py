@@ -12,7 +12,7 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from preimage.errors import StorageError
+from preimage.errors import FormatError, StorageError
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.tuning.journal_file import FILE
@@ -59,7 +59,7 @@ class AllStudies(BaseStorage):
     def _about(self, name: str) -> dict[str, Any] | None:
         try:
             return RunFolder(self.runs / name).about_or_none()
-        except StorageError as error:
+        except (StorageError, FormatError) as error:
             self._refused.add(name)
             log.warning("%s Its study is not shown.", error)
             return None

@@ -55,7 +55,7 @@ def facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str, 
         ("submission", f"{submission.id}, by {record['user']} on {record['host']}, {record['created']}"),
         ("state", job_status.state + code + (f" ({job_status.why})" if job_status.why else "")),
         ("waits for", job_status.waits_for),
-        ("took" if job_status.has_ended else "works", _times(state)),
+        ("took" if job_status.has_ended else "so far", _times(state)),
         ("progress", _progress(submission) if job_status.state in AT_WORK else ""),
         ("needs", needs(record)),
         ("passed", ", ".join(record.get("env", []))),
@@ -71,11 +71,11 @@ def facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str, 
 
 
 def summary(submission: "Submission", job_status: "JobStatus") -> str:
-    """In a list: the run of a finished submission; otherwise what it waits for, why it is in its state, or
-    its last line."""
+    """In a list: the run that was made, in part if it was stopped; otherwise what it waits for, why it is in
+    its state, or its last line."""
     from preimage.cluster.output_tail import last_line
 
-    if job_status.state == "finished":
+    if job_status.state in ("finished", "stopped"):
         return name_of(submission.run)
     waits = job_status.waits_for and f"for {job_status.waits_for}"
     return waits or job_status.why or last_line(submission)

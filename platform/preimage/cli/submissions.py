@@ -141,19 +141,18 @@ def stop(names: Names, results: RootOption = None, address: Address = None) -> N
     Each is stopped whatever becomes of the others. The exit code is 2 if one
     could not be stopped.
     """
-    console, ledger = Console(), _ledger(results, address)
-    chosen = list({each.id: each for each in map(ledger.one_to_stop, names)}.values())
-    before = {each.id: ledger.status(each) for each in chosen}
+    console, ledger, problems = Console(), _ledger(results, address), 0
     with console.status("stopping"):
-        problems = ledger.stop(chosen)
-    for each, problem in zip(chosen, problems, strict=True):
-        if problem:
-            line(Console(stderr=True), ("error:", "bold red"), f" {each.id} is not stopped: {problem}")
-        elif before[each.id].has_ended:
-            line(console, f"{each.id} has already ended: ", _state(before[each.id]))
+        ended = ledger.stop(names)
+    for each in ended:
+        if each.problem:
+            problems += 1
+            line(Console(stderr=True), ("error:", "bold red"), f" {each.name} is not stopped: {each.problem}")
+        elif each.before and each.before.has_ended:
+            line(console, f"{each.name} has already ended: ", _state(each.before))
         else:
-            line(console, f"stopped {each.id}; its results are kept")
-    if any(problems):
+            line(console, f"stopped {each.name}; its results are kept")
+    if problems:
         raise typer.Exit(2)
 
 

@@ -86,7 +86,7 @@ class Ledger:
         return (left or found)[-1]
 
     def stop(self, names: Sequence[str]) -> list[Stopped]:
-        """Stop several at once, so that none waits for another, and none is kept from it by another's error."""
+        """Stop several at once: none waits for another, and none is kept from it by another's error."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             chosen = [self._chosen(name) for name in dict.fromkeys(names)]
             return list(
@@ -99,7 +99,9 @@ class Ledger:
         except PreimageError as error:
             return Stopped(name, None, error)
 
-    def _stop(self, submission: Submission) -> Stopped:
+    def _stop(self, submission: Submission | Stopped) -> Stopped:
+        if isinstance(submission, Stopped):
+            return submission
         before = None
         try:
             before = self.status(submission)

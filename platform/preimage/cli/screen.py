@@ -28,7 +28,8 @@ def table(
     """Print rows in columns as wide as their longest cell. Where a terminal is too narrow for them, a row with
     a header becomes a block of lines, each a column's name and its cell.
 
-    prose: whether the last column is of sentences, which may be broken between words to fit a terminal.
+    prose: whether the last column is of sentences, which may be broken between words to fit a terminal, or
+    stand below their row.
     """
     cells = [[each if isinstance(each, Text) else Text(each) for each in row] for row in rows]
     named = [Text(each, "bold") for each in header]
@@ -37,6 +38,8 @@ def table(
     room = console.width - before
     if prose and console.is_terminal and room >= PROSE:
         cells = [[*row[:-1], _folded(row[-1], before, room)] for row in cells]
+    elif prose and console.is_terminal and room + GAP >= 0:
+        cells = [[*row[:-1], _below(row[-1])] for row in cells]
     elif header and console.is_terminal and before + max(widths[-1:], default=0) > console.width:
         _blocks(console, cells, header)
         return
@@ -82,6 +85,10 @@ def _folded(cell: Text, before: int, room: int) -> Text:
     """Sentences in lines that fit beside other columns; a word that does not fit stays whole."""
     lines = wrap(cell.plain, room, break_long_words=False, break_on_hyphens=False)
     return Text(("\n" + " " * before).join(lines), cell.style)
+
+
+def _below(cell: Text) -> Text:
+    return Text("\n    ", cell.style).append(cell) if cell.plain else cell
 
 
 class LogLines(logging.Handler):

@@ -286,6 +286,8 @@ def test_results_that_the_cluster_does_not_see_are_refused_by_the_job(site):
     wait_for(lambda: "died" in preimage(laptop, "jobs", "--results=/home/operator/alone"), seconds=60)
     said = preimage(laptop, "status", "spec", "--results=/home/operator/alone")
     assert "cannot be seen on head" in said
+    away = preimage(laptop, "status", "spec", "--results=/home/operator/alone", "--address=http://head:1")
+    assert "died, exit code 2 (error: " in away, "it is known without the cluster too"
     assert "Put the results where" in said
 
 

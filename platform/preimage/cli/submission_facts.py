@@ -1,13 +1,17 @@
 """What is known of a submission: as plain values for `--json`, and as lines for a terminal."""
 
+import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from preimage.errors import FormatError, StorageError
 from preimage.storage.address import name_of
 
 if TYPE_CHECKING:
     from preimage.cluster.status import JobStatus
     from preimage.cluster.submissions import Submission
+
+log = logging.getLogger(__name__)
 
 AT_WORK = ("running", "waiting")
 
@@ -17,7 +21,7 @@ def plain(submission: "Submission", job_status: "JobStatus") -> dict[str, Any]:
     from preimage.cluster.output_tail import last_line
 
     record, state = submission.record, submission.state()
-    made = _run(submission.run)
+    made = _run_or_warning(submission.run)
     return {
         "id": submission.id,
         "name": record["name"],
@@ -136,6 +140,15 @@ def _times(state: dict[str, Any]) -> str:
 
 def _process(state: dict[str, Any]) -> str:
     return f"attempt {state['attempt']}, process {state['pid']} on {state['host']}" if state else ""
+
+
+def _run_or_warning(address: str) -> dict[str, Any]:
+    """One run that is damaged, or of another version, is not in the way of all the others."""
+    try:
+        return _run(address)
+    except (StorageError, FormatError) as error:
+        log.warning("%s", error)
+        return {}
 
 
 def _run(address: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 
-from preimage.cli import data, generator, machine, run, store, study, submit
+from preimage.cli import data, generator, machine, run, runs, store, study, submit
 from preimage.cli import submissions as jobs
 from preimage.cli.screen import LogLines, line
 from preimage.errors import PreimageError
@@ -31,6 +31,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(generator.app, name="generator")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
+app.add_typer(runs.app, name="runs")
 app.command()(machine.ui)
 app.command()(machine.doctor)
 CLUSTER = "On a cluster"

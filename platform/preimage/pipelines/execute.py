@@ -219,10 +219,10 @@ def _used(each: Input) -> dict[str, str]:
 
 
 def _require_kept(step: PlannedStep, catalog: Catalog) -> None:
-    """Raise StorageError if what a step takes is being removed. The step is registered: who removes sees it."""
+    """Raise StorageError if what a step takes is being removed; who removes sees what is registered."""
     for key, each in step.inputs.items():
         require_kept(each.folder, f"{key} of {step.name}")
-    for data in filter(None, {step.data, *step.images}):
+    for data in [*([step.data] if step.data else []), *step.images]:
         require_kept(catalog.folder(data), f"the {data.source} images of {step.name}")
 
 

@@ -15,9 +15,13 @@ PACKAGE = ROOT / "platform" / "preimage"
 MAY_IMPORT = {
     "ray": {
         "cluster/autoscaling.py",
+        "cluster/board.py",
         "cluster/connect.py",
         "cluster/head_watch.py",
+        "cluster/nodes.py",
+        "cluster/passed_env.py",
         "cluster/ray_jobs.py",
+        "cluster/room.py",
         "cluster/shared_storage.py",
         "cluster/upload.py",
         "work/on_ray.py",
@@ -31,7 +35,13 @@ MAY_IMPORT = {
         "tracking/mlflow_store.py",
         "tracking/on_mlflow.py",
     },
-    "optuna": {"tuning/plots.py", "tuning/searcher.py", "tuning/optuna_journal.py"},
+    "optuna": {
+        "tuning/plots.py",
+        "tuning/searcher.py",
+        "tuning/optuna_journal.py",
+        "tuning/all_studies.py",
+        "tuning/trial_pictures.py",
+    },
 }
 ROOMS = {
     "_version": set(),

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from preimage.cluster import status as room
-from preimage.cluster.ray_jobs import address_of
+from preimage.cluster.ray_jobs import Details, address_of
 from preimage.cluster.status import Clusters
 from preimage.cluster.submissions import Submission
 from preimage.errors import PreimageError
@@ -23,11 +23,9 @@ class Cluster:
         if self.says == "nothing":
             raise PreimageError(f"no cluster answers at {address}")
 
-    def status(self, job):
-        return self.says
-
-    def message(self, job):
-        return "Job failed, its last words:\nerror: no room\n"
+    def details(self, job):
+        words = "Job failed, its last words:\nerror: no room\n"
+        return self.says and Details(self.says, words, None)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 import preimage
 from preimage.cluster import ray_jobs
 from preimage.cluster import status as cluster_status
+from preimage.cluster.ray_jobs import Details
 from preimage.cluster.submissions import list_all
 from preimage.errors import PreimageError, SpecError
 from preimage.library import submit as room
@@ -33,6 +34,9 @@ class Cluster:
 
     def status(self, job):
         return "STOPPED" if job in self.stopped else "RUNNING"
+
+    def details(self, job):
+        return Details(self.status(job), "", None)
 
     def stop(self, job):
         self.stopped.append(job)

@@ -15,7 +15,8 @@ from preimage.errors import ClassifierError
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import frechet_distance, inception_score
 from preimage.models import inception
-from preimage.models.inception import FILE, is_published, open_inception
+from preimage.models.inception import open_inception
+from preimage.models.inception_weights import FILE, is_published
 from preimage.models.scorer import ScorerSource
 from preimage.storage.folder import digest
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import commands, line, table
 from preimage.storage.address import command
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Inspect, verify, import and export latent stores.")
 StoreArgument = Annotated[
-    str, typer.Argument(help="A latent store's folder, or the name or MLflow run id of its run.")
+    str,
+    typer.Argument(
+        help="A latent store's folder, or the name or MLflow run id of its run.",
+        metavar="STORE",
+        autocompletion=complete.stores,
+    ),
 ]
 
 

@@ -6,14 +6,20 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 
+from preimage.cli import complete
+from preimage.cli.markdown import show_markdown
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import line
 
 app = typer.Typer(no_args_is_help=True, help="Show studies, and record your visual choice of trials.")
 StudyArgument = Annotated[
-    str, typer.Argument(help="A study, by its name (study-...), folder or MLflow run id.")
+    str,
+    typer.Argument(
+        help="A study, by its name (study-...), folder or MLflow run id.",
+        metavar="STUDY",
+        autocompletion=complete.studies,
+    ),
 ]
 
 
@@ -36,7 +42,7 @@ def show(study: StudyArgument, results: RootOption = None) -> None:
     spec, picks = found.spec, read_picks(found.run.folder)
     ranking = rank(found.records, spec.objectives, spec.correlate)
     text = table(ranking, list(spec.space), correlations(ranking), picks, show=spec.show)
-    console.print(Markdown(text))
+    show_markdown(console, text)
     console.print()
     if left := found.spec.trials - len(found.records):
         console.print(f"{left} of {found.spec.trials} trials have not ended yet", highlight=False)

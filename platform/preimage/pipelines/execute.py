@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from preimage.cluster import submissions
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import TrackingError
@@ -28,9 +29,9 @@ from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror
 from preimage.tracking.notes import Notes
 from preimage.tracking.open import open_tracker
-from preimage.tracking.system import SystemWatch
 from preimage.tracking.tracker import Status, Tracker
-from preimage.training.training import StopRule
+from preimage.training.config import StopRule
+from preimage.work.node_watch import driver_watch
 from preimage.work.reproducible import prepare_process
 
 
@@ -127,7 +128,7 @@ class _Execution:
         def make(run: RunFolder, claim: Claim) -> Outcome:
             nonlocal made
             made = True
-            with SystemWatch(step.run), Follower(mirror):
+            with driver_watch(step.run.system, step.job.resources), Follower(mirror):
                 prepare_process(step.job.resources.cpus_per_worker)
                 result = step.job.run(self._context(step, run, claim))
             return _outcome(step, result, mirror.notes.run_id)
@@ -139,6 +140,8 @@ class _Execution:
             self._register_step(step, parent)
             _require_kept(step, self.plan.catalog)
             _note_device(step.run, device)
+            if submission := submissions.current():
+                submission.works_on(step.run.folder.uri)
 
         outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make, check)
         if not made:

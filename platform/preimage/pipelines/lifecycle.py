@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from preimage.errors import StoppedEarly, StorageError, TrackingError
-from preimage.figures.footer import with_footer
+from preimage.errors import ClaimTaken, StoppedEarly, StorageError, TrackingError
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.runs.run_folder import RUN_FILES, Outcome, RunFolder
@@ -78,6 +77,8 @@ def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
 def write_result(run: RunFolder, result: Result) -> dict[str, str]:
     """Write a result's table and figures to the run's folder, and below each how it was made. Returns their
     addresses by name."""
+    from preimage.figures.footer import with_footer  # imports torch and matplotlib
+
     how = run.made_by
     files = {name: with_footer(png, how) if how else png for name, png in result.figures.items()}
     if result.table:
@@ -104,7 +105,7 @@ def _recorded(mirror: Mirror) -> Iterator[None]:
     tell(mirror.begin)
     try:
         yield
-    except (KeyboardInterrupt, StoppedEarly):
+    except (KeyboardInterrupt, StoppedEarly, ClaimTaken):
         _end(mirror, "KILLED")
         raise
     except BaseException:

@@ -9,7 +9,7 @@ from preimage.errors import PreimageError
 from preimage.jobs.base import Job
 from preimage.jobs.references import Reference, images_named, references
 from preimage.jobs.registry import plugins_of
-from preimage.models.generator_folder import require_images
+from preimage.models.cards import require_images
 from preimage.pipelines.compatibility import generator_of, require_compatible
 from preimage.pipelines.inputs import Input, find_product, finished
 from preimage.pipelines.plan import Earlier, Plan, PlannedStep, State

@@ -4,6 +4,7 @@ run.json       job, name, fingerprint, how it is made, tracking run, commit, ver
 spec.yaml      the resolved spec, ready to run again
 log/           one record of metrics per file, named by images seen
 samples/       grids of samples, named by images seen
+system/        system metrics of its nodes, named by time
 figures/       plots and grids
 generator/     store/     classifier/     prior/     checkpoints/
 progress.json  how far the work is
@@ -186,6 +187,10 @@ class RunFolder:
     @property
     def samples(self) -> Folder:
         return self.folder / "samples"
+
+    @property
+    def system(self) -> Folder:
+        return self.folder / "system"
 
     def show_progress(self, done: int, total: int, rate: float, pid: int) -> None:
         """Write how far the work is: images done, images in all, images per second, and the process id."""

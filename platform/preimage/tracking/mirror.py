@@ -198,13 +198,16 @@ class Mirror:
                 self.notes.last_samples = each.name
 
     def _send_system(self, run_id: str) -> None:
-        first, rows = system.samples(self.run, self.notes.last_system)
-        if rows:
+        first, found = system.samples(self.run, {"": self.notes.last_system, **self.notes.last_system_of})
+        for node, rows in found.items():
             records = [
                 Record((row["time_ms"] - first) // 1000, row["time_ms"], row["metrics"]) for row in rows
             ]
             self.tracker.metrics(run_id, records)
-            self.notes.last_system = rows[-1]["time_ms"]
+            if node:
+                self.notes.last_system_of[node] = rows[-1]["time_ms"]
+            else:
+                self.notes.last_system = rows[-1]["time_ms"]
 
     def _final(self, outcome: Outcome, records: Mapping[str, dict[str, Any]]) -> Record:
         """The outcome's metrics that are not already a curve; nested ones get dotted names."""

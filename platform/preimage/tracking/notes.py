@@ -33,6 +33,8 @@ class Notes:
     """How many records it has."""
     last_samples: str = ""
     last_system: int = 0
+    last_system_of: dict[str, int] = field(default_factory=dict)
+    """The same by node, if the run has several."""
     ended: str | None = None
     submission: str | None = None
     """The latest submission it knows."""

@@ -72,7 +72,7 @@ class MlflowTracker:
         if config.uri == "local":
             _make(root)
         # If several processes open a new SQLite file at once, all but one fail.
-        alone = claimed(root / "mlflow") if config.uri == "local" else nullcontext()
+        alone = claimed(root / "mlflow", brief=True) if config.uri == "local" else nullcontext()
         with alone, self._reaching():
             self.experiment = config.experiment
             self.artifacts = f"{artifacts_uri(root)}/{config.experiment}" if config.uri == "local" else None

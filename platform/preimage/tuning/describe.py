@@ -7,7 +7,6 @@ from preimage.readable import duration
 from preimage.runs.run_folder import Outcome
 from preimage.storage.address import command
 from preimage.tuning.estimate import Estimate, estimate
-from preimage.tuning.optuna_journal import FILE
 from preimage.tuning.plan import StudyPlan
 from preimage.tuning.ranking import rank
 from preimage.tuning.records import read_records
@@ -41,7 +40,7 @@ def _facts(plan: StudyPlan, found: Estimate) -> Iterator[tuple[str, str]]:
     if found.hours is not None and found.rate is not None:
         yield "time", _time(found, found.hours, found.rate)
     yield "results", plan.run.folder.uri
-    yield "watch", ", ".join(_dashboard(plan))
+    yield "watch", _dashboard(plan)[0]
 
 
 def _costs(plan: StudyPlan, found: Estimate) -> str:
@@ -75,7 +74,5 @@ def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
 
 def _dashboard(plan: StudyPlan) -> tuple[str, str]:
     """How to watch the study, also while it runs: (command, what it does)."""
-    file = plan.run.folder / FILE
-    if file.is_local:
-        return command("optuna-dashboard", file), "if you have optuna-dashboard"
-    return command("optuna-dashboard", FILE), f"if you have it, with a copy of {file} in this folder"
+    shown = command("preimage", "ui", "--optuna", plan.run.name, results=plan.spec.results)
+    return shown, "see the trials and their samples in Optuna's dashboard, also while they run"

@@ -205,7 +205,7 @@ class _Preparation:
 def _remove_unpacked(folder: Folder) -> None:
     """Remove what a finished dataset needs no more, also if the process that finished it was killed then."""
     if (folder / UNPACKED).exists():
-        with claimed(folder):
+        with claimed(folder, brief=True):
             (folder / UNPACKED).delete()
 
 

@@ -65,7 +65,7 @@ def runs(
         bool | None,
         typer.Option(
             "--size/--no-size",
-            help="Show what each takes; by default if results are local: elsewhere every file has to be listed.",
+            help="Show what each takes: by default of local results, since elsewhere that is slow.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,

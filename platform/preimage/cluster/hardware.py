@@ -17,8 +17,9 @@ def hardware_of(resources: Resources, gpu: bool) -> dict[str, object] | None:
     if not found:
         log.info("not all nodes said what they compute on: no later plan takes its rate from this run")
         return None
-    kinds = {key: sorted({each[key] for each in found if key in each}) for key in ("cpu", "instructions", "gpu")}
-    joined = {key: " or ".join(names) for key, names in kinds.items() if names}
+    keys = dict.fromkeys(key for each in found for key in each)
+    kinds = {key: sorted({each[key] for each in found if key in each}) for key in keys}
+    joined = {key: " or ".join(names) for key, names in kinds.items()}
     return used(joined, resources.workers * resources.cpus_per_worker, gpu)
 
 

@@ -10,17 +10,33 @@ from preimage.errors import PreimageError
 from preimage.hardware import text
 from preimage.jobs.base import Job
 from preimage.jobs.references import images_named, references
-from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.runs import attempts
+from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder, at_once
+from preimage.storage.validated_json import LooseRecord, or_none
 
+FILE = "cost.json"
 LOOKED_AT = 300
 """Runs of a kind that are read at most: a root may hold thousands of trials."""
+FEW = 10
+"""From how many times the work of an earlier run its smallness is said."""
 DECISIVE = ("images", "model", "generator", "generators", "classifier")
 """The first parts of keys without which a run of another value says nothing of this one's speed."""
 DECISIVE_LAST = ("batch_size", "solver", "compile", "precision", "kind")
 """The last parts of such keys."""
 AMOUNTS = ("seed", "total_images", "steps", "restarts", "restart_negative", "lr", "beta1", "beta2", "images")
 """The last parts of keys that decide how much is done, or what comes out, but not how fast it is."""
+
+
+class Cost(LooseRecord):
+    """cost.json: what a finished run's job cost."""
+
+    run: str
+    seconds: float
+    cost: dict[str, int]
+    hardware: dict[str, Any]
+    pace: dict[str, Any]
+    """The settings that may decide how fast it works: see `pace_of`."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,8 @@ class Measured:
     """Settings in which it differs, and which may change the speed."""
     rate: str
     """In words."""
+    times: float
+    """How many times its work this is."""
 
     @property
     def similar(self) -> str:
@@ -49,7 +67,7 @@ class Rates:
 
     def __init__(self, root: Folder) -> None:
         self._runs = root / "runs"
-        self._known: dict[str, list[Outcome]] = {}
+        self._known: dict[str, list[Cost]] = {}
 
     def measured(
         self,
@@ -68,19 +86,28 @@ class Rates:
             return None
         ordered = sorted(sized, key=lambda one: (len(_differing(pace, one[0].pace)), abs(log(one[1]))))
         best, times = ordered[0]
-        seconds = times * (best.seconds or 0.0)
+        seconds = times * best.seconds
         differs = tuple(_differing(pace, best.pace))
-        return Measured(seconds, best.run, best.hardware or {}, differs, rate_text(cost, seconds))
+        return Measured(seconds, best.run, best.hardware, differs, rate_text(cost, seconds), times)
 
-    def _of(self, job: str) -> list[Outcome]:
+    def _of(self, job: str) -> list[Cost]:
         if job not in self._known:
             name = re.compile(re.escape(job) + r"-[0-9a-f]{10}(-r\d+)?")
             names = [each for each in self._runs.names() if name.fullmatch(each)]
             every = max(1, -(-len(names) // LOOKED_AT))
             places = [RunFolder(self._runs / each) for each in names[::every]]
-            read = list(map(_outcome, places)) if self._runs.is_local else at_once(_outcome, places)
-            self._known[job] = [each for each in read if each and each.seconds and each.cost and each.hardware]
+            read = list(map(_cost, places)) if self._runs.is_local else at_once(_cost, places)
+            self._known[job] = [each for each in read if each and each.seconds and each.cost]
         return self._known[job]
+
+
+def record(run: RunFolder, cost: Mapping[str, int], pace: Mapping[str, Any]) -> None:
+    """Keep what a run's job cost, if it is known how long it worked, and on what."""
+    found = attempts.read(run)
+    seconds, hardware = attempts.seconds(found), attempts.hardware(found)
+    if seconds and hardware:
+        about = {"run": run.name, "seconds": seconds, "cost": dict(cost), "hardware": hardware}
+        run.folder.write_json(FILE, about | {"pace": dict(pace)})
 
 
 def pace_of(job: Job, images: tuple[int, ...] | None, generator: Any) -> dict[str, Any]:
@@ -106,14 +133,20 @@ def rate_text(cost: Mapping[str, int], seconds: float) -> str:
 def basis(found: Measured, here: bool) -> str:
     """What an estimate rests on, in words."""
     where = "on this hardware" if here else "where it ran; the cluster's hardware is not known here"
-    return f"at {found.rate}: measured by {found.run} {where} ({text(found.hardware)}){found.similar}"
+    small = (
+        f"; that run did 1/{found.times:,.0f} of the work, and its start counts" if found.times >= FEW else ""
+    )
+    return f"at {found.rate}: measured by {found.run} {where} ({text(found.hardware)}){found.similar}{small}"
 
 
-def _outcome(run: RunFolder) -> Outcome | None:
+def _cost(run: RunFolder) -> Cost | None:
+    """What a run cost; None if it says nothing, or nothing that this version reads."""
     try:
-        return run.outcome()
-    except PreimageError:  # another format's: it says nothing here
+        found = run.folder.find(FILE)
+        value = None if found is None else or_none(found, run.folder / FILE, Cost)
+    except PreimageError:
         return None
+    return None if value is None else Cost.model_validate(value)
 
 
 def _times(wanted: Mapping[str, int], known: Mapping[str, int]) -> float | None:

@@ -12,7 +12,8 @@ from preimage.models.generator_folder import GeneratorCard
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 from preimage.tracking.follower import Follower
-from preimage.tracking.mirror import Mirror, flatten
+from preimage.runs.metrics import flatten
+from preimage.tracking.mirror import Mirror
 from preimage.tracking.notes import FILE
 from preimage.tracking.tracker import JsonLines, Record
 from tiny import MODEL

@@ -45,9 +45,9 @@ def ui(
         )
     _require_free(host, port)
     from preimage.tracking.mlflow_store import local_uri  # 3 seconds to import
-    from preimage.tracking.on_mlflow import artifacts_uri, runs_page
+    from preimage.tracking.on_mlflow import artifacts_uri, latest_runs
 
-    address = f"http://{host}:{port}/{runs_page(local_uri(root))}"
+    address = f"http://{host}:{port}/{latest_runs(local_uri(root))}"
     line(Console(), f"MLflow starts in about ten seconds over {root.uri}; Ctrl-C stops it\n{address}")
     if host in ("127.0.0.1", "localhost"):
         os.environ.setdefault("MLFLOW_SERVER_ALLOWED_HOSTS", LOCAL_HOSTS)

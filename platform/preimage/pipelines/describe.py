@@ -14,6 +14,7 @@ from preimage.pipelines.description import Description, Section, Summary
 from preimage.pipelines.execute import NAMES
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.checkpoints import committed
+from preimage.runs.metrics import in_words
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome
 from preimage.storage.address import command
@@ -122,18 +123,8 @@ def _workers(step: PlannedStep) -> str:
 def _headlines(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for step in plan.steps:
         done = step.run.outcome()
-        for name in done.headline if done else ():
-            yield step.name, name.replace("_", " "), _number(done.metrics[name])
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+        for name, value in done.headlines.items() if done else ():
+            yield step.name, name.replace("_", " "), in_words(value)
 
 
 def _tables(plan: Plan) -> Iterator[str]:

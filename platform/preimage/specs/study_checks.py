@@ -7,7 +7,8 @@ from preimage.config import unknown
 from preimage.errors import SpecError
 from preimage.specs import overrides
 from preimage.specs.load import within
-from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, Study
+from preimage.runs.spec_params import SECTIONS
+from preimage.specs.models import Pipeline, SpecKeys, Study
 from preimage.specs.objectives import check_reported, check_scheduler
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Space

@@ -35,6 +35,8 @@ class FitPriorJob(Job):
 
     model_config = ConfigDict(json_schema_extra=_add_kinds)
 
+    told_apart_by: ClassVar[Mapping[str, str]] = {"kind": ""}
+
     job: Literal["fit-prior"] = "fit-prior"
     store: StoreRef
     """An earlier step, a run's name or a latent store's folder."""

@@ -1,6 +1,7 @@
 """invert: find the code of every image of a dataset, into a latent store."""
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -47,6 +48,8 @@ class InvertJob(Job):
 
     makes: ClassVar[frozenset[str]] = frozenset({"store"})
     takes_labels: ClassVar[bool] = True
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"inversion.solver": ""}
 
     job: Literal["invert"] = "invert"
     generator: GeneratorRef

@@ -1,6 +1,6 @@
 """pca: the principal components of a dataset, as a generator and the codes of its images (glo, section 3)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from math import prod
@@ -40,6 +40,8 @@ class PcaJob(Job):
     """Keep the first principal components of a dataset. It runs in this process, whatever the backend."""
 
     makes: ClassVar[frozenset[str]] = frozenset({"generator", "store"})
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"latent_dim": "d"}
 
     job: Literal["pca"] = "pca"
     data: DataConfig

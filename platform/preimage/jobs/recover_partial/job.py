@@ -2,6 +2,7 @@
 
 from math import prod
 from pathlib import PurePath
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -35,6 +36,8 @@ class RecoverPartialJob(Job):
     """Draw codes from the prior, see part of their images, and find the codes again."""
 
     takes_labels: ClassVar[bool] = True
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"inversion.solver": ""}
 
     job: Literal["recover-partial"] = "recover-partial"
     generator: GeneratorRef

@@ -37,6 +37,7 @@ PACE = ("images_seen", "images_per_second")
 class TrainJob(Job):
     """The keys of every training run."""
 
+    trains: ClassVar[bool] = True
     RECORDED: ClassVar[tuple[str, ...]]
     """The metrics that a step records."""
 
@@ -92,6 +93,7 @@ class TrainOnImagesJob(TrainJob):
 class TrainGeneratorJob(TrainOnImagesJob):
     """The keys of every training run of a DCGAN's generator."""
 
+    told_apart_by: ClassVar[Mapping[str, str]] = {"model.base_channels": "w", "model.latent_dim": "d"}
     PRIOR: ClassVar[PriorName] = "normal"
     """The prior of the generator's codes, unless the model names one."""
 

@@ -1,6 +1,7 @@
 """train-classifier: a classifier on a dataset's labels, to score samples of such images."""
 
 from functools import partial
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -44,6 +45,8 @@ class TrainClassifierJob(TrainOnImagesJob):
 
     makes: ClassVar[frozenset[str]] = frozenset({"classifier"})
     RECORDED: ClassVar[tuple[str, ...]] = METRICS
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"model.base_channels": "w"}
 
     job: Literal["train-classifier"] = "train-classifier"
     test: DataConfig | None = None

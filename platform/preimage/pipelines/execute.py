@@ -43,8 +43,9 @@ def execute(
     """Run what is not finished, and return the outcome of the pipeline or the single job.
 
     parent: the tracker's run of the study, if this is a trial. stop_early: decides when a training run stops
-    and raises StoppedEarly. trial: what the run.json of a trial says of it besides. Raises PreimageError; results so far are kept, and running the same plan again
-    resumes it."""
+    and raises StoppedEarly. trial: what the run.json of a trial says of it besides. Raises PreimageError;
+    results so far are kept, and running the same plan again resumes it.
+    """
     display = display or Silent()
     plan = with_images(plan, display)
     tracker = open_tracker(plan.spec.tracking, plan.root)

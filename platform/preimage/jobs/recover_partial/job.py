@@ -1,8 +1,8 @@
 """recover-partial: recover codes from part of their images (partial-measurements, section 4)."""
 
+from collections.abc import Mapping
 from math import prod
 from pathlib import PurePath
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator

@@ -1,7 +1,7 @@
 """train-classifier: a classifier on a dataset's labels, to score samples of such images."""
 
-from functools import partial
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator

@@ -12,8 +12,13 @@ from preimage.storage.folder import Folder
 from preimage.tracking.tracker import DatasetUsed
 
 _TYPES = {
-    "image_id": "long", "label": "integer", "z": "array", "loss": "float",
-    "steps": "integer", "restart": "integer", "converged": "boolean",
+    "image_id": "long",
+    "label": "integer",
+    "z": "array",
+    "loss": "float",
+    "steps": "integer",
+    "restart": "integer",
+    "converged": "boolean",
 }
 """Of a store's columns."""
 

@@ -49,8 +49,7 @@ def description(
 
 
 def _metrics(outcome: Outcome) -> str:
-    rows = [f"| {name} | {in_words(value)} |" for name, value in outcome.headlines.items()]
-    return "\n".join(["| metric | value |", "|---|---|", *rows]) if rows else ""
+    return " · ".join(f"{name} **{in_words(value)}**" for name, value in outcome.headlines.items())
 
 
 def _pictures(outcome: Outcome, run_id: str) -> Iterator[str]:

@@ -21,6 +21,9 @@ from preimage.tracking.tracker import Record, RunDeleted, Status, Tracker
 
 log = logging.getLogger(__name__)
 
+SHOWN = 10
+"""Digits of a fingerprint in a tag, as in a run's name: MLflow's pages cut longer ones."""
+
 
 class Mirror:
     """A run's folder and its counterpart in the tracker, which begins as soon as the tracker answers.
@@ -204,8 +207,8 @@ class Mirror:
         self._note()
 
     def _tags(self, known: Mapping[str, Any]) -> dict[str, str]:
-        tags = {f"preimage.{key}": str(known[key]) for key in ("job", "name", "fingerprint")}
-        tags |= {"preimage.run": self.run.name, "preimage.folder": self.run.folder.uri}
+        tags = {f"preimage.{key}": str(known[key]) for key in ("job", "name")}
+        tags |= {"preimage.run": self.run.name, "preimage.fingerprint": known["fingerprint"][:SHOWN]}
         return tags | ({"mlflow.source.git.commit": known["git_commit"]} if known.get("git_commit") else {})
 
     def _describe(self, run_id: str, status: Status, why: str = "") -> None:

@@ -41,6 +41,8 @@ Value = TypeVar("Value")
 BATCH = 900
 """Values per call; MLflow accepts 1,000."""
 LONGEST_PARAM = 5_900
+DIGEST = 10
+"""Digits of a dataset's digest, which its pages show beside its name; MLflow's own have 8."""
 DEFAULT = "0"
 """The experiment that every store has."""
 KEY = "preimage.key"
@@ -132,7 +134,7 @@ class MlflowTracker:
         columns = [{"name": name, "type": kind, "required": True} for name, kind in dataset.columns.items()]
         used = Dataset(
             name=dataset.name,
-            digest=dataset.fingerprint[:36],
+            digest=dataset.fingerprint[:DIGEST],
             source_type=scheme if is_uri and scheme != "file" else "local",
             source=json.dumps({"uri": dataset.address}),
             schema=json.dumps({"mlflow_colspec": columns}),

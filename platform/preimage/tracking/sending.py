@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from preimage.runs.metrics import numbers
-from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.runs.run_folder import RunFolder
 from preimage.tracking.datasets import images_used
 from preimage.tracking.notes import Seen
 from preimage.tracking.tracker import Record, Tracker
-
-SEEN = ("images_seen", "images", "trials")
-"""Metrics that say how far a run came, in the unit of its records; the first that it has counts."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Sending:
         records = self.run.records()
         if len(records) != self.seen.records:  # an earlier one was damaged, and was made anew
             self.tracker.metrics(self.run_id, self._rows(records))
-        self.tracker.metrics(self.run_id, [self._final(metrics, records)])
+        self.tracker.metrics(self.run_id, self._final(metrics, records))
         for name in self.run.figures.files():
             self.tracker.file(self.run_id, "figures", f"{self.prefix}{name}", self.run.figures.read(name))
 
@@ -63,22 +60,18 @@ class Sending:
     def _rows(self, records: Mapping[str, dict[str, Any]]) -> list[Record]:
         return [self._named(each["images"], each["time_ms"], each["metrics"]) for each in records.values()]
 
-    def _final(self, metrics: Mapping[str, Any], records: Mapping[str, dict[str, Any]]) -> Record:
-        """The outcome's numbers but those that a curve ends with: so the last value that the tracker has of a
-        name is the outcome's, such as that of the best checkpoint."""
+    def _final(self, metrics: Mapping[str, Any], records: Mapping[str, dict[str, Any]]) -> list[Record]:
+        """The outcome's numbers: at step 0, where MLflow's charts compare them by bars; at the end of its
+        curve one that this does not end with, such as the best checkpoint's, so that the last is the
+        outcome's."""
         last: dict[str, float] = {}
         for each in records.values():
             last |= numbers(each["metrics"])
-        found = numbers(metrics)
-        new = {name: value for name, value in found.items() if name not in last or last[name] != value}
-        far = int(next((found[name] for name in SEEN if name in found), 0))
-        step = max([far, *(each["images"] for each in records.values())])
-        return self._named(step, self.run.folder.modified_ms("outcome.json"), new)
+        found, end = numbers(metrics), max((each["images"] for each in records.values()), default=0)
+        alone = {name: value for name, value in found.items() if name not in last}
+        other = {name: value for name, value in found.items() if last.get(name, value) != value}
+        time_ms = self.run.folder.modified_ms("outcome.json")
+        return [self._named(step, time_ms, each) for step, each in ((0, alone), (end, other)) if each]
 
     def _named(self, step: int, time_ms: int, metrics: Mapping[str, float]) -> Record:
         return Record(step, time_ms, {f"{self.prefix}{name}": each for name, each in metrics.items()})
-
-
-def outcome_of(run: RunFolder) -> Outcome | None:
-    """The outcome of a step that may not have begun."""
-    return run.outcome() if run.about_or_none() else None

@@ -66,8 +66,7 @@ def runs(
         bool | None,
         typer.Option(
             "--size/--no-size",
-            help="Show how much each takes; by default of local results, since elsewhere every file has to be "
-            "listed.",
+            help="Show what each takes: by default of local results, since elsewhere that is slow.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
@@ -249,9 +248,7 @@ def _agreed(console: Console, yes: bool) -> bool:
     if not sys.stdin.isatty():
         from preimage.errors import PreimageError
 
-        raise PreimageError(
-            "nothing was removed: there is no terminal to ask on, so give --yes, or --dry-run"
-        )
+        raise PreimageError("nothing was removed: no terminal to ask on; give --yes or --dry-run")
     if typer.confirm("remove?", err=console.stderr):
         return True
     line(console, "nothing was removed")

@@ -1,6 +1,5 @@
 """The verbs `store show`, `verify`, `import` and `export`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ from rich.console import Console
 
 from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.plain_json import print_json
 from preimage.cli.screen import commands, line, table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def show(
     best: Annotated[
         int | None, typer.Option(min=1, help="Name so many images with the lowest losses instead.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     results: RootOption = None,
 ) -> None:
     """Show what a store holds: which generator's codes, how many, how good.
@@ -217,7 +217,7 @@ def _show_facts(store: "Store", as_json: bool) -> None:
 
     facts = describe(store)
     if as_json:
-        print(json.dumps(facts))
+        print_json({"store": store.folder.uri} | facts)
         return
     rows = (
         (name, f"{value:.6g}" if isinstance(value, float) else str(value))
@@ -235,7 +235,7 @@ def _show_images(store: "Store", worst: int | None, best: int | None, as_json: b
     if remark:
         line(Console(stderr=True), remark)
     if as_json:
-        print(json.dumps(rows))
+        print_json(rows)
         return
     shown = []
     for row in rows:

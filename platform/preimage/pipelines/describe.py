@@ -9,30 +9,42 @@ from preimage.data.image_shape import shape_text
 from preimage.data.sources.base import Contents
 from preimage.data.sources.open import found, is_gone, is_here
 from preimage.pipelines.cost import cost_of
-from preimage.pipelines.description import Description, Section, Summary
+from preimage.pipelines.description import Description, Section, Summary, Time
 from preimage.pipelines.execute import NAMES
+from preimage.pipelines.hours import in_all, time_of
 from preimage.pipelines.next_steps import next_commands
 from preimage.pipelines.plan import Plan, PlannedStep
+from preimage.pipelines.rates import Rates
 from preimage.readable import number
 from preimage.runs.checkpoints import committed
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome
 
 
-def describe(plan: Plan) -> Description:
-    """For each step: what would happen, with which inputs, and at what cost."""
-    sections = (
-        Section(
-            step.name,
-            step.job.job,
-            _what_happens(plan, step),
-            tuple(_facts(plan, step)),
-            _inventory(plan, step),
-        )
-        for step in plan.steps
-    )
+def describe(plan: Plan, here: bool = True, measure: bool = False) -> Description:
+    """For each step: what would happen, with which inputs, at what cost, and how long that takes.
+
+    here: whether it runs on this machine. measure: time the generators of steps of which no earlier run tells.
+    """
+    rates = Rates(plan.root)
+    left = [step for step in plan.steps if not step.is_done]
+    times = {step.name: time_of(plan, step, rates, here, measure) for step in left}
+    sections = (_section(plan, step, times.get(step.name)) for step in plan.steps)
     tracking = plan.spec.tracking
-    return Description(tuple(sections), f"{tracking.here.uri}, experiment {tracking.experiment}")
+    recorded = f"{tracking.here.uri}, experiment {tracking.experiment}"
+    return Description(tuple(sections), recorded, in_all(list(times.items())))
+
+
+def _section(plan: Plan, step: PlannedStep, time: Time | None) -> Section:
+    return Section(
+        step.name,
+        step.job.job,
+        _what_happens(plan, step),
+        tuple(_facts(plan, step, time)),
+        _inventory(plan, step),
+        time.seconds if time else None,
+        time.basis if time else "",
+    )
 
 
 def summarize(plan: Plan, outcome: Outcome) -> Summary:
@@ -59,7 +71,7 @@ def _what_happens(plan: Plan, step: PlannedStep) -> str:
     return f"resumes a run started {created}{at}"
 
 
-def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
+def _facts(plan: Plan, step: PlannedStep, time: Time | None) -> Iterator[tuple[str, str]]:
     for key, each in step.inputs.items():
         known = f"{each.model} in MLflow, in {each.folder}" if each.model else each.folder.uri
         yield key, f"from the step {each.step}" if each.step else known
@@ -73,6 +85,8 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         yield "workers", _workers(step)
         counts = cost_of(plan, [step])
         yield "costs", ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
+    if time:
+        yield "time", time.text
     folder = step.run.folder
     unnamed = f"{folder.parent / f'{step.job.job}-...'}, once its images are read"
     yield "results", folder.uri if step.is_final else unnamed

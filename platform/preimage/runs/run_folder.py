@@ -10,6 +10,7 @@ generator/     store/     classifier/     prior/     checkpoints/
 progress.json  how far the work is
 device.json    what it is computed on
 attempts.json  when its job worked, and how each attempt ended
+cost.json      what its job cost, for estimates of later ones
 outcome.json   the result; written last, so a run that has one is finished
 """
 
@@ -55,9 +56,7 @@ class Outcome:
     cost: dict[str, int] = field(default_factory=dict)
     """What the job costs, as it counts, such as images seen."""
     hardware: dict[str, Any] | None = None
-    """What it worked on, if all attempts worked on the same: see `runs.hardware`."""
-    pace: dict[str, Any] = field(default_factory=dict)
-    """The settings that may decide how fast it works, by dotted key."""
+    """What it worked on, if all attempts worked on the same: see `preimage.hardware`."""
 
     def plain(self) -> dict[str, Any]:
         """As plain values, without those that say nothing."""

@@ -31,6 +31,7 @@ from preimage.storage.folder import Folder
 from preimage.storage.host_info import user
 from preimage.tracking import mlflow_models
 from preimage.tracking.config import TrackingConfig
+from preimage.tracking.mlflow_address import home_of
 from preimage.tracking.mlflow_store import reaching, store_uri
 from preimage.tracking.tracker import Record, RunDeleted, Status
 
@@ -68,7 +69,7 @@ class MlflowTracker:
     def __init__(self, config: TrackingConfig, root: Folder) -> None:
         """Connect, and create the experiment if there is none. Raises TrackingError."""
         self.uri = store_uri(config, root)
-        self.home = f"{self.uri} {config.experiment}"
+        self.home = home_of(config, root)
         if config.uri == "local":
             _make(root)
         # If several processes open a new SQLite file at once, all but one fail.

@@ -119,8 +119,9 @@ def of_store(store: Store, results: str | None) -> list[tuple[str, str]]:
     products = {"store": store.folder.uri}
     if store.about.generator and store.about.generator.path:
         products["generator"] = store.about.generator.path
-    known = {"knows_images": bool(store.about.dataset), "knows_prior": bool(store.about.prior)}
-    return list(suggested(AtHand(products, results, **known)))[:MOST]
+    knows_images, knows_prior = bool(store.about.dataset), bool(store.about.prior)
+    hand = AtHand(products, results, knows_images=knows_images, knows_prior=knows_prior)
+    return list(suggested(hand))[:MOST]
 
 
 def of_generator(

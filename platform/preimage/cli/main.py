@@ -82,10 +82,12 @@ def options(
 
 def _run(words: list[str]) -> int:
     """The exit code of a command line."""
-    if Console().width < NARROW:
-        app.rich_markup_mode = None  # panels would cut what they hold
+    width = Console().width
+    narrow = width < NARROW  # then panels would cut what they hold
+    app.rich_markup_mode = None if narrow else "rich"
+    settings = {"terminal_width": width} if narrow else {}
     try:
-        return app(words, prog_name="preimage", standalone_mode=False) or 0
+        return app(words, prog_name="preimage", standalone_mode=False, **settings) or 0
     except USAGE_ERROR as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.message, end="")  # empty if the panels of the help are already shown

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import line, table
 
@@ -104,7 +105,10 @@ def runs(
 @app.command()
 def rm(
     names: Annotated[
-        list[str], typer.Argument(help="Runs, by name, folder or MLflow run id.", metavar="RUN...")
+        list[str],
+        typer.Argument(
+            help="Runs, by name, folder or MLflow run id.", metavar="RUN...", autocompletion=complete.runs
+        ),
     ],
     with_dependents: Annotated[
         bool, typer.Option("--with-dependents", help="Also remove whatever needs them.")

@@ -1,13 +1,17 @@
 """What is known of a submission: as plain values for `--json`, and as lines for a terminal."""
 
+import logging
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from preimage.errors import FormatError, StorageError
 from preimage.storage.address import name_of
 
 if TYPE_CHECKING:
     from preimage.cluster.status import JobStatus
     from preimage.cluster.submissions import Submission
+
+log = logging.getLogger(__name__)
 
 AT_WORK = ("running", "waiting")
 
@@ -17,7 +21,7 @@ def plain(submission: "Submission", job_status: "JobStatus") -> dict[str, Any]:
     from preimage.cluster.output_tail import last_line
 
     record, state = submission.record, submission.state()
-    made = _run(submission.run)
+    made = _run_or_warning(submission.run)
     return {
         "id": submission.id,
         "name": record["name"],
@@ -55,7 +59,7 @@ def facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str, 
         ("submission", f"{submission.id}, by {record['user']} on {record['host']}, {record['created']}"),
         ("state", job_status.state + code + (f" ({job_status.why})" if job_status.why else "")),
         ("waits for", job_status.waits_for),
-        ("took" if job_status.has_ended else "works", _times(state)),
+        ("took" if job_status.has_ended else "so far", _times(state)),
         ("progress", _progress(submission) if job_status.state in AT_WORK else ""),
         ("needs", needs(record)),
         ("passed", ", ".join(record.get("env", []))),
@@ -71,11 +75,11 @@ def facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str, 
 
 
 def summary(submission: "Submission", job_status: "JobStatus") -> str:
-    """In a list: the run of a finished submission; otherwise what it waits for, why it is in its state, or
-    its last line."""
+    """In a list: the run that was made, in part if it was stopped; otherwise what it waits for, why it is in
+    its state, or its last line."""
     from preimage.cluster.output_tail import last_line
 
-    if job_status.state == "finished":
+    if job_status.state in ("finished", "stopped"):
         return name_of(submission.run)
     waits = job_status.waits_for and f"for {job_status.waits_for}"
     return waits or job_status.why or last_line(submission)
@@ -136,6 +140,15 @@ def _times(state: dict[str, Any]) -> str:
 
 def _process(state: dict[str, Any]) -> str:
     return f"attempt {state['attempt']}, process {state['pid']} on {state['host']}" if state else ""
+
+
+def _run_or_warning(address: str) -> dict[str, Any]:
+    """One run that is damaged, or of another version, is not in the way of all the others."""
+    try:
+        return _run(address)
+    except (StorageError, FormatError) as error:
+        log.warning("%s", error)
+        return {}
 
 
 def _run(address: str) -> dict[str, Any]:

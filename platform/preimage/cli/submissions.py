@@ -1,6 +1,5 @@
 """The verbs `jobs`, `status`, `logs` and `stop`: they work on any machine that reaches the results."""
 
-import json
 import time
 from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.plain_json import print_json
 from preimage.cli.screen import line, table
 from preimage.storage.address import command
 
@@ -48,9 +48,7 @@ RESUMABLE = ("stopped", "died", "lost", "failed")
 def jobs(
     results: RootOption = None,
     address: Address = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print all submissions as one JSON list, the newest last.")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it, and more, as JSON.")] = False,
 ) -> None:
     """List all submissions and their states, the newest last, even if the cluster is gone.
 
@@ -61,7 +59,7 @@ def jobs(
     console, ledger = Console(), _ledger(results, address)
     found = [(each, ledger.status(each)) for each in ledger.all]
     if as_json:
-        print(json.dumps([plain(*each) for each in found]))
+        print_json({"root": ledger.results.uri, "submissions": [plain(*each) for each in found]})
         return
     if not found:
         example = command("preimage", "submit", "SPEC", results=results)
@@ -72,7 +70,9 @@ def jobs(
         record, moment = each.record, each.record["created"][:16].replace("T", " ")
         known = (moment, duration(each.state()), needs(record), record["user"], summary(each, job_status))
         rows.append((each.id, _state(job_status), *known))
-    table(console, rows, ("submission", "state", "submitted", "took", "needs", "by", ""))
+    table(
+        console, rows, ("submission", "state", "submitted", "took", "needs", "by", "run or why"), prose=True
+    )
 
 
 def status(
@@ -94,7 +94,7 @@ def status(
     submission = ledger.one(name)
     job_status = ledger.status(submission)
     if as_json:
-        print(json.dumps(plain(submission, job_status)))
+        print_json(plain(submission, job_status))
         return
     coloured = {"state": _colour(job_status)}
     found = facts(submission, job_status)
@@ -141,19 +141,18 @@ def stop(names: Names, results: RootOption = None, address: Address = None) -> N
     Each is stopped whatever becomes of the others. The exit code is 2 if one
     could not be stopped.
     """
-    console, ledger = Console(), _ledger(results, address)
-    chosen = list({each.id: each for each in map(ledger.one_to_stop, names)}.values())
-    before = {each.id: ledger.status(each) for each in chosen}
+    console, ledger, problems = Console(), _ledger(results, address), 0
     with console.status("stopping"):
-        problems = ledger.stop(chosen)
-    for each, problem in zip(chosen, problems, strict=True):
-        if problem:
-            line(Console(stderr=True), ("error:", "bold red"), f" {each.id} is not stopped: {problem}")
-        elif before[each.id].has_ended:
-            line(console, f"{each.id} has already ended: ", _state(before[each.id]))
+        ended = ledger.stop(names)
+    for each in ended:
+        if each.problem:
+            problems += 1
+            line(Console(stderr=True), ("error:", "bold red"), f" {each.name} is not stopped: {each.problem}")
+        elif each.before and each.before.has_ended:
+            line(console, f"{each.name} has already ended: ", _state(each.before))
         else:
-            line(console, f"stopped {each.id}; its results are kept")
-    if any(problems):
+            line(console, f"stopped {each.name}; its results are kept")
+    if problems:
         raise typer.Exit(2)
 
 

@@ -91,7 +91,7 @@ def _show_upload(console: Console, upload: "Upload", plugins: Mapping[str, str])
 
 def _show_next(console: Console, sent: "Sent") -> None:
     submission = sent.submission
-    line(console, "\nsubmitted: ", (submission.id, "bold"), ("\n\nnext", "bold"))
+    line(console, "\nsubmitted: ", (submission.id, "bold"))
     found = (
         (submission.command("logs", "-f"), "follow its output"),
         (submission.command("status"), "see its state, and its pages in Ray and MLflow"),

@@ -1,7 +1,9 @@
 """All submissions of some results together: which one a name means, and which took another's place."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from typing import NamedTuple
 
 from preimage.cluster import submissions
 from preimage.cluster.status import Clusters, JobStatus, stop
@@ -13,6 +15,24 @@ AT_ONCE = 16
 """Jobs that are stopped at a time."""
 _STANDS = ("finished", "running", "waiting", "pending")
 """States of a job whose place no later one took."""
+
+_BEFORE = {
+    "died": "it died",
+    "failed": "it failed",
+    "stopped": "it was stopped",
+    "lost": "it was lost",
+    "unknown": "what became of it is not known",
+}
+
+
+class Stopped(NamedTuple):
+    """What became of a request to stop."""
+
+    name: str
+    """The submission's id, or what named none."""
+    before: JobStatus | None
+    problem: PreimageError | None = None
+    """Why it did not stop."""
 
 
 class Ledger:
@@ -31,8 +51,8 @@ class Ledger:
         found = self.clusters.status(submission)
         if found.state in _STANDS or not (later := self.later(submission)):
             return found
-        before = f"; it is {found.state}" + (f" ({found.why})" if found.why else "")
-        return JobStatus("superseded", f"by {later.id}{before}", exit_code=found.exit_code)
+        before = _BEFORE.get(found.state, f"it is {found.state}") + (f": {found.why}" if found.why else "")
+        return JobStatus("superseded", f"by {later.id}; {before}", exit_code=found.exit_code)
 
     def later(self, submission: Submission) -> Submission | None:
         """The newest submission after this one of the same plan."""
@@ -65,17 +85,30 @@ class Ledger:
             raise SpecError(f"{name!r} names {len(left)} submissions that have not ended: name {ids}")
         return (left or found)[-1]
 
-    def stop(self, chosen: list[Submission]) -> list[PreimageError | None]:
-        """Stop several at once, so that none waits for another; the error of each that did not stop."""
-
-        def one(submission: Submission) -> PreimageError | None:
-            try:
-                return stop(self.clusters, submission)
-            except PreimageError as error:
-                return error
-
+    def stop(self, names: Sequence[str]) -> list[Stopped]:
+        """Stop several at once: none waits for another, and none is kept from it by another's error."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(one, chosen))
+            chosen = [self._chosen(name) for name in dict.fromkeys(names)]
+            return list(
+                pool.map(lambda each: each if isinstance(each, Stopped) else self._stop(each), chosen)
+            )
+
+    def _chosen(self, name: str) -> Submission | Stopped:
+        try:
+            return self.one_to_stop(name)
+        except PreimageError as error:
+            return Stopped(name, None, error)
+
+    def _stop(self, submission: Submission | Stopped) -> Stopped:
+        if isinstance(submission, Stopped):
+            return submission
+        before = None
+        try:
+            before = self.status(submission)
+            stop(self.clusters, submission)
+        except PreimageError as error:
+            return Stopped(submission.id, before, error)
+        return Stopped(submission.id, before)
 
     def _plans(self, submission: Submission) -> set[str]:
         """The fingerprints of its plan, before and after its images were read."""

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import preimage
 from kept_runs import add_run
 from preimage.housekeeping.found import names
 from preimage.housekeeping.listing import age, list_runs
@@ -84,6 +85,10 @@ def test_filters_and_sizes(root):
     folded = list_runs(root)[0]
     assert folded.bytes is not None
     assert folded.bytes > sized.bytes, "with its parts"
+
+
+def test_runs_are_listed_from_python(root):
+    assert [each.name for each in preimage.list_runs(root.path, limit=2)] == ["study-a", "pca-a"]
 
 
 def test_ages():

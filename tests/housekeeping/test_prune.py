@@ -124,7 +124,7 @@ def test_where_imports_are_is_known_in_one_way():
 
 
 def test_a_pruned_pipeline_is_finished_extended_and_repeated(tmp_path, monkeypatch, capsys):
-    """With the real thing: after everything is pruned, plans find it finished; a removed step is done again."""
+    """With real jobs: after all is pruned, plans find it finished; a removed step is done again."""
     results = str(tmp_path / "results")
     spec = tmp_path / "spec.yaml"
     spec.write_text(PIPELINE.replace("total_images: 480", "total_images: 120"))

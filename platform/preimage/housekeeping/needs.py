@@ -108,7 +108,8 @@ def has_ended(submission: Submission) -> bool:
     """Whether a submission recorded that it has ended, or its cluster's diagnosis says so. None is asked."""
     try:
         state = submission.state()
-        return state.get("state") in submissions.ENDED or diagnosis.read(submission, state) is not None
+        known = diagnosis.read(submission, state)
+        return state.get("state") in submissions.ENDED or (known is not None and known.is_certain)
     except PreimageError:
         return False
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from preimage.errors import StoppedEarly
 from preimage.runs import attempts
 from preimage.runs.run_folder import RunFolder
 
@@ -31,6 +32,13 @@ def test_attempts_add_up(run):
     assert [each["ended"] for each in found] == ["finished", "stopped", "finished"]
     assert attempts.seconds(found) == 18.5
     assert attempts.hardware(found) == CORES
+
+
+def test_a_trial_that_its_study_stops_has_not_failed(run):
+    with pytest.raises(StoppedEarly), attempts.attempt(run, CORES, clock(1.0, 3.0)):
+        raise StoppedEarly("worse than the median")
+    found = attempts.read(run)[0]
+    assert (found["ended"], found["error"]) == ("stopped", "worse than the median")
 
 
 def test_a_killed_attempt_worked_until_its_last_sign_of_life(run):

@@ -173,7 +173,8 @@ def _state(each: Found, found: Mapping[str, Found], above: Mapping[str, list[str
         return "finished", ""
     parts = [one for name, one in found.items() if each.name in above[name] and not one.outcome]
     errors = [error for one in (each, *parts) if (error := _error(one))]
-    return ("failed", errors[-1]) if errors else ("interrupted", "")
+    last = (_attempts(each) or [{}])[-1]
+    return ("failed", errors[-1]) if errors else ("interrupted", last.get("error", ""))
 
 
 def _error(each: Found) -> str:

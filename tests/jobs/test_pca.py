@@ -14,7 +14,7 @@ from preimage.data.catalog import Catalog
 from preimage.data.pixels import to_float
 from preimage.errors import PreimageError
 from preimage.jobs.base import Context
-from preimage.jobs.pca import job as pca
+from preimage.jobs.pca import run as pca
 from preimage.jobs.pca.job import PcaJob
 from preimage.jobs.references import references
 from preimage.latents.schema import concatenate

@@ -9,16 +9,18 @@ from preimage.cli.screen import commands, line, table
 from preimage.errors import SpecError
 from preimage.storage.address import command
 
+TITLES = {"jobs": "jobs and pipelines", "tuning": "studies"}
+"""By the folder of shipped specs."""
+
 
 def chosen(verb: str, spec: str | None, profile: str | None) -> str:
-    """The spec of a command. Without one, list the shipped specs and exit with code 2; with a `--profile` that
-    has no value, list the spec's profiles and exit with 0. Raises SpecError."""
-    console = Console()
+    """The spec of a command. Without one, list the shipped specs and exit with 2; with `--profile` alone,
+    list the spec's profiles and exit with 0. Raises SpecError."""
     if spec is None:
-        _show_specs(console, verb)
+        _show_specs(Console(), verb)
         raise typer.Exit(2)
     if profile == "":
-        _show_profiles(console, verb, spec)
+        _show_profiles(Console(), verb, spec)
         raise typer.Exit(0)
     return spec
 
@@ -29,25 +31,17 @@ def _show_specs(console: Console, verb: str) -> None:
     found = shipped()
     if not found:
         raise SpecError(
-            f"which spec? Give a file: preimage {verb} SPEC. There are some in jobs/ and tuning/ of Preimage's "
-            "repository, but not in this folder"
+            f"which spec? Give a file: preimage {verb} SPEC. Some are in jobs/ and tuning/ of Preimage's "
+            "repository, but there are none here"
         )
-    line(
-        console,
-        f"which spec? preimage {verb} SPEC runs one; of those here:" if verb == "run" else "which spec?",
-    )
+    line(console, f"which spec? preimage {verb} SPEC takes one of these, or your own")
     for folder, specs in found.items():
-        line(console, ("\n" + {"jobs": "jobs and pipelines", "tuning": "studies"}[folder], "bold"))
+        line(console, ("\n" + TITLES[folder], "bold"))
         table(console, specs.items(), prose=True)
-    first = next(iter(next(iter(found.values()))))
-    demo = next((path for specs in found.values() for path in specs if Path(path).stem == "demo"), first)
-    commands(
-        console,
-        [
-            (command("preimage", verb, demo), "the shortest way through all of it" if demo != first else ""),
-            (command("preimage", verb, demo, "--profile"), "list a spec's profiles, such as smaller sizes"),
-        ],
-    )
+    paths = [path for specs in found.values() for path in specs]
+    start = next((path for path in paths if Path(path).stem == "demo"), paths[0])
+    listed = (command("preimage", verb, start, "--profile"), "list its profiles, such as smaller sizes")
+    commands(console, [(command("preimage", verb, start), ""), listed])
 
 
 def _show_profiles(console: Console, verb: str, spec: str) -> None:

@@ -1,7 +1,7 @@
 """What the words of a command line can become: the callbacks of its arguments and options.
 
-Each is called while a user types, so it imports little, looks only at this machine, and is silent about what it
-cannot read.
+Each is called while a user types, so it imports little, looks only at this machine, and is silent about what
+it cannot read.
 """
 
 import os
@@ -79,6 +79,11 @@ def sources(ctx: typer.Context, incomplete: str) -> Found:
 @_silent
 def submissions(ctx: typer.Context, incomplete: str) -> Found:
     return _submissions(ctx)
+
+
+@_silent
+def runs(ctx: typer.Context, incomplete: str) -> Found:
+    return _runs(ctx)
 
 
 @_silent

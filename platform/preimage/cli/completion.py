@@ -1,7 +1,7 @@
 """The verb `completion`, and what it prints: a script for each shell that asks `preimage` itself.
 
-Typer answers in the form that it has for fish, a candidate on each line and, after a tab, what it is for. Its own
-script for bash would break `key=value` and `s3://` apart, as bash's COMP_WORDBREAKS does.
+Typer answers in the form that it has for fish, a candidate on each line and, after a tab, what it is for. Its
+own script for bash would break `key=value` and `s3://` apart, as bash's COMP_WORDBREAKS does.
 """
 
 from enum import StrEnum

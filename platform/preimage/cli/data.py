@@ -9,7 +9,7 @@ from rich.console import Console
 
 from preimage.cli import complete
 from preimage.cli.options import RootOption
-from preimage.cli.screen import line, table
+from preimage.cli.screen import commands, line, table
 
 if TYPE_CHECKING:
     from preimage.data.config import DataConfig, SourceKind
@@ -94,6 +94,10 @@ def prepare(
             open_source=lambda _: opened,
         )
     _show(dataset, as_json)
+    if not as_json:
+        from preimage.pipelines.next_steps import of_images
+
+        commands(Console(), of_images(config, results))
 
 
 def _described(name: str, kind: "SourceKind") -> str:

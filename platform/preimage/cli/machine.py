@@ -57,12 +57,15 @@ def _optuna_ui(study: str | None, results: str | None, host: str, port: int) -> 
     from preimage.errors import SpecError
 
     root, name = root_folder(results), None
-    if study:
-        from preimage.tuning.annotate import find_study
+    names = [each for each in (root / "runs").names() if each.startswith("study-")]
+    if study in names:
+        name = study
+    elif study:
+        from preimage.tuning.annotate import find_study  # takes seconds, and half a gigabyte
 
         found = find_study(study, root)
         root, name = found.root, found.run.name
-    elif not any(each.startswith("study-") for each in (root / "runs").names()):
+    elif not names:
         raise SpecError(
             f"{root.uri} has no study yet. Run one first: "
             + command("preimage", "run", "tuning/learning-rates-gan.yaml", results=results)
@@ -98,10 +101,10 @@ def _mlflow_ui(results: str | None, host: str, port: int) -> None:
             + command("preimage", "run", "jobs/demo.yaml", results=results)
         )
     _require_free(host, port)
-    from preimage.tracking.mlflow_store import local_uri  # 3 seconds to import
-    from preimage.tracking.on_mlflow import artifacts_uri, runs_page
+    from preimage.tracking.mlflow_address import local_uri
+    from preimage.tracking.on_mlflow import artifacts_uri, latest_runs
 
-    address = f"http://{host}:{port}/{runs_page(local_uri(root))}"
+    address = f"http://{host}:{port}/{latest_runs(local_uri(root))}"
     line(Console(), f"MLflow starts in about ten seconds over {root.uri}; Ctrl-C stops it\n{address}")
     if host in LOCAL:
         os.environ.setdefault(HOSTS, LOCAL_HOSTS)

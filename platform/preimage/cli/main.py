@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from preimage._version import __version__
-from preimage.cli import completion, data, generator, machine, run, store, study, submit
+from preimage.cli import completion, data, generator, machine, run, runs, store, study, submit
 from preimage.cli import submissions as jobs
 from preimage.cli.output import BROKEN_PIPE, checked_output
 from preimage.cli.screen import NARROW, LogLines, line
@@ -35,6 +35,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(generator.app, name="generator")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
+app.add_typer(runs.app, name="runs")
 app.command()(machine.ui)
 app.command()(machine.doctor)
 app.command()(completion.completion)
@@ -81,10 +82,12 @@ def options(
 
 def _run(words: list[str]) -> int:
     """The exit code of a command line."""
-    if Console().width < NARROW:
-        app.rich_markup_mode = None  # panels would cut what they hold
+    width = Console().width
+    narrow = width < NARROW  # then panels would cut what they hold
+    app.rich_markup_mode = None if narrow else "rich"
+    settings = {"terminal_width": width} if narrow else {}
     try:
-        return app(words, prog_name="preimage", standalone_mode=False) or 0
+        return app(words, prog_name="preimage", standalone_mode=False, **settings) or 0
     except USAGE_ERROR as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.message, end="")  # empty if the panels of the help are already shown

@@ -81,7 +81,7 @@ def _require_open() -> None:
             if nowhere != number:
                 os.dup2(nowhere, number)
                 os.close(nowhere)
-            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115: it is the process's own
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def _drop(stream: TextIO) -> None:

@@ -116,9 +116,16 @@ def plan(
     results: Results = None,
     fresh: Fresh = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Time the generator where no earlier run tells how long it takes.",
+        ),
+    ] = False,
     code: Code = None,
 ) -> None:
-    """Show what a spec would do and cost, and what is already done. Starts nothing.
+    """Show what a spec would do, cost and take, and what is already done. Starts nothing.
 
     The images of each step are shown by split and class, with what is not
     read of their files. Nothing is decoded for that.
@@ -131,10 +138,10 @@ def plan(
 
     planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, code=code or [])
     if as_json:
-        print(json.dumps(plain_plan(planned)))
+        print(json.dumps(plain_plan(planned, measure)))
         return
     console = Console()
-    show_plan(console, planned)
+    show_plan(console, planned, measure=measure)
     console.print("nothing was started")
 
 

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import line, table
 
@@ -65,8 +66,7 @@ def runs(
         bool | None,
         typer.Option(
             "--size/--no-size",
-            help="Show how much each takes; by default of local results, since elsewhere every file has to be "
-            "listed.",
+            help="Show what each takes: by default of local results, since elsewhere that is slow.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
@@ -105,7 +105,10 @@ def runs(
 @app.command()
 def rm(
     names: Annotated[
-        list[str], typer.Argument(help="Runs, by name, folder or MLflow run id.", metavar="RUN...")
+        list[str],
+        typer.Argument(
+            help="Runs, by name, folder or MLflow run id.", metavar="RUN...", autocompletion=complete.runs
+        ),
     ],
     with_dependents: Annotated[
         bool, typer.Option("--with-dependents", help="Also remove whatever needs them.")
@@ -245,9 +248,7 @@ def _agreed(console: Console, yes: bool) -> bool:
     if not sys.stdin.isatty():
         from preimage.errors import PreimageError
 
-        raise PreimageError(
-            "nothing was removed: there is no terminal to ask on, so give --yes, or --dry-run"
-        )
+        raise PreimageError("nothing was removed: no terminal to ask on; give --yes or --dry-run")
     if typer.confirm("remove?", err=console.stderr):
         return True
     line(console, "nothing was removed")

@@ -13,7 +13,7 @@ NARROW = 70
 """Columns below which rich's panels and tables cut what they hold."""
 PROSE = 24
 """Columns that prose needs beside others."""
-GAP = 2
+GAP, INDENT = 2, 4
 Cell = str | Text
 
 
@@ -25,26 +25,27 @@ def line(console: Console, *parts: str | Text | tuple[str, str]) -> None:
 def table(
     console: Console, rows: Iterable[Sequence[Cell]], header: Sequence[str] = (), prose: bool = False
 ) -> None:
-    """Print rows in columns as wide as their longest cell. Where a terminal is too narrow for them, a row with
-    a header becomes a block of lines, each a column's name and its cell.
+    """Print rows in columns as wide as their longest cell.
 
-    prose: whether the last column is of sentences, which may be broken between words to fit a terminal, or
-    stand below their row.
+    Where a terminal is too narrow, nothing is aligned; with three columns or more and a header, each row
+    becomes a block of lines: a column's name and its cell. prose: whether the last column is of sentences,
+    which may be broken between words to fit a terminal.
     """
     cells = [[each if isinstance(each, Text) else Text(each) for each in row] for row in rows]
-    named = [Text(each, "bold") for each in header]
-    widths = [max(map(_width, column)) for column in zip(*([named] if header else []), *cells, strict=True)]
-    before = sum(widths[:-1]) + GAP * len(widths[:-1])
-    room = console.width - before
-    if prose and console.is_terminal and room >= PROSE:
-        cells = [[*row[:-1], _folded(row[-1], before, room)] for row in cells]
-    elif prose and console.is_terminal and room + GAP >= 0:
-        cells = [[*row[:-1], _below(row[-1])] for row in cells]
-    elif header and console.is_terminal and before + max(widths[-1:], default=0) > console.width:
+    named = [[Text(each, "bold") for each in header]] if header else []
+    widths = [max(map(_width, column)) for column in zip(*named, *cells, strict=True)]
+    before = sum(each + GAP for each in widths[:-1])
+    last = PROSE if prose else max(widths[-1:], default=0)
+    narrow = console.is_terminal and before + last > console.width
+    if narrow and len(header) > 2:
         _blocks(console, cells, header)
         return
-    for row in [*([named] if header else []), *cells]:
-        line(console, *(_padded(cell, width) for cell, width in zip(row[:-1], widths, strict=False)), row[-1])
+    if prose and console.is_terminal:
+        start = INDENT if narrow else before
+        cells = [[*row[:-1], _folded(row[-1], start, console.width - start, narrow)] for row in cells]
+    for row in [*named, *cells]:
+        parts = zip(row[:-1], widths, strict=False)
+        line(console, *(_padded(cell, 0 if narrow else width) for cell, width in parts), row[-1])
 
 
 def facts(console: Console, found: Iterable[tuple[str, Cell]], indent: int = 0, width: int = 8) -> None:
@@ -81,14 +82,10 @@ def _width(cell: Text) -> int:
     return cell_len(cell.plain)
 
 
-def _folded(cell: Text, before: int, room: int) -> Text:
-    """Sentences in lines that fit beside other columns; a word that does not fit stays whole."""
-    lines = wrap(cell.plain, room, break_long_words=False, break_on_hyphens=False)
-    return Text(("\n" + " " * before).join(lines), cell.style)
-
-
-def _below(cell: Text) -> Text:
-    return Text("\n    ", cell.style).append(cell) if cell.plain else cell
+def _folded(cell: Text, start: int, room: int, below: bool) -> Text:
+    """Sentences in lines that fit beside other columns, or below them; a word is never broken."""
+    lines = wrap(cell.plain, max(room, PROSE), break_long_words=False, break_on_hyphens=False)
+    return Text(("\n" + " " * start).join(["", *lines] if below else lines), cell.style)
 
 
 class LogLines(logging.Handler):

@@ -10,7 +10,6 @@ from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.plain_json import print_json
 from preimage.cli.screen import commands, line, table
-from preimage.storage.address import command
 
 if TYPE_CHECKING:
     from preimage.importing.tables.import_codes import ImportedCodes
@@ -194,6 +193,8 @@ def export(
 
 
 def _show_imported(console: Console, imported: "ImportedCodes", results: str | None) -> None:
+    from preimage.pipelines.next_steps import of_store
+
     store = imported.store
     about = store.about
     shape = f" of shape {about.latent_shape}" if about.latent_shape else ""
@@ -207,15 +208,12 @@ def _show_imported(console: Console, imported: "ImportedCodes", results: str | N
     ]
     for each in lines:
         line(console, each)
-    words = ["jobs/pag.yaml", f"store={store.folder}", *([] if about.prior else ["std=1"])]
-    line(console, ("\nnext", "bold"))
-    fit = command("preimage", "run", "jobs/fit-prior.yaml", f"store={store.folder}", results=results)
-    commands(console, [(command("preimage", "run", *words, results=results), ""), (fit, "")])
+    commands(console, of_store(store, results))
 
 
 def _show_facts(store: "Store", as_json: bool) -> None:
     from preimage.latents.verify import describe
-    from preimage.tracking.mirror import flatten
+    from preimage.runs.metrics import flatten
 
     facts = describe(store)
     if as_json:

@@ -65,7 +65,7 @@ def submit(
 
     console = Console(stderr=as_json)
     to_send = plan_submission(spec, changes or [], profile, results, retry_failed, code or [], env or [])
-    show_plan(console, to_send.planned, spec=False, recorded=to_send.recorded)
+    show_plan(console, to_send.planned, spec=False, recorded=to_send.recorded, here=False)
     if to_send.planned.is_done:
         console.print("\neverything is already finished: nothing was submitted")
         return
@@ -91,7 +91,7 @@ def _show_upload(console: Console, upload: "Upload", plugins: Mapping[str, str])
 
 def _show_next(console: Console, sent: "Sent") -> None:
     submission = sent.submission
-    line(console, "\nsubmitted: ", (submission.id, "bold"), ("\n\nnext", "bold"))
+    line(console, "\nsubmitted: ", (submission.id, "bold"))
     found = (
         (submission.command("logs", "-f"), "follow its output"),
         (submission.command("status"), "see its state, and its pages in Ray and MLflow"),

@@ -8,15 +8,15 @@ Why that is enough:
    not begun. Tickets after it do not count, and those before it only end. So what has begun fits, nobody is
    overtaken, and the first of those who wait begins at the latest when all who began have ended.
 3. A job that can use more room than it needs writes what it would hold, reads all tickets again, and takes it
-   back unless everything fits and nobody waits. A newcomer first writes its ticket, then reads. Whoever wrote
-   last sees the other.
+   back unless all that is held or waited for fits. A newcomer first writes its ticket, then reads. Whoever
+   wrote last sees the other.
 4. A ticket is void once Ray says that its job has ended, however it ended. A number that was removed cannot
    be given again: only those far below the newest are removed, and who is that late with one gives it back.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from math import ceil, inf
+from math import ceil
 from typing import Any, Protocol
 
 Room = Mapping[str, float]
@@ -112,16 +112,13 @@ class Queue:
         return self._rewritten(replace(ticket, has_begun=True))
 
     def grow(self, ticket: Ticket, most: int) -> Ticket:
-        """The ticket with as many units as are free, up to `most`; as it is if somebody waits."""
-        tickets, capacity = self.tickets(), self.board.capacity()
-        more = min(most - ticket.units, _fitting(ticket.unit, tickets, capacity))
-        if more <= 0 or not all(each.has_begun for each in tickets):
+        """The ticket with as many units, up to `most`, as nobody holds or waits for."""
+        capacity = self.board.capacity()
+        more = min(most - ticket.units, _fitting(ticket.unit, self.tickets(), capacity))
+        if more <= 0:
             return ticket
         grown = self._rewritten(replace(ticket, units=ticket.units + more))
-        tickets = self.tickets()
-        if all(each.has_begun for each in tickets) and _fits(tickets, capacity):
-            return grown
-        return self._rewritten(ticket)
+        return grown if _fits(self.tickets(), capacity) else self._rewritten(ticket)
 
     def shrink(self, ticket: Ticket, units: int) -> Ticket:
         """The ticket with no more than so many units."""
@@ -177,8 +174,7 @@ def _fits(tickets: Iterable[Ticket], capacity: Room) -> bool:
 
 
 def _fitting(unit: Room, tickets: Iterable[Ticket], capacity: Room) -> int:
-    """How many units are free."""
-    left = free(tickets, capacity)
-    counts = [(left.get(name, 0) + SLACK) // each for name, each in unit.items() if each]
-    found = min(counts, default=0)
-    return 0 if found == inf else int(found)
+    """How many units are left, also by those who wait."""
+    taken = total(each.holds for each in tickets)
+    left = {name: capacity.get(name, 0) - taken.get(name, 0) + SLACK for name in unit}
+    return int(min((left[name] // each for name, each in unit.items() if each), default=0))

@@ -56,7 +56,7 @@ def parents(found: Mapping[str, Found]) -> dict[str, list[str]]:
     """For each run, the pipelines and studies that it is part of, if any; the one it was made for first."""
     known: dict[str, list[str]] = {name: [] for name in found}
     for each in found.values():
-        if each.parent in found:
+        if each.parent is not None and each.parent in found:
             known[each.name].append(each.parent)
     for each in found.values():
         for part in each.parts:

@@ -168,7 +168,7 @@ def _attempts(each: Found) -> list[dict[str, Any]]:
 def _seconds(each: Found) -> float | None:
     if each.outcome:
         return each.outcome.seconds
-    return attempts.seconds(_attempts(each)) or None if each.about else None
+    return attempts.seconds(_attempts(each)) or None
 
 
 def _progress(each: Found) -> float | None:

@@ -7,7 +7,7 @@ from preimage.errors import OutputError
 
 
 class LossyStream:
-    """Passes text on as long as the stream takes it: a full disk or a reader that left ends no training run."""
+    """Passes text on as long as the stream takes it: a full disk or a lost reader ends no training run."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream, self.is_lost = stream, False

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 from preimage.pipelines.lossy_stream import LossyStream
+from preimage.readable import duration
 
 OnProgress = Callable[[int, int], None]
 
@@ -69,7 +70,7 @@ class Lines:
             if ended or done <= begin[1] or (now < due and not (is_last and shown != begin)):
                 return
             if is_last:
-                text = f"{total:,} in {spoken(now - begin[0])}"
+                text = f"{total:,} in {duration(now - begin[0])}"
             else:
                 left = _left((done - shown[1]) / max(now - shown[0], 1e-9), total - done)
                 text = f"{done:,} of {total:,} ({done / total:.0%}){left}"
@@ -102,7 +103,7 @@ class Bars:
                 self.progress.remove_task(bar)
                 bar, took = None, self.clock() - begin
                 if took >= FIRST:
-                    text = f"  {name}: {total:,} in {spoken(took)}"
+                    text = f"  {name}: {total:,} in {duration(took)}"
                     self.progress.console.print(text, soft_wrap=True, highlight=False, markup=False)
 
         return advance
@@ -130,22 +131,12 @@ def showing(console: Console) -> Iterator[Display]:
         console.file = stream
 
 
-def spoken(seconds: float) -> str:
-    """A duration in one unit or two: `42 s`, `3 min`, `2 h 10 min`."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes < 100 * 60 else f"{minutes / 1440:.1f} days"
-
-
 def _left(rate: float, more: int) -> str:
     """The speed, and the time until the end at that speed."""
     if rate <= 0:
         return ""
     speed = f", {rate:,.0f}/s" if rate >= 1 else ""  # trials are slower than images
-    return f"{speed}, {spoken(more / rate)} left"
+    return f"{speed}, {duration(more / rate)} left"
 
 
 def _columns(width: int) -> list[ProgressColumn]:

@@ -58,14 +58,20 @@ def attempt(
     note("finished")
 
 
+def note_unknown(run: RunFolder) -> None:
+    """Note that earlier attempts recorded nothing."""
+    run.folder.write_json(FILE, [{"began": 0.0, "seconds": 0.0}])
+
+
 def read(run: RunFolder) -> list[dict[str, Any]]:
     """The attempts of a run, as `Attempt` has them. Raises StorageError if the file was altered."""
     return read_or_none(run.folder, FILE, list[Attempt]) or []
 
 
-def seconds(attempts: list[dict[str, Any]]) -> float:
-    """How long the attempts that have ended worked in all."""
-    return round(sum(each.get("seconds") or 0.0 for each in attempts), 3)
+def seconds(attempts: list[dict[str, Any]]) -> float | None:
+    """How long the attempts that have ended worked in all; None if it is not known of one."""
+    known = bool(attempts) and all(each["began"] for each in attempts)
+    return round(sum(each.get("seconds") or 0.0 for each in attempts), 3) if known else None
 
 
 def hardware(attempts: list[dict[str, Any]]) -> dict[str, Any] | None:

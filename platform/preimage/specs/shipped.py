@@ -23,3 +23,9 @@ def _specs(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.glob("*.yaml")):
         sentence = header_of(path.read_text(errors="replace")).sentence
         yield str(path), re.split(r": |; ", sentence, maxsplit=1)[0].rstrip(".")
+
+
+def shipped_spec(name: str) -> str | None:
+    """The path of a shipped spec, by its file's name without .yaml; None where there is none."""
+    paths = (Path(path) for specs in shipped().values() for path in specs)
+    return next((str(path) for path in paths if path.stem == name), None)

@@ -12,10 +12,10 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from preimage.errors import StorageError
+from preimage.errors import FormatError, StorageError
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
-from preimage.tuning.optuna_journal import FILE
+from preimage.tuning.journal_file import FILE
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +26,14 @@ TRIALS = 10_000_000
 
 
 class AllStudies(BaseStorage):
-    """A storage that only reads. Studies have numbers in the order in which they were begun or found."""
+    """A storage that only reads. Studies go by their spec's name and their run's, and are numbered in the
+    order in which they were begun, or found."""
 
     def __init__(self, runs: Folder) -> None:
         self.runs = runs
         self._every = LOCAL_S if runs.is_local else REMOTE_S
         self._studies: dict[str, _Study] = {}
+        self._refused: set[str] = set()
         self._looked: float | None = None
         self._looking = threading.RLock()
         self.look()
@@ -44,24 +46,39 @@ class AllStudies(BaseStorage):
                 return
             self._looked = now
             try:
-                new = {name for name in self.runs.names() if name.startswith("study-")} - self._studies.keys()
-                begun = {name: _begun(RunFolder(self.runs / name)) for name in new}
+                names = [name for name in self.runs.names() if name.startswith("study-")]
             except StorageError as error:
                 log.warning("%s The dashboard shows the studies that were there before.", error)
                 return
-            for _, name in sorted((when, name) for name, when in begun.items() if when):
-                self._studies[name] = _Study(RunFolder(self.runs / name), self._every)
+            new = [name for name in names if name not in self._studies and name not in self._refused]
+            begun = [(about["created"], name, about) for name in new if (about := self._about(name))]
+            for _, name, about in sorted(begun, key=lambda each: each[:2]):
+                title = f"{about['name']} {name}"
+                self._studies[name] = _Study(RunFolder(self.runs / name), title, self._every)
+
+    def _about(self, name: str) -> dict[str, Any] | None:
+        try:
+            return RunFolder(self.runs / name).about_or_none()
+        except (StorageError, FormatError) as error:
+            self._refused.add(name)
+            log.warning("%s Its study is not shown.", error)
+            return None
 
     def get_all_studies(self) -> list[FrozenStudy]:
         self.look()
-        found = [(id_, study.frozen()) for id_, study in enumerate(self._all())]
-        return [_numbered(study, id_) for id_, study in found if study]
+        found = (study.frozen() for study in self._all())
+        return [_numbered(study, id_) for id_, study in enumerate(found) if study]
 
     def get_study_id_from_name(self, study_name: str) -> int:
-        self.look()
-        if study_name not in self._studies:
-            raise KeyError(f"there is no study {study_name}")
-        return list(self._studies).index(study_name)
+        for study in self.get_all_studies():
+            if study.study_name == study_name:
+                return study._study_id
+        raise KeyError(f"there is no study {study_name}")
+
+    def id_of(self, run: str) -> int | None:
+        """A study's number, by its run's name; None if it has no journal that can be read."""
+        names = list(self._studies)
+        return names.index(run) if run in names and self._studies[run].frozen() else None
 
     def get_study_name_from_id(self, study_id: int) -> str:
         return self._frozen(study_id).study_name
@@ -108,20 +125,11 @@ class AllStudies(BaseStorage):
     set_trial_user_attr = set_trial_system_attr = _refuse
 
 
-def _begun(run: RunFolder) -> str | None:
-    """When a study was begun; None if nobody can tell."""
-    try:
-        return (run.about_or_none() or {}).get("created")
-    except StorageError as error:
-        log.warning("%s The study is not shown.", error)
-        return None
-
-
 class _Study:
     """One study's journal, as far as it was read. A backend of Optuna's JournalStorage, by its methods."""
 
-    def __init__(self, run: RunFolder, every: float) -> None:
-        self.run, self._every = run, every
+    def __init__(self, run: RunFolder, title: str, every: float) -> None:
+        self.run, self._title, self._every = run, title, every
         self._read = b""
         self._lines: list[Any] = []
         self._storage: JournalStorage | None = None
@@ -131,10 +139,13 @@ class _Study:
     def frozen(self) -> FrozenStudy | None:
         """The study as it was read last; None as long as nobody can read its journal."""
         with self._looking:
-            if not self._storage:
+            if not self._storage or self.run.folder.is_local:  # elsewhere, each look is a request
                 self._look()
             found = self._storage.get_all_studies() if self._storage else []
-            return next((each for each in found if each.study_name == self.run.name), None)
+            own = copy(next((each for each in found if each.study_name == self.run.name), None))
+            if own:
+                own.study_name = self._title
+            return own
 
     def trials(self) -> list[FrozenTrial]:
         """Its trials, under the journal's own ids."""

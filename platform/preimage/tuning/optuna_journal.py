@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec
-from preimage.tuning.journal_file import JournalFile
+from preimage.tuning.journal_file import FILE, JournalFile
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import directions, distribution, quiet, to_optuna
 from preimage.tuning.trial_pictures import artifacts
 
 if TYPE_CHECKING:
     import optuna
-
-FILE = "optuna.log"
 
 
 class Journal:

@@ -33,18 +33,22 @@ class TrialPictures:
     def __init__(self, runs: Folder) -> None:
         self.runs = runs
 
-    def open_reader(self, artifact_id: str) -> BinaryIO:
-        """Raises ArtifactNotFound if that is no run's picture of samples."""
-        from optuna.artifacts.exceptions import ArtifactNotFound
-
+    def find(self, artifact_id: str) -> bytes | None:
+        """A picture; None if the id is not that of samples in a run's folder, or it cannot be read."""
         try:
             found = _PICTURE.fullmatch(bytes.fromhex(artifact_id).decode())
             data = (self.runs / found[1]).find(found[2]) if found else None
-        except (ValueError, StorageError) as error:
-            raise ArtifactNotFound(f"{artifact_id}: {error}") from error
-        if not data or not data.startswith(_PNG):
-            raise ArtifactNotFound(artifact_id)
-        return BytesIO(data)
+        except (ValueError, StorageError):
+            return None
+        return data if data and data.startswith(_PNG) else None
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """Raises ArtifactNotFound if there is none."""
+        from optuna.artifacts.exceptions import ArtifactNotFound
+
+        if data := self.find(artifact_id):
+            return BytesIO(data)
+        raise ArtifactNotFound(artifact_id)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         raise PermissionError("the results are only read here")

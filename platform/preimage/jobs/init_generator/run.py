@@ -3,7 +3,7 @@
 from preimage.figures.grids import grid_png
 from preimage.jobs.base import Context, Result
 from preimage.jobs.init_generator.job import InitGeneratorJob
-from preimage.jobs.random_weights.run import untrained
+from preimage.jobs.random_weights.untrained import untrained
 from preimage.latents.priors import make_prior
 from preimage.models.dcgan import build_pair, parameters_of
 from preimage.models.generator_folder import write_generator

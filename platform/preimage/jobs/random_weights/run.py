@@ -5,13 +5,11 @@ from functools import partial
 from itertools import product
 
 import torch
-from torch import nn
 
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import invert
-from preimage.inversion.labels import generate, spread_labels
 from preimage.jobs.base import Context, Result
 from preimage.jobs.random_weights.figures import (
     AllReconstructions,
@@ -20,9 +18,8 @@ from preimage.jobs.random_weights.figures import (
     reconstructions_png,
 )
 from preimage.jobs.random_weights.job import RandomWeightsJob
-from preimage.latents.priors import make_prior
+from preimage.jobs.random_weights.untrained import untrained
 from preimage.models.config import DcganConfig
-from preimage.models.dcgan import Generator, build_pair
 from preimage.random_streams import Stream, normal
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
@@ -87,22 +84,6 @@ def reconstruct(job: RandomWeightsJob, trial: ReconstructionTrial, device: torch
         "variance": images.var(dim=(2, 3), correction=0).mean(1),
         "shown": torch.cat([images[:SHOWN, None], made], dim=1),
     }
-
-
-def untrained(config: DcganConfig, seed: int) -> Generator:
-    """A generator with random weights, in eval mode. Each BatchNorm takes its statistics from its own inputs
-    for codes drawn from the prior."""
-    generator, _ = build_pair(config, seed)
-    for module in generator.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # the mean over all batches
-    random = Stream.CALIBRATION.generator(seed)
-    prior = make_prior(config.prior, config.latent_dim)
-    with torch.no_grad():
-        for _ in range(8):
-            codes = prior.sample(64, random)
-            generate(generator, codes, spread_labels(len(codes), config.classes, codes.device))
-    return generator.eval()
 
 
 def _joined(steps: list[int], results: list[Results]) -> Reconstructions:

@@ -53,9 +53,7 @@ def test_a_name_means_the_newest_that_runs(ledger, monkeypatch):
 
 
 def test_what_is_stopped_by_name_is_one(ledger):
-    with pytest.raises(
-        SpecError, match="'demo' names 2 submissions that have not ended: name demo-2, d"
-    ):
+    with pytest.raises(SpecError, match="'demo' names 2 submissions that have not ended: name demo-2, d"):
         ledger.one_to_stop("demo")
     Cluster.runs.discard("demo-2")
     assert ledger.one_to_stop("demo").id == "demo-3"

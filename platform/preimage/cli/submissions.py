@@ -70,7 +70,9 @@ def jobs(
         record, moment = each.record, each.record["created"][:16].replace("T", " ")
         known = (moment, duration(each.state()), needs(record), record["user"], summary(each, job_status))
         rows.append((each.id, _state(job_status), *known))
-    table(console, rows, ("submission", "state", "submitted", "took", "needs", "by", "run or why"), prose=True)
+    table(
+        console, rows, ("submission", "state", "submitted", "took", "needs", "by", "run or why"), prose=True
+    )
 
 
 def status(

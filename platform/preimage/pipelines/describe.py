@@ -136,8 +136,8 @@ def _workers(step: PlannedStep) -> str:
 def _headlines(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for step in plan.steps:
         done = step.run.outcome()
-        for name in done.headline if done else ():
-            yield step.name, name.replace("_", " "), number(done.metrics[name])
+        for name, value in done.headlines.items() if done else ():
+            yield step.name, name.replace("_", " "), number(value)
 
 
 def _tables(plan: Plan) -> Iterator[str]:

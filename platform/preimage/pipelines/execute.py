@@ -11,7 +11,7 @@ from preimage.cluster import submissions
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import TrackingError
-from preimage.jobs.base import Context, OnProgress, Result
+from preimage.jobs.base import Context, Job, OnProgress, Result
 from preimage.jobs.made_by import made_by
 from preimage.jobs.references import images_named
 from preimage.pipelines import rates
@@ -23,8 +23,10 @@ from preimage.pipelines.make_plan import skip_rounds
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.pipelines.prepare_images import with_images
 from preimage.pipelines.progress import Display, Silent
+from preimage.pipelines.titles import title_of
 from preimage.runs import attempts
 from preimage.runs.attempts import attempt
+from preimage.runs.metrics import flatten, plain_names
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs import overrides
@@ -46,16 +48,18 @@ def execute(
     display: Display | None = None,
     parent: Mirror | None = None,
     stop_early: StopRule | None = None,
+    trial: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Run what is not finished, and return the outcome of the pipeline or the single job.
 
     parent: the tracker's run of the study, if this is a trial. stop_early: decides when a training run stops
-    and raises StoppedEarly. Raises PreimageError; results so far are kept, and running the same plan again
-    resumes it."""
+    and raises StoppedEarly. trial: what the run.json of a trial says of it besides. Raises PreimageError;
+    results so far are kept, and running the same plan again resumes it.
+    """
     display = display or Silent()
     plan = with_images(plan, display)
     tracker = _tracker(plan, parent)
-    execution = _Execution(plan, tracker, display, stop_early)
+    execution = _Execution(plan, tracker, display, stop_early, trial or {})
     outcome = execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
     if plan.spec.tracking.register_as:
         tell(execution.register, outcome, plan.spec.tracking.register_as)
@@ -107,6 +111,7 @@ class _Execution:
     tracker: Tracker
     display: Display
     stop_early: StopRule | None
+    trial: Mapping[str, Any]
 
     def pipeline(self, parent: Mirror | None) -> Outcome:
         plan, mirror = self.plan, Mirror(self.plan.run, self.tracker, parent)
@@ -136,6 +141,8 @@ class _Execution:
                 self._say(step, f"skipped: {self._watched()} no longer falls")
             else:
                 outcomes[step.name] = self.step(step, mirror, check)
+                if not mirror.is_recorded:
+                    tell(mirror.follow_step, step.run)
         return outcomes
 
     def step(
@@ -218,9 +225,14 @@ class _Execution:
         about: dict[str, Any] = {"job": "pipeline", "name": plan.spec.name, "fingerprint": plan.fingerprint}
         if parent:
             about["part_of"] = parent.run.name
+        about |= {"title": plan.spec.name, "what": self._what(f"A pipeline of {len(plan.steps)} steps")}
+        about |= {"steps": {step.name: step.run.name for step in plan.steps}, **self.trial}
         if plan.plugins:
             about["plugins"] = plan.plugins
         register(plan.run, about, plan.spec.resolved())
+
+    def _what(self, text: str) -> str:
+        return f"{text} ({self.plan.spec.title})."
 
     def _register_step(self, step: PlannedStep, parent: Mirror | None) -> None:
         spec = self.plan.spec
@@ -232,14 +244,20 @@ class _Execution:
         addresses = {key: each.folder.uri for key, each in step.inputs.items()}
         job = overrides.apply(step.job.model_dump(mode="json"), addresses)
         if step.data:
-            address = self.plan.catalog.folder(step.data).uri
-            about["dataset"] = {"source": step.data.source, "address": address}
+            about["dataset"] = dataset_of(step, self.plan.catalog)
         named = images_named(step.job)
         about["images"] = {key: self.plan.catalog.folder(each).uri for key, each in named.items()}
         if parent:
             about["part_of"] = parent.run.name
         about["made_by"] = made_by(step.job, _folders(step), self.plan.catalog, spec.title, step.plugins)
+        about |= {"title": title_of(step, spec.is_pipeline), "what": self._what(_in_brief(step.job))}
+        about |= {} if spec.is_pipeline else self.trial
         register(step.run, about, {"name": step.name} | job | spec.around)
+
+
+def _in_brief(job: Job) -> str:
+    """The first sentence of what its kind does."""
+    return " ".join((type(job).__doc__ or job.job).split()).split(". ")[0].split(":")[0].rstrip(".")
 
 
 def _used(each: Input) -> dict[str, str]:
@@ -259,6 +277,13 @@ def _require_kept(step: PlannedStep, catalog: Catalog) -> None:
 def _folders(step: PlannedStep) -> dict[str, Folder]:
     """The folders of the products that a step takes, by dotted key."""
     return {key: each.folder for key, each in step.inputs.items()}
+
+
+def dataset_of(step: PlannedStep, catalog: Catalog) -> dict[str, str]:
+    """What run.json says of a step's images."""
+    assert step.data
+    context = "training" if step.job.trains else "evaluation"
+    return {"source": step.data.source, "address": catalog.folder(step.data).uri, "context": context}
 
 
 def device_of(resources: Resources) -> str:
@@ -295,18 +320,19 @@ def _note_device(run: RunFolder, device: str) -> None:
 def _outcome(plan: Plan, step: PlannedStep, result: Result, run_id: str | None) -> Outcome:
     run, worked = step.run, attempts.read(step.run)
     figures = write_result(run, result)
+    known = flatten(result.metrics)
     made = [name for name, row in PRODUCTS.items() if name in step.job.makes and row.is_result]
     return Outcome(
         job=step.job.job,
         name=step.name,
         run=run.name,
         fingerprint=step.fingerprint,
-        metrics=result.metrics,
+        metrics=plain_names(result.metrics),
         folder=run.folder.uri,
         products={name: run.product(name).uri for name in made},
         figures=figures,
         mlflow_run_id=run_id,
-        headline=[each.name for each in step.job.metrics() if each.headline and each.name in result.metrics],
+        headline=[each.name for each in step.job.metrics() if each.headline and each.name in known],
         seconds=attempts.seconds(worked),
         cost=cost_of(plan, [step]),
         hardware=attempts.hardware(worked),

@@ -8,6 +8,7 @@ from preimage.errors import SpecError
 from preimage.jobs.base import Result
 from preimage.pipelines.inputs import find_run
 from preimage.pipelines.lifecycle import write_result
+from preimage.runs.metrics import plain_names
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec, loads_study
 from preimage.storage.folder import Folder
@@ -66,7 +67,9 @@ def pick(study: FoundStudy, name: PickName, trial: int, note: str | None) -> Res
     result = report(study.spec, study.records, picks)
     figures = write_result(study.run, result)
     if outcome := study.run.outcome():
-        study.run.finish(replace(outcome, metrics=outcome.metrics | result.metrics, figures=figures))
+        study.run.finish(
+            replace(outcome, metrics=outcome.metrics | plain_names(result.metrics), figures=figures)
+        )
     return result
 
 

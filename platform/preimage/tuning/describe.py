@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from preimage.pipelines.description import Description, Section, Summary, Time
+from preimage.readable import number
 from preimage.runs.run_folder import Outcome
 from preimage.storage.address import command
 from preimage.tuning.estimate import Estimate, estimate
@@ -28,7 +29,10 @@ def summarize(plan: StudyPlan, outcome: Outcome) -> Summary:
     """The table of trials, the pictures, and what to try next."""
     figures = plan.run.figures
     tables = (table.decode(),) if (table := figures.find("table.md")) else ()
-    return Summary((), tables, tuple(outcome.figures.items()), tuple(_next(plan)))
+    best = [
+        (plan.spec.name, name.replace("_", " "), number(value)) for name, value in outcome.headlines.items()
+    ]
+    return Summary(tuple(best), tables, tuple(outcome.figures.items()), tuple(_next(plan)))
 
 
 def _facts(plan: StudyPlan, found: Estimate, time: Time) -> Iterator[tuple[str, str]]:

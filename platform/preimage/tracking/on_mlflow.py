@@ -120,7 +120,7 @@ class MlflowTracker:
                 self.client.set_tag(run_id, MLFLOW_PARENT_RUN_ID, parent)
 
     def params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        values = [Param(plain_name(key), str(value)[:LONGEST_PARAM]) for key, value in params.items()]
+        values = [Param(plain_name(key), _written(value)[:LONGEST_PARAM]) for key, value in params.items()]
         with self._reaching(run_id):
             for part in _parts(values, 100):
                 self.client.log_batch(run_id, params=part)
@@ -219,6 +219,11 @@ class MlflowTracker:
 def _parts(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
     for first in range(0, len(values), size):
         yield values[first : first + size]
+
+
+def _written(value: Any) -> str:
+    """A setting as an override has it: `null`, `true`, `[1, 2]`."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _make(root: Folder) -> None:

@@ -16,7 +16,7 @@ from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.checkpoints import committed
 from preimage.runs.metrics import in_words
 from preimage.runs.products import PRODUCTS
-from preimage.runs.run_folder import Outcome
+from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.address import command
 
 
@@ -41,9 +41,14 @@ def summarize(plan: Plan, outcome: Outcome) -> Summary:
     return Summary(
         tuple(_headlines(plan)),
         tuple(_tables(plan)),
-        (*_products(outcome), *outcome.figures.items()),
+        (*_products(outcome), *outcome.figures.items(), *page_of(plan.run)),
         tuple(_next(plan, outcome)),
     )
+
+
+def page_of(run: RunFolder) -> list[tuple[str, str]]:
+    """The run's page on an MLflow server, with its label; nothing where there is none."""
+    return [("in MLflow", page)] if (page := run.page) else []
 
 
 def _what_happens(plan: Plan, step: PlannedStep) -> str:

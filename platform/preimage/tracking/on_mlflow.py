@@ -33,7 +33,7 @@ from preimage.storage.host_info import user
 from preimage.tracking import mlflow_models
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.mlflow_store import reaching, store_uri
-from preimage.tracking.pages import run_page, runs_page
+from preimage.tracking.pages import run_page, runs_page, version_page
 from preimage.tracking.tracker import DatasetUsed, Record, RunDeleted, Status
 
 Value = TypeVar("Value")
@@ -109,9 +109,14 @@ class MlflowTracker:
 
     def page(self, run_id: str) -> str | None:
         """The run's page on the server; without a server, `preimage ui` serves the pages."""
-        if not self.uri.startswith("http"):
-            return None
-        return run_page(self.uri, self.experiment_id, run_id)
+        return run_page(self.uri, self.experiment_id, run_id) if self._is_served else None
+
+    def version_page(self, name: str, version: str) -> str | None:
+        return version_page(self.uri, name, version) if self._is_served else None
+
+    @property
+    def _is_served(self) -> bool:
+        return self.uri.startswith("http")
 
     def resume(self, run_id: str, parent: str | None) -> None:
         with self._reaching(run_id):

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from fake_tracker import Fake
+from preimage.errors import StoreError
+from preimage.pipelines.lifecycle import live
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.host_info import SUBMISSION
 from preimage.tracking.description import LONGEST, NOTE, description
@@ -87,6 +89,22 @@ def test_the_mirror_tells_the_state_and_why_it_failed(run):
     finished(run, headline=["pag"])
     Mirror(run, tracker).finish()
     assert tracker.tag_values[run_id][NOTE].startswith("Measure it (spec a).\n\npag **3.731**")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(StoreError("the store is gone"), "the store is gone"), (RuntimeError("p4ssw0rd"), "RuntimeError")],
+)
+def test_only_words_of_our_own_are_sent_when_a_run_fails(run, error, said):
+    def fail(*_):
+        raise error
+
+    tracker = Fake()
+    with pytest.raises(type(error)):
+        live(Mirror(run, tracker), lambda: None, lambda: None, fail)
+    assert tracker.status["run 0"] == "FAILED"
+    assert f"**Failed**: {said}\n" in tracker.tag_values["run 0"][NOTE]
+    assert "p4ssw0rd" not in str(tracker.tag_values)
 
 
 def test_tags_are_few_and_none_is_cut(run):

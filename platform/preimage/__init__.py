@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from preimage.api import plan, run
     from preimage.data.pixels import to_float, to_uint8
     from preimage.importing.save import save_generator
-    from preimage.inversion import InversionConfig, LinearOperator, MeasurementConfig
+    from preimage.inversion.config import InversionConfig
+    from preimage.inversion.measurements import MeasurementConfig
+    from preimage.inversion.operators import LinearOperator
     from preimage.latents.store import Store
     from preimage.library.export import export_generator
     from preimage.library.export_store import export_store
@@ -55,10 +57,10 @@ __all__ = [
 
 _FROM = {
     "Handle": "preimage.library.submit",
-    "InversionConfig": "preimage.inversion",
+    "InversionConfig": "preimage.inversion.config",
     "InvertedImages": "preimage.library.images",
-    "LinearOperator": "preimage.inversion",
-    "MeasurementConfig": "preimage.inversion",
+    "LinearOperator": "preimage.inversion.operators",
+    "MeasurementConfig": "preimage.inversion.measurements",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
     "export_generator": "preimage.library.export",

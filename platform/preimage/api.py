@@ -1,6 +1,7 @@
 """Plan and run specs from Python, as the command line does."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,17 @@ def run(
 
             connect(verbose)
         display = display or Silent()
-        return planned.with_images(display).execute(display)
+        with room_for(planned):
+            return planned.with_images(display).execute(display)
+
+
+def room_for(planned: Planned) -> AbstractContextManager[None]:
+    """Room for a plan on the cluster that this process is connected to, for as long as the block runs."""
+    if not planned.needs_ray:
+        return nullcontext()
+    from preimage.cluster.room import hold_room
+
+    return hold_room(planned.resources, planned.at_once, planned.run.name)
 
 
 def named_in(changes: Changes) -> str | None:

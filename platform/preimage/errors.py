@@ -55,6 +55,13 @@ class ClaimLost(StorageError):
     """A run that another process has taken over, because this one did not answer for too long."""
 
 
+class ClaimTaken(StorageError):
+    """A folder that another process makes, where this one must not wait for it."""
+
+    address: str = ""
+    """Of that folder."""
+
+
 class FormatError(PreimageError):
     """What another version of Preimage wrote, in a format that this one does not read.
 
@@ -68,6 +75,15 @@ class TrackingError(PreimageError):
 
 class StoppedEarly(PreimageError):
     """A training run that a study stopped early because other trials are more promising."""
+
+
+class OutputError(PreimageError):
+    """Standard output that cannot be written."""
+
+    def __init__(self, message: str, reader_left: bool = False) -> None:
+        """reader_left: whether it is a pipe that nobody reads any more."""
+        super().__init__(message)
+        self.reader_left = reader_left
 
 
 class NonFiniteError(PreimageError):

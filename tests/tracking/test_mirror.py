@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fake_tracker import Fake
 from preimage.errors import TrackingError
-from preimage.models.generator_folder import GeneratorCard
+from preimage.models.cards import GeneratorCard
 from preimage.runs.metrics import flatten
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder

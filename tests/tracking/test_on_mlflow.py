@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from preimage.errors import StorageError, TrackingError
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
-from preimage.tracking.mlflow_store import local_uri
+from preimage.tracking.mlflow_address import local_uri
 from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import DatasetUsed, Record, RunDeleted
 

@@ -1,13 +1,15 @@
 """The verbs `data list` and `data prepare`."""
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption
-from preimage.cli.screen import line, table
+from preimage.cli.screen import commands, line, table
 
 if TYPE_CHECKING:
     from preimage.data.config import DataConfig, SourceKind
@@ -25,15 +27,21 @@ def list_sources() -> None:
     kinds, broken = SOURCES.working()
     rows = [(name, found(name) or "-", _described(name, kind)) for name, kind in kinds.items()]
     rows += [(name, "broken", str(error)) for name, error in broken.items()]
-    table(Console(), rows, ("source", "ready", "images"))
+    table(Console(), rows, ("source", "ready", "images"), prose=True)
 
 
 @app.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="A source that `preimage data list` shows.")],
+    source: Annotated[
+        str, typer.Argument(help="A source that `preimage data list` shows.", autocompletion=complete.sources)
+    ],
     changes: Annotated[
         list[str] | None,
-        typer.Argument(help="Settings of the dataset, such as data.size=32.", metavar="[data.KEY=VALUE]..."),
+        typer.Argument(
+            help="Settings of the dataset, such as data.size=32.",
+            metavar="[data.KEY=VALUE]...",
+            autocompletion=complete.image_settings,
+        ),
     ] = None,
     results: RootOption = None,
     workers: Annotated[
@@ -68,11 +76,16 @@ def prepare(
     from preimage.storage.folder import Folder
 
     datasets = Folder.at(root) / "datasets"
+    room = nullcontext()
     if needs_ray(config, datasets, lambda _: opened):
         from preimage.cluster.connect import connect  # imported only if it is needed
+        from preimage.cluster.room import hold_room
+        from preimage.config import Resources
 
         connect()
-    with showing(Console(stderr=as_json)) as show:
+        decoders = Resources(workers=workers, gpu=False)
+        room = hold_room([decoders], 1, f"the preparation of {source}")
+    with room, showing(Console(stderr=as_json)) as show:
         dataset = make(
             config,
             datasets,
@@ -81,6 +94,10 @@ def prepare(
             open_source=lambda _: opened,
         )
     _show(dataset, as_json)
+    if not as_json:
+        from preimage.pipelines.next_steps import of_images
+
+        commands(Console(), of_images(config, results))
 
 
 def _described(name: str, kind: "SourceKind") -> str:

@@ -237,5 +237,14 @@ def _show(console: Console, imported: "Imported", said: "ImportSettings", result
     code = getattr(getattr(about, "code", None), "target", None)
     words = ["jobs/invert.yaml", f"generator={imported.folder}", "data.source=folder", "data.path=IMAGES"]
     words += settings_text(about.shape).split() + (["--code", code.partition(":")[0]] if code else [])
-    line(console, ("\nnext", "bold"))
-    commands(console, [(command("preimage", "run", *words, results=results), "")])
+    shown = command("preimage", "generator", "show", imported.folder, results=results)
+    commands(
+        console,
+        [
+            (shown, "see what it is"),
+            (
+                command("preimage", "run", *words, results=results),
+                "find the codes of images: those of IMAGES",
+            ),
+        ],
+    )

@@ -17,12 +17,14 @@ PATIENCE = 30.0
 EVERY = 5.0
 
 
-def wait_for_nodes(bundle: Mapping[str, float], count: int) -> bool:
+def wait_for_nodes(
+    bundle: Mapping[str, float], count: int, is_enough: Callable[[], bool] = lambda: False
+) -> bool:
     """Wait until the cluster has room for `count` bundles, such as {"CPU": 2, "GPU": 1}.
 
-    Returns False within PATIENCE seconds if there is no autoscaler, or if it can never add the nodes. The
-    older autoscaler first adds what it can, which may take longer. The autoscaler repeats failed launches:
-    this waits as long as it keeps trying.
+    is_enough: ends the waiting earlier. Returns False within PATIENCE seconds if there is no autoscaler, or
+    if it can never add the nodes. The older autoscaler first adds what it can, which may take longer. The
+    autoscaler repeats failed launches: this waits as long as it keeps trying.
     """
     import ray
     from ray.autoscaler.sdk import request_resources
@@ -34,7 +36,7 @@ def wait_for_nodes(bundle: Mapping[str, float], count: int) -> bool:
             request_resources(bundles=[dict(bundle)] * count)  # again: another job's request replaces it
             can = feasible()  # before the resources: nodes that it reports as joined are then counted
             has = ray.cluster_resources()
-            if all(has.get(name, 0) >= each for name, each in wanted.items()):
+            if all(has.get(name, 0) >= each for name, each in wanted.items()) or is_enough():
                 return True
             if can is False or (can is None and time.monotonic() - begin > PATIENCE):
                 return False

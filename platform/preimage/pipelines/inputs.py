@@ -8,8 +8,7 @@ from typing import Any
 from preimage.data.dataset import Dataset
 from preimage.errors import FormatError, SpecError, StorageError
 from preimage.jobs.registry import JOBS
-from preimage.models.generator_folder import PRIOR, read_card
-from preimage.models.prior_folder import read_prior_card
+from preimage.models.cards import PRIOR, read_card, read_prior_card
 from preimage.plugins import made_with
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder

@@ -38,8 +38,13 @@ class Planned:
     needs: Mapping[str, float]
     """What the largest of its unfinished steps needs at once on Ray, such as {"CPU": 4.0}; of a study, the
     largest step of a trial."""
-    describe: Callable[[], Description]
-    """What would happen, with which inputs, and at what cost. Starts nothing."""
+    resources: tuple[Resources, ...]
+    """Of its unfinished steps on Ray, one after another; of a study, of a trial's steps."""
+    at_once: int
+    """How many times it could use them at once: a study's trials."""
+    describe: Callable[..., Description]
+    """What would happen, with which inputs, and at what cost. Starts nothing. here: whether it runs on this
+    machine (by default); measure: whether to time generators where no earlier run tells how long it takes."""
     with_images: Callable[[Display], "Planned"]
     """The same plan with its images read, so that its run and fingerprint are final. Raises DataError."""
     execute: Callable[[Display], Outcome]
@@ -50,7 +55,8 @@ class Planned:
 
 def planned_pipeline(plan: Plan) -> Planned:
     """The plan of a job or a pipeline."""
-    left = [step for step in plan.steps if not step.is_done]
+    left = [step.job.resources for step in plan.steps if not step.is_done]
+    on_ray = tuple(each for each in left if each.backend == "ray")
     return Planned(
         name=plan.spec.name,
         root=plan.root,
@@ -60,8 +66,10 @@ def planned_pipeline(plan: Plan) -> Planned:
         code=plan.spec.code,
         plugins=plan.plugins,
         is_done=plan.is_done,
-        needs_ray=any(step.job.resources.backend == "ray" for step in left),
-        needs=largest(step.job.resources for step in left),
+        needs_ray=bool(on_ray),
+        needs=largest(on_ray),
+        resources=on_ray,
+        at_once=1,
         describe=partial(describe, plan),
         with_images=lambda display: planned_pipeline(with_images(plan, display)),
         execute=partial(execute, plan),

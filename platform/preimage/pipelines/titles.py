@@ -6,7 +6,8 @@ from typing import Any
 from preimage.data.config import DataConfig
 from preimage.jobs.base import Job
 from preimage.pipelines.plan import PlannedStep
-from preimage.runs.metrics import flatten, in_words
+from preimage.readable import number
+from preimage.runs.metrics import flatten
 
 LONGEST = 120
 """Characters of a title, and of one value in it."""
@@ -40,4 +41,4 @@ def _label(job: Job) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    return in_words(value).replace(",", "") if isinstance(value, int | float) else str(value)
+    return number(value).replace(",", "") if isinstance(value, int | float) else str(value)

@@ -1,4 +1,4 @@
-"""The names of metrics, the same in outcome.json, in the tracker and in a study; and metrics in words."""
+"""The names of metrics, the same in outcome.json, in the tracker and in a study."""
 
 import re
 from collections.abc import Mapping
@@ -32,14 +32,3 @@ def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     flat = flatten(metrics)
     kept = {name: each for name, each in flat.items() if isinstance(each, int | float)}
     return {plain_name(name): float(each) for name, each in kept.items() if not isinstance(each, bool)}
-
-
-def in_words(value: Any) -> str:
-    """A metric for people: four digits of a number."""
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"

@@ -4,10 +4,13 @@ run.json       job, name, fingerprint, how it is made, tracking run, commit, ver
 spec.yaml      the resolved spec, ready to run again
 log/           one record of metrics per file, named by images seen
 samples/       grids of samples, named by images seen
+system/        system metrics of its nodes, named by time
 figures/       plots and grids
 generator/     store/     classifier/     prior/     checkpoints/
 progress.json  how far the work is
 device.json    what it is computed on
+attempts.json  when its job worked, and how each attempt ended
+cost.json      what its job cost, for estimates of later ones
 outcome.json   the result; written last, so a run that has one is finished
 """
 
@@ -49,6 +52,12 @@ class Outcome:
     """A pipeline's steps by name, each with its own outcome."""
     headline: list[str] = field(default_factory=list)
     """The names of the metrics that a user wants to see first; dotted for nested ones."""
+    seconds: float | None = None
+    """How long its job worked, over all attempts; of a pipeline and a study, the sum of their runs."""
+    cost: dict[str, int] = field(default_factory=dict)
+    """What the job costs, as it counts, such as images seen."""
+    hardware: dict[str, Any] | None = None
+    """What it worked on, if all attempts worked on the same: see `preimage.hardware`."""
 
     @property
     def headlines(self) -> dict[str, Any]:
@@ -81,6 +90,7 @@ class _About(LooseRecord):
     created: str
     inputs: dict[str, _Input] = Field(default_factory=dict)
     dataset: dict[str, str] | None = None
+    images: dict[str, str] = Field(default_factory=dict)
     steps: dict[str, str] = Field(default_factory=dict)
     """A pipeline's: the run of each step, by its name."""
     varied: dict[str, Any] = Field(default_factory=dict)
@@ -93,6 +103,7 @@ class _About(LooseRecord):
     git_commit: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     mlflow_run_id: str | None = None
+    part_of: str | None = None
 
 
 class _Row(Config):
@@ -123,6 +134,8 @@ class _Device(Config):
     device: Literal["cpu", "cuda"]
 
 
+RUN_FILES = ("outcome.json", "run.json")
+"""Without these a folder is no run's: what is removed first."""
 Curves = dict[str, list[tuple[int, float]]]
 """Metrics by name, each over images seen."""
 
@@ -188,6 +201,10 @@ class RunFolder:
     @property
     def samples(self) -> Folder:
         return self.folder / "samples"
+
+    @property
+    def system(self) -> Folder:
+        return self.folder / "system"
 
     def show_progress(self, done: int, total: int, rate: float, pid: int) -> None:
         """Write how far the work is: images done, images in all, images per second, and the process id."""

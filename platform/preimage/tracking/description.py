@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from preimage.cluster.submissions import Submission
-from preimage.runs.metrics import in_words
+from preimage.readable import number
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.address import command
 from preimage.tracking.pages import picture
@@ -59,7 +59,7 @@ def description(
 
 
 def _metrics(outcome: Outcome) -> str:
-    return " · ".join(f"{name} **{in_words(value)}**" for name, value in outcome.headlines.items())
+    return " · ".join(f"{name} **{number(value)}**" for name, value in outcome.headlines.items())
 
 
 def pictures(outcome: Outcome) -> list[str]:

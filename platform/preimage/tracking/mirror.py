@@ -234,13 +234,16 @@ class Mirror:
         self.tracker.file(run_id, "", lineage.FILE, as_json(found))
 
     def _send_system(self, run_id: str) -> None:
-        first, rows = system.samples(self.run, self.notes.last_system)
-        if rows:
+        first, found = system.samples(self.run, {"": self.notes.last_system, **self.notes.last_system_of})
+        for node, rows in found.items():
             records = [
                 Record((row["time_ms"] - first) // 1000, row["time_ms"], row["metrics"]) for row in rows
             ]
             self.tracker.metrics(run_id, records)
-            self.notes.last_system = rows[-1]["time_ms"]
+            if node:
+                self.notes.last_system_of[node] = rows[-1]["time_ms"]
+            else:
+                self.notes.last_system = rows[-1]["time_ms"]
 
     def _note(self) -> None:
         state = asdict(self.notes)

@@ -43,6 +43,8 @@ class Notes(Seen):
     parts: dict[str, Seen] = field(default_factory=dict)
     """What a pipeline's has of its steps, by their names."""
     last_system: int = 0
+    last_system_of: dict[str, int] = field(default_factory=dict)
+    """The same by node, if the run has several."""
     ended: str | None = None
     submission: str | None = None
     """The latest submission it knows."""

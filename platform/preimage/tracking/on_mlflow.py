@@ -32,6 +32,7 @@ from preimage.storage.folder import Folder
 from preimage.storage.host_info import user
 from preimage.tracking import mlflow_models
 from preimage.tracking.config import TrackingConfig
+from preimage.tracking.mlflow_address import home_of
 from preimage.tracking.mlflow_store import reaching, store_uri
 from preimage.tracking.pages import run_page, runs_page, version_page
 from preimage.tracking.tracker import DatasetUsed, Record, RunDeleted, Status
@@ -70,11 +71,11 @@ class MlflowTracker:
     def __init__(self, config: TrackingConfig, root: Folder) -> None:
         """Connect, and create the experiment if there is none. Raises TrackingError."""
         self.uri = store_uri(config, root)
-        self.home = f"{self.uri} {config.experiment}"
+        self.home = home_of(config, root)
         if config.uri == "local":
             _make(root)
         # If several processes open a new SQLite file at once, all but one fail.
-        alone = claimed(root / "mlflow") if config.uri == "local" else nullcontext()
+        alone = claimed(root / "mlflow", brief=True) if config.uri == "local" else nullcontext()
         with alone, self._reaching():
             self.experiment = config.experiment
             self.artifacts = f"{artifacts_uri(root)}/{config.experiment}" if config.uri == "local" else None

@@ -2,6 +2,9 @@
 
 Tune places the trials, keeps its workers from one trial to the next and replaces those that die. It keeps no
 state that matters: our `Queue` decides which trial is next, and each trial's result is in its record.
+
+On a cluster that others share, no more trials run than the study has room for, and workers that are not
+needed end. A trial never waits with its core for what another job makes: that job may wait for the core.
 """
 
 import json
@@ -16,10 +19,13 @@ from typing import Any
 import ray
 from ray import tune
 from ray.tune.search import Searcher
+from ray.tune.search.search_generator import SearchGenerator
 
+from preimage.cluster import room
 from preimage.cluster.connect import require
 from preimage.config import Resources
-from preimage.errors import PreimageError, StorageError, error_of, plain
+from preimage.errors import ClaimTaken, PreimageError, StorageError, error_of, plain
+from preimage.storage.claims import without_waiting
 from preimage.tuning.plan import StudyPlan
 from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord, read_records, write_record
@@ -49,16 +55,15 @@ def run_on_ray(plan: StudyPlan, queue: Queue, on_trial_end: OnTrialEnd) -> None:
     if not queue.missing:
         return
     needs = [step.job.resources for step in plan.base.steps]
-    queue.most = min(queue.most, room_for(needs, plan.in_process))
     folder = plan.run.folder
     reserved = bundle(needs, plan.in_process)
     study = replace(plan.study, gpu="GPU" in reserved)
     trainable = tune.with_resources(tune.with_parameters(_work, study=study), reserved)
-    searcher = _Searcher(queue, on_trial_end)
+    searcher = _Searcher(queue, on_trial_end, room_for(needs, plan.in_process))
     with _quiet():
         tuner = tune.Tuner(
             trainable,
-            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=queue.missing, reuse_actors=True),
+            tune_config=tune.TuneConfig(search_alg=_Offers(searcher), num_samples=-1, reuse_actors=True),
             run_config=tune.RunConfig(
                 name=f"{plan.run.name}-{time.time_ns()}",  # never restored: our records are the state
                 storage_path=(folder / "ray").path,
@@ -87,9 +92,9 @@ def bundle(needs: list[Resources], in_process: bool) -> dict[str, float]:
 def room_for(needs: list[Resources], in_process: bool) -> int:
     """How many trials fit at once with all their workers, so that none waits with half of them.
 
-    Ray alone places trials of one process, also on a cluster that grows.
+    On a shared cluster the study's own room decides; elsewhere Ray alone places trials of one process.
     """
-    if in_process:
+    if in_process or room.current():
         return 2**31
     has = ray.cluster_resources()
     rooms = [has.get("CPU", 0) // (each.workers * each.cpus_per_worker) for each in needs]
@@ -100,20 +105,37 @@ def room_for(needs: list[Resources], in_process: bool) -> int:
 class _Searcher(Searcher):
     """Gives Tune the trials of our queue."""
 
-    def __init__(self, queue: Queue, on_trial_end: OnTrialEnd) -> None:
+    def __init__(self, queue: Queue, on_trial_end: OnTrialEnd, most: int = 2**31) -> None:
         super().__init__()
         self.queue, self.on_trial_end = queue, on_trial_end
+        self.most = min(most, queue.most)
+        self.room = room.current()
         self.numbers: dict[str, tuple[int, Mapping[str, Any]]] = {}
         self.storage_error: PreimageError | None = None
         """Why results cannot be written; then no further trial starts."""
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # pyright: ignore
-        if self.storage_error:
-            return Searcher.FINISHED
-        if (ready := self.queue.next()) is None:
+        if (ready := self._next()) is None:
             return None
         number, params = self.numbers[trial_id] = ready
         return {"number": number, "params": json.dumps(params)}
+
+    def _next(self) -> tuple[int, Mapping[str, Any]] | None:
+        if self.storage_error:
+            return None
+        if not self.room:
+            self.queue.most = self.most
+            return self.queue.next()
+        with self.room.lock:
+            self.queue.most = min(self.most, self.room.at_once)
+            ready = self.queue.next()
+            self.room.used = len(self.queue.running)
+        return ready
+
+    @property
+    def offers_none(self) -> bool:
+        """Whether no trial starts before one that runs has ended."""
+        return bool(self.storage_error) or self.queue.needs_no_worker
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -121,6 +143,9 @@ class _Searcher(Searcher):
         number, params = self.numbers[trial_id]
         if result and "error" in result:
             self.storage_error = error_of(json.loads(result["error"]))
+            return
+        if result and "taken" in result:
+            self.queue.put_back(number, dict(params), result["taken"])
             return
         if error or not result or "record" not in result:
             record = self._written(number) or self._died(number, params)
@@ -148,6 +173,16 @@ class _Searcher(Searcher):
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None: ...
 
 
+class _Offers(SearchGenerator):
+    """Tune asks a search that is finished for no trial, and ends workers that none needs; it asks again
+    whether it is finished."""
+
+    searcher: _Searcher
+
+    def is_finished(self) -> bool:
+        return self.searcher.offers_none
+
+
 def _work(config: dict[str, Any], study: StudyRun) -> None:
     """Run one trial, in one of Tune's workers."""
     number, params = config["number"], json.loads(config["params"])
@@ -156,10 +191,14 @@ def _work(config: dict[str, Any], study: StudyRun) -> None:
 
 
 def _attempt(study: StudyRun, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The trial's record and values, or the error of a storage that takes no more."""
+    """The trial's record and values, or the error of a storage that takes no more, or the address of a folder
+    that another job makes."""
     logging.getLogger("preimage").setLevel(logging.INFO)
     try:
-        record = run_trial(study, number, params)
+        with without_waiting():
+            record = run_trial(study, number, params)
+    except ClaimTaken as error:
+        return {"taken": error.address}
     except StorageError as error:
         return {"error": json.dumps(plain(error))}
     return {"record": record.model_dump_json()} | dict(record.values)

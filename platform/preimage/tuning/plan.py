@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.errors import PreimageError
@@ -93,6 +94,14 @@ def plan_study(spec: StudySpec, catalog: Catalog | None = None) -> StudyPlan:
     spec = replace(spec, trial=renamed(spec.trial, base.versions))
     fingerprint = digest(canonical_json(_identity(spec, base)).encode())
     return StudyPlan(spec, root, fingerprint, RunFolder(root / "runs" / f"study-{fingerprint[:10]}"), base)
+
+
+def trial_resources(plan: StudyPlan) -> tuple[Resources, ...]:
+    """What a trial's steps need on Ray. A trial of one process has its room there from its first step on."""
+    needs = [step.job.resources for step in plan.base.steps]
+    if plan.in_process:
+        return tuple(each.model_copy(update={"backend": "ray"}) for each in needs)
+    return tuple(each for each in needs if each.backend == "ray")
 
 
 def shared_steps(plan: StudyPlan) -> list[PlannedStep]:

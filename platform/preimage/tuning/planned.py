@@ -4,7 +4,7 @@ from functools import partial
 
 from preimage.pipelines.planned import Planned, largest
 from preimage.tuning.describe import describe, summarize
-from preimage.tuning.plan import StudyPlan
+from preimage.tuning.plan import StudyPlan, trial_resources
 from preimage.tuning.study import run_study, with_images
 
 
@@ -22,6 +22,8 @@ def planned_study(plan: StudyPlan, retry_failed: bool) -> Planned:
         is_done=plan.outcome(retry_failed) is not None,
         needs_ray=plan.on_ray and missing > 0,
         needs=largest(step.job.resources for step in plan.base.steps) if missing else {},
+        resources=trial_resources(plan) if missing else (),
+        at_once=min(plan.spec.parallel, missing),
         describe=partial(describe, plan),
         with_images=lambda display: planned_study(with_images(plan, display), retry_failed),
         execute=partial(run_study, plan, retry_failed=retry_failed),

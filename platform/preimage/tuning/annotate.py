@@ -13,6 +13,7 @@ from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec, loads_study
 from preimage.storage.folder import Folder
 from preimage.storage.validated_json import read_unless_torn
+from preimage.tracking.description import NOTE, description
 from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import RunDeleted, Tracker
 from preimage.tuning.annotations import PickName, add_pick, read_picks
@@ -86,6 +87,9 @@ def tell(study: FoundStudy, result: Result) -> None:
         for name in ("table.md", *result.figures):
             tracker.file(run_id, "figures", name, study.run.figures.read(name))
         tracker.tags(run_id, {f"{TAG}.{each.name}": f"trial {each.trial}" for each in picks})
+        if outcome := study.run.outcome():
+            text = description(study.run, study.run.about(), run_id, status="FINISHED", outcome=outcome)
+            tracker.tags(run_id, {NOTE: text})
 
 
 def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) -> None:

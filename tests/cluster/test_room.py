@@ -15,6 +15,7 @@ from preimage.cluster.room import hold_room
 from preimage.config import Resources
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import SUBMISSION
+from studies import JOB, text_of
 from submitted import record, say
 
 HOLD = """
@@ -72,4 +73,39 @@ def test_runs_that_do_not_fit_wait_in_order_and_a_killed_one_frees_its_room(monk
 def begin(name: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-c", HOLD, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.faults
+@pytest.mark.long
+def test_a_study_that_wants_every_core_and_a_job_that_shares_its_training_both_end(monkeypatch, tmp_path):
+    """Submitted together, on two cores that either would fill; the job needs both for its training."""
+    training = JOB | {"resources": {"gpu": False}}
+    pipeline = {"steps": {"train": training | {"resources": {"workers": 2, "gpu": False}}}}
+    study = {
+        "trial": {"steps": {"train": training}},
+        "space": {"train.model.kernel_size": {"choice": [3, 4]}},
+        "objectives": {"train.generator_loss": "minimize"},
+        "sampler": {"name": "grid"},
+        "parallel": 2,
+    }
+    with nodes(monkeypatch, [2]):
+        drivers = []
+        for name, spec in (("study", study), ("pipeline", pipeline)):
+            file = tmp_path / f"{name}.yaml"
+            file.write_text(text_of(spec, tmp_path / "results"))
+            drivers.append(run_spec(file))
+        said = [driver.communicate(timeout=600)[0] for driver in drivers]
+    assert [driver.returncode for driver in drivers] == [0, 0], said
+    assert sum("waits for" in each and "in line" in each for each in said) == 1, "one came first"
+    trained = list((tmp_path / "results" / "runs").glob("train-gan-*"))
+    assert len(trained) == 2, "what they share was made once"
+
+
+def run_spec(file) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "preimage", "run", str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from . import (
     cluster,
+    commands,
     data,
     data_sources,
     data_tar,
@@ -64,6 +65,9 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "glo.compiled_over_eager": glo.compiled_over_eager,
     "dfm.step_over_dcgan": dfm.step_over_dcgan,
     "cli.help": fixed.cli_help,
+    "cli.plan": commands.plan,
+    "cli.rerun_finished": commands.rerun_finished,
+    "cli.tiny_job": commands.tiny_job,
     "import.preimage": fixed.import_preimage,
     "plugins": plugins.ten_plugins,
     "study.trial_start": fixed.trial_start,

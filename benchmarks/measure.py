@@ -1,6 +1,10 @@
 """Two ways of doing one thing, measured in turn: A B A B. A measurement is the median over the pairs."""
 
+import os
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,3 +62,17 @@ def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_c
     begin = clock()
     work()
     return clock() - begin
+
+
+def processor_seconds(words: Sequence[str], **added: str) -> float:
+    """Those of a new Python process, which other processes on this machine change little. added: to its
+    environment."""
+    before = _of_children()
+    command = [sys.executable, *words]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **added})
+    return _of_children() - before
+
+
+def _of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -1,14 +1,10 @@
 """What ten installed plugins cost a command that needs none of them."""
 
-import os
-import resource
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .measure import Measurement, measured
+from .measure import Measurement, measured, processor_seconds
 
 PLUGINS = 10
 NOTE = f"with {PLUGINS} plugins, of 5 things each, over without"
@@ -29,21 +25,9 @@ def ten_plugins(quick: bool) -> list[Measurement]:
 
 
 def _ratio(name: str, words: Sequence[str], place: str, pairs: int) -> Measurement:
-    def seconds(**added: str) -> float:
-        """Of processor time, which other processes on this machine change little."""
-        before = _of_children()
-        command = [sys.executable, *words]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **added})
-        return _of_children() - before
-
-    seconds()  # reads files that the others find in memory
-    found = [seconds(PYTHONPATH=place) / seconds() for _ in range(pairs)]
+    processor_seconds(words)  # reads files that the others find in memory
+    found = [processor_seconds(words, PYTHONPATH=place) / processor_seconds(words) for _ in range(pairs)]
     return Measurement(**{**vars(measured(name, found, "x", 1.05, NOTE)), "at_most": True})
-
-
-def _of_children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _install(place: Path, number: int) -> None:

@@ -34,7 +34,7 @@ def show(
     """
     from preimage.models.generator_folder import load_generator
     from preimage.pipelines.inputs import find_product
-    from preimage.tracking.mirror import flatten
+    from preimage.runs.metrics import flatten
 
     found = find_product(generator, "generator", root_folder(results) / "runs")
     code = getattr(found.card.generator, "code", None)

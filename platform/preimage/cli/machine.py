@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import line
 from preimage.storage.address import command
@@ -16,6 +17,8 @@ def ui(
         typer.Argument(
             help="With --optuna: a study whose page the address leads to, by its name, its folder or its "
             "MLflow run id.",
+            metavar="STUDY",
+            autocompletion=complete.studies,
         ),
     ] = None,
     optuna: Annotated[
@@ -102,9 +105,9 @@ def _mlflow_ui(results: str | None, host: str, port: int) -> None:
         )
     _require_free(host, port)
     from preimage.tracking.mlflow_address import local_uri
-    from preimage.tracking.on_mlflow import artifacts_uri, runs_page
+    from preimage.tracking.on_mlflow import artifacts_uri, latest_runs
 
-    address = f"http://{host}:{port}/{runs_page(local_uri(root))}"
+    address = f"http://{host}:{port}/{latest_runs(local_uri(root))}"
     line(Console(), f"MLflow starts in about ten seconds over {root.uri}; Ctrl-C stops it\n{address}")
     if host in LOCAL:
         os.environ.setdefault(HOSTS, LOCAL_HOSTS)

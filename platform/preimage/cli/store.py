@@ -213,7 +213,7 @@ def _show_imported(console: Console, imported: "ImportedCodes", results: str | N
 
 def _show_facts(store: "Store", as_json: bool) -> None:
     from preimage.latents.verify import describe
-    from preimage.tracking.mirror import flatten
+    from preimage.runs.metrics import flatten
 
     facts = describe(store)
     if as_json:

@@ -81,6 +81,13 @@ class Job(Config):
     """The module whose `run(job, context)` runs the job. It is imported only then: torch and matplotlib take
     seconds, and a plan needs neither. A class that defines `run` itself has none."""
 
+    trains: ClassVar[bool] = False
+    """Whether its images are training data; otherwise it evaluates something by them."""
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {}
+    """Dotted keys by whose values its runs are told apart in the tracker, each with what stands before the
+    value, such as `w` before a width."""
+
     job: str
     """The kind of job."""
     seed: int = Field(0, ge=0, lt=2**31)

@@ -14,7 +14,7 @@ from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
-from preimage.tracking.lineage import prepared
+from preimage.tracking.datasets import prepared
 from preimage.tracking.model_uri import is_model_uri, look_up
 
 MLFLOW_ID = re.compile(r"[0-9a-f]{32}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from preimage.errors import ClaimTaken, StoppedEarly, StorageError, TrackingError
+from preimage.errors import ClaimTaken, PreimageError, StoppedEarly, StorageError, TrackingError
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.runs.run_folder import RUN_FILES, Outcome, RunFolder
@@ -105,17 +105,20 @@ def _recorded(mirror: Mirror) -> Iterator[None]:
     tell(mirror.begin)
     try:
         yield
-    except (KeyboardInterrupt, StoppedEarly, ClaimTaken):
-        _end(mirror, "KILLED")
+    except (KeyboardInterrupt, StoppedEarly, ClaimTaken) as error:
+        _end(mirror, "KILLED", str(error))
         raise
-    except BaseException:
-        _end(mirror, "FAILED")
+    except PreimageError as error:
+        _end(mirror, "FAILED", str(error))
+        raise
+    except BaseException as error:
+        _end(mirror, "FAILED", type(error).__name__)  # another's words may quote what is secret
         raise
 
 
-def _end(mirror: Mirror, status: Any) -> None:
+def _end(mirror: Mirror, status: Any, why: str) -> None:
     def send() -> None:
         mirror.follow()
-        mirror.end(status)  # only then: what has ended is not looked at again
+        mirror.end(status, why)  # only then: what has ended is not looked at again
 
     tell(send)

@@ -14,7 +14,7 @@ from preimage.data.image_shape import Shape, settings_text
 from preimage.latents.priors import PRIORS
 from preimage.latents.schema import About
 from preimage.latents.store import Store
-from preimage.models.generator_folder import PRIOR
+from preimage.models.cards import PRIOR
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.products import PRODUCTS
 from preimage.specs.shipped import shipped_spec

@@ -23,6 +23,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from preimage.config import Config
 from preimage.errors import StorageError
+from preimage.runs.metrics import flatten
 from preimage.storage.folder import Folder, as_json
 from preimage.storage.formats import OUTCOME, RUN, Kind
 from preimage.storage.validated_json import LooseRecord, or_none, read_or_none
@@ -50,13 +51,19 @@ class Outcome:
     steps: dict[str, Any] | None = None
     """A pipeline's steps by name, each with its own outcome."""
     headline: list[str] = field(default_factory=list)
-    """The names of the metrics that a user wants to see first."""
+    """The names of the metrics that a user wants to see first; dotted for nested ones."""
     seconds: float | None = None
     """How long its job worked, over all attempts; of a pipeline and a study, the sum of their runs."""
     cost: dict[str, int] = field(default_factory=dict)
     """What the job costs, as it counts, such as images seen."""
     hardware: dict[str, Any] | None = None
     """What it worked on, if all attempts worked on the same: see `preimage.hardware`."""
+
+    @property
+    def headlines(self) -> dict[str, Any]:
+        """The metrics that a user wants to see first, by their names."""
+        flat = flatten(self.metrics)
+        return {name: flat[name] for name in self.headline if name in flat}
 
     def plain(self) -> dict[str, Any]:
         """As plain values, without those that say nothing."""
@@ -84,6 +91,14 @@ class _About(LooseRecord):
     inputs: dict[str, _Input] = Field(default_factory=dict)
     dataset: dict[str, str] | None = None
     images: dict[str, str] = Field(default_factory=dict)
+    steps: dict[str, str] = Field(default_factory=dict)
+    """A pipeline's: the run of each step, by its name."""
+    varied: dict[str, Any] = Field(default_factory=dict)
+    """A trial's values of its study's space, by dotted key."""
+    title: str = ""
+    """What the tracker calls it; empty in runs of earlier versions."""
+    what: str = ""
+    """What it is, in one sentence."""
     made_by: str = ""
     git_commit: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
@@ -235,6 +250,11 @@ class RunFolder:
     def made_by(self) -> str:
         """How what it leaves is made, in one line; empty where run.json does not say."""
         return (self.about_or_none() or {}).get("made_by", "")
+
+    @property
+    def page(self) -> str | None:
+        """The address of its page in the tracker, if a server has one."""
+        return (self.about_or_none() or {}).get("mlflow_page")
 
     def finish(self, outcome: Outcome) -> None:
         self.folder.commit("outcome.json", as_json(OUTCOME.stamp() | outcome.plain()))

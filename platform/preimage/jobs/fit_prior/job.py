@@ -1,5 +1,6 @@
 """fit-prior: a distribution fitted to the codes of a latent store, to draw others from."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
@@ -26,6 +27,8 @@ class FitPriorJob(Job):
     model_config = ConfigDict(json_schema_extra=_add_kinds)
 
     runs_in: ClassVar[str] = "preimage.jobs.fit_prior.run"
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"kind": ""}
 
     job: Literal["fit-prior"] = "fit-prior"
     store: StoreRef

@@ -1,5 +1,6 @@
 """init-generator: a generator before training, to compare a trained one with (flexible-priors, 4.1)."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import model_validator
@@ -19,6 +20,8 @@ class InitGeneratorJob(Job):
     makes: ClassVar[frozenset[str]] = frozenset({"generator"})
 
     runs_in: ClassVar[str] = "preimage.jobs.init_generator.run"
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"model.base_channels": "w", "model.latent_dim": "d"}
 
     job: Literal["init-generator"] = "init-generator"
     data: DataConfig

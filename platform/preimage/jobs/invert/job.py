@@ -1,5 +1,6 @@
 """invert: find the code of every image of a dataset, into a latent store."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -33,6 +34,8 @@ class InvertJob(Job):
     makes: ClassVar[frozenset[str]] = frozenset({"store"})
     takes_labels: ClassVar[bool] = True
     runs_in: ClassVar[str] = "preimage.jobs.invert.run"
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"inversion.solver": ""}
 
     job: Literal["invert"] = "invert"
     generator: GeneratorRef

@@ -1,5 +1,6 @@
 """pca: the principal components of a dataset, as a generator and the codes of its images (glo, section 3)."""
 
+from collections.abc import Mapping
 from math import prod
 from typing import ClassVar, Literal
 
@@ -19,6 +20,8 @@ class PcaJob(Job):
 
     makes: ClassVar[frozenset[str]] = frozenset({"generator", "store"})
     runs_in: ClassVar[str] = "preimage.jobs.pca.run"
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"latent_dim": "d"}
 
     job: Literal["pca"] = "pca"
     data: DataConfig

@@ -1,5 +1,6 @@
 """recover-partial: recover codes from part of their images (partial-measurements, section 4)."""
 
+from collections.abc import Mapping
 from math import prod
 from pathlib import PurePath
 from typing import Annotated, ClassVar, Literal
@@ -27,6 +28,8 @@ class RecoverPartialJob(Job):
 
     takes_labels: ClassVar[bool] = True
     runs_in: ClassVar[str] = "preimage.jobs.recover_partial.run"
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"inversion.solver": ""}
 
     job: Literal["recover-partial"] = "recover-partial"
     generator: GeneratorRef

@@ -1,6 +1,6 @@
 """What all training jobs share: their keys, checks and costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import model_validator
@@ -21,6 +21,7 @@ PACE = ("images_seen", "images_per_second")
 class TrainJob(Job):
     """The keys of every training run."""
 
+    trains: ClassVar[bool] = True
     RECORDED: ClassVar[tuple[str, ...]]
     """The metrics that a step records."""
 
@@ -76,6 +77,7 @@ class TrainOnImagesJob(TrainJob):
 class TrainGeneratorJob(TrainOnImagesJob):
     """The keys of every training run of a DCGAN's generator."""
 
+    told_apart_by: ClassVar[Mapping[str, str]] = {"model.base_channels": "w", "model.latent_dim": "d"}
     PRIOR: ClassVar[PriorName] = "normal"
     """The prior of the generator's codes, unless the model names one."""
 

@@ -1,5 +1,6 @@
 """train-classifier: a classifier on a dataset's labels, to score samples of such images."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -33,6 +34,8 @@ class TrainClassifierJob(TrainOnImagesJob):
     makes: ClassVar[frozenset[str]] = frozenset({"classifier"})
     RECORDED: ClassVar[tuple[str, ...]] = CLASSIFIER_METRICS
     runs_in: ClassVar[str] = "preimage.jobs.train.run_classifier"
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"model.base_channels": "w"}
 
     job: Literal["train-classifier"] = "train-classifier"
     test: DataConfig | None = None

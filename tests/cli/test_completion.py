@@ -123,6 +123,7 @@ def test_keys_are_offered_with_what_they_are_for(monkeypatch, capsys, offered):
             "model.prior=normal\nmodel.prior=uniform",
             ["normal", "uniform"],
         ),
+        ("preimage run a.yaml seed=", "", "", [""]),  # what printf makes of no reply at all
         ("preimage run a.yaml mod", "mod", "model.\tThe networks", ["model."]),
         ("preimage run s3://b/a", "//b/a", "s3://b/a.yaml", ["//b/a.yaml"]),
     ],
@@ -138,6 +139,7 @@ def test_bash_replaces_only_what_follows_its_own_breaks(tmp_path, line, word, an
 COMP_LINE={line!r} COMP_POINT={len(line)}
 _preimage '{program}' {word!r} preimage
 printf '%s\\n' "${{COMPREPLY[@]}}"
+test ${{#COMPREPLY[@]}} = {len([each for each in replies if each])} || echo too many
 """
     done = subprocess.run(["bash", "--norc", "-c", script], capture_output=True, text=True)
     assert done.stdout.splitlines() == replies, done.stderr

@@ -19,6 +19,7 @@ _preimage() {
     before=${typed%"$2"}  # bash replaces only what follows the last = or :
     COMPREPLY=()
     while IFS=$'\t' read -r value _; do
+        [[ -n $value ]] || continue
         COMPREPLY+=("${value#"$before"}")
         [[ $value == *[=./] ]] && compopt -o nospace
     done < <(ASKED="$line" "$1" 2>/dev/null)

@@ -11,8 +11,9 @@ from pydantic.fields import FieldInfo
 from preimage.jobs.references import Reference
 from preimage.jobs.registry import JOBS
 from preimage.plugins import Registry
+from preimage.runs.spec_params import SECTIONS
 from preimage.specs.header import first_sentence
-from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, Study
+from preimage.specs.models import Pipeline, SpecKeys, Study
 
 Candidate = tuple[str, str]
 """What may be typed, and what it is for."""

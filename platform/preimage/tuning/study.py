@@ -185,6 +185,7 @@ def _outcome(plan: StudyPlan, records: list[TrialRecord], run_id: str | None) ->
         figures=figures,
         mlflow_run_id=run_id,
         headline=["best_trial", *(f"best.{plain_name(name)}" for name in plan.spec.objectives)],
+        seconds=round(sum(each.seconds for each in records), 3),
     )
 
 

@@ -92,5 +92,8 @@ class Fake:
 
         return self._call(effect, run_id)
 
+    def version_page(self, name, version):
+        return None
+
     def end(self, run_id, status):
         self._call(lambda: self.status.update({run_id: status}), run_id)

@@ -116,6 +116,11 @@ def until(find, patience=60):
     raise AssertionError("the page never showed it")
 
 
+def all_text(browser):
+    """The text of the page, also where it is folded."""
+    return browser.execute_script("return document.body.textContent")
+
+
 def step_shown(browser):
     """The step of the one grid that is on the page with its pixels loaded; None while there is none."""
     pictures = browser.find_elements("css selector", PICTURES)
@@ -142,7 +147,7 @@ def test_the_grids_of_samples_show_one_after_another(browser, page):
 
 def test_the_printed_address_shows_the_runs_among_the_pages_for_training(browser, page):
     browser.get(page[1])
-    assert until(lambda: browser.find_elements("link text", "a"))
+    assert until(lambda: browser.find_elements("link text", "train-gan digits w4 d4"))
     links = {each.text for each in browser.find_elements("tag name", "a")}
     assert {"Runs", "Models"} <= links
     assert "Prompts" not in links
@@ -151,9 +156,21 @@ def test_the_printed_address_shows_the_runs_among_the_pages_for_training(browser
 def test_the_page_tells_the_settings_and_where_everything_is(browser, page, results):
     _, outcome = results
     browser.get(page[2])
-    text = until(lambda: (body := browser.find_element("tag name", "body").text).count("preimage.") and body)
-    generator = outcome.products["generator"]
-    for expected in ("Finished", "training.batch_size", "generator_loss", "digits", generator):
+    text = until(lambda: (body := all_text(browser)).count("preimage.") and body)
+    again = f"preimage run {outcome.run}"
+    for expected in ("Finished", "training.batch_size", "generator_loss", "digits train", "Training", again):
+        assert expected in text
+    shown = "return [...document.images].filter(i => i.src.includes('small%2Fsamples'))[0]?.naturalWidth"
+    assert until(lambda: browser.execute_script(shown)) > 100  # in the description
+
+
+def test_the_drawer_of_the_dataset_says_what_it_is(browser, page):
+    browser.get(page[2])
+    last = "return [...document.querySelectorAll('*')].filter(e => !e.children.length && "
+    last += "e.textContent.startsWith('digits train')).pop()"
+    until(lambda: browser.execute_script(last)).click()
+    text = until(lambda: (body := all_text(browser)).count("num rows") and body)
+    for expected in ("num rows: 200", "image shape: [1,16,16]", "split: train", "pixels", "binary"):
         assert expected in text
 
 

@@ -18,7 +18,7 @@ from preimage.pipelines.rates import Rates
 from preimage.readable import number
 from preimage.runs.checkpoints import committed
 from preimage.runs.products import PRODUCTS
-from preimage.runs.run_folder import Outcome
+from preimage.runs.run_folder import Outcome, RunFolder
 
 
 def describe(plan: Plan, here: bool = True, measure: bool = False) -> Description:
@@ -52,9 +52,14 @@ def summarize(plan: Plan, outcome: Outcome) -> Summary:
     return Summary(
         tuple(_headlines(plan)),
         tuple(_tables(plan)),
-        (*_products(outcome), *outcome.figures.items()),
+        (*_products(outcome), *outcome.figures.items(), *page_of(plan.run)),
         tuple(next_commands(plan)),
     )
+
+
+def page_of(run: RunFolder) -> list[tuple[str, str]]:
+    """The run's page on an MLflow server, with its label; nothing where there is none."""
+    return [("in MLflow", page)] if (page := run.page) else []
 
 
 def _what_happens(plan: Plan, step: PlannedStep) -> str:

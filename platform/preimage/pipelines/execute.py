@@ -190,7 +190,9 @@ class _Execution:
         if not run_id:
             raise TrackingError(f"{run.name} is not recorded yet, and not registered as {name}.")
         version = self.tracker.register(run_id, name)
-        self.display.say(f"the generator of {run.name} is version {version} of {name} in MLflow")
+        page = self.tracker.version_page(name, version)
+        text = f"the generator of {run.name} is version {version} of {name} in MLflow"
+        self.display.say(f"{text}: {page}" if page else text)
 
     def _say(self, step: PlannedStep, text: str) -> None:
         self.display.say(f"[bold]{step.name}[/bold] ({step.job.job}): {text}")

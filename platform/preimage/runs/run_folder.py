@@ -251,6 +251,11 @@ class RunFolder:
         """How what it leaves is made, in one line; empty where run.json does not say."""
         return (self.about_or_none() or {}).get("made_by", "")
 
+    @property
+    def page(self) -> str | None:
+        """The address of its page in the tracker, if a server has one."""
+        return (self.about_or_none() or {}).get("mlflow_page")
+
     def finish(self, outcome: Outcome) -> None:
         self.folder.commit("outcome.json", as_json(OUTCOME.stamp() | outcome.plain()))
 

@@ -11,12 +11,18 @@ from preimage.tracking.pages import picture
 from preimage.tracking.submission_tags import ray_page
 from preimage.tracking.tracker import Status
 
+REASON = 1_000
+"""Characters of why a run failed."""
 NOTE = "mlflow.note.content"
 """MLflow's tag for this text, in Markdown."""
-LONGEST = 7_900
+LONGEST = 7_950
 """Characters; MLflow keeps 8,000 of a tag."""
 FIRST = ("gallery", "samples", "reconstructions")
-"""The figures of which one is shown, if there is one; or else the first of all."""
+"""The figures that are shown, if there are any; or else the first of all."""
+MOST = 3
+"""Figures in a description."""
+SMALL = "figures/small"
+"""Where a run in the tracker has them in a size that fits: MLflow's pages do not shrink pictures."""
 STATES = {
     "RUNNING": "running",
     "FINISHED": "finished",
@@ -40,31 +46,27 @@ def description(
     known: its run.json. run_id: in the tracker. why: it ended without an outcome.
     """
     what = known.get("what") or f"A run of the job {known['job']}."
-    head = [what if outcome else f"{what} **{STATES[status].capitalize()}**" + (f": {why}" if why else ".")]
-    head += [_metrics(outcome), *_pictures(outcome, run_id)] if outcome else []
+    state = f" **{STATES[status].capitalize()}**" + (f": {why[:REASON]}" if why else ".")
+    head = [what if outcome else what + state]
+    if outcome:
+        shown = (f"{SMALL}/{name}.png" for name in pictures(outcome))
+        head += [_metrics(outcome), *(f"![]({picture(run_id, each)})" for each in shown)]
     foot = [*_steps(run, known), *_how(run, known, submission)]
     table = list(_table(run, outcome))
     room = LONGEST - len("\n\n".join([*head, *foot, ""])) - 2
-    return "\n\n".join([*head, *_cut(table, room), *foot])
+    text = "\n\n".join([*head, *_cut(table, room), *foot])
+    return text if len(text) <= LONGEST else text[:LONGEST].rpartition("\n")[0] + "\n\n*…*"
 
 
 def _metrics(outcome: Outcome) -> str:
     return " · ".join(f"{name} **{number(value)}**" for name, value in outcome.headlines.items())
 
 
-def _pictures(outcome: Outcome, run_id: str) -> Iterator[str]:
-    """One figure of a run; of a pipeline, one of each step."""
-    by_step: dict[str, list[str]] = {}
-    for name in outcome.figures:
-        step, _, figure = name.rpartition(".")
-        by_step.setdefault(step, []).extend([name] if figure != "table" else [])
-    for names in by_step.values():
-        order = {name: name.rpartition(".")[2] for name in names}
-        best = sorted(
-            names, key=lambda name: FIRST.index(order[name]) if order[name] in FIRST else len(FIRST)
-        )
-        for name in best[:1]:
-            yield f"![{name}]({picture(run_id, f'figures/{name}.png')})"
+def pictures(outcome: Outcome) -> list[str]:
+    """The names of the figures that the description of a finished run shows."""
+    known = [name for name in outcome.figures if not name.endswith(".md")]
+    telling = [name for name in known if name.rpartition(".")[2] in FIRST]
+    return telling[:MOST] or known[:1]
 
 
 def _steps(run: RunFolder, known: Mapping[str, Any]) -> Iterator[str]:
@@ -96,7 +98,8 @@ def _how(run: RunFolder, known: Mapping[str, Any], submission: Submission | None
 def _table(run: RunFolder, outcome: Outcome | None) -> Iterator[str]:
     """The lines of a job's table."""
     if outcome and outcome.job != "pipeline" and (text := run.figures.find("table.md")):
-        yield from text.decode().rstrip().splitlines()
+        lines = text.decode().rstrip().splitlines()
+        yield from (line for line in lines if not line.startswith("Made by: "))  # said below
 
 
 def _cut(lines: Iterable[str], room: int) -> list[str]:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from preimage.figures.small import small_png
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.runs.spec_params import spec_params
-from preimage.storage.folder import as_json
+from preimage.storage.folder import Folder, as_json
 from preimage.storage.plain_yaml import load
 from preimage.tracking import lineage, notes, system
 from preimage.tracking.datasets import stores_used
-from preimage.tracking.description import NOTE, description
+from preimage.tracking.description import NOTE, SMALL, description, pictures
 from preimage.tracking.notes import Notes, Seen
 from preimage.tracking.sending import Sending
 from preimage.tracking.submission_tags import submission_of, tell_submission
@@ -195,6 +196,10 @@ class Mirror:
             self.tracker.generator(run_id, generator)
         for store in stores_used(self.run.about()):
             self.tracker.dataset(run_id, store)
+        for name in pictures(outcome):
+            file = Folder.at(outcome.figures[name])
+            if png := file.parent.find(file.name):
+                self.tracker.file(run_id, SMALL, f"{name}.png", small_png(png))
         self.tracker.file(run_id, "", "outcome.json", self.run.folder.read("outcome.json"))
         self._send_provenance(run_id, outcome)
         self._end(run_id, "FINISHED")

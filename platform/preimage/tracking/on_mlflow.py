@@ -34,7 +34,7 @@ from preimage.tracking import mlflow_models
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.mlflow_address import home_of
 from preimage.tracking.mlflow_store import reaching, store_uri
-from preimage.tracking.pages import run_page, runs_page
+from preimage.tracking.pages import run_page, runs_page, version_page
 from preimage.tracking.tracker import DatasetUsed, Record, RunDeleted, Status
 
 Value = TypeVar("Value")
@@ -110,9 +110,14 @@ class MlflowTracker:
 
     def page(self, run_id: str) -> str | None:
         """The run's page on the server; without a server, `preimage ui` serves the pages."""
-        if not self.uri.startswith("http"):
-            return None
-        return run_page(self.uri, self.experiment_id, run_id)
+        return run_page(self.uri, self.experiment_id, run_id) if self._is_served else None
+
+    def version_page(self, name: str, version: str) -> str | None:
+        return version_page(self.uri, name, version) if self._is_served else None
+
+    @property
+    def _is_served(self) -> bool:
+        return self.uri.startswith("http")
 
     def resume(self, run_id: str, parent: str | None) -> None:
         with self._reaching(run_id):
@@ -121,7 +126,7 @@ class MlflowTracker:
                 self.client.set_tag(run_id, MLFLOW_PARENT_RUN_ID, parent)
 
     def params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        values = [Param(plain_name(key), str(value)[:LONGEST_PARAM]) for key, value in params.items()]
+        values = [Param(plain_name(key), _written(value)[:LONGEST_PARAM]) for key, value in params.items()]
         with self._reaching(run_id):
             for part in _parts(values, 100):
                 self.client.log_batch(run_id, params=part)
@@ -220,6 +225,11 @@ class MlflowTracker:
 def _parts(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
     for first in range(0, len(values), size):
         yield values[first : first + size]
+
+
+def _written(value: Any) -> str:
+    """A setting as an override has it: `null`, `true`, `[1, 2]`."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _make(root: Folder) -> None:

@@ -82,6 +82,10 @@ class Tracker(Protocol):
         """The version of the registered model of this name that is the run's generator."""
         ...
 
+    def version_page(self, name: str, version: str) -> str | None:
+        """The address of the web page of a registered model's version, if known."""
+        ...
+
     def end(self, run_id: str, status: Status) -> None: ...
 
 
@@ -107,6 +111,9 @@ class NoTracker:
 
     def register(self, run_id: str, name: str) -> str:
         raise TrackingError(f"{self.home} registers no models: name an MLflow store with tracking.uri.")
+
+    def version_page(self, name: str, version: str) -> str | None:
+        return None
 
     def end(self, run_id: str, status: Status) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from preimage.pipelines.describe import page_of
 from preimage.pipelines.description import Description, Section, Summary, Time
 from preimage.readable import number
 from preimage.runs.run_folder import Outcome
@@ -32,7 +33,7 @@ def summarize(plan: StudyPlan, outcome: Outcome) -> Summary:
     best = [
         (plan.spec.name, name.replace("_", " "), number(value)) for name, value in outcome.headlines.items()
     ]
-    return Summary(tuple(best), tables, tuple(outcome.figures.items()), tuple(_next(plan)))
+    return Summary(tuple(best), tables, (*outcome.figures.items(), *page_of(plan.run)), tuple(_next(plan)))
 
 
 def _facts(plan: StudyPlan, found: Estimate, time: Time) -> Iterator[tuple[str, str]]:
@@ -62,7 +63,7 @@ def _time(found: Estimate, here: bool) -> Time:
     parts: list[str] = []
     if found.runs:
         more = f" and {len(found.runs) - 1} more" if len(found.runs) > 1 else ""
-        parts.append(f"measured by {found.runs[0]}{more} on this hardware")
+        parts.append(f"measured by {next(iter(found.runs))}{more} on this hardware")
     if found.rate and found.evaluations:
         only = "the rest" if found.runs else "generator evaluations alone"
         speed = f"this machine now does {found.rate:,.0f} a second of the first point's generator"

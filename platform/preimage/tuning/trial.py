@@ -129,10 +129,17 @@ def stop_rule(study: StudyRun, number: int, plan: Plan) -> StopTraining | None:
 def about_trial(spec: StudySpec, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
     """What a trial's run.json says of it as a trial."""
     return {
-        "title": trial_title(number, params, short_names(spec.space)),
+        "title": trial_title(number, params, _names(spec)),
         "what": f"Trial {number} of the study {spec.name}.",
         "varied": dict(params),
     }
+
+
+def _names(spec: StudySpec) -> dict[str, str]:
+    """The keys of the space in short: `optimizer` for train.optimizer.name."""
+    keys = {key: key.removesuffix(".name") for key in spec.space}
+    short = short_names(keys.values())
+    return {key: short[each] for key, each in keys.items()}
 
 
 def _run(study: StudyRun, plan: Plan, rule: StopTraining | None, about: Mapping[str, Any]) -> TrialResult:

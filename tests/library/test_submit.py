@@ -125,7 +125,7 @@ def everything(tmp_path) -> bytes:
 
 def test_variables_are_passed_by_name_and_their_values_written_nowhere(spec, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HF_TOKEN", "v4lue-of-hf")
-    handle = submit(spec, tmp_path, env=["HF_TOKEN"])
+    handle = submit(spec, tmp_path, env="HF_TOKEN")
     assert Cluster.passed[handle.id] == {"HF_TOKEN": "v4lue-of-hf"}
     assert handle.submission.record["env"] == ["HF_TOKEN"]
     assert Cluster.environment["env_vars"]["PREIMAGE_ENV"] == "HF_TOKEN"

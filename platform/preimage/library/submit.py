@@ -68,15 +68,15 @@ def plan_submission(
     results: str | None = None,
     retry_failed: bool = False,
     code: str | Sequence[str] = (),
-    env: Sequence[str] = (),
-) -> "ToSend":
+    env: str | Sequence[str] = (),
+) -> ToSend:
     """Plan a spec, which may also be an earlier submission's id: then the variables that were passed to it
     are passed again.
 
     Raises PreimageError like `plan`, for results that a cluster could not reach, and for variables that are
     not set.
     """
-    changes = api.with_results(changes, results)
+    changes, env = api.with_results(changes, results), [env] if isinstance(env, str) else list(env)
     if not isinstance(spec, Job | Mapping) and not os.path.isfile(spec):
         root = Folder.at(results_root(api.named_in(changes)))
         earlier = [each for each in submissions.list_all(root) if each.id == str(spec)]
@@ -188,14 +188,14 @@ def submit(
     results: str | None = None,
     retry_failed: bool = False,
     code: str | Sequence[str] = (),
-    env: Sequence[str] = (),
+    env: str | Sequence[str] = (),
 ) -> Handle:
     """Submit a spec to a running Ray cluster, and return at once; all machines must reach its results.
 
     spec, changes, profile, results, retry_failed, code: as in `plan`; spec may also be the id of a submission
     that was stopped or lost, which resumes. address: of the cluster's dashboard; default:
-    RAY_API_SERVER_ADDRESS, RAY_ADDRESS or http://127.0.0.1:8265. env: names of variables of this process
-    that the job's processes get too; their values are stored nowhere. Raises PreimageError.
+    RAY_API_SERVER_ADDRESS, RAY_ADDRESS or http://127.0.0.1:8265. env: a variable of this process, or
+    several, by name, that the job's processes get too; their values are stored nowhere. Raises PreimageError.
     """
     to_send = plan_submission(spec, changes, profile, results, retry_failed, code, env)
     sent = None if to_send.planned.is_done else send(to_send, address)

@@ -18,7 +18,7 @@ from preimage.cluster.connect import QUIET, connect
 from preimage.config import Resources
 from preimage.data.config import DataConfig
 from preimage.data.preparing.prepare import prepare
-from preimage.inversion import InversionConfig
+from preimage.inversion.config import InversionConfig
 from preimage.inversion.dataset import InversionTask, Inverter
 from preimage.latents.schema import About, DatasetInfo, GeneratorInfo
 from preimage.latents.store import StoreWriter
@@ -27,9 +27,9 @@ from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
-from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.config import CodesConfig, LoopConfig, OptimizerConfig
 from preimage.training.export import export_generator
-from preimage.training.glo import CodesConfig, GloAlgorithm
+from preimage.training.glo import GloAlgorithm
 from preimage.training.on_ray import fit_on_ray
 from preimage.training.training import Training
 from preimage.work.on_ray import spread

@@ -10,8 +10,8 @@ from preimage.data.dataset import Images
 from preimage.data.pixels import to_float
 from preimage.models.config import DcganConfig
 from preimage.training.algorithm import AlgorithmContext
-from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.dfm import DenoiserConfig, DfmAlgorithm
+from preimage.training.config import DenoiserConfig, LoopConfig, OptimizerConfig
+from preimage.training.dfm import DfmAlgorithm
 from preimage.training.gan import GanAlgorithm
 from preimage.training.worker import Worker
 from preimage.work.reproducible import keep_freed_memory

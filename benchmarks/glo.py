@@ -21,9 +21,9 @@ from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.batches import Batches
-from preimage.training.config import LoopConfig, OptimizerConfig
+from preimage.training.config import CodesConfig, LoopConfig, OptimizerConfig
 from preimage.training.export import export_generator
-from preimage.training.glo import CodesConfig, GloAlgorithm
+from preimage.training.glo import GloAlgorithm
 from preimage.training.loop import Loop
 from preimage.training.training import Training
 from preimage.training.worker import Worker

@@ -15,8 +15,9 @@ from preimage.data.config import DataConfig
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.data.preparing.prepare import prepare
-from preimage.inversion import Engine, InversionConfig
+from preimage.inversion.config import InversionConfig
 from preimage.inversion.dataset import InversionTask, Inverter, PartDone, dataset_info
+from preimage.inversion.engine import Engine
 from preimage.latents.priors import make_prior
 from preimage.latents.schema import About, GeneratorInfo
 from preimage.latents.store import StoreWriter

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.inversion import Engine, Inversion, InversionConfig, invert
+from preimage.inversion.batch import Inversion
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import Engine, invert
 from preimage.inversion.unrecovered import reasons_text, unrecovered
 from preimage.jobs.recover.results import budget
 from preimage.latents.priors import Prior, make_prior

@@ -1,7 +1,7 @@
 """Run a job, and hold its outcome to the metrics that it declares."""
 
 from preimage.jobs.base import Context, Job, Result
-from preimage.tracking.mirror import flatten
+from preimage.runs.metrics import flatten
 
 
 def run_job(job: Job, context: Context) -> Result:

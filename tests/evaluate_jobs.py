@@ -9,7 +9,8 @@ from preimage.jobs.base import Context
 from preimage.jobs.evaluate.job import EvaluateJob
 from preimage.jobs.evaluate.score_shards import PieceScorer
 from preimage.jobs.references import references
-from preimage.models.classifier import ClassifierConfig, build_classifier, save_classifier
+from preimage.models.cards import ClassifierConfig
+from preimage.models.classifier import build_classifier, save_classifier
 from preimage.runs.run_folder import RunFolder
 
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}

@@ -16,7 +16,7 @@ class Fake:
         self.calls = 0
         self.runs, self.parents, self.metric_rows, self.images = {}, {}, Counter(), Counter()
         self.files, self.tag_values, self.status, self.datasets, self.param_values = {}, {}, {}, set(), {}
-        self.generators, self.versions = {}, {}
+        self.generators, self.versions, self.names = {}, {}, {}
         self.gone = set()
 
     def delete(self, key):
@@ -42,6 +42,7 @@ class Fake:
         def effect():
             run_id = self.runs.setdefault(key, f"run {len(self.runs) + len(self.gone)}")
             self.status[run_id] = "RUNNING"
+            self.names[run_id] = name
             self.parents[run_id] = parent
             self.tag_values.setdefault(run_id, {}).update(tags)
             return run_id
@@ -61,8 +62,9 @@ class Fake:
     def tags(self, run_id, tags):
         self._call(lambda: self.tag_values[run_id].update(tags), run_id)
 
-    def dataset(self, run_id, name, fingerprint, address):
-        self._call(lambda: self.datasets.add((run_id, name, fingerprint, address)), run_id)
+    def dataset(self, run_id, dataset):
+        known = (run_id, dataset.name, dataset.fingerprint, dataset.address, dataset.context)
+        self._call(lambda: self.datasets.add(known), run_id)
 
     def metrics(self, run_id, records):
         def effect():
@@ -89,6 +91,9 @@ class Fake:
             return str(versions.index(run_id) + 1)
 
         return self._call(effect, run_id)
+
+    def version_page(self, name, version):
+        return None
 
     def end(self, run_id, status):
         self._call(lambda: self.status.update({run_id: status}), run_id)

@@ -6,8 +6,8 @@ from torch import Tensor
 from preimage.data.dataset import Dataset
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.store import Store, StoreWriter
+from preimage.models.cards import GeneratorCard
 from preimage.models.config import LinearConfig
-from preimage.models.generator_folder import GeneratorCard
 from preimage.models.linear import LinearGenerator
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder

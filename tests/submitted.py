@@ -22,7 +22,7 @@ def record(submission: Submission, **known) -> Submission:
     return submission
 
 
-def say(submission: Submission, state: str) -> None:
+def say(submission: Submission, state: str, **known) -> None:
     """What the job says of itself."""
     said = {"attempt": 1, "state": state, "host": "head", "pid": 1, "ray_job": None}
-    submission.update(said)
+    submission.update(said | known)

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 
 from preimage.config import Resources
 from preimage.errors import PreimageError
+from preimage.training.batch_size import check_batch
 from preimage.training.config import LoopConfig
-from preimage.training.fit import check_batch
 
 
 def test_workers_are_as_many_as_said_unless_a_minimum_is():

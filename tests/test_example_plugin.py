@@ -20,7 +20,7 @@ from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.errors import PluginError, SpecError
-from preimage.inversion import InversionConfig
+from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import invert
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.base import Context

@@ -17,7 +17,10 @@ MAY_IMPORT = {
         "cluster/autoscaling.py",
         "cluster/board.py",
         "cluster/connect.py",
+        "cluster/hardware.py",
         "cluster/head_watch.py",
+        "cluster/nodes.py",
+        "cluster/passed_env.py",
         "cluster/ray_jobs.py",
         "cluster/room.py",
         "cluster/shared_storage.py",
@@ -33,7 +36,13 @@ MAY_IMPORT = {
         "tracking/mlflow_store.py",
         "tracking/on_mlflow.py",
     },
-    "optuna": {"tuning/plots.py", "tuning/searcher.py", "tuning/optuna_journal.py"},
+    "optuna": {
+        "tuning/plots.py",
+        "tuning/searcher.py",
+        "tuning/optuna_journal.py",
+        "tuning/all_studies.py",
+        "tuning/trial_pictures.py",
+    },
 }
 ROOMS = {
     "_version": set(),
@@ -45,8 +54,10 @@ ROOMS = {
     "permutation": set(),
     "plugins": {"config", "errors"},
     "random_streams": set(),
+    "hardware": set(),
+    "readable": set(),
     "storage": {"_version", "config", "errors"},
-    "cluster": {"named_code", "config", "errors", "storage"},
+    "cluster": {"hardware", "named_code", "config", "errors", "storage"},
     "work": {"config", "errors", "storage", "cluster"},
     "objectives": set(),
     "latents": {
@@ -92,7 +103,19 @@ ROOMS = {
     "runs": {"config", "errors", "storage", "latents", "models"},
 }
 """What each of the lower rooms may know."""
-ABOVE = ["training", "tracking", "jobs", "specs", "pipelines", "tuning", "api", "library", "cli", "__main__"]
+ABOVE = [
+    "training",
+    "tracking",
+    "jobs",
+    "specs",
+    "pipelines",
+    "tuning",
+    "housekeeping",
+    "api",
+    "library",
+    "cli",
+    "__main__",
+]
 """The rooms above: each may know all below it."""
 
 

@@ -13,17 +13,17 @@ from torch import nn
 from torch.multiprocessing.spawn import start_processes
 from torch.nn.parallel import DistributedDataParallel
 
-from preimage.models.classifier import ClassifierConfig
-from preimage.models.pgan import PganConfig
+from preimage.models.cards import ClassifierConfig
+from preimage.models.config import PganConfig
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.autoencoder import AutoencoderAlgorithm
 from preimage.training.batchnorm import synchronise
 from preimage.training.classifier import ClassifierAlgorithm
-from preimage.training.config import OptimizerConfig
-from preimage.training.dfm import DenoiserConfig, DfmAlgorithm
+from preimage.training.config import CodesConfig, DenoiserConfig, OptimizerConfig
+from preimage.training.dfm import DfmAlgorithm
 from preimage.training.gan import GanAlgorithm
-from preimage.training.glo import CodesConfig, GloAlgorithm
+from preimage.training.glo import GloAlgorithm
 from preimage.training.loop import train
 from preimage.training.pgan import PganAlgorithm
 from preimage.training.worker import Worker

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from preimage.api import plan, run
     from preimage.data.pixels import to_float, to_uint8
     from preimage.importing.save import save_generator
-    from preimage.inversion import InversionConfig, LinearOperator, MeasurementConfig
+    from preimage.inversion.config import InversionConfig
+    from preimage.inversion.measurements import MeasurementConfig
+    from preimage.inversion.operators import LinearOperator
     from preimage.latents.store import Store
     from preimage.library.export import export_generator
     from preimage.library.export_store import export_store
     from preimage.library.images import InvertedImages
     from preimage.library.invert import invert
+    from preimage.library.list_runs import list_runs
     from preimage.library.opened import Run, load_generator, open
     from preimage.library.stores import import_store
     from preimage.library.submit import Handle, submit
@@ -42,6 +45,7 @@ __all__ = [
     "import_store",
     "invert",
     "jobs",
+    "list_runs",
     "load_generator",
     "load_prior",
     "open",
@@ -55,16 +59,17 @@ __all__ = [
 
 _FROM = {
     "Handle": "preimage.library.submit",
-    "InversionConfig": "preimage.inversion",
+    "InversionConfig": "preimage.inversion.config",
     "InvertedImages": "preimage.library.images",
-    "LinearOperator": "preimage.inversion",
-    "MeasurementConfig": "preimage.inversion",
+    "LinearOperator": "preimage.inversion.operators",
+    "MeasurementConfig": "preimage.inversion.measurements",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
     "export_generator": "preimage.library.export",
     "export_store": "preimage.library.export_store",
     "import_store": "preimage.library.stores",
     "invert": "preimage.library.invert",
+    "list_runs": "preimage.library.list_runs",
     "load_generator": "preimage.library.opened",
     "load_prior": "preimage.models.generator_folder",
     "open": "preimage.library.opened",

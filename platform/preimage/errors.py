@@ -77,6 +77,15 @@ class StoppedEarly(PreimageError):
     """A training run that a study stopped early because other trials are more promising."""
 
 
+class OutputError(PreimageError):
+    """Standard output that cannot be written."""
+
+    def __init__(self, message: str, reader_left: bool = False) -> None:
+        """reader_left: whether it is a pipe that nobody reads any more."""
+        super().__init__(message)
+        self.reader_left = reader_left
+
+
 class NonFiniteError(PreimageError):
     """A loss or gradient that is not a finite number."""
 

@@ -4,12 +4,16 @@ A seed and a stream's key determine every draw. No two purposes share a stream: 
 codes of a training run and the codes of its evaluation would make the evaluation flattering.
 """
 
+from __future__ import annotations
+
 from enum import Enum, unique
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
 
 _STEP, _MIX1, _MIX2 = -7046029254386353131, -4658895280553007687, -7723592293110705685
 """SplitMix64's constants (Steele, Lea and Flood 2014, figure 17), as signed 64-bit integers."""
@@ -134,6 +138,8 @@ class Stream(Enum):
 
     def generator(self, seed: int, *indices: int, device: torch.device | str = "cpu") -> torch.Generator:
         """A generator at the beginning of this stream."""
+        import torch
+
         assert self.value.use == "generator"
         return torch.Generator(device).manual_seed(self.seed(seed, *indices))
 
@@ -149,6 +155,8 @@ def uniform(seed: int, ids: Tensor, counter: Tensor | int, columns: int) -> Tens
     They depend on the seed, the image's id and the counter, not on the batch, its size, or what was drawn
     before. ids: (n,) int64; counter: (n,) int64 or one number for all: the index of the image's draw.
     """
+    import torch
+
     row = _mix(_mix(ids.to(torch.int64) + _mix(torch.full_like(ids, seed))) + counter)
     bits = _mix(row[:, None] + torch.arange(columns, device=ids.device) * _STEP)
     return _shift(bits, 40).to(torch.float32) * 2.0**-24
@@ -156,12 +164,16 @@ def uniform(seed: int, ids: Tensor, counter: Tensor | int, columns: int) -> Tens
 
 def normal(seed: int, ids: Tensor, counter: Tensor | int, columns: int) -> Tensor:
     """(n, columns) float32 from N(0, 1), by the Box-Muller transform."""
+    import torch
+
     radius, angle = uniform(seed, ids, counter, 2 * columns).double().chunk(2, dim=1)
     return ((-2 * torch.log1p(-radius)).sqrt() * torch.cos(2 * torch.pi * angle)).float()
 
 
 def place_of(ids: Tensor) -> Tensor:
     """A fixed number (n,) float64 in [0, 1) for each id, as if drawn uniformly; no seed changes it."""
+    import torch
+
     return _shift(_mix(ids.to(torch.int64)), 11).double() * 2.0**-53
 
 

@@ -15,7 +15,7 @@ from shell import PIPELINE, SPEC, Shell
 
 VERBS = (
     [],
-    *(["run"], ["plan"], ["schema"], ["ui"], ["doctor"]),
+    *(["run"], ["plan"], ["schema"], ["ui"], ["doctor"], ["completion"]),
     *(["submit"], ["jobs"], ["status"], ["logs"], ["stop"]),
     *(["study"], ["study", "show"], ["study", "pick"]),
     *(["generator"], ["generator", "import"], ["generator", "show"], ["generator", "export"]),
@@ -85,7 +85,6 @@ def test_what_is_slow_to_import_is_left_until_it_is_needed(shell, words, slow):
         (["data", "list"], 0, ["ray", "torch", "sklearn"]),
         (["data", "prepare", "folder", "data.path=/nonexistent"], 2, ["ray", "torch", "sklearn"]),
         (["data", "prepare", "digits", "data.size=8"], 0, ["ray"]),
-        (["plan", "pipeline.yaml"], 0, ["ray"]),
     ],
 )
 def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, arguments, code, absent):
@@ -113,6 +112,12 @@ def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, argum
         (["plan", "job.yaml", "resources.workers=25"], "25 workers cannot share a batch of 24 images"),
         (["run", "job.yaml", "tracking.uri=nowhere"], "tracking.uri"),
         (["ui", "--results", "nowhere"], "has no MLflow store yet"),
+        (
+            ["ui", "--optuna", "--results", "nowhere"],
+            "nowhere has no study yet. Run one first: preimage run tuning",
+        ),
+        (["ui", "study-1"], "preimage ui --optuna study-1"),
+        (["ui", "--optuna", "study-1", "--results", "nowhere"], "is not a study under"),
         (["store", "show", "nowhere"], "nowhere"),
         (["data", "prepare", "digits", "data.size=7"], "data.size"),
         (["data", "prepare", "cats"], "data.source"),

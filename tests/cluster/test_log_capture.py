@@ -53,6 +53,8 @@ def test_a_job_that_ends_says_how(submission, then, state, code, last):
     assert process.returncode == code, printed
     assert submission.state()["state"] == state
     assert submission.state()["attempt"] == 1
+    assert submission.state()["exit_code"] == code
+    assert submission.state()["began"] <= submission.state()["time"]
     assert submission.output() == printed, "what went to the screen is what is kept"
     assert sorted(printed.split()[:3]) == ["one", "three", "two"]
     assert printed.strip().endswith(last)

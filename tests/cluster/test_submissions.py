@@ -1,10 +1,13 @@
+import os
+
 import pytest
 
 from preimage.cluster import submissions
 from preimage.cluster.submissions import Submission
 from preimage.errors import SpecError
 from preimage.storage.folder import Folder
-from submitted import record
+from preimage.storage.host_info import host
+from submitted import record, say
 
 
 def submitted(results, name, created="2026-01-02T03:04:05+00:00"):
@@ -68,8 +71,8 @@ def test_of_output_that_grows_only_what_is_new_is_read(folder, monkeypatch):
 
 def test_what_a_job_waits_for_is_said_until_it_works_again(folder):
     """The heartbeat, which knows nothing of it, repeats it; the end of the job does not."""
-    made, beat = Submission(folder / "it"), {"attempt": 1, "state": "running", "host": "h", "pid": 1}
-    beat |= {"ray_job": None}
+    made, beat = Submission(folder / "it"), {"attempt": 1, "state": "running", "ray_job": None}
+    beat |= {"host": host(), "pid": os.getpid()}
     made.waits("4 CPUs")
     assert not made.folder.exists(), "its job has not begun"
     made.update(beat)
@@ -78,8 +81,17 @@ def test_what_a_job_waits_for_is_said_until_it_works_again(folder):
     made.update(beat)
     assert made.state()["waits_for"] == "2 CPUs"
     made.waits("")
+    made.works_on("/runs/a")
     assert "waits_for" not in made.state()
+    assert made.state()["working_on"] == "/runs/a"
     made.update(beat | {"state": "finished"})
     made.waits("for nothing")
     assert made.state()["state"] == "finished", "an end is never taken back"
-    made.waits("")
+
+
+def test_only_the_jobs_main_process_writes_its_state(folder):
+    made = Submission(folder / "it")
+    say(made, "running")
+    before = made.folder.read("state.json")
+    made.waits("4 CPUs")  # a worker's
+    assert made.folder.read("state.json") == before

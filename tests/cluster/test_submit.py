@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import sys
+import threading
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -28,6 +30,7 @@ from stores import store_of
 
 pytestmark = pytest.mark.faults
 SHARED = "/shared"
+OWN_TOKEN = "v4lue-of-own-t0ken"
 SPEC = {
     "steps": {"train": TRAIN, "invert": INVERT | {"inversion": {"steps": 5}}},
     "resources": {"gpu": False},
@@ -100,7 +103,7 @@ def test_a_submission_from_its_plan_to_its_end(site):
         assert f"preimage {verb} {done.id}" in said
     assert said.splitlines()[-1] == f"{done.id}: finished"
     assert done.state()["state"] == "finished"
-    assert "inverting images: 400 of 400" in done.output()
+    assert "inverting images: 400 in " in done.output()
 
     run = RunFolder(Folder.at(str(shared / "results" / "runs")) / done.record["run"].rsplit("/", 1)[1])
     about = run.folder.read_json("run.json")
@@ -133,13 +136,16 @@ def test_a_submission_from_its_plan_to_its_end(site):
 
 @pytest.fixture
 def own_code(site, tmp_path, monkeypatch):
-    """A package and a module on the laptop alone, each of which builds a generator of an inversion."""
+    """A package and a module on the laptop alone, each of which builds a generator of an inversion, on a
+    worker and in the job's main process; both read a variable that is set on the laptop alone."""
     _, laptop, shared = site
     steps = {}
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "mine").mkdir()
+    monkeypatch.setenv("OWN_TOKEN", OWN_TOKEN)
+    needs_it = '\nimport os\nassert os.environ["OWN_TOKEN"]\n'
     for file, module, backend in (("mine/nets.py", "mine.nets", "ray"), ("alone.py", "alone", "local")):
-        (tmp_path / file).write_text(Path(strangers.__file__).read_text())
+        (tmp_path / file).write_text(Path(strangers.__file__).read_text() + needs_it)
         code = {"code": f"{module}:Branching", "settings": {"side": 8}}
         save_generator(strangers.Branching(side=8), shared / module, latent_dim=4, **code)
         digits = TRAIN["data"] | {"size": 8, "max_images": 40}
@@ -155,16 +161,49 @@ def own_code(site, tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+@contextmanager
+def watched(*hosts):
+    """The command lines of all processes there meanwhile."""
+    shown, over = set(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            for host in hosts:
+                for path in host.path("/proc").glob("[0-9]*/cmdline"):
+                    with suppress(OSError):
+                        shown.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield shown
+    finally:
+        over.set()
+        watcher.join()
+
+
 def test_code_that_lies_on_the_laptop_alone_is_sent_with_the_job_that_names_it(site, own_code):
-    _, laptop, shared = site
+    """And a variable's value reaches all its processes, but is in no file, log or list of processes."""
+    head, laptop, shared = site
     before = len(submissions_in(shared))
-    there = f"{HOME}/code"
-    said = preimage(laptop, "submit", f"{SHARED}/own.yaml", check=False, there=there)
+    there, variable = f"{HOME}/code", {"OWN_TOKEN": OWN_TOKEN}
+    said = preimage(laptop, "submit", f"{SHARED}/own.yaml", check=False, there=there, **variable)
     assert "add --code mine.nets" in said
     assert len(submissions_in(shared)) == before
-    named = ("--code", "mine.nets", "--code", "alone")
-    said = preimage(laptop, "submit", f"{SHARED}/own.yaml", "--follow", *named, there=there)
+    named = ("--code", "mine.nets", "--code", "alone", "--env", "OWN_TOKEN")
+    with watched(head, laptop) as shown:
+        said = preimage(laptop, "submit", f"{SHARED}/own.yaml", "--follow", *named, there=there, **variable)
     assert said.splitlines()[-1] == f"{newest(shared).id}: finished"
+    assert any("setup_worker" in line for line in shown), "where Ray shows its own variables"
+    asked = head.run(
+        "ray job list; cat /tmp/ray/session_latest/logs/runtime_env_agent.log", RAY_AUTH_MODE="token"
+    )
+    assert "PREIMAGE_ENV" in asked
+    told = [said, asked, *shown, preimage(laptop, "status", newest(shared).id, "--json")]
+    assert not [each for each in told if OWN_TOKEN in each]
+    kept = [path for path in shared.rglob("*") if path.is_file() and OWN_TOKEN.encode() in path.read_bytes()]
+    assert not kept
+    assert not head.run(f"grep -rl {OWN_TOKEN[:-1]}[{OWN_TOKEN[-1]}] /tmp/ray/session_latest/logs || true")
     with ZipFile(io.BytesIO(newest(shared).folder.read("code.zip"))) as sent:
         assert {"mine/nets.py", "alone/__init__.py", "preimage/api.py"} <= set(sent.namelist())
         assert newest(shared).record["upload"]["files"] == len(sent.namelist())
@@ -200,7 +239,7 @@ def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(sit
     head, laptop, shared = site
     preimage(laptop, "submit", f"{SHARED}/spec.yaml", "-p", "long")
     first = newest(shared)
-    wait_for(lambda: "training: " in first.output(), seconds=120)
+    wait_for(lambda: "train (train-gan): " in first.output(), seconds=120)
     refused = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "-p", "long", check=False)
     assert f"is already running this plan: submission {first.id}" in refused
     assert working_for(head, first)
@@ -209,6 +248,8 @@ def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(sit
     assert first.state()["state"] == "stopped"
     wait_for(lambda: not working_for(head, first), seconds=30)
     assert " has already ended: stopped" in preimage(laptop, "stop", first.id)
+    followed = preimage(laptop, f"logs {first.id} -f --tail 1; echo code $?")
+    assert followed.splitlines()[-1] == "code 130"
 
     made = checkpoints_of(shared)
     assert f"preimage submit {first.id}" in preimage(laptop, "status", first.id)
@@ -218,7 +259,12 @@ def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(sit
     assert second.record["run"] == first.record["run"]
     wait_for(lambda: ", resumes" in second.output(), seconds=120)
     wait_for(lambda: checkpoints_of(shared) > made, seconds=120)
-    preimage(laptop, "stop", second.id)
+    listed = json.loads(preimage(laptop, "jobs --json 2>/dev/null"))["submissions"]
+    by_id = {each["id"]: each for each in listed}
+    assert by_id[first.id]["state"] == "superseded"
+    assert by_id[second.id]["state"] == "running"
+    assert by_id[second.id]["progress"]["total"] == 2_400_000
+    preimage(laptop, "stop", second.id, first.id)
 
 
 def checkpoints_of(shared) -> int:
@@ -240,6 +286,8 @@ def test_results_that_the_cluster_does_not_see_are_refused_by_the_job(site):
     wait_for(lambda: "died" in preimage(laptop, "jobs", "--results=/home/operator/alone"), seconds=60)
     said = preimage(laptop, "status", "spec", "--results=/home/operator/alone")
     assert "cannot be seen on head" in said
+    away = preimage(laptop, "status", "spec", "--results=/home/operator/alone", "--address=http://head:1")
+    assert "died, exit code 2 (error: " in away, "it is known without the cluster too"
     assert "Put the results where" in said
 
 
@@ -281,6 +329,7 @@ def test_a_head_that_is_killed_loses_nothing_that_was_made(site, tmp_path):
     assert f"preimage submit {lost.id}" in preimage(laptop, "status", lost.id)
     made = committed(run.product("checkpoints"))[-1].images
     preimage(laptop, "submit", lost.id)
+    assert "superseded" in preimage(laptop, "jobs").split(lost.id)[1].splitlines()[0]
     wait_for(lambda: committed(run.product("checkpoints"))[-1].images > made, seconds=200)
     print(
         f"\nbeyond the old checkpoint {time.monotonic() - began:.1f} s after the head was switched on again"

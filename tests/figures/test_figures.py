@@ -12,7 +12,7 @@ from preimage.jobs.pag.figures import spectra_png
 from preimage.jobs.pag.spectra import Spectrum, of_normal_codes
 from preimage.jobs.train.figures import losses_png
 from preimage.metrics.pag import pag
-from preimage.training.gan import METRICS
+from preimage.training.metric_names import GAN_METRICS
 
 
 def pixels(png: bytes) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_images_that_are_not_square_keep_their_colours_and_opacity(channels):
 
 
 def test_plots_are_pictures():
-    curves = {name: [(100, 1.0), (200, 2.0)] for name in METRICS}
+    curves = {name: [(100, 1.0), (200, 2.0)] for name in GAN_METRICS}
     codes = Spectrum("found codes", pag([torch.eye(3)], 1.0), 1.0)
     for png in (
         spectra_png([codes], of_normal_codes(codes, seed=0)),

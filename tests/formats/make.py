@@ -25,7 +25,8 @@ from preimage.importing.save import save_generator
 from preimage.latents.priors import Gaussian
 from preimage.latents.statistics import Moments
 from preimage.library import submit
-from preimage.models.classifier import ClassifierConfig, build_classifier, save_classifier
+from preimage.models.cards import ClassifierConfig
+from preimage.models.classifier import build_classifier, save_classifier
 from preimage.models.prior_folder import save_prior
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan

@@ -18,7 +18,8 @@ from preimage.latents.held_out import Split
 from preimage.latents.statistics import store_moments
 from preimage.latents.store import StoreWriter
 from preimage.latents.verify import describe, verify
-from preimage.models.generator_folder import read_card, write_generator
+from preimage.models.cards import read_card
+from preimage.models.generator_folder import write_generator
 from preimage.storage.folder import Folder
 from stores import linear_generator
 

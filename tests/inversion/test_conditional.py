@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from preimage.errors import InversionError
-from preimage.inversion import InversionConfig, MeasurementConfig, make_measurement
 from preimage.inversion.conditional import FromNoise, conditional, relative_error, seen, spread
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.explore.job import ExploreJob
 from preimage.latents.priors import Gaussian
 from stores import linear_generator

@@ -4,10 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from preimage.inversion import InversionConfig, MeasurementConfig, invert, make_measurement
 from preimage.inversion import conditioning as at
-from preimage.inversion.conditioning import LocalRate, follows_local_rate, measure_conditioning
+from preimage.inversion.conditioning import LocalRate, measure_conditioning
+from preimage.inversion.config import InversionConfig, follows_local_rate
+from preimage.inversion.engine import invert
 from preimage.inversion.jacobian import Jacobian, JacobianTooLargeError, NoJacobianError
+from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from small_nets import Linear, of_singular_values, seeded
 
 ILL = [4.0, 2.0, 0.5, 0.1]

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preimage.errors import InversionError
-from preimage.inversion import InversionConfig, invert
+from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import make_constraint, redrawn
+from preimage.inversion.engine import invert
 from preimage.latents.priors import Normal
 from small_nets import Linear, least_squares, seeded
 

@@ -75,7 +75,7 @@ def invert_holed(monkeypatch, tmp_path, tiny_generator):
             generator, card = load_generator(folder)
             return Holed(generator, edge), card
 
-        for room in ("inversion.dataset", "jobs.invert.job"):
+        for room in ("inversion.dataset", "jobs.invert.run"):
             monkeypatch.setattr(f"preimage.{room}.load_generator", load)
         settings = {"steps": 12, "patience": None, "init_codes": "prior", "batch_size": 1, **inversion}
         codes = {"job": "invert", "generator": str(tmp_path / "generator"), "inversion": settings}

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from preimage.errors import InversionError
-from preimage.inversion import InversionConfig, MeasurementConfig, invert, make_measurement
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
+from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.inversion.optimize_for_inference import freeze
 from preimage.inversion.solvers import SOLVERS as KINDS
 from small_nets import Expanding, Linear, seeded

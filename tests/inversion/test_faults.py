@@ -3,6 +3,7 @@ disturbed, to the byte."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from preimage.latents.store import Store
 from preimage.latents.verify import verify
 from preimage.named_code import naming
 from preimage.pipelines.execute import execute
+from preimage.work.system_watch import node_of
 
 pytestmark = pytest.mark.faults
 ACTOR = "MapWorker"
@@ -130,6 +132,8 @@ def test_a_killed_driver_leaves_a_cluster_that_goes_on(cluster, undisturbed, tmp
     watch.mark("the job was over")
     assert all(store_of(plan).modified_ms(name) == when for name, when in kept.items())
     require_whole(plan, undisturbed)
+    sampled = {node_of(name) for name in plan.steps[1].run.system.names()}
+    assert sampled == {f"{socket.gethostname()}-{each.node_id[:8]}" for each in (head, other)}
 
 
 def test_named_code_is_there_again_after_a_killed_driver(cluster, tmp_path):

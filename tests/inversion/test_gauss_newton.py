@@ -5,18 +5,14 @@ import torch
 from torch import nn
 
 from preimage.errors import InversionError
-from preimage.inversion import (
-    Engine,
-    InversionConfig,
-    MeasurementConfig,
-    cascade,
-    invert,
-    make_measurement,
-)
+from preimage.inversion import cascade
 from preimage.inversion.cascade import CORRECTIONS
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import Engine, invert
 from preimage.inversion.gauss_newton import DAMPING
 from preimage.inversion.generated_pairs import PAIRS
 from preimage.inversion.links import ATANH, IDENTITY, link_of
+from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.latents.priors import Normal, Uniform
 from small_nets import Expanding, Linear, least_squares, seeded
 

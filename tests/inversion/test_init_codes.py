@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from preimage.errors import InversionError
-from preimage.inversion import InversionConfig, invert
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
 from preimage.inversion.init_codes import fit_regression, init_codes_of, measure_whitening
 from preimage.inversion.jacobian import Jacobian
 from preimage.latents.priors import Normal, Uniform

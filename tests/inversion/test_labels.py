@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
-from preimage.inversion import InversionConfig, invert
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
 from preimage.latents.priors import Normal
 from small_nets import Linear, seeded
 

@@ -11,10 +11,13 @@ from pydantic import ValidationError
 from torch.func import jvp, vmap
 
 from preimage.errors import InversionError
-from preimage.inversion import InversionConfig, LinearOperator, gaussian_operator, invert
+from preimage.inversion import gaussian_operator
 from preimage.inversion.conditioning import measure_conditioning
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.inversion.operator_checks import checked
+from preimage.inversion.operators import LinearOperator
 from preimage.jobs.invert.job import InvertJob
 from preimage.jobs.registry import plugins_of
 from preimage.latents.priors import Normal
@@ -265,10 +268,10 @@ def test_what_does_not_fit_an_operator_is_refused(config, given, message):
 def test_a_gaussian_matrix_without_rows_or_memory_is_refused(monkeypatch):
     with pytest.raises(InversionError, match="observes nothing of 1 x 8 x 8 images: give a rate of at least"):
         gaussian(0.001)
-    monkeypatch.setattr(gaussian_operator, "free_memory", lambda device: 4 * 32 * 64 - 1)
+    monkeypatch.setattr(gaussian_operator, "free_memory", lambda: 4 * 32 * 64 - 1)
     with pytest.raises(InversionError, match=r"matrix of 32 x 64 numbers, .* GiB, but .* GiB of memory are"):
         gaussian(0.5)
-    monkeypatch.setattr(gaussian_operator, "free_memory", lambda device: 4 * 32 * 64)
+    monkeypatch.setattr(gaussian_operator, "free_memory", lambda: 4 * 32 * 64)
     gaussian(0.5)
 
 

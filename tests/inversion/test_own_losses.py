@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
-from preimage.inversion import Engine, InversionConfig, invert
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import Engine, invert
 from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.solvers import State, Step
 from preimage.latents.priors import Normal

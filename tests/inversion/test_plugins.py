@@ -5,7 +5,8 @@ import torch
 from pydantic import ValidationError
 
 from preimage.errors import InversionError, PluginError
-from preimage.inversion import InversionConfig, invert
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
 from preimage.inversion.losses import LOSSES
 from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.invert.job import InvertJob

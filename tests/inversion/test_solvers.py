@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from preimage.inversion import InversionConfig, invert
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
 from preimage.inversion.solvers import SOLVERS as KINDS
 from preimage.latents.priors import Uniform
 from preimage.objectives.lap1 import lap1

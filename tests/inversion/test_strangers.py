@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
-from preimage.inversion import Engine, InversionConfig, invert
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import Engine, invert
 from preimage.inversion.jacobian import Jacobian
 from preimage.latents.priors import Normal
 from small_nets import Expanding, Linear, seeded

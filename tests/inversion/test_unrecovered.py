@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from preimage.inversion import InversionConfig, invert
-from preimage.inversion.unrecovered import Reason, reasons_text, unrecovered
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
+from preimage.inversion.reasons import Reason
+from preimage.inversion.unrecovered import reasons_text, unrecovered
 from small_nets import Expanding, seeded
 
 LIMIT = 1e-4

@@ -14,8 +14,9 @@ from faulty import planned
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import GeneratorError, StoreError
-from preimage.jobs.analyze_codes.job import AnalyzeCodesJob, first_codes, rank, valid_codes
+from preimage.jobs.analyze_codes.job import AnalyzeCodesJob
 from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, PriorSamples, Separation
+from preimage.jobs.analyze_codes.run import first_codes, rank, valid_codes
 from preimage.jobs.base import Context
 from preimage.jobs.references import GeneratorRef, StoreRef, references
 from preimage.latents.store import StoreWriter
@@ -118,7 +119,7 @@ def test_a_job_leaves_figures_a_table_and_metrics(context, store, untrained):
 def test_the_images_shown_are_those_of_the_farthest_and_the_nearest_samples(context, monkeypatch):
     shown = {}
     monkeypatch.setattr(
-        "preimage.jobs.analyze_codes.job.disagreement_png", lambda found, to: shown.update(found) or b""
+        "preimage.jobs.analyze_codes.run.disagreement_png", lambda found, to: shown.update(found) or b""
     )
     run_job(job(), context)
     far, near = shown.values()

@@ -16,7 +16,8 @@ from preimage.jobs.compare_reconstructions.report import CompareReconstructionsR
 from preimage.jobs.published import GLO_ERRORS
 from preimage.jobs.references import references
 from preimage.metrics.reconstruction import Reconstruction
-from preimage.models.generator_folder import read_card, write_generator
+from preimage.models.cards import read_card
+from preimage.models.generator_folder import write_generator
 from preimage.pipelines.execute import execute
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.load import loads

@@ -19,8 +19,9 @@ from preimage.jobs.evaluate.report import TEST
 from preimage.jobs.published import TRAINING
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import frechet_distance, inception_score
-from preimage.models.classifier import load_classifier, read_classifier_card, save_classifier
-from preimage.models.generator_folder import load_generator, read_card
+from preimage.models.cards import read_card, read_classifier_card
+from preimage.models.classifier import load_classifier, save_classifier
+from preimage.models.generator_folder import load_generator
 from preimage.pipelines.execute import execute
 from preimage.random_streams import Stream
 from preimage.tracking.lineage import fingerprints
@@ -32,7 +33,7 @@ FIGURES = ("samples.png", "classes.png", "duplicates.png", "pairs.png")
 def undrawn(request, monkeypatch):
     """Figures take most of the time, so only the tests that ask for them have any."""
     if "figures" not in request.fixturenames:
-        monkeypatch.setattr("preimage.jobs.evaluate.job.draw", lambda *everything: {})
+        monkeypatch.setattr("preimage.jobs.evaluate.run.draw", lambda *everything: {})
 
 
 @pytest.fixture

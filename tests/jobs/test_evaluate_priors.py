@@ -26,7 +26,7 @@ OTHER = Gaussian(torch.ones(6), torch.eye(6) / 3)
 
 @pytest.fixture(autouse=True)
 def prepared(place, monkeypatch):
-    monkeypatch.setattr("preimage.jobs.evaluate.job.draw", lambda *everything: {})
+    monkeypatch.setattr("preimage.jobs.evaluate.run.draw", lambda *everything: {})
     for name, prior in (("wide", WIDE), ("other", OTHER)):
         save_prior(prior, place / name, {})
 

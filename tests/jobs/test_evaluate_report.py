@@ -11,7 +11,7 @@ from preimage.models.scorer import Scorer
 
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch):
-    monkeypatch.setattr("preimage.jobs.evaluate.job.draw", lambda *everything: {})
+    monkeypatch.setattr("preimage.jobs.evaluate.run.draw", lambda *everything: {})
 
 
 class Fake(nn.Module):

@@ -15,9 +15,10 @@ from preimage.data.catalog import Catalog
 from preimage.data.pixels import to_float
 from preimage.errors import DataError, GeneratorError, StoreError
 from preimage.jobs.base import Context, headline
-from preimage.jobs.explore.beside import Beside, open_beside
-from preimage.jobs.explore.job import DrawConditionally
-from preimage.jobs.explore.walks import Arithmetic, Walker, images_of
+from preimage.jobs.explore.beside import open_beside
+from preimage.jobs.explore.config import Arithmetic, Beside
+from preimage.jobs.explore.run import DrawConditionally
+from preimage.jobs.explore.walks import Walker, images_of
 from preimage.jobs.sampling import draw_codes
 from preimage.latents.priors import Gaussian
 from preimage.latents.walks import fit_gaussian

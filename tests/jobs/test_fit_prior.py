@@ -18,7 +18,8 @@ from preimage.jobs.fit_prior.job import FitPriorJob
 from preimage.jobs.references import references
 from preimage.latents.held_out import Split, likelihood
 from preimage.metrics.pag_of_fit import fit_agreement
-from preimage.models.prior_folder import load_fitted, read_prior_card
+from preimage.models.cards import read_prior_card
+from preimage.models.prior_folder import load_fitted
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.validation import check
 

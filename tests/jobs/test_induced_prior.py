@@ -15,12 +15,13 @@ from preimage.data.catalog import Catalog
 from preimage.errors import PriorError, StoreError
 from preimage.jobs.base import Context
 from preimage.jobs.made_by import generator_text
-from preimage.jobs.train.base import continued, training_seed
+from preimage.jobs.train.running import continued, training_seed
 from preimage.latents.priors import Normal
 from preimage.latents.store import Store
 from preimage.metrics.pag import store_pag
-from preimage.models.generator_folder import load_prior, read_card
-from preimage.models.prior_folder import load_fitted, read_prior_card
+from preimage.models.cards import read_card, read_prior_card
+from preimage.models.generator_folder import load_prior
+from preimage.models.prior_folder import load_fitted
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan
 from preimage.pipelines.rounds import skipped

@@ -20,7 +20,8 @@ from preimage.latents.held_out import Split
 from preimage.latents.priors import Gaussian
 from preimage.metrics.pag import expected_pag, store_pag
 from preimage.metrics.pag_of_fit import held_out_pag
-from preimage.models.generator_folder import read_card, write_generator
+from preimage.models.cards import read_card
+from preimage.models.generator_folder import write_generator
 from preimage.models.linear import LinearGenerator
 from preimage.models.prior_folder import save_prior
 from preimage.runs.run_folder import RunFolder

@@ -12,7 +12,7 @@ from declared import run_job
 from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.jobs.base import Context, headline
-from preimage.jobs.init_generator import InitGeneratorJob
+from preimage.jobs.init_generator.job import InitGeneratorJob
 from preimage.jobs.train.gan import TrainGanJob
 from preimage.latents.priors import Normal
 from preimage.models.dcgan import build_pair

@@ -17,7 +17,7 @@ from preimage.storage.folder import Folder
 from stores import linear_generator
 
 DATA = TRAIN["data"] | {"max_images": 40}
-ROOMS = ("inversion.dataset", "jobs.invert.job", "jobs.invert.local_rank")
+ROOMS = ("inversion.dataset", "jobs.invert.run", "jobs.invert.local_rank")
 
 
 @pytest.fixture

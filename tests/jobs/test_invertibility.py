@@ -10,7 +10,8 @@ from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import InversionError
 from preimage.jobs.base import Context
-from preimage.jobs.invertibility.directions import Directed, Directions, DirectionsConfig
+from preimage.jobs.invertibility.config import DirectionsConfig
+from preimage.jobs.invertibility.directions import Directed, Directions
 from preimage.jobs.invertibility.job import InvertibilityJob
 from preimage.jobs.invertibility.nets import Net
 from preimage.jobs.invertibility.recovery import Found, Recovery, half_recovered

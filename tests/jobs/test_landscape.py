@@ -9,8 +9,9 @@ from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.base import Context
-from preimage.jobs.landscape.job import KINDS, LandscapeJob, explore
-from preimage.jobs.landscape.report import NET_METRICS, nets_table, summary
+from preimage.jobs.landscape.job import KINDS, NET_METRICS, LandscapeJob
+from preimage.jobs.landscape.report import nets_table, summary
+from preimage.jobs.landscape.run import explore
 from preimage.jobs.observed_values import observed_values
 from preimage.metrics.landscape import Cost, distinct, flat_area, is_minimum, lattice
 from preimage.models.random_nets import RandomNet

@@ -3,7 +3,7 @@
 import pytest
 
 from preimage.data.config import DataConfig
-from preimage.inversion import InversionConfig
+from preimage.inversion.config import InversionConfig
 from preimage.jobs.analyze_codes.job import AnalyzeCodesJob
 from preimage.jobs.evaluate.job import EvaluateJob
 from preimage.jobs.published import ANALYZE_CODES, RECOVER, beside
@@ -12,7 +12,7 @@ from preimage.jobs.recover.job import RecoverJob
 from preimage.jobs.recover_partial.job import RecoverPartialJob
 from preimage.jobs.registry import JOBS
 from preimage.jobs.settings_text import data_text, settings_of
-from preimage.models.generator_folder import GeneratorCard
+from preimage.models.cards import GeneratorCard
 from preimage.specs.load import loads
 from tiny import MODEL
 

@@ -14,13 +14,13 @@ from preimage.data.catalog import Catalog
 from preimage.data.pixels import to_float
 from preimage.errors import PreimageError
 from preimage.jobs.base import Context
-from preimage.jobs.pca import job as pca
+from preimage.jobs.pca import run as pca
 from preimage.jobs.pca.job import PcaJob
 from preimage.jobs.references import references
 from preimage.latents.schema import concatenate
+from preimage.models.cards import CONFIG
 from preimage.models.config import LinearConfig
 from preimage.models.generator_folder import load_generator, load_prior
-from preimage.models.weights import CONFIG
 from preimage.pipelines.execute import execute
 from preimage.runs.run_folder import RunFolder
 from stores import store_of

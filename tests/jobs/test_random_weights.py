@@ -10,7 +10,8 @@ from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.jobs.base import Context
 from preimage.jobs.random_weights.figures import Reconstructions
-from preimage.jobs.random_weights.job import RandomWeightsJob, untrained
+from preimage.jobs.random_weights.job import RandomWeightsJob
+from preimage.jobs.random_weights.untrained import untrained
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from tiny import MODEL

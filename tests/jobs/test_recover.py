@@ -18,10 +18,8 @@ from preimage.inversion import conditioning
 from preimage.jobs.base import Context
 from preimage.jobs.published import RECOVERED
 from preimage.jobs.recover.job import RecoverJob
-from preimage.jobs.recover.results import (
-    Way,
-    recovered_codes,
-)
+from preimage.jobs.recover.metrics import Way
+from preimage.jobs.recover.results import recovered_codes
 from preimage.jobs.recover.search import CodeSearch, SearchChunk, search_chunks
 from preimage.jobs.references import GeneratorRef, references
 from preimage.jobs.sampling import draw_codes, make_images

@@ -18,7 +18,7 @@ from preimage.inversion import conditioning
 from preimage.inversion.masks import HALVES
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.base import Context
-from preimage.jobs.recover_partial.job import RecoverPartialJob, summarise, sweep_rates
+from preimage.jobs.recover_partial.job import RecoverPartialJob, sweep_rates
 from preimage.jobs.recover_partial.report import (
     FAMILIES,
     MASKS,
@@ -26,6 +26,7 @@ from preimage.jobs.recover_partial.report import (
     RecoverPartialReport,
     half_recovered,
 )
+from preimage.jobs.recover_partial.run import summarise
 from preimage.jobs.recover_partial.trial import PartialRecovery
 from preimage.jobs.references import GeneratorRef, references
 from preimage.metrics.normality import Normality

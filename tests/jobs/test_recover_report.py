@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from preimage.inversion import InversionConfig
 from preimage.inversion.conditioning import LocalRate, Spectra
+from preimage.inversion.config import InversionConfig
 from preimage.jobs.recover.condition import Condition, Predicted
+from preimage.jobs.recover.metrics import Way
 from preimage.jobs.recover.report import RecoverReport
 from preimage.jobs.recover.results import (
     Distances,
     RecoveredCodes,
-    Way,
     baseline,
     budget,
     distances,

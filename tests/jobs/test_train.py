@@ -10,7 +10,7 @@ from rich.console import Console
 from faulty import planned
 from preimage.cli.report import show_outcome
 from preimage.errors import PreimageError, SpecError, StoreError
-from preimage.metrics.pag import PagError
+from preimage.metrics.prior_std import PagError
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.pipelines.describe import summarize
 from preimage.pipelines.execute import execute

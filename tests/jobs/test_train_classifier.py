@@ -13,7 +13,8 @@ from rich.console import Console
 from faulty import planned
 from preimage.cli.report import show_outcome
 from preimage.errors import ClassifierError, DataError, SpecError
-from preimage.models.classifier import load_classifier, read_classifier_card
+from preimage.models.cards import read_classifier_card
+from preimage.models.classifier import load_classifier
 from preimage.pipelines.describe import summarize
 from preimage.pipelines.execute import execute
 from preimage.pipelines.inputs import find_product

@@ -16,7 +16,8 @@ from preimage.jobs.compare_priors.job import ComparePriorsJob
 from preimage.jobs.fit_prior.job import FitPriorJob
 from preimage.jobs.registry import plugins_of
 from preimage.latents.held_out import Split
-from preimage.models.prior_folder import load_fitted, read_prior_card, save_prior
+from preimage.models.cards import read_prior_card
+from preimage.models.prior_folder import load_fitted, save_prior
 from preimage.runs.run_folder import RunFolder
 
 CODE = """

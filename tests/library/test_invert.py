@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import preimage
 from preimage.errors import InversionError
-from preimage.inversion import InversionConfig
+from preimage.inversion.config import InversionConfig
 from preimage.latents.priors import Normal
 from preimage.models.generator_folder import load_generator, write_generator
 from stores import linear_generator

@@ -12,7 +12,8 @@ from preimage.latents.priors import Gaussian, Normal
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo
 from preimage.latents.statistics import Moments
 from preimage.latents.store import StoreWriter
-from preimage.metrics.pag import PagError, pag, pag_from_gram, store_pag
+from preimage.metrics.pag import pag, pag_from_gram, store_pag
+from preimage.metrics.prior_std import PagError
 
 DIM = 6
 

@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preimage.data.image_shape import sides
-from preimage.models.classifier import Classifier, ClassifierConfig
+from preimage.models.cards import ClassifierConfig
+from preimage.models.classifier import Classifier
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_autoencoder, build_pair
 from preimage.models.dcgan_size import doublings
-from preimage.models.feature_discriminator import build_feature_discriminator, feature_count
+from preimage.models.feature_count import feature_count
+from preimage.models.feature_discriminator import build_feature_discriminator
 
 SIDE = st.integers(1, 1024)
 

@@ -3,10 +3,10 @@ import torch
 
 from preimage.errors import GeneratorError, PriorError
 from preimage.latents.priors import Gaussian
+from preimage.models.cards import CONFIG, PRIOR, WEIGHTS
 from preimage.models.dcgan import Generator
-from preimage.models.generator_folder import PRIOR, load_generator, load_prior, write_generator
+from preimage.models.generator_folder import load_generator, load_prior, write_generator
 from preimage.models.prior_folder import save_prior
-from preimage.models.weights import CONFIG, WEIGHTS
 from tiny import GLO_MODEL, MODEL
 
 

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from preimage.inversion import InversionConfig, MeasurementConfig, invert
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
+from preimage.inversion.measurements import MeasurementConfig
 from preimage.latents.priors import Gaussian
 from preimage.models.config import LinearConfig
 from preimage.models.generator_folder import load_generator, load_prior, write_generator

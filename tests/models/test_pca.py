@@ -8,7 +8,8 @@ import torch
 from preimage.data.pixels import to_float
 from preimage.errors import PreimageError
 from preimage.models import pca
-from preimage.models.pca import principal_components, require_possible
+from preimage.models.pca import principal_components
+from preimage.models.pca_size import require_possible
 
 
 def stream(images, rows=64):

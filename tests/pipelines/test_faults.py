@@ -17,7 +17,7 @@ from nodes import Stopwatch, nodes, workers_on
 from preimage.latents.verify import verify
 from preimage.pipelines.execute import execute
 from preimage.runs import checkpoints
-from preimage.training.gan import METRICS
+from preimage.training.metric_names import GAN_METRICS
 from stores import store_of
 
 pytestmark = pytest.mark.faults
@@ -62,7 +62,7 @@ def half_trained(plan):
 
 def require_same_curves(plan, undisturbed):
     there, _ = undisturbed
-    for name in METRICS:
+    for name in GAN_METRICS:
         assert plan.steps[0].run.curve(name) == there.steps[0].run.curve(name)
 
 

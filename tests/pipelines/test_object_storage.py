@@ -97,6 +97,9 @@ class Cluster:
     def status(self, submission_id: str) -> str:
         return "RUNNING" if self.processes[-1].poll() is None else "FAILED"
 
+    def details(self, submission_id: str) -> ray_jobs.Details:
+        return ray_jobs.Details(self.status(submission_id), "", None)
+
 
 def test_a_demo_that_is_submitted_and_killed_twice_ends_as_on_a_disk(results, tmp_path, monkeypatch):
     """In its training and in its inversion; each submission resumes what the one before it left."""
@@ -119,7 +122,7 @@ def test_a_demo_that_is_submitted_and_killed_twice_ends_as_on_a_disk(results, tm
     last = preimage.submit(second.id, Cluster.address, results=results)
     ended = last.wait()
     assert ended.folder == last.run.folder.uri
-    assert "inverting images: 400 of 400" in last.logs()
+    assert "inverting images: 400 in " in last.logs()
 
     calm = preimage.run(DEMO, SMALL, profile="small", results=str(tmp_path))
     for name in ("train.generator_loss", "invert.reconstruction_error", "pag.pag"):

@@ -14,7 +14,8 @@ from preimage.errors import PreimageError
 from preimage.latents.fitted import Box, Diagonal, Network
 from preimage.latents.mixture import Mixture
 from preimage.latents.priors import Gaussian
-from preimage.models.classifier import ClassifierConfig, build_classifier, load_classifier, save_classifier
+from preimage.models.cards import ClassifierConfig
+from preimage.models.classifier import build_classifier, load_classifier, save_classifier
 from preimage.models.generator_folder import load_generator, load_prior, write_generator
 from preimage.models.prior_folder import load_fitted, save_prior
 from preimage.storage.folder import Folder, digest

@@ -26,7 +26,7 @@ NOT_DURABLE = "/mirror.json"
 OF_A_RUN = re.compile(r"/tracking/([0-9a-f]{32})\.jsonl$")
 
 
-OF_AN_ATTEMPT = {"system", "seconds_per_part", "preimage.submission"}
+OF_AN_ATTEMPT = {"system", "seconds_per_part", "preimage.submission", "mlflow.note.content"}
 """What marks a line of a tracker's file that tells of one attempt."""
 
 

@@ -13,7 +13,7 @@ from preimage.jobs.registry import JOBS
 from preimage.specs.load import load, loads
 from preimage.specs.models import schema
 from preimage.specs.overrides import apply
-from preimage.training.dfm import DenoiserConfig
+from preimage.training.config import DenoiserConfig
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path for path in (ROOT / "jobs").glob("*.yaml"))

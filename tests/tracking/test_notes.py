@@ -15,12 +15,14 @@ from preimage.tracking.notes import FILE, Notes
 )
 def test_damaged_notes_begin_anew_with_a_warning(folder, caplog, text):
     folder.write(FILE, text)
-    assert Notes.of(RunFolder(folder), "here") == Notes("here")
+    assert Notes.of(RunFolder(folder), "here") == Notes(home="here")
     assert [f"{FILE} is damaged or comes from another version" in each for each in caplog.messages] == [True]
 
 
 def test_notes_of_another_tracker_do_not_count(folder, caplog):
     folder.write_json(FILE, {"home": "here", "run_id": "1", "last_record": "a", "deleted": ["0"]})
-    assert Notes.of(RunFolder(folder), "there") == Notes("there")
-    assert Notes.of(RunFolder(folder), "here") == Notes("here", "1", deleted=["0"], last_record="a")
+    assert Notes.of(RunFolder(folder), "there") == Notes(home="there")
+    assert Notes.of(RunFolder(folder), "here") == Notes(
+        home="here", run_id="1", deleted=["0"], last_record="a"
+    )
     assert not caplog.messages

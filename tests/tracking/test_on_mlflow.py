@@ -12,11 +12,13 @@ from sqlalchemy import make_url
 from preimage.errors import StorageError, TrackingError
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
-from preimage.tracking.mlflow_store import local_uri
+from preimage.tracking.mlflow_address import local_uri
 from preimage.tracking.open import open_tracker
-from preimage.tracking.tracker import Record, RunDeleted
+from preimage.tracking.tracker import DatasetUsed, Record, RunDeleted
 
 ADDRESS = """s3://bucket/"quoted" digits?endpoint_override=http://h:1&scheme=http"""
+
+DIGITS = DatasetUsed("digits train", "f" * 64, ADDRESS, "training", {"num_rows": 1797}, {"pixels": "binary"})
 
 
 def png(value):
@@ -58,6 +60,12 @@ def test_settings_of_any_number_and_length(tracker, run_id):
     found = tracker.client.get_run(run_id).data.params
     assert len(found) == 251
     assert found["model.setting_249"] == "249"
+
+
+def test_settings_are_written_as_overrides_have_them(tracker, run_id):
+    tracker.params(run_id, {"data.crop": None, "flip": True, "size": [28, 40], "prior": "normal"})
+    found = tracker.client.get_run(run_id).data.params
+    assert found == {"data.crop": "null", "flip": "true", "size": "[28, 40]", "prior": "normal"}
 
 
 def test_results_that_cannot_be_made_are_said_to_be(tmp_path):
@@ -120,10 +128,15 @@ def test_files_lie_in_their_folders(tracker, run_id, tmp_path):
 
 def test_the_dataset_is_an_input_once(tracker, run_id):
     for _ in range(2):
-        tracker.dataset(run_id, "digits", "f" * 64, ADDRESS)
+        tracker.dataset(run_id, DIGITS)
     (images,) = tracker.client.get_run(run_id).inputs.dataset_inputs
-    assert (images.dataset.name, images.dataset.digest) == ("digits", "f" * 36)
-    assert json.loads(images.dataset.source) == {"uri": ADDRESS}
+    found = images.dataset
+    assert (found.name, found.digest, found.source_type) == ("digits train", "f" * 10, "s3")
+    assert json.loads(found.source) == {"uri": ADDRESS}
+    assert json.loads(found.profile) == {"num_rows": 1797}
+    (column,) = json.loads(found.schema)["mlflow_colspec"]
+    assert (column["name"], column["type"]) == ("pixels", "binary")
+    assert {each.key: each.value for each in images.tags} == {"mlflow.data.context": "training"}
 
 
 @pytest.mark.parametrize("name", ["what? now", "100%20 sure", "it's 100% [odd]"])
@@ -154,7 +167,7 @@ def test_a_deleted_run_is_said_to_be_and_begun_anew(tracker):
         lambda: tracker.metrics(run_id, [Record(1, 1, {"loss": 1.0})]),
         lambda: tracker.params(run_id, {"lr": 1.0}),
         lambda: tracker.tags(run_id, {"a": "1"}),
-        lambda: tracker.dataset(run_id, "digits", "f", "d"),
+        lambda: tracker.dataset(run_id, DIGITS),
         lambda: tracker.resume(run_id, None),
         lambda: tracker.end(run_id, "FINISHED"),
     )

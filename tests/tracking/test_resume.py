@@ -1,5 +1,8 @@
+import json
 import re
 import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +13,8 @@ from preimage.errors import PreimageError, TrackingError
 from preimage.jobs.pag.job import PagJob
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan
+from preimage.runs.metrics import numbers
+from preimage.runs.run_folder import RunFolder
 from preimage.specs.load import loads
 from preimage.storage.folder import Folder
 from preimage.tracking import mirror
@@ -46,7 +51,7 @@ def die(*_):
 def runs(tmp_path):
     client = MlflowClient(f"sqlite:///{tmp_path}/results/mlflow.db")
     found = client.search_runs([client.get_experiment_by_name("preimage").experiment_id])
-    return client, {each.info.run_name: each for each in found}, len(found)
+    return client, {each.data.tags["preimage.name"]: each for each in found}, len(found)
 
 
 def test_an_interrupted_pipeline_goes_on_in_the_same_runs(plan, tmp_path, monkeypatch):
@@ -175,19 +180,53 @@ def test_a_run_whose_last_words_were_lost_is_recorded_by_the_next_command(plan, 
     assert after["train"].data.metrics["images_seen"] == 480
 
 
-def test_fingerprints_and_addresses_are_tags(plan, tmp_path):
+def made_with(client, run):
+    """What provenance.json says among the artifacts of a run in MLflow."""
+    with TemporaryDirectory() as place:
+        path = client.download_artifacts(run.info.run_id, "provenance.json", place)
+        return json.loads(Path(path).read_text())
+
+
+def test_digests_and_addresses_are_in_one_file(plan, tmp_path):
     outcome = execute(plan())
-    _, found, _ = runs(tmp_path)
-    tags = {name: each.data.tags for name, each in found.items()}
-    for key in ("preimage.generator_fingerprint", "preimage.dataset_fingerprint"):
-        assert len({tags[name][key] for name in ("train", "codes", "prior")}) == 1
-    assert tags["codes"]["preimage.store_fingerprint"] == tags["prior"]["preimage.store_fingerprint"]
-    made = outcome.products
-    assert tags["codes"]["preimage.store"] == tags["p"]["preimage.codes.store"] == made["codes.store"]
-    assert (
-        tags["train"]["preimage.generator"]
-        == tags["p"]["preimage.train.generator"]
-        == made["train.generator"]
+    client, found, _ = runs(tmp_path)
+    made = {name: made_with(client, each) for name, each in found.items()}
+    prints = {name: each["fingerprints"] for name, each in made.items()}
+    for key in ("generator", "dataset"):
+        assert len({prints[name][key] for name in ("train", "codes", "prior")}) == 1
+    assert prints["codes"]["store"] == prints["prior"]["store"]
+    assert made["p"]["products"] == outcome.products
+    assert made["train"]["products"] == {"generator": outcome.products["train.generator"]}
+    assert made["train"]["versions"]["torch"]
+    images = {name: each.inputs.dataset_inputs for name, each in found.items()}
+    for name, context in (("p", "training"), ("train", "training"), ("codes", "evaluation")):
+        (used,) = images[name]
+        assert prints["train"]["dataset"].startswith(used.dataset.digest)
+        assert [each.value for each in used.tags] == [context]
+    (codes,) = images["prior"]
+    assert codes.dataset.name == f"codes of {RunFolder(Folder.at(made['codes']['folder'])).name}"
+    assert prints["codes"]["store"].startswith(codes.dataset.digest)
+
+
+def test_runs_are_called_what_they_are_and_a_pipeline_has_what_its_steps_have(plan, tmp_path):
+    outcome = execute(plan())
+    client, found, _ = runs(tmp_path)
+    assert {each.info.run_name for each in found.values()} == {
+        *("p", "train: train-gan digits w4 d4", "codes: invert digits lbfgs", "prior: pag")
+    }
+    whole, step = found["p"], found["train"]
+    assert whole.data.metrics == numbers(outcome.metrics) | {
+        name: value for name, value in whole.data.metrics.items() if name.startswith("codes.seconds")
+    }
+    ours, its = (
+        [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, name)]
+        for run, name in ((whole, "train.generator_loss"), (step, "generator_loss"))
     )
-    (images,) = found["train"].inputs.dataset_inputs
-    assert tags["train"]["preimage.dataset_fingerprint"].startswith(images.dataset.digest)
+    assert ours == its
+    assert whole.data.params["train.model.latent_dim"] == step.data.params["model.latent_dim"] == "4"
+    files = [each.path for each in client.list_artifacts(whole.info.run_id, "figures")]
+    assert "figures/train.samples.png" in files
+    note = whole.data.tags["mlflow.note.content"]
+    assert f"`preimage run {outcome.run} --results {tmp_path}/results`" in note
+    assert f"figures%2Fsmall%2Ftrain.samples.png&run_uuid={whole.info.run_id}" in note
+    assert "prior.pag **" in note

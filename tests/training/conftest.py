@@ -10,10 +10,10 @@ from preimage.data.dataset import Dataset
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
-from preimage.training.config import OptimizerConfig
+from preimage.training.config import CodesConfig, OptimizerConfig
 from preimage.training.export import export_generator
 from preimage.training.gan import GanAlgorithm
-from preimage.training.glo import CodesConfig, GloAlgorithm
+from preimage.training.glo import GloAlgorithm
 from preimage.training.training import Training
 from tiny import GLO_MODEL, LOOP, MODEL
 

@@ -18,7 +18,6 @@ from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.classifier import (
     CHUNK,
-    METRICS,
     ClassifierAlgorithm,
     HeldOut,
     export_classifier,
@@ -27,6 +26,7 @@ from preimage.training.classifier import (
 from preimage.training.config import OptimizerConfig
 from preimage.training.labels import classes_of, labels_of, require_known, require_labels
 from preimage.training.loop import train
+from preimage.training.metric_names import CLASSIFIER_METRICS
 from preimage.training.training import Training
 from preimage.training.worker import Worker
 from tiny import LOOP
@@ -66,7 +66,7 @@ def context(digits: Dataset) -> AlgorithmContext:
 
 
 def curves(training: Training) -> dict[str, list[tuple[int, float]]]:
-    return {name: training.run.curve(name) for name in METRICS}
+    return {name: training.run.curve(name) for name in CLASSIFIER_METRICS}
 
 
 def test_a_step_is_adams_on_the_cross_entropy_in_float64(digits):
@@ -164,7 +164,7 @@ def test_three_workers_train_and_measure_as_one_does(make_classifier):
         train(Worker(), training)
     many(3, train_all, groups)
     for one, pair in zip(ones, groups, strict=True):
-        for metric in METRICS:
+        for metric in CLASSIFIER_METRICS:
             a, b = (torch.tensor(each.run.curve(metric)) for each in (one, pair))
             assert torch.allclose(a, b, rtol=2e-4), "up to the rounding of sums"
         found = [read_confusion(each.run.product("classifier")) for each in (one, pair)]

@@ -9,10 +9,12 @@ import torch.nn.functional as F
 from preimage.data.dataset import Images
 from preimage.errors import NonFiniteError, PreimageError
 from preimage.models.dcgan import build_pair
-from preimage.models.feature_discriminator import build_feature_discriminator, feature_count
+from preimage.models.feature_count import feature_count
+from preimage.models.feature_discriminator import build_feature_discriminator
 from preimage.training.algorithm import AlgorithmContext
-from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.dfm import GRADIENTS, DenoiserConfig, DfmAlgorithm
+from preimage.training.config import DenoiserConfig, LoopConfig, OptimizerConfig
+from preimage.training.dfm import DfmAlgorithm
+from preimage.training.metric_names import DFM_GRADIENTS
 from preimage.training.worker import Worker
 from tiny import MODEL
 
@@ -107,7 +109,7 @@ def test_every_gradient_is_that_of_the_networks_before_the_step(monkeypatch, poo
         for parameter, old, gradient in zip(network.parameters(), before[name], expected[name], strict=True):
             assert torch.allclose(parameter.grad, gradient, rtol=1e-8, atol=1e-12), name
             assert torch.allclose(parameter, old - 0.1 * gradient, rtol=1e-8, atol=1e-12), name
-    for name in GRADIENTS:
+    for name in DFM_GRADIENTS:
         assert metrics[name].item() == pytest.approx(expected[name].item(), rel=1e-8)
 
 

@@ -25,6 +25,7 @@ from preimage.training import on_ray
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from preimage.work.system_watch import node_of
 from stores import store_of
 from two_workers import calm_glo, disturbed
 
@@ -205,6 +206,9 @@ def test_an_elastic_training_outlives_its_node_and_takes_up_a_new_one(
         watch.when("two workers train again", lambda: world(tmp_path) == 2, 200)
     assert [workers for workers, _ in _runs(steps(tmp_path))] == [2, 1, 2]
     print(f"{redone(tmp_path)} steps of 25 images done again, of 240")
+    sampled = {node_of(name).rpartition("-")[2] for name in training.run.system.names()}
+    others = {other.node_id[:8], cluster[2].node_id[:8]}
+    assert sampled == others, "the driver's node is not sampled twice"
     assert 0 < redone(tmp_path) <= 42, "no more than since the last checkpoint, twice"
     require_same(training, undisturbed)
 

@@ -14,8 +14,8 @@ from preimage.models.generator_folder import load_generator, load_prior
 from preimage.objectives.lap1 import lap1
 from preimage.runs import checkpoints
 from preimage.training.algorithm import AlgorithmContext
-from preimage.training.config import OptimizerConfig
-from preimage.training.glo import CodesConfig, GloAlgorithm
+from preimage.training.config import CodesConfig, OptimizerConfig
+from preimage.training.glo import GloAlgorithm
 from preimage.training.loop import train
 from preimage.training.worker import Worker
 from stores import store_of

@@ -8,14 +8,14 @@ from faulty import TRAIN, kill, meanwhile, planned
 from preimage.errors import NonFiniteError
 from preimage.pipelines.execute import execute
 from preimage.runs import checkpoints
-from preimage.training.gan import METRICS
+from preimage.training.metric_names import GAN_METRICS
 from stores import store_of
 
 pytestmark = pytest.mark.ray
 
 
 def curves(plan):
-    return {name: plan.steps[0].run.curve(name) for name in METRICS}
+    return {name: plan.steps[0].run.curve(name) for name in GAN_METRICS}
 
 
 @pytest.fixture(scope="module")

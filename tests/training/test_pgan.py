@@ -10,9 +10,11 @@ import torch
 from preimage.errors import PriorError, StoreError
 from preimage.latents.held_out import Split, is_held_out
 from preimage.metrics.distances import energy_distance
+from preimage.models.cards import read_prior_card
+from preimage.models.config import PganConfig
 from preimage.models.generator_folder import write_generator
-from preimage.models.pgan import CodeGenerator, PganConfig, folded
-from preimage.models.prior_folder import load_fitted, read_prior_card
+from preimage.models.pgan import CodeGenerator, folded
+from preimage.models.prior_folder import load_fitted
 from preimage.runs.run_folder import RunFolder
 from preimage.training.batches import shares
 from preimage.training.codes import CodeSet

@@ -8,13 +8,15 @@ import torch
 from preimage.data.pixels import to_uint8
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import frechet_distance, inception_score
-from preimage.models.classifier import ClassifierConfig, build_classifier, save_classifier
+from preimage.models.cards import ClassifierConfig
+from preimage.models.classifier import build_classifier, save_classifier
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.scorer import ScorerSource
 from preimage.random_streams import Stream
 from preimage.runs import checkpoints
 from preimage.training.loop import train
-from preimage.training.scoring import SCORES, Scoring
+from preimage.training.metric_names import SCORES
+from preimage.training.scoring import Scoring
 from preimage.training.worker import Worker
 from two_workers import gan, many, train_all
 

@@ -184,6 +184,21 @@ def test_show_says_what_is_over_and_writes_nothing(shell, place, folder):
     assert "1 of 4 trials have not ended yet" in shell("study", "show", NAME).out
 
 
+def test_show_gives_programs_one_document(shell, place):
+    shell("study", "pick", NAME, 1, "best", "--note", "sharp")
+    found = json.loads(shell("study", "show", NAME, "--json").out)
+    assert (found["study"], found["folder"], found["ended"]) == (place.name, place.folder.uri, 4)
+    assert [(each["trial"], each["rank"]) for each in found["ranked"]] == [(1, 1), (2, 2), (0, 3)]
+    assert found["ranked"][0]["values"]["agreement.pag"] == 1.0
+    assert found["ranked"][0]["pareto_front"]
+    assert [(each["trial"], each["rank"], each["error"]) for each in found["others"]] == [
+        (3, None, "the disk is full")
+    ]
+    assert [(each["trial"], each["note"]) for each in found["picks"]] == [(1, "sharp")]
+    assert found["figures"]["gallery"] == f"{place.figures.uri}/gallery.png"
+    assert {"metrics", "rho"} <= set(found["correlations"][0])
+
+
 def test_a_study_is_found_by_its_folder_and_its_pictures_are_named(shell, place):
     shell("study", "pick", NAME, 1, "best")
     said = shell("study", "show", place.folder.uri)

@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from preimage.tuning.estimate import estimate, rounded
+from preimage.tuning.estimate import estimate
 from preimage.tuning.study import run_study
 from shell import Shell
 from studies import GRID, JOB, LEARNING_RATES, PIPELINE, planned, text_of
@@ -49,13 +49,6 @@ def test_what_is_finished_and_what_is_shared_is_not_counted_twice(tmp_path):
 def test_points_that_no_trial_can_be_run_at_are_counted(tmp_path):
     spec = GRID | {"space": {"training.batch_size": {"choice": [24, 2400]}}}
     assert estimate(planned(spec, tmp_path)).impossible == 1, "there are 200 images"
-
-
-@pytest.mark.parametrize(
-    ("hours", "text"), [(0.001, "4 seconds"), (0.5, "30 minutes"), (1.75, "1.8 hours"), (40.2, "40 hours")]
-)
-def test_times_are_said_as_people_say_them(hours, text):
-    assert rounded(hours) == text
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def names(plan):
 
 
 def watched(plan):
-    """The study as optuna-dashboard opens it."""
+    """The study as Optuna's dashboard opens it."""
     backend = optuna.storages.journal.JournalFileBackend(str(plan.run.folder.local / "optuna.log"))
     return optuna.load_study(study_name=plan.run.name, storage=optuna.storages.JournalStorage(backend))
 
@@ -78,7 +78,7 @@ def test_a_grid_study_runs_every_point_once_and_ranks_the_trials(grid):
     asked, watch = (shlex.split(command) for command, _ in summarize(plan, outcome).commands)
     where = ["--results", plan.spec.results]
     assert asked == ["preimage", "study", "pick", plan.run.name, str(best.number), "best", *where]
-    assert watch == ["optuna-dashboard", str(plan.run.folder / "optuna.log")]
+    assert watch == ["preimage", "ui", "--optuna", plan.run.name, *where]
 
 
 def test_a_finished_study_is_not_run_again(grid):

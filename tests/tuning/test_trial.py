@@ -15,7 +15,7 @@ from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from preimage.tuning.searcher import Searcher
 from preimage.tuning.study import register_study, run_study, with_images
-from preimage.tuning.trial import numbers, plan_trial, run_trial
+from preimage.tuning.trial import plan_trial, run_trial
 from studies import GRID, JOB, LEARNING_RATES, PIPELINE, planned
 
 STEPS = {"codes.inversion.steps": {"choice": [3, 6]}, "train.model.kernel_size": {"choice": [3, 4]}}
@@ -32,11 +32,6 @@ def begun(study, results, *changes):
     plan = planned(study, results, *changes)
     register_study(plan)
     return with_images(plan, Silent())
-
-
-def test_numbers_are_those_of_metrics_under_dotted_names():
-    metrics = {"a": 1, "b": {"c": 2.5, "d": "text"}, "e": [1, 2], "f": True, "g": None}
-    assert numbers(metrics) == {"a": 1.0, "b.c": 2.5}
 
 
 def test_what_jobs_declare_is_what_their_runs_report(tmp_path):
@@ -84,14 +79,24 @@ def test_a_trials_run_is_its_studys_child_in_mlflow_and_shows_its_samples(tmp_pa
     runs = client.search_runs([study.info.experiment_id])
     parent = {each.info.run_name: each.data.tags.get("mlflow.parentRunId") for each in runs}
     assert study.data.tags["preimage.job"] == "study"
-    assert parent["train"] == study.info.run_id, "shared by all trials"
+    assert parent["train-gan digits w4 d4"] == study.info.run_id, "shared by all trials"
     for number in range(2):
-        assert parent[f"tiny-{number:04d}"] == study.info.run_id
-    [trial] = [each for each in runs if each.info.run_name == "tiny-0001"]
+        assert parent[f"{number} seed={number}"] == study.info.run_id
+    [trial] = [each for each in runs if each.info.run_name == "1 seed=1"]
+    assert trial.data.params["codes.seed"] == "1"
+    history = client.get_metric_history(study.info.run_id, "prior.pag")
+    values = [trial.data.metrics["prior.pag"], study.data.metrics["best.prior.pag"]]
+    assert [each.step for each in history] == [0, 1]
+    assert history[1].value == values[0]
+    assert min(each.value for each in history) == values[1]
+    assert outcome.headlines == {"best_trial": outcome.metrics["best_trial"], "best.prior.pag": values[1]}
+    note = study.data.tags["mlflow.note.content"]
+    assert note.index("best_trial **") < note.index("figures%2Fsmall%2Fgallery.png") < note.index("| rank |")
+    assert {each.dataset.name for each in study.inputs.dataset_inputs} == {"digits train"}
     children = [each for each in runs if parent[each.info.run_name] == trial.info.run_id]
     assert {each.info.status for each in (study, trial, *children)} == {"FINISHED"}
     files = {each.path for each in client.list_artifacts(trial.info.run_id, "figures")}
-    assert "figures/samples.png" in files
+    assert "figures/train.samples.png" in files
     assert "figures/table.md" in {each.path for each in client.list_artifacts(study.info.run_id, "figures")}
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption
-from preimage.cli.screen import line, table
+from preimage.cli.screen import commands, line, table
 
 if TYPE_CHECKING:
     from preimage.data.config import DataConfig, SourceKind
@@ -26,15 +27,21 @@ def list_sources() -> None:
     kinds, broken = SOURCES.working()
     rows = [(name, found(name) or "-", _described(name, kind)) for name, kind in kinds.items()]
     rows += [(name, "broken", str(error)) for name, error in broken.items()]
-    table(Console(), rows, ("source", "ready", "images"))
+    table(Console(), rows, ("source", "ready", "images"), prose=True)
 
 
 @app.command()
 def prepare(
-    source: Annotated[str, typer.Argument(help="A source that `preimage data list` shows.")],
+    source: Annotated[
+        str, typer.Argument(help="A source that `preimage data list` shows.", autocompletion=complete.sources)
+    ],
     changes: Annotated[
         list[str] | None,
-        typer.Argument(help="Settings of the dataset, such as data.size=32.", metavar="[data.KEY=VALUE]..."),
+        typer.Argument(
+            help="Settings of the dataset, such as data.size=32.",
+            metavar="[data.KEY=VALUE]...",
+            autocompletion=complete.image_settings,
+        ),
     ] = None,
     results: RootOption = None,
     workers: Annotated[
@@ -87,6 +94,10 @@ def prepare(
             open_source=lambda _: opened,
         )
     _show(dataset, as_json)
+    if not as_json:
+        from preimage.pipelines.next_steps import of_images
+
+        commands(Console(), of_images(config, results))
 
 
 def _described(name: str, kind: "SourceKind") -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from preimage.cli import generator_import
+from preimage.cli import complete, generator_import
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.run import Code
 from preimage.cli.screen import line, table
@@ -18,6 +18,7 @@ GeneratorArgument = Annotated[
     typer.Argument(
         help="A generator's folder, its run's name, or a model in MLflow such as models:/NAME/1.",
         metavar="GENERATOR",
+        autocompletion=complete.generators,
     ),
 ]
 
@@ -33,7 +34,7 @@ def show(
     """
     from preimage.models.generator_folder import load_generator
     from preimage.pipelines.inputs import find_product
-    from preimage.tracking.mirror import flatten
+    from preimage.runs.metrics import flatten
 
     found = find_product(generator, "generator", root_folder(results) / "runs")
     code = getattr(found.card.generator, "code", None)

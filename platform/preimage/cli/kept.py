@@ -1,15 +1,14 @@
 """What the results' root keeps, by kind and format."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from preimage.errors import StorageError
 from preimage.runs import products
 from preimage.storage import formats
-from preimage.storage.folder import AT_ONCE, Folder
+from preimage.storage.folder import Folder, at_once
 from preimage.storage.formats import Kind
 
 AT_MOST = 200
@@ -23,8 +22,6 @@ PRODUCTS = {
 }
 """What may lie in a run's folder, in folders of these names."""
 
-Value = TypeVar("Value")
-Made = TypeVar("Made")
 File = tuple[Kind, Folder, str]
 """A file that says what a folder is."""
 
@@ -75,10 +72,10 @@ def census(root: Folder) -> Census:
         names = [each.name for each in (root / place).entries() if not each.is_file]
         if len(names) > AT_MOST:
             parts.append(f"{AT_MOST} of {len(names):,} {place}")
-        found = _at_once(find, [root / place / name for name in _spread(names)])
+        found = at_once(find, [root / place / name for name in _spread(names)])
         files += [file for each in found for file in each]
     groups: dict[tuple[str, str, str], Group] = {}
-    for (kind, folder, name), said in zip(files, _at_once(_said, files), strict=True):
+    for (kind, folder, name), said in zip(files, at_once(_said, files), strict=True):
         if said:
             key = (kind.title, str(said[0]), str(said[1]))
             groups.setdefault(key, Group(kind, *said, [])).addresses.append((folder / name).uri)
@@ -129,9 +126,3 @@ def _spread(names: Sequence[str]) -> list[str]:
     """At most so many names, evenly over all."""
     count = min(len(names), AT_MOST)
     return [names[place * len(names) // count] for place in range(count)]
-
-
-def _at_once(call: Callable[[Value], Made], values: Sequence[Value]) -> list[Made]:
-    """Call for all values, many at a time: each is a request where the root is far away."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(call, values))

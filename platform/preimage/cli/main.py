@@ -5,14 +5,18 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from preimage.cli import data, generator, machine, run, store, study, submit
+from preimage._version import __version__
+from preimage.cli import completion, data, generator, machine, run, runs, store, study, submit
 from preimage.cli import submissions as jobs
-from preimage.cli.screen import LogLines, line
-from preimage.errors import PreimageError
+from preimage.cli.output import BROKEN_PIPE, checked_output
+from preimage.cli.screen import NARROW, LogLines, line
+from preimage.cli.usage import USAGE_ERROR, completed, mistake
+from preimage.errors import OutputError, PreimageError
 
 app = typer.Typer(
     name="preimage",
@@ -31,8 +35,10 @@ app.add_typer(data.app, name="data")
 app.add_typer(generator.app, name="generator")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
+app.add_typer(runs.app, name="runs")
 app.command()(machine.ui)
 app.command()(machine.doctor)
+app.command()(completion.completion)
 CLUSTER = "On a cluster"
 app.command(rich_help_panel=CLUSTER)(submit.submit)
 app.command(rich_help_panel=CLUSTER)(jobs.jobs)
@@ -41,18 +47,63 @@ app.command(rich_help_panel=CLUSTER)(jobs.logs)
 app.command(rich_help_panel=CLUSTER)(jobs.stop)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"preimage {__version__}")
+        raise typer.Exit
+
+
 def main() -> None:
     """Run a verb. An error that the user can fix is one message and exit code 2, never a traceback."""
-    errors = Console(stderr=True)
-    logging.basicConfig(format="%(message)s", handlers=[LogLines(errors)])
-    with _errors_shown(errors), _output_captured(), _errors_shown(errors):
-        app()
+    if completion.VARIABLE in os.environ:
+        completion.register()
+    try:
+        with checked_output():
+            errors = Console(stderr=True)
+            logging.basicConfig(format="%(message)s", handlers=[LogLines(errors)])
+            with _errors_shown(errors), _output_captured(), _errors_shown(errors):
+                sys.exit(_run(completed(sys.argv[1:])))
+    except OutputError as error:
+        if not error.reader_left:
+            with checked_output():
+                line(Console(stderr=True), ("error:", "bold red"), f" {error}")
+        sys.exit(BROKEN_PIPE if error.reader_left else 1)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """The options of `preimage` itself."""
+
+
+def _run(words: list[str]) -> int:
+    """The exit code of a command line."""
+    width = Console().width
+    narrow = width < NARROW  # then panels would cut what they hold
+    app.rich_markup_mode = None if narrow else "rich"
+    settings = {"terminal_width": width} if narrow else {}
+    try:
+        return app(words, prog_name="preimage", standalone_mode=False, **settings) or 0
+    except USAGE_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.message, end="")  # empty if the panels of the help are already shown
+        else:
+            line(Console(stderr=True), ("error:", "bold red"), f" {mistake(error)}")
+        return 2
+    except typer.Abort:
+        return 1
 
 
 @contextmanager
 def _errors_shown(errors: Console) -> Iterator[None]:
     try:
         yield
+    except OutputError:
+        raise
     except PreimageError as error:
         line(errors, ("error:", "bold red"), f" {error}")
         sys.exit(2)

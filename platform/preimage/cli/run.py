@@ -7,11 +7,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from preimage.cli import complete
+from preimage.cli.choices import chosen
+
 SpecArgument = Annotated[
-    str,
+    str | None,
     typer.Argument(
-        help="A spec file such as jobs/demo.yaml, or an earlier run by its name, folder or MLflow run id.",
+        help="A spec file such as jobs/demo.yaml, or an earlier run by its name, folder or MLflow run id. "
+        "Without one, those to choose from are listed.",
         metavar="SPEC",
+        autocompletion=complete.specs,
     ),
 ]
 Changes = Annotated[
@@ -20,11 +25,17 @@ Changes = Annotated[
         help="Override keys of the spec, such as training.total_images=100000. In a pipeline, begin with "
         "the step: train.training.total_images=100000.",
         metavar="[KEY=VALUE]...",
+        autocompletion=complete.changes,
     ),
 ]
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", "-p", help="Apply one of the spec's named sets of overrides, such as small."),
+    typer.Option(
+        "--profile",
+        "-p",
+        help="Apply one of the spec's named sets of overrides, such as small. Without a name, list them.",
+        autocompletion=complete.profiles,
+    ),
 ]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Run everything again in new folders, and keep earlier runs.")
@@ -48,7 +59,7 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run a study's
 
 
 def run(
-    spec: SpecArgument,
+    spec: SpecArgument = None,
     changes: Changes = None,
     profile: Profile = None,
     results: Results = None,
@@ -69,6 +80,7 @@ def run(
 
     Example: preimage run jobs/dcgan.yaml --profile small model.latent_dim=50
     """
+    spec = chosen("run", spec, profile)  # before what is slow to import
     from preimage import api
     from preimage.cli.report import show_outcome
     from preimage.cluster import submissions
@@ -98,30 +110,38 @@ def run(
 
 
 def plan(
-    spec: SpecArgument,
+    spec: SpecArgument = None,
     changes: Changes = None,
     profile: Profile = None,
     results: Results = None,
     fresh: Fresh = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Time the generator where no earlier run tells how long it takes.",
+        ),
+    ] = False,
     code: Code = None,
 ) -> None:
-    """Show what a spec would do and cost, and what is already done. Starts nothing.
+    """Show what a spec would do, cost and take, and what is already done. Starts nothing.
 
     The images of each step are shown by split and class, with what is not
     read of their files. Nothing is decoded for that.
 
     Example: preimage plan jobs/dcgan.yaml --profile small
     """
+    spec = chosen("plan", spec, profile)
     from preimage import api
     from preimage.cli.report import plain_plan, show_plan
 
     planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, code=code or [])
     if as_json:
-        print(json.dumps(plain_plan(planned)))
+        print(json.dumps(plain_plan(planned, measure)))
         return
     console = Console()
-    show_plan(console, planned)
+    show_plan(console, planned, measure=measure)
     console.print("nothing was started")
 
 

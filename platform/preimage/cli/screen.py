@@ -1,11 +1,20 @@
 """Lines on a terminal that can be copied: nothing is cut, wrapped or taken for rich's markup."""
 
 import logging
+import sys
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+
+NARROW = 70
+"""Columns below which rich's panels and tables cut what they hold."""
+PROSE = 24
+"""Columns that prose needs beside others."""
+GAP, INDENT = 2, 4
+Cell = str | Text
 
 
 def line(console: Console, *parts: str | Text | tuple[str, str]) -> None:
@@ -13,25 +22,75 @@ def line(console: Console, *parts: str | Text | tuple[str, str]) -> None:
     console.print(Text.assemble(*parts), soft_wrap=True)
 
 
-def table(console: Console, rows: Iterable[Sequence[str | Text]], header: Sequence[str] = ()) -> None:
-    """Print rows in columns as wide as their longest cell."""
+def table(
+    console: Console, rows: Iterable[Sequence[Cell]], header: Sequence[str] = (), prose: bool = False
+) -> None:
+    """Print rows in columns as wide as their longest cell.
+
+    Where a terminal is too narrow, nothing is aligned; with three columns or more and a header, each row
+    becomes a block of lines: a column's name and its cell. prose: whether the last column is of sentences,
+    which may be broken between words to fit a terminal, and stand below where only the others fit.
+    """
     cells = [[each if isinstance(each, Text) else Text(each) for each in row] for row in rows]
-    cells = [[Text(each, "bold") for each in header], *cells] if header else cells
-    widths = [max(cell_len(each.plain) for each in column) for column in zip(*cells, strict=True)]
-    for row in cells:
-        for cell, width in zip(row[:-1], widths, strict=False):
-            cell.append(" " * (width - cell_len(cell.plain) + 2))
-        line(console, *row)
+    named = [[Text(each, "bold") for each in header]] if header else []
+    widths = [max(map(_width, column)) for column in zip(*named, *cells, strict=True)]
+    before = sum(each + GAP for each in widths[:-1])
+    last = PROSE if prose else max(widths[-1:], default=0)
+    narrow = console.is_terminal and before + last > console.width
+    others_fit = prose and before - GAP <= console.width
+    if narrow and len(header) > 2 and not others_fit:
+        _blocks(console, cells, header)
+        return
+    if prose and console.is_terminal:
+        start = INDENT if narrow else before
+        cells = [[*row[:-1], _folded(row[-1], start, console.width - start, narrow)] for row in cells]
+    widths = widths if others_fit or not narrow else [0] * len(widths)
+    for row in [*named, *cells]:
+        line(console, *(_padded(cell, width) for cell, width in zip(row[:-1], widths, strict=False)), row[-1])
 
 
-def commands(console: Console, found: Iterable[tuple[str, str]]) -> None:
+def facts(console: Console, found: Iterable[tuple[str, Cell]], indent: int = 0, width: int = 8) -> None:
+    """Print lines, each a label and what it says."""
+    for label, fact in found:
+        line(console, " " * indent, f"{label:<{width}} ", fact)
+
+
+def commands(console: Console, found: Sequence[tuple[str, str]], title: str = "next") -> None:
     """Print what to try next: (command, what it does). Each line can be pasted as a whole."""
+    if found:
+        line(console, ("\n" + title, "bold"))
     for command, what in found:
         line(console, "  ", (command, "cyan"), *([f"  # {what}"] if what else []))
 
 
+def _blocks(console: Console, rows: Sequence[Sequence[Text]], header: Sequence[str]) -> None:
+    width = max(map(cell_len, header))
+    for i, row in enumerate(rows):
+        if i:
+            line(console)
+        for name, cell in zip(header, row, strict=True):
+            if cell.plain:
+                line(console, _padded(Text(name, "bold"), width), cell)
+
+
+def _padded(cell: Text, width: int) -> Text:
+    padded = cell.copy()
+    padded.append(" " * (max(width - _width(cell), 0) + GAP))
+    return padded
+
+
+def _width(cell: Text) -> int:
+    return cell_len(cell.plain)
+
+
+def _folded(cell: Text, start: int, room: int, below: bool) -> Text:
+    """Sentences in lines that fit beside other columns, or below them; a word is never broken."""
+    lines = wrap(cell.plain, max(room, PROSE), break_long_words=False, break_on_hyphens=False)
+    return Text(("\n" + " " * start).join(["", *lines] if below else lines), cell.style)
+
+
 class LogLines(logging.Handler):
-    """Prints log records."""
+    """Prints log records, above a progress bar if there is one."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -40,6 +99,9 @@ class LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         style = "red" if record.levelno >= logging.ERROR else "yellow"
         try:
-            line(self._console, (f"{record.levelname:<8} ", style), self.format(record))
+            with self._console.capture() as captured:
+                line(self._console, (f"{record.levelname:<8} ", style), self.format(record))
+            sys.stderr.write(captured.get())  # a bar replaces sys.stderr, but not what a console has found
+            sys.stderr.flush()
         except Exception:  # as every handler: a log record must not end the program
             self.handleError(record)

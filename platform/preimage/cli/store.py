@@ -1,15 +1,15 @@
 """The verbs `store show`, `verify`, `import` and `export`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.plain_json import print_json
 from preimage.cli.screen import commands, line, table
-from preimage.storage.address import command
 
 if TYPE_CHECKING:
     from preimage.importing.tables.import_codes import ImportedCodes
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Inspect, verify, import and export latent stores.")
 StoreArgument = Annotated[
-    str, typer.Argument(help="A latent store's folder, or the name or MLflow run id of its run.")
+    str,
+    typer.Argument(
+        help="A latent store's folder, or the name or MLflow run id of its run.",
+        metavar="STORE",
+        autocompletion=complete.stores,
+    ),
 ]
 
 
@@ -31,7 +36,7 @@ def show(
     best: Annotated[
         int | None, typer.Option(min=1, help="Name so many images with the lowest losses instead.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     results: RootOption = None,
 ) -> None:
     """Show what a store holds: which generator's codes, how many, how good.
@@ -188,6 +193,8 @@ def export(
 
 
 def _show_imported(console: Console, imported: "ImportedCodes", results: str | None) -> None:
+    from preimage.pipelines.next_steps import of_store
+
     store = imported.store
     about = store.about
     shape = f" of shape {about.latent_shape}" if about.latent_shape else ""
@@ -201,19 +208,16 @@ def _show_imported(console: Console, imported: "ImportedCodes", results: str | N
     ]
     for each in lines:
         line(console, each)
-    words = ["jobs/pag.yaml", f"store={store.folder}", *([] if about.prior else ["std=1"])]
-    line(console, ("\nnext", "bold"))
-    fit = command("preimage", "run", "jobs/fit-prior.yaml", f"store={store.folder}", results=results)
-    commands(console, [(command("preimage", "run", *words, results=results), ""), (fit, "")])
+    commands(console, of_store(store, results))
 
 
 def _show_facts(store: "Store", as_json: bool) -> None:
     from preimage.latents.verify import describe
-    from preimage.tracking.mirror import flatten
+    from preimage.runs.metrics import flatten
 
     facts = describe(store)
     if as_json:
-        print(json.dumps(facts))
+        print_json({"store": store.folder.uri} | facts)
         return
     rows = (
         (name, f"{value:.6g}" if isinstance(value, float) else str(value))
@@ -231,7 +235,7 @@ def _show_images(store: "Store", worst: int | None, best: int | None, as_json: b
     if remark:
         line(Console(stderr=True), remark)
     if as_json:
-        print(json.dumps(rows))
+        print_json(rows)
         return
     shown = []
     for row in rows:

@@ -6,14 +6,21 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 
+from preimage.cli import complete
+from preimage.cli.markdown import show_markdown
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.plain_json import print_json
 from preimage.cli.screen import line
 
 app = typer.Typer(no_args_is_help=True, help="Show studies, and record your visual choice of trials.")
 StudyArgument = Annotated[
-    str, typer.Argument(help="A study, by its name (study-...), folder or MLflow run id.")
+    str,
+    typer.Argument(
+        help="A study, by its name (study-...), folder or MLflow run id.",
+        metavar="STUDY",
+        autocompletion=complete.studies,
+    ),
 ]
 
 
@@ -25,18 +32,26 @@ class Which(StrEnum):
 
 
 @app.command()
-def show(study: StudyArgument, results: RootOption = None) -> None:
+def show(
+    study: StudyArgument,
+    results: RootOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
     """Rank a study's trials, also while it runs, and show how its metrics agree."""
     from preimage.tuning.annotate import find_study
     from preimage.tuning.annotations import read_picks
+    from preimage.tuning.plain_ranking import plain_study
     from preimage.tuning.ranking import correlations, rank
     from preimage.tuning.table import table
 
     console, found = Console(), find_study(study, root_folder(results))
     spec, picks = found.spec, read_picks(found.run.folder)
     ranking = rank(found.records, spec.objectives, spec.correlate)
+    if as_json:
+        print_json(plain_study(found, ranking, picks))
+        return
     text = table(ranking, list(spec.space), correlations(ranking), picks, show=spec.show)
-    console.print(Markdown(text))
+    show_markdown(console, text)
     console.print()
     if left := found.spec.trials - len(found.records):
         console.print(f"{left} of {found.spec.trials} trials have not ended yet", highlight=False)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from preimage.cluster import submissions
+from preimage.cluster import passed_env, submissions
 from preimage.cluster.submissions import Submission
 from preimage.errors import StorageError
-from preimage.storage.host_info import host
+from preimage.storage.host_info import host, now
 
 EVERY = 2.0
 """Seconds between two writes of new output."""
@@ -30,10 +30,12 @@ PART = 64 * 1024
 def capture_output() -> Iterator[None]:
     """Copy this process's stdout and stderr to its submission's folder, and record its state there.
 
-    Raises StorageError if this machine cannot see the folder.
+    Raises StorageError if this machine cannot see the folder, PreimageError if variables that were passed to
+    the job are gone.
     """
     submission = submissions.current()
     assert submission
+    passed_env.receive_first()
     if not submission.folder.exists("submission.json"):
         raise StorageError(
             f"{submission.folder.uri} cannot be seen on {host()}, where this job runs. Put the results where "
@@ -42,18 +44,19 @@ def capture_output() -> Iterator[None]:
         )
     capture = _OutputCapture(submission)
     capture.start()
-    code: Any = 1
+    code = 1
     try:
         yield
         code = 0
     except SystemExit as ended:
-        code = ended.code or 0
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         raise
     except Exception:
         traceback.print_exc()  # now: later output is not captured
         raise SystemExit(1) from None
     finally:
-        capture.end({0: "finished", INTERRUPTED: "stopped"}.get(code, "failed"))
+        capture.end({0: "finished", INTERRUPTED: "stopped"}.get(code, "failed"), code)
+        passed_env.forget()
 
 
 def _ray_job() -> str | None:
@@ -73,6 +76,7 @@ class _OutputCapture:
             "host": host(),
             "pid": os.getpid(),
             "ray_job": _ray_job(),
+            "began": now(),
         }
         self.part, self.buffer, self.fresh = 0, bytearray(), False
         self.lock = threading.Lock()
@@ -90,7 +94,7 @@ class _OutputCapture:
         self.reader.start()
         self.writer.start()
 
-    def end(self, state: str) -> None:
+    def end(self, state: str, code: int) -> None:
         for number, screen in enumerate(self.screen, 1):
             os.dup2(screen, number)  # closes the pipe's last write ends, so the reader ends
         self.reader.join(timeout=5)
@@ -98,7 +102,8 @@ class _OutputCapture:
         self.writer.join(timeout=30)
         self._write()
         self._write()  # if that failed: a storage may fail once
-        self._try(self.submission.update, self.state | {"state": state})
+        self.submission.waits("")
+        self._try(self.submission.update, self.state | {"state": state, "exit_code": code})
 
     def _read(self, pipe: int) -> None:
         while data := os.read(pipe, 65536):

@@ -7,6 +7,7 @@ code.zip         the package as it was uploaded
 state.json       the job's state, written by the job itself
 run.json         the run that it makes, once its images are read: written by the job itself
 stop.json        a user's request to stop it
+diagnosis.json   how a job ended that could not say so itself, as its cluster reported: see `diagnosis`
 logs/            its output, ATTEMPT-PART.txt
 """
 
@@ -19,25 +20,38 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from threading import RLock
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field
 
 from preimage.errors import FormatError, SpecError, StorageError
 from preimage.storage import formats
 from preimage.storage.address import command
 from preimage.storage.folder import Folder
-from preimage.storage.host_info import SUBMISSION, now, user
-from preimage.storage.validated_json import LooseRecord, read_validated
+from preimage.storage.host_info import SUBMISSION, host, now, user
+from preimage.storage.validated_json import LooseRecord, read_validated, read_validated_if_there
 
 log = logging.getLogger(__name__)
 
-_waits: dict[str, str] = {}
-"""What this process's job waits for, by its submission's folder: every write of its state tells it."""
+_told: dict[str, dict[str, str]] = {}
+"""What this process's job works on and waits for, by its submission's folder: every write of its state tells
+it."""
 _writing = RLock()
 
 ENDED = ("finished", "failed", "stopped")
 Place = tuple[str, int]
 """A position in a submission's output: the name of a file in logs/, and a byte offset."""
 BEGINNING: Place = ("", 0)
+
+
+def _is_moment(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time without a time zone")
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_is_moment)]
+"""As `now` writes it."""
 
 
 class _Upload(LooseRecord):
@@ -59,6 +73,10 @@ class _Record(LooseRecord):
     git_commit: str | None
     upload: _Upload
     server: dict[str, str]
+    needs: dict[str, float] = Field(default_factory=dict)
+    """What its largest step needs at once on Ray, such as {"CPU": 4.0}."""
+    env: list[str] = Field(default_factory=list)
+    """The names of the variables that were passed to it."""
 
 
 class _Made(LooseRecord):
@@ -76,8 +94,14 @@ class _State(LooseRecord):
     host: str
     pid: int
     ray_job: str | None
-    time: str
+    time: Moment
+    """Of the last heartbeat, or of its end."""
+    began: Moment | None = None
+    """When this attempt did."""
+    exit_code: int | None = None
     waits_for: str = ""
+    working_on: str = ""
+    """The address of the run that a pipeline now makes."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +129,7 @@ class Submission:
 
     def state(self) -> dict[str, Any]:
         """What the job recorded last; empty before it ran. Raises StorageError like `record`."""
-        exists = self.folder.exists("state.json")
-        return read_validated(self.folder, "state.json", _State) if exists else {}
+        return read_validated_if_there(self.folder, "state.json", _State) or {}
 
     @property
     def run(self) -> str:
@@ -124,32 +147,39 @@ class Submission:
 
     @property
     def _made(self) -> dict[str, Any]:
-        known = self.folder.exists("run.json")
-        return read_validated(self.folder, "run.json", _Made) if known else self.record
+        return read_validated_if_there(self.folder, "run.json", _Made) or self.record
 
     def update(self, state: dict[str, Any]) -> None:
-        """Record the job's state, and what this process waits for. Only the job's own process may."""
+        """Record the job's state, and what this process told of it. Only the job's own process may."""
         with _writing:
-            waits_for = _waits.get(self.folder.uri)
-            known = {"waits_for": waits_for} if waits_for else {}
-            self.folder.write_json("state.json", state | known | {"time": now()})
+            told = {key: value for key, value in _told.get(self.folder.uri, {}).items() if value}
+            self.folder.write_json("state.json", state | told | {"time": now()})
 
     def waits(self, what: str) -> None:
         """Record what the job waits for, such as "4 CPUs, behind demo-1"; "" once it works again.
 
-        For the job's own process, from any thread; each later heartbeat repeats it. If the storage fails now,
-        the next heartbeat records it.
+        For the job's main process, from any thread: in another it does nothing. Each heartbeat repeats it; if
+        the storage fails now, the next one records it.
         """
+        self._tell("waits_for", what)
+
+    def works_on(self, run: str) -> None:
+        """Record which of its runs a pipeline now makes, by its address; like `waits`."""
+        self._tell("working_on", run)
+
+    def _tell(self, key: str, text: str) -> None:
         with _writing:
-            if _waits.get(self.folder.uri, "") == what:
+            told = _told.setdefault(self.folder.uri, {})
+            if told.get(key, "") == text:
                 return
-            _waits[self.folder.uri] = what
+            told[key] = text
             try:
                 state = self.state()
-                if state.get("state") == "running":
-                    self.update({key: value for key, value in state.items() if key != "waits_for"})
+                mine = (state.get("host"), state.get("pid")) == (host(), os.getpid())
+                if mine and state.get("state") == "running":
+                    self.update({name: value for name, value in state.items() if name != key})
             except StorageError as error:
-                log.warning("what %s waits for is not recorded yet: %s", self.id, error)
+                log.warning("the record of %s is behind: %s", self.id, error)
 
     @property
     def logs(self) -> Folder:

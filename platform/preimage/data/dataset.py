@@ -1,28 +1,31 @@
 """A prepared dataset: Parquet shards of uint8 images with a manifest, read by row range."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from math import prod
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from pyarrow import ArrowException, Table
 from pydantic import Field, ValidationError
 
 from preimage.config import Config, mistakes_in
 from preimage.data.config import DataConfig, require_source
 from preimage.data.image_shape import ImageSize, Shape
-from preimage.data.pixels import to_float
 from preimage.data.preparing.shards import GROUP_ROWS
 from preimage.data.sources.base import Contents, LeftOut
 from preimage.errors import DataError, PluginError, StorageError
 from preimage.storage.folder import Folder, canonical_json, digest
 from preimage.storage.formats import DATASET, Kept, Kind
+
+if TYPE_CHECKING:
+    import torch
 
 MANIFEST = "manifest.json"
 
@@ -37,12 +40,14 @@ class Images(NamedTuple):
     labels: torch.Tensor
     """(n,) int32; -1 for no label."""
 
-    def on(self, device: torch.device) -> "Images":
+    def on(self, device: torch.device) -> Images:
         """The same images with their pixels on a device."""
         return self._replace(pixels=self.pixels.to(device))
 
     def batch(self, rows: torch.Tensor, device: torch.device) -> torch.Tensor:
         """Images (n, C, H, W) float32 in [-1, 1] on `device`; rows: (n,), on any device."""
+        from preimage.data.pixels import to_float
+
         return to_float(self.pixels[rows.to(self.pixels.device)].to(device))
 
 
@@ -93,7 +98,7 @@ class Dataset:
     manifest: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: Folder) -> "Dataset":
+    def open(cls, folder: Folder) -> Dataset:
         """Open a finished dataset; checks only the names and sizes of its shards.
 
         Raises DataError if it is unfinished or lacks a shard, FormatError if it is of another format.
@@ -104,7 +109,7 @@ class Dataset:
         return found
 
     @classmethod
-    def find(cls, folder: Folder) -> "Dataset | None":
+    def find(cls, folder: Folder) -> Dataset | None:
         """The same, or None if it is unfinished or there is none."""
         data = folder.find(MANIFEST)
         if data is None:
@@ -190,6 +195,8 @@ class Dataset:
 
         Raises DataError if a shard is damaged, or the rows do not fit in memory.
         """
+        import torch
+
         if not 0 <= start <= stop <= self.count:
             raise ValueError(f"rows {start} to {stop} of a dataset of {self.count}")
         image_id = _allocate(stop - start, torch.int64)
@@ -272,6 +279,8 @@ def _check_manifest(manifest: _Manifest) -> None:
 
 
 def _allocate(shape: Any, kind: torch.dtype) -> torch.Tensor:
+    import torch
+
     try:
         return torch.empty(shape, dtype=kind)
     except (RuntimeError, TypeError) as error:

@@ -11,8 +11,8 @@ from preimage.errors import GeneratorError
 from preimage.exporting import onnx_file, pt2_file, safetensors_file
 from preimage.exporting.inputs import Images, examples
 from preimage.inversion.labels import generate
-from preimage.models.generator_folder import PRIOR, load_generator
-from preimage.models.weights import CONFIG
+from preimage.models.cards import CONFIG, PRIOR
+from preimage.models.generator_folder import load_generator
 from preimage.named_code import modules_of, naming
 from preimage.storage.folder import Folder
 

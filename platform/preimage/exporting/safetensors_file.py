@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from preimage.exporting.inputs import Images
 from preimage.inversion.labels import generate
+from preimage.models.cards import CONFIG, WEIGHTS
 from preimage.models.generator_folder import load_generator
 from preimage.models.program import PROGRAM
-from preimage.models.weights import CONFIG, WEIGHTS, packed
+from preimage.models.weights import packed
 from preimage.storage.folder import Folder
 
 

@@ -13,8 +13,8 @@ from preimage.importing.settings import ImportSettings
 from preimage.importing.source import Source
 from preimage.importing.storing import as_program, write
 from preimage.latents.priors import Prior
+from preimage.models.cards import GeneratorCard
 from preimage.models.config import CodeConfig, ImportedConfig
-from preimage.models.generator_folder import GeneratorCard
 from preimage.models.imported import CodeNetwork, ImportedGenerator
 from preimage.models.program import Program
 from preimage.storage.folder import Folder

@@ -12,10 +12,10 @@ from preimage.importing.probe import example_codes, first_line
 from preimage.importing.source import Source
 from preimage.inversion.labels import spread_labels
 from preimage.latents.priors import PRIORS, Prior
+from preimage.models.cards import CONFIG, GeneratorCard, read_card
 from preimage.models.config import ImportedConfig
-from preimage.models.generator_folder import GeneratorCard, load_generator, read_card, write_generator
+from preimage.models.generator_folder import load_generator, write_generator
 from preimage.models.imported import CodeNetwork, ImportedGenerator
-from preimage.models.weights import CONFIG
 from preimage.named_code import module_of, naming
 from preimage.storage.folder import Folder
 

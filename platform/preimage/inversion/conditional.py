@@ -34,8 +34,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from preimage.errors import InversionError
-from preimage.inversion.config import InversionConfig
+from preimage.inversion.config import InversionConfig, require_own_starts
 from preimage.inversion.engine import OnProgress, invert
 from preimage.inversion.labels import classes_of, generate
 from preimage.inversion.measurements import Measurement
@@ -111,20 +110,6 @@ def conditional(
     shape = len(images), draws
     codes, first = (prior.of(each).unflatten(0, shape) for each in (found.z, noise))
     return Conditional(codes, first, found.diverged.unflatten(0, shape))
-
-
-def require_own_starts(config: InversionConfig) -> None:
-    """Raise InversionError for settings that would make an image's draws alike, or move them."""
-    if config.init_codes != "prior" or config.restarts or config.restart_negative:
-        raise InversionError(
-            "conditional draws each start from their own draw of the Gaussian fitted to the codes: "
-            "set init_codes=prior and remove restarts and restart_negative"
-        )
-    if config.constraint != "none":
-        raise InversionError(
-            f"constraint={config.constraint} applies to codes, but conditional draws search in the noise "
-            "behind the codes, which already keeps them in the prior: set constraint=none"
-        )
 
 
 def relative_error(measurement: Measurement, made: Tensor, images: Tensor, ids: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from preimage.inversion.config import InversionConfig
+from preimage.inversion.config import InversionConfig, follows_local_rate
 from preimage.inversion.free_memory import GIB, free_memory
 from preimage.inversion.jacobian import Jacobian, JacobianTooLargeError, NoJacobianError
 from preimage.inversion.labels import generate, in_batches, labels_at
@@ -85,11 +85,6 @@ class Conditioning(Spectra):
         apart = (starts - self.codes).double()
         along = torch.einsum("ndi,nd->ni", self.vectors, apart).square()
         return LocalRate(self.values, along, config.lr, config.lr_halving_steps, config.steps)
-
-
-def follows_local_rate(config: InversionConfig) -> bool:
-    """Whether it is plain gradient descent on the squared error: of others the local rate says nothing."""
-    return config.solver == "gradient-descent" and not config.whiten and config.loss == "squared"
 
 
 @dataclass(frozen=True)

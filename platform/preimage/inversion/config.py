@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from preimage.config import Config, PositiveFloat, PositiveInt
+from preimage.errors import InversionError
 from preimage.inversion.constraints import ConstraintName
 from preimage.inversion.losses import LOSSES
 from preimage.inversion.measurements import MeasurementConfig
@@ -102,3 +103,22 @@ class InversionConfig(Config):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+
+def require_own_starts(config: InversionConfig) -> None:
+    """Raise InversionError for settings that would make an image's draws alike, or move them."""
+    if config.init_codes != "prior" or config.restarts or config.restart_negative:
+        raise InversionError(
+            "conditional draws each start from their own draw of the Gaussian fitted to the codes: "
+            "set init_codes=prior and remove restarts and restart_negative"
+        )
+    if config.constraint != "none":
+        raise InversionError(
+            f"constraint={config.constraint} applies to codes, but conditional draws search in the noise "
+            "behind the codes, which already keeps them in the prior: set constraint=none"
+        )
+
+
+def follows_local_rate(config: InversionConfig) -> bool:
+    """Whether it is plain gradient descent on the squared error: of others the local rate says nothing."""
+    return config.solver == "gradient-descent" and not config.whiten and config.loss == "squared"

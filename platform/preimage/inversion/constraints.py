@@ -1,17 +1,19 @@
 """Where codes may be, and how to bring back one that left."""
 
-from collections.abc import Callable
-from typing import Literal
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 from preimage.errors import InversionError
 from preimage.latents.priors import project, support_of
 from preimage.random_streams import Stream, uniform
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 ConstraintName = Literal["none", "clip", "stochastic-clip", "ball"]
-Constraint = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor | None]]
+Constraint = Callable[["Tensor", "Tensor", "Tensor"], tuple["Tensor", "Tensor | None"]]
 """(codes (n, d), ids (n,), a counter (n,)) to allowed codes, and which components were redrawn (n, d) bool,
 or None if the constraint never redraws."""
 
@@ -38,6 +40,8 @@ def require_allowed(name: ConstraintName, prior: str | None) -> None:
 def redrawn(z: Tensor, where: Tensor, seed: int, ids: Tensor, counter: Tensor) -> Tensor:
     """Redraw each of these components independently from [-1, 1] (precise-recovery, section 2). seed: the
     run's."""
+    import torch
+
     drawn = uniform(Stream.REDRAWS.seed(seed), ids, counter, z.shape[1])
     return torch.where(where, drawn * 2 - 1, z)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from preimage.inversion.constraints import Constraint
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import SolverKind, SolverSetup, State, Step
+from preimage.inversion.solvers import SolverSetup, State, Step
 
 Update = Callable[[Tensor, State, Tensor], Tensor]
 """(gradient (n, d), state, step number from 1 (n, 1)) to the direction that the learning rate multiplies."""
@@ -77,17 +77,21 @@ def learning_rate(setup: SolverSetup, taken: Tensor) -> Tensor:
     return (setup.lr * 0.5**halvings)[:, None]
 
 
-def _maker(names: tuple[str, ...], update: Update) -> Callable[[SolverSetup], Descent]:
-    return lambda setup: Descent(names, update, setup, setup.constrain(searches=False))
+def gradient_descent(setup: SolverSetup) -> Descent:
+    return _descent((), _plain, setup)
 
 
-GRADIENT_DESCENT_KIND = SolverKind(_maker((), _plain), takes_whitening=True, lr=1.0, steps=2000, patience=200)
-MOMENTUM_KIND = SolverKind(
-    _maker(("mean",), _momentum), takes_whitening=True, lr=0.1, steps=1000, patience=100
-)
-RMSPROP_KIND = SolverKind(
-    _maker(("square",), _rmsprop), takes_whitening=True, lr=0.02, steps=500, patience=50
-)
-ADAM_KIND = SolverKind(
-    _maker(("mean", "square"), _adam), takes_whitening=True, lr=0.05, steps=500, patience=50
-)
+def momentum(setup: SolverSetup) -> Descent:
+    return _descent(("mean",), _momentum, setup)
+
+
+def rmsprop(setup: SolverSetup) -> Descent:
+    return _descent(("square",), _rmsprop, setup)
+
+
+def adam(setup: SolverSetup) -> Descent:
+    return _descent(("mean", "square"), _adam, setup)
+
+
+def _descent(names: tuple[str, ...], update: Update, setup: SolverSetup) -> Descent:
+    return Descent(names, update, setup, setup.constrain(searches=False))

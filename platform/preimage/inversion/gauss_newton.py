@@ -18,7 +18,7 @@ from torch import Tensor
 from preimage.inversion.constraints import Constraint
 from preimage.inversion.links import Link
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import SolverKind, SolverSetup, State, Step
+from preimage.inversion.solvers import SolverSetup, State, Step
 
 DAMPING, LEAST, MOST = 1e-2, 1e-4, 1e8
 """The damping relative to the loss: first, and its limits."""
@@ -114,8 +114,5 @@ class GaussNewton:
         return -torch.linalg.solve(system, slope).to(state["z"].dtype)
 
 
-def _make(setup: SolverSetup) -> GaussNewton:
+def gauss_newton(setup: SolverSetup) -> GaussNewton:
     return GaussNewton(setup.constrain(searches=True), setup.link, setup.values, setup.weight)
-
-
-KIND = SolverKind(_make, steps=400, patience=60, squares_only=True, takes_bfloat16=False)

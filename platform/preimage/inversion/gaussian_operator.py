@@ -1,9 +1,9 @@
 """Gaussian measurements, compressed sensing's own (Bora et al. 2017, arXiv 1703.03208)."""
 
-from math import prod
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from math import prod
+from typing import TYPE_CHECKING
 
 from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
@@ -11,6 +11,10 @@ from preimage.inversion.free_memory import GIB, free_memory
 from preimage.inversion.masks import count_of
 from preimage.inversion.operators import LinearOperator, OperatorKind, OperatorSetup
 from preimage.random_streams import Stream, normal
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 CHUNK = 1 << 20
 """Entries drawn at once."""
@@ -31,18 +35,23 @@ class GaussianMatrix:
         """Images (n, C, H, W) to (n, m)."""
         return images.flatten(1) @ self.matrix(images.device).to(images.dtype).T
 
-    @torch.no_grad()
     def matrix(self, device: torch.device) -> Tensor:
         """(m, C * H * W) float32, drawn when it is first asked for."""
         if self._matrix is None:
+            self._matrix = self._drawn()
+        self._matrix = self._matrix.to(device)
+        return self._matrix
+
+    def _drawn(self) -> Tensor:
+        import torch
+
+        with torch.no_grad():
             some = max(1, CHUNK // self.columns)
             seed = Stream.GAUSSIAN_MATRIX.seed(self.seed)
             drawn = torch.empty(self.rows, self.columns)
             for rows in torch.arange(self.rows).split(some):
                 drawn[rows] = normal(seed, rows, 0, self.columns)
-            self._matrix = drawn.div_(self.rows**0.5)
-        self._matrix = self._matrix.to(device)
-        return self._matrix
+            return drawn.div_(self.rows**0.5)
 
 
 def gaussian(setup: OperatorSetup) -> LinearOperator:
@@ -55,7 +64,7 @@ def gaussian(setup: OperatorSetup) -> LinearOperator:
             f"operator gaussian at rate {setup.rate:g} observes nothing of {shape_text(setup.shape)} images: "
             f"give a rate of at least {1 / columns:.2g}"
         )
-    needed, free = 4 * rows * columns, free_memory(torch.device("cpu"))
+    needed, free = 4 * rows * columns, free_memory()
     if needed > free:
         raise InversionError(
             f"operator gaussian at rate {setup.rate:g} is a matrix of {rows:,} x {columns:,} numbers, "

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from preimage.inversion.constraints import Constraint
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import SolverKind, SolverSetup, State, Step
+from preimage.inversion.solvers import SolverSetup, State, Step
 
 HISTORY = 30
 """Pairs remembered; with 10, exact recovery of 100-dimensional codes took a quarter more steps."""
@@ -107,9 +107,5 @@ def _like(where: Tensor, values: Tensor) -> Tensor:
     return where.view(-1, *[1] * (values.dim() - 1))
 
 
-def _make(setup: SolverSetup) -> LBFGS:
+def lbfgs(setup: SolverSetup) -> LBFGS:
     return LBFGS(setup.constrain(searches=True), setup.whitening, setup.box)
-
-
-KIND = SolverKind(_make, steps=60, patience=15, whiten=True, takes_whitening=True, takes_bfloat16=False)
-"""Its line search compares losses too finely for bfloat16."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from preimage.inversion.constraints import Constraint
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import SolverKind, SolverSetup, State, Step
+from preimage.inversion.solvers import SolverSetup, State, Step
 
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-9, 1e8
 SHARPEST = 1 / 5
@@ -88,9 +88,5 @@ class LevenbergMarquardt:
         return move.to(state["z"].dtype), negligible
 
 
-def _make(setup: SolverSetup) -> LevenbergMarquardt:
+def levenberg_marquardt(setup: SolverSetup) -> LevenbergMarquardt:
     return LevenbergMarquardt(setup.constrain(searches=True), setup.box)
-
-
-KIND = SolverKind(_make, steps=60, patience=15, squares_only=True)
-"""It measures coordinates of its own at every step."""

@@ -1,22 +1,23 @@
 """Losses of images: by name, built-in ones and plugins', and a user's own."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from preimage.data.image_shape import shape_text
 from preimage.errors import InversionError
-from preimage.inversion.optimize_for_inference import freeze
-from preimage.objectives.lap1 import lap1
 from preimage.plugins import Registry
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Loss = Callable[["Tensor", "Tensor"], "Tensor"]
 """(images (n, C, h, w), targets (n, C, h, w)), both zero where hidden, to a loss for each image (n,). If an
 operator measures the images, both are what it returns, (n, ...)."""
-RowLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+RowLoss = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
 """The same, given also the number of observed values (n,)."""
 
 
@@ -31,6 +32,11 @@ def users_loss(loss: Loss, shape: tuple[int, ...], device: torch.device) -> RowL
 
     Raises InversionError if it does not return one finite number per image, with a gradient.
     """
+    import torch
+    from torch import Tensor, nn
+
+    from preimage.inversion.optimize_for_inference import freeze
+
     own = freeze(loss, device, optimize=False) if isinstance(loss, nn.Module) else loss
     ramp = torch.linspace(-1, 1, 2 * torch.Size(shape).numel(), device=device).view(2, *shape)
     images = (ramp / 2).requires_grad_()
@@ -73,6 +79,8 @@ SQUARED = LossKind(lambda shape, device: squared, is_squares=True)
 
 
 def _lap1(shape: tuple[int, ...], device: torch.device) -> RowLoss:
+    from preimage.objectives.lap1 import lap1
+
     if len(shape) != 3:
         raise InversionError(
             f"lap1 compares images, but the operator's observations are {shape_text(shape)} numbers: use "
@@ -91,6 +99,8 @@ def loss_kind(name: str, found: Any) -> LossKind:
     """
     if isinstance(found, LossKind):
         return found
+    from torch import nn
+
     if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):
         raise TypeError("it must be a function of images and targets, a torch module, or a class of modules")
     make: Callable[[], Any] = found if isinstance(found, type) else lambda: found

@@ -3,16 +3,19 @@
 A mask is an element-wise product, never a matrix.
 """
 
-from typing import Literal, get_args
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from preimage.data.decoding.decode import UNREADABLE, to_image
 from preimage.errors import InversionError, StorageError
 from preimage.random_streams import Stream, uniform
 from preimage.storage.folder import Folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Half = Literal["top", "bottom", "left", "right"]
 HALVES: tuple[Half, ...] = get_args(Half)
@@ -30,22 +33,25 @@ def count_of(rate: float | None, whole: int) -> int:
 
 def random_masks(rate: float | None, seed: int, ids: Tensor, side: Side) -> Tensor:
     """(n, 1, h, w) bool: round(rate * h * w) pixels of each image, from the seed and its id."""
+    import torch
+
     drawn = uniform(Stream.MASKS.seed(seed), ids, 0, side[0] * side[1])
     chosen = drawn.argsort(dim=1, stable=True)[:, : count_of(rate, drawn.shape[1])]
     seen = torch.zeros_like(drawn, dtype=torch.bool).scatter_(1, chosen, True)
     return seen.view(len(ids), 1, *side)
 
 
-def half(mask: str, rate: float | None, side: Side) -> Tensor:
+def half(mask: str, rate: float | None, side: Side) -> np.ndarray:
     """(h, w) bool: a half from that side, or the fraction that the rate gives."""
     dim = 0 if mask in ("top", "bottom") else 1
-    seen, count = torch.zeros(side, dtype=torch.bool), count_of(rate, side[dim])
+    count = count_of(rate, side[dim])
     first = 0 if mask in ("top", "left") else side[dim] - count
-    seen.narrow(dim, first, count).fill_(True)
-    return seen
+    place = np.arange(side[dim])
+    seen = (place >= first) & (place < first + count)
+    return np.broadcast_to(seen[:, None] if dim == 0 else seen, side).copy()
 
 
-def picture(path: str, side: Side) -> Tensor:
+def picture(path: str, side: Side) -> np.ndarray:
     """(h, w) bool: where the picture, laid on black, is brighter than half."""
     try:
         grey = to_image(read(path), "L", background="black")
@@ -56,7 +62,7 @@ def picture(path: str, side: Side) -> Tensor:
             f"the mask {path} must have {side[0]} x {side[1]} pixels, as the (pooled) images do, but "
             f"has {grey.height} x {grey.width}"
         )
-    return torch.from_numpy(np.array(grey)) > 127  # torchvision takes a second to import
+    return np.array(grey) > 127
 
 
 def read(path: str) -> bytes:

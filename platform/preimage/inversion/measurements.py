@@ -5,23 +5,26 @@ Random masks and noise depend only on the seed and an image's id, so they are th
 order and on any worker.
 """
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from torch import Tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.data.image_shape import Shape, shape_text
 from preimage.errors import InversionError
 from preimage.inversion.masks import HALVES, NAMED, count_of, half, picture, random_masks, read, require_some
-from preimage.inversion.operator_checks import checked
 from preimage.inversion.operators import OPERATORS, LinearOperator, OperatorSetup
 from preimage.own_settings import OwnSettings, own_settings, with_own_settings
 from preimage.random_streams import Stream, normal
 from preimage.storage.folder import digest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 def _add_operator_settings(schema: dict[str, Any]) -> None:
@@ -86,7 +89,7 @@ class MeasurementConfig(Config):
         return None
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "MeasurementConfig":
+    def _fits_together(self) -> MeasurementConfig:
         if self.operator:
             require_whole(self)
         takes_rate, key, of = self.mask in ("random", *HALVES), "mask", "pixels"
@@ -149,6 +152,8 @@ class Measurement:
         )
 
     def _reduced(self, images: Tensor) -> Tensor:
+        import torch.nn.functional as F
+
         if self.operator:
             return self.operator(images) if len(images) else images.new_zeros(0, *self.observed)
         return images if self.config.pool == 1 else F.avg_pool2d(images, self.config.pool)
@@ -168,6 +173,8 @@ class Measurement:
         Hidden pixels may be anything, even NaN. measured: the images are measured already; their shape tells
         it where no operator returns what has theirs. Raises InversionError as `reduce` does.
         """
+        import torch
+
         observed = images if measured else self.reduce(images)
         if self.config.noise:
             count = observed[0].numel() if len(observed) else 0
@@ -179,6 +186,9 @@ class Measurement:
     def shown(self, images: Tensor, ids: Tensor) -> Tensor:
         """What is observed of images (n, C, H, W), as images of that shape: enlarged if it was pooled; of an
         operator A^T y, times the factor that makes its own measurement nearest to y."""
+        import torch
+        import torch.nn.functional as F
+
         y = self.observe(images, ids)
         if not self.operator:
             return F.interpolate(y, self.shape[1:])
@@ -210,7 +220,25 @@ def make_measurement(
     `checked` does.
     """
     if operator or config.operator:
-        return _by_operator(config, shape, seed, operator, torch.device(device))
+        return _by_operator(config, shape, seed, operator, device)
+    mask = _mask(config, shape)
+    if mask is None:
+        return Measurement(shape, config, seed)
+    import torch
+
+    return Measurement(shape, config, seed, torch.from_numpy(mask)[None, None])
+
+
+def require_measurable(config: MeasurementConfig, shape: Shape) -> None:
+    """Raise InversionError as `make_measurement` does, without torch unless a plugin's operator needs it."""
+    if config.operator:
+        _by_operator(config, shape, 0, None, "cpu")
+    else:
+        _mask(config, shape)
+
+
+def _mask(config: MeasurementConfig, shape: Shape) -> np.ndarray | None:
+    """The mask (h, w) of every image; None if all is observed, or masks are random."""
     _, height, width = shape
     if height % config.pool or width % config.pool:
         raise InversionError(f"pool {config.pool} does not divide images of {height} x {width} pixels")
@@ -218,14 +246,14 @@ def make_measurement(
     if config.mask == "random":
         require_some(count_of(config.rate, side[0] * side[1]), config.mask, config.rate, side)
     if config.mask in ("all", "random"):
-        return Measurement(shape, config, seed)
+        return None
     fixed = half(config.mask, config.rate, side) if config.mask in HALVES else picture(config.mask, side)
     require_some(int(fixed.sum()), config.mask, config.rate, side)
-    return Measurement(shape, config, seed, fixed[None, None])
+    return fixed
 
 
 def _by_operator(
-    config: MeasurementConfig, shape: Shape, seed: int, own: LinearOperator | None, device: torch.device
+    config: MeasurementConfig, shape: Shape, seed: int, own: LinearOperator | None, device: torch.device | str
 ) -> Measurement:
     name = config.operator
     if own and name:
@@ -233,8 +261,16 @@ def _by_operator(
     require_whole(config)
     if name is None:
         assert own
-        return Measurement(shape, config, seed, operator=own, observed=checked(own, shape, device))
+        return Measurement(shape, config, seed, operator=own, observed=_checked(own, shape, device))
     made = OPERATORS[name].make(OperatorSetup(shape, config.rate, seed, config.operator_settings))
     known = OPERATORS.plugin(name) is None and made.observed  # a plan should not draw a large matrix
-    observed = known or checked(made, shape, device)
+    observed = known or _checked(made, shape, device)
     return Measurement(shape, config, seed, operator=made, observed=observed)
+
+
+def _checked(operator: LinearOperator, shape: Shape, device: torch.device | str) -> tuple[int, ...]:
+    import torch
+
+    from preimage.inversion.operator_checks import checked
+
+    return checked(operator, shape, torch.device(device))

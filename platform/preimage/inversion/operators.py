@@ -1,14 +1,13 @@
 """Linear operators: measurements y = A x of an image x that are neither masks nor averages."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.autograd import Function
 
 from preimage.config import Config
 from preimage.data.image_shape import Shape
@@ -16,7 +15,10 @@ from preimage.errors import InversionError
 from preimage.own_settings import NoSettings, kind_check
 from preimage.plugins import Registry
 
-Map = Callable[[Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Map = Callable[["Tensor"], "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class LinearOperator:
     @classmethod
     def of_numpy(
         cls, forward: Callable[[np.ndarray], Any], adjoint: Callable[[np.ndarray], Any]
-    ) -> "LinearOperator":
+    ) -> LinearOperator:
         """From functions of arrays, (n, C, H, W) to (n, ...) and back, as of NumPy or SciPy."""
         return cls(_of_arrays(forward), _of_arrays(adjoint))
 
@@ -46,14 +48,23 @@ class LinearOperator:
         """A x for images (n, C, H, W), differentiable in both modes: (n, ...)."""
         if self.adjoint is None:
             return self.forward(images)
-        return _Applied.apply(images, self.forward, self.adjoint)  # pyright: ignore[reportReturnType]
+        from preimage.inversion.applied import Applied
 
-    @torch.enable_grad()
+        return Applied.apply(images, self.forward, self.adjoint)  # pyright: ignore[reportReturnType]
+
     def transposed(self, observations: Tensor, shape: Shape) -> Tensor:
         """A^T y for observations (n, ...) of images of this shape: (n, C, H, W).
 
         Raises InversionError if there is no adjoint and torch cannot differentiate the operator.
         """
+        import torch
+
+        with torch.enable_grad():
+            return self._transposed(observations, shape)
+
+    def _transposed(self, observations: Tensor, shape: Shape) -> Tensor:
+        import torch
+
         if self.adjoint is not None:
             return self.adjoint(observations)
         images = observations.new_zeros(len(observations), *shape).requires_grad_()
@@ -67,34 +78,9 @@ class LinearOperator:
             ) from error
 
 
-class _Applied(Function):
-    """A linear map whose derivative is known: the map itself, and backwards its adjoint."""
-
-    @staticmethod
-    def forward(given: Tensor, there: Map, back: Map) -> Tensor:
-        return there(given)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Map, Map], output: Tensor) -> None:
-        _, ctx.there, ctx.back = inputs
-
-    @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> Any:
-        return _Applied.apply(slopes[0], ctx.back, ctx.there), None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *along: Any) -> Any:
-        return _Applied.apply(along[0], ctx.there, ctx.back)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
-        given, there, back = args
-        several = given.movedim(in_dims[0], 0)
-        made: Any = _Applied.apply(several.flatten(0, 1), there, back)
-        return made.unflatten(0, several.shape[:2]), 0
-
-
 def _of_arrays(function: Callable[[np.ndarray], Any]) -> Map:
+    import torch
+
     @wraps(function)
     def of_tensors(given: Tensor) -> Tensor:
         made = torch.from_numpy(np.ascontiguousarray(function(given.detach().cpu().numpy())))

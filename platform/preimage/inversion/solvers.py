@@ -4,21 +4,25 @@ A solver's `begin` returns its state for new rows; its `step` evaluates the loss
 where to evaluate next.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from preimage.config import Config
 from preimage.errors import InversionError
 from preimage.inversion.constraints import Constraint, ConstraintName, make_constraint
-from preimage.inversion.links import Link
-from preimage.inversion.problem import Problem, Rows
 from preimage.own_settings import NoSettings, kind_check
 from preimage.plugins import Registry
 
-State = dict[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from preimage.inversion.links import Link
+    from preimage.inversion.problem import Problem, Rows
+
+State = dict[str, "Tensor"]
 """A solver's state: tensors with one row per image."""
 
 
@@ -125,13 +129,13 @@ SOLVERS = Registry(
     "solver",
     "solvers",
     {
-        "gradient-descent": "preimage.inversion.descent:GRADIENT_DESCENT_KIND",
-        "momentum": "preimage.inversion.descent:MOMENTUM_KIND",
-        "rmsprop": "preimage.inversion.descent:RMSPROP_KIND",
-        "adam": "preimage.inversion.descent:ADAM_KIND",
-        "lbfgs": "preimage.inversion.lbfgs:KIND",
-        "gauss-newton": "preimage.inversion.gauss_newton:KIND",
-        "levenberg-marquardt": "preimage.inversion.levenberg:KIND",
+        "gradient-descent": "preimage.inversion.solver_kinds:GRADIENT_DESCENT",
+        "momentum": "preimage.inversion.solver_kinds:MOMENTUM",
+        "rmsprop": "preimage.inversion.solver_kinds:RMSPROP",
+        "adam": "preimage.inversion.solver_kinds:ADAM",
+        "lbfgs": "preimage.inversion.solver_kinds:LBFGS",
+        "gauss-newton": "preimage.inversion.solver_kinds:GAUSS_NEWTON",
+        "levenberg-marquardt": "preimage.inversion.solver_kinds:LEVENBERG_MARQUARDT",
     },
     kind_check(SolverKind),
 )
@@ -141,6 +145,8 @@ plugin."""
 
 def require_solver(solver: Solver, code: Tensor) -> Solver:
     """A user's solver, whose `begin` is tried on a code (1, d). Raises InversionError if it is none."""
+    from torch import Tensor
+
     if not (callable(getattr(solver, "step", None)) and isinstance(getattr(solver, "searches", None), bool)):
         raise InversionError(
             f"a solver needs `searches`, `begin` and `step`, as in inversion.solvers.Solver, but this is a "

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +11,7 @@ from preimage.inversion.conditioning import jacobians_that_fit
 from preimage.inversion.jacobian import Jacobian
 from preimage.inversion.labels import generate, labels_at
 from preimage.inversion.optimize_for_inference import InPrecision, freeze
-
-Reason = Literal["rank", "saturation", "another code", "stopped"]
+from preimage.inversion.reasons import Reason
 
 RESOLUTION = 8 * torch.finfo(torch.float32).eps
 """Images that differ by less, relative to their root mean square, are equal in float32 after a few layers."""

@@ -2,23 +2,29 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import torch
 from pydantic import Field
 
 from preimage.config import Config, Resources
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
-from preimage.data.dataset import Dataset
 from preimage.jobs.published import PaperSettings
 from preimage.jobs.settings_text import settings_of
-from preimage.latents.store import Store
 from preimage.models.config import GeneratorConfig
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
-from preimage.training.training import StopRule
-from preimage.work.trials import Results, T, run_trials
+from preimage.training.config import StopRule
+
+if TYPE_CHECKING:
+    import torch
+
+    from preimage.data.dataset import Dataset
+    from preimage.latents.store import Store
+    from preimage.work.trials import Results
+
+T = TypeVar("T")
 
 OnProgress = Callable[[int, int], None]
 """Called with the number done and the total."""
@@ -71,6 +77,17 @@ class Job(Config):
     compares_stores: ClassVar[bool] = False
     """Whether all its stores must hold codes of the same images."""
 
+    runs_in: ClassVar[str] = ""
+    """The module whose `run(job, context)` runs the job. It is imported only then: torch and matplotlib take
+    seconds, and a plan needs neither. A class that defines `run` itself has none."""
+
+    trains: ClassVar[bool] = False
+    """Whether its images are training data; otherwise it evaluates something by them."""
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {}
+    """Dotted keys by whose values its runs are told apart in the tracker, each with what stands before the
+    value, such as `w` before a width."""
+
     job: str
     """The kind of job."""
     seed: int = Field(0, ge=0, lt=2**31)
@@ -87,7 +104,7 @@ class Job(Config):
 
     def run(self, context: "Context") -> "Result":
         """Run the job, or resume it if an earlier attempt was interrupted."""
-        raise NotImplementedError
+        return import_module(self.runs_in).run(self, context)
 
     def check(self, catalog: Catalog) -> None:
         """Raise PreimageError, before anything starts, if the spec and its images rule the job out."""
@@ -98,7 +115,7 @@ class Job(Config):
     def check_codes(self, latent_dim: int) -> None:
         """Raise PreimageError if the job cannot run with codes of this many components."""
 
-    def check_store(self, store: Store) -> None:
+    def check_store(self, store: "Store") -> None:
         """Raise PreimageError, before any work, if the job cannot run with a latent store that is there."""
 
     def check_images(self, data: DataConfig, catalog: Catalog) -> None:
@@ -169,16 +186,18 @@ class Context:
         plugins = {"plugins": dict(self.plugins)} if self.plugins else {}
         return {"job": job.job, "fingerprint": self.fingerprint, **plugins}
 
-    def dataset(self, config: DataConfig) -> Dataset:
+    def dataset(self, config: DataConfig) -> "Dataset":
         """The prepared images; this prepares them if needed. Raises DataError."""
         return self.catalog.prepare(config, self.resources, self.progress)
 
     def run_trials(
-        self, trials: Mapping[str, T], work: Callable[[T, torch.device], Results], task: str
-    ) -> dict[str, Results]:
+        self, trials: Mapping[str, T], work: "Callable[[T, torch.device], Results]", task: str
+    ) -> "dict[str, Results]":
         """The results of independent trials, by name: see `preimage.work.trials`."""
+        from preimage.work.trials import run_trials  # imports torch
+
         folder = self.run.folder / "trials"
-        return run_trials(folder, self.resources, trials, work, self.progress(task))
+        return run_trials(folder, self.resources, trials, work, self.progress(task), self.run.system)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from preimage.data.dataset import Dataset
 from preimage.data.image_shape import Shape, settings_text, shape_text
 from preimage.errors import ClassifierError, GeneratorError, StoreError
 from preimage.latents.store import Store
-from preimage.models.generator_folder import GeneratorCard, require_images
+from preimage.models.cards import GeneratorCard, require_images
 
 
 def trained_on(card: GeneratorCard) -> DataConfig | None:

@@ -10,7 +10,7 @@ from preimage.data.sources.splits import split_of
 from preimage.errors import DataError, GeneratorError
 from preimage.jobs.base import Context
 from preimage.jobs.compatibility import trained_on
-from preimage.models.generator_folder import GeneratorCard, require_images
+from preimage.models.cards import GeneratorCard, require_images
 
 
 def unseen_images(card: GeneratorCard, data: DataConfig | None, count: int, context: Context) -> Dataset:

@@ -13,10 +13,8 @@ from preimage.jobs.base import Job
 from preimage.jobs.references import images_named, references
 from preimage.jobs.settings_text import data_text, pixels_text, settings_of
 from preimage.latents.manifest import read_manifest
-from preimage.models.classifier import read_classifier_card
+from preimage.models.cards import GeneratorCard, read_card, read_classifier_card, read_prior_card
 from preimage.models.config import DcganConfig, ImportedConfig, LinearConfig, classes_known
-from preimage.models.generator_folder import GeneratorCard, read_card
-from preimage.models.prior_folder import read_prior_card
 from preimage.storage.folder import Folder
 
 BETWEEN = " · "

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import sides
 from preimage.data.sources.splits import same_split
+from preimage.models.cards import GeneratorCard
 from preimage.models.config import classes_known
-from preimage.models.generator_folder import GeneratorCard
 
 TRAINING = "training images"
 """The row of real images in denoising-feature-matching's tables."""

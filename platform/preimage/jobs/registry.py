@@ -27,7 +27,7 @@ JOBS = Registry(
         "train-autoencoder": "preimage.jobs.train.autoencoder:TrainAutoencoderJob",
         "train-classifier": "preimage.jobs.train.classifier:TrainClassifierJob",
         "train-prior": "preimage.jobs.train.prior:TrainPriorJob",
-        "init-generator": "preimage.jobs.init_generator:InitGeneratorJob",
+        "init-generator": "preimage.jobs.init_generator.job:InitGeneratorJob",
         "invert": "preimage.jobs.invert.job:InvertJob",
         "recover": "preimage.jobs.recover.job:RecoverJob",
         "recover-partial": "preimage.jobs.recover_partial.job:RecoverPartialJob",

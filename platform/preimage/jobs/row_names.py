@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from preimage.runs.metrics import plain_name
+
 NAME = re.compile(r"[\w()+ -]+")
 
 
@@ -18,6 +20,6 @@ def require_plain(names: Iterable[str], what: str) -> None:
                 f"{what}'s name is letters, digits, spaces and ( ) + - _, but one is {name!r}: "
                 "write it without a dot or another sign"
             )
-    plain = [re.sub(r"[()+]", "", name).strip() for name in names]  # what MLflow keeps of a name
+    plain = [plain_name(name) for name in names]
     if len(set(plain)) < len(plain):
         raise ValueError(f"names must differ by more than ( ) and +, but are {', '.join(names)}")

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
-from preimage.latents.prior_kinds import PriorKind
+from preimage.latents.prior_kinds import TrainingCodes
 from preimage.latents.priors import (
     ROUNDING,
     Gaussian,
@@ -146,7 +146,7 @@ class Network:
         return named | {"spread": torch.tensor([self.spread], dtype=torch.float64)}
 
 
-def _network(tensors: dict[str, Tensor]) -> Network:
+def rebuild_network(tensors: dict[str, Tensor]) -> Network:
     layers = (len(tensors) - 1) // 2
     weights = tuple(tensors[f"weight.{i}"] for i in range(layers))
     biases = tuple(tensors[f"bias.{i}"] for i in range(layers))
@@ -158,18 +158,18 @@ def _network(tensors: dict[str, Tensor]) -> Network:
     return Network(weights, biases, tensors["spread"].item())
 
 
-def _gaussian(support: Support, tensors: dict[str, Tensor]) -> Gaussian:
+def rebuild_gaussian(support: Support, tensors: dict[str, Tensor]) -> Gaussian:
     mean, root = tensors["mean"], tensors["root"]
     if mean.ndim != 1 or root.shape != (len(mean), len(mean)):
         raise ValueError(f"mean {tuple(mean.shape)} and root {tuple(root.shape)} do not match")
     return Gaussian(mean, root, support)
 
 
-def _diagonal(tensors: dict[str, Tensor]) -> Diagonal:
+def rebuild_diagonal(tensors: dict[str, Tensor]) -> Diagonal:
     return Diagonal(*_alike(tensors["mean"], tensors["scale"]))
 
 
-def _box(tensors: dict[str, Tensor]) -> Box:
+def rebuild_box(tensors: dict[str, Tensor]) -> Box:
     low, high = _alike(tensors["low"], tensors["high"])
     if (low > high).any():
         raise ValueError("a component's minimum is above its maximum")
@@ -182,8 +182,13 @@ def _alike(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     return one, other
 
 
-DIAGONAL = PriorKind(_diagonal, lambda codes, *_: Diagonal.fit(Moments.of(codes())))
-BOX = PriorKind(_box, lambda codes, *_: Box.fit(codes()))
-GAUSSIAN = PriorKind(partial(_gaussian, "anywhere"), lambda codes, *_: Gaussian.fit(Moments.of(codes())))
-GAUSSIAN_IN_BALL = PriorKind(partial(_gaussian, "ball"), fitted_by="train-glo")
-PGAN = PriorKind(_network, fitted_by="train-prior")
+def fit_diagonal(codes: TrainingCodes, *_: Any) -> Diagonal:
+    return Diagonal.fit(Moments.of(codes()))
+
+
+def fit_box(codes: TrainingCodes, *_: Any) -> Box:
+    return Box.fit(codes())
+
+
+def fit_gaussian(codes: TrainingCodes, *_: Any) -> Gaussian:
+    return Gaussian.fit(Moments.of(codes()))

@@ -6,15 +6,19 @@ rows, so that of a whole store only the ends of the parts are compared. Ids in a
 share of them at a time.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from preimage.permutation import Permutation
 from preimage.random_streams import place_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HELD = 1 << 24
 """Ids in memory at a time, 8 bytes each."""
@@ -43,6 +47,8 @@ def repeated(batches: Callable[[], Iterable[Tensor]], count: int) -> list[int]:
 
     Reads them once for every HELD of them: each pass takes those whose hash is in its share.
     """
+    import torch
+
     passes = max(1, -(-count // HELD))
     found: set[int] = set()
     for number in range(passes):

@@ -12,12 +12,10 @@ from preimage.batch_parts import part_of
 from preimage.config import Config, PositiveInt, mistakes_in
 from preimage.errors import StoreError
 from preimage.latents.manifest import Manifest
+from preimage.latents.parquet import WINDOW
 from preimage.latents.schema import Codes, concatenate
 from preimage.latents.windows import Group, Window, groups_of, read_windows, windows_of
 from preimage.storage.folder import Folder
-
-WINDOW = 1 << 18
-"""Codes that are shuffled together."""
 
 log = logging.getLogger(__name__)
 

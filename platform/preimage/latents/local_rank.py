@@ -5,12 +5,15 @@ matrix_rank does for a d x d matrix of float32, in which searches compute: an ei
 rounding error of the largest is lost in it, and nothing then holds the code in that direction.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from preimage.config import Config
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class RankSummary(Config):
@@ -53,11 +56,15 @@ def local_rank(eigenvalues: Mapping[str, Tensor]) -> LocalRank:
 
 def rank_threshold(latent_dim: int) -> float:
     """The eigenvalue, relative to the largest, below which a direction counts as undetermined."""
+    import torch
+
     return latent_dim * torch.finfo(torch.float32).eps
 
 
 def rank_of(eigenvalues: Tensor) -> RankSummary:
     """Summarise eigenvalues (n, d), ascending and not negative, of at least one code."""
+    import torch
+
     threshold = rank_threshold(eigenvalues.shape[1])
     smallest, largest = eigenvalues[:, 0], eigenvalues[:, -1]
     above = eigenvalues > threshold * largest[:, None]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from preimage.config import Config, PositiveFloat, PositiveInt
 from preimage.errors import PreimageError
-from preimage.latents.prior_kinds import CodeStream, PriorKind, Report, TrainingCodes
+from preimage.latents.built_in_priors import MixtureSettings
+from preimage.latents.prior_kinds import CodeStream, Report, TrainingCodes
 from preimage.latents.priors import ROUNDING, NoDensityError, Support, log_normal, require_volume
 from preimage.latents.statistics import Moments
 from preimage.random_streams import Stream
@@ -253,18 +253,7 @@ class Frame:
         return Mixture(mixture.weights.float(), means.float(), (self.root @ mixture.roots).float())
 
 
-class MixtureSettings(Config):
-    """How a mixture is fitted."""
-
-    components: PositiveInt
-    """The number of Gaussians."""
-    max_iterations: PositiveInt = 200
-    """EM iterations, at most. Each is one pass over the codes."""
-    tolerance: PositiveFloat = 1e-3
-    """The fit is finished when an iteration raises the mean log-likelihood of a code by less, in nats."""
-
-
-def _fit(codes: TrainingCodes, settings: MixtureSettings, seed: int, report: Report) -> Mixture:
+def fit_with_settings(codes: TrainingCodes, settings: MixtureSettings, seed: int, report: Report) -> Mixture:
     most = settings.max_iterations * codes.count
 
     def watch(done: int, likelihood: float) -> None:
@@ -276,7 +265,7 @@ def _fit(codes: TrainingCodes, settings: MixtureSettings, seed: int, report: Rep
     )
 
 
-def _rebuild(tensors: dict[str, Tensor]) -> Mixture:
+def rebuild_mixture(tensors: dict[str, Tensor]) -> Mixture:
     weights, means, roots = tensors["weights"], tensors["means"], tensors["roots"]
     count, dim = means.shape
     if weights.shape != (count,) or roots.shape != (count, dim, dim):
@@ -285,6 +274,3 @@ def _rebuild(tensors: dict[str, Tensor]) -> Mixture:
             "do not match"
         )
     return Mixture(weights, means, roots)
-
-
-MIXTURE = PriorKind(_rebuild, _fit, MixtureSettings, passes=lambda settings: settings.max_iterations)

@@ -1,5 +1,7 @@
 """The Parquet parts of a latent store: encoding, streaming and digests."""
 
+from __future__ import annotations
+
 import hashlib
 import io
 from collections import deque
@@ -8,12 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from torch import Tensor
 
 from preimage.errors import StoreError
 from preimage.latents.image_ids import Span, all_rise, repeated
@@ -22,7 +23,12 @@ from preimage.latents.schema import COLUMNS, About, Codes, arrow_schema, from_ta
 from preimage.storage.address import command
 from preimage.storage.folder import Folder
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 ROW_GROUP = 65536
+WINDOW = 1 << 18
+"""Codes that a loader shuffles together."""
 CHUNK = 1 << 22
 PIECE = 1 << 20
 """Bytes of codes that are decoded at a time for whoever copies them at once."""

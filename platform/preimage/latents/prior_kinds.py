@@ -1,18 +1,21 @@
 """The kinds of priors that are fitted to codes: how each is fitted, and rebuilt from its file."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from preimage.config import Config
 from preimage.latents.priors import Dense
 from preimage.own_settings import NoSettings, kind_check
 from preimage.plugins import Registry
 
-CodeStream = Callable[[], Iterable[Tensor]]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CodeStream = Callable[[], Iterable["Tensor"]]
 """Starts a pass over the same codes, in batches (n, d)."""
 Report = Callable[[int, int, Mapping[str, float]], None]
 """(codes seen so far, those that will be seen at most, metrics there): shows the progress of a fit, and
@@ -81,12 +84,12 @@ PRIOR_KINDS = Registry(
     "prior",
     "priors",
     {
-        "diagonal": "preimage.latents.fitted:DIAGONAL",
-        "box": "preimage.latents.fitted:BOX",
-        "gaussian": "preimage.latents.fitted:GAUSSIAN",
-        "mixture": "preimage.latents.mixture:MIXTURE",
-        "gaussian-in-ball": "preimage.latents.fitted:GAUSSIAN_IN_BALL",
-        "pgan": "preimage.latents.fitted:PGAN",
+        "diagonal": "preimage.latents.built_in_priors:DIAGONAL",
+        "box": "preimage.latents.built_in_priors:BOX",
+        "gaussian": "preimage.latents.built_in_priors:GAUSSIAN",
+        "mixture": "preimage.latents.built_in_priors:MIXTURE",
+        "gaussian-in-ball": "preimage.latents.built_in_priors:GAUSSIAN_IN_BALL",
+        "pgan": "preimage.latents.built_in_priors:PGAN",
     },
     _kind,
 )

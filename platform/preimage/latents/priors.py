@@ -1,22 +1,26 @@
 """The priors that codes are drawn from: fixed ones, known by their names, and a Gaussian fitted to codes."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from preimage.errors import PreimageError
-from preimage.latents.statistics import Moments
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from preimage.latents.statistics import Moments
 
 PriorName = Literal["normal", "uniform", "gaussian", "gaussian-in-ball", "fitted"]
 """`gaussian`, and `gaussian-in-ball`, whose codes are projected onto the unit ball, are fitted to the codes
 of a training run; `fitted` is any prior fitted before (`fitted.py`)."""
 Support = Literal["anywhere", "box", "ball"]
 
-ROUNDING = torch.finfo(torch.float32).eps
+ROUNDING = 2.0**-23
 """The relative rounding error of codes and parameters: a smaller extent, beside the largest, is unknown."""
 
 
@@ -75,6 +79,8 @@ class Normal:
     support: Support = "anywhere"
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        import torch
+
         return torch.randn(count, self.latent_dim, generator=generator, device=generator.device)
 
     def log_density(self, z: Tensor) -> Tensor:
@@ -91,9 +97,13 @@ class Uniform:
     support: Support = "box"
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        import torch
+
         return torch.rand(count, self.latent_dim, generator=generator, device=generator.device) * 2 - 1
 
     def log_density(self, z: Tensor) -> Tensor:
+        import torch
+
         inside = (z.abs() <= 1).all(1)
         density = torch.full((len(z),), -self.latent_dim * math.log(2), dtype=torch.float64, device=z.device)
         return density.where(inside, -torch.inf)
@@ -111,11 +121,13 @@ class Gaussian:
     support: Support = "anywhere"
 
     @classmethod
-    def fit(cls, moments: Moments, support: Support = "anywhere") -> "Gaussian":
+    def fit(cls, moments: Moments, support: Support = "anywhere") -> Gaussian:
         """Fit the mean and the full covariance of codes, which may span fewer dimensions than d.
 
         Raises PreimageError for fewer than two codes.
         """
+        import torch
+
         values, vectors = torch.linalg.eigh(moments.covariance)
         root = vectors * values.clamp_min(0).sqrt()
         return cls(moments.mean.float(), root.float().contiguous(), support)  # the same as from a file
@@ -134,6 +146,8 @@ class Gaussian:
         return (self.root.square().sum() / self.latent_dim).sqrt().item()
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        import torch
+
         return self.of(torch.randn(count, self.latent_dim, generator=generator, device=generator.device))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -149,6 +163,8 @@ class Gaussian:
         """Refused for a singular covariance: a density on the span of the codes, by the pseudo-determinant,
         has different units for every rank and is zero at almost every other code, so it compares with
         nothing."""
+        import torch
+
         if self.support == "ball":
             raise NoDensityError("codes projected onto the ball's surface have no density")
         axes, lengths, _ = torch.linalg.svd(self.root.to(z.device, torch.float64))

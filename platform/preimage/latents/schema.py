@@ -1,28 +1,32 @@
 """One row per image: the Arrow schema of a latent store, and the batch of tensors that fills it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
-from torch import Tensor
 
 from preimage.config import Config, PositiveInt
 from preimage.errors import StoreError
 from preimage.storage.folder import canonical_json
 from preimage.storage.formats import STORE
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
 METADATA_KEY = b"preimage"
 UNLABELLED = -1
-SCALARS: dict[str, tuple[pa.DataType, torch.dtype]] = {
-    "image_id": (pa.int64(), torch.int64),
-    "label": (pa.int32(), torch.int32),
-    "loss": (pa.float32(), torch.float32),
-    "steps": (pa.int32(), torch.int32),
-    "restart": (pa.int32(), torch.int32),
-    "converged": (pa.bool_(), torch.bool),
+SCALARS: dict[str, pa.DataType] = {
+    "image_id": pa.int64(),
+    "label": pa.int32(),
+    "loss": pa.float32(),
+    "steps": pa.int32(),
+    "restart": pa.int32(),
+    "converged": pa.bool_(),
 }
 SEARCH = ("loss", "steps", "restart", "converged")
 """The columns of a search, which codes from elsewhere lack."""
@@ -139,9 +143,9 @@ class Codes:
     """Whether a search found them."""
 
     @classmethod
-    def without_search(cls, image_id: Tensor, label: Tensor, z: Tensor) -> "Codes":
+    def without_search(cls, image_id: Tensor, label: Tensor, z: Tensor) -> Codes:
         """Codes from elsewhere."""
-        empty = {name: torch.empty(0, dtype=SCALARS[name][1]) for name in SEARCH}
+        empty = {name: without_rows(name) for name in SEARCH}
         return cls(image_id, label, z, **empty, searched=False)
 
     def __len__(self) -> int:
@@ -151,9 +155,13 @@ class Codes:
     def diverged(self) -> Tensor:
         """(n,) bool: the images whose search met a non-finite loss. They are in the store, once and without a
         loss, and no statistic counts their codes. None of codes that no search found."""
-        return self.loss.isnan() if self.searched else torch.zeros_like(self.image_id, dtype=torch.bool)
+        import torch
 
-    def __getitem__(self, rows: slice | Tensor) -> "Codes":
+        if self.searched:
+            return self.loss.isnan()
+        return torch.zeros_like(self.image_id, dtype=torch.bool)
+
+    def __getitem__(self, rows: slice | Tensor) -> Codes:
         read = {name: getattr(self, name) for name in COLUMNS}
         taken = {name: found[rows] if found.numel() else found for name, found in read.items()}
         return Codes(**taken, searched=self.searched)
@@ -161,14 +169,16 @@ class Codes:
 
 def concatenate(batches: list[Codes]) -> Codes:
     """Join one or more batches into one."""
+    import torch
+
     joined = {name: torch.cat([getattr(batch, name) for batch in batches]) for name in COLUMNS}
     return Codes(**joined, searched=batches[0].searched)
 
 
 def arrow_schema(about: About) -> pa.Schema:
     """The schema of every part; its metadata names generator, dataset, solver and format version."""
-    types: dict[str, pa.DataType] = {name: kind for name, (kind, _) in SCALARS.items()}
-    types["z"] = pa.list_(pa.field("element", pa.float32(), nullable=False), about.latent_dim)
+    z = pa.list_(pa.field("element", pa.float32(), nullable=False), about.latent_dim)
+    types = SCALARS | {"z": z}
     fields = [pa.field(name, types[name], nullable=name == "loss") for name in about.columns]
     return pa.schema(fields, {METADATA_KEY: canonical_json(about.identity()).encode()})
 
@@ -196,21 +206,25 @@ def from_table(table: pa.Table, searched: bool = True) -> Codes:
     """The rows of a store as tensors. They share the table's memory if it is in one piece and without nulls,
     which become NaN: do not write to them. A column that the table lacks becomes an empty tensor.
     """
+    import torch
+
     columns: dict[str, Tensor] = {}
-    for name, (_, dtype) in SCALARS.items():
+    for name in SCALARS:
         found = name in table.column_names
-        columns[name] = _tensor(_one_array(table, name)) if found else torch.empty(0, dtype=dtype)
+        columns[name] = _tensor(_one_array(table, name)) if found else without_rows(name)
     z = _matrix(table) if "z" in table.column_names else torch.empty(0, 0)
     return Codes(**columns, z=z, searched=searched)
 
 
 def check(codes: Codes, about: About) -> None:
     """Raises StoreError listing every mistake: wrong shape or type, non-finite values, duplicate images."""
+    import torch
+
     rows = len(codes.image_id)
     expected: dict[str, tuple[tuple[int, ...], torch.dtype]]
-    expected = {name: ((rows,), dtype) for name, (_, dtype) in SCALARS.items()}
+    expected = {name: ((rows,), without_rows(name).dtype) for name in SCALARS}
     expected["z"] = ((rows, about.latent_dim), torch.float32)
-    expected |= {name: ((0,), SCALARS[name][1]) for name in COLUMNS if name not in about.columns}
+    expected |= {name: ((0,), expected[name][1]) for name in COLUMNS if name not in about.columns}
     wrong = []
     for name, (shape, dtype) in expected.items():
         found = getattr(codes, name)
@@ -248,15 +262,24 @@ def _one_array(table: pa.Table, name: str) -> pa.Array:
 
 
 def _tensor(array: pa.Array) -> Tensor:
+    import torch
+
     if array.null_count:
         array = array.fill_null(float("nan"))
     if pa.types.is_boolean(array.type):  # Arrow packs eight to a byte
         return torch.from_numpy(array.to_numpy(zero_copy_only=False).copy())
-    return torch.from_dlpack(array) if len(array) else torch.empty(0, dtype=_dtype(array.type))
+    return torch.from_dlpack(array) if len(array) else _empty(array.type)
 
 
-def _dtype(kind: pa.DataType) -> torch.dtype:
-    return next((dtype for known, dtype in SCALARS.values() if known == kind))
+def without_rows(name: str) -> Tensor:
+    """A scalar column of no rows, (0,)."""
+    return _empty(SCALARS[name])
+
+
+def _empty(kind: pa.DataType) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.empty(0, kind.to_pandas_dtype()))
 
 
 def _matrix(table: pa.Table) -> Tensor:

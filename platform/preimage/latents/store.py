@@ -1,14 +1,15 @@
 """The latent store: a folder of Parquet parts, one row per image, and the manifest that completes it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from preimage.errors import StoreError
 from preimage.latents import parquet
 from preimage.latents.image_ids import span_of
-from preimage.latents.loader import WINDOW, StoreLoader
 from preimage.latents.local_rank import LocalRank
 from preimage.latents.manifest import (
     AGAIN,
@@ -30,6 +31,9 @@ from preimage.latents.manifest import (
 from preimage.latents.schema import COLUMNS, SEARCH, About, Codes, concatenate
 from preimage.storage.folder import Folder
 
+if TYPE_CHECKING:
+    from preimage.latents.loader import StoreLoader
+
 LZ4_AT_MOST = 256
 """The best ratio that LZ4 can reach. A file that claims more is not ours, but a few bytes that would expand
 to more codes than memory holds."""
@@ -43,7 +47,7 @@ class Store:
     manifest: Manifest
 
     @classmethod
-    def open(cls, folder: Folder | str | Path) -> "Store":
+    def open(cls, folder: Folder | str | Path) -> Store:
         """Open a store by its folder.
 
         Raises StoreError if there is none, or it is incomplete or lacks a part; FormatError if it is of
@@ -98,7 +102,7 @@ class Store:
         shuffle: bool = True,
         seed: int = 0,
         *,
-        window: int = WINDOW,
+        window: int = parquet.WINDOW,
         rank: int = 0,
         world_size: int = 1,
         columns: Sequence[str] = ("z",),
@@ -119,6 +123,8 @@ class Store:
         Raises ValueError for a number out of range, StoreError for an unknown column, an unreadable part, or
         codes that do not fill a batch.
         """
+        from preimage.latents.loader import StoreLoader
+
         return StoreLoader(
             self.folder,
             self.manifest,

@@ -12,7 +12,7 @@ from torch import Tensor
 from preimage.errors import StoreError
 from preimage.latents import parquet
 from preimage.latents.manifest import Manifest, PartRecord
-from preimage.latents.schema import SCALARS, About, Codes
+from preimage.latents.schema import SCALARS, About, Codes, without_rows
 from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 
@@ -152,7 +152,7 @@ class _Filling:
             _by_row(column)[places] = _by_row(getattr(codes, name).numpy())
 
     def codes(self) -> Codes:
-        found = {name: torch.empty(0, dtype=dtype) for name, (_, dtype) in SCALARS.items()}
+        found = {name: without_rows(name) for name in SCALARS}
         found |= {"z": torch.empty(0, 0)}
         found |= {name: torch.from_numpy(column) for name, column in self._columns.items()}
         return Codes(**found, searched=self._searched)
@@ -167,7 +167,7 @@ def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 def _layout(name: str, count: int, dim: int) -> tuple[tuple[int, ...], np.dtype]:
     if name == "z":
         return (count, dim), np.dtype(np.float32)
-    return (count,), torch.empty(0, dtype=SCALARS[name][1]).numpy().dtype
+    return (count,), without_rows(name).numpy().dtype
 
 
 def _by_row(column: np.ndarray) -> np.ndarray:

@@ -113,7 +113,7 @@ class _Exporter:
         fields += [pa.field("label", pa.int32())]
         fields += [pa.field("class", pa.string())] if self.classes else []
         fields += [pa.field("z", pa.list_(pa.float32(), self.store.latent_dim))]
-        fields += [pa.field(name, SCALARS[name][0]) for name in self.store.about.columns if name in SEARCH]
+        fields += [pa.field(name, SCALARS[name]) for name in self.store.about.columns if name in SEARCH]
         return pa.schema([*fields, *([pa.field("image", PICTURE)] if self.images else [])])
 
     def write(self, stream: BinaryIO, progress: Progress) -> None:

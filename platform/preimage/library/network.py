@@ -16,8 +16,9 @@ from preimage.inversion.labels import classes_of, generate, spread_labels
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.latents.schema import GeneratorInfo
 from preimage.library.opened import find_generator
+from preimage.models.cards import GeneratorCard
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import GeneratorCard, describe, load_generator, load_prior
+from preimage.models.generator_folder import describe, load_generator, load_prior
 from preimage.storage.folder import Folder
 
 FAILED = (RuntimeError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError)

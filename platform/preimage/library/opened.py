@@ -14,7 +14,8 @@ from preimage.latents.priors import Prior
 from preimage.latents.store import Store
 from preimage.library.display import Picture, picture_html, table_html
 from preimage.models import generator_folder
-from preimage.models.generator_folder import GeneratorCard, load_prior, read_card
+from preimage.models.cards import GeneratorCard, read_card
+from preimage.models.generator_folder import load_prior
 from preimage.models.prior_folder import load_fitted
 from preimage.pipelines.inputs import find_product, find_run
 from preimage.runs.products import PRODUCTS

@@ -4,16 +4,17 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from preimage import api
 from preimage.api import Spec
-from preimage.cluster import submissions
+from preimage.cluster import passed_env, submissions
 from preimage.cluster.submissions import Submission
 from preimage.errors import PreimageError, SpecError
 from preimage.jobs.base import Job
+from preimage.library.recorded import where_recorded
 from preimage.pipelines.planned import Planned
 from preimage.pipelines.provenance import git_commit, versions
 from preimage.plugins import require_installed
@@ -39,13 +40,25 @@ LAST_LINES = 5
 
 
 @dataclass(frozen=True)
+class ToSend:
+    """What would be submitted."""
+
+    planned: Planned
+    values: Mapping[str, str] = field(repr=False)
+    """Of the variables that are passed to the job: never written or shown."""
+    retry_failed: bool
+    recorded: str
+    """Where the job's runs will be recorded, as far as this machine can know."""
+
+
+@dataclass(frozen=True)
 class Sent:
     """A submission, and what was sent for it."""
 
     submission: Submission
     upload: "Upload"
     command: str
-    """The same with Ray's own command line."""
+    """The same with Ray's own command line, without the values of passed variables."""
 
 
 def plan_submission(
@@ -55,9 +68,14 @@ def plan_submission(
     results: str | None = None,
     retry_failed: bool = False,
     code: str | Sequence[str] = (),
-) -> Planned:
-    """Plan a spec, which may also be an earlier submission's id. Raises PreimageError like `plan`, and for
-    results that a cluster could not reach."""
+    env: Sequence[str] = (),
+) -> "ToSend":
+    """Plan a spec, which may also be an earlier submission's id: then the variables that were passed to it
+    are passed again.
+
+    Raises PreimageError like `plan`, for results that a cluster could not reach, and for variables that are
+    not set.
+    """
     changes = api.with_results(changes, results)
     if not isinstance(spec, Job | Mapping) and not os.path.isfile(spec):
         root = Folder.at(results_root(api.named_in(changes)))
@@ -65,7 +83,9 @@ def plan_submission(
         for each in earlier:
             _warn_of_another_server(each)
             require_installed(each.record, f"the submission {each.id}")
+            env = [*each.record.get("env", []), *env]
         spec = (earlier[0].folder / "spec.yaml").uri if earlier else spec
+    values = passed_env.values_of(env)
     planned = api.plan(spec, changes, profile, retry_failed=retry_failed, code=code)
     written = planned.resolved.get("results", DEFAULT)
     if "://" not in written and not os.path.isabs(written):
@@ -74,27 +94,32 @@ def plan_submission(
             "with it. Give a place that all machines reach: --results /shared/results, --results "
             "s3://bucket/folder, or PREIMAGE_RESULTS"
         )
-    return planned
+    return ToSend(planned, values, retry_failed, where_recorded(planned, values))
 
 
-def send(planned: Planned, address: str | None = None, retry_failed: bool = False) -> Sent:
+def send(to_send: ToSend, address: str | None = None) -> Sent:
     """Record a plan and submit it to the cluster at this address. Raises PreimageError."""
     from preimage.cluster.ray_jobs import Jobs, address_of, plain_command, runtime_env
     from preimage.cluster.upload import PACKAGE, collect, packages_of, plugin_packages
 
+    planned, env = to_send.planned, list(to_send.values)
     cluster = Jobs(address_of(address))
     _require_not_running(cluster, planned.root, planned.fingerprint)
     packages = list(dict.fromkeys([*packages_of(planned.code), *plugin_packages(planned.plugins)]))
     upload = collect([PACKAGE, *packages])
     submission = submissions.create(planned.root, planned.name)
-    _record(submission, planned, cluster.address, upload)
-    again = ["--retry-failed"] if retry_failed else []
+    _record(submission, planned, cluster.address, upload, env)
+    again = ["--retry-failed"] if to_send.retry_failed else []
     entrypoint = ["python", "-m", "preimage", "run", (submission.folder / "spec.yaml").uri, *again]
-    environment = runtime_env(submission, [PACKAGE, *packages], planned.code)
+    environment = runtime_env(submission, [PACKAGE, *packages], planned.code, env)
     try:
+        if env:
+            cluster.pass_environment(submission.id, to_send.values)
         cluster.submit(submission, command(*entrypoint), environment)
     except BaseException:  # no cluster has it, so keep no record
         submission.folder.delete()
+        if env:
+            cluster.forget_environment(submission.id)
         raise
     return Sent(submission, upload, plain_command(cluster.address, environment, entrypoint))
 
@@ -163,16 +188,18 @@ def submit(
     results: str | None = None,
     retry_failed: bool = False,
     code: str | Sequence[str] = (),
+    env: Sequence[str] = (),
 ) -> Handle:
     """Submit a spec to a running Ray cluster, and return at once; all machines must reach its results.
 
     spec, changes, profile, results, retry_failed, code: as in `plan`; spec may also be the id of a submission
     that was stopped or lost, which resumes. address: of the cluster's dashboard; default:
-    RAY_API_SERVER_ADDRESS, RAY_ADDRESS or http://127.0.0.1:8265. Raises PreimageError.
+    RAY_API_SERVER_ADDRESS, RAY_ADDRESS or http://127.0.0.1:8265. env: names of variables of this process
+    that the job's processes get too; their values are stored nowhere. Raises PreimageError.
     """
-    planned = plan_submission(spec, changes, profile, results, retry_failed, code)
-    sent = None if planned.is_done else send(planned, address, retry_failed)
-    return Handle(planned.run, sent.submission if sent else None)
+    to_send = plan_submission(spec, changes, profile, results, retry_failed, code, env)
+    sent = None if to_send.planned.is_done else send(to_send, address)
+    return Handle(to_send.planned.run, sent.submission if sent else None)
 
 
 def _require_not_running(cluster: "Jobs", root: Folder, fingerprint: str) -> None:
@@ -209,7 +236,9 @@ def _said(server: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in server.items()) or "no variable named a server"
 
 
-def _record(submission: Submission, planned: Planned, address: str, upload: "Upload") -> None:
+def _record(
+    submission: Submission, planned: Planned, address: str, upload: "Upload", env: Sequence[str] = ()
+) -> None:
     """Write the record before submitting to the cluster: a job that finds no record does not start."""
     submission.folder.write("spec.yaml", dump(planned.resolved).encode())
     submission.folder.write("code.zip", upload.archive)
@@ -228,6 +257,8 @@ def _record(submission: Submission, planned: Planned, address: str, upload: "Upl
             "git_commit": git_commit(),
             "versions": versions(),
             **({"plugins": planned.plugins} if planned.plugins else {}),
+            **({"needs": dict(planned.needs)} if planned.needs else {}),
+            **({"env": list(env)} if env else {}),
             "upload": upload.plain(),
             "server": server_variables(),
         },

@@ -1,11 +1,13 @@
 """How far apart the codes of different classes are (flexible-priors, section 4.1, figure 2)."""
 
-from typing import NamedTuple
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple
 
 from preimage.latents.schema import UNLABELLED
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PERPLEXITY = 30.0
 """About how many neighbours t-SNE keeps together. The paper states none; t-SNE's authors advise this."""
@@ -28,6 +30,8 @@ def class_ratios(points: Tensor, labels: Tensor) -> ClassRatios | None:
     points: (n, d) of any dtype, labels: (n,) integers; points without a label do not count. None for fewer
     than two classes, or if no class has two distinct points.
     """
+    import torch
+
     points, classes, counts = _labelled(points.double(), labels)
     if len(counts) < 2:
         return None
@@ -48,6 +52,8 @@ def chance_ratios(labels: Tensor) -> ClassRatios | None:
     by sqrt(1/n + 1/m) of a point's own deviation, and a point from its class mean by sqrt(1 - 1/n). None if
     `class_ratios` is None for any points.
     """
+    import torch
+
     _, classes, counts = _labelled(labels[:, None].double(), labels)
     if len(counts) < 2 or counts.max() < 2:
         return None
@@ -63,6 +69,7 @@ def tsne(codes: Tensor, seed: int) -> Tensor:
     Reproducible with the same seed. Perplexity 30, or less for few codes; starts from the first two principal
     components. Distances between groups mean little in such a map, and depend on these settings.
     """
+    import torch
     from sklearn.manifold import TSNE  # slow to import
 
     perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)

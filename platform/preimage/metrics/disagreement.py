@@ -1,12 +1,13 @@
 """Samples that are likely under the prior but far from every code found (flexible-priors, 4.2)."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-from preimage.latents.statistics import Moments
 
 Distance = Literal["nearest", "mean"]
 
@@ -25,6 +26,8 @@ def distances(samples: Tensor, codes: Iterable[Tensor], to: Distance) -> Tensor:
 
 
 def _to_nearest(samples: Tensor, codes: Iterable[Tensor]) -> Tensor:
+    import torch
+
     nearest = torch.full((len(samples),), torch.inf, dtype=torch.float64)
     for some in (chunk for z in codes for chunk in z.double().split(CHUNK)):
         exactly = "donot_use_mm_for_euclid_dist"  # a matrix product loses the digits of small distances
@@ -34,6 +37,8 @@ def _to_nearest(samples: Tensor, codes: Iterable[Tensor]) -> Tensor:
 
 
 def _to_all(samples: Tensor, codes: Iterable[Tensor]) -> Tensor:
+    from preimage.latents.statistics import Moments
+
     moments = Moments.empty(samples.shape[1])
     for z in codes:
         moments = moments.update(z)

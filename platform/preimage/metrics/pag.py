@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from preimage.errors import PreimageError
-from preimage.latents.priors import PRIORS, Prior, make_prior
+from preimage.latents.priors import Prior, make_prior
 from preimage.latents.statistics import Moments, store_moments
+from preimage.metrics.prior_std import PagError, named_std
 from preimage.random_streams import Stream
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ DRAWS, CHUNK = 100_000, 10_000
 """Codes to measure a fitted prior's second moment on, and how many to draw at a time."""
 NORMAL_CODES = 8192
 """Normal codes in memory at a time."""
-
-
-class PagError(PreimageError):
-    """PAG is not finite for these codes, or the prior's spread is unknown."""
 
 
 @dataclass(frozen=True)
@@ -156,19 +152,3 @@ def _check_rank(squares: Tensor) -> None:
             f"the codes span {spanned} of {len(squares)} dimensions and PAG is infinite: "
             "some components are constant zero or copies of others"
         )
-
-
-def named_std(prior: str | None, latent_dim: int) -> float:
-    """The std of one component of a fixed prior, by its name. Raises PagError for a fitted one, and for None:
-    an unknown one."""
-    if prior in PRIORS:
-        return make_prior(prior, latent_dim).std
-    if prior is None:
-        raise PagError(
-            "the store does not say which prior its codes should follow: set std, such as std=1 for N(0, I), "
-            "or prior, a fitted one"
-        )
-    raise PagError(
-        f"PAG compares codes with N(0, std^2 I), but the name {prior!r} does not determine the prior's std: "
-        "give std, or the prior itself"
-    )

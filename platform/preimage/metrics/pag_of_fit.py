@@ -6,10 +6,17 @@ that were held out of the fit: the generator unchanged, its prior exchanged. Onl
 from another generator.
 """
 
-from preimage.latents.held_out import Split
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from preimage.latents.priors import Prior
-from preimage.latents.statistics import Moments
-from preimage.metrics.pag import PagError, PagResult, moments_pag
+from preimage.metrics.prior_std import PagError
+
+if TYPE_CHECKING:
+    from preimage.latents.held_out import Split
+    from preimage.latents.statistics import Moments
+    from preimage.metrics.pag import PagResult
 
 IN_SAMPLE, HELD_OUT = "pag_in_sample", "pag_held_out"
 """What a fitted prior's card says of the codes that it was fitted to, and of those that were held out."""
@@ -18,6 +25,8 @@ IN_SAMPLE, HELD_OUT = "pag_in_sample", "pag_held_out"
 def held_out_pag(split: Split, std: float | None = None, prior: Prior | None = None) -> PagResult | None:
     """PAG of a split's held-out codes against N(0, std^2 I) or a fitted prior; None where it is not finite:
     for fewer codes than components, codes that do not span them, or a prior whose codes do not."""
+    from preimage.latents.statistics import Moments
+
     return _pag(Moments.empty(split.store.latent_dim).plus(split.held_out()), std, prior)
 
 
@@ -27,12 +36,16 @@ def fit_agreement(prior: Prior, split: Split) -> dict[str, float | None]:
     For n held-out and m fitted codes from one Gaussian with mean 0, and a Gaussian fitted to the m, its
     expectation is about d (d + 1) / 4 * (1 / n + 1 / m), of pure chance.
     """
+    from preimage.latents.statistics import Moments
+
     fitted = _pag(Moments.empty(split.store.latent_dim).plus(split.training()), None, prior)
     held_out = held_out_pag(split, prior=prior)
     return {IN_SAMPLE: fitted and fitted.pag, HELD_OUT: held_out and held_out.pag}
 
 
 def _pag(moments: Moments, std: float | None, prior: Prior | None) -> PagResult | None:
+    from preimage.metrics.pag import moments_pag
+
     try:
         return moments_pag(moments, std, prior)
     except PagError:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from preimage.config import Config, PositiveInt
 from preimage.data.image_shape import Channels, ImageSize, Shape, sides
+from preimage.errors import PriorError
 from preimage.latents.priors import PriorName
 from preimage.models.dcgan_size import DcganSize
 
@@ -131,3 +132,22 @@ def classes_known(config: GeneratorConfig) -> int:
 AnyGeneratorConfig = Annotated[
     DcganConfig | LinearConfig | ImportedConfig, Field(discriminator="architecture")
 ]
+
+
+class PganConfig(Config):
+    """A generator and a discriminator of codes, four fully connected layers each."""
+
+    noise_dim: PositiveInt | None = None
+    """Components of the noise; at least those of the code, which is the default."""
+    width: PositiveInt = 256
+    """Units of each hidden layer."""
+
+    def noise_for(self, latent_dim: int) -> int:
+        """The number of noise components for codes of this many. Raises PriorError if it is smaller."""
+        noise = self.noise_dim or latent_dim
+        if noise < latent_dim:
+            raise PriorError(
+                f"model.noise_dim={noise} is smaller than the code, which has {latent_dim} components: "
+                f"generated codes would lie on a surface of {noise} dimensions. Set {latent_dim} or more."
+            )
+        return noise

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from preimage.data.image_shape import Shape
 from preimage.models.class_labels import encoded
 from preimage.models.config import DcganConfig
-from preimage.models.dcgan_size import doublings
+from preimage.models.dcgan_size import maps_of
 
 
 class Generator(nn.Module):
@@ -22,7 +22,7 @@ class Generator(nn.Module):
     def __init__(self, config: DcganConfig) -> None:
         super().__init__()
         self.config, self.classes = config, config.classes
-        first, widths = _plan(config.shape, config.base_channels)
+        first, widths = maps_of(config.shape, config.base_channels)
         layers: list[nn.Module] = []
         before = config.latent_dim + config.classes
         for i, after in enumerate(reversed(widths)):
@@ -90,7 +90,7 @@ def _features(config: DcganConfig, more: int = 0) -> tuple[nn.Sequential, int]:
 def feature_maps(shape: Shape, kernel_size: int, width: int) -> tuple[nn.Sequential, int, tuple[int, int]]:
     """A discriminator's convolutions of images (C, H, W), the number of maps from the last one, and their
     (h, w)."""
-    last, widths = _plan(shape, width)
+    last, widths = maps_of(shape, width)
     layers: list[nn.Module] = []
     before = shape[0]
     for i, after in enumerate(widths):
@@ -99,13 +99,6 @@ def feature_maps(shape: Shape, kernel_size: int, width: int) -> tuple[nn.Sequent
         layers += [nn.LeakyReLU(0.2, inplace=True)]
         before = after
     return nn.Sequential(*layers), before, last
-
-
-def _plan(shape: Shape, width: int) -> tuple[tuple[int, int], list[int]]:
-    """The smallest maps' (h, w), and the filters of each feature map from the image inwards."""
-    _, *size = shape
-    count = doublings((size[0], size[1]))
-    return (size[0] >> count, size[1] >> count), [width * 2**i for i in range(count)]
 
 
 def _activation(config: DcganConfig) -> nn.Module:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from preimage.data.image_shape import ImageSize, sides, size_text
+from preimage.data.image_shape import ImageSize, Shape, sides, size_text
 
 SMALLEST = 4
 """The least side of the first map, whose shorter side is less than twice as long."""
@@ -30,6 +30,16 @@ def doublings(size: ImageSize, key: str = "image_size") -> int:
             f"are {near}"
         )
     return count
+
+
+def maps_of(shape: Shape, width: int) -> tuple[tuple[int, int], list[int]]:
+    """The smallest maps' (h, w), and the filters of each feature map from images (C, H, W) inwards.
+
+    width: the filters next to the image. Raises ValueError as `doublings` does.
+    """
+    _, *size = shape
+    count = doublings((size[0], size[1]))
+    return (size[0] >> count, size[1] >> count), [width * 2**i for i in range(count)]
 
 
 def _check(size: ImageSize) -> ImageSize:

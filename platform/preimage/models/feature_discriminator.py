@@ -4,10 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from preimage.data.image_shape import shape_text
-from preimage.errors import PreimageError
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import feature_maps, initialise
+from preimage.models.feature_count import feature_count
 
 
 class FeatureDiscriminator(nn.Module):
@@ -29,19 +28,6 @@ class FeatureDiscriminator(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = avg_pool2d(self.maps(images), self.pool).flatten(1)
         return self.logit(features).squeeze(1), features
-
-
-def feature_count(config: DcganConfig, pool: int) -> int:
-    """The number of features n. Raises PreimageError where squares of `pool` do not tile the last maps."""
-    with torch.device("meta"):
-        _, maps, (height, width) = feature_maps(config.shape, config.kernel_size, config.base_channels)
-    pools = [each for each in range(1, min(height, width) + 1) if not height % each and not width % each]
-    if pool not in pools:
-        raise PreimageError(
-            f"feature_pool={pool} does not divide the discriminator's last maps of "
-            f"{shape_text((height, width))} pixels: choose one of {', '.join(map(str, pools))}"
-        )
-    return maps * height * width // pool**2
 
 
 def build_feature_discriminator(config: DcganConfig, pool: int, seed: int) -> FeatureDiscriminator:

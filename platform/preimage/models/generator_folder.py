@@ -6,61 +6,34 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from torch import nn
 
 from preimage.config import mistakes_in
-from preimage.data.image_shape import Shape, settings_text, shape_text
 from preimage.errors import GeneratorError
 from preimage.latents.prior_kinds import FittedPrior
 from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.models.build import build_generator
-from preimage.models.config import AnyGeneratorConfig, GeneratorConfig, ImportedConfig
+from preimage.models.cards import (
+    CONFIG,
+    PRIOR,
+    WEIGHTS,
+    GeneratorCard,
+    read_card,
+    read_prior_card,
+)
+from preimage.models.config import ImportedConfig
 from preimage.models.dry_run import dry_run
 from preimage.models.imported import ImportedGenerator, code_network
-from preimage.models.prior_folder import load_fitted, read_prior_card, save_prior
+from preimage.models.prior_folder import load_fitted, save_prior
 from preimage.models.program import PROGRAM, Graph, Program
-from preimage.models.weights import CONFIG, MISFIT, WEIGHTS, fill_weights, load_weights, packed, read_config
+from preimage.models.weights import MISFIT, fill_weights, load_weights, packed
 from preimage.named_code import naming, require_named
 from preimage.storage import formats
-from preimage.storage.folder import Folder, canonical_json, digest
-from preimage.storage.formats import Kept, Kind
-
-PRIOR = "prior"
-
-
-class GeneratorCard(Kept):
-    """A generator folder's config.json: how to build it, and where it came from."""
-
-    kept_as: ClassVar[Kind] = formats.GENERATOR
-    generator: AnyGeneratorConfig
-    weights_sha256: str
-    program_sha256: str | None = None
-    """Of a stranger's network, if it is stored as a program."""
-    prior_fingerprint: str | None = None
-    """Of a fitted prior; None for the fixed ones."""
-    training: dict[str, Any] = Field(default_factory=dict)
-    """Provenance: the job, its fingerprint, images seen, and the data it was trained on."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Identifies what the generator computes: architecture and weights, not its history."""
-        parts = [self.generator.model_dump(), self.weights_sha256]
-        if isinstance(self.generator, ImportedConfig):  # of one trained here, the run identifies the prior
-            parts += [self.program_sha256, self.prior_fingerprint]
-        return digest(canonical_json(parts).encode())
-
-
-def require_images(generator: GeneratorConfig, shape: Shape) -> None:
-    """Raise GeneratorError if a generator's images have another shape, (C, H, W), than these."""
-    if generator.shape != shape:
-        raise GeneratorError(
-            f"the generator makes images of {shape_text(generator.shape)}, but the data is "
-            f"{shape_text(shape)}: set {settings_text(generator.shape)}."
-        )
+from preimage.storage.folder import Folder, digest
 
 
 def write_generator(
@@ -97,11 +70,6 @@ def describe(
         training=training,
     )
     return card, weights, program
-
-
-def read_card(folder: Folder) -> GeneratorCard:
-    """The card in a generator folder. Raises GeneratorError if the folder holds no generator."""
-    return read_config(folder, GeneratorCard, GeneratorError)
 
 
 def load_generator(

@@ -13,12 +13,14 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from preimage.errors import ClassifierError
+from preimage.models.inception_weights import (
+    FILE,
+    HINT,
+    PUBLISHED,
+    URL,
+    is_published,
+)
 from preimage.storage.folder import digest
-
-URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
-FILE = URL.rsplit("/", 1)[1]
-PUBLISHED = FILE.removesuffix(".pth").rsplit("-", 1)[1]
-"""The start of the published weights' SHA-256, which ends the file's name."""
 
 
 def open_inception(weights: str | None = None) -> tuple[nn.Module, str]:
@@ -36,30 +38,10 @@ def open_inception(weights: str | None = None) -> tuple[nn.Module, str]:
         data = path.read_bytes()
     except OSError as error:
         raise ClassifierError(
-            f"cannot read weights={path}: {error.strerror}. Name Inception's weights, {_HINT}"
+            f"cannot read weights={path}: {error.strerror}. Name Inception's weights, {HINT}"
         ) from error
     sha256 = digest(data)
     return _Inception(_tensors(data, sha256, path), path), sha256
-
-
-def require_weights(weights: str | None) -> None:
-    """Raise ClassifierError if a named file does not exist."""
-    if weights and not Path(weights).expanduser().is_file():
-        raise ClassifierError(f"weights={weights} does not exist: name Inception's weights, {_HINT}")
-
-
-def require_colours(channels: int) -> None:
-    """Raise ClassifierError for images with an opacity, which Inception does not take."""
-    if channels not in (1, 3):
-        raise ClassifierError(
-            f"Inception scores images of 1 or 3 channels, but these have {channels}: name a classifier "
-            "trained on such images (jobs/classifier.yaml)"
-        )
-
-
-def is_published(sha256: str) -> bool:
-    """Whether weights of that SHA-256 are those behind the literature's scores."""
-    return sha256.startswith(PUBLISHED)
 
 
 class _Inception(nn.Module):
@@ -79,7 +61,7 @@ class _Inception(nn.Module):
         except RuntimeError as error:
             reason = shorten(str(error), 300)
             raise ClassifierError(
-                f"weights={path} does not hold Inception's tensors: {reason} Name {_HINT}"
+                f"weights={path} does not hold Inception's tensors: {reason} Name {HINT}"
             ) from error
         self.eval()
 
@@ -89,9 +71,6 @@ class _Inception(nn.Module):
         return logits, features
 
 
-_HINT = f"the file {FILE} (from {URL}) or a .safetensors file of the same tensors."
-
-
 def _tensors(data: bytes, sha256: str, path: Path) -> dict[str, Tensor]:
     """Opens only the published file and .safetensors files. Raises ClassifierError for any other."""
     if is_published(sha256):
@@ -99,12 +78,12 @@ def _tensors(data: bytes, sha256: str, path: Path) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
         raise ClassifierError(
             f"weights={path} is not the published file: its SHA-256 begins with {sha256[:8]}, not "
-            f"{PUBLISHED}; it may be truncated. Name {_HINT}"
+            f"{PUBLISHED}; it may be truncated. Name {HINT}"
         )
     try:
         return load(data)
     except SafetensorError as error:
-        raise ClassifierError(f"weights={path} is damaged: {error}. Name {_HINT}") from error
+        raise ClassifierError(f"weights={path} is damaged: {error}. Name {HINT}") from error
 
 
 def _downloaded() -> Path:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
+from preimage.models.pca_size import require_possible
 from preimage.random_streams import Stream
 
 Batches = Callable[[], Iterator[Tensor]]
@@ -55,20 +56,6 @@ class Components:
         """The optimal codes (n, d) float32 of images (n, C, H, W) or (n, p), on their device."""
         rows = images.flatten(1) - self.mean.to(images.device)
         return rows @ self.components.T.to(images.device)
-
-
-def require_possible(d: int, count: int | None, pixels: int) -> None:
-    """Raise PreimageError if images of this many pixels have fewer than d components.
-
-    count: the number of images, None if unknown."""
-    most = pixels if count is None else min(count - 1, pixels)
-    if d > most:
-        images = "images" if count is None else f"{count} images"
-        advice = f"a latent dimension of {most} or less" if most > 0 else "more images"
-        raise PreimageError(
-            f"{images} of {pixels} pixels, channels included, have at most {most} principal components, "
-            f"but the latent dimension is {d}. Use {advice}."
-        )
 
 
 def principal_components(

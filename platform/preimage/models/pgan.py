@@ -4,32 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from preimage.config import Config, PositiveInt
-from preimage.errors import PriorError
 from preimage.latents.fitted import Network
 from preimage.random_streams import Stream
 
 HIDDEN = 3
 """Hidden layers of both networks: with the last one, four fully connected layers."""
-
-
-class PganConfig(Config):
-    """A generator and a discriminator of codes, four fully connected layers each."""
-
-    noise_dim: PositiveInt | None = None
-    """Components of the noise; at least those of the code, which is the default."""
-    width: PositiveInt = 256
-    """Units of each hidden layer."""
-
-    def noise_for(self, latent_dim: int) -> int:
-        """The number of noise components for codes of this many. Raises PriorError if it is smaller."""
-        noise = self.noise_dim or latent_dim
-        if noise < latent_dim:
-            raise PriorError(
-                f"model.noise_dim={noise} is smaller than the code, which has {latent_dim} components: "
-                f"generated codes would lie on a surface of {noise} dimensions. Set {latent_dim} or more."
-            )
-        return noise
 
 
 class CodeGenerator(nn.Module):

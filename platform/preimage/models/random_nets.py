@@ -8,8 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-Activation = Literal["relu", "leaky-relu", "sigmoid", "tanh"]
-WeightLaw = Literal["normal", "uniform", "theorem", "uniform-zero-mean", "rademacher"]
+from preimage.models.random_net_kinds import Activation, WeightLaw
 
 _ACTIVATIONS = {
     "relu": nn.ReLU,

@@ -5,20 +5,16 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from preimage.config import mistakes_in
-from preimage.errors import PreimageError, StorageError
+from preimage.errors import PreimageError
+from preimage.models.cards import CONFIG, WEIGHTS
 from preimage.storage.folder import Folder, digest
-from preimage.storage.formats import Kept
 
-Card = TypeVar("Card", bound=Kept)
 Network = TypeVar("Network", bound=nn.Module)
 
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 MISFIT = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError)
 """What torch and Python raise for impossible tensors or network sizes."""
 
@@ -57,26 +53,6 @@ def read_tensors(
             f"{folder / name} holds a value that is not finite, in {broken[0]}: its training run diverged"
         )
     return tensors
-
-
-def read_config(folder: Folder, card: type[Card], error: type[PreimageError]) -> Card:
-    """The card in a network's folder. Raises `error` if there is no readable one, FormatError if it is of
-    another format."""
-    what = card.kept_as.title
-    try:
-        found = folder.find(CONFIG)
-        if found is None:
-            raise error(
-                f"{folder.uri} is not a {what} folder: it has no {CONFIG}. "
-                "Give the folder that a training run left, or the run's name."
-            )
-        value = folder.parsed(CONFIG, found)
-        card.kept_as.require(value, folder)
-        return card.model_validate(value)
-    except ValidationError as caught:
-        raise error(f"{folder / CONFIG} does not describe a {what}: {mistakes_in(caught)}") from caught
-    except StorageError as caught:
-        raise error(f"{folder / CONFIG} does not describe a {what}: {caught}") from caught
 
 
 def load_weights(

@@ -9,8 +9,8 @@ from preimage.errors import GeneratorError, PriorError, StoreError
 from preimage.jobs.base import Job
 from preimage.jobs.compatibility import require_classifiable, require_codes_of, trained_on
 from preimage.jobs.references import images_named
+from preimage.models.cards import read_card
 from preimage.models.config import GeneratorConfig, ImportedConfig, classes_known
-from preimage.models.generator_folder import read_card
 from preimage.named_code import require_named
 from preimage.pipelines.inputs import Input
 from preimage.pipelines.plan import Earlier

@@ -8,31 +8,43 @@ from preimage.data.config import DataConfig
 from preimage.data.image_shape import shape_text
 from preimage.data.sources.base import Contents
 from preimage.data.sources.open import found, is_gone, is_here
-from preimage.latents.priors import PRIORS
 from preimage.pipelines.cost import cost_of
-from preimage.pipelines.description import Description, Section, Summary
+from preimage.pipelines.description import Description, Section, Summary, Time
 from preimage.pipelines.execute import NAMES
+from preimage.pipelines.hours import in_all, time_of
+from preimage.pipelines.next_steps import next_commands
 from preimage.pipelines.plan import Plan, PlannedStep
+from preimage.pipelines.rates import Rates
+from preimage.readable import number
 from preimage.runs.checkpoints import committed
 from preimage.runs.products import PRODUCTS
-from preimage.runs.run_folder import Outcome
-from preimage.storage.address import command
+from preimage.runs.run_folder import Outcome, RunFolder
 
 
-def describe(plan: Plan) -> Description:
-    """For each step: what would happen, with which inputs, and at what cost."""
-    sections = (
-        Section(
-            step.name,
-            step.job.job,
-            _what_happens(plan, step),
-            tuple(_facts(plan, step)),
-            _inventory(plan, step),
-        )
-        for step in plan.steps
-    )
+def describe(plan: Plan, here: bool = True, measure: bool = False) -> Description:
+    """For each step: what would happen, with which inputs, at what cost, and how long that takes.
+
+    here: whether it runs on this machine. measure: time the generators of steps of which no earlier run tells.
+    """
+    rates = Rates(plan.root)
+    left = [step for step in plan.steps if not step.is_done]
+    times = {step.name: time_of(plan, step, rates, here, measure) for step in left}
+    sections = (_section(plan, step, times.get(step.name)) for step in plan.steps)
     tracking = plan.spec.tracking
-    return Description(tuple(sections), f"{tracking.here.uri}, experiment {tracking.experiment}")
+    recorded = f"{tracking.here.uri}, experiment {tracking.experiment}"
+    return Description(tuple(sections), recorded, in_all(list(times.items())))
+
+
+def _section(plan: Plan, step: PlannedStep, time: Time | None) -> Section:
+    return Section(
+        step.name,
+        step.job.job,
+        _what_happens(plan, step),
+        tuple(_facts(plan, step, time)),
+        _inventory(plan, step),
+        time.seconds if time else None,
+        time.basis if time else "",
+    )
 
 
 def summarize(plan: Plan, outcome: Outcome) -> Summary:
@@ -40,9 +52,14 @@ def summarize(plan: Plan, outcome: Outcome) -> Summary:
     return Summary(
         tuple(_headlines(plan)),
         tuple(_tables(plan)),
-        (*_products(outcome), *outcome.figures.items()),
-        tuple(_next(plan, outcome)),
+        (*_products(outcome), *outcome.figures.items(), *page_of(plan.run)),
+        tuple(next_commands(plan)),
     )
+
+
+def page_of(run: RunFolder) -> list[tuple[str, str]]:
+    """The run's page on an MLflow server, with its label; nothing where there is none."""
+    return [("in MLflow", page)] if (page := run.page) else []
 
 
 def _what_happens(plan: Plan, step: PlannedStep) -> str:
@@ -59,7 +76,7 @@ def _what_happens(plan: Plan, step: PlannedStep) -> str:
     return f"resumes a run started {created}{at}"
 
 
-def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
+def _facts(plan: Plan, step: PlannedStep, time: Time | None) -> Iterator[tuple[str, str]]:
     for key, each in step.inputs.items():
         known = f"{each.model} in MLflow, in {each.folder}" if each.model else each.folder.uri
         yield key, f"from the step {each.step}" if each.step else known
@@ -73,6 +90,8 @@ def _facts(plan: Plan, step: PlannedStep) -> Iterator[tuple[str, str]]:
         yield "workers", _workers(step)
         counts = cost_of(plan, [step])
         yield "costs", ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
+    if time:
+        yield "time", time.text
     folder = step.run.folder
     unnamed = f"{folder.parent / f'{step.job.job}-...'}, once its images are read"
     yield "results", folder.uri if step.is_final else unnamed
@@ -122,18 +141,8 @@ def _workers(step: PlannedStep) -> str:
 def _headlines(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for step in plan.steps:
         done = step.run.outcome()
-        for name in done.headline if done else ():
-            yield step.name, name.replace("_", " "), _number(done.metrics[name])
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+        for name, value in done.headlines.items() if done else ():
+            yield step.name, name.replace("_", " "), number(value)
 
 
 def _tables(plan: Plan) -> Iterator[str]:
@@ -147,36 +156,3 @@ def _tables(plan: Plan) -> Iterator[str]:
 def _products(outcome: Outcome) -> list[tuple[str, str]]:
     named = ((name.rpartition("."), address) for name, address in outcome.products.items())
     return [(f"{step} {PRODUCTS[name].title}".strip(), address) for (step, _, name), address in named]
-
-
-def _fitted_prior(step: PlannedStep) -> list[str]:
-    """The override that names the prior beside a step's generator, if its codes have a fitted one."""
-    source = step.inputs["generator"]
-    fitted = source.card and source.card.generator.prior not in PRIORS
-    return [f"prior={source.folder / 'prior'}"] if fitted else []
-
-
-def _next(plan: Plan, outcome: Outcome) -> Iterator[tuple[str, str]]:
-    spec = plan.spec
-
-    def preimage(*words: str) -> str:
-        return command("preimage", *words, results=spec.results)
-
-    if spec.tracking.here.uri == "local":
-        yield preimage("ui"), "see the run in MLflow"
-    stores = [address for name, address in outcome.products.items() if name.endswith("store")]
-    for store in stores[-1:]:
-        yield command("preimage", "store", "show", store), "show what the latent store holds"
-        yield command("preimage", "store", "verify", store), "check every byte of it"
-    if outcome.job == "train-gan":
-        yield preimage("run", "jobs/invert.yaml", f"generator={outcome.run}"), "find the codes of its images"
-    if outcome.job == "train-classifier":
-        step = f"{{evaluate: {{job: evaluate, generators: {{GAN: RUN}}, classifier: {outcome.run}}}}}"
-        scored = preimage("run", "jobs/evaluate.yaml", f"steps={step}")
-        yield scored, "score a generator's samples of such images"
-    if outcome.job == "invert":
-        prior = _fitted_prior(plan.steps[0])
-        measured = preimage("run", "jobs/pag.yaml", f"store={outcome.run}", *prior)
-        yield measured, "measure their prior agreement"
-    if outcome.job == "pipeline":
-        yield preimage("run", "jobs/dcgan.yaml", "--profile", "small"), "train a DCGAN on Fashion-MNIST"

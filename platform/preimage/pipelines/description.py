@@ -3,6 +3,23 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from preimage.readable import duration
+
+
+@dataclass(frozen=True)
+class Time:
+    """How long something takes."""
+
+    seconds: float | None
+    """None if it is not known."""
+    basis: str
+    """What that rests on, or why it is not known."""
+
+    @property
+    def text(self) -> str:
+        about = "not known" if self.seconds is None else f"about {duration(self.seconds)}"
+        return f"{about}{': ' if self.seconds is None else ', '}{self.basis}"
+
 
 class Section(NamedTuple):
     """Facts about one part of a plan."""
@@ -17,6 +34,10 @@ class Section(NamedTuple):
     """(label, fact)."""
     images: dict[str, Any] | None = None
     """Its images as `data.inventory.plain` has them."""
+    seconds: float | None = None
+    """How long it takes; None if that is not known, or nothing is left to do."""
+    basis: str = ""
+    """What that rests on, or why it is not known."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +47,8 @@ class Description:
     sections: tuple[Section, ...]
     recorded: str
     """Where its runs are recorded."""
+    time: Time
+    """How long all of it takes."""
 
 
 @dataclass(frozen=True)

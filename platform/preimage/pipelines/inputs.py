@@ -8,14 +8,13 @@ from typing import Any
 from preimage.data.dataset import Dataset
 from preimage.errors import FormatError, SpecError, StorageError
 from preimage.jobs.registry import JOBS
-from preimage.models.generator_folder import PRIOR, read_card
-from preimage.models.prior_folder import read_prior_card
+from preimage.models.cards import PRIOR, read_card, read_prior_card
 from preimage.plugins import made_with
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
-from preimage.tracking.lineage import prepared
+from preimage.tracking.datasets import prepared
 from preimage.tracking.model_uri import is_model_uri, look_up
 
 MLFLOW_ID = re.compile(r"[0-9a-f]{32}")

@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from preimage.errors import ClaimTaken, StoppedEarly, StorageError, TrackingError
-from preimage.figures.footer import with_footer
+from preimage.errors import ClaimTaken, PreimageError, StoppedEarly, StorageError, TrackingError
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
-from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.runs.run_folder import RUN_FILES, Outcome, RunFolder
 from preimage.storage.claims import claimed
 from preimage.storage.formats import RUN
 from preimage.storage.host_info import now
 from preimage.storage.plain_yaml import dump
 from preimage.storage.protocol import Claim
+from preimage.storage.removal import clear, is_marked
 from preimage.tracking.mirror import Mirror
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ def live(
         with claimed(mirror.run.folder, check) as (folder, claim):
             outcome = finished()  # another process may have made it
             if not outcome:
+                if is_marked(folder):  # its removal was interrupted
+                    clear(folder, RUN_FILES)
                 register()
                 with _recorded(mirror):
                     outcome = make(RunFolder(folder), claim)
@@ -75,6 +77,8 @@ def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
 def write_result(run: RunFolder, result: Result) -> dict[str, str]:
     """Write a result's table and figures to the run's folder, and below each how it was made. Returns their
     addresses by name."""
+    from preimage.figures.footer import with_footer  # imports torch and matplotlib
+
     how = run.made_by
     files = {name: with_footer(png, how) if how else png for name, png in result.figures.items()}
     if result.table:
@@ -101,17 +105,20 @@ def _recorded(mirror: Mirror) -> Iterator[None]:
     tell(mirror.begin)
     try:
         yield
-    except (KeyboardInterrupt, StoppedEarly, ClaimTaken):
-        _end(mirror, "KILLED")
+    except (KeyboardInterrupt, StoppedEarly, ClaimTaken) as error:
+        _end(mirror, "KILLED", str(error))
         raise
-    except BaseException:
-        _end(mirror, "FAILED")
+    except PreimageError as error:
+        _end(mirror, "FAILED", str(error))
+        raise
+    except BaseException as error:
+        _end(mirror, "FAILED", type(error).__name__)  # another's words may quote what is secret
         raise
 
 
-def _end(mirror: Mirror, status: Any) -> None:
+def _end(mirror: Mirror, status: Any, why: str) -> None:
     def send() -> None:
         mirror.follow()
-        mirror.end(status)  # only then: what has ended is not looked at again
+        mirror.end(status, why)  # only then: what has ended is not looked at again
 
     tell(send)

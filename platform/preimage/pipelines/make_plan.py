@@ -9,7 +9,7 @@ from preimage.errors import PreimageError
 from preimage.jobs.base import Job
 from preimage.jobs.references import Reference, images_named, references
 from preimage.jobs.registry import plugins_of
-from preimage.models.generator_folder import require_images
+from preimage.models.cards import require_images
 from preimage.pipelines.compatibility import generator_of, require_compatible
 from preimage.pipelines.inputs import Input, find_product, finished
 from preimage.pipelines.plan import Earlier, Plan, PlannedStep, State
@@ -34,8 +34,8 @@ def make_plan(spec: Spec, fresh: bool = False, catalog: Catalog | None = None) -
     for name, job in spec.steps.items():
         try:
             catalog.count(job.own_data)
-            if job.resources.backend == "local":
-                job.resources.device()  # raises if it requires a GPU that is not there
+            if job.resources.backend == "local" and job.resources.gpu is True:
+                job.resources.device()  # raises if there is no GPU; imports torch
             job.check(catalog)
             steps[name] = _plan_step(name, job, steps, root / "runs", fresh, catalog, spec)
         except PreimageError as error:

@@ -42,8 +42,9 @@ class Planned:
     """Of its unfinished steps on Ray, one after another; of a study, of a trial's steps."""
     at_once: int
     """How many times it could use them at once: a study's trials."""
-    describe: Callable[[], Description]
-    """What would happen, with which inputs, and at what cost. Starts nothing."""
+    describe: Callable[..., Description]
+    """What would happen, with which inputs, and at what cost. Starts nothing. here: whether it runs on this
+    machine (by default); measure: whether to time generators where no earlier run tells how long it takes."""
     with_images: Callable[[Display], "Planned"]
     """The same plan with its images read, so that its run and fingerprint are final. Raises DataError."""
     execute: Callable[[Display], Outcome]

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
-import torch
 from pydantic import BaseModel, Field, ValidationError
 
 from preimage.errors import CheckpointError, StorageError
@@ -79,6 +78,8 @@ class Checkpoint:
         return self._load(_own_name(rank, self.world_size))
 
     def _load(self, name: str) -> dict[str, Any]:
+        import torch
+
         data = self.folder.read(name)
         if digest(data) != self.meta["files"].get(name):
             raise CheckpointError(f"{self.folder / name} is truncated or altered")
@@ -206,6 +207,8 @@ def _damaged(checkpoint: Checkpoint) -> str | None:
 
 
 def _write(folder: Folder, name: str, state: dict[str, Any]) -> str:
+    import torch
+
     buffer = io.BytesIO()
     torch.save(state, buffer)
     data = buffer.getbuffer()

@@ -6,9 +6,7 @@ from typing import Protocol
 
 from preimage.errors import CheckpointError
 from preimage.latents.store import Store
-from preimage.models.classifier import read_classifier_card
-from preimage.models.generator_folder import read_card
-from preimage.models.prior_folder import read_prior_card
+from preimage.models.cards import read_card, read_classifier_card, read_prior_card
 from preimage.runs.checkpoints import Checkpoint, committed
 from preimage.storage.folder import Folder
 

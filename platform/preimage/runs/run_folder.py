@@ -4,10 +4,13 @@ run.json       job, name, fingerprint, how it is made, tracking run, commit, ver
 spec.yaml      the resolved spec, ready to run again
 log/           one record of metrics per file, named by images seen
 samples/       grids of samples, named by images seen
+system/        system metrics of its nodes, named by time
 figures/       plots and grids
 generator/     store/     classifier/     prior/     checkpoints/
 progress.json  how far the work is
 device.json    what it is computed on
+attempts.json  when its job worked, and how each attempt ended
+cost.json      what its job cost, for estimates of later ones
 outcome.json   the result; written last, so a run that has one is finished
 """
 
@@ -20,6 +23,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from preimage.config import Config
 from preimage.errors import StorageError
+from preimage.runs.metrics import flatten
 from preimage.storage.folder import Folder, as_json
 from preimage.storage.formats import OUTCOME, RUN, Kind
 from preimage.storage.validated_json import LooseRecord, or_none, read_or_none
@@ -47,7 +51,19 @@ class Outcome:
     steps: dict[str, Any] | None = None
     """A pipeline's steps by name, each with its own outcome."""
     headline: list[str] = field(default_factory=list)
-    """The names of the metrics that a user wants to see first."""
+    """The names of the metrics that a user wants to see first; dotted for nested ones."""
+    seconds: float | None = None
+    """How long its job worked, over all attempts; of a pipeline and a study, the sum of their runs."""
+    cost: dict[str, int] = field(default_factory=dict)
+    """What the job costs, as it counts, such as images seen."""
+    hardware: dict[str, Any] | None = None
+    """What it worked on, if all attempts worked on the same: see `preimage.hardware`."""
+
+    @property
+    def headlines(self) -> dict[str, Any]:
+        """The metrics that a user wants to see first, by their names."""
+        flat = flatten(self.metrics)
+        return {name: flat[name] for name in self.headline if name in flat}
 
     def plain(self) -> dict[str, Any]:
         """As plain values, without those that say nothing."""
@@ -74,10 +90,20 @@ class _About(LooseRecord):
     created: str
     inputs: dict[str, _Input] = Field(default_factory=dict)
     dataset: dict[str, str] | None = None
+    images: dict[str, str] = Field(default_factory=dict)
+    steps: dict[str, str] = Field(default_factory=dict)
+    """A pipeline's: the run of each step, by its name."""
+    varied: dict[str, Any] = Field(default_factory=dict)
+    """A trial's values of its study's space, by dotted key."""
+    title: str = ""
+    """What the tracker calls it; empty in runs of earlier versions."""
+    what: str = ""
+    """What it is, in one sentence."""
     made_by: str = ""
     git_commit: str | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     mlflow_run_id: str | None = None
+    part_of: str | None = None
 
 
 class _Row(Config):
@@ -108,6 +134,8 @@ class _Device(Config):
     device: Literal["cpu", "cuda"]
 
 
+RUN_FILES = ("outcome.json", "run.json")
+"""Without these a folder is no run's: what is removed first."""
 Curves = dict[str, list[tuple[int, float]]]
 """Metrics by name, each over images seen."""
 
@@ -174,6 +202,10 @@ class RunFolder:
     def samples(self) -> Folder:
         return self.folder / "samples"
 
+    @property
+    def system(self) -> Folder:
+        return self.folder / "system"
+
     def show_progress(self, done: int, total: int, rate: float, pid: int) -> None:
         """Write how far the work is: images done, images in all, images per second, and the process id."""
         state = {"done": done, "total": total, "rate": round(rate, 2), "pid": pid, "time": time.time()}
@@ -218,6 +250,11 @@ class RunFolder:
     def made_by(self) -> str:
         """How what it leaves is made, in one line; empty where run.json does not say."""
         return (self.about_or_none() or {}).get("made_by", "")
+
+    @property
+    def page(self) -> str | None:
+        """The address of its page in the tracker, if a server has one."""
+        return (self.about_or_none() or {}).get("mlflow_page")
 
     def finish(self, outcome: Outcome) -> None:
         self.folder.commit("outcome.json", as_json(OUTCOME.stamp() | outcome.plain()))

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from preimage.jobs.registry import JOBS
-from preimage.specs.models import SECTIONS, Pipeline, Study, job_spec
+from preimage.runs.spec_params import SECTIONS
+from preimage.specs.models import Pipeline, Study, job_spec
 from preimage.specs.override_text import Path, type_in
 
 

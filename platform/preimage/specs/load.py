@@ -11,6 +11,7 @@ from preimage.specs import overrides
 from preimage.specs.models import SpecKeys
 from preimage.specs.overrides import Changes
 from preimage.specs.pipeline import Spec, build
+from preimage.specs.profiles import profiles_in
 from preimage.specs.validation import Mistake
 from preimage.specs.validation import Path as Place
 from preimage.specs.yaml_lines import Document, Written, parse
@@ -68,14 +69,11 @@ def require_no_secret(document: Document, origin: str) -> None:
 
 def profile_of(document: Document, origin: str, profile: str | None) -> dict[str, Any]:
     """The overrides of a spec's profile; none without a name. Raises SpecError for an unknown profile."""
-    profiles = document.value.get("profiles") or {}
-    if not isinstance(profiles, dict) or not all(isinstance(each, dict) for each in profiles.values()):
-        raise SpecError(f"{origin}: profiles must map names to dotted keys and their values")
+    profiles = profiles_in(document, origin)
     if profile is None:
         return {}
     if profile not in profiles:
-        known = [str(each) for each in profiles]
-        problem = unknown(profile, known, "profile") if known else "the spec has no profiles"
+        problem = unknown(profile, list(profiles), "profile") if profiles else "the spec has no profiles"
         raise SpecError(f"{origin}: {profile!r}: {problem}")
     return {str(key): value for key, value in profiles[profile].items()}
 

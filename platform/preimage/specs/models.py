@@ -21,9 +21,6 @@ from preimage.tracking.config import TrackingConfig
 
 log = logging.getLogger(__name__)
 
-SECTIONS = ("steps", "repeat", "finally")
-"""Keys of a pipeline that hold steps, in the order they run."""
-
 
 SEEDS_SCHEMA = {
     "title": "Seeds",

@@ -5,8 +5,8 @@ from copy import deepcopy
 from typing import Any
 
 from preimage.errors import SpecError
+from preimage.runs.spec_params import SECTIONS
 from preimage.specs.keys import type_at
-from preimage.specs.models import SECTIONS
 from preimage.specs.objects import plain
 from preimage.specs.override_text import Path, parse_override, put, value_of
 from preimage.storage.credentials import refusals

@@ -10,8 +10,9 @@ from preimage.errors import PluginError
 from preimage.jobs.base import Job
 from preimage.jobs.references import references
 from preimage.jobs.registry import JOBS
+from preimage.runs.spec_params import SECTIONS
 from preimage.specs import overrides
-from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, around, job_spec
+from preimage.specs.models import Pipeline, SpecKeys, around, job_spec
 from preimage.specs.rounds import Rounds, rounds_of
 from preimage.specs.step_runs import StepRun, redirected, written_out
 from preimage.specs.validation import Mistake, check

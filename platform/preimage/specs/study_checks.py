@@ -5,9 +5,10 @@ from typing import Any
 
 from preimage.config import unknown
 from preimage.errors import SpecError
+from preimage.runs.spec_params import SECTIONS
 from preimage.specs import overrides
 from preimage.specs.load import within
-from preimage.specs.models import SECTIONS, Pipeline, SpecKeys, Study
+from preimage.specs.models import Pipeline, SpecKeys, Study
 from preimage.specs.objectives import check_reported, check_scheduler
 from preimage.specs.pipeline import Spec, build
 from preimage.specs.search import Space

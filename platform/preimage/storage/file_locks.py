@@ -63,12 +63,40 @@ def try_lock(folder: Path, who: dict[str, Any]) -> Attempt:
         except OSError as error:  # a file system without locks
             os.close(file)
             return unclaimed(str(folder), f"this file system has no locks ({error.strerror})")()
+        if not _is_at(file, folder / NAME):  # the folder was removed meanwhile, and with it this lock
+            os.close(file)
+            return {}
         with suppress(OSError):  # on a full disk the lock does not name its holder
             os.ftruncate(file, 0)
             os.pwrite(file, json.dumps(who).encode(), 0)
         return _FileLock(file)
 
     return attempt
+
+
+def holder(folder: Path) -> dict[str, Any] | None:
+    """Who holds the lock of a folder now; None if nobody does. Shares it for a moment."""
+    try:
+        file = os.open(folder / NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return read_holder(os.read(file, 4096))
+    except OSError:  # a file system without locks
+        return None
+    finally:
+        os.close(file)
+    return None
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        found, here = os.fstat(file), os.stat(path)
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == (here.st_dev, here.st_ino)
 
 
 def read_holder(text: bytes) -> dict[str, Any]:

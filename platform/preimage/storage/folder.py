@@ -3,12 +3,12 @@
 import errno
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from pyarrow import ArrowException, fs
 
@@ -39,6 +39,15 @@ def _remedy(error: OSError) -> str:
 
 AT_ONCE = 16
 """Files that are read at a time where each is a request."""
+
+Value = TypeVar("Value")
+Made = TypeVar("Made")
+
+
+def at_once(call: Callable[[Value], Made], values: Sequence[Value]) -> list[Made]:
+    """Call for all values, many at a time: for requests to a root that may be far away."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(call, values))
 
 
 @dataclass(frozen=True)
@@ -164,10 +173,7 @@ class Folder:
             except StorageError as error:
                 return error
 
-        if self.is_local:
-            return list(map(read, names))
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(read, names))
+        return list(map(read, names)) if self.is_local else at_once(read, names)
 
     def read_json(self, name: str) -> Any:
         """A JSON file's value. Raises StorageError if it is missing or not JSON."""
@@ -239,6 +245,21 @@ class Folder:
                 return attempt()
 
         return reached
+
+    def holder(self) -> dict[str, Any] | None:
+        """Who holds its claim, as far as one look tells; None if nobody does."""
+        with self._reaching():
+            return self.storage.holder(self.path)
+
+    def everything(self) -> list[Entry]:
+        """All files below it, temporary ones and claims too, by their paths from here, sorted."""
+        with self._reaching():
+            return sorted(self.storage.everything(self.path))
+
+    def vacate(self) -> None:
+        """Remove the folder, once it is empty, and its claim: see `Storage.vacate`."""
+        with self._reaching():
+            self.storage.vacate(self.path)
 
     def _info(self, name: str) -> Entry | None:
         with self._reaching():

@@ -19,6 +19,7 @@ that is on its way for longer than a takeover takes, to a file that was deleted 
 """
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -33,6 +34,9 @@ from preimage.storage.objects import Objects, Unsupported
 from preimage.storage.protocol import Attempt, Claim, Clock, Held
 
 log = logging.getLogger(__name__)
+
+SILENT = 5 * LEASE
+"""Seconds after which one look at a claim takes its holder for dead."""
 
 
 def lease(objects: Objects, path: str, key: str, address: str, who: dict[str, Any], clock: Clock) -> Attempt:
@@ -64,6 +68,19 @@ def lease(objects: Objects, path: str, key: str, address: str, who: dict[str, An
         return Lease(record, held, address, clock)
 
     return attempt
+
+
+def holder(objects: Objects, key: str) -> dict[str, Any] | None:
+    """Who holds a claim, by one look; None if nobody, or one that has ended or been silent for long.
+
+    Only to show it, or to refuse early: for the age two clocks are compared, with a wide margin.
+    """
+    try:
+        found = State.of(objects.get(key).data)
+        age = time.time() - objects.head(key).modified_ns / 1e9
+    except FileNotFoundError:
+        return None
+    return None if found.token == FREE or is_gone(found.who) or age > SILENT else found.who
 
 
 def _first(

@@ -14,6 +14,7 @@ from uuid import uuid4
 from pyarrow import fs
 
 from preimage.errors import StorageError
+from preimage.storage import file_locks
 from preimage.storage.file_locks import try_lock
 from preimage.storage.protocol import Attempt, Claim, Clock, Entry, Held, RealClock
 
@@ -21,6 +22,8 @@ NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EPERM,
 """What file systems say that cannot sync a folder, or hold no folder of ours."""
 
 
+TEMPORARY = ".tmp"
+"""How the name of a file ends that is being written. It begins with a dot."""
 STEP = 16 << 20
 """Bytes of a file after which they begin their way to the disk."""
 
@@ -134,7 +137,7 @@ class LocalStorage:
     def writing(self, path: str, durable: bool) -> Iterator[BinaryIO]:
         folder = os.path.dirname(path)
         self._make(folder)
-        temporary = f"{folder}/.{uuid4().hex}.tmp"
+        temporary = f"{folder}/.{uuid4().hex}{TEMPORARY}"
         try:
             with self.posix.create(temporary) as stream:
                 yield stream
@@ -185,6 +188,8 @@ class LocalStorage:
                     self.settle(path)
                     failing.pop_all()
                 return claim
+            except FileNotFoundError:  # whoever held it has just removed the folder
+                return {}
             except OSError as error:
                 raise StorageError(
                     f"cannot write in {path}: {error.strerror}. Free some space or allow writing there, or "
@@ -192,6 +197,30 @@ class LocalStorage:
                 ) from error
 
         return attempt
+
+    def holder(self, path: str) -> dict[str, Any] | None:
+        return file_locks.holder(Path(path))
+
+    def everything(self, path: str) -> list[Entry]:
+        return [entry for place in os.walk(path) for entry in self._files(path, place)]
+
+    def vacate(self, path: str) -> None:
+        """Whoever waits for the claim makes the folder anew; its folder stays."""
+        with suppress(OSError):
+            for name in os.listdir(path):
+                if name.endswith(TEMPORARY) or name == file_locks.NAME:
+                    self.posix.unlink(f"{path}/{name}")
+            os.rmdir(path)
+            self.posix.sync_folder(os.path.dirname(path))
+
+    def _files(self, path: str, place: tuple[str, list[str], list[str]]) -> Iterator[Entry]:
+        """The files of a folder below a path, by their paths from there."""
+        where, _, names = place
+        for name in names:
+            with suppress(FileNotFoundError):
+                found = os.lstat(f"{where}/{name}")
+                below = os.path.relpath(f"{where}/{name}", path)
+                yield Entry(below, True, found.st_size, found.st_mtime_ns)
 
     def _make(self, folder: str) -> None:
         if self.posix.info(folder):

@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 from pyarrow import fs
 
 from preimage.storage.arrow_files import ObjectHandler
-from preimage.storage.leases import commit, lease
+from preimage.storage.claim_record import NAME
+from preimage.storage.leases import commit, holder, lease
 from preimage.storage.objects import Objects
 from preimage.storage.protocol import Attempt, Clock, Entry, Held, RealClock
 
@@ -90,6 +91,17 @@ class ObjectStorage:
 
     def claim(self, path: str, who: dict[str, Any]) -> Attempt:
         return lease(self.objects, path, self.key(path), self.address(path), who, self.clock)
+
+    def holder(self, path: str) -> dict[str, Any] | None:
+        return holder(self.objects, f"{self.key(path)}/{NAME}")
+
+    def everything(self, path: str) -> list[Entry]:
+        prefix = _prefix(self.key(path))
+        found, _ = self.objects.listed(prefix, recursive=True)
+        return [Entry(each.key[len(prefix) :], True, each.size, each.modified_ns) for each in found]
+
+    def vacate(self, path: str) -> None:
+        self.objects.delete([f"{self.key(path)}/{NAME}"])
 
 
 def _prefix(key: str) -> str:

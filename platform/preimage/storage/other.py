@@ -67,6 +67,18 @@ class OtherStorage:
     def claim(self, path: str, who: dict[str, Any]) -> Attempt:
         return unclaimed(self.address(path), "this storage has neither locks nor conditional writes")
 
+    def holder(self, path: str) -> dict[str, Any] | None:
+        return None
+
+    def everything(self, path: str) -> list[Entry]:
+        found = self.filesystem.get_file_info(fs.FileSelector(path, allow_not_found=True, recursive=True))
+        below = len(path.rstrip("/")) + 1
+        files = [each for each in found if each.type == fs.FileType.File]
+        return [_entry(each)._replace(name=each.path[below:]) for each in files]
+
+    def vacate(self, path: str) -> None:
+        self.delete(path)
+
 
 def _entry(found: fs.FileInfo) -> Entry:
     is_file = found.type == fs.FileType.File

@@ -134,6 +134,18 @@ class Storage(Protocol):
         """How to claim a folder."""
         ...
 
+    def holder(self, path: str) -> dict[str, Any] | None:
+        """Who holds the claim of a folder, as far as one look tells; None if nobody does."""
+        ...
+
+    def everything(self, path: str) -> list[Entry]:
+        """All files below a folder, hidden ones too, by their paths from there."""
+        ...
+
+    def vacate(self, path: str) -> None:
+        """Remove an emptied folder with its claim, which this process holds, and what killed writers left."""
+        ...
+
 
 Attempt = Callable[[], Claim | dict[str, Any]]
 """Try to claim a folder. Returns the claim, or else who holds it; call again to try again."""

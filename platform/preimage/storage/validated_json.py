@@ -27,10 +27,13 @@ def read_validated(folder: Folder, name: str, kind: Any) -> Any:
     Raises StorageError if it is missing or not of this kind, FormatError if it is of another format than the
     kind is `kept_as`.
     """
-    value = folder.read_json(name)
-    if problem := _problem(value, kind, folder / name):
-        raise StorageError(f"{folder / name} was altered, or comes from another version: {problem}")
-    return value
+    return _validated(folder.read_json(name), kind, folder / name)
+
+
+def read_validated_if_there(folder: Folder, name: str, kind: Any) -> Any | None:
+    """As `read_validated`; None if there is no such file."""
+    value = folder.find_json(name)
+    return None if value is None else _validated(value, kind, folder / name)
 
 
 def read_or_none(folder: Folder, name: str, kind: Any) -> Any:
@@ -72,6 +75,12 @@ def unless_torn(data: bytes, place: Folder, instead: str) -> Any | None:
         pass
     _warn(f"{place} is not JSON: it was cut short or altered. {instead}")
     return None
+
+
+def _validated(value: Any, kind: Any, place: Folder) -> Any:
+    if problem := _problem(value, kind, place):
+        raise StorageError(f"{place} was altered, or comes from another version: {problem}")
+    return value
 
 
 def _problem(value: Any, kind: Any, place: Folder) -> str | None:

@@ -1,11 +1,37 @@
-"""What a run used and made, by fingerprint: read from the products themselves, wherever they are."""
+"""What a run was made with, used and made: read from the products themselves, wherever they are."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from preimage.cluster.submissions import Submission
 from preimage.latents.store import Store
 from preimage.runs.products import PRODUCTS, Card, Product
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
+from preimage.tracking.datasets import prepared
+
+FILE = "provenance.json"
+MADE_WITH = ("fingerprint", "key", "created", "git_commit", "versions", "plugins", "inputs", "dataset")
+
+
+def provenance(
+    run: RunFolder, known: Mapping[str, Any], outcome: Outcome | None, submission: Submission | None
+) -> dict[str, Any]:
+    """Versions, digests and addresses, which would be cut as tags.
+
+    Raises GeneratorError, StoreError, ClassifierError, PriorError if a product of a finished run is damaged.
+    """
+    found = {"run": run.name, "folder": run.folder.uri}
+    found |= {key: known[key] for key in MADE_WITH if known.get(key)}
+    if submission:
+        found["submission"] = {
+            "id": submission.id,
+            "folder": submission.folder.uri,
+            "code_sha256": submission.record["upload"]["sha256"],
+        }
+    if outcome:
+        found |= {"products": outcome.products, "fingerprints": fingerprints(run, outcome)}
+    return found
 
 
 def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
@@ -27,7 +53,7 @@ def fingerprints(run: RunFolder, outcome: Outcome) -> dict[str, str]:
             name = product.name if len(cards) == 1 else f"{product.name}s"
             found[name] = ", ".join(card.fingerprint for card in cards)
     if dataset := prepared(known):
-        found["dataset"] = dataset["fingerprint"]
+        found["dataset"] = dataset["manifest"]["fingerprint"]
     return found
 
 
@@ -43,13 +69,3 @@ def _cards(product: Product, known: dict[str, Any], outcome: Outcome) -> list[Ca
     ]
     folders = [Folder.at(address) for address in ([made] if made else used)]
     return [product.card(folder) for folder in folders if product.is_whole(folder)]
-
-
-def prepared(known: dict[str, Any]) -> dict[str, str] | None:
-    """The dataset that run.json names, as {source, address, fingerprint}; None until it is prepared."""
-    dataset = known.get("dataset")
-    if not dataset:
-        return None
-    folder = Folder.at(dataset["address"])
-    manifest = folder.find_json("manifest.json")
-    return dataset | {"fingerprint": manifest["fingerprint"]} if manifest else None

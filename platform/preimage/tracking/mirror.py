@@ -2,28 +2,36 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from preimage.cluster import submissions
+from preimage.figures.small import small_png
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.runs.spec_params import spec_params
+from preimage.storage.folder import Folder, as_json
 from preimage.storage.plain_yaml import load
-from preimage.tracking import notes, system
-from preimage.tracking.lineage import fingerprints, prepared
-from preimage.tracking.notes import Notes
-from preimage.tracking.submission_tags import tell_submission
+from preimage.tracking import lineage, notes, system
+from preimage.tracking.datasets import stores_used
+from preimage.tracking.description import NOTE, SMALL, description, pictures
+from preimage.tracking.notes import Notes, Seen
+from preimage.tracking.sending import Sending
+from preimage.tracking.submission_tags import submission_of, tell_submission
 from preimage.tracking.tracker import Record, RunDeleted, Status, Tracker
 
 log = logging.getLogger(__name__)
+
+SHOWN = 10
+"""Digits of a fingerprint in a tag, as in a run's name: MLflow's pages cut longer ones."""
 
 
 class Mirror:
     """A run's folder and its counterpart in the tracker, which begins as soon as the tracker answers.
 
-    If someone deletes the counterpart, a new one gets everything. By then the folder must hold run.json and
-    spec.yaml. Any failure raises TrackingError: call again.
+    A pipeline's counterpart also gets what its steps leave, each name after its step's. If someone deletes a
+    counterpart, a new one gets everything. By then the folder must hold run.json and spec.yaml. Any failure
+    raises TrackingError: call again.
     """
 
     def __init__(self, run: RunFolder, tracker: Tracker, parent: "Mirror | None" = None) -> None:
@@ -55,9 +63,17 @@ class Mirror:
             return self._sent(lambda run_id: None)
 
     def follow(self) -> None:
-        """Send the metrics and sample grids that are new since the last call."""
+        """Send what is new since the last call: of a step, to its pipeline too."""
         with self._lock:
             self._sent(self._send)
+        if self.parent:
+            self.parent.follow_step(self.run)
+
+    def follow_step(self, step: RunFolder) -> None:
+        """Send what is new of one of a pipeline's steps; nothing if this is a study."""
+        with self._lock:
+            if step.name in self.run.about().get("steps", {}).values():
+                self._sent(lambda run_id: self._send_steps(run_id, step.name))
 
     def finish(self) -> None:
         """Send everything a finished run leaves, and end the tracker's run."""
@@ -67,10 +83,10 @@ class Mirror:
             with self._lock:
                 self._sent(lambda run_id: self._finish(run_id, outcome))
 
-    def end(self, status: Status) -> None:
-        """End the tracker's run; a later `begin` resumes it."""
+    def end(self, status: Status, why: str = "") -> None:
+        """End the tracker's run, which a later `begin` resumes. why: it has no outcome."""
         with self._lock:
-            self._sent(lambda run_id: self._end(run_id, status))
+            self._sent(lambda run_id: self._end(run_id, status, why))
 
     def _sent(self, send: Callable[[str], None]) -> str:
         """Begin if needed, and send; all over again to a new run if the tracker's was deleted."""
@@ -103,21 +119,32 @@ class Mirror:
         found = {"mlflow_run_id": state.run_id} | ({"mlflow_page": page} if page else {})
         if known != known | found:
             self.run.folder.write_json("run.json", known | found)
-        if not state.told:
-            spec = self.run.folder.read("spec.yaml")
-            self.tracker.params(state.run_id, flatten(load(spec.decode())))
-            self.tracker.file(state.run_id, "", "spec.yaml", spec)
-            state.told = True
-        submission = submissions.current()
-        if submission and submission.id != state.submission:
-            tell_submission(self.tracker, state.run_id, submission, whole=not self.parent)
-            state.submission = submission.id
+        self._introduce(state.run_id, known)
         state.ended, self._open = None, True
         self._note()
         return state.run_id
 
+    def _introduce(self, run_id: str, known: Mapping[str, Any]) -> None:
+        """Say what the run is, unless this was said and nothing has changed."""
+        state, submission = self.notes, submission_of(self.run, self.notes.submission)
+        another = submission is not None and submission.id != state.submission
+        if state.told and state.ended is None and not another:
+            return
+        if not state.told:
+            spec = self.run.folder.read("spec.yaml")
+            self.tracker.params(run_id, spec_params(load(spec.decode()), known.get("varied", {})))
+            self.tracker.file(run_id, "", "spec.yaml", spec)
+            self._send_provenance(run_id, None)
+            state.told = True
+        if submission and another:
+            tell_submission(self.tracker, run_id, submission, whole=not self.parent)
+            state.submission = submission.id
+        self._describe(run_id, "RUNNING")
+
     def _new(self, known: Mapping[str, Any], parent: str | None) -> str:
-        return self.tracker.begin(known["key"], known["name"], self._tags(known), parent)
+        return self.tracker.begin(
+            known["key"], known.get("title") or known["name"], self._tags(known), parent
+        )
 
     def _replace(self, error: RunDeleted) -> None:
         """Begin a new run in the tracker, unless another process has; what this one knows is forgotten."""
@@ -130,108 +157,96 @@ class Mirror:
         run_id = self._new(self.run.about(), parent)
         if run_id != before.run_id:  # it may have been restored in between
             deleted = [*before.deleted, error.run_id]
-            self.notes = Notes(self.tracker.home, run_id, parent, deleted)
+            self.notes = Notes(home=self.tracker.home, run_id=run_id, parent=parent, deleted=deleted)
             self._note()
             log.warning("%s A new one, %s, gets everything that %s holds.", error, run_id, self.run.name)
 
     def _send(self, run_id: str) -> None:
-        self._send_dataset(run_id)
-        self._send_records(run_id)
-        self._send_samples(run_id)
+        Sending(self.tracker, run_id, self.run, self.notes).follow()
+        self._send_steps(run_id)
         self._send_system(run_id)
         self._note()
 
+    def _send_steps(self, run_id: str, only: str | None = None) -> None:
+        for each, name, seen in self._steps(only):
+            sending = Sending(self.tracker, run_id, each, seen, f"{name}.")
+            sending.follow()
+            if not seen.finished and (outcome := each.outcome()):
+                sending.finish(outcome.metrics)
+                seen.finished = True
+        self._note()
+
+    def _steps(self, only: str | None = None) -> Iterator[tuple[RunFolder, str, Seen]]:
+        """A pipeline's steps that have begun, with their names and what the tracker has of each."""
+        for name, run in self.run.about().get("steps", {}).items():
+            each = RunFolder(self.run.folder.parent / run)
+            if only in (None, run) and each.about_or_none():
+                yield each, name, self.notes.parts.setdefault(name, Seen())
+
     def _finish(self, run_id: str, outcome: Outcome) -> None:
         self._send(run_id)
-        records = self.run.records()
-        if len(records) != self.notes.records:  # an earlier one was damaged, and was made anew
-            self.tracker.metrics(run_id, _rows(records))
-        self.tracker.metrics(run_id, [self._final(outcome, records)])
-        uploads = [name for name, product in PRODUCTS.items() if product.is_uploaded]
-        for part in ("figures", *uploads):
-            folder = self.run.folder / part
-            for name in folder.files():
-                self.tracker.file(run_id, part, name, folder.read(name))
+        by_step = self.run.about().get("steps")  # whose metrics are the pipeline's
+        Sending(self.tracker, run_id, self.run, self.notes).finish({} if by_step else outcome.metrics)
+        for name in (name for name, product in PRODUCTS.items() if product.is_uploaded):
+            folder = self.run.folder / name
+            for each in folder.files():
+                self.tracker.file(run_id, name, each, folder.read(each))
         generator = self.run.product("generator")
         if "generator" in outcome.products and PRODUCTS["generator"].is_whole(generator):
             self.tracker.generator(run_id, generator)
+        for store in stores_used(self.run.about()):
+            self.tracker.dataset(run_id, store)
+        for name in pictures(outcome):
+            file = Folder.at(outcome.figures[name])
+            if png := file.parent.find(file.name):
+                self.tracker.file(run_id, SMALL, f"{name}.png", small_png(png))
         self.tracker.file(run_id, "", "outcome.json", self.run.folder.read("outcome.json"))
-        tags = {f"preimage.{key}": address for key, address in outcome.products.items()}
-        tags |= {
-            f"preimage.{key}_fingerprint": value for key, value in fingerprints(self.run, outcome).items()
-        }
-        if tags:
-            self.tracker.tags(run_id, tags)
+        self._send_provenance(run_id, outcome)
         self._end(run_id, "FINISHED")
 
-    def _end(self, run_id: str, status: Status) -> None:
+    def _end(self, run_id: str, status: Status, why: str = "") -> None:
+        self._describe(run_id, status, why)
         self.tracker.end(run_id, status)
         self.notes.ended = status
         self._open = False
         self._note()
 
     def _tags(self, known: Mapping[str, Any]) -> dict[str, str]:
-        tags = {f"preimage.{key}": str(known[key]) for key in ("job", "name", "fingerprint")}
-        tags |= {"preimage.run": self.run.name, "preimage.folder": self.run.folder.uri}
-        tags |= {"mlflow.source.git.commit": known["git_commit"]} if known.get("git_commit") else {}
-        used = {**known.get("versions", {}), **known.get("plugins", {})}
-        return tags | {f"version.{name}": number for name, number in used.items()}
+        tags = {f"preimage.{key}": str(known[key]) for key in ("job", "name")}
+        tags |= {"preimage.run": self.run.name, "preimage.fingerprint": known["fingerprint"][:SHOWN]}
+        return tags | ({"mlflow.source.git.commit": known["git_commit"]} if known.get("git_commit") else {})
 
-    def _send_dataset(self, run_id: str) -> None:
-        if self.notes.dataset:
-            return
-        if images := prepared(self.run.about()):
-            self.tracker.dataset(run_id, images["source"], images["fingerprint"], images["address"])
-            self.notes.dataset = True
+    def _describe(self, run_id: str, status: Status, why: str = "") -> None:
+        text = description(
+            self.run,
+            self.run.about(),
+            run_id,
+            status=status,
+            why=why,
+            outcome=self.run.outcome(),
+            submission=submission_of(self.run, self.notes.submission),
+        )
+        self.tracker.tags(run_id, {NOTE: text})
 
-    def _send_records(self, run_id: str) -> None:
-        if records := self.run.records(after=self.notes.last_record):
-            self.tracker.metrics(run_id, _rows(records))
-            self.notes.last_record = max(records)
-            self.notes.records += len(records)
-
-    def _send_samples(self, run_id: str) -> None:
-        for each in self.run.samples.entries():
-            if each.name > self.notes.last_samples:
-                at = Record(int(each.name.split(".")[0]), each.modified_ns // 1_000_000, {})
-                self.tracker.image(run_id, "samples", at, self.run.samples.read(each.name))
-                self.notes.last_samples = each.name
+    def _send_provenance(self, run_id: str, outcome: Outcome | None) -> None:
+        submission = submission_of(self.run, self.notes.submission)
+        found = lineage.provenance(self.run, self.run.about(), outcome, submission)
+        self.tracker.file(run_id, "", lineage.FILE, as_json(found))
 
     def _send_system(self, run_id: str) -> None:
-        first, rows = system.samples(self.run, self.notes.last_system)
-        if rows:
+        first, found = system.samples(self.run, {"": self.notes.last_system, **self.notes.last_system_of})
+        for node, rows in found.items():
             records = [
                 Record((row["time_ms"] - first) // 1000, row["time_ms"], row["metrics"]) for row in rows
             ]
             self.tracker.metrics(run_id, records)
-            self.notes.last_system = rows[-1]["time_ms"]
-
-    def _final(self, outcome: Outcome, records: Mapping[str, dict[str, Any]]) -> Record:
-        """The outcome's metrics that are not already a curve; nested ones get dotted names."""
-        curves = {name for each in records.values() for name in each["metrics"]}
-        final = {
-            name: float(value)
-            for name, value in flatten(outcome.metrics).items()
-            if name not in curves and isinstance(value, int | float)
-        }
-        step = int(outcome.metrics.get("images_seen", outcome.metrics.get("images", 0)))
-        return Record(step, self.run.folder.modified_ms("outcome.json"), final)
+            if node:
+                self.notes.last_system_of[node] = rows[-1]["time_ms"]
+            else:
+                self.notes.last_system = rows[-1]["time_ms"]
 
     def _note(self) -> None:
         state = asdict(self.notes)
         if state != self._noted:
             self.run.folder.write_json(notes.FILE, state, durable=False)
             self._noted = state
-
-
-def _rows(records: Mapping[str, dict[str, Any]]) -> list[Record]:
-    return [Record(each["images"], each["time_ms"], each["metrics"]) for each in records.values()]
-
-
-def flatten(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Nested settings as dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, each in value.items():
-        name = f"{before}{key}"
-        flat |= flatten(each, f"{name}.") if isinstance(each, Mapping) else {name: each}
-    return flat

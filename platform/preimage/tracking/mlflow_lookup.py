@@ -18,9 +18,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from preimage.errors import GeneratorError, PreimageError, SpecError
-from preimage.models.generator_folder import PRIOR, GeneratorCard, load_generator, load_prior, read_card
+from preimage.models.cards import CONFIG, PRIOR, WEIGHTS, GeneratorCard, read_card
+from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.program import PROGRAM
-from preimage.models.weights import CONFIG, WEIGHTS, read_tensors
+from preimage.models.weights import read_tensors
 from preimage.storage.folder import Folder, digest
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.mlflow_models import DATA, FINGERPRINT, LOADER, find_model

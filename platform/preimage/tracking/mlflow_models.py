@@ -21,8 +21,8 @@ from preimage._version import __version__
 from preimage.errors import TrackingError
 from preimage.importing.probe import example_codes
 from preimage.inversion.labels import spread_labels
+from preimage.models.cards import PRIOR, read_card
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import PRIOR, read_card
 from preimage.storage.folder import Folder
 
 NAME = "generator"

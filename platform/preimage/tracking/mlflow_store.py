@@ -2,10 +2,8 @@
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import quote
 
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
@@ -15,6 +13,7 @@ from preimage.errors import TrackingError
 from preimage.storage.address import command
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
+from preimage.tracking.mlflow_address import address_of
 
 SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # it would retry for minutes; the mirror retries by itself
@@ -24,19 +23,13 @@ SETTINGS = {
 }
 
 
-def local_uri(root: Folder) -> str:
-    """The SQLite store of local results, with what SQLAlchemy would read otherwise escaped."""
-    path = str(root.local / "mlflow.db")
-    return "sqlite:///" + re.sub(r"%(?=[0-9A-Fa-f]{2})|\?", lambda found: quote(found[0]), path)
-
-
 def store_uri(config: TrackingConfig, root: Folder) -> str:
     """The store of a config whose `uri` names one, for a process that now uses MLflow as we do."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    return local_uri(root) if config.uri == "local" else config.uri
+    return address_of(config, root)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -11,11 +10,12 @@ from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, LifecycleStage, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import (
+    MLFLOW_DATASET_CONTEXT,
     MLFLOW_LOGGED_IMAGES,
     MLFLOW_PARENT_RUN_ID,
     MLFLOW_SOURCE_NAME,
@@ -25,28 +25,31 @@ from mlflow.utils.mlflow_tags import (
 from PIL import Image
 
 from preimage.errors import StorageError, TrackingError
+from preimage.runs.metrics import plain_name
 from preimage.storage.address import command
 from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder
 from preimage.storage.host_info import user
 from preimage.tracking import mlflow_models
 from preimage.tracking.config import TrackingConfig
+from preimage.tracking.mlflow_address import home_of
 from preimage.tracking.mlflow_store import reaching, store_uri
-from preimage.tracking.tracker import Record, RunDeleted, Status
+from preimage.tracking.pages import run_page, runs_page, version_page
+from preimage.tracking.tracker import DatasetUsed, Record, RunDeleted, Status
 
 Value = TypeVar("Value")
 
 BATCH = 900
 """Values per call; MLflow accepts 1,000."""
 LONGEST_PARAM = 5_900
+DIGEST = 10
+"""Digits of a dataset's digest, which its pages show beside its name; MLflow's own have 8."""
 DEFAULT = "0"
 """The experiment that every store has."""
 KEY = "preimage.key"
 """The tag that finds a run again when the reply with its id was lost."""
 MODEL_TRAINING = {"mlflow.experimentKind": "custom_model_development"}
 """Tells MLflow the kind of experiment, so that it does not guess."""
-VIEW = "workflowType=machine_learning"
-"""Without it MLflow's links open its pages for language models."""
 REFUSED = (ErrorCode.Name(INVALID_PARAMETER_VALUE), ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
 """How MLflow answers, among other mistakes, for a run that was deleted."""
 
@@ -55,11 +58,11 @@ def artifacts_uri(root: Folder) -> str:
     return (root.local / "mlartifacts").as_uri()
 
 
-def runs_page(uri: str) -> str:
+def latest_runs(uri: str) -> str:
     """The page of the most recently used experiment, relative to the server's address."""
     experiments = MlflowClient(uri).search_experiments(order_by=["last_update_time DESC"])
     used = next((each.experiment_id for each in experiments if each.experiment_id != DEFAULT), DEFAULT)
-    return f"#/experiments/{used}/runs?{VIEW}"
+    return runs_page("", used)
 
 
 class MlflowTracker:
@@ -68,7 +71,7 @@ class MlflowTracker:
     def __init__(self, config: TrackingConfig, root: Folder) -> None:
         """Connect, and create the experiment if there is none. Raises TrackingError."""
         self.uri = store_uri(config, root)
-        self.home = f"{self.uri} {config.experiment}"
+        self.home = home_of(config, root)
         if config.uri == "local":
             _make(root)
         # If several processes open a new SQLite file at once, all but one fail.
@@ -107,9 +110,14 @@ class MlflowTracker:
 
     def page(self, run_id: str) -> str | None:
         """The run's page on the server; without a server, `preimage ui` serves the pages."""
-        if not self.uri.startswith("http"):
-            return None
-        return f"{self.uri.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run_id}?{VIEW}"
+        return run_page(self.uri, self.experiment_id, run_id) if self._is_served else None
+
+    def version_page(self, name: str, version: str) -> str | None:
+        return version_page(self.uri, name, version) if self._is_served else None
+
+    @property
+    def _is_served(self) -> bool:
+        return self.uri.startswith("http")
 
     def resume(self, run_id: str, parent: str | None) -> None:
         with self._reaching(run_id):
@@ -118,7 +126,7 @@ class MlflowTracker:
                 self.client.set_tag(run_id, MLFLOW_PARENT_RUN_ID, parent)
 
     def params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        values = [Param(_plain(key), str(value)[:LONGEST_PARAM]) for key, value in params.items()]
+        values = [Param(plain_name(key), _written(value)[:LONGEST_PARAM]) for key, value in params.items()]
         with self._reaching(run_id):
             for part in _parts(values, 100):
                 self.client.log_batch(run_id, params=part)
@@ -127,15 +135,25 @@ class MlflowTracker:
         with self._reaching(run_id):
             self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
-    def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None:
-        images = Dataset(name, fingerprint[:36], "local", json.dumps({"uri": address}))
+    def dataset(self, run_id: str, dataset: DatasetUsed) -> None:
+        scheme, is_uri, _ = dataset.address.partition("://")
+        columns = [{"name": name, "type": kind, "required": True} for name, kind in dataset.columns.items()]
+        used = Dataset(
+            name=dataset.name,
+            digest=dataset.fingerprint[:DIGEST],
+            source_type=scheme if is_uri and scheme != "file" else "local",
+            source=json.dumps({"uri": dataset.address}),
+            schema=json.dumps({"mlflow_colspec": columns}),
+            profile=json.dumps(dict(dataset.profile)),
+        )
+        tags = [InputTag(MLFLOW_DATASET_CONTEXT, dataset.context)] if dataset.context else []
         with self._reaching(run_id):
-            self.client.log_inputs(run_id, [DatasetInput(images)])
+            self.client.log_inputs(run_id, [DatasetInput(used, tags)])
 
     def metrics(self, run_id: str, records: Sequence[Record]) -> None:
         """The same value, time and step make one entry in MLflow, however often they are sent."""
         values = [
-            Metric(_plain(name), value, each.time_ms, each.step)
+            Metric(plain_name(name), value, each.time_ms, each.step)
             for each in records
             for name, value in each.metrics.items()
         ]
@@ -209,6 +227,11 @@ def _parts(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
         yield values[first : first + size]
 
 
+def _written(value: Any) -> str:
+    """A setting as an override has it: `null`, `true`, `[1, 2]`."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _make(root: Folder) -> None:
     """Create the results folder. Raises StorageError if that fails."""
     try:
@@ -217,8 +240,3 @@ def _make(root: Folder) -> None:
         raise StorageError(
             f"cannot create the folder {root.uri} ({error.strerror}): choose another with results=FOLDER"
         ) from error
-
-
-def _plain(name: str) -> str:
-    """A name that MLflow accepts: in parameters and metrics it refuses parentheses, for example."""
-    return re.sub(r"[^\w.\-:/ ]", "", name)

@@ -1,24 +1,29 @@
 """Link a run in the tracker to the submission that it belongs to."""
 
+from preimage.cluster import submissions
 from preimage.cluster.submissions import Submission
+from preimage.runs.run_folder import RunFolder
 from preimage.tracking.tracker import Tracker
 
-NOTE = "mlflow.note.content"
-"""MLflow's tag for the text at the top of a run's page."""
+
+def submission_of(run: RunFolder, latest: str | None) -> Submission | None:
+    """The submission that this process works for, or else the latest one that is noted of the run, if any."""
+    if now := submissions.current():
+        return now
+    noted = Submission(run.folder.parent.parent / "submissions" / latest) if latest else None
+    return noted if noted and noted.folder.exists("submission.json") else None
+
+
+def ray_page(submission: Submission) -> str:
+    return f"{submission.record['address']}/#/jobs/{submission.id}"
 
 
 def tell_submission(tracker: Tracker, run_id: str, submission: Submission, whole: bool) -> None:
-    """Send the submission's id, folder, code digest and Ray page; with `whole`, also its record and code."""
-    known = submission.record
-    where = {"": submission.id, "_folder": submission.folder.uri, "_code_sha256": known["upload"]["sha256"]}
-    tags = {f"preimage.submission{part}": value for part, value in where.items()}
-    page = f"{known['address']}/#/jobs/{submission.id}"
-    commit = known.get("git_commit") or "no commit"
-    note = (
-        f"Submission **{submission.id}** by {known['user']}: [its page in Ray]({page}), its output in "
-        f"`{submission.logs.uri}`, its code ({commit}) under *Artifacts*, submissions."
-    )
-    tracker.tags(run_id, tags | {"preimage.ray_job": page} | ({NOTE: note} if whole else {}))
+    """Send the submission's id and Ray page, and that a Ray job makes the run; with `whole`, also its record
+    and its code."""
+    tags = {"preimage.submission": submission.id, "preimage.ray_job": ray_page(submission)}
+    tags |= {"mlflow.source.type": "JOB", "mlflow.source.name": f"preimage submit, {submission.id}"}
+    tracker.tags(run_id, tags)
     if whole:
         for name in ("submission.json", "code.zip"):
             tracker.file(run_id, f"submissions/{submission.id}", name, submission.folder.read(name))

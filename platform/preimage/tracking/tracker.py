@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from preimage.errors import TrackingError
@@ -18,6 +18,21 @@ class Record:
     step: int
     time_ms: int
     metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class DatasetUsed:
+    """A dataset as a tracker shows it."""
+
+    name: str
+    fingerprint: str
+    address: str
+    context: str = ""
+    """What it is used for: training or evaluation."""
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    """`num_rows`, `num_elements` and what else counts."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The types of its columns, in MLflow's words."""
 
 
 class RunDeleted(TrackingError):
@@ -54,7 +69,7 @@ class Tracker(Protocol):
 
     def params(self, run_id: str, params: Mapping[str, Any]) -> None: ...
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None: ...
-    def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None: ...
+    def dataset(self, run_id: str, dataset: DatasetUsed) -> None: ...
     def metrics(self, run_id: str, records: Sequence[Record]) -> None: ...
     def image(self, run_id: str, key: str, record: Record, png: bytes) -> None: ...
     def file(self, run_id: str, folder: str, name: str, data: bytes) -> None: ...
@@ -65,6 +80,10 @@ class Tracker(Protocol):
 
     def register(self, run_id: str, name: str) -> str:
         """The version of the registered model of this name that is the run's generator."""
+        ...
+
+    def version_page(self, name: str, version: str) -> str | None:
+        """The address of the web page of a registered model's version, if known."""
         ...
 
     def end(self, run_id: str, status: Status) -> None: ...
@@ -84,7 +103,7 @@ class NoTracker:
     def resume(self, run_id: str, parent: str | None) -> None: ...
     def params(self, run_id: str, params: Mapping[str, Any]) -> None: ...
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None: ...
-    def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None: ...
+    def dataset(self, run_id: str, dataset: DatasetUsed) -> None: ...
     def metrics(self, run_id: str, records: Sequence[Record]) -> None: ...
     def image(self, run_id: str, key: str, record: Record, png: bytes) -> None: ...
     def file(self, run_id: str, folder: str, name: str, data: bytes) -> None: ...
@@ -92,6 +111,9 @@ class NoTracker:
 
     def register(self, run_id: str, name: str) -> str:
         raise TrackingError(f"{self.home} registers no models: name an MLflow store with tracking.uri.")
+
+    def version_page(self, name: str, version: str) -> str | None:
+        return None
 
     def end(self, run_id: str, status: Status) -> None: ...
 
@@ -113,8 +135,9 @@ class JsonLines(NoTracker):
     def tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         self._add(run_id, [{"tags": dict(tags)}])
 
-    def dataset(self, run_id: str, name: str, fingerprint: str, address: str) -> None:
-        self._add(run_id, [{"dataset": name, "fingerprint": fingerprint, "address": address}])
+    def dataset(self, run_id: str, dataset: DatasetUsed) -> None:
+        known = {"fingerprint": dataset.fingerprint, "address": dataset.address, "context": dataset.context}
+        self._add(run_id, [{"dataset": dataset.name} | known])
 
     def metrics(self, run_id: str, records: Sequence[Record]) -> None:
         self._add(run_id, [{"step": each.step, "time_ms": each.time_ms, **each.metrics} for each in records])

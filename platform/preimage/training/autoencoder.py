@@ -15,9 +15,6 @@ from preimage.training.config import OptimizerConfig
 from preimage.training.networks import Networks, fixed_samples
 from preimage.training.precision import upcast
 
-METRICS = ("loss", "code_norm")
-"""What a step records: the mean squared error per pixel, and the mean norm of the batch's codes."""
-
 CHUNK, ENOUGH = 256, 4096
 """Images to encode at a time, and how many suffice to fit a Gaussian for a grid of samples."""
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from preimage.batch_parts import part_of
-from preimage.errors import DataError
 from preimage.random_streams import Stream
+from preimage.training.batch_size import require_batch
 
 
 class Batches:
@@ -40,14 +40,6 @@ class Batches:
         length = int(self.lengths[lane])
         self.orders[lane, :length] = torch.randperm(length, generator=random)
         self.epochs[lane] = epoch
-
-
-def require_batch(count: int | None, batch: int) -> None:
-    """Raise DataError if `count` images (None: unknown) do not fill one batch."""
-    if count is not None and count < batch:
-        raise DataError(
-            f"{count} images do not fill a batch of {batch}: set training.batch_size to at most {count}"
-        )
 
 
 def shares(count: int, batch: int, world_size: int) -> list[int]:

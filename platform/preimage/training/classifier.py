@@ -9,19 +9,18 @@ from torch.nn.functional import cross_entropy
 
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
-from preimage.models.classifier import Classifier, ClassifierConfig, build_classifier, save_classifier
+from preimage.models.cards import ClassifierConfig
+from preimage.models.classifier import Classifier, build_classifier, save_classifier
 from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.labels import labels_below
+from preimage.training.metric_names import CLASSIFIER_METRICS
 from preimage.training.networks import Networks
 from preimage.training.precision import upcast
 from preimage.training.training import Training
 from preimage.training.worker import Worker
-
-METRICS = ("loss", "training_accuracy")
-"""What a step records of its batch: the mean cross-entropy, and the fraction classified correctly."""
 
 CONFUSION = "confusion.json"
 """In the classifier folder: {counts: K x K}, held-out images by true and predicted class."""
@@ -71,7 +70,7 @@ class ClassifierAlgorithm:
         self.networks.step(self.networks.unwrapped, number, {"loss": loss})
         self._update_average(number)
         accuracy = (logits.detach().argmax(1) == labels).float().mean()
-        return dict(zip(METRICS, (loss.detach(), accuracy), strict=True))
+        return dict(zip(CLASSIFIER_METRICS, (loss.detach(), accuracy), strict=True))
 
     @torch.no_grad()
     def _update_average(self, number: int) -> None:

@@ -1,12 +1,18 @@
-"""The settings that every training run shares."""
+"""The settings of training runs."""
 
-from typing import Annotated, Any, Literal
+from __future__ import annotations
 
-import torch
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
 from pydantic import Field
-from torch import nn
 
 from preimage.config import Config, PositiveFloat, PositiveInt
+from preimage.errors import PreimageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -27,6 +33,8 @@ class OptimizerConfig(Config):
     """The constant of the L2 penalty on the weights."""
 
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
+        import torch
+
         parameters = network.parameters()
         if self.name == "adam":
             return torch.optim.Adam(
@@ -68,3 +76,50 @@ class LoopConfig(Config):
         if self.mode is None:
             return not (self.select_by or "").endswith(("_score", "_entropy", "_accuracy"))
         return self.mode == "min"
+
+
+class DenoiserConfig(Config):
+    """The denoiser of the discriminator's features, and its weight in the generator's loss."""
+
+    depth: PositiveInt = 10
+    """Hidden layers."""
+    width: PositiveInt | None = None
+    """Units of each hidden layer; at least the number of features, which is the default."""
+    noise: PositiveFloat = 1.0
+    """Standard deviation of the Gaussian noise that corrupts the features of real images."""
+    lambda_denoise: Annotated[float, Field(ge=0)] = 0.03
+    """Weight of the squared distance from generated features to their denoised values."""
+    distance: Literal["mean", "sum"] = "mean"
+    """The squared distance's mean over the n features, so that 0.03 is the paper's 0.03 / n on the sum; or
+    their sum."""
+    lambda_adversarial: Annotated[float, Field(ge=0)] = 1.0
+    """Weight of the generator's usual loss."""
+
+    def weight(self, features: int) -> float:
+        """lambda_denoise of equation 4, the weight of the sum over this many features."""
+        return self.lambda_denoise / (features if self.distance == "mean" else 1)
+
+    def width_for(self, features: int) -> int:
+        """Units of a hidden layer. Raises PreimageError for a denoiser narrower than its input."""
+        width = self.width or features
+        if width < features:
+            raise PreimageError(
+                f"denoiser.width={width} is narrower than its input of {features:,} features, which it could "
+                f"not reconstruct: set denoiser.width={features} or more, a larger feature_pool, or a "
+                "smaller model.base_channels"
+            )
+        return width
+
+
+class CodesConfig(Config):
+    """How GLO's codes are learned."""
+
+    init: Literal["pca", "pca-whitened", "random"] = "pca"
+    """Initial codes: the images' principal components, as they are or scaled to equal variances, so that all
+    directions count from the start; or draws from N(0, I / d)."""
+    lr: PositiveFloat = 0.1
+    """Learning rate of a code, on its own image's loss."""
+
+
+StopRule = Callable[[int, Mapping[str, float]], str | None]
+"""(images seen, the metrics recorded there): why to stop, or None to continue."""

@@ -1,64 +1,22 @@
 """DFM-GAN as an algorithm (denoising-feature-matching, sections 3 and 5)."""
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from preimage.config import Config, PositiveFloat, PositiveInt
-from preimage.errors import PreimageError
 from preimage.models.config import DcganConfig
 from preimage.models.denoiser import build_denoiser
-from preimage.models.feature_discriminator import build_feature_discriminator, feature_count
+from preimage.models.feature_count import feature_count
+from preimage.models.feature_discriminator import build_feature_discriminator
 from preimage.objectives.dfm import denoising_loss, feature_loss
 from preimage.objectives.gan import discriminator_loss, generator_loss
 from preimage.random_streams import Stream
 from preimage.training.algorithm import AlgorithmContext
-from preimage.training.config import OptimizerConfig
+from preimage.training.config import DenoiserConfig, OptimizerConfig
 from preimage.training.gan import FROM_SCRATCH, GanAlgorithm, InitFrom, metrics_of
+from preimage.training.metric_names import DFM_METRICS
 from preimage.training.precision import upcast
-
-GRADIENTS = ("feature_gradient", "adversarial_gradient")
-"""The two terms of the generator's loss, weights included: the mean norm of an image's gradient at its
-features h, which both terms reach the generator through."""
-
-METRICS = ("denoising_error", "feature_gap", *GRADIENTS)
-"""What a step records beside a GAN's metrics: ||h - r(C(h))||^2 / n of real images, ||h - r(h)||^2 / n of
-generated ones, and the norms of the two gradients."""
-
-
-class DenoiserConfig(Config):
-    """The denoiser of the discriminator's features, and its weight in the generator's loss."""
-
-    depth: PositiveInt = 10
-    """Hidden layers."""
-    width: PositiveInt | None = None
-    """Units of each hidden layer; at least the number of features, which is the default."""
-    noise: PositiveFloat = 1.0
-    """Standard deviation of the Gaussian noise that corrupts the features of real images."""
-    lambda_denoise: Annotated[float, Field(ge=0)] = 0.03
-    """Weight of the squared distance from generated features to their denoised values."""
-    distance: Literal["mean", "sum"] = "mean"
-    """The squared distance's mean over the n features, so that 0.03 is the paper's 0.03 / n on the sum; or
-    their sum."""
-    lambda_adversarial: Annotated[float, Field(ge=0)] = 1.0
-    """Weight of the generator's usual loss."""
-
-    def weight(self, features: int) -> float:
-        """lambda_denoise of equation 4, the weight of the sum over this many features."""
-        return self.lambda_denoise / (features if self.distance == "mean" else 1)
-
-    def width_for(self, features: int) -> int:
-        """Units of a hidden layer. Raises PreimageError for a denoiser narrower than its input."""
-        width = self.width or features
-        if width < features:
-            raise PreimageError(
-                f"denoiser.width={width} is narrower than its input of {features:,} features, which it could "
-                f"not reconstruct: set denoiser.width={features} or more, a larger feature_pool, or a "
-                "smaller model.base_channels"
-            )
-        return width
 
 
 class DfmAlgorithm(GanAlgorithm):
@@ -115,7 +73,7 @@ class DfmAlgorithm(GanAlgorithm):
             errors = [each.detach() / self.features for each in (loss_r, gap)]
             whole = len(images) / networks.weight  # an image's own gradient, not its share of the mean's
             norms = [upcast(each).norm(dim=1).mean() * whole for each in terms]
-            more = dict(zip(METRICS, errors + norms, strict=True))
+            more = dict(zip(DFM_METRICS, errors + norms, strict=True))
         networks.backward_from(generated, torch.autograd.grad(fake, seen, at_features)[0], "generator")
         networks.step(networks.unwrapped, number, finite | {"generator's loss": adversarial})
         return metrics_of(loss_d, adversarial, real_logits, fake_logits) | more

@@ -16,7 +16,8 @@ from preimage.latents.priors import PRIORS, Gaussian, support_of
 from preimage.latents.schema import About, Codes, GeneratorInfo
 from preimage.latents.statistics import Moments
 from preimage.latents.store import StoreWriter
-from preimage.models.generator_folder import GeneratorCard, write_generator
+from preimage.models.cards import GeneratorCard
+from preimage.models.generator_folder import write_generator
 from preimage.runs.run_folder import RunFolder
 from preimage.training.algorithm import GeneratorAlgorithm, OwnCodes
 from preimage.training.batches import lanes

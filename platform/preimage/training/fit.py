@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from preimage.config import Resources
 from preimage.errors import PreimageError, StorageError
 from preimage.runs.run_folder import RunFolder
-from preimage.training.config import LoopConfig
+from preimage.training.batch_size import check_batch
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
@@ -15,15 +15,6 @@ from preimage.work.reproducible import prepare_process
 
 POLL_S = 0.5
 """Seconds between two reads of the workers' progress."""
-
-
-def check_batch(loop: LoopConfig, resources: Resources) -> None:
-    """Raise PreimageError if a worker would have no image of a batch."""
-    if loop.batch_size < resources.workers:
-        raise PreimageError(
-            f"{resources.workers} workers cannot share a batch of {loop.batch_size} images: each needs at "
-            "least one. Lower resources.workers, or raise training.batch_size."
-        )
 
 
 def fit(training: Training, resources: Resources, on_progress: Callable[[int, int], None]) -> None:

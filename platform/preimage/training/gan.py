@@ -18,12 +18,10 @@ from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
 from preimage.training.labels import labels_below
+from preimage.training.metric_names import GAN_METRICS
 from preimage.training.networks import Networks, fixed_samples
 from preimage.training.precision import upcast
 from preimage.training.warm_start import result_of
-
-METRICS = ("discriminator_loss", "generator_loss", "real_probability", "generated_probability")
-"""What a step records: both losses, and the discriminator's mean D(x) and D(G(z))."""
 
 
 @dataclass(frozen=True)
@@ -152,4 +150,4 @@ def _fitted(folder: Folder, model: DcganConfig) -> Prior:
 def metrics_of(loss_d: Tensor, loss_g: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
     """What a step records."""
     probabilities = (logits.detach().float().sigmoid().mean() for logits in (real_logits, fake_logits))
-    return dict(zip(METRICS, (loss_d.detach(), loss_g.detach(), *probabilities), strict=True))
+    return dict(zip(GAN_METRICS, (loss_d.detach(), loss_g.detach(), *probabilities), strict=True))

@@ -2,57 +2,26 @@
 (Bojanowski et al. 2018; glo, section 2)."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from preimage.config import Config, PositiveFloat
 from preimage.data.pixels import to_float
-from preimage.inversion.losses import LossKind, loss_kind
 from preimage.latents.priors import Gaussian, project
 from preimage.latents.statistics import Moments
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
 from preimage.models.pca import principal_components
-from preimage.objectives.lap1 import lap1
-from preimage.plugins import Registry
 from preimage.random_streams import Stream, normal
 from preimage.training.algorithm import AlgorithmContext, OwnCodes
-from preimage.training.config import OptimizerConfig
+from preimage.training.config import CodesConfig, OptimizerConfig
+from preimage.training.glo_losses import GLO_LOSSES
 from preimage.training.networks import Networks, fixed_samples
 from preimage.training.precision import upcast
 
-METRICS = ("loss", "code_norm")
-"""What a step records: the mean loss of an image, and the mean norm of the batch's codes."""
-
 CHUNK = 1024
 """Images at a time for principal components."""
-
-LAP1_PAPER = LossKind(lambda shape, device: lambda made, images, count: lap1(made, images, "paper") / count)
-
-GLO_LOSSES = Registry(
-    "loss",
-    "losses",
-    {
-        "l2": "preimage.inversion.losses:SQUARED",
-        "lap1": "preimage.inversion.losses:LAP1",
-        "lap1-paper": "preimage.training.glo:LAP1_PAPER",
-    },
-    loss_kind,
-)
-"""By the paper's names: `l2`, the mean squared error over pixels; `lap1`, the distance of Laplacian pyramids
-with all levels equal; `lap1-paper`, with its sums weighted by 2^-2j as printed, over the number of values."""
-
-
-class CodesConfig(Config):
-    """How the codes are learned."""
-
-    init: Literal["pca", "pca-whitened", "random"] = "pca"
-    """Initial codes: the images' principal components, as they are or scaled to equal variances, so that all
-    directions count from the start; or draws from N(0, I / d)."""
-    lr: PositiveFloat = 0.1
-    """Learning rate of a code, on its own image's loss."""
 
 
 class GloAlgorithm:

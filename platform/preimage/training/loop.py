@@ -12,7 +12,8 @@ from preimage.figures.footer import with_footer
 from preimage.figures.grids import grid_png
 from preimage.runs import checkpoints
 from preimage.training.algorithm import Algorithm, AlgorithmContext, rows_of_share
-from preimage.training.batches import Batches, require_batch, shares
+from preimage.training.batch_size import require_batch
+from preimage.training.batches import Batches, shares
 from preimage.training.examples import Examples, Shard
 from preimage.training.networks import COLUMNS
 from preimage.training.training import CheckpointEvaluator, Training

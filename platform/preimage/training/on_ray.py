@@ -27,6 +27,7 @@ from preimage.errors import PreimageError, StorageError, error_of, plain
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
+from preimage.work.node_watch import NodeWatch
 from preimage.work.reproducible import prepare_process
 
 FAILURE = "failure.json"
@@ -49,7 +50,11 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
     elastic = resources.needed < resources.workers
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"training": training, "resources": worker},
+        train_loop_config={
+            "training": training,
+            "resources": worker,
+            "nodes": NodeWatch.from_driver(training.run.system),
+        },
         torch_config=TorchConfig(timeout_s=SILENCE_S),
         scaling_config=ScalingConfig(
             num_workers=(resources.needed, resources.workers) if elastic else resources.workers,
@@ -110,9 +115,11 @@ def _work(config: dict[str, Any]) -> None:
     logging.getLogger("preimage").setLevel(logging.INFO)
     training: Training = config["training"]
     resources: Resources = config["resources"]
+    nodes: NodeWatch = config["nodes"]
     prepare_process(resources.cpus_per_worker)
     try:
-        train(Worker.of_process_group(resources.device()), training)
+        with nodes.watching():
+            train(Worker.of_process_group(resources.device()), training)
     except StorageError:
         raise  # affects one worker alone, and the disk may have room again when Ray Train retries
     except PreimageError as error:  # raised by all workers alike

@@ -9,8 +9,9 @@ from preimage.latents.held_out import Split
 from preimage.latents.priors import Normal
 from preimage.metrics.distances import energy_distance
 from preimage.metrics.pag_of_fit import fit_agreement
+from preimage.models.config import PganConfig
 from preimage.models.generator_folder import load_generator
-from preimage.models.pgan import PganConfig, build_code_pair, folded
+from preimage.models.pgan import build_code_pair, folded
 from preimage.models.prior_folder import save_prior
 from preimage.random_streams import Stream
 from preimage.storage.folder import Folder
@@ -18,12 +19,10 @@ from preimage.training.algorithm import AlgorithmContext
 from preimage.training.codes import CodeRows, CodeSet
 from preimage.training.config import OptimizerConfig
 from preimage.training.gan import GanPair
+from preimage.training.metric_names import PGAN_SCORE
 from preimage.training.networks import fixed_samples
 from preimage.training.training import Training
 from preimage.training.worker import Worker
-
-SCORE = "energy_distance"
-"""Recorded at every checkpoint: the distance of its codes from held-out ones."""
 
 
 class PganAlgorithm(GanPair):
@@ -92,4 +91,6 @@ class CodeEvaluator:
 
     def score(self, algorithm: PganAlgorithm) -> dict[str, float]:
         random = Stream.PRIOR_NOISE.generator(self.seed)
-        return {SCORE: energy_distance(algorithm.as_prior().sample(len(self.unseen), random), self.unseen)}
+        return {
+            PGAN_SCORE: energy_distance(algorithm.as_prior().sample(len(self.unseen), random), self.unseen)
+        }

@@ -19,13 +19,6 @@ from preimage.random_streams import Stream
 from preimage.training.moments import over_workers
 from preimage.training.worker import Worker
 
-SCORES = {
-    "classifier": ("classifier_score", "classifier_frechet_distance", "class_entropy"),
-    "inception": ("inception_score", "fid", "class_entropy"),
-}
-"""The recorded metrics, by kind of scoring network."""
-
-
 BATCH = 64
 """Images to generate and score at a time."""
 

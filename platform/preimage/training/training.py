@@ -1,6 +1,6 @@
 """What a worker needs to know about a training run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -8,12 +8,9 @@ from preimage.data.dataset import Dataset
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import Algorithm, AlgorithmContext
-from preimage.training.config import LoopConfig
+from preimage.training.config import LoopConfig, StopRule
 from preimage.training.examples import Examples
 from preimage.training.worker import Worker
-
-StopRule = Callable[[int, Mapping[str, float]], str | None]
-"""(images seen, the metrics recorded there): why to stop, or None to continue."""
 
 
 class CheckpointEvaluator(Protocol):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from preimage.errors import CheckpointError
-from preimage.models.generator_folder import read_card
+from preimage.models.cards import read_card
 from preimage.runs.checkpoints import committed
 from preimage.storage.folder import Folder
 

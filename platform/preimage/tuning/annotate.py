@@ -8,15 +8,16 @@ from preimage.errors import SpecError
 from preimage.jobs.base import Result
 from preimage.pipelines.inputs import find_run
 from preimage.pipelines.lifecycle import write_result
+from preimage.runs.metrics import plain_names
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec, loads_study
 from preimage.storage.folder import Folder
 from preimage.storage.validated_json import read_unless_torn
+from preimage.tracking.description import NOTE, description
 from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import RunDeleted, Tracker
 from preimage.tuning.annotations import PickName, add_pick, read_picks
 from preimage.tuning.records import TrialRecord, read_records
-from preimage.tuning.report import report
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +63,15 @@ def find_study(name: str, root: Folder) -> FoundStudy:
 
 def pick(study: FoundStudy, name: PickName, trial: int, note: str | None) -> Result:
     """Record a pick, and update the study's report. Raises SpecError if the trial cannot be picked."""
+    from preimage.tuning.report import report
+
     picks = add_pick(study.run.folder, study.records, name, trial, note)
     result = report(study.spec, study.records, picks)
     figures = write_result(study.run, result)
     if outcome := study.run.outcome():
-        study.run.finish(replace(outcome, metrics=outcome.metrics | result.metrics, figures=figures))
+        study.run.finish(
+            replace(outcome, metrics=outcome.metrics | plain_names(result.metrics), figures=figures)
+        )
     return result
 
 
@@ -82,6 +87,9 @@ def tell(study: FoundStudy, result: Result) -> None:
         for name in ("table.md", *result.figures):
             tracker.file(run_id, "figures", name, study.run.figures.read(name))
         tracker.tags(run_id, {f"{TAG}.{each.name}": f"trial {each.trial}" for each in picks})
+        if outcome := study.run.outcome():
+            text = description(study.run, study.run.about(), run_id, status="FINISHED", outcome=outcome)
+            tracker.tags(run_id, {NOTE: text})
 
 
 def _tag_trials(tracker: Tracker, study: FoundStudy, picked: Mapping[str, str]) -> None:

@@ -1,20 +1,14 @@
 """Estimate the cost of a study before it runs."""
 
 import os
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from math import ceil
-
-import torch
-from torch import nn
+from dataclasses import dataclass, field, replace
 
 from preimage.errors import PreimageError
-from preimage.inversion.labels import classes_of, generate, spread_labels
-from preimage.models.build import build_generator
-from preimage.models.generator_folder import load_generator
 from preimage.pipelines.cost import add, cost_of
-from preimage.pipelines.plan import Plan
+from preimage.pipelines.hours import EVALUATIONS, measured, runs_here
+from preimage.pipelines.plan import Plan, PlannedStep
+from preimage.pipelines.rates import Rates
 from preimage.specs.search import SamplerConfig, SchedulerConfig
 from preimage.specs.search_space import Point
 from preimage.tuning.plan import StudyPlan, shared_steps
@@ -24,10 +18,6 @@ from preimage.tuning.trial import plan_trial
 
 DRAWN = 32
 """Random points that stand in for the points that a sampler will choose."""
-EVALUATIONS = ("generator evaluations", "generator evaluations at most")
-BATCH = 64
-SECONDS = 0.5
-"""How long the generator is timed."""
 
 
 @dataclass(frozen=True)
@@ -46,34 +36,92 @@ class Estimate:
     impossible: int
     """Points at which no trial can run."""
     rate: float | None
-    """Generator evaluations a second on this machine now; None if no generator is known yet."""
+    """Generator evaluations a second on this machine now; None if nothing is left that has to be timed, or no
+    generator is known yet."""
+    measured: float = 0.0
+    """Seconds of the unfinished steps that earlier runs tell."""
+    runs: tuple[str, ...] = ()
+    """The earlier runs that tell."""
+    unmeasured: dict[str, int] = field(default_factory=dict)
+    """The part of the counts that no earlier run tells the time of."""
+
+    @property
+    def evaluations(self) -> int:
+        """Generator evaluations whose time is not measured."""
+        return sum(self.unmeasured.get(name, 0) for name in EVALUATIONS)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it takes, as far as that is known; None if it is not."""
+        timed = self.evaluations / self.rate if self.rate else 0.0
+        return (self.measured + timed) / self.at_once or None
 
     @property
     def hours(self) -> float | None:
-        evaluations = sum(self.counts.get(name, 0) for name in EVALUATIONS)
-        return evaluations / self.rate / self.at_once / 3600 if self.rate and evaluations else None
+        return None if self.seconds is None else self.seconds / 3600
+
+
+@dataclass
+class _Work:
+    """What unfinished steps cost: how often, and how long as far as earlier runs tell."""
+
+    rates: Rates
+    counts: dict[str, int] = field(default_factory=dict)
+    unmeasured: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    runs: dict[str, None] = field(default_factory=dict)
+
+    def add(self, plan: Plan, steps: Iterable[PlannedStep]) -> None:
+        for step in steps:
+            counts = cost_of(plan, [step])
+            add(self.counts, counts)
+            if found := measured(plan, step, self.rates, runs_here(step.job.resources)):
+                self.seconds += found.seconds
+                self.runs[found.run] = None
+            else:
+                add(self.unmeasured, counts)
+
+    def plus(self, other: "_Work", times: float) -> "_Work":
+        add(self.counts, other.counts, times)
+        add(self.unmeasured, other.unmeasured, times)
+        return replace(self, seconds=self.seconds + times * other.seconds, runs=self.runs | other.runs)
 
 
 def estimate(plan: StudyPlan) -> Estimate:
-    """Count what is not finished yet, and time the generator. Starts nothing and writes nothing."""
+    """Count what is not finished yet; where no earlier run on this hardware tells how long that takes, time
+    the generator. Starts nothing and writes nothing."""
     ended = {each.number for each in read_records(plan.run.folder) if each.number < plan.spec.trials}
     missing = plan.spec.trials - len(ended)
     shared = [step for step in shared_steps(plan) if not step.is_done] if missing else []
-    counts = cost_of(plan.base, shared)
+    rates = Rates(plan.root)
+    once, each_point = _Work(rates), _Work(rates)
+    once.add(plan.base, shared)
     grid = plan.spec.sampler.name == "grid"
     points = _points(plan)
     asked = [point for number, point in enumerate(points) if not grid or number not in ended]
-    trials, impossible = _cost(plan, asked, {step.run.name for step in shared}) if missing else ({}, 0)
-    add(counts, trials, 1 if grid else missing / max(1, len(asked)))
-    return Estimate(
+    counted = {step.run.name for step in shared}
+    impossible = _count(plan, asked, counted, each_point) if missing else 0
+    work = once.plus(each_point, 1 if grid else missing / max(1, len(asked)))
+    found = Estimate(
         ended=len(ended),
         at_once=_at_once(plan, missing),
         shared=tuple(step.name for step in shared),
-        counts=counts,
+        counts=work.counts,
         drawn=0 if grid else len(asked),
         impossible=impossible,
-        rate=_rate(plan) if missing else None,
+        rate=None,
+        measured=work.seconds,
+        runs=tuple(work.runs),
+        unmeasured=work.unmeasured,
     )
+    return replace(found, rate=_rate(plan)) if found.evaluations else found
+
+
+def _rate(plan: StudyPlan) -> float | None:
+    """Evaluations a second of the first point's generator."""
+    from preimage.pipelines.timed_generator import evaluations_per_second  # imports torch
+
+    return evaluations_per_second(plan.base, *plan.base.steps)
 
 
 def _points(plan: StudyPlan) -> list[Point]:
@@ -88,9 +136,8 @@ def _points(plan: StudyPlan) -> list[Point]:
     return searcher.asked
 
 
-def _cost(plan: StudyPlan, points: Iterable[Point], counted: set[str]) -> tuple[dict[str, int], int]:
-    """The summed cost of trials at these points, each run once; and how many points are impossible."""
-    total: dict[str, int] = {}
+def _count(plan: StudyPlan, points: Iterable[Point], counted: set[str], work: _Work) -> int:
+    """Add the work of trials at these points, each run once. Returns how many points are impossible."""
     impossible = 0
     for number, point in enumerate(points):
         try:
@@ -100,8 +147,8 @@ def _cost(plan: StudyPlan, points: Iterable[Point], counted: set[str]) -> tuple[
             continue
         steps = [step for step in trial.steps if not step.is_done and step.run.name not in counted]
         counted |= {step.run.name for step in steps}
-        add(total, cost_of(trial, steps))
-    return total, impossible
+        work.add(trial, steps)
+    return impossible
 
 
 def _at_once(plan: StudyPlan, missing: int) -> int:
@@ -114,44 +161,3 @@ def _at_once(plan: StudyPlan, missing: int) -> int:
     cores = os.cpu_count() or 1
     each = max(step.job.resources.workers * step.job.resources.cpus_per_worker for step in plan.base.steps)
     return max(1, min(most, cores // each))
-
-
-def _rate(plan: StudyPlan) -> float | None:
-    """Evaluations a second of the first point's generator: one image forward or backward is one."""
-    generator = _generator(plan.base)
-    if generator is None:
-        return None
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(step.job.resources.cpus_per_worker for step in plan.base.steps))
-    try:
-        return _timed(generator)
-    finally:
-        torch.set_num_threads(before)
-
-
-def _generator(plan: Plan) -> nn.Module | None:
-    for step in plan.steps:
-        if step.job.made_generator:
-            return build_generator(step.job.made_generator)
-        source = step.inputs.get("generator")
-        if source and not source.step:
-            return load_generator(source.folder)[0]
-    return None
-
-
-def _timed(generator: nn.Module) -> float:
-    codes = torch.randn(BATCH, generator.config.latent_dim, requires_grad=True)  # pyright: ignore
-    labels = spread_labels(BATCH, classes_of(generator), codes.device)
-    generate(generator, codes, labels).square().mean().backward()  # the first batch takes longer
-    begin, batches = time.perf_counter(), 0
-    while (passed := time.perf_counter() - begin) < SECONDS or not batches:
-        generate(generator, codes, labels).square().mean().backward()
-        batches += 1
-    return 2 * BATCH * batches / passed
-
-
-def rounded(hours: float) -> str:
-    """A duration in round words."""
-    if hours >= 1.5:
-        return f"{hours:.0f} hours" if hours >= 10 else f"{hours:.1f} hours"
-    return f"{ceil(hours * 60)} minutes" if hours > 1 / 60 else f"{ceil(hours * 3600)} seconds"

@@ -12,6 +12,8 @@ from preimage.storage.folder import Folder
 
 log = logging.getLogger(__name__)
 
+FILE = "optuna.log"
+"""The journal in a study's run folder."""
 EVERY = 5.0
 """Seconds between two uploads, at least, if the file is not on this machine."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from preimage import readable
 from preimage.storage.folder import canonical_json
 
 
@@ -21,7 +22,7 @@ def number(value: Any) -> str:
     """A value of a space or of an objective."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value if isinstance(value, str) else canonical_json(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return readable.number(value)
 
 
 def params_text(params: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Optuna's own file of a study, for optuna-dashboard and other Optuna tools. It is made from the records; a
+"""Optuna's own file of a study, for its dashboard and other Optuna tools. It is made from the records; a
 study never reads it."""
 
 from collections.abc import Iterable, Mapping
@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from preimage.runs.run_folder import RunFolder
 from preimage.specs.study import StudySpec
-from preimage.tuning.journal_file import JournalFile
+from preimage.tuning.journal_file import FILE, JournalFile
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import directions, distribution, quiet, to_optuna
+from preimage.tuning.trial_pictures import artifacts
 
 if TYPE_CHECKING:
     import optuna
-
-FILE = "optuna.log"
 
 
 class Journal:
@@ -58,6 +57,8 @@ class Journal:
             storage.set_trial_intermediate_value(trial, images, value)
         for name, value in found.user_attrs.items():
             storage.set_trial_user_attr(trial, name, value)
+        for name, value in found.system_attrs.items():
+            storage.set_trial_system_attr(trial, name, value)
         storage.set_trial_state_values(trial, found.state, found.values)
 
     def _begin(self, name: str, records: Mapping[int, TrialRecord]) -> None:
@@ -91,4 +92,5 @@ def frozen(spec: StudySpec, record: TrialRecord) -> "optuna.trial.FrozenTrial":
         distributions={key: distribution(spec.space[key]) for key in record.params},
         intermediate_values=dict(record.intermediate),
         user_attrs={name: value for name, value in about.items() if value is not None},
+        system_attrs=artifacts(record),
     )

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
+from preimage.runs.metrics import plain_name
 from preimage.specs.search import Direction
 from preimage.storage.folder import canonical_json
 from preimage.tuning.correlation import Correlation, rank_correlation
@@ -57,7 +58,7 @@ class Ranking:
 
 def value_of(record: TrialRecord, metric: str) -> float:
     """An objective or another metric of a complete trial; NaN if it has none."""
-    return record.values.get(metric, record.metrics.get(metric, float("nan")))
+    return record.values.get(metric, record.metrics.get(plain_name(metric), float("nan")))
 
 
 def rank(

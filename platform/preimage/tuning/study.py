@@ -8,11 +8,13 @@ from typing import Any
 from preimage.errors import DataError, PreimageError
 from preimage.jobs.base import Result
 from preimage.jobs.made_by import study_made_by
-from preimage.pipelines.execute import execute, tell_ended
+from preimage.pipelines.execute import dataset_of, execute, tell_ended
 from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
 from preimage.pipelines.progress import Display, Silent
+from preimage.runs.metrics import plain_name, plain_names
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.protocol import Claim
+from preimage.tracking.follower import Follower
 from preimage.tracking.mirror import Mirror
 from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import Status
@@ -23,7 +25,7 @@ from preimage.tuning.progress import Progress
 from preimage.tuning.queue import Queue
 from preimage.tuning.records import TrialRecord
 from preimage.tuning.searcher import Searcher
-from preimage.tuning.trial import plan_trial, run_trial
+from preimage.tuning.trial import about_trial, plan_trial, run_trial
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
         if plan.missing(retry_failed):
             records = _run_trials(plan, records, display, mirror)
         outcome = _outcome(plan, records, mirror.notes.run_id)
+        for each in records:  # some may have ended just before a driver died
+            _note_objectives(plan, each)
         tell(_record_missed, plan, records, mirror)
         return outcome
 
@@ -72,10 +76,14 @@ def register_study(plan: StudyPlan) -> None:
         "job": "study",
         "name": spec.name,
         "fingerprint": plan.fingerprint,
+        "title": spec.name,
+        "what": f"A study of {spec.trials} trials ({spec.title}).",
         "made_by": study_made_by(plan.base.spec.steps, spec.space, spec.sampler.name, spec.title),
     }
     if plan.plugins:
         about["plugins"] = plan.plugins
+    if first := next((step for step in plan.base.steps if step.data), None):
+        about["dataset"] = dataset_of(first, plan.base.catalog)
     register(plan.run, about, plan.spec.resolved())
     write_spec(plan.run, plan.spec.resolved())
 
@@ -102,7 +110,7 @@ def _run_trials(
     plan: StudyPlan, records: list[TrialRecord], display: Display, mirror: Mirror
 ) -> list[TrialRecord]:
     """Run what is missing. Returns all records, in the order of their numbers."""
-    with Journal(plan.spec, plan.run, records) as journal:
+    with Journal(plan.spec, plan.run, records) as journal, Follower(mirror):
         _run_shared(plan, display, mirror)
         searcher = Searcher(plan.spec, negate_metric=plan.negate_metric)
         queue = Queue(
@@ -112,6 +120,7 @@ def _run_trials(
 
         def on_trial_end(record: TrialRecord) -> None:
             queue.done(record)
+            _note_objectives(plan, record)
             journal.end(record)
             progress(record)
 
@@ -122,6 +131,12 @@ def _run_trials(
         else:
             _run_here(plan, queue, on_trial_end)
     return sorted(queue.records.values(), key=lambda each: each.number)
+
+
+def _note_objectives(plan: StudyPlan, record: TrialRecord) -> None:
+    """A complete trial's objectives are the study's own curves, by the trial's number."""
+    if record.state == "complete":
+        plan.run.record(record.number, {plain_name(name): each for name, each in record.values.items()})
 
 
 def _run_here(plan: StudyPlan, queue: Queue, on_trial_end: Callable[[TrialRecord], None]) -> None:
@@ -149,7 +164,7 @@ def _record_missed(plan: StudyPlan, records: list[TrialRecord], mirror: Mirror) 
             continue
         trial = plan_trial(plan.study, record.number, record.params, plan.base.catalog)
         if trial.is_done:
-            execute(trial, parent=mirror)
+            execute(trial, parent=mirror, trial=about_trial(plan.spec, record.number, record.params))
         else:
             tell_ended(trial, mirror.tracker, mirror, STATUS[record.state])
 
@@ -164,10 +179,11 @@ def _outcome(plan: StudyPlan, records: list[TrialRecord], run_id: str | None) ->
         name=plan.spec.name,
         run=plan.run.name,
         fingerprint=plan.fingerprint,
-        metrics=result.metrics,
+        metrics=plain_names(result.metrics),
         folder=plan.run.folder.uri,
         figures=figures,
         mlflow_run_id=run_id,
+        headline=["best_trial", *(f"best.{plain_name(name)}" for name in plan.spec.objectives)],
     )
 
 

@@ -14,16 +14,19 @@ from preimage.jobs.base import Job
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan
-from preimage.pipelines.plan import Plan, PlannedStep
+from preimage.pipelines.plan import Plan
 from preimage.pipelines.prepare_images import with_images
 from preimage.pipelines.progress import Silent
+from preimage.pipelines.titles import trial_title
+from preimage.runs.metrics import numbers, plain_name
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.objectives import lowest_is_best, recorders
 from preimage.specs.pipeline import Spec
 from preimage.specs.study import StudySpec
-from preimage.tracking.mirror import Mirror, flatten
+from preimage.tracking.mirror import Mirror
 from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import Tracker
+from preimage.tuning.naming import short_names
 from preimage.tuning.pruning import Curve, Others, Rule, StopTraining
 from preimage.tuning.records import TrialRecord, read_records, write_record
 from preimage.tuning.searcher import visible_trials
@@ -77,7 +80,8 @@ def run_trial(
     try:
         plan = with_images(plan_trial(study, number, params, catalog), Silent())
         rule = stop_rule(study, number, plan)
-        found = _stopped_before(rule) or _run(study, plan, rule)
+        about = about_trial(study.spec, number, params)
+        found = _stopped_before(rule) or _run(study, plan, rule, about)
     except StoppedEarly as error:
         found = TrialResult("stopped", {}, {}, str(error))
     except StorageError:
@@ -122,7 +126,23 @@ def stop_rule(study: StudyRun, number: int, plan: Plan) -> StopTraining | None:
     return StopTraining(rule, next(step.run for step in plan.steps if step.name == steps[0]))
 
 
-def _run(study: StudyRun, plan: Plan, rule: StopTraining | None) -> TrialResult:
+def about_trial(spec: StudySpec, number: int, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What a trial's run.json says of it as a trial."""
+    return {
+        "title": trial_title(number, params, _names(spec)),
+        "what": f"Trial {number} of the study {spec.name}.",
+        "varied": dict(params),
+    }
+
+
+def _names(spec: StudySpec) -> dict[str, str]:
+    """The keys of the space in short: `optimizer` for train.optimizer.name."""
+    keys = {key: key.removesuffix(".name") for key in spec.space}
+    short = short_names(keys.values())
+    return {key: short[each] for key, each in keys.items()}
+
+
+def _run(study: StudyRun, plan: Plan, rule: StopTraining | None, about: Mapping[str, Any]) -> TrialResult:
     """Raises what `execute` raises."""
     tracker = _open_tracker(study, plan)
     if tracker is None:
@@ -130,9 +150,7 @@ def _run(study: StudyRun, plan: Plan, rule: StopTraining | None) -> TrialResult:
             plan, spec=replace(plan.spec, tracking=plan.spec.tracking.model_copy(update={"uri": "none"}))
         )
     parent = Mirror(study.run, tracker) if tracker else None
-    outcome = execute(plan, parent=parent, stop_early=rule)
-    if tracker:
-        _show_pictures(plan, outcome, tracker)
+    outcome = execute(plan, parent=parent, stop_early=rule, trial=about)
     return _found(study.spec, plan, outcome)
 
 
@@ -172,21 +190,13 @@ def _whole_curve(rule: StopTraining) -> Curve:
 
 def _found(spec: StudySpec, plan: Plan, outcome: Outcome) -> TrialResult:
     """The result of a trial; failed if an objective is missing or is not a finite number."""
-    parts = {name: each["metrics"] for name, each in (outcome.steps or {}).items()}
-    metrics = numbers(parts if plan.spec.is_pipeline else outcome.metrics)
-    if missing := [name for name in spec.objectives if name not in metrics]:
+    metrics = numbers(outcome.metrics)
+    if missing := [name for name in spec.objectives if plain_name(name) not in metrics]:
         return TrialResult("failed", {}, metrics, f"its outcome has no {', '.join(missing)}")
-    values = {name: metrics[name] for name in spec.objectives}
+    values = {name: metrics[plain_name(name)] for name in spec.objectives}
     if wrong := [f"{name} is {value}" for name, value in values.items() if not isfinite(value)]:
         return TrialResult("failed", {}, metrics, f"{', '.join(wrong)}: not a number that can be ranked")
     return TrialResult("complete", values, metrics)
-
-
-def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among metrics, nested ones by dotted names."""
-    flat = flatten(metrics)
-    kept = {name: value for name, value in flat.items() if isinstance(value, int | float)}
-    return {name: float(value) for name, value in kept.items() if not isinstance(value, bool)}
 
 
 def _samples(plan: Plan) -> str | None:
@@ -198,26 +208,3 @@ def _samples(plan: Plan) -> str | None:
             if grids := step.run.samples.names():
                 return f"{step.run.samples / grids[-1]}"
     return None
-
-
-def _show_pictures(plan: Plan, outcome: Outcome, tracker: Tracker) -> None:
-    """Copy a pipeline trial's last samples and scores from its steps to the trial's own run."""
-    run_id = outcome.mlflow_run_id
-    if not plan.spec.is_pipeline or not run_id:
-        return
-    try:
-        for step in _shown(plan):
-            for name in step.run.figures.files():
-                if name == "samples.png" or step.job.job == "evaluate":
-                    picture = step.run.figures.read(name)
-                    plan.run.figures.write(name, picture)
-                    tracker.file(run_id, "figures", name, picture)
-    except TrackingError as error:
-        log.warning("%s The tracker lacks figures of %s; they are in its folder.", error, plan.spec.name)
-
-
-def _shown(plan: Plan) -> list[PlannedStep]:
-    """The last step that makes a generator, and the last that evaluates one."""
-    makers = [step for step in plan.steps if "generator" in step.job.makes]
-    scores = [step for step in plan.steps if step.job.job == "evaluate"]
-    return [*makers[-1:], *scores[-1:]]

@@ -4,7 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, cast
 
 import ray
@@ -15,6 +15,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from preimage.cluster.connect import require
 from preimage.config import Resources
 from preimage.errors import PreimageError, error_of, plain
+from preimage.storage.folder import Folder
+from preimage.work.node_watch import NodeWatch
 from preimage.work.reproducible import prepare_process
 
 Work = Callable[[int, torch.device], Any]
@@ -23,29 +25,33 @@ WAVE = 10_000
 """Pieces given to Ray Data at a time: each costs some 12 kB on the driver and delays the first by 1.3 ms."""
 
 
-def spread(work: Work, pieces: list[int], resources: Resources) -> Iterator[tuple[int, Any]]:
+def spread(
+    work: Work, pieces: list[int], resources: Resources, system: Folder | None = None
+) -> Iterator[tuple[int, Any]]:
     """Call `work` on every piece, in `resources.workers` actors, and yield each result as it arrives.
 
     `work` is pickled once per actor; what it returns must be JSON. A piece whose worker or node dies is
-    retried elsewhere, up to `resources.max_failures` times. Raises the PreimageError that `work` raised, and
+    retried elsewhere, up to `resources.max_failures` times. system: where the actors' nodes keep their system
+    metrics, if anywhere. Raises the PreimageError that `work` raised, and
     PreimageError if the cluster can never hold the workers, or one piece keeps killing them.
     """
     worker = require(resources)
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     starts = ray.remote(_Starts).options(num_cpus=0, scheduling_strategy=here).remote()
+    constructed = (work, worker, starts, NodeWatch.from_driver(system) if system else None)
     with _quiet():
         for first in range(0, len(pieces), WAVE):
-            yield from _wave(work, pieces[first : first + WAVE], resources, worker, starts)
+            yield from _wave(pieces[first : first + WAVE], resources, worker, constructed)
 
 
 def _wave(
-    work: Work, pieces: list[int], resources: Resources, worker: Resources, starts: Any
+    pieces: list[int], resources: Resources, worker: Resources, constructed: tuple[Any, ...]
 ) -> Iterator[tuple[int, Any]]:
-    """The same, for at most WAVE pieces."""
+    """The same, for at most WAVE pieces, by actors that are constructed with these arguments."""
     rows = ray.data.from_items([{"piece": piece} for piece in pieces], override_num_blocks=len(pieces))
     answers = rows.map_batches(
         _Actor,
-        fn_constructor_args=(work, worker, starts),
+        fn_constructor_args=constructed,
         batch_size=1,
         compute=ActorPoolStrategy(size=min(resources.workers, len(pieces))),
         num_cpus=worker.cpus_per_worker,
@@ -79,8 +85,11 @@ class _Starts:
 class _Actor:
     """A Ray Data worker. A failure that the user can fix travels as data, without Ray's traceback."""
 
-    def __init__(self, work: Work, resources: Resources, starts: Any) -> None:
+    def __init__(self, work: Work, resources: Resources, starts: Any, nodes: NodeWatch | None) -> None:
         self._work, self._resources, self._starts = work, resources, starts
+        self._watch = ExitStack()
+        if nodes:
+            self._watch.enter_context(nodes.watching())  # as long as this process lives
         prepare_process(resources.cpus_per_worker)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:

@@ -2,8 +2,6 @@
 
 import ctypes
 
-import torch
-
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h."""
 
@@ -11,6 +9,8 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 def prepare_process(cpus: int) -> None:
     """Pin threads, ask for reproducible float32 kernels and keep freed memory, before the first network is
     built."""
+    import torch
+
     keep_freed_memory()
     torch.set_num_threads(cpus)
     torch.backends.cudnn.deterministic = True

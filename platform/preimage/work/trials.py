@@ -23,6 +23,7 @@ def run_trials(
     trials: Mapping[str, T],
     work: Callable[[T, torch.device], Results],
     on_progress: Callable[[int, int], None],
+    system: Folder | None = None,
 ) -> dict[str, Results]:
     """Do every trial, and return its results by name.
 
@@ -30,9 +31,9 @@ def run_trials(
     worker that does a trial writes its results to <folder>/<name>.safetensors, so a job that was killed does
     only what is missing. `work` and its arguments are pickled: `work` is a module-level function, a
     functools.partial of one, or a frozen dataclass with `__call__`; they hold addresses rather than networks.
-    Raises the PreimageError that a trial raised."""
+    system: as for `run_pieces`. Raises the PreimageError that a trial raised."""
     pieces = _Trials(folder, tuple(trials.items()), work)
-    for _ in run_pieces(pieces, range(len(trials)), resources, on_progress):
+    for _ in run_pieces(pieces, range(len(trials)), resources, on_progress, system):
         pass
     return {name: load(folder.read(_file(name))) for name in trials}
 

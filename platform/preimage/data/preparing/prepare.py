@@ -30,6 +30,7 @@ from preimage.errors import DataError
 from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder, as_json
 from preimage.storage.formats import DATASET
+from preimage.storage.removal import unmark
 from preimage.work.pieces import run_pieces
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ def prepare(
         resources = Resources(backend="ray" if workers else "local", workers=max(1, workers), gpu=False)
         with claimed(folder) as (held, _):
             work = _Preparation(config, Reader(located, source), plan, held, resources, progress)
+            unmark(folder)  # what a removal left is prepared again
             dataset = find(config, state, datasets)
             if dataset is None and (dataset := work.same_as(similar(config, source.signature, datasets))):
                 (folder / UNPACKED).delete()  # by an attempt before the other dataset was made

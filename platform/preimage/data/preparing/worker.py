@@ -1,10 +1,11 @@
 """A worker process's part of preparation: pieces of a source that it opens itself."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from preimage.data.config import DataConfig
 from preimage.data.preparing.content import ContentSum
@@ -18,6 +19,9 @@ from preimage.data.sources.file_state import placed
 from preimage.data.sources.open import open_located
 from preimage.errors import DataError
 from preimage.storage.folder import Folder
+
+if TYPE_CHECKING:
+    import torch
 
 UNPACKED = "unpacked"
 

@@ -23,8 +23,8 @@ from preimage.latents.parquet import ROW_GROUP
 from preimage.latents.priors import PRIORS
 from preimage.latents.schema import UNLABELLED, About, Codes, GeneratorInfo, ImportInfo
 from preimage.latents.store import Store, StoreWriter
+from preimage.models.cards import GeneratorCard
 from preimage.models.config import ImportedConfig
-from preimage.models.generator_folder import GeneratorCard
 from preimage.storage.folder import Folder
 
 PART = 1 << 26

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from preimage.figures.tables import markdown
+from preimage.jobs.analyze_codes.job import prefix
 from preimage.jobs.published import CLUSTER_RATIOS
 from preimage.metrics.clusters import ClassRatios
 from preimage.metrics.disagreement import Distance
@@ -138,11 +139,6 @@ DISTANCES: dict[Distance, str] = {
     "nearest": "the nearest found code (the paper's is the mean squared one to all: distance=mean)",
     "mean": "all found codes, the root of the mean square, which orders them like the paper's",
 }
-
-
-def prefix(name: str) -> str:
-    """What the names of a store's metrics begin with."""
-    return "" if name == "trained" else f"{name}_"
 
 
 def _range(values: Tensor) -> str:

@@ -1,11 +1,15 @@
 """The outcome of a `compare-priors` job: metrics for programs, a table for people."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from preimage.figures.tables import markdown
-from preimage.latents.held_out import Likelihood
+
+if TYPE_CHECKING:
+    from preimage.latents.held_out import Likelihood
 
 TRAINING = "training codes"
 """The row of codes that were not held out: no prior's draws can be expected to be nearer."""

@@ -20,7 +20,8 @@ from preimage.latents.statistics import store_moments
 from preimage.latents.store import Store
 from preimage.metrics.reconstruction import first_in_step, reconstruction
 from preimage.metrics.spectrum import explained_by_directions
-from preimage.models.generator_folder import GeneratorCard, load_generator, require_images
+from preimage.models.cards import GeneratorCard, require_images
+from preimage.models.generator_folder import load_generator
 
 SHOWN = 10
 """How many images the figures show: the dataset's first, which are a fair sample."""

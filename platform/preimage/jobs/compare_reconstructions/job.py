@@ -1,25 +1,27 @@
 """compare-reconstructions: how well methods with a generator and codes reconstruct images (glo, 3.3.1)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from preimage.data.config import DataConfig
-from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
-from preimage.jobs.compare_reconstructions.compare import (
-    compare,
-    open_method,
-    reconstructions_png,
-    shared_dataset,
-)
-from preimage.jobs.compare_reconstructions.figures import errors_png, explained_png
-from preimage.jobs.compare_reconstructions.report import METRICS, PAIR
+from preimage.jobs.base import Job, Metrics, headline, others
 from preimage.jobs.methods import Method, MethodRef
 from preimage.jobs.row_names import require_plain
+
+METRICS = (
+    "mse", "lap1", "lap1_paper", "explained", "latent_dim", "directions", "effective_rank", "images",
+    "skipped",
+)  # fmt: skip
+"""The metrics of each method."""
+PAIR = frozenset({"GLO (L2)", "PCA"})
+"""The two methods that `glo_beats_pca` and `glo_is_flatter_than_pca` compare."""
 
 
 class CompareReconstructionsJob(Job):
     """Compare methods by how well they reconstruct a dataset's images (glo, table 1, figures 1 and 2)."""
+
+    runs_in: ClassVar[str] = "preimage.jobs.compare_reconstructions.run"
 
     job: Literal["compare-reconstructions"] = "compare-reconstructions"
     methods: Annotated[dict[str, MethodRef], Field(min_length=1)]
@@ -48,23 +50,3 @@ class CompareReconstructionsJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {} if images is None else {"images made": images * len(self.methods)}
-
-    def run(self, context: Context) -> Result:
-        """Check that everything belongs together, stream the images once for each method, and draw.
-
-        Raises GeneratorError or StoreError, with the method's name, if a store belongs to another generator,
-        if stores are of different images, or if codes and images are out of step.
-        """
-        methods = [open_method(name, f"methods.{name}", context) for name in self.methods]
-        sizes = [
-            open_method(f"dimensions, {each.generator}", f"dimensions.{i}", context)
-            for i, each in enumerate(self.dimensions)
-        ]
-        dataset = shared_dataset([*methods, *sizes], self.data, context)
-        pictures = {"reconstructions.png": reconstructions_png(methods, dataset)}
-        if sizes:
-            pictures["dimensions.png"] = reconstructions_png(sizes, dataset, by_dimension=True)
-        report = compare(methods, dataset, context)
-        pictures["errors.png"] = errors_png(report.errors("mse"), report.errors("lap1"), report.paper)
-        pictures["directions.png"] = explained_png(report.explained)
-        return Result(report.metrics(), pictures, report.table())

@@ -10,18 +10,10 @@ from torch import Tensor
 from preimage.data.dataset import Dataset
 from preimage.data.image_shape import shape_text
 from preimage.figures.tables import markdown
+from preimage.jobs.compare_reconstructions.job import PAIR
 from preimage.jobs.published import GLO_ERRORS, Published, closest
 from preimage.metrics.reconstruction import Reconstruction
 from preimage.metrics.spectrum import directions_for, effective_rank
-
-METRICS = (
-    "mse", "lap1", "lap1_paper", "explained", "latent_dim", "directions", "effective_rank", "images",
-    "skipped",
-)  # fmt: skip
-"""The metrics of each method."""
-
-PAIR = frozenset({"GLO (L2)", "PCA"})
-"""The two methods that `glo_beats_pca` and `glo_is_flatter_than_pca` compare."""
 
 MOST = 0.9
 """The table counts the directions that hold this fraction of the codes' variance."""

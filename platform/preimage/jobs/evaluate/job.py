@@ -1,8 +1,6 @@
 """evaluate: how good and how varied a generator's samples are (denoising-feature-matching, section 5)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -10,21 +8,12 @@ from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.errors import SpecError
-from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
-from preimage.jobs.compatibility import require_classes
-from preimage.jobs.evaluate.evaluate import Evaluator, draw
+from preimage.jobs.base import Job, Metrics, headline, others, tables
 from preimage.jobs.evaluate.metric_names import CLASSIFIER, INCEPTION
-from preimage.jobs.evaluate.real_images import ceiling_images, require_shape, training_images
-from preimage.jobs.evaluate.report import EvaluateReport
-from preimage.jobs.evaluate.score_shards import ImageSet, PieceScorer, ScoringTask, rows_of, samples_of
-from preimage.jobs.published import INCEPTION_SCORES, TRAINING, PaperSettings
+from preimage.jobs.published import INCEPTION_SCORES, PaperSettings
 from preimage.jobs.references import ClassifierRef, GeneratorRef, PriorRef
 from preimage.jobs.row_names import require_plain
-from preimage.models.inception import require_colours, require_weights
-from preimage.models.prior_folder import read_prior_card
-from preimage.models.scorer import Scorer, ScorerSource
-from preimage.storage.folder import Folder
-from preimage.work.pieces import run_pieces
+from preimage.models.inception_weights import require_colours, require_weights
 
 
 def _several(given: object) -> object:
@@ -38,6 +27,8 @@ Priors = Annotated[tuple[PriorRef, ...], _ONE_OR_SEVERAL, Field(min_length=1)]
 
 class EvaluateJob(Job):
     """Score generators' samples with one network, beside real images."""
+
+    runs_in: ClassVar[str] = "preimage.jobs.evaluate.run"
 
     job: Literal["evaluate"] = "evaluate"
     generators: Annotated[dict[str, Runs], Field(min_length=1)]
@@ -134,10 +125,10 @@ class EvaluateJob(Job):
             f"generators.{name}.{i}": prior
             for name, runs in self.generators.items()
             for i in range(len(runs))
-            if (prior := self._prior_of(name, i))
+            if (prior := self.prior_of(name, i))
         }
 
-    def _prior_of(self, name: str, i: int) -> str | None:
+    def prior_of(self, name: str, i: int) -> str | None:
         """The key of the prior that a generator's codes are drawn from; None for its own."""
         if name in self.priors:
             return f"priors.{name}.{i if len(self.priors[name]) > 1 else 0}"
@@ -146,72 +137,3 @@ class EvaluateJob(Job):
     @property
     def own_data(self) -> DataConfig | None:
         return self.data
-
-    def run(self, context: Context) -> Result:
-        """Score what is missing, work out the metrics, and draw them.
-
-        Raises ClassifierError, GeneratorError or DataError where networks and images do not belong together.
-        """
-        generators = self._generators(context)
-        source, data = self._source(context), training_images(generators, self.data)
-        require_shape(source, data)
-        scorer, dataset = source.open(context.resources.device()), context.dataset(data)
-        require_classes(scorer.classes, dataset)
-        training = rows_of(TRAINING, dataset, self.images)
-        test, remarks = ceiling_images(dataset, self.test, self.images, scorer, context)
-        real = {each.name: each for each in (test, training) if each}
-        samples = {name: self._samples(name, folders, context) for name, folders in generators.items()}
-        drawn = [each for runs in samples.values() for each in runs]
-        task = self._task(context, source, scorer, [each for each in (training, test, *drawn) if each])
-        pieces = range(len(task.places))
-        for _ in run_pieces(PieceScorer(task), pieces, context.resources, context.progress("scoring images")):
-            pass
-        evaluator = Evaluator(task, training, self.splits, self.images // self.splits)
-        report = EvaluateReport(
-            real={name: evaluator.evaluate(each) for name, each in real.items()},
-            runs={name: [evaluator.evaluate(each) for each in runs] for name, runs in samples.items()},
-            scorer=scorer,
-            dataset=dataset,
-            remarks=(*remarks, *_drawn_from(samples)),
-        )
-        return Result(report.metrics(), draw(report, task, real, samples), report.table())
-
-    def _generators(self, context: Context) -> dict[str, list[Folder]]:
-        """The generators' folders, by name."""
-        return {
-            name: [context.inputs[f"generators.{name}.{i}"] for i in range(len(runs))]
-            for name, runs in self.generators.items()
-        }
-
-    def _source(self, context: Context) -> ScorerSource:
-        """Addresses that mean the same wherever a worker starts."""
-        weights = str(Path(self.weights).expanduser().absolute()) if self.weights else None
-        return ScorerSource(context.inputs.get("classifier"), weights)
-
-    def _samples(self, name: str, folders: Sequence[Folder], context: Context) -> list[ImageSet]:
-        """Samples of each generator of a name, labelled for messages and figures."""
-        many, found = len(folders), []
-        for i, folder in enumerate(folders):
-            label = f"{name}, {i + 1} of {many}" if many > 1 else name
-            prior = context.inputs.get(self._prior_of(name, i) or "")
-            found.append(samples_of(label, folder, self.images, prior))
-        return found
-
-    def _task(
-        self, context: Context, source: ScorerSource, scorer: Scorer, sets: Sequence[ImageSet]
-    ) -> ScoringTask:
-        """Sets with the same images are scored once."""
-        return ScoringTask(
-            sets=tuple({each.key: each for each in sets}.values()),
-            source=source,
-            folder=context.run.folder / "pieces" / scorer.fingerprint[:16],
-            chunk=self.chunk,
-            seed=self.seed,
-        )
-
-
-def _drawn_from(samples: Mapping[str, Sequence[ImageSet]]) -> Iterator[str]:
-    """What the table says of the lines whose codes are not drawn from their generators' own priors."""
-    for name, sets in samples.items():
-        if kinds := dict.fromkeys(read_prior_card(each.prior).kind for each in sets if each.prior):
-            yield f"{name}: codes drawn from a fitted prior ({', '.join(kinds)}), not the generator's own."

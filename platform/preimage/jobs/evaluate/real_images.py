@@ -11,9 +11,8 @@ from preimage.jobs.compatibility import images_for, require_classes, require_cla
 from preimage.jobs.evaluate.report import TEST
 from preimage.jobs.evaluate.score_shards import ImageSet, rows_of
 from preimage.jobs.held_out_images import held_out, seen_of
-from preimage.models.classifier import read_classifier_card
-from preimage.models.generator_folder import read_card, require_images
-from preimage.models.inception import require_colours
+from preimage.models.cards import read_card, read_classifier_card, require_images
+from preimage.models.inception_weights import require_colours
 from preimage.models.scorer import Scorer, ScorerSource
 from preimage.storage.folder import Folder
 

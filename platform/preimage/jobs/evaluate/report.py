@@ -15,7 +15,7 @@ from preimage.jobs.evaluate.metric_names import compared
 from preimage.jobs.published import DFM_SCORES, TRAINING, Published, closest
 from preimage.metrics.duplicates import Nearest
 from preimage.metrics.scores import Score, class_entropy
-from preimage.models.inception import is_published
+from preimage.models.inception_weights import is_published
 from preimage.models.scorer import Scorer
 
 TEST = "test images"

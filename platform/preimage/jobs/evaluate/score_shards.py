@@ -19,8 +19,7 @@ from preimage.errors import GeneratorError
 from preimage.jobs.sampling import open_generator
 from preimage.latents.priors import Prior
 from preimage.metrics.duplicates import thumbnails
-from preimage.models.generator_folder import read_card
-from preimage.models.prior_folder import read_prior_card
+from preimage.models.cards import read_card, read_prior_card
 from preimage.models.scorer import Scorer, ScorerSource
 from preimage.models.weights import packed
 from preimage.random_streams import Stream

@@ -1,38 +1,23 @@
 """Other generators of the same images, shown beside the one that is explored."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import BeforeValidator
 from torch import Tensor, nn
 
-from preimage.config import Config
 from preimage.data.dataset import Dataset
 from preimage.errors import GeneratorError, StoreError
 from preimage.jobs.base import Context
 from preimage.jobs.compatibility import require_codes_of, require_images_of
+from preimage.jobs.explore.config import Beside
 from preimage.jobs.explore.walks import Walker
-from preimage.jobs.methods import both
-from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.sampling import draw_codes, make_images
 from preimage.latents.priors import Prior
 from preimage.latents.store import Store
 from preimage.latents.walks import fit_gaussian
-from preimage.models.generator_folder import load_generator, load_prior, require_images
+from preimage.models.cards import require_images
+from preimage.models.generator_folder import load_generator, load_prior
 
 FITTED, OWN = "Gaussian fitted to its codes", "its own prior"
-
-
-class Beside(Config):
-    """A generator, and its codes of the same images if it has any."""
-
-    generator: GeneratorRef
-    """An earlier step, a run's name or a generator folder."""
-    store: StoreRef | None = None
-    """The codes of the images. Without them samples are of its own prior, and there are no interpolations."""
-
-
-BesideRef = Annotated[Beside, BeforeValidator(both, json_schema_input_type=str | Beside)]
 
 
 @dataclass(frozen=True)

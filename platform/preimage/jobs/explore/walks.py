@@ -2,33 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from preimage.config import Config
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
-from preimage.jobs.explore.choice import Choice, Chooser, ImageId
+from preimage.jobs.explore.choice import Chooser
+from preimage.jobs.explore.config import Arithmetic, Pairs
 from preimage.jobs.explore.figures import Term
 from preimage.jobs.sampling import make_images
 from preimage.latents.priors import support_of
 from preimage.latents.store import Store
 from preimage.latents.walks import arithmetic, blend, codes_of, first_ids, interpolate
 
-Pairs = tuple[tuple[ImageId, ImageId], ...]
-
 MEMBERS = 3
 """How many of the averaged images are shown."""
-
-
-class Arithmetic(Config):
-    """A sum of averaged codes."""
-
-    plus: Annotated[tuple[Choice, ...], Field(min_length=1)]
-    minus: tuple[Choice, ...] = ()
 
 
 def images_of(dataset: Dataset, ids: Sequence[int]) -> Tensor:

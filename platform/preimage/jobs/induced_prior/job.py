@@ -1,32 +1,22 @@
 """induced-prior: what a prior of a generator's own codes made of it (flexible-priors, sections 3 and 4.4)."""
 
-from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from preimage.data.catalog import Catalog
 from preimage.errors import SpecError
-from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
-from preimage.jobs.compatibility import images_for, require_classes, trained_on
-from preimage.jobs.induced_prior.figures import StagePanel, induced_png
+from preimage.jobs.base import Job, Metrics, headline, others
 from preimage.jobs.induced_prior.report import (
     BEFORE,
     CONTROL,
     LEARNED,
     OF_THE_ENDS,
     STAGE_METRICS,
-    InducedPriorReport,
-    Stage,
 )
-from preimage.jobs.induced_prior.stages import StageProducts, held_out_by_all, measure, require_belonging
 from preimage.jobs.references import ClassifierRef, GeneratorRef, PriorRef, StoreRef
 from preimage.latents.store import Store
-from preimage.models.generator_folder import read_card
-from preimage.models.scorer import ScorerSource
-from preimage.storage.folder import Folder
-from preimage.training.scoring import SCORES, Evaluator, Scoring
-from preimage.training.worker import Worker
+from preimage.training.metric_names import SCORES
 
 SHOWN = 64
 """Samples of each stage in the figure."""
@@ -45,6 +35,7 @@ class InducedPriorJob(Job):
     unchanged, drawing its codes from that prior."""
 
     compares_stores: ClassVar[bool] = True
+    runs_in: ClassVar[str] = "preimage.jobs.induced_prior.run"
 
     job: Literal["induced-prior"] = "induced-prior"
     generators: Annotated[tuple[GeneratorRef, ...], Field(min_length=1)]
@@ -118,56 +109,3 @@ class InducedPriorJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {"samples made": len(self.stages) * (self.images if self.classifier else SHOWN)}
-
-    def run(self, context: Context) -> Result:
-        """Measure every stage; return one figure and one table.
-
-        Raises StoreError or PriorError where generators, codes, images and priors do not belong together.
-        """
-        inputs = context.inputs
-        stages = [
-            StageProducts(
-                name,
-                inputs[keys.generator],
-                Store.open(inputs[keys.store]),
-                inputs[keys.prior] if keys.prior else None,
-            )
-            for name, keys in self.stages.items()
-        ]
-        require_belonging(stages, [inputs[f"generators.{i}"] for i in range(len(self.generators))])
-        first = stages[0].generator
-        evaluator = _evaluator(self, context, first) if self.classifier else None
-        held_out = held_out_by_all(stages)
-        measured = [measure(each, held_out, evaluator) for each in stages]
-        images = trained_on(read_card(first))
-        report = InducedPriorReport(measured, self.rounds, stages[0].store.latent_dim, images)
-        figure = induced_png(_panels(measured, stages, self.seed))
-        return Result(report.metrics(), {"induced.png": figure}, report.table())
-
-
-def _evaluator(job: InducedPriorJob, context: Context, generator: Folder) -> Evaluator:
-    source = ScorerSource(context.inputs["classifier"])
-    dataset = context.dataset(images_for(read_card(generator), None))
-    worker = Worker(device=context.resources.device())
-    require_classes(source.open(worker.device).classes, dataset)
-    real = dataset.read(0, min(job.images, dataset.count))
-    return Evaluator(worker, Scoring(source, job.images), real, 0, job.seed)
-
-
-def _panels(measured: Sequence[Stage], stages: Sequence[StageProducts], seed: int) -> list[StagePanel]:
-    return [
-        StagePanel(
-            title=_title(stage),
-            samples=products.samples(SHOWN, seed),
-            singular_values=stage.normal.singular_values.numpy() / stage.normal.count**0.5,
-            name=stage.name,
-            own_codes=not stage.learned,
-        )
-        for stage, products in zip(measured, stages, strict=True)
-    ]
-
-
-def _title(stage: Stage) -> str:
-    score = "" if stage.score is None else f", score {stage.score:.2f}"
-    found, of = (stage.held_out, " (held out)") if stage.held_out else (stage.pag, "")
-    return f"{stage.name}\n{stage.prior} prior\nPAG{of} {found.pag:.3g}{score}"

@@ -1,13 +1,17 @@
 """The outcome of an `induced-prior` job: metrics for programs, a table for people."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preimage.data.config import DataConfig
 from preimage.figures.tables import markdown
 from preimage.jobs.published import INDUCED_PAG, closest
-from preimage.metrics.pag import PagResult, expected_pag
+
+if TYPE_CHECKING:
+    from preimage.metrics.pag import PagResult
 
 BEFORE, CONTROL = "before", "control"
 """The names of the first stage and of the control."""
@@ -125,6 +129,8 @@ class InducedPriorReport:
 
     def _by_chance(self) -> float | None:
         """The PAG that as many codes of a Gaussian prior itself would have as there are held-out images."""
+        from preimage.metrics.pag import expected_pag
+
         held_out = self.stages[0].held_out
         return held_out and expected_pag(held_out.count, self.latent_dim)
 

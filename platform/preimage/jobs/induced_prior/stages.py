@@ -16,8 +16,7 @@ from preimage.latents.store import Store
 from preimage.latents.tally import Tally
 from preimage.metrics.pag import store_pag
 from preimage.metrics.pag_of_fit import held_out_pag
-from preimage.models.generator_folder import read_card
-from preimage.models.prior_folder import read_prior_card
+from preimage.models.cards import read_card, read_prior_card
 from preimage.storage.folder import Folder
 from preimage.training.scoring import Evaluator
 

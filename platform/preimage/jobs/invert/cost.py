@@ -6,12 +6,10 @@ import time
 from preimage.inversion.dataset import PartDone
 from preimage.inversion.engine import WITHOUT_WHITENING
 from preimage.jobs.base import Context
+from preimage.jobs.invert.job import COUNTS
 from preimage.runs.run_folder import Curves
 
 log = logging.getLogger(__name__)
-
-COUNTS = ("generator_evaluations", "diverged")
-"""Recorded as they grow; a resumed job continues the count."""
 
 
 class Cost:

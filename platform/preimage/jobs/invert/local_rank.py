@@ -9,7 +9,7 @@ import torch
 from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.labels import classes_of
 from preimage.inversion.local_rank import rank_eigenvalues
-from preimage.jobs.base import Context, Metrics, headline, others
+from preimage.jobs.base import Context
 from preimage.latents.local_rank import LocalRank, local_rank
 from preimage.latents.schema import Codes, concatenate
 from preimage.latents.store import Store
@@ -18,8 +18,6 @@ from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
 log = logging.getLogger(__name__)
-
-OTHERS = ("local_rank_lowest", "condition_number", "smallest_eigenvalue", "directions_below")
 
 
 class RankSample(NamedTuple):
@@ -81,12 +79,6 @@ def rank_metrics(rank: LocalRank) -> dict[str, float]:
             f"directions_below{suffix}": each.directions_below,
         }
     return found
-
-
-RANK_METRICS: Metrics = (
-    *headline("local_rank", may_be_absent=True),
-    *others("local_rank_prior", *OTHERS, *(f"{name}_prior" for name in OTHERS), may_be_absent=True),
-)
 
 
 def _first_codes(store: Store, count: int) -> Codes:

@@ -1,19 +1,15 @@
 """invertibility: when codes can be recovered through random nets, and whether their cost always descends."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
-from preimage.inversion import InversionConfig
-from preimage.jobs.base import Context, Job, Metrics, Result, headline, tables
-from preimage.jobs.invertibility.directions import Directed, Directions, DirectionsConfig
-from preimage.jobs.invertibility.directions_figure import directions_png
-from preimage.jobs.invertibility.figures import expansivity_png, recovery_png
+from preimage.inversion.config import InversionConfig
+from preimage.jobs.base import Job, Metrics, headline, tables
+from preimage.jobs.invertibility.config import DirectionsConfig
 from preimage.jobs.invertibility.nets import Net, Rate
-from preimage.jobs.invertibility.recovery import Found, Recovery
-from preimage.jobs.invertibility.report import HEADLINE, InvertibilityReport
 from preimage.jobs.invertibility.sweeps import (
     Sweep,
     over_channels,
@@ -22,15 +18,36 @@ from preimage.jobs.invertibility.sweeps import (
     over_rates,
     over_weights,
 )
-from preimage.models.random_nets import WeightLaw
+from preimage.models.random_net_kinds import WeightLaw
 
 Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
+
+
+HEADLINE = (
+    "recovered_expansive",
+    "another_code_expansive",
+    "half_recovered_ratio",
+    "half_recovered_ratio_unscaled",
+    "stuck_widest",
+    "stuck_narrowest",
+    "zero_widest",
+    "zero_narrowest",
+)
+"""`recovered_expansive`: the lowest share recovered among nets whose layers all have an expansivity of 1 or
+more; `another_code_expansive`: the highest share among them whose image has another code (corollary 2); None
+where there are none.
+`half_recovered_ratio`: over the sampling rates, the highest r C2 l / (C1 log C1) at which half of the codes
+are recovered, divided by the lowest, and `..._unscaled` without the factor r: theorem 4 expects 1, and the
+highest rate over the lowest; None where a curve does not cross a half. `stuck_...` and `zero_...`: of
+`Directed.summary`, in the first and the last of the nets, the highest of all rates."""
 
 
 class InvertibilityJob(Job):
     """Recover codes through random ReLU nets that differ in one thing from a net of two layers with theorem
     1's weights, and measure the directions of descent of which the theorem speaks (partial-measurements,
     theorems 1 and 4, conjecture 3, section 4.2)."""
+
+    runs_in: ClassVar[str] = "preimage.jobs.invertibility.run"
 
     job: Literal["invertibility"] = "invertibility"
     latent_dim: int = Field(8, ge=2)
@@ -121,35 +138,3 @@ class InvertibilityJob(Job):
         """Raise InversionError if a rate shows no pixel."""
         for net in (*self.nets.values(), *self.directed.values()):
             net.measurement(self.seed)
-
-    def run(self, context: Context) -> Result:
-        """Recover codes through every net and measure directions; draw both beside what the paper says."""
-        context = context.on_cpu()  # the nets are tiny
-        recovery = Recovery(self.inversion, self.networks, self.codes, self.seed)
-        recovered = context.run_trials(self.nets, recovery, "recovering codes")
-        directions = Directions(self.directions, self.inversion, self.seed)
-        measured = context.run_trials(self.directed, directions, "measuring descents")
-        found = {
-            net: Found(net, {key: each.float().mean().item() for key, each in recovered[name].items()})
-            for name, net in self.nets.items()
-        }
-        directed = [Directed(net, measured[name], self.directions) for name, net in self.directed.items()]
-        report = InvertibilityReport(
-            {name: (sweep, sweep.found(found)) for name, sweep in self.sweeps.items()},
-            directed,
-            self._searched(self.networks, self.codes),
-            self._searched(self.directions.networks, self.directions.codes),
-        )
-        figures = {
-            "expansivity.png": expansivity_png(report.curves("channels"), self.latent_dim),
-            "recovery.png": recovery_png(report.sweeps, self.base),
-            "directions.png": directions_png(directed),
-        }
-        return Result(report.metrics(), figures, report.table())
-
-    def _searched(self, networks: int, codes: int) -> str:
-        """How searches were made, for tables."""
-        return (
-            f"Networks of each kind: {networks}; codes in each: {codes}, of {self.latent_dim} components; "
-            f"{self.inversion.solver}, {self.inversion.steps} steps"
-        )

@@ -1,12 +1,17 @@
 """The random nets of the job `invertibility`: what distinguishes one from another."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
-from preimage.models.random_nets import RandomNet, WeightLaw, expansivity
+from preimage.models.random_net_kinds import WeightLaw
+
+if TYPE_CHECKING:
+    from preimage.models.random_nets import RandomNet
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 """A fraction of the pixels."""
@@ -33,6 +38,8 @@ class Net:
     @property
     def expansivity(self) -> tuple[float, ...]:
         """Of each layer, as theorems 1 and 4 count it."""
+        from preimage.models.random_nets import expansivity
+
         return expansivity(self.channels, self.kernel, self.rate)
 
     @property
@@ -46,6 +53,8 @@ class Net:
     def make(self, seed: int) -> RandomNet:
         """One of them, scaled so that its activations are of order one: what a scale does to a net of
         rectifiers it does to its images alone."""
+        from preimage.models.random_nets import RandomNet
+
         return RandomNet(self.channels, self.kernel, self.stride, "relu", self.weights, "unit", seed)
 
     def measurement(self, seed: int) -> Measurement:
@@ -53,6 +62,6 @@ class Net:
         part = MeasurementConfig(mask="random", rate=self.rate) if self.rate < 1 else MeasurementConfig()
         return make_measurement(part, (self.channels[-1], self.side, self.side), seed)
 
-    def with_last(self, channels: int) -> "Net":
+    def with_last(self, channels: int) -> Net:
         """The same with another number of channels of the image."""
         return replace(self, channels=(*self.channels[:-1], channels))

@@ -7,8 +7,9 @@ from math import exp, log
 import torch
 from torch import Tensor
 
-from preimage.inversion import Engine, InversionConfig
 from preimage.inversion.conditioning import squares
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import Engine
 from preimage.inversion.measurements import Measurement
 from preimage.jobs.invertibility.nets import Net
 from preimage.latents.priors import Normal

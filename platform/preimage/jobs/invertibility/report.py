@@ -8,23 +8,6 @@ from preimage.jobs.invertibility.directions import STATIONARY, Directed
 from preimage.jobs.invertibility.recovery import RECOVERED, Found, half_recovered
 from preimage.jobs.invertibility.sweeps import Sweep
 
-HEADLINE = (
-    "recovered_expansive",
-    "another_code_expansive",
-    "half_recovered_ratio",
-    "half_recovered_ratio_unscaled",
-    "stuck_widest",
-    "stuck_narrowest",
-    "zero_widest",
-    "zero_narrowest",
-)
-"""`recovered_expansive`: the lowest share recovered among nets whose layers all have an expansivity of 1 or
-more; `another_code_expansive`: the highest share among them whose image has another code (corollary 2); None
-where there are none.
-`half_recovered_ratio`: over the sampling rates, the highest r C2 l / (C1 log C1) at which half of the codes
-are recovered, divided by the lowest, and `..._unscaled` without the factor r: theorem 4 expects 1, and the
-highest rate over the lowest; None where a curve does not cross a half. `stuck_...` and `zero_...`: of
-`Directed.summary`, in the first and the last of the nets, the highest of all rates."""
 SWEEP_COLUMNS = (
     "channels",
     "side",

@@ -1,11 +1,16 @@
 """What the job `invertibility` varies about its net, one thing at a time."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from preimage.jobs.invertibility.nets import Net
-from preimage.jobs.invertibility.recovery import Found
-from preimage.models.random_nets import WeightLaw
+from preimage.models.random_net_kinds import WeightLaw
+
+if TYPE_CHECKING:
+    from preimage.jobs.invertibility.recovery import Found
 
 LAWS: dict[WeightLaw, str] = {
     "theorem": "normal",

@@ -22,19 +22,6 @@ PAPER = {
 """partial-measurements, section 4.2 and figure 4."""
 
 
-NET_METRICS = (
-    "reached",
-    "reached_negative",
-    "another_code",
-    "minima",
-    "flat_area",
-    "curvature_ratio",
-    "other_minimum_along",
-    "other_minimum_cosine",
-)
-"""What `summary` gives for each kind of net."""
-
-
 def summary(results: list[Results], code: tuple[float, float]) -> dict[str, float | None]:
     """The metrics of one kind of net, averaged over its networks.
 

@@ -1,23 +1,13 @@
 """pag: how far the codes of a latent store are from the prior that the generator assumes."""
 
-import logging
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
-from preimage.jobs.pag.figures import spectra_png
-from preimage.jobs.pag.spectra import Spectrum, numbers, of_normal_codes, table
+from preimage.jobs.base import Job, Metrics, headline, others, tables
 from preimage.jobs.references import PriorRef, StoreRef
-from preimage.latents.held_out import Split
-from preimage.latents.priors import Prior
 from preimage.latents.store import Store
-from preimage.metrics.pag import expected_pag, named_std, store_pag
-from preimage.metrics.pag_of_fit import HELD_OUT, IN_SAMPLE, held_out_pag
-from preimage.models.prior_folder import load_fitted, read_prior_card
-from preimage.storage.folder import Folder
-
-log = logging.getLogger(__name__)
+from preimage.metrics.prior_std import named_std
 
 
 class PagJob(Job):
@@ -26,6 +16,8 @@ class PagJob(Job):
     Against a fitted prior it is that of the codes in coordinates in which the prior's second moment is the
     identity; the spectrum is drawn in these.
     """
+
+    runs_in: ClassVar[str] = "preimage.jobs.pag.run"
 
     job: Literal["pag"] = "pag"
     store: StoreRef
@@ -72,64 +64,3 @@ class PagJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {} if images is None else {"codes": images}
-
-    def run(self, context: Context) -> Result:
-        """Measure each store, and draw the spectra of the codes."""
-        alone = self._alone(context)
-        return self._with_others(context, alone) if self.beside else alone
-
-    def _with_others(self, context: Context, alone: Result) -> Result:
-        """The result for `store`, and all stores by their dimensions beside as many normal codes."""
-        keys = {"store": str(self.store)}
-        keys |= {f"beside.{i}": str(each) for i, each in enumerate(self.beside)}
-        found: list[Spectrum] = []
-        for key, name in keys.items():
-            store = Store.open(context.inputs[key])
-            std = self.std or named_std(store.about.prior, store.latent_dim)
-            found.append(Spectrum(name, store_pag(store, std), std))
-        found.sort(key=lambda each: each.latent_dim)
-        normal = of_normal_codes(found[-1], self.seed)
-        figures = {**alone.figures, "spectra.png": spectra_png(found, normal)}
-        return Result({**alone.metrics, "stores": numbers(found)}, figures, table(found, normal))
-
-    def _alone(self, context: Context) -> Result:
-        """Measure, and draw the spectrum of the codes."""
-        store, beside = Store.open(context.inputs["store"]), {}
-        if self.prior:
-            std: float = 1.0
-            folder = context.inputs["prior"]
-            prior = load_fitted(folder)
-            result = store_pag(store, prior=prior)
-            beside = {"pag_normal": store_pag(store, std).pag} | _of_held_out_images(store, prior, folder)
-        else:
-            std = self.std if self.std is not None else named_std(store.about.prior, store.latent_dim)
-            result = store_pag(store, std)
-        metrics = {
-            "pag": result.pag,
-            "pag_raw": result.pag_raw,
-            "pag_n": result.count,
-            "pag_skipped": result.skipped,
-            "latent_dim": store.latent_dim,
-            **beside,
-        }
-        own = Spectrum("found codes", result, std)
-        return Result(metrics, {"spectrum.png": spectra_png([own], of_normal_codes(own, self.seed))})
-
-
-def _of_held_out_images(store: Store, prior: Prior, folder: Folder) -> dict[str, Any]:
-    """PAG of the images that a prior's fit held out, here and in the store that it was fitted to."""
-    about = read_prior_card(folder).training
-    if about.get(HELD_OUT) is None:
-        log.warning(
-            "%s was fitted without held-out codes enough for a PAG: how much of this one is the fit alone "
-            "is not known; fit the prior with a larger held_out",
-            folder.uri,
-        )
-    found = held_out_pag(Split(store, about.get("held_out", 0)), prior=prior)
-    return {
-        "pag_held_out": found and found.pag,
-        "pag_held_out_n": found and found.count,
-        "pag_by_chance": found and expected_pag(found.count, store.latent_dim),
-        "pag_baseline": about.get(HELD_OUT),
-        "pag_in_sample": about.get(IN_SAMPLE),
-    }

@@ -1,7 +1,7 @@
 """How well conditioned the generator of a `recover` job is, and what that says of plain descent."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Protocol
@@ -10,25 +10,18 @@ import torch
 from torch import Tensor
 
 from preimage.figures.tables import markdown
-from preimage.inversion import InversionConfig
-from preimage.inversion.conditioning import Spectra, follows_local_rate, measure_conditioning
+from preimage.inversion.conditioning import Spectra, measure_conditioning
+from preimage.inversion.config import InversionConfig
 from preimage.inversion.init_codes import init_codes_of
 from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.labels import labels_at
-from preimage.jobs.base import Context, Metrics, others
+from preimage.jobs.base import Context
+from preimage.jobs.recover.metrics import OF_GENERATOR, predictable
 from preimage.jobs.sampling import draw_codes, draw_labels, open_generator
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
 log = logging.getLogger(__name__)
-
-OF_GENERATOR = (
-    "smallest_eigenvalue",
-    "smallest_eigenvalue_worst",
-    "largest_eigenvalue",
-    "condition_number",
-    "stability_limit",
-)
 
 
 class ConditionSettings(Protocol):
@@ -40,15 +33,6 @@ class ConditionSettings(Protocol):
     def drawn(self) -> int: ...
     @property
     def inversions(self) -> Mapping[str, InversionConfig]: ...
-
-
-def predictable(inversions: Mapping[str, InversionConfig]) -> dict[str, InversionConfig]:
-    """Those that the local rate describes from a start that is known without a search."""
-    return {
-        name: each
-        for name, each in inversions.items()
-        if follows_local_rate(each) and each.init_codes != "regression"
-    }
 
 
 @dataclass(frozen=True)
@@ -170,15 +154,6 @@ class ConditionTrial:
             rate = found.predict(init_codes_of(config, prior, found.rows, self.job.seed), config)
             results |= {f"errors-{name}": rate.errors, f"steps-{name}": rate.steps_to(self.threshold)}
         return results
-
-
-def condition_metrics(inversions: Mapping[str, InversionConfig], thresholds: Sequence[str]) -> Metrics:
-    """thresholds: their names in nested metrics."""
-    names = [f"predicted.{name}.{key}" for name in predictable(inversions) for key in thresholds]
-    names += [
-        f"predicted_steps.{name}.{key}" for name in predictable(inversions) for key in ("median", "worst")
-    ]
-    return (*others("conditioning", is_text=True), *others(*OF_GENERATOR, *names, may_be_absent=True))
 
 
 def _finite(steps: Tensor) -> dict[str, float]:

@@ -10,7 +10,8 @@ from matplotlib.ticker import PercentFormatter
 
 from preimage.figures.plots import figure_png, new_figure
 from preimage.jobs.recover.condition import Condition
-from preimage.jobs.recover.results import TITLES, RecoveredCodes, Way
+from preimage.jobs.recover.metrics import TITLES, Way
+from preimage.jobs.recover.results import RecoveredCodes
 
 COLOURS = {"none": "tab:blue", "clip": "tab:orange", "stochastic-clip": "tab:green", "ball": "tab:red"}
 WIDTH = 0.8

@@ -4,42 +4,19 @@ from dataclasses import replace
 from itertools import product
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from pydantic import Field, field_validator, model_validator
-from torch import Tensor
 
 from preimage.config import PositiveFloat, PositiveInt
 from preimage.data.config import DataConfig
-from preimage.figures.plots import image_rows_png
-from preimage.inversion import InversionConfig
+from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import ConstraintName, require_allowed
-from preimage.inversion.labels import labels_at
 from preimage.inversion.measurements import MeasurementConfig
-from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
-from preimage.jobs.held_out_images import unseen_images
-from preimage.jobs.made_by import generator_text
-from preimage.jobs.published import RECOVER, RECOVER_DESCENT, RECOVERED, PaperSettings
-from preimage.jobs.recover.condition import Condition, condition_metrics, measure_condition
-from preimage.jobs.recover.figures import noise_png, success_png
-from preimage.jobs.recover.report import UNRECOVERED, RecoverReport, number_key
-from preimage.jobs.recover.results import RecoveredCodes, Way, baseline, distances, recovered_codes
-from preimage.jobs.recover.search import (
-    CODES,
-    UNSEEN,
-    CodeSearch,
-    PartResults,
-    join_chunks,
-    noisy_part,
-    search_chunks,
-)
+from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.published import RECOVER, RECOVER_DESCENT, PaperSettings
+from preimage.jobs.recover.metrics import UNRECOVERED, Way, condition_metrics, number_key
 from preimage.jobs.references import GeneratorRef
 from preimage.jobs.row_names import require_plain
-from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
-from preimage.jobs.settings_text import settings_of
-from preimage.latents.priors import Prior
 from preimage.models.config import GeneratorConfig
-from preimage.models.generator_folder import GeneratorCard, load_prior, read_card
-from preimage.storage.folder import Folder
 
 TECHNIQUES: tuple[ConstraintName, ...] = ("none", "clip", "stochastic-clip")
 THRESHOLDS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -62,6 +39,7 @@ class RecoverJob(Job):
     codes of images that the generator was not trained on."""
 
     takes_labels: ClassVar[bool] = True
+    runs_in: ClassVar[str] = "preimage.jobs.recover.run"
 
     job: Literal["recover"] = "recover"
     generator: GeneratorRef
@@ -149,27 +127,6 @@ class RecoverJob(Job):
         for technique in self.techniques:
             require_allowed(technique, generator.prior)
 
-    def run(self, context: Context) -> Result:
-        """Do the missing trials, draw what they found, and set it beside what the paper prints."""
-        folder = context.inputs["generator"]
-        card = read_card(folder)
-        prior = load_prior(folder, card)
-        self.check_generator(card.generator)
-        dataset = unseen_images(card, self.data, self.unseen, context)
-        chunks = search_chunks(self)
-        work = CodeSearch(folder, dataset.folder, self)
-        found = join_chunks(chunks, context.run_trials(chunks, work, "recovering codes"))
-        condition = measure_condition(context, folder, self, min(self.probes, self.codes), self.thresholds[0])
-        codes = draw_codes(prior, self.drawn, self.seed)
-        report = self._report(prior, codes, found, condition, self._heading(card))
-        settings = self._searches_in_words()
-        figures = {
-            "success.png": success_png(report.recovered, RECOVERED, condition, settings),
-            "noise.png": noise_png(report.noisy, settings),
-            "reconstructions.png": image_rows_png(self._reconstructions(folder, codes, found)),
-        }
-        return Result(report.metrics(), figures, report.table())
-
     @property
     def paper(self) -> PaperSettings:
         """Of an inversion by another solver than the paper's, the solver is all that can be compared."""
@@ -217,60 +174,3 @@ class RecoverJob(Job):
             *(f"{name}.{way}.{key}" for name, keys in of_codes.items() for way in ways for key in keys),
             *(f"{name}.{way}" for name in unseen for way in ways),
         ]
-
-    def _searches_in_words(self) -> dict[str, str]:
-        """The settings of each inversion, beside the paper's."""
-        texts = {}
-        for name, each in self.inversions.items():
-            key = f"inversions.{name}"
-            texts[name] = ", ".join(settings_of(each, self.paper.settings, before=key))
-        return texts
-
-    def _heading(self, card: GeneratorCard) -> list[str]:
-        searches = "; ".join(f"{name}: {text}" for name, text in self._searches_in_words().items())
-        heading = [f"Generator: {generator_text(card)}. Searches: {searches}.", RECOVER.remark(self, card)]
-        if any(each.solver == RECOVER_DESCENT.settings["solver"] for each in self.inversions.values()):
-            heading.append(
-                "The paper says that the descent's rate is attenuated over time. The rate of 1, halved every "
-                "50,000 steps, is its authors' code's."
-            )
-        return heading
-
-    def _report(
-        self, prior: Prior, codes: Tensor, found: PartResults, condition: Condition, heading: list[str]
-    ) -> RecoverReport:
-        def of_codes(part: str, way: Way) -> RecoveredCodes:
-            return recovered_codes(found[part, way], codes, self.thresholds)
-
-        return RecoverReport(
-            codes=self.codes,
-            noisy_codes=self.noisy_codes,
-            unseen=self.unseen,
-            repeats=self.repeats,
-            recovered={way: of_codes(CODES, way) for way in self.ways},
-            noisy={
-                way: {noise: of_codes(noisy_part(noise), way) for noise in self.noises} for way in self.ways
-            },
-            distances={way: distances(found[UNSEEN, way], self.repeats) for way in self.ways},
-            baseline=baseline(prior, self.seed),
-            condition=condition,
-            heading=heading,
-        )
-
-    def _reconstructions(
-        self, folder: Folder, codes: Tensor, found: PartResults
-    ) -> dict[str, dict[str, Tensor]]:
-        """By way: the first images as they are, after the steps shown, and at the end."""
-        network, _ = open_generator(folder, torch.device("cpu"))
-        most = max(each.steps for each in self.inversions.values())
-        labels, columns = draw_labels(network, self.drawn, self.seed), {}
-        for way in self.ways:
-            each = found[CODES, way]
-            kept = {
-                f"step {step:,}": each["kept_z"][:, i] for i, step in enumerate(self.shown) if step < most
-            }
-            count = len(each["kept_z"])
-            rows = {"original": codes[:count], **kept, "end": each["z"][:count]}
-            classes = labels_at(labels, slice(count), codes.device)
-            columns[way.title] = {name: make_images(network, z, classes) for name, z in rows.items()}
-        return columns

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from preimage.figures.tables import markdown
 from preimage.jobs.published import RECOVERED, RECOVERED_DISTANCES
 from preimage.jobs.recover.condition import Condition
-from preimage.jobs.recover.results import MOST, REASONS, TITLES, Distances, RecoveredCodes, Way
+from preimage.jobs.recover.metrics import REASONS, TITLES, Way, number_key
+from preimage.jobs.recover.results import MOST, Distances, RecoveredCodes
 
 T = TypeVar("T")
 
@@ -151,11 +152,6 @@ class RecoverReport:
         return markdown([*rows, ["", "codes of the prior", *prior, "", "", ""]])
 
 
-def number_key(number: float) -> str:
-    """A threshold or a variance as a key of nested metrics."""
-    return f"{number:g}"
-
-
 def by_number(values: Mapping[float, float]) -> dict[str, float]:
     return {number_key(key): value for key, value in values.items()}
 
@@ -185,7 +181,3 @@ def _unrecovered(each: RecoveredCodes) -> dict[str, float]:
     reasons = each.reasons or dict.fromkeys(REASONS, 0)
     components = {"components_at_bounds": each.components_at_bounds}
     return counts | components | {name.replace(" ", "_"): n for name, n in reasons.items()}
-
-
-UNRECOVERED = ("codes", "at_bounds", "components_at_bounds", *(name.replace(" ", "_") for name in REASONS))
-"""Of a way's codes that were not recovered."""

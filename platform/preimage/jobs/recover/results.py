@@ -3,42 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
-from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from preimage.inversion.constraints import EDGE
-from preimage.inversion.unrecovered import Reason
+from preimage.jobs.recover.metrics import REASONS
 from preimage.jobs.sampling import draw_codes
 from preimage.latents.priors import Prior
 from preimage.work.trials import Results
 
-REASONS: tuple[str, ...] = (*get_args(Reason), "unknown")
-"""Why a code was not recovered; `unknown` where the generator has no Jacobian in float64."""
-
 MOST = 0.95
 """The share of codes that a budget is for."""
-
-TITLES: dict[str, str] = {
-    "none": "no clipping",
-    "clip": "standard clipping",
-    "stochastic-clip": "stochastic clipping",
-    "ball": "unit ball",
-}
-
-
-class Way(NamedTuple):
-    """How codes are searched for."""
-
-    inversion: str
-    """Its name among the job's `inversions`."""
-    technique: str
-    """The constraint."""
-
-    @property
-    def title(self) -> str:
-        return f"{self.inversion}, {TITLES[self.technique]}"
 
 
 @dataclass(frozen=True)

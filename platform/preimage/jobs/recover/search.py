@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
-from preimage.inversion import Engine, InversionConfig
+from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import ConstraintName
+from preimage.inversion.engine import Engine
 from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.labels import classes_of, labels_at
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.inversion.unrecovered import unrecovered
-from preimage.jobs.recover.results import REASONS, Way
+from preimage.jobs.recover.metrics import REASONS, Way
 from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results

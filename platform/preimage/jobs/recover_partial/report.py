@@ -1,13 +1,17 @@
 """The metrics and the table of a `recover-partial` job, beside what the paper says."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from preimage.figures.tables import markdown
 from preimage.inversion.masks import HALVES
-from preimage.metrics.normality import Normality
+
+if TYPE_CHECKING:
+    from preimage.metrics.normality import Normality
 
 MASKS = ("random", *HALVES)
 """The paper's five."""

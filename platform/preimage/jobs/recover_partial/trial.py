@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from preimage.inversion import InversionConfig, invert
 from preimage.inversion.conditioning import measure_conditioning
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import invert
 from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.labels import labels_at
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement

@@ -1,35 +1,19 @@
-"""What all training jobs share: settings, the run itself, and its metrics."""
+"""What all training jobs share: their keys, checks and costs."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from statistics import median
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from pydantic import model_validator
 
 from preimage.config import Config
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
-from preimage.data.dataset import Dataset
-from preimage.figures.grids import grid_png
-from preimage.jobs.base import Context, Job
-from preimage.jobs.references import references
+from preimage.jobs.base import Job, Metrics, headline, others
 from preimage.latents.priors import PriorName
 from preimage.models.config import DcganConfig, ModelConfig
 from preimage.models.dcgan_size import doublings
-from preimage.models.generator_folder import GeneratorCard, load_generator, load_prior, read_card
-from preimage.random_streams import Stream
-from preimage.runs.run_folder import Curves
-from preimage.storage.folder import Folder
-from preimage.training.algorithm import Algorithm, AlgorithmContext
-from preimage.training.batches import require_batch
+from preimage.training.batch_size import check_batch, require_batch
 from preimage.training.config import LoopConfig, OptimizerConfig
-from preimage.training.examples import Examples
-from preimage.training.export import export_generator
-from preimage.training.fit import check_batch, fit
-from preimage.training.loop import GRID
-from preimage.training.networks import COLUMNS, fixed_samples
-from preimage.training.training import Evaluation, Export, Training
 
 PACE = ("images_seen", "images_per_second")
 
@@ -37,6 +21,7 @@ PACE = ("images_seen", "images_per_second")
 class TrainJob(Job):
     """The keys of every training run."""
 
+    trains: ClassVar[bool] = True
     RECORDED: ClassVar[tuple[str, ...]]
     """The metrics that a step records."""
 
@@ -92,6 +77,7 @@ class TrainOnImagesJob(TrainJob):
 class TrainGeneratorJob(TrainOnImagesJob):
     """The keys of every training run of a DCGAN's generator."""
 
+    told_apart_by: ClassVar[Mapping[str, str]] = {"model.base_channels": "w", "model.latent_dim": "d"}
     PRIOR: ClassVar[PriorName] = "normal"
     """The prior of the generator's codes, unless the model names one."""
 
@@ -114,102 +100,10 @@ def steps_of(job: TrainJob) -> dict[str, int]:
     return {"images seen": steps * job.training.batch_size, "steps": steps}
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a training run learns from: images or codes."""
-
-    folder: Folder
-    about: dict[str, Any]
-    """What the product's card records of it; its fingerprints determine the result."""
-    open: Callable[[Folder], Examples] = Dataset.open
-
-
-def train_on_images(
-    job: TrainOnImagesJob,
-    context: Context,
-    build: Callable[[AlgorithmContext], Algorithm],
-    export: Export = export_generator,
-    evaluation: Evaluation | None = None,
-) -> Dataset:
-    """Train to the end on the job's images, leave what `export` writes, and return the images.
-
-    By default `export` writes the generator, and a store if the algorithm has codes.
-    evaluation: how samples are scored at every checkpoint.
-    """
-    dataset = context.dataset(job.data)
-    about = {"data": job.data.model_dump(mode="json"), "dataset": dataset.fingerprint}
-    train(job, context, Source(dataset.folder, about), build, export, evaluation)
-    return dataset
-
-
-def train(
-    job: TrainJob,
-    context: Context,
-    source: Source,
-    build: Callable[[AlgorithmContext], Algorithm],
-    export: Export,
-    evaluation: Evaluation | None = None,
-) -> None:
-    """Train to the end, and leave what `export` writes."""
-    earlier = continued(context)
-    before = {"images_before": _images_of(earlier.training)} if earlier else {}
-    inputs = {key.split(".")[0] for key in references(job)}  # several names may mean one input
-    identity = job.model_dump(mode="json", exclude={"resources", *inputs})
-    training = Training(
-        run=context.run,
-        dataset=source.folder,
-        open=source.open,
-        loop=job.loop,
-        build=build,
-        identity=identity | source.about,
-        seed=training_seed(job, earlier),
-        data_device=job.resources.data_device,
-        export=export,
-        evaluation=evaluation,
-        stop_early=context.stop_early,
-        history={**context.provenance(job), **source.about, **before},
+def metrics_with_codes(recorded: Sequence[str]) -> Metrics:
+    """The metrics of a run that records these, including the loss, and leaves a store."""
+    more = [name for name in recorded if name != "loss"]
+    return (
+        *headline(*PACE, "loss", "reconstruction_error"),
+        *others("images", "reconstruction_error_median", *more),
     )
-    fit(training, job.resources, context.progress("training"))
-
-
-def continued(context: Context) -> GeneratorCard | None:
-    """What the run that this one continues made."""
-    earlier = context.inputs.get("resume_from")
-    return read_card(earlier.parent / "generator") if earlier else None
-
-
-def _images_of(training: Mapping[str, Any]) -> int:
-    """The images that a generator saw, also before the run that left it."""
-    return training["images_seen"] + training.get("images_before", 0)
-
-
-def training_seed(job: TrainJob, earlier: GeneratorCard | None) -> int:
-    """The job's seed; in a run that continues another, one of its own, or it would draw the earlier run's
-    batches and codes again. All that continue the same run with the same seed share it."""
-    if earlier is None:
-        return job.seed
-    return Stream.CONTINUED.seed(job.seed, int(earlier.training["fingerprint"][:15], 16))
-
-
-def summary(job: TrainGeneratorJob, context: Context, curves: Curves) -> tuple[dict[str, Any], bytes]:
-    """The metrics of every training run of a generator, and a grid of its samples. curves: the run's."""
-    folder = context.run.product("generator")
-    generator, card = load_generator(folder)
-    images = fixed_samples(generator, load_prior(folder, card), job.seed, GRID)
-    seen = card.training["images_seen"]
-    return records_at(job, curves, seen) | pace(curves, seen), grid_png(images, COLUMNS)
-
-
-def records_at(job: TrainJob, curves: Curves, images: int) -> dict[str, float]:
-    """The metrics last recorded when the result had seen this many images. The best checkpoint may come
-    before the first record; then the first record counts."""
-    return {
-        name: next((value for seen, value in reversed(curves[name]) if seen <= images), curves[name][0][1])
-        for name in job.recorded()
-    }
-
-
-def pace(curves: Curves, images_seen: int) -> dict[str, float]:
-    """How many images the result has seen, and how many per second."""
-    speed = median(rate for _, rate in curves["images_per_second"])
-    return {"images_seen": images_seen, "images_per_second": speed}

@@ -1,20 +1,16 @@
 """train-dfm: a GAN whose generator also matches denoised features (denoising-feature-matching)."""
 
-from dataclasses import replace
-from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
 from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
-from preimage.jobs.base import Context, Metrics, Result, headline
-from preimage.jobs.train.gan import GanJob, init_from, train_gan
-from preimage.models.feature_discriminator import feature_count
-from preimage.training.algorithm import AlgorithmContext
-from preimage.training.config import OptimizerConfig
-from preimage.training.dfm import GRADIENTS, METRICS, DenoiserConfig, DfmAlgorithm
-from preimage.training.gan import InitFrom
+from preimage.jobs.base import Metrics, headline
+from preimage.jobs.train.gan import GanJob
+from preimage.models.feature_count import feature_count
+from preimage.training.config import DenoiserConfig, OptimizerConfig
+from preimage.training.metric_names import DFM_METRICS
 
 
 def _unless_off(given: object) -> object:
@@ -29,6 +25,8 @@ class TrainDfmJob(GanJob):
     discriminator after its step.
     """
 
+    runs_in: ClassVar[str] = "preimage.jobs.train.run_dfm"
+
     job: Literal["train-dfm"] = "train-dfm"
     denoiser: Annotated[DenoiserConfig | None, BeforeValidator(_unless_off)] = DenoiserConfig()
     """`null` or `off` disables it; the discriminator stays the same."""
@@ -38,14 +36,14 @@ class TrainDfmJob(GanJob):
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-4)
 
     def recorded(self) -> tuple[str, ...]:
-        return (*super().recorded(), *(METRICS if self.denoiser else ()))
+        return (*super().recorded(), *(DFM_METRICS if self.denoiser else ()))
 
     def metrics(self) -> Metrics:
         """`gradient_ratio` is how much the features pull at the generator, where the adversary pulls 1."""
-        return (*super().metrics(), *(headline("gradient_ratio") if self._has_two_terms else ()))
+        return (*super().metrics(), *(headline("gradient_ratio") if self.has_two_terms else ()))
 
     @property
-    def _has_two_terms(self) -> bool:
+    def has_two_terms(self) -> bool:
         return bool(self.denoiser and self.denoiser.lambda_adversarial)
 
     @property
@@ -57,15 +55,3 @@ class TrainDfmJob(GanJob):
         features = feature_count(self.made_generator, self.feature_pool)
         if self.denoiser:
             self.denoiser.width_for(features)
-
-    def run(self, context: Context) -> Result:
-        """Train to the end; leave the generator, a grid of its samples, and the curves."""
-        result = train_gan(self, context, partial(_build, self, init_from(context)))
-        if not self._has_two_terms:
-            return result
-        features, adversarial = (result.metrics[name] for name in GRADIENTS)
-        return replace(result, metrics=result.metrics | {"gradient_ratio": features / adversarial})
-
-
-def _build(job: TrainDfmJob, origin: InitFrom, context: AlgorithmContext) -> DfmAlgorithm:
-    return DfmAlgorithm(context, job.made_generator, job.optimizer, job.denoiser, job.feature_pool, origin)

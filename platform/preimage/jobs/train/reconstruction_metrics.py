@@ -1,6 +1,5 @@
 """The metrics of a training run that gives every image a code."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -8,22 +7,12 @@ import torch
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.figures.grids import STACKED, stacks_png
-from preimage.jobs.base import Context, Metrics, headline, others
-from preimage.jobs.train.base import PACE
+from preimage.jobs.base import Context
 from preimage.jobs.train.figures import loss_png
 from preimage.latents.store import Store
 from preimage.latents.tally import Tally
 from preimage.models.generator_folder import load_generator
 from preimage.runs.run_folder import Curves
-
-
-def metrics_with_codes(recorded: Sequence[str]) -> Metrics:
-    """The metrics of a run that records these, including the loss, and leaves a store."""
-    more = [name for name in recorded if name != "loss"]
-    return (
-        *headline(*PACE, "loss", "reconstruction_error"),
-        *others("images", "reconstruction_error_median", *more),
-    )
 
 
 def describe_codes(

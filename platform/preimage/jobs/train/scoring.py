@@ -5,13 +5,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from preimage.config import Config
-from preimage.data.config import DataConfig
-from preimage.jobs.base import Context
-from preimage.jobs.compatibility import require_classes
 from preimage.jobs.references import ClassifierRef
-from preimage.models.classifier import read_classifier_card
-from preimage.models.scorer import ScorerSource
-from preimage.training.scoring import SCORES, Scoring
+from preimage.training.metric_names import SCORES
 
 
 class ScoringConfig(Config):
@@ -34,11 +29,3 @@ class ScoringConfig(Config):
     def recorded(self) -> tuple[str, ...]:
         """The metrics that scoring records; the score itself is first."""
         return SCORES["classifier" if self.classifier else "inception"]
-
-
-def scoring_of(config: ScoringConfig, data: DataConfig, context: Context) -> Scoring:
-    """How the workers score. Raises ClassifierError if images have classes unknown to the classifier."""
-    classifier = context.inputs.get("score.classifier")
-    if classifier:
-        require_classes(read_classifier_card(classifier).classes, context.dataset(data))
-    return Scoring(ScorerSource(classifier, config.weights), config.images)

@@ -1,20 +1,14 @@
 """init-generator: a generator before training, to compare a trained one with (flexible-priors, 4.1)."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
 from preimage.data.config import DataConfig
-from preimage.figures.grids import grid_png
-from preimage.jobs.base import Context, Job, Metrics, Result, headline
-from preimage.jobs.random_weights.job import untrained
-from preimage.latents.priors import make_prior
+from preimage.jobs.base import Job, Metrics, headline
 from preimage.models.config import ConditionalModelConfig, DcganConfig
-from preimage.models.dcgan import build_pair, parameters_of
 from preimage.models.dcgan_size import doublings
-from preimage.models.generator_folder import write_generator
-from preimage.training.loop import GRID
-from preimage.training.networks import COLUMNS, fixed_samples
 
 
 class InitGeneratorJob(Job):
@@ -24,6 +18,10 @@ class InitGeneratorJob(Job):
     """
 
     makes: ClassVar[frozenset[str]] = frozenset({"generator"})
+
+    runs_in: ClassVar[str] = "preimage.jobs.init_generator.run"
+
+    told_apart_by: ClassVar[Mapping[str, str]] = {"model.base_channels": "w", "model.latent_dim": "d"}
 
     job: Literal["init-generator"] = "init-generator"
     data: DataConfig
@@ -52,27 +50,3 @@ class InitGeneratorJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {"images seen": 0}
-
-    def run(self, context: Context) -> Result:
-        """Leave the generator and a grid of its samples.
-
-        In eval mode a BatchNorm divides by statistics that a training run leaves behind; `batchnorm` says
-        which a generator has that was never trained.
-        """
-        dataset = context.dataset(self.data)
-        if self.batchnorm == "settled":
-            generator = untrained(self.made_generator, self.seed)
-        else:
-            generator = build_pair(self.made_generator, self.seed)[0].eval()
-        history = {
-            **context.provenance(self),
-            "data": self.data.model_dump(mode="json"),
-            "dataset": dataset.fingerprint,
-            "images_seen": 0,
-            "batchnorm": self.batchnorm,
-        }
-        write_generator(generator, context.run.product("generator"), history)
-        prior = make_prior(self.model.prior, self.model.latent_dim)
-        samples = fixed_samples(generator, prior, self.seed, GRID)
-        metrics = {"images_seen": 0, "parameters": parameters_of(generator)}
-        return Result(metrics, {"samples.png": grid_png(samples, COLUMNS)})

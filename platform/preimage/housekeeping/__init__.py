@@ -1,0 +1,1 @@
+"""What the results' root holds, what needs what, and what can go."""

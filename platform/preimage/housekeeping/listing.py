@@ -1,0 +1,215 @@
+"""List runs: what each is, how far it is, what came out, and what it takes."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from preimage.errors import PreimageError
+from preimage.housekeeping.found import STUDY, Found, find_all, parents
+from preimage.runs import attempts
+from preimage.storage.folder import Folder, at_once
+
+STATES = ("finished", "running", "interrupted", "failed", "half removed", "unreadable")
+HEADLINES = 2
+"""Metrics of a run that are shown."""
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """One run."""
+
+    name: str
+    job: str
+    title: str
+    """Its name in the spec: a pipeline's step, or the spec itself."""
+    state: str
+    """One of STATES."""
+    created: str
+    """ISO, in UTC."""
+    folder: str
+    progress: float | None = None
+    """The share of the work that is done, of a run that is not finished, where it says so."""
+    headline: Mapping[str, Any] | None = None
+    seconds: float | None = None
+    """How long its job worked, over all attempts."""
+    why: str = ""
+    """Why it failed, or cannot be read."""
+    parents: tuple[str, ...] = ()
+    """The pipelines and studies that it is part of."""
+    parts: tuple[str, ...] = ()
+    """A pipeline's steps and a study's trials, by the names of their runs."""
+    bytes: int | None = None
+    """Of all its files, and if its parts are not listed, of theirs; None if it was not asked for."""
+
+    def plain(self) -> dict[str, Any]:
+        """As plain values, without those that say nothing."""
+        return {key: value for key, value in vars(self).items() if value not in (None, "", (), {})}
+
+
+def list_runs(
+    root: Folder,
+    *,
+    every: bool = False,
+    jobs: Collection[str] = (),
+    states: Collection[str] = (),
+    limit: int | None = None,
+    sizes: bool | None = None,
+) -> list[RunEntry]:
+    """The runs under a root, the newest last.
+
+    every: those of pipelines' steps and studies' trials too, each after the run that it is part of. jobs,
+    states: only these. limit: at most so many, the newest. sizes: also how many bytes each takes; by default
+    where the root is local, for elsewhere every file has to be listed; unless `every`, with its parts. Raises
+    StorageError."""
+    found = find_all(root)
+    above = parents(found)
+    wanted = [each for each in found.values() if every or not above[each.name]]
+    if jobs:
+        wanted = [each for each in wanted if each.about.get("job") in jobs]
+    if limit is not None and not states:
+        wanted = wanted[-limit:] if limit else []
+    entries = _map(root, lambda each: _entry(each, above, found), wanted)
+    entries = [each for each in entries if not states or each.state in states]
+    entries = entries[-limit:] if limit else entries
+    if sizes or (sizes is None and root.is_local):
+        own = _Sizes(found, above)
+        totals = _map(root, lambda each: own.of(each.name, folded=not every), entries)
+        entries = [replace(each, bytes=total) for each, total in zip(entries, totals, strict=True)]
+    return nested(entries)
+
+
+def nested(entries: list[RunEntry]) -> list[RunEntry]:
+    """Each run after the one that it is part of, if that is there too; otherwise in their order."""
+    shown = {each.name for each in entries}
+    below: dict[str | None, list[RunEntry]] = {}
+    for each in entries:
+        below.setdefault(next((one for one in each.parents if one in shown), None), []).append(each)
+    ordered: list[RunEntry] = []
+
+    def add(parent: str | None) -> None:
+        for each in below.pop(parent, []):
+            ordered.append(each)
+            add(each.name)
+
+    add(None)
+    return ordered
+
+
+def depth(entry: RunEntry, shown: Mapping[str, RunEntry]) -> int:
+    """How many of the runs around it are shown above it."""
+    around = next((shown[one] for one in entry.parents if one in shown), None)
+    return 0 if around is None else 1 + depth(around, shown)
+
+
+def size_of(folder: Folder) -> int:
+    """How many bytes a folder holds, by one listing."""
+    return sum(each.size for each in folder.everything())
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """How many bytes runs hold; each is listed once."""
+
+    found: Mapping[str, Found]
+    above: Mapping[str, list[str]]
+    known: dict[str, int] = field(default_factory=dict)
+
+    def of(self, name: str, folded: bool) -> int:
+        """folded: with its parts, and theirs."""
+        counted, left = {name}, {name} if folded else set[str]()
+        while left:
+            left = {part for part, around in self.above.items() if left & set(around)} - counted
+            counted |= left
+        return sum(map(self._own, counted))
+
+    def _own(self, name: str) -> int:
+        if name not in self.known:
+            self.known[name] = size_of(self.found[name].run.folder)
+        return self.known[name]
+
+
+def age(created: str, now: float | None = None) -> float:
+    """Seconds since a moment in ISO."""
+    return (time.time() if now is None else now) - datetime.fromisoformat(created).timestamp()
+
+
+def _map(root: Folder, call: Callable[[Any], Any], values: list[Any]) -> list[Any]:
+    return list(map(call, values)) if root.is_local else at_once(call, values)
+
+
+def _entry(each: Found, above: Mapping[str, list[str]], found: Mapping[str, Found]) -> RunEntry:
+    folder, about = each.run.folder, each.about
+    state, why = _state(each, found, above)
+    known = [name for name in found if each.name in above[name]] if about.get("job") == "pipeline" else []
+    return RunEntry(
+        name=each.name,
+        job=about.get("job", "-"),
+        title=about.get("name", ""),
+        state=state,
+        created=about.get("created", ""),
+        folder=folder.uri,
+        progress=_progress(each) if state in ("running", "interrupted") else None,
+        headline=_headline(each),
+        seconds=_seconds(each),
+        why=why,
+        parents=tuple(above[each.name]),
+        parts=tuple(dict.fromkeys([*each.parts, *known])),
+    )
+
+
+def _state(each: Found, found: Mapping[str, Found], above: Mapping[str, list[str]]) -> tuple[str, str]:
+    if each.problem:
+        return "unreadable", each.problem
+    if each.is_removing:
+        return "half removed", "`preimage runs prune` finishes that"
+    may_go_on = each.about.get("job") == STUDY  # with more trials, or other metrics in its report
+    if each.outcome and not may_go_on:
+        return "finished", ""
+    if each.run.folder.holder() is not None:
+        return "running", ""
+    if each.outcome:
+        return "finished", ""
+    parts = [one for name, one in found.items() if each.name in above[name] and not one.outcome]
+    errors = [error for one in (each, *parts) if (error := _error(one))]
+    last = (_attempts(each) or [{}])[-1]
+    return ("failed", errors[-1]) if errors else ("interrupted", last.get("error", ""))
+
+
+def _error(each: Found) -> str:
+    """Why the last attempt failed; empty if it did not."""
+    last = (_attempts(each) or [{}])[-1]
+    return last.get("error") or "failed" if last.get("ended") == "failed" else ""
+
+
+def _attempts(each: Found) -> list[dict[str, Any]]:
+    try:
+        return attempts.read(each.run)
+    except PreimageError:  # what the run says of itself is all there is to show
+        return []
+
+
+def _seconds(each: Found) -> float | None:
+    if each.outcome:
+        return each.outcome.seconds
+    return attempts.seconds(_attempts(each)) or None
+
+
+def _progress(each: Found) -> float | None:
+    try:
+        state = each.run.progress()
+    except PreimageError:
+        return None
+    return min(1.0, state["done"] / state["total"]) if state and state["total"] else None
+
+
+def _headline(each: Found) -> dict[str, Any] | None:
+    """The first of its headline metrics; of a study, what is best."""
+    if not each.outcome:
+        return None
+    known = each.outcome.metrics
+    named = {name: known[name] for name in each.outcome.headline if name in known}
+    best = known.get("best")
+    named = named or ({f"best {key}": value for key, value in best.items()} if isinstance(best, dict) else {})
+    return dict(list(named.items())[:HEADLINES]) or None

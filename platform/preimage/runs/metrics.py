@@ -1,0 +1,34 @@
+"""The names of metrics, the same in outcome.json, in the tracker and in a study."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+
+def plain_name(name: str) -> str:
+    """A name without the signs that MLflow refuses in a metric's and a parameter's, such as parentheses."""
+    return re.sub(r"[^\w.\-:/ ]", "", name).strip()
+
+
+def plain_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested metrics with plain names: as an outcome holds them."""
+    return {
+        plain_name(str(name)): plain_names(each) if isinstance(each, Mapping) else each
+        for name, each in metrics.items()
+    }
+
+
+def flatten(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested values by dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, each in value.items():
+        name = f"{before}{key}"
+        flat |= flatten(each, f"{name}.") if isinstance(each, Mapping) else {name: each}
+    return flat
+
+
+def numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among metrics, by dotted plain names: what trackers and studies know of an outcome."""
+    flat = flatten(metrics)
+    kept = {name: each for name, each in flat.items() if isinstance(each, int | float)}
+    return {plain_name(name): float(each) for name, each in kept.items() if not isinstance(each, bool)}

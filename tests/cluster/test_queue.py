@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preimage.cluster.queue import KEPT, Queue, Ticket, total
-from preimage.cluster.room import waits_for
+from preimage.cluster.room import HeldRoom, Wanted, waits_for
 from simulation.processes import Process, Processes
 
 
@@ -120,6 +120,30 @@ def test_who_grows_takes_it_back_if_another_came_before_that_was_written():
     assert queue.grow(study, most=1).holds == {"CPU": 1}
     assert begun[0], "it saw the room as free"
     assert total(each.holds for each in queue.tickets()) == {"CPU": 2}
+
+
+def test_a_study_starts_no_trial_while_another_lacks_its_room_and_ends_none():
+    board = MemoryBoard(4)
+    queue = Queue(board)
+    study = queue.begin(queue.arrive(new("study", 1, unit=1)))
+    assert study
+    cpu = {"CPU": 1.0}
+    held = HeldRoom(queue, study, Wanted(cpu, cpu, most=9, worker=cpu, gives_back=True))
+    try:
+        assert held.at_once == 4
+        held.used = 3
+        other = queue.arrive(new("other", 3))
+        held.look()
+        assert held.at_once == 1
+        assert queue.begin(other) is None, "two trials beside the first still run"
+        held.used = 1
+        held.look()
+        assert queue.begin(other)
+        queue.leave(other)
+        held.look()
+        assert held.at_once == 4
+    finally:
+        held.end()
 
 
 def test_old_numbers_are_removed_and_never_given_again():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from preimage.library.export_store import export_store
     from preimage.library.images import InvertedImages
     from preimage.library.invert import invert
+    from preimage.library.list_runs import list_runs
     from preimage.library.opened import Run, load_generator, open
     from preimage.library.stores import import_store
     from preimage.library.submit import Handle, submit
@@ -44,6 +45,7 @@ __all__ = [
     "import_store",
     "invert",
     "jobs",
+    "list_runs",
     "load_generator",
     "load_prior",
     "open",
@@ -67,6 +69,7 @@ _FROM = {
     "export_store": "preimage.library.export_store",
     "import_store": "preimage.library.stores",
     "invert": "preimage.library.invert",
+    "list_runs": "preimage.library.list_runs",
     "load_generator": "preimage.library.opened",
     "load_prior": "preimage.models.generator_folder",
     "open": "preimage.library.opened",

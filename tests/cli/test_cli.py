@@ -85,7 +85,6 @@ def test_what_is_slow_to_import_is_left_until_it_is_needed(shell, words, slow):
         (["data", "list"], 0, ["ray", "torch", "sklearn"]),
         (["data", "prepare", "folder", "data.path=/nonexistent"], 2, ["ray", "torch", "sklearn"]),
         (["data", "prepare", "digits", "data.size=8"], 0, ["ray"]),
-        (["plan", "pipeline.yaml"], 0, ["ray"]),
     ],
 )
 def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, arguments, code, absent):

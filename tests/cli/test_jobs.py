@@ -83,7 +83,7 @@ def test_what_one_copies_is_whole_at_every_width(shell, submission, monkeypatch,
         re.sub(r"\x1b\[[0-9;]*m", "", shell(*verb).out) for verb in (("jobs",), ("status", "demo"))
     )
     assert submission.id in listed.split()
-    assert "training: 1,500 of 6,000" in listed.replace("\n    ", "")
+    assert "training: 1,500 of 6,000" in " ".join(listed.split())
     for each in (submission.id, f"{submission.logs.uri}:", f"http://head:8265/#/jobs/{submission.id}"):
         assert each in shown.split() or f"{each}," in shown.split()
     say(submission, "failed", began=BEGAN, exit_code=2)

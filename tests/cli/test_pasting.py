@@ -70,7 +70,7 @@ def test_of_a_pipeline_in_a_bucket_whose_server_the_address_names(shell, paste, 
     ran = [shell(verb, tmp_path / "a.yaml", "--results", bucket) for verb in ("run", "plan")]
     assert [each.code for each in ran] == [0, 0], ran
     said = "\n".join(each.out + each.err for each in ran)
-    assert run_what_is_printed(shell, paste, said) == ["store", "store", "run"]
+    assert run_what_is_printed(shell, paste, said) == ["run", "run", "store"]
     generator = next(each for each in said.split() if "/generator?" in each)
     planned = shell("plan", "jobs/invert.yaml", f"generator={generator}", "--results", bucket)
     assert (planned.code, generator in planned.out) == (0, True), planned.err
@@ -87,7 +87,7 @@ def test_of_a_job_in_a_folder_with_any_name(shell, paste, tmp_path):
     trained = shell("run", tmp_path / "a.yaml", "training.total_images=120", "--results", place)
     assert trained.code == 0, trained.err
     assert str(place / "runs") in trained.out, "neither cut nor taken for markup"
-    assert run_what_is_printed(shell, paste, trained.out) == ["run"]
+    assert run_what_is_printed(shell, paste, trained.out) == ["run", "generator"]
     shown = shell("jobs", "--results", place)
     assert paste(shown.out.partition("Submit one: ")[2].strip()) == [
         *("preimage", "submit", "SPEC", "--results", str(place)),

@@ -40,7 +40,8 @@ def shell(monkeypatch, capsys, tmp_path):
         ),
         (
             ["store", "show", "x", "--worst", "0"],
-            "invalid value for '--worst': it should be greater than or equal to 1. See preimage store show --help",
+            "invalid value for '--worst': it should be greater than or equal to 1. See preimage store show "
+            "--help",
         ),
         (
             ["study", "pick", "x", "0", "good"],

@@ -79,9 +79,10 @@ def test_who_waits_says_for_what():
     board = MemoryBoard(4)
     queue = Queue(board)
     first, second, third = arrived(board, 2, 4, 1)
-    queue.begin(first)
+    first = queue.begin(first)
+    assert first
     said = waits_for(second, queue.tickets(), board.capacity())
-    assert said == "4 CPUs: 2 of 4 CPUs are free; run-0 holds 2 CPUs since 10:00; first in line"
+    assert said == f"4 CPUs: 2 of 4 CPUs are free; run-0 holds 2 CPUs since {first.since}; first in line"
     assert waits_for(third, queue.tickets(), board.capacity()).endswith("second in line")
 
 

@@ -103,7 +103,7 @@ def test_a_submission_from_its_plan_to_its_end(site):
         assert f"preimage {verb} {done.id}" in said
     assert said.splitlines()[-1] == f"{done.id}: finished"
     assert done.state()["state"] == "finished"
-    assert "inverting images: 400 of 400" in done.output()
+    assert "inverting images: 400 in " in done.output()
 
     run = RunFolder(Folder.at(str(shared / "results" / "runs")) / done.record["run"].rsplit("/", 1)[1])
     about = run.folder.read_json("run.json")
@@ -239,7 +239,7 @@ def test_what_was_stopped_leaves_no_process_and_goes_on_when_submitted_again(sit
     head, laptop, shared = site
     preimage(laptop, "submit", f"{SHARED}/spec.yaml", "-p", "long")
     first = newest(shared)
-    wait_for(lambda: "training: " in first.output(), seconds=120)
+    wait_for(lambda: "train (train-gan): " in first.output(), seconds=120)
     refused = preimage(laptop, "submit", f"{SHARED}/spec.yaml", "-p", "long", check=False)
     assert f"is already running this plan: submission {first.id}" in refused
     assert working_for(head, first)

@@ -16,7 +16,7 @@ from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import PriorError, StoreError
 from preimage.jobs.base import Context
-from preimage.jobs.compare_priors import job as compare_priors
+from preimage.jobs.compare_priors import run as compare_priors
 from preimage.jobs.compare_priors.job import ComparePriorsJob
 from preimage.jobs.compare_priors.report import TRAINING, ComparePriorsReport, PriorRow, Spread
 from preimage.jobs.references import references

@@ -14,7 +14,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from preimage.errors import ClassifierError
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import frechet_distance, inception_score
-from preimage.models import inception_weights
+from preimage.models import inception, inception_weights
 from preimage.models.inception import open_inception
 from preimage.models.inception_weights import FILE, is_published
 from preimage.models.scorer import ScorerSource
@@ -131,6 +131,7 @@ def test_any_other_pickle_is_refused_unopened(files):
 def test_the_published_file_is_known_by_its_digest_and_read_without_unpickling(files, monkeypatch, tmp_path):
     data = (files / "random.pth").read_bytes()
     monkeypatch.setattr(inception_weights, "PUBLISHED", digest(data)[:8])
+    monkeypatch.setattr(inception, "PUBLISHED", digest(data)[:8])
     path = tmp_path / "under-another.name"
     path.write_bytes(data)
     network, sha256 = open_inception(str(path))
@@ -157,6 +158,7 @@ def test_without_weights_they_are_downloaded_into_torchs_cache_and_a_damaged_cop
 ):
     data = (files / "random.pth").read_bytes()
     monkeypatch.setattr(inception_weights, "PUBLISHED", digest(data)[:8])
+    monkeypatch.setattr(inception, "PUBLISHED", digest(data)[:8])
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     asked = []
 

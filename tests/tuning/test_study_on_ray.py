@@ -2,17 +2,20 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
 from faulty import kill, meanwhile, wait_for
 from preimage.errors import PreimageError
 from preimage.runs.run_folder import RunFolder
+from preimage.storage.claims import claimed
 from preimage.tuning.on_ray import _Searcher
 from preimage.tuning.queue import Queue
 from preimage.tuning.records import read_records, write_record
 from preimage.tuning.searcher import Searcher
 from preimage.tuning.study import run_study
+from preimage.tuning.trial import plan_trial
 from studies import GRID, LEARNING_RATES, PIPELINE, planned, same, text_of
 
 pytestmark = pytest.mark.ray
@@ -118,3 +121,30 @@ def test_a_trial_whose_process_keeps_dying_fails_in_its_record(tmp_path):
 def test_a_trial_that_can_never_be_held_is_refused(ray, tmp_path):
     with pytest.raises(PreimageError, match="CPUs"):
         run_study(planned(GRID, tmp_path, ON_RAY, "trial.resources.cpus_per_worker=999"))
+
+
+def test_trials_give_their_cores_back_while_another_job_makes_what_they_need(ray, tmp_path, caplog):
+    """Every core is the trials', and the job that makes their training needs cores to end."""
+    import ray as cluster
+
+    spec = GRID | {"space": {"model.kernel_size": {"choice": [3, 4]}}, "parallel": 2}
+    cores = int(cluster.cluster_resources()["CPU"])
+    plan = planned(spec, tmp_path, ON_RAY, f"trial.resources.cpus_per_worker={max(1, cores // 2)}")
+    asked = Searcher(plan.spec)
+    trials = [plan_trial(plan.study, number, asked.ask({}) or {}) for number in range(plan.spec.trials)]
+    made = {trial.steps[0].run.name: trial.steps[0].run.folder for trial in trials}
+    with ExitStack() as theirs:
+        for folder in made.values():
+            theirs.enter_context(claimed(folder))
+
+        def make_way() -> bool:
+            waits = caplog.text.count("holds no worker meanwhile") >= len(trials)
+            if waits and cluster.available_resources().get("CPU") == cores:
+                theirs.close()
+                return True
+            return False
+
+        with meanwhile(make_way) as made_way:
+            outcome = run_study(plan)
+    assert made_way
+    assert outcome.metrics["complete"] == len(trials) == 2

@@ -1,5 +1,7 @@
 import multiprocessing
 import os
+import threading
+from collections import Counter
 
 from faulty import wait_for
 from preimage.config import Resources
@@ -32,6 +34,20 @@ def test_a_short_run_leaves_a_sample_and_the_watch_ends_at_once(folder):
     [row] = folder.read_json(folder.names()[0])
     assert 0 <= row["metrics"]["system/cpu_utilization_percentage"] <= 100
     assert row["metrics"]["system/system_memory_usage_megabytes"] > 0
+
+
+def test_also_the_first_sample_says_how_busy_the_machine_is(folder, monkeypatch):
+    """A thread's first call of psutil returns 0."""
+    calls = Counter()
+
+    def cpu_percent():
+        calls[threading.get_ident()] += 1
+        return 0.0 if calls[threading.get_ident()] == 1 else 50.0
+
+    monkeypatch.setattr("psutil.cpu_percent", cpu_percent)
+    with SystemWatch(folder, every=3600) as watch:
+        pass
+    assert [row["metrics"]["system/cpu_utilization_percentage"] for row in watch.rows] == [50]
 
 
 def test_a_run_s_only_node_has_no_name_until_another_has_samples(folder, monkeypatch):

@@ -8,7 +8,6 @@ from rich.console import Console
 
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import commands, line
-from preimage.storage.address import command
 
 if TYPE_CHECKING:
     from preimage.importing.importer import Imported
@@ -220,8 +219,9 @@ def _values(texts: list[str] | None, option: str) -> dict[str, Any]:
 
 
 def _show(console: Console, imported: "Imported", said: "ImportSettings", results: str | None) -> None:
-    from preimage.data.image_shape import settings_text, shape_text
+    from preimage.data.image_shape import shape_text
     from preimage.importing.probe import text_of
+    from preimage.pipelines.next_steps import of_generator
 
     about, seen = imported.card.generator, imported.probe
     kind = "a program of PyTorch operators" if imported.card.program_sha256 else "weights, built by its code"
@@ -235,16 +235,5 @@ def _show(console: Console, imported: "Imported", said: "ImportSettings", result
     for each in lines:
         line(console, each)
     code = getattr(getattr(about, "code", None), "target", None)
-    words = ["jobs/invert.yaml", f"generator={imported.folder}", "data.source=folder", "data.path=IMAGES"]
-    words += settings_text(about.shape).split() + (["--code", code.partition(":")[0]] if code else [])
-    shown = command("preimage", "generator", "show", imported.folder, results=results)
-    commands(
-        console,
-        [
-            (shown, "see what it is"),
-            (
-                command("preimage", "run", *words, results=results),
-                "find the codes of images: those of IMAGES",
-            ),
-        ],
-    )
+    modules = (code.partition(":")[0],) if code else ()
+    commands(console, of_generator(imported.folder, about.shape, modules, results))

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import line
 from preimage.storage.address import command
@@ -16,6 +17,8 @@ def ui(
         typer.Argument(
             help="With --optuna: a study whose page the address leads to, by its name, its folder or its "
             "MLflow run id.",
+            metavar="STUDY",
+            autocompletion=complete.studies,
         ),
     ] = None,
     optuna: Annotated[

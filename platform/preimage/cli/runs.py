@@ -139,7 +139,7 @@ def rm(
     _show_kept(console, stayed)
     kept = {name for name, _ in stayed}
     gone = [each for each in plan.items if each.folder.name not in kept]
-    line(console, f"removed {len(gone)} runs, {_total(gone)}")
+    line(console, f"removed {len(gone)} run{'' if len(gone) == 1 else 's'}, {_total(gone)}")
     if plan.recorded:
         line(console, "what MLflow recorded of them stays there: delete it on its page (preimage ui)")
     _report(as_json, gone, [], [*plan.kept, *stayed])

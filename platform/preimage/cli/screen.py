@@ -29,7 +29,7 @@ def table(
 
     Where a terminal is too narrow, nothing is aligned; with three columns or more and a header, each row
     becomes a block of lines: a column's name and its cell. prose: whether the last column is of sentences,
-    which may be broken between words to fit a terminal.
+    which may be broken between words to fit a terminal, and stand below where only the others fit.
     """
     cells = [[each if isinstance(each, Text) else Text(each) for each in row] for row in rows]
     named = [[Text(each, "bold") for each in header]] if header else []
@@ -37,15 +37,16 @@ def table(
     before = sum(each + GAP for each in widths[:-1])
     last = PROSE if prose else max(widths[-1:], default=0)
     narrow = console.is_terminal and before + last > console.width
-    if narrow and len(header) > 2:
+    others_fit = prose and before - GAP <= console.width
+    if narrow and len(header) > 2 and not others_fit:
         _blocks(console, cells, header)
         return
     if prose and console.is_terminal:
         start = INDENT if narrow else before
         cells = [[*row[:-1], _folded(row[-1], start, console.width - start, narrow)] for row in cells]
+    widths = widths if others_fit or not narrow else [0] * len(widths)
     for row in [*named, *cells]:
-        parts = zip(row[:-1], widths, strict=False)
-        line(console, *(_padded(cell, 0 if narrow else width) for cell, width in parts), row[-1])
+        line(console, *(_padded(cell, width) for cell, width in zip(row[:-1], widths, strict=False)), row[-1])
 
 
 def facts(console: Console, found: Iterable[tuple[str, Cell]], indent: int = 0, width: int = 8) -> None:
@@ -74,7 +75,7 @@ def _blocks(console: Console, rows: Sequence[Sequence[Text]], header: Sequence[s
 
 def _padded(cell: Text, width: int) -> Text:
     padded = cell.copy()
-    padded.append(" " * (width - _width(cell) + GAP))
+    padded.append(" " * (max(width - _width(cell), 0) + GAP))
     return padded
 
 

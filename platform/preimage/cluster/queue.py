@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from typing import Any, Protocol
 
+from preimage.storage.host_info import now
+
 Room = Mapping[str, float]
 """Amounts by Ray's names of resources, such as {"CPU": 4.0}."""
 
@@ -37,6 +39,7 @@ class Ticket:
     who: str
     """The submission or the run, for people."""
     since: str
+    """When it came; once it has begun, when that was."""
     needs: Room
     """What it needs to begin."""
     unit: Room = field(default_factory=dict)
@@ -109,7 +112,7 @@ class Queue:
         """The ticket with its room; None if it has to wait."""
         if lacks(ticket, self.tickets(), self.board.capacity()):
             return None
-        return self._rewritten(replace(ticket, has_begun=True))
+        return self._rewritten(replace(ticket, has_begun=True, since=now()))
 
     def grow(self, ticket: Ticket, most: int) -> Ticket:
         """The ticket with as many units, up to `most`, as nobody holds or waits for."""

@@ -47,7 +47,6 @@ def all_prepared(root: Folder) -> list[Prepared]:
 
 def why_kept(dataset: Prepared, needs: Needs) -> str:
     """Why a dataset cannot go; empty if it can."""
-    name = dataset.folder.name
     for each in needs.found.values():
         if uses(each, dataset):
             return f"the run {each.name} uses it"
@@ -62,7 +61,7 @@ def why_kept(dataset: Prepared, needs: Needs) -> str:
             return f"{dataset.config.get('path')} is gone, so that it could not be prepared again"
     except (ValidationError, PreimageError) as error:
         return f"its config cannot be read ({str(error).splitlines()[0]})"
-    return "it is being prepared" if needs.root and (needs.root / "datasets" / name).holder() else ""
+    return ""
 
 
 def uses(each: Found, dataset: Prepared) -> bool:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -41,7 +41,7 @@ class RunEntry:
     parts: tuple[str, ...] = ()
     """A pipeline's steps and a study's trials, by the names of their runs."""
     bytes: int | None = None
-    """Of all its files; None if it was not asked for."""
+    """Of all its files, and if its parts are not listed, of theirs; None if it was not asked for."""
 
     def plain(self) -> dict[str, Any]:
         """As plain values, without those that say nothing."""
@@ -61,7 +61,8 @@ def list_runs(
 
     every: those of pipelines' steps and studies' trials too, each after the run that it is part of. jobs,
     states: only these. limit: at most so many, the newest. sizes: also how many bytes each takes; by default
-    where the root is local, for elsewhere every file has to be listed. Raises StorageError."""
+    where the root is local, for elsewhere every file has to be listed; unless `every`, with its parts. Raises
+    StorageError."""
     found = find_all(root)
     above = parents(found)
     wanted = [each for each in found.values() if every or not above[each.name]]
@@ -73,7 +74,8 @@ def list_runs(
     entries = [each for each in entries if not states or each.state in states]
     entries = entries[-limit:] if limit else entries
     if sizes or (sizes is None and root.is_local):
-        totals = _map(root, lambda each: size_of(found[each.name].run.folder), entries)
+        own = _Sizes(found, above)
+        totals = _map(root, lambda each: own.of(each.name, folded=not every), entries)
         entries = [replace(each, bytes=total) for each, total in zip(entries, totals, strict=True)]
     return nested(entries)
 
@@ -104,6 +106,28 @@ def depth(entry: RunEntry, shown: Mapping[str, RunEntry]) -> int:
 def size_of(folder: Folder) -> int:
     """How many bytes a folder holds, by one listing."""
     return sum(each.size for each in folder.everything())
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """How many bytes runs hold; each is listed once."""
+
+    found: Mapping[str, Found]
+    above: Mapping[str, list[str]]
+    known: dict[str, int] = field(default_factory=dict)
+
+    def of(self, name: str, folded: bool) -> int:
+        """folded: with its parts, and theirs."""
+        counted, left = {name}, {name} if folded else set[str]()
+        while left:
+            left = {part for part, around in self.above.items() if left & set(around)} - counted
+            counted |= left
+        return sum(map(self._own, counted))
+
+    def _own(self, name: str) -> int:
+        if name not in self.known:
+            self.known[name] = size_of(self.found[name].run.folder)
+        return self.known[name]
 
 
 def age(created: str, now: float | None = None) -> float:
@@ -149,7 +173,8 @@ def _state(each: Found, found: Mapping[str, Found], above: Mapping[str, list[str
         return "finished", ""
     parts = [one for name, one in found.items() if each.name in above[name] and not one.outcome]
     errors = [error for one in (each, *parts) if (error := _error(one))]
-    return ("failed", errors[-1]) if errors else ("interrupted", "")
+    last = (_attempts(each) or [{}])[-1]
+    return ("failed", errors[-1]) if errors else ("interrupted", last.get("error", ""))
 
 
 def _error(each: Found) -> str:

@@ -12,14 +12,13 @@ from typing import Any
 
 from yaml import YAMLError
 
-from preimage.cluster import submissions
+from preimage.cluster import diagnosis, submissions
 from preimage.cluster.submissions import Submission
 from preimage.errors import PreimageError
 from preimage.housekeeping.found import Found, find_all, parents
 from preimage.storage.folder import Folder
 from preimage.storage.plain_yaml import load
 
-ENDED = (*submissions.ENDED, "died", "lost")
 _SEPARATORS = re.compile(r"[/?#\\\s\"',:\[\]{}=]+")
 
 
@@ -106,9 +105,11 @@ class Needs:
 
 
 def has_ended(submission: Submission) -> bool:
-    """Whether a submission recorded that it has ended. No cluster is asked."""
+    """Whether a submission recorded that it has ended, or its cluster's diagnosis says so. None is asked."""
     try:
-        return submission.state().get("state") in ENDED
+        state = submission.state()
+        known = diagnosis.read(submission, state)
+        return state.get("state") in submissions.ENDED or (known is not None and known.is_certain)
     except PreimageError:
         return False
 

@@ -10,10 +10,9 @@ from preimage.cluster import submissions
 from preimage.cluster.submissions import Submission
 from preimage.housekeeping import datasets
 from preimage.housekeeping.datasets import Prepared
-from preimage.housekeeping.found import Found
 from preimage.housekeeping.listing import age
 from preimage.housekeeping.needs import Needs, has_ended
-from preimage.housekeeping.remove import run_item
+from preimage.housekeeping.remove import ordered, run_item
 from preimage.housekeeping.take import InUse, Item, take
 from preimage.readable import DAY, HOUR
 from preimage.storage.folder import Folder
@@ -58,9 +57,10 @@ def plan_prune(root: Folder, kinds: Collection[str] = KINDS, older_than: float =
     items, kept = list[Item](), list[tuple[str, str]]()
     for each in found:
         newest, total = _measured(each)
-        if each.kind != "rest" and time.time() - newest < max(older_than, WRITING * bool(each.files)):
+        begun = each.kind == "rest"  # what is needed after all is freed of its mark when it is taken
+        if not begun and time.time() - newest < max(older_than, WRITING * bool(each.files)):
             continue
-        if why := each.why_kept(needs):
+        if not begun and (why := each.why_kept(needs)):
             kept.append((each.address, why))
         else:
             items.append(replace(each, bytes=total))
@@ -87,8 +87,8 @@ def _some(plan: PrunePlan, items: Sequence[Item]) -> list[tuple[Item, str]]:
 def _checkpoints(needs: Needs) -> Iterator[Item]:
     for each in needs.found.values():
         folder = each.run.product("checkpoints")
-        if each.outcome and (saved := folder.names()):
-            first = tuple(f"{name}/meta.json" for name in saved)
+        if each.outcome and (saved := folder.entries()):
+            first = tuple(f"{one.name}/meta.json" for one in saved if not one.is_file)
             why = "its run is finished"
             yield Item("checkpoints", folder, each.run.folder, first, _needs_checkpoints(each.name), why)
 
@@ -161,8 +161,7 @@ def _is_unfinished(run: str) -> Callable[[Needs], str]:
 
 def _begun(needs: Needs) -> Iterator[Item]:
     """What interrupted removals left."""
-    for each in needs.found.values():
-        yield from _rest_of_run(needs, each)
+    yield from _rest_of_runs(needs)
     for each in (needs.root / "datasets").entries():
         folder = needs.root / "datasets" / each.name
         if not each.is_file and is_marked(folder):
@@ -176,13 +175,20 @@ def _begun(needs: Needs) -> Iterator[Item]:
 _REST = "its removal was interrupted"
 
 
-def _rest_of_run(needs: Needs, each: Found) -> Iterator[Item]:
-    if is_marked(each.run.folder):
-        yield replace(run_item(needs, each.name, {each.name}), kind="rest", why=_REST)
-    for part in ("checkpoints", "ray"):
-        if is_marked(each.run.folder / part):
-            kept = _needs_checkpoints(each.name) if part == "checkpoints" else lambda _: ""
-            yield Item("rest", each.run.folder / part, each.run.folder, (), kept, _REST)
+def _rest_of_runs(needs: Needs) -> Iterator[Item]:
+    runs = needs.root / "runs"
+    for each in runs.entries():
+        if not each.is_file and each.name not in needs.found and not (runs / each.name).names():
+            yield Item("rest", runs / each.name, runs / each.name, (), lambda _: "", "nothing is in it")
+    marked = [name for name, each in needs.found.items() if each.is_removing or is_marked(each.run.folder)]
+    for name in ordered(needs, marked):
+        yield replace(run_item(needs, name, marked), kind="rest", why=_REST)
+    for each in needs.found.values():
+        for part in ("checkpoints", "ray"):
+            folder = each.run.folder / part
+            if each.name not in marked and is_marked(folder):
+                kept = _needs_checkpoints(each.name) if part == "checkpoints" else lambda _: ""
+                yield Item("rest", folder, each.run.folder, (), kept, _REST)
 
 
 def _measured(item: Item) -> tuple[float, int]:

@@ -45,7 +45,7 @@ def plan_removal(root: Folder, names: Sequence[str], with_dependents: bool = Fal
     parts = _parts(needs, going) - going
     kept = tuple((name, _by(_others(needs, name, going))) for name in sorted(parts))
     recorded = any(needs.found[name].about.get("mlflow_run_id") for name in going)
-    items = tuple(run_item(needs, name, going) for name in _ordered(needs, going))
+    items = tuple(run_item(needs, name, going) for name in ordered(needs, going))
     return RemovalPlan(root, items, kept, recorded)
 
 
@@ -106,7 +106,7 @@ def _others(needs: Needs, name: str, going: Collection[str]) -> list[Need]:
     return [need for need in needs.of(name) if need.by not in going]
 
 
-def _ordered(needs: Needs, going: Collection[str]) -> list[str]:
+def ordered(needs: Needs, going: Collection[str]) -> list[str]:
     """Those that need others first, so that what is left at any moment has what it needs."""
     order: list[str] = []
     left = [name for name in needs.found if name in going]

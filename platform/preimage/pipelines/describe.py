@@ -10,7 +10,7 @@ from preimage.data.sources.base import Contents
 from preimage.data.sources.open import found, is_gone, is_here
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary, Time
-from preimage.pipelines.execute import NAMES
+from preimage.pipelines.devices import NAMES
 from preimage.pipelines.hours import in_all, time_of
 from preimage.pipelines.next_steps import next_commands
 from preimage.pipelines.plan import Plan, PlannedStep
@@ -24,7 +24,7 @@ from preimage.runs.run_folder import Outcome, RunFolder
 def describe(plan: Plan, here: bool = True, measure: bool = False) -> Description:
     """For each step: what would happen, with which inputs, at what cost, and how long that takes.
 
-    here: whether it runs on this machine. measure: time the generators of steps of which no earlier run tells.
+    here: whether it runs on this machine. measure: time the generators of steps that no earlier run tells of.
     """
     rates = Rates(plan.root)
     left = [step for step in plan.steps if not step.is_done]

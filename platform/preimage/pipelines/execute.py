@@ -1,36 +1,29 @@
 """Run a plan: each step in its own folder, recorded by the tracker, skipped if it is done."""
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from preimage import hardware
 from preimage.cluster import submissions
-from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import TrackingError
-from preimage.jobs.base import Context, Job, OnProgress, Result
-from preimage.jobs.made_by import made_by
-from preimage.jobs.references import images_named
+from preimage.jobs.base import Context, OnProgress
 from preimage.pipelines import rates
 from preimage.pipelines.cost import cost_of
+from preimage.pipelines.devices import NAMES, device_of, hardware_of, note_device
 from preimage.pipelines.hours import pace_in
-from preimage.pipelines.inputs import Input, finished
-from preimage.pipelines.lifecycle import live, register, tell, write_result
+from preimage.pipelines.inputs import finished
+from preimage.pipelines.lifecycle import live, tell
 from preimage.pipelines.make_plan import skip_rounds
+from preimage.pipelines.outcomes import pipeline_outcome, step_outcome
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.pipelines.prepare_images import with_images
 from preimage.pipelines.progress import Display, Silent
-from preimage.pipelines.titles import title_of
+from preimage.pipelines.registration import folders_of, register_pipeline, register_step
 from preimage.runs import attempts
 from preimage.runs.attempts import attempt
-from preimage.runs.metrics import flatten, plain_names
-from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
-from preimage.specs import overrides
-from preimage.storage.folder import Folder
 from preimage.storage.protocol import Claim
 from preimage.storage.removal import require_kept
 from preimage.tracking.follower import Follower
@@ -97,12 +90,6 @@ def _mirrors(plan: Plan, tracker: Tracker, parent: Mirror | None) -> list[Mirror
     return [*parts, whole]
 
 
-log = logging.getLogger(__name__)
-
-NAMES = {"cpu": "CPU", "cuda": "GPU"}
-"""Devices, in words."""
-
-
 @dataclass(frozen=True)
 class _Execution:
     """One execution of a plan."""
@@ -120,9 +107,10 @@ class _Execution:
             self._steps(mirror)  # each shows that it is finished, and sends the tracker what it missed
 
         def make(run: RunFolder, claim: Claim) -> Outcome:
-            return _pipeline_outcome(plan, self._steps(mirror, claim.check), mirror.notes.run_id)
+            return pipeline_outcome(plan, self._steps(mirror, claim.check), mirror.notes.run_id)
 
-        outcome = live(mirror, lambda: outcome, partial(self._register_pipeline, parent), make)
+        register = partial(register_pipeline, plan, _part_of(parent, self.trial))
+        outcome = live(mirror, lambda: outcome, register, make)
         if mirror.replaced:
             tell(self._move_steps, mirror)
         return outcome
@@ -162,7 +150,7 @@ class _Execution:
                 with attempt(step.run, hardware_of(step.job.resources)):
                     result = step.job.run(self._context(step, run, claim))
             rates.record(step.run, cost_of(self.plan, [step]), pace_in(self.plan, step))
-            return _outcome(self.plan, step, result, mirror.notes.run_id)
+            return step_outcome(self.plan, step, result, mirror.notes.run_id)
 
         def begin() -> None:
             begun = step.run.folder.exists("run.json")
@@ -171,9 +159,9 @@ class _Execution:
             resumes = ", resumes" if begun else ""
             device = device_of(step.job.resources)
             self._say(step, f"{step.run.name}{resumes}, on the {NAMES[device]}")
-            self._register_step(step, parent)
+            register_step(self.plan, step, _part_of(parent, {} if self.plan.spec.is_pipeline else self.trial))
             _require_kept(step, self.plan.catalog)
-            _note_device(step.run, device)
+            note_device(step.run, device)
             if submission := submissions.current():
                 submission.works_on(step.run.folder.uri)
 
@@ -216,56 +204,16 @@ class _Execution:
             catalog=self.plan.catalog,
             fingerprint=step.fingerprint,
             resources=step.job.resources,
-            inputs=_folders(step),
+            inputs=folders_of(step),
             progress=progress,
             plugins=step.plugins,
             stop_early=self.stop_early,
         )
 
-    def _register_pipeline(self, parent: Mirror | None) -> None:
-        plan = self.plan
-        about: dict[str, Any] = {"job": "pipeline", "name": plan.spec.name, "fingerprint": plan.fingerprint}
-        if parent:
-            about["part_of"] = parent.run.name
-        about |= {"title": plan.spec.name, "what": self._what(f"A pipeline of {len(plan.steps)} steps")}
-        about |= {"steps": {step.name: step.run.name for step in plan.steps}, **self.trial}
-        if plan.plugins:
-            about["plugins"] = plan.plugins
-        register(plan.run, about, plan.spec.resolved())
 
-    def _what(self, text: str) -> str:
-        return f"{text} ({self.plan.spec.title})."
-
-    def _register_step(self, step: PlannedStep, parent: Mirror | None) -> None:
-        spec = self.plan.spec
-        about: dict[str, Any] = {"job": step.job.job, "name": step.name, "fingerprint": step.fingerprint}
-        if step.plugins:
-            about["plugins"] = step.plugins
-        if step.inputs:
-            about["inputs"] = {key: _used(each) for key, each in step.inputs.items()}
-        addresses = {key: each.folder.uri for key, each in step.inputs.items()}
-        job = overrides.apply(step.job.model_dump(mode="json"), addresses)
-        if step.data:
-            about["dataset"] = dataset_of(step, self.plan.catalog)
-        named = images_named(step.job)
-        about["images"] = {key: self.plan.catalog.folder(each).uri for key, each in named.items()}
-        if parent:
-            about["part_of"] = parent.run.name
-        about["made_by"] = made_by(step.job, _folders(step), self.plan.catalog, spec.title, step.plugins)
-        about |= {"title": title_of(step, spec.is_pipeline), "what": self._what(_in_brief(step.job))}
-        about |= {} if spec.is_pipeline else self.trial
-        register(step.run, about, {"name": step.name} | job | spec.around)
-
-
-def _in_brief(job: Job) -> str:
-    """The first sentence of what its kind does."""
-    return " ".join((type(job).__doc__ or job.job).split()).split(". ")[0].split(":")[0].rstrip(".")
-
-
-def _used(each: Input) -> dict[str, str]:
-    """What a run's run.json says of a product that it takes."""
-    named = {"model": each.model} if each.model else {}
-    return {"product": each.product, "address": each.folder.uri} | named
+def _part_of(parent: Mirror | None, trial: Mapping[str, Any]) -> dict[str, Any]:
+    """What run.json says of the run that this one is a part of, and of a trial."""
+    return ({"part_of": parent.run.name} if parent else {}) | dict(trial)
 
 
 def _require_kept(step: PlannedStep, catalog: Catalog) -> None:
@@ -274,97 +222,3 @@ def _require_kept(step: PlannedStep, catalog: Catalog) -> None:
         require_kept(each.folder, f"{key} of {step.name}")
     for data in [*([step.data] if step.data else []), *step.images]:
         require_kept(catalog.folder(data), f"the {data.source} images of {step.name}")
-
-
-def _folders(step: PlannedStep) -> dict[str, Folder]:
-    """The folders of the products that a step takes, by dotted key."""
-    return {key: each.folder for key, each in step.inputs.items()}
-
-
-def dataset_of(step: PlannedStep, catalog: Catalog) -> dict[str, str]:
-    """What run.json says of a step's images."""
-    assert step.data
-    context = "training" if step.job.trains else "evaluation"
-    return {"source": step.data.source, "address": catalog.folder(step.data).uri, "context": context}
-
-
-def device_of(resources: Resources) -> str:
-    """What a job computes on: the type of its device here, or of its workers'."""
-    if resources.backend == "local":
-        return resources.device().type
-    from preimage.cluster.connect import gives_gpus  # imported only if it is needed
-
-    return "cuda" if gives_gpus(resources) else "cpu"
-
-
-def hardware_of(resources: Resources) -> dict[str, Any] | None:
-    """What a job works on: of this machine, or of its workers'. None if that is not known."""
-    on_gpu = device_of(resources) == "cuda"
-    if resources.backend == "local":
-        return hardware.used(hardware.machine(), resources.cpus_per_worker, on_gpu)
-    from preimage.cluster.hardware import hardware_of  # imported only if it is needed
-
-    return hardware_of(resources, on_gpu)
-
-
-def _note_device(run: RunFolder, device: str) -> None:
-    """Warn if a run resumes on another kind of device."""
-    before = run.device()
-    if before not in (None, device):
-        log.warning(
-            "%s was begun on the %s and resumes on the %s: it agrees with an undisturbed run up to rounding",
-            *(run.name, NAMES[str(before)], NAMES[device]),
-        )
-    if before != device:
-        run.compute_on(device)
-
-
-def _outcome(plan: Plan, step: PlannedStep, result: Result, run_id: str | None) -> Outcome:
-    run, worked = step.run, attempts.read(step.run)
-    figures = write_result(run, result)
-    known = flatten(result.metrics)
-    made = [name for name, row in PRODUCTS.items() if name in step.job.makes and row.is_result]
-    return Outcome(
-        job=step.job.job,
-        name=step.name,
-        run=run.name,
-        fingerprint=step.fingerprint,
-        metrics=plain_names(result.metrics),
-        folder=run.folder.uri,
-        products={name: run.product(name).uri for name in made},
-        figures=figures,
-        mlflow_run_id=run_id,
-        headline=[each.name for each in step.job.metrics() if each.headline and each.name in known],
-        seconds=attempts.seconds(worked),
-        cost=cost_of(plan, [step]),
-        hardware=attempts.hardware(worked),
-    )
-
-
-def _pipeline_outcome(plan: Plan, outcomes: dict[str, Outcome], run_id: str | None) -> Outcome:
-    """A pipeline's outcome: what all steps made, each name after its step's."""
-    return Outcome(
-        job="pipeline",
-        name=plan.spec.name,
-        run=plan.run.name,
-        fingerprint=plan.fingerprint,
-        metrics=_by_step({step: each.metrics for step, each in outcomes.items()}),
-        folder=plan.run.folder.uri,
-        products=_by_step({step: each.products for step, each in outcomes.items()}),
-        figures=_by_step({step: each.figures for step, each in outcomes.items()}),
-        mlflow_run_id=run_id,
-        steps={name: each.plain() for name, each in outcomes.items()},
-        headline=[f"{step}.{name}" for step, each in outcomes.items() for name in each.headline],
-        seconds=_seconds(outcomes.values()),
-    )
-
-
-def _seconds(outcomes: Iterable[Outcome]) -> float | None:
-    """What all steps took; steps that are the same run count once. None if it is not known of one."""
-    found = {each.run: each.seconds for each in outcomes}.values()
-    return None if None in found else round(sum(each or 0.0 for each in found), 3)
-
-
-def _by_step(parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """One mapping of several, by `<step>.<name>`."""
-    return {f"{step}.{name}": value for step, part in parts.items() for name, value in part.items()}

@@ -38,7 +38,7 @@ def in_all(parts: Sequence[tuple[str, Time]]) -> Time:
     known = [(name, time) for name, time in parts if time.seconds is not None]
     left = [name for name, time in parts if time.seconds is None]
     if not known:
-        return Time(None, f"no step's is: {', '.join(left)}" if left else "nothing is left to do")
+        return Time(None, f"no earlier run tells of {', '.join(left)}" if left else "nothing is left to do")
     total = sum(time.seconds or 0.0 for _, time in known)
     missing = f"; not known: {', '.join(left)}" if left else ""
     return Time(total, f"for {', '.join(name for name, _ in known)}{missing}")

@@ -1,7 +1,7 @@
 """A stream that may fail while work goes on."""
 
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import IO, Any
 
 from preimage.errors import OutputError
 
@@ -9,7 +9,7 @@ from preimage.errors import OutputError
 class LossyStream:
     """Passes text on as long as the stream takes it: a full disk or a lost reader ends no training run."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: IO[str]) -> None:
         self.stream, self.is_lost = stream, False
 
     def write(self, text: str) -> int:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from preimage.data.config import DataConfig
+from preimage.data.image_shape import Shape, settings_text
 from preimage.latents.priors import PRIORS
 from preimage.latents.schema import About
 from preimage.latents.store import Store
-from preimage.models.generator_folder import PRIOR
+from preimage.models.cards import PRIOR
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.products import PRODUCTS
 from preimage.specs.shipped import shipped_spec
@@ -118,8 +119,20 @@ def of_store(store: Store, results: str | None) -> list[tuple[str, str]]:
     products = {"store": store.folder.uri}
     if store.about.generator and store.about.generator.path:
         products["generator"] = store.about.generator.path
-    known = {"knows_images": bool(store.about.dataset), "knows_prior": bool(store.about.prior)}
-    return list(suggested(AtHand(products, results, **known)))[:MOST]
+    knows_images, knows_prior = bool(store.about.dataset), bool(store.about.prior)
+    hand = AtHand(products, results, knows_images=knows_images, knows_prior=knows_prior)
+    return list(suggested(hand))[:MOST]
+
+
+def of_generator(
+    folder: Folder, shape: Shape, code: tuple[str, ...], results: str | None
+) -> list[tuple[str, str]]:
+    """What to do with a generator that was imported. Its own images are not known."""
+    hand = AtHand({"generator": folder.uri}, results, code=code)
+    images = ("data.source=folder", "data.path=IMAGES", *settings_text(shape).split())
+    inverted = hand.run("invert", f"generator={folder}", *images)
+    found = [(inverted, "find the codes of the images in a folder IMAGES")] if inverted else []
+    return [(_show_generator(hand), "see what the generator is"), *found]
 
 
 def of_images(data: DataConfig, results: str | None) -> list[tuple[str, str]]:

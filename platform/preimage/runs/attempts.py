@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from preimage.config import Config
+from preimage.errors import ClaimLost, StoppedEarly
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.validated_json import read_or_none
 
@@ -31,6 +32,7 @@ class Attempt(Config):
     """None until it ends."""
     ended: Literal["finished", "failed", "stopped"] | None = None
     error: str = ""
+    """Why it failed, or was stopped early."""
     hardware: dict[str, Any] | None = None
 
 
@@ -49,6 +51,9 @@ def attempt(
     run.folder.write_json(FILE, [*before, own])
     try:
         yield
+    except (StoppedEarly, ClaimLost) as error:
+        note("stopped", str(error).split("\n")[0])
+        raise
     except Exception as error:
         note("failed", str(error).split("\n")[0] or type(error).__name__)
         raise

@@ -18,7 +18,6 @@ from preimage.tracking.open import open_tracker
 from preimage.tracking.tracker import RunDeleted, Tracker
 from preimage.tuning.annotations import PickName, add_pick, read_picks
 from preimage.tuning.records import TrialRecord, read_records
-from preimage.tuning.report import report
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +63,8 @@ def find_study(name: str, root: Folder) -> FoundStudy:
 
 def pick(study: FoundStudy, name: PickName, trial: int, note: str | None) -> Result:
     """Record a pick, and update the study's report. Raises SpecError if the trial cannot be picked."""
+    from preimage.tuning.report import report
+
     picks = add_pick(study.run.folder, study.records, name, trial, note)
     result = report(study.spec, study.records, picks)
     figures = write_result(study.run, result)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
 
 RESAMPLES = 9_999
 """Samples of the bootstrap."""
@@ -63,6 +62,8 @@ def rank_correlation(
 
     The same trials in the same order give the same intervals and p.
     """
+    from scipy import stats
+
     finite = np.isfinite(first) & np.isfinite(second)
     a, b = (stats.rankdata(each[finite]) for each in (first, second))  # monotone maps change nothing
     if len(a) < FEWEST or a.min() == a.max() or b.min() == b.max():
@@ -101,6 +102,8 @@ def _partial(a: np.ndarray, b: np.ndarray, c: np.ndarray, axis: int = -1) -> np.
 
 
 def _interval(correlation: Callable[..., np.ndarray], *ranks: np.ndarray) -> tuple[float, float]:
+    from scipy import stats
+
     def rho(*samples: np.ndarray, axis: int) -> np.ndarray:  # resampled trials get new ranks
         return correlation(*(stats.rankdata(each, axis=axis) for each in samples), axis)
 
@@ -118,6 +121,8 @@ def _interval(correlation: Callable[..., np.ndarray], *ranks: np.ndarray) -> tup
 
 def _chance(a: np.ndarray, b: np.ndarray) -> float:
     """A permutation test: exact for few trials, where the usual formula is not."""
+    from scipy import stats
+
     found = stats.permutation_test(
         (a,),
         lambda x, axis: _pearson(x, np.broadcast_to(b, x.shape), axis),

@@ -63,7 +63,7 @@ def _time(found: Estimate, here: bool) -> Time:
     parts: list[str] = []
     if found.runs:
         more = f" and {len(found.runs) - 1} more" if len(found.runs) > 1 else ""
-        parts.append(f"measured by {found.runs[0]}{more} on this hardware")
+        parts.append(f"measured by {next(iter(found.runs))}{more} on this hardware")
     if found.rate and found.evaluations:
         only = "the rest" if found.runs else "generator evaluations alone"
         speed = f"this machine now does {found.rate:,.0f} a second of the first point's generator"

@@ -55,30 +55,38 @@ def run_on_ray(plan: StudyPlan, queue: Queue, on_trial_end: OnTrialEnd) -> None:
     if not queue.missing:
         return
     needs = [step.job.resources for step in plan.base.steps]
-    folder = plan.run.folder
     reserved = bundle(needs, plan.in_process)
     study = replace(plan.study, gpu="GPU" in reserved)
     trainable = tune.with_resources(tune.with_parameters(_work, study=study), reserved)
     searcher = _Searcher(queue, on_trial_end, room_for(needs, plan.in_process))
-    with _quiet():
-        tuner = tune.Tuner(
-            trainable,
-            tune_config=tune.TuneConfig(search_alg=_Offers(searcher), num_samples=-1, reuse_actors=True),
-            run_config=tune.RunConfig(
-                name=f"{plan.run.name}-{time.time_ns()}",  # never restored: our records are the state
-                storage_path=(folder / "ray").path,
-                storage_filesystem=folder.filesystem,
-                failure_config=tune.FailureConfig(max_failures=max(each.max_failures for each in needs)),
-                verbose=0,
-            ),
-        )
-        try:
-            tuner.fit()
-        except OSError as error:
-            raise StorageError(f"Ray cannot write to {folder / 'ray'}: {error}. {_ROOM}") from error
+    while queue.missing and not searcher.storage_error:
+        queue.wait_for_others()
+        with _quiet():
+            _fit(plan, trainable, searcher)
     if searcher.storage_error:
         raise searcher.storage_error
-    (folder / "ray").delete()
+    (plan.run.folder / "ray").delete()
+
+
+def _fit(plan: StudyPlan, trainable: Any, searcher: "_Searcher") -> None:
+    """Until all trials have ended, or all that are left wait for what other jobs make."""
+    folder = plan.run.folder
+    failures = max(step.job.resources.max_failures for step in plan.base.steps)
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(search_alg=_Offers(searcher), num_samples=-1, reuse_actors=True),
+        run_config=tune.RunConfig(
+            name=f"{plan.run.name}-{time.time_ns()}",  # never restored: our records are the state
+            storage_path=(folder / "ray").path,
+            storage_filesystem=folder.filesystem,
+            failure_config=tune.FailureConfig(max_failures=failures),
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    except OSError as error:
+        raise StorageError(f"Ray cannot write to {folder / 'ray'}: {error}. {_ROOM}") from error
 
 
 def bundle(needs: list[Resources], in_process: bool) -> dict[str, float]:

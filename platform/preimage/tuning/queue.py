@@ -1,6 +1,7 @@
 """Which trial may start next."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 
 from preimage.data.catalog import Catalog
@@ -55,7 +56,13 @@ class Queue:
     @property
     def needs_no_worker(self) -> bool:
         """Whether a worker that has nothing to do now could be spared: every trial that may run has one."""
-        return len(self.running) >= min(self.most, self.missing)
+        waits = self.waiting.keys() - self._taken.keys() - self._blocked
+        return len(self.running) >= min(self.most, self.missing) or bool(self.waiting and not waits)
+
+    def wait_for_others(self) -> None:
+        """While no trial runs: wait until there is one that needs nothing which another job is making."""
+        while self.waiting and not any(self._is_free(number) for number in self.waiting):
+            time.sleep(EVERY)
 
     def next(self) -> tuple[int, Point] | None:
         """A trial that may start now, which then counts as running; None if none may."""

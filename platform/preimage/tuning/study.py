@@ -8,9 +8,10 @@ from typing import Any
 from preimage.errors import DataError, PreimageError
 from preimage.jobs.base import Result
 from preimage.jobs.made_by import study_made_by
-from preimage.pipelines.execute import dataset_of, execute, tell_ended
+from preimage.pipelines.execute import execute, tell_ended
 from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
 from preimage.pipelines.progress import Display, Silent
+from preimage.pipelines.registration import dataset_of
 from preimage.runs.metrics import plain_name, plain_names
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.protocol import Claim

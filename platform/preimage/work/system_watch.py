@@ -49,7 +49,6 @@ class SystemWatch:
         self._thread = threading.Thread(target=self._watch, name="system", daemon=True)
 
     def __enter__(self) -> "SystemWatch":
-        psutil.cpu_percent()  # the first call has nothing to compare with
         self._thread.start()
         return self
 
@@ -68,6 +67,7 @@ class SystemWatch:
         self.folder.write_json(name, self.rows)
 
     def _watch(self) -> None:
+        psutil.cpu_percent()  # a thread's first call has nothing to compare with
         stopped, seconds = False, self.first
         while not stopped:
             stopped, seconds = self._stop.wait(seconds), self.every  # the last sample is taken at the end

@@ -129,7 +129,8 @@ def test_a_submission_from_its_plan_to_its_end(site):
     tags, files = json.loads(told.splitlines()[-1])
     assert tags["preimage.submission"] == done.id
     assert tags["preimage.ray_job"] == f"http://head:8265/#/jobs/{done.id}"
-    assert tags["preimage.submission_code_sha256"] == done.record["upload"]["sha256"]
+    assert tags["mlflow.source.type"] == "JOB"
+    assert f"Submission **{done.id}** by" in tags["mlflow.note.content"]
     assert {path.rsplit("/", 1)[1] for path in files} == {"submission.json", "code.zip"}
     assert about["mlflow_run_id"] in preimage(laptop, "status", "spec")
 

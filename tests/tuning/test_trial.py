@@ -81,9 +81,9 @@ def test_a_trials_run_is_its_studys_child_in_mlflow_and_shows_its_samples(tmp_pa
     assert study.data.tags["preimage.job"] == "study"
     assert parent["train-gan digits w4 d4"] == study.info.run_id, "shared by all trials"
     for number in range(2):
-        assert parent[f"{number} seed={number}"] == study.info.run_id
-    [trial] = [each for each in runs if each.info.run_name == "1 seed=1"]
-    assert trial.data.params["codes.seed"] == "1"
+        [trial] = [each for each in runs if each.data.tags["preimage.name"] == f"tiny-{number:04d}"]
+        assert trial.data.tags["mlflow.parentRunId"] == study.info.run_id
+        assert trial.info.run_name == f"{number} seed={trial.data.params['codes.seed']}"
     history = client.get_metric_history(study.info.run_id, "prior.pag")
     values = [trial.data.metrics["prior.pag"], study.data.metrics["best.prior.pag"]]
     assert [each.step for each in history] == [0, 1]

@@ -1,6 +1,5 @@
 """The verbs `runs`, `runs rm` and `runs prune`."""
 
-import json
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.plain_json import print_json
 from preimage.cli.screen import line, table
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def runs(
             help="Show what each takes: by default of local results, since elsewhere that is slow.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
+    as_json: AsJson = False,
     results: RootOption = None,
 ) -> None:
     """List runs, the newest last: how far each is, what came out, what it takes.
@@ -95,7 +95,7 @@ def runs(
         sizes=size,
     )
     if as_json:
-        print(json.dumps({"root": root.uri, "runs": [each.plain() for each in found]}))
+        print_json({"root": root.uri, "runs": [each.plain() for each in found]})
     elif found:
         _show(found)
     else:
@@ -268,7 +268,7 @@ def _report(
     if as_json:
         found: dict[str, Any] = {"removed": [_plain(each) for each in gone]}
         found |= {"would_remove": [_plain(each) for each in would]} if would else {}
-        print(json.dumps(found | {"kept": [{"what": what, "why": why} for what, why in kept]}))
+        print_json(found | {"kept": [{"what": what, "why": why} for what, why in kept]})
 
 
 def _plain(item: "Item") -> dict[str, Any]:

@@ -209,9 +209,11 @@ def _progress(each: Found) -> float | None:
 
 
 def _headline(each: Found) -> dict[str, Any] | None:
-    """The first of its headline metrics; of a study, what is best."""
+    """The first of its headline metrics; of a pipeline, that of each of its last steps."""
     if not each.outcome:
         return None
-    named, best = each.outcome.headlines, each.outcome.metrics.get("best")
-    named = named or ({f"best {key}": value for key, value in best.items()} if isinstance(best, dict) else {})
-    return dict(list(named.items())[:HEADLINES]) or None
+    named = list(each.outcome.headlines.items())
+    if each.outcome.steps:
+        first = {name.partition(".")[0]: (name, value) for name, value in reversed(named)}
+        named = list(reversed(first.values()))[-HEADLINES:]
+    return dict(named[:HEADLINES]) or None

@@ -44,7 +44,7 @@ class InitGeneratorJob(Job):
         return DcganConfig.model_validate(self.model.model_dump() | shape)
 
     def metrics(self) -> Metrics:
-        return headline("images_seen", "parameters")
+        return headline("parameters", "images_seen")
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {"images seen": 0}

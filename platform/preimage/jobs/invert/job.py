@@ -58,7 +58,7 @@ class InvertJob(Job):
         """
         return (
             *headline(
-                "images", "reconstruction_error", "reconstruction_error_median", "image_steps_per_second"
+                "reconstruction_error", "reconstruction_error_median", "images", "image_steps_per_second"
             ),
             *others("converged", "steps_per_image", *COUNTS),
             *others("whitened", may_be_absent=True),

@@ -45,7 +45,7 @@ class TrainPriorJob(TrainJob):
     def metrics(self) -> Metrics:
         """A PAG is null where there is none."""
         beside = (f"{PGAN_SCORE}_of_normal_codes", f"{PGAN_SCORE}_of_training_codes")
-        return (*headline("codes_seen", PGAN_SCORE, *beside), *others(*GAN_METRICS, IN_SAMPLE, HELD_OUT))
+        return (*headline(PGAN_SCORE, *beside, "codes_seen"), *others(*GAN_METRICS, IN_SAMPLE, HELD_OUT))
 
     def check_codes(self, latent_dim: int) -> None:
         self.model.noise_for(latent_dim)

@@ -57,7 +57,7 @@ def test_a_finished_run_that_mlflow_has_imports_nothing_that_is_slow(tmp_path):
     root = Folder.at(tmp_path / "results")
     outcome = preimage.run(tmp_path / "spec.yaml", {"tracking.uri": "none"}, results=root.uri)
     told = Notes(home=home_of(TrackingConfig(uri="local"), root), run_id="a run", ended="FINISHED")
-    for name in (outcome.run, outcome.steps["first"]["run"]):
+    for name in (outcome.run, (outcome.steps or {})["first"]["run"]):
         RunFolder(root / "runs" / name).folder.write_json(FILE, asdict(told))
     words = ["preimage", "run", "spec.yaml", "--results", root.uri, "tracking.uri=local"]
     code = f"sys.argv = {words}\nfrom preimage.cli import main\nmain()"

@@ -80,11 +80,13 @@ def test_a_trials_run_is_its_studys_child_in_mlflow_and_shows_its_samples(tmp_pa
     parent = {each.info.run_name: each.data.tags.get("mlflow.parentRunId") for each in runs}
     assert study.data.tags["preimage.job"] == "study"
     assert parent["train-gan digits w4 d4"] == study.info.run_id, "shared by all trials"
-    for number in range(2):
-        [trial] = [each for each in runs if each.data.tags["preimage.name"] == f"tiny-{number:04d}"]
+    named = {each.data.tags["preimage.name"]: each for each in runs}
+    trials = [named[f"tiny-{number:04d}"] for number in range(2)]
+    for number, trial in enumerate(trials):
         assert trial.data.tags["mlflow.parentRunId"] == study.info.run_id
         assert trial.info.run_name == f"{number} seed={trial.data.params['codes.seed']}"
     history = client.get_metric_history(study.info.run_id, "prior.pag")
+    trial = trials[-1]
     values = [trial.data.metrics["prior.pag"], study.data.metrics["best.prior.pag"]]
     assert [each.step for each in history] == [0, 1]
     assert history[1].value == values[0]

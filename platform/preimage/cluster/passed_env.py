@@ -115,7 +115,7 @@ def _set(data: bytes | None) -> None:
 def _head() -> Any:
     """A connection to the head of this job's cluster, which needs no `ray.init`."""
     from ray._private.services import canonicalize_bootstrap_address_or_die
-    from ray._raylet import GcsClient
+    from ray._raylet import GcsClient  # pyright: ignore[reportAttributeAccessIssue]
 
     address = canonicalize_bootstrap_address_or_die(os.environ.get("RAY_ADDRESS", "auto"))
     return GcsClient(address=address)

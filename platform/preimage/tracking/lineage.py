@@ -21,7 +21,7 @@ def provenance(
 
     Raises GeneratorError, StoreError, ClassifierError, PriorError if a product of a finished run is damaged.
     """
-    found = {"run": run.name, "folder": run.folder.uri}
+    found: dict[str, Any] = {"run": run.name, "folder": run.folder.uri}
     found |= {key: known[key] for key in MADE_WITH if known.get(key)}
     if submission:
         found["submission"] = {

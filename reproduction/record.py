@@ -6,6 +6,7 @@ from datetime import datetime
 import torch
 
 from preimage.errors import PreimageError
+from preimage.runs.metrics import plain_name
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
 from preimage.storage.plain_yaml import load
@@ -98,5 +99,7 @@ def _trials(study: RunFolder) -> Iterator[Trial]:
     further = load(study.folder.read("spec.yaml").decode()).get("correlate", {})
     for each in records:
         kept = each.model_dump(include={"number", "params", "state", "values", "seconds"})
-        kept["values"] |= {name: each.metrics[name] for name in further if name in each.metrics}
+        kept["values"] |= {
+            name: each.metrics[plain] for name in further if (plain := plain_name(name)) in each.metrics
+        }
         yield Trial(**without_places(kept))

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from preimage.config import Config, mistakes_in
 from preimage.errors import PreimageError
+from preimage.runs.metrics import flatten, plain_name
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
@@ -91,17 +92,9 @@ def _read(path: Path) -> Record:
 
 
 def numbers(record: Record) -> dict[str, float]:
-    """The numbers that it measured, nested ones by dotted names; of a study also those of its trials, as
-    `trials.NUMBER.METRIC`, and of those that a user picked, as `picked.best.METRIC`."""
+    """The numbers that it measured, nested ones by dotted plain names, as in MLflow; of a study also those of
+    its trials, as `trials.NUMBER.METRIC`, and of those that a user picked, as `picked.best.METRIC`."""
     trials = {str(each.number): each.values for each in record.trials if each.state == "complete"}
     picked = {name: trials[str(each)] for name, each in record.metrics.get("picked", {}).items()}
-    flat = dict(_flat(record.metrics | {"trials": trials, "picked": picked}))
-    return {name: float(value) for name, value in flat.items() if isinstance(value, int | float)}
-
-
-def _flat(value: Any, key: str = "") -> Any:
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield from _flat(each, f"{key}.{name}" if key else name)
-    else:
-        yield key, value
+    flat = flatten(record.metrics | {"trials": trials, "picked": picked})
+    return {plain_name(name): float(value) for name, value in flat.items() if isinstance(value, int | float)}

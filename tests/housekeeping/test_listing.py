@@ -6,6 +6,7 @@ import pytest
 
 import preimage
 from kept_runs import add_run
+from preimage.errors import DataError
 from preimage.housekeeping.listing import age, list_runs
 from preimage.runs.attempts import attempt
 from preimage.storage.claims import claimed
@@ -53,8 +54,8 @@ def test_states(root):
     assert (state["train-d"].state, state["train-d"].progress) == ("interrupted", 0.25)
     with claimed(run.folder):
         assert list_runs(root, states=["running"])[0].name == "train-d"
-    with pytest.raises(ValueError, match="no"), attempt(run, None, iter([1.0, 5.0]).__next__):
-        raise ValueError("no such luck\nand more")
+    with pytest.raises(DataError, match="no"), attempt(run, None, iter([1.0, 5.0]).__next__):
+        raise DataError("no such luck\nand more")
     found = list_runs(root, states=["failed"])
     assert [(each.name, each.why, each.seconds) for each in found] == [("train-d", "no such luck", 4.0)]
     mark(run.folder)

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from preimage.jobs.base import Job
 from preimage.pipelines.plan import Earlier, PlannedStep
+from preimage.runs.metrics import plain_name
 from preimage.specs.rounds import Rounds
 from preimage.specs.step_runs import with_names
 
@@ -27,4 +28,4 @@ def without(job: Job, steps: Set[str]) -> Job:
 
 def _metric(step: PlannedStep, name: str) -> float | None:
     outcome = step.run.outcome()
-    return outcome.metrics[name] if outcome else None
+    return outcome.metrics[plain_name(name)] if outcome else None

@@ -9,6 +9,8 @@ from typing import Any
 from preimage.errors import PreimageError
 from preimage.housekeeping.found import STUDY, Found, find_all, parents
 from preimage.runs import attempts
+from preimage.runs.metrics import flatten
+from preimage.runs.run_folder import Outcome
 from preimage.storage.folder import Folder, at_once
 
 STATES = ("finished", "running", "interrupted", "failed", "half removed", "unreadable")
@@ -205,11 +207,16 @@ def _progress(each: Found) -> float | None:
 
 
 def _headline(each: Found) -> dict[str, Any] | None:
-    """The first of its headline metrics; of a study, what is best."""
+    """The first of its headline metrics, of a pipeline those of its last step; of a study, what is best. Of
+    a run that does not say which these are, the first numbers."""
     if not each.outcome:
         return None
-    known = each.outcome.metrics
-    named = {name: known[name] for name in each.outcome.headline if name in known}
-    best = known.get("best")
-    named = named or ({f"best {key}": value for key, value in best.items()} if isinstance(best, dict) else {})
+    named = each.outcome.headlines or _numbers(each.outcome)
+    if each.outcome.steps:
+        last = f"{list(each.outcome.steps)[-1]}."
+        named = {name: value for name, value in named.items() if name.startswith(last)} or named
     return dict(list(named.items())[:HEADLINES]) or None
+
+
+def _numbers(outcome: Outcome) -> dict[str, Any]:
+    return {name: value for name, value in flatten(outcome.metrics).items() if isinstance(value, int | float)}

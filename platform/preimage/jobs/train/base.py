@@ -104,6 +104,6 @@ def metrics_with_codes(recorded: Sequence[str]) -> Metrics:
     """The metrics of a run that records these, including the loss, and leaves a store."""
     more = [name for name in recorded if name != "loss"]
     return (
-        *headline(*PACE, "loss", "reconstruction_error"),
+        *headline("loss", "reconstruction_error", *PACE),
         *others("images", "reconstruction_error_median", *more),
     )

@@ -48,7 +48,7 @@ class GanJob(TrainGeneratorJob):
     def metrics(self) -> Metrics:
         shown = [name for name in (*self._shown, *_SCORES) if name in self.recorded()]
         more = [name for name in self.recorded() if name not in shown]
-        return (*headline(*PACE, *shown), *others(*more))
+        return (*headline(*shown, *PACE), *others(*more))
 
     @property
     def _shown(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 def plain_name(name: str) -> str:
     """A name without the signs that MLflow refuses in a metric's and a parameter's, such as parentheses."""
-    return re.sub(r"[^\w.\-:/ ]", "", name).strip()
+    return " ".join(re.sub(r"[^\w.\-:/ ]", "", name).split())
 
 
 def plain_names(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -188,8 +188,10 @@ def known_modules(path: Path, named: dict[str, Path]) -> set[str]:
 
 
 def test_no_module_is_imported_in_a_circle():
+    """But for a job, whose `run` imports the module that does the work."""
     named = modules()
     left = {name: known_modules(path, named) - {name} for name, path in named.items()}
+    left = {name: {each for each in known if not is_work_of(name, each)} for name, known in left.items()}
     while True:
         above = {name for known in left.values() for name in known}
         ends = {name for name, known in left.items() if not known & left.keys() or name not in above}
@@ -197,6 +199,12 @@ def test_no_module_is_imported_in_a_circle():
             break
         left = {name: known for name, known in left.items() if name not in ends}
     assert not left, f"these import each other in a circle: {sorted(left)}"
+
+
+def is_work_of(job: str, module: str) -> bool:
+    """Whether a module does the work of a job: `run` beside `job`, `run_gan` beside `gan`."""
+    folder, _, name = job.rpartition(".")
+    return job.startswith("preimage.jobs.") and module == f"{folder}.run{'' if name == 'job' else f'_{name}'}"
 
 
 def room_of(module: str) -> str:

@@ -1,6 +1,7 @@
 """Errors that a user can fix; the command line prints them without a traceback."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 
 class PreimageError(Exception):
@@ -88,6 +89,16 @@ class OutputError(PreimageError):
 
 class NonFiniteError(PreimageError):
     """A loss or gradient that is not a finite number."""
+
+
+def how_it_ended(error: BaseException) -> tuple[Literal["stopped", "failed"], str]:
+    """How work ended that raised this, and why. An error that is not ours gives only its kind: its words may
+    quote what is secret."""
+    if isinstance(error, StoppedEarly | ClaimLost | ClaimTaken):
+        return "stopped", str(error)
+    if isinstance(error, PreimageError):
+        return "failed", str(error)
+    return ("failed", type(error).__name__) if isinstance(error, Exception) else ("stopped", "")
 
 
 def plain(error: PreimageError) -> dict[str, str]:

@@ -56,7 +56,7 @@ def test_a_finished_run_that_mlflow_has_imports_nothing_that_is_slow(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC)
     root = Folder.at(tmp_path / "results")
     outcome = preimage.run(tmp_path / "spec.yaml", {"tracking.uri": "none"}, results=root.uri)
-    told = Notes(home_of(TrackingConfig(uri="local"), root), "a run", ended="FINISHED")
+    told = Notes(home=home_of(TrackingConfig(uri="local"), root), run_id="a run", ended="FINISHED")
     for name in (outcome.run, outcome.steps["first"]["run"]):
         RunFolder(root / "runs" / name).folder.write_json(FILE, asdict(told))
     words = ["preimage", "run", "spec.yaml", "--results", root.uri, "tracking.uri=local"]

@@ -65,7 +65,7 @@ def test_a_user_sees_how_far_it_is_and_what_it_holds(shell, submission, monkeypa
     said = shell("status", "demo").out
     assert re.search(r"progress +1,500 of 6,000 images \(25%\), 250 a second, train-1", said)
     assert re.search(r"needs +4 CPU, 1 GPU", said)
-    assert re.search(rf"so far +\d+ h \d\d, since {re.escape(BEGAN)}", said)
+    assert re.search(rf"so far +[\d,]+ hours, since {re.escape(BEGAN)}", said)
     say(submission, "running", began=BEGAN, waits_for="4 CPUs, behind demo-0")
     assert re.search(r"waiting +2026.*for 4 CPUs, behind demo-0", shell("jobs").out)
     assert re.search(r"waits for +4 CPUs, behind demo-0", shell("status", "demo").out)

@@ -6,7 +6,6 @@ import pytest
 
 import preimage
 from kept_runs import add_run
-from preimage.housekeeping.found import names
 from preimage.housekeeping.listing import age, list_runs
 from preimage.runs.attempts import attempt
 from preimage.storage.claims import claimed
@@ -39,7 +38,6 @@ def test_a_pipeline_and_a_study_count_their_runs(root):
         "pca-a",
     ], "each after the first that it is part of"
     assert whole[1].parents == ("pipeline-a", "study-a")
-    assert names(root) == sorted(each.name for each in whole)
 
 
 def outcome_of(root, name, **changed):
@@ -47,15 +45,6 @@ def outcome_of(root, name, **changed):
     kept = json.loads(run.folder.read("outcome.json"))
     run.folder.write("outcome.json", json.dumps(kept | changed).encode())
     return next(each.headline for each in list_runs(root, every=True) if each.name == name)
-
-
-def test_what_came_out_of_a_pipeline_is_its_last_steps(folder):
-    steps = {"train": {"run": "train-x"}, "pag": {"run": "pag-x"}}
-    metrics = {"train.generator_loss": 1.0, "train.images_seen": 9, "pag.pag": 3.0}
-    known = outcome_of(folder, "pipeline-x", steps=steps, metrics=metrics, headline=list(metrics))
-    assert known == {"pag.pag": 3.0}
-    known = outcome_of(folder, "pipeline-y", steps=steps, metrics=metrics, headline=["train.generator_loss"])
-    assert known == {"train.generator_loss": 1.0}, "the last step has none"
 
 
 def test_what_came_out_of_a_study_has_its_value(folder):

@@ -10,7 +10,6 @@ import preimage
 from kept_runs import add_run
 from preimage.housekeeping import datasets
 from preimage.housekeeping.prune import plan_prune, prune
-from preimage.runs.products import PRODUCTS
 from preimage.storage.folder import Folder
 from preimage.storage.removal import mark
 from shell import PIPELINE, Shell
@@ -117,10 +116,6 @@ def test_removals_that_were_interrupted_are_finished(folder):
     mark(run.product("checkpoints"))
     assert gone(folder, older_than=1e9) == ["datasets/half", "runs/train-a/checkpoints"]
     assert (folder / "datasets").names() == []
-
-
-def test_where_imports_are_is_known_in_one_way():
-    assert set(datasets.IMPORTS) == {each.imports for each in PRODUCTS.values() if each.imports}
 
 
 def test_a_pruned_pipeline_is_finished_extended_and_repeated(tmp_path, monkeypatch, capsys):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from preimage.errors import StoppedEarly
+from preimage.errors import ClaimTaken, DataError, StoppedEarly
 from preimage.runs import attempts
 from preimage.runs.run_folder import RunFolder
 
@@ -69,6 +69,18 @@ def test_a_run_that_an_earlier_version_began_has_no_time(run):
 
 
 def test_an_error_is_kept_in_one_short_line(run):
-    with pytest.raises(ValueError, match="x"), attempts.attempt(run, None, clock(1.0, 2.0)):
-        raise ValueError("x" * 999 + "\nsecond")
+    with pytest.raises(DataError), attempts.attempt(run, None, clock(1.0, 2.0)):
+        raise DataError("x" * 999 + "\nsecond")
     assert attempts.read(run)[0]["error"] == "x" * attempts.LONGEST
+
+
+def test_the_words_of_a_strangers_error_which_may_quote_a_secret_are_not_kept(run):
+    with pytest.raises(ValueError, match="token"), attempts.attempt(run, None, clock(1.0, 2.0)):
+        raise ValueError("token hf_1234 is refused")
+    assert attempts.read(run)[0]["error"] == "ValueError"
+
+
+def test_a_trial_that_gives_its_core_back_has_not_failed(run):
+    with pytest.raises(ClaimTaken), attempts.attempt(run, None, clock(1.0, 2.0)):
+        raise ClaimTaken("train-gan-1 is being made by another")
+    assert attempts.read(run)[0]["ended"] == "stopped"

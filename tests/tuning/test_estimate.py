@@ -18,7 +18,7 @@ def test_a_grid_costs_what_its_points_cost(tmp_path):
     assert found.counts["generator evaluations"] == 2 * (2 * 480 + 2 * 960)
     assert (found.ended, found.at_once, found.drawn, found.impossible) == (0, 1, 0, 0)
     assert found.rate is not None
-    assert found.hours == pytest.approx(found.counts["generator evaluations"] / found.rate / 3600)
+    assert found.seconds == pytest.approx(found.counts["generator evaluations"] / found.rate)
     assert not (tmp_path / "runs").exists(), "nothing was written"
 
 
@@ -43,7 +43,7 @@ def test_what_is_finished_and_what_is_shared_is_not_counted_twice(tmp_path):
     assert before.counts["generator evaluations at most"] == 3 * 2 * 200 * 5
     run_study(plan)
     after = estimate(planned(spec, tmp_path))
-    assert (after.ended, after.counts, after.shared, after.hours) == (3, {}, (), None)
+    assert (after.ended, after.counts, after.shared, after.seconds) == (3, {}, (), None)
 
 
 def test_points_that_no_trial_can_be_run_at_are_counted(tmp_path):

@@ -1,6 +1,5 @@
 """The verbs `data list` and `data prepare`."""
 
-import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,13 +108,14 @@ def _described(name: str, kind: "SourceKind") -> str:
 
 def _show(dataset: "Dataset", as_json: bool) -> None:
     """Print what was prepared, and what was not read."""
+    from preimage.cli.plain_json import print_json
     from preimage.data import inventory
     from preimage.data.image_shape import shape_text
 
     contents, classes = dataset.contents, dataset.classes
     if as_json:
         skipped = {"skipped": dataset.skipped, "folder": dataset.folder.uri}
-        print(json.dumps(inventory.plain(contents, classes, dataset.count) | skipped))
+        print_json(inventory.plain(contents, classes, dataset.count) | skipped)
         return
     skipped = f", {len(dataset.skipped):,} unreadable skipped" if dataset.skipped else ""
     lines = [

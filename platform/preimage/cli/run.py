@@ -9,6 +9,7 @@ from rich.console import Console
 
 from preimage.cli import complete
 from preimage.cli.choices import chosen
+from preimage.cli.plain_json import print_json
 
 SpecArgument = Annotated[
     str | None,
@@ -106,7 +107,7 @@ def run(
         raise typer.Exit(130) from None
     show_outcome(console, planned.summarize(outcome))
     if as_json:
-        print(json.dumps(outcome.plain()))
+        print_json(outcome.plain())
 
 
 def plan(
@@ -138,7 +139,7 @@ def plan(
 
     planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, code=code or [])
     if as_json:
-        print(json.dumps(plain_plan(planned, measure)))
+        print_json(plain_plan(planned, measure))
         return
     console = Console()
     show_plan(console, planned, measure=measure)

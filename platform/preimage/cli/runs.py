@@ -1,6 +1,5 @@
 """The verbs `runs`, `runs rm` and `runs prune`."""
 
-import json
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from preimage.cli import complete
 from preimage.cli.options import RootOption, root_folder
+from preimage.cli.plain_json import print_json
 from preimage.cli.screen import line, table
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def runs(
             help="Show what each takes: by default of local results, since elsewhere that is slow.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
+    as_json: AsJson = False,
     results: RootOption = None,
 ) -> None:
     """List runs, the newest last: how far each is, what came out, what it takes.
@@ -95,7 +95,7 @@ def runs(
         sizes=size,
     )
     if as_json:
-        print(json.dumps({"root": root.uri, "runs": [each.plain() for each in found]}))
+        print_json({"root": root.uri, "runs": [each.plain() for each in found]})
     elif found:
         _show(found)
     else:
@@ -178,7 +178,8 @@ def prune(
     _show_items(console, plan.items)
     _show_kept(console, plan.kept)
     if not plan.items:
-        line(console, f"nothing to remove under {root.uri} that is older than {older_than:g} days")
+        days = f"{older_than:g} day{'s'[: older_than != 1]}"
+        line(console, f"nothing to remove under {root.uri} that is older than {days}")
     if not plan.items or dry_run or not _agreed(console, yes):
         _report(as_json, [], plan.items, plan.kept)
         return
@@ -273,7 +274,7 @@ def _report(
     if as_json:
         found: dict[str, Any] = {"removed": [_plain(each) for each in gone]}
         found |= {"would_remove": [_plain(each) for each in would]} if would else {}
-        print(json.dumps(found | {"kept": [{"what": what, "why": why} for what, why in kept]}))
+        print_json(found | {"kept": [{"what": what, "why": why} for what, why in kept]})
 
 
 def _plain(item: "Item") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from preimage.errors import FormatError, StorageError
+from preimage.readable import duration
 from preimage.storage.address import name_of
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def plain(submission: "Submission", job_status: "JobStatus") -> dict[str, Any]:
         "run": submission.run,
         "progress": progress(submission) if job_status.state in AT_WORK else None,
         "address": record["address"],
-        "page": page(submission),
+        "page": submission.page,
         "mlflow_run_id": made.get("mlflow_run_id"),
         "mlflow_page": made.get("mlflow_page"),
         "folder": submission.folder.uri,
@@ -64,7 +65,7 @@ def facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str, 
         ("needs", needs(record)),
         ("passed", ", ".join(record.get("env", []))),
         ("job", _process(state)),
-        ("cluster", page(submission)),
+        ("cluster", submission.page),
         ("code", f"{record.get('git_commit') or 'no commit'}, {submission.folder / 'code.zip'}"),
         ("output", f"{submission.logs.uri}: {last_line(submission)}"),
     ]
@@ -93,26 +94,15 @@ def seconds(state: dict[str, Any]) -> float | None:
     return (datetime.fromisoformat(state["time"]) - datetime.fromisoformat(state["began"])).total_seconds()
 
 
-def duration(state: dict[str, Any]) -> str:
-    """The same for a reader: 45 s, 12 min, 3 h 05."""
+def took(state: dict[str, Any]) -> str:
+    """The same for a reader; empty before it began."""
     whole = seconds(state)
-    if whole is None:
-        return ""
-    minutes = round(whole / 60)
-    if whole < 120:
-        return f"{whole:.0f} s"
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d}"
+    return "" if whole is None else duration(whole)
 
 
 def needs(record: dict[str, Any]) -> str:
     """What it needs at once on Ray: 4 CPU, 1 GPU."""
     return ", ".join(f"{number:g} {name}" for name, number in record.get("needs", {}).items())
-
-
-def page(submission: "Submission") -> str:
-    """Its page in Ray's dashboard."""
-    job = submission.state().get("ray_job") or submission.id
-    return f"{submission.record['address']}/#/jobs/{job}"
 
 
 def progress(submission: "Submission") -> dict[str, Any] | None:
@@ -135,8 +125,7 @@ def _progress(submission: "Submission") -> str:
 
 
 def _times(state: dict[str, Any]) -> str:
-    took = duration(state)
-    return f"{took}, since {state['began']}" if took else ""
+    return f"{took(state)}, since {state['began']}" if state.get("began") else ""
 
 
 def _process(state: dict[str, Any]) -> str:

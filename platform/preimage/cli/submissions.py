@@ -54,7 +54,7 @@ def jobs(
 
     `took` is how long the job has worked, or did; `needs` what it reserves at once.
     """
-    from preimage.cli.submission_facts import duration, needs, plain, summary
+    from preimage.cli.submission_facts import needs, plain, summary, took
 
     console, ledger = Console(), _ledger(results, address)
     found = [(each, ledger.status(each)) for each in ledger.all]
@@ -68,7 +68,7 @@ def jobs(
     rows = []
     for each, job_status in found:
         record, moment = each.record, each.record["created"][:16].replace("T", " ")
-        known = (moment, duration(each.state()), needs(record), record["user"], summary(each, job_status))
+        known = (moment, took(each.state()), needs(record), record["user"], summary(each, job_status))
         rows.append((each.id, _state(job_status), *known))
     table(
         console, rows, ("submission", "state", "submitted", "took", "needs", "by", "run or why"), prose=True

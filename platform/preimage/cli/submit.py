@@ -1,6 +1,5 @@
 """The verb `submit`: run a spec on a Ray cluster."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ import typer
 from rich.console import Console
 
 from preimage.cli.choices import chosen
+from preimage.cli.plain_json import print_json
 from preimage.cli.run import Changes, Code, Profile, Results, RetryFailed, SpecArgument
 from preimage.cli.screen import commands, line
 
@@ -73,7 +73,7 @@ def submit(
     _show_upload(console, sent.upload, sent.submission.record.get("plugins", {}))
     _show_next(console, sent)
     if as_json:
-        print(json.dumps(sent.submission.record))
+        print_json(sent.submission.record)
     if follow:
         follow_output(sent.submission, sent.submission.record["address"])
 

@@ -93,9 +93,7 @@ class Ledger:
         """Stop several at once: none waits for another, and none is kept from it by another's error."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             chosen = [self._chosen(name) for name in dict.fromkeys(names)]
-            return list(
-                pool.map(lambda each: each if isinstance(each, Stopped) else self._stop(each), chosen)
-            )
+            return list(pool.map(self._stop, chosen))
 
     def _chosen(self, name: str) -> Submission | Stopped:
         try:

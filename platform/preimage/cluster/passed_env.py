@@ -14,12 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from preimage.errors import PreimageError, SpecError
+from preimage.storage.host_info import submission_id
 
 log = logging.getLogger(__name__)
 
 NAMES = "PREIMAGE_ENV"
 """The variable that holds the names in a job's processes."""
-_SUBMISSION = "PREIMAGE_SUBMISSION"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WITHIN = "preimage's variables"  # long enough: of what it cannot keep, Ray logs the first 15 bytes
 _OURS = ("PREIMAGE_", "RAY_", "__RAY_")
@@ -62,9 +62,9 @@ def hook(names: Sequence[str]) -> dict[str, str]:
     return {"worker_process_setup_hook": f"{__name__}.{receive.__name__}"} if names else {}
 
 
-def package(submission_id: str) -> str:
+def package(submission: str) -> str:
     """The name under which the head keeps a job's variables; Ray takes it for an uploaded package."""
-    return f"preimage_env_{submission_id}.zip"
+    return f"preimage_env_{submission}.zip"
 
 
 def packed(values: Mapping[str, str]) -> bytes:
@@ -126,5 +126,4 @@ def _names() -> list[str]:
 
 
 def _key() -> bytes:
-    submission_id = os.environ[_SUBMISSION].partition("?")[0].rstrip("/").rpartition("/")[2]
-    return f"gcs://{package(submission_id)}".encode()
+    return f"gcs://{package(submission_id() or '')}".encode()

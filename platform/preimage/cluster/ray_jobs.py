@@ -40,7 +40,7 @@ READY = 60.0
 AGAIN = 2.0
 """Seconds between two tries at it."""
 NOT_READY = ("No available agent to submit job", "502 Server Error", "503 Server Error", "504 Server Error")
-"""What a cluster answers whose head is still starting, or a proxy before it. Nothing was submitted then."""
+"""What a cluster answers whose head is still starting, or a proxy before it."""
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -106,16 +106,24 @@ class Jobs:
 
     def submit(self, submission: Submission, entrypoint: str, environment: dict[str, Any]) -> None:
         """Submit a recorded submission under its own id. Raises PreimageError."""
-        with _explained_errors(self.address), _only_this_address():
-            _when_ready(
-                self.address,
-                lambda: self.client.submit_job(
+        tries = 0
+
+        def send() -> None:
+            nonlocal tries
+            tries += 1
+            try:
+                self.client.submit_job(
                     entrypoint=entrypoint,
                     submission_id=submission.id,
                     runtime_env=environment,
                     metadata={"preimage": submission.folder.uri},
-                ),
-            )
+                )
+            except RuntimeError as error:  # a proxy may have lost the answer to the try before
+                if tries == 1 or f"{submission.id} already exists" not in str(error):
+                    raise
+
+        with _explained_errors(self.address), _only_this_address():
+            _when_ready(self.address, send)
 
     def pass_environment(self, submission_id: str, values: Mapping[str, str]) -> None:
         """Lay variables where the job's processes find them: see `passed_env`. Raises PreimageError."""

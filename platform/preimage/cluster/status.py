@@ -75,7 +75,7 @@ class Clusters:
         if kept and kept.is_certain:
             return _as_kept(kept)
         try:
-            details = self.of(submission).details(ray_id(submission))
+            details = self.of(submission).details(submission.ray_id)
         except PreimageError as error:
             return _as_kept(kept) if kept else JobStatus("unknown", f"{error}{_last_seen(state)}")
         if details and details.status in ACTIVE:
@@ -101,7 +101,7 @@ def stop(clusters: Clusters, submission: Submission) -> None:
     """Stop a submission and all its processes, unless it has ended. Raises PreimageError if that fails."""
     if clusters.status(submission).has_ended:
         return
-    cluster, job = clusters.of(submission), ray_id(submission)
+    cluster, job = clusters.of(submission), submission.ray_id
     submission.ask_to_stop()
     cluster.stop(job)
     end = time.monotonic() + PATIENCE
@@ -113,11 +113,6 @@ def stop(clusters: Clusters, submission: Submission) -> None:
             )
         time.sleep(0.2)
     clusters.status(submission)  # which keeps how it ended, if its own process could not
-
-
-def ray_id(submission: Submission) -> str:
-    """Its id in Ray, which differs if it was submitted by Ray's own command line."""
-    return submission.state().get("ray_job") or submission.id
 
 
 def _active(state: dict[str, Any], details: Details) -> JobStatus:

@@ -112,7 +112,7 @@ class Submission:
 
     @property
     def id(self) -> str:
-        """Also its id in Ray."""
+        """Also its id in Ray, unless `ray_id` is another."""
         return self.folder.name
 
     def command(self, verb: str, *words: str) -> str:
@@ -130,6 +130,16 @@ class Submission:
     def state(self) -> dict[str, Any]:
         """What the job recorded last; empty before it ran. Raises StorageError like `record`."""
         return read_validated_if_there(self.folder, "state.json", _State) or {}
+
+    @property
+    def ray_id(self) -> str:
+        """Its id in Ray, which differs if it was submitted by Ray's own command line."""
+        return self.state().get("ray_job") or self.id
+
+    @property
+    def page(self) -> str:
+        """Its page in Ray's dashboard."""
+        return f"{self.record['address']}/#/jobs/{self.ray_id}"
 
     @property
     def run(self) -> str:

@@ -12,11 +12,13 @@ from preimage.data.sources.open import is_gone
 from preimage.errors import PreimageError
 from preimage.housekeeping.found import Found
 from preimage.housekeeping.needs import Needs, spec_of
+from preimage.runs.products import PRODUCTS
 from preimage.storage.folder import Folder
+from preimage.storage.formats import DATASET
 
-MANIFEST = "manifest.json"
+MANIFEST = DATASET.file
 ALIAS = "same_as.json"
-IMPORTS = ("generators", "stores")
+IMPORTS = tuple(each.imports for each in PRODUCTS.values() if each.imports)
 """Where imports leave their products under a root."""
 _ELSEWHERE = {"path", "on_error"}
 """Keys of a config that do not decide what is prepared."""

@@ -1,6 +1,6 @@
 """The runs under a root, as their folders say, many read at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,11 +47,6 @@ def find_all(root: Folder) -> dict[str, Found]:
     return {each.name: each for each in found}
 
 
-def names(root: Folder) -> list[str]:
-    """The names of the runs under a root, by one listing: for completion."""
-    return [each.name for each in (root / "runs").entries() if not each.is_file]
-
-
 def parents(found: Mapping[str, Found]) -> dict[str, list[str]]:
     """For each run, the pipelines and studies that it is part of, if any; the one it was made for first."""
     known: dict[str, list[str]] = {name: [] for name in found}
@@ -63,6 +58,25 @@ def parents(found: Mapping[str, Found]) -> dict[str, list[str]]:
             if part in known and each.name not in known[part]:
                 known[part].append(each.name)
     return known
+
+
+def parts(parents: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The other way round: for each pipeline and study, its own runs."""
+    known: dict[str, list[str]] = {}
+    for name, above in parents.items():
+        for each in above:
+            known.setdefault(each, []).append(name)
+    return known
+
+
+def all_parts(names: Iterable[str], parts: Mapping[str, Sequence[str]]) -> set[str]:
+    """The parts of some runs, and the parts of these."""
+    found: set[str] = set()
+    left = set(names)
+    while left:
+        left = {part for name in left for part in parts.get(name, ())} - found
+        found |= left
+    return found
 
 
 def _read(folder: Folder) -> Found | None:

@@ -1,13 +1,13 @@
 """List runs: what each is, how far it is, what came out, and what it takes."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from preimage.errors import PreimageError
-from preimage.housekeeping.found import STUDY, Found, find_all, parents
+from preimage.housekeeping.found import STUDY, Found, all_parts, find_all, parents, parts
 from preimage.runs import attempts
 from preimage.runs.metrics import flatten
 from preimage.runs.run_folder import Outcome
@@ -67,16 +67,17 @@ def list_runs(
     StorageError."""
     found = find_all(root)
     above = parents(found)
+    below = parts(above)
     wanted = [each for each in found.values() if every or not above[each.name]]
     if jobs:
         wanted = [each for each in wanted if each.about.get("job") in jobs]
     if limit is not None and not states:
         wanted = wanted[-limit:] if limit else []
-    entries = _map(root, lambda each: _entry(each, above, found), wanted)
+    entries = _map(root, lambda each: _entry(each, found, above, below), wanted)
     entries = [each for each in entries if not states or each.state in states]
     entries = entries[-limit:] if limit else entries
     if sizes or (sizes is None and root.is_local):
-        own = _Sizes(found, above)
+        own = _Sizes(found, below)
         totals = _map(root, lambda each: own.of(each.name, folded=not every), entries)
         entries = [replace(each, bytes=total) for each, total in zip(entries, totals, strict=True)]
     return nested(entries)
@@ -115,16 +116,13 @@ class _Sizes:
     """How many bytes runs hold; each is listed once."""
 
     found: Mapping[str, Found]
-    above: Mapping[str, list[str]]
+    below: Mapping[str, list[str]]
     known: dict[str, int] = field(default_factory=dict)
 
     def of(self, name: str, folded: bool) -> int:
         """folded: with its parts, and theirs."""
-        counted, left = {name}, {name} if folded else set[str]()
-        while left:
-            left = {part for part, around in self.above.items() if left & set(around)} - counted
-            counted |= left
-        return sum(map(self._own, counted))
+        parts = all_parts([name], self.below) if folded else set[str]()
+        return sum(map(self._own, {name, *parts}))
 
     def _own(self, name: str) -> int:
         if name not in self.known:
@@ -141,10 +139,16 @@ def _map(root: Folder, call: Callable[[Any], Any], values: list[Any]) -> list[An
     return list(map(call, values)) if root.is_local else at_once(call, values)
 
 
-def _entry(each: Found, above: Mapping[str, list[str]], found: Mapping[str, Found]) -> RunEntry:
+def _entry(
+    each: Found,
+    found: Mapping[str, Found],
+    above: Mapping[str, list[str]],
+    below: Mapping[str, list[str]],
+) -> RunEntry:
     folder, about = each.run.folder, each.about
-    state, why = _state(each, found, above)
-    known = [name for name in found if each.name in above[name]] if about.get("job") == "pipeline" else []
+    own = below.get(each.name, [])
+    state, why = _state(each, [found[name] for name in own])
+    known = own if about.get("job") == "pipeline" else []
     return RunEntry(
         name=each.name,
         job=about.get("job", "-"),
@@ -161,7 +165,7 @@ def _entry(each: Found, above: Mapping[str, list[str]], found: Mapping[str, Foun
     )
 
 
-def _state(each: Found, found: Mapping[str, Found], above: Mapping[str, list[str]]) -> tuple[str, str]:
+def _state(each: Found, parts: Sequence[Found]) -> tuple[str, str]:
     if each.problem:
         return "unreadable", each.problem
     if each.is_removing:
@@ -173,8 +177,8 @@ def _state(each: Found, found: Mapping[str, Found], above: Mapping[str, list[str
         return "running", ""
     if each.outcome:
         return "finished", ""
-    parts = [one for name, one in found.items() if each.name in above[name] and not one.outcome]
-    errors = [error for one in (each, *parts) if (error := _error(one))]
+    left = [one for one in parts if not one.outcome]
+    errors = [error for one in (each, *left) if (error := _error(one))]
     last = (_attempts(each) or [{}])[-1]
     return ("failed", errors[-1]) if errors else ("interrupted", last.get("error", ""))
 
@@ -207,15 +211,15 @@ def _progress(each: Found) -> float | None:
 
 
 def _headline(each: Found) -> dict[str, Any] | None:
-    """The first of its headline metrics, of a pipeline those of its last step; of a study, what is best. Of
-    a run that does not say which these are, the first numbers."""
+    """The first of its headline metrics; of a pipeline, that of each of its last steps. A run of an earlier
+    version does not say which these are: then its first numbers."""
     if not each.outcome:
         return None
-    named = each.outcome.headlines or _numbers(each.outcome)
+    named = list((each.outcome.headlines or _numbers(each.outcome)).items())
     if each.outcome.steps:
-        last = f"{list(each.outcome.steps)[-1]}."
-        named = {name: value for name, value in named.items() if name.startswith(last)} or named
-    return dict(list(named.items())[:HEADLINES]) or None
+        first = {name.partition(".")[0]: (name, value) for name, value in reversed(named)}
+        named = list(reversed(first.values()))[-HEADLINES:]
+    return dict(named[:HEADLINES]) or None
 
 
 def _numbers(outcome: Outcome) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from yaml import YAMLError
 from preimage.cluster import diagnosis, submissions
 from preimage.cluster.submissions import Submission
 from preimage.errors import PreimageError
-from preimage.housekeeping.found import Found, find_all, parents
+from preimage.housekeeping.found import STUDY, Found, find_all, parents, parts
 from preimage.storage.folder import Folder
 from preimage.storage.plain_yaml import load
 
@@ -42,6 +42,7 @@ class Needs:
         self.root, self.found = root, find_all(root)
         self.pending = [each for each in submissions.list_all(root) if not has_ended(each)]
         self.parents = parents(self.found)
+        self.parts = parts(self.parents)
 
     @cached_property
     def all(self) -> list[Need]:
@@ -84,10 +85,10 @@ class Needs:
         for key, used in each.about.get("inputs", {}).items():
             for name in self._names(used["address"]):
                 yield Need(each.name, name, used["product"], f"its {key}")
-        for name, one in self.found.items():
-            if each.name in self.parents[name]:
-                what = "trial" if each.about.get("job") == "study" else "step"
-                yield Need(each.name, name, what, f"its {what} {one.about.get('name', '')}".rstrip())
+        what = "trial" if each.about.get("job") == STUDY else "step"
+        for name in self.parts.get(each.name, ()):
+            title = self.found[name].about.get("name", "")
+            yield Need(each.name, name, what, f"its {what} {title}".rstrip())
 
     def _of_submission(self, each: Submission) -> Iterable[Need]:
         for name in self._named_in(each.folder, ("spec.yaml", "run.json")):

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from preimage.errors import PreimageError, SpecError
+from preimage.housekeeping.found import all_parts
 from preimage.housekeeping.listing import size_of
 from preimage.housekeeping.needs import Need, Needs
 from preimage.housekeeping.take import Item, take
+from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import RUN_FILES
 from preimage.storage.address import command, name_of
 from preimage.storage.folder import Folder
@@ -87,12 +89,7 @@ def _with_dependents(needs: Needs, names: Collection[str]) -> set[str]:
 
 def _parts(needs: Needs, names: Collection[str]) -> set[str]:
     """The steps and trials of runs, and the steps of these."""
-    found: set[str] = set()
-    left = set(names)
-    while left:
-        left = {name for name, above in needs.parents.items() if left & set(above)} - found
-        found |= left
-    return found
+    return all_parts(names, needs.parts)
 
 
 def _parts_nobody_else_needs(needs: Needs, going: Collection[str]) -> set[str]:
@@ -125,7 +122,8 @@ def ordered(needs: Needs, going: Collection[str]) -> list[str]:
 
 def run_item(needs: Needs, name: str, going: Collection[str]) -> Item:
     each = needs.found[name]
-    first = (*RUN_FILES, *(f"{product}/{marker}" for product, marker in MARKERS.items()))
+    whole = (f"{product.name}/{product.marker}" for product in PRODUCTS.values() if product.marker)
+    first = (*RUN_FILES, *whole)
     own = frozenset(going)
 
     def why_kept(now: Needs) -> str:
@@ -133,15 +131,6 @@ def run_item(needs: Needs, name: str, going: Collection[str]) -> Item:
 
     title = each.about.get("name", "")
     return Item("run", each.run.folder, each.run.folder, first, why_kept, title)
-
-
-MARKERS = {
-    "generator": "config.json",
-    "store": "_manifest.json",
-    "classifier": "config.json",
-    "prior": "config.json",
-}
-"""The file that says that a product is whole."""
 
 
 def _by(needs: Collection[Need]) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
@@ -77,10 +76,6 @@ class Job(Config):
     compares_stores: ClassVar[bool] = False
     """Whether all its stores must hold codes of the same images."""
 
-    runs_in: ClassVar[str] = ""
-    """The module whose `run(job, context)` runs the job. It is imported only then: torch and matplotlib take
-    seconds, and a plan needs neither. A class that defines `run` itself has none."""
-
     trains: ClassVar[bool] = False
     """Whether its images are training data; otherwise it evaluates something by them."""
 
@@ -103,8 +98,11 @@ class Job(Config):
         raise NotImplementedError
 
     def run(self, context: "Context") -> "Result":
-        """Run the job, or resume it if an earlier attempt was interrupted."""
-        return import_module(self.runs_in).run(self, context)
+        """Run the job, or resume it if an earlier attempt was interrupted.
+
+        What takes seconds to import, such as torch and matplotlib, is imported here: a plan needs neither.
+        """
+        raise NotImplementedError
 
     def check(self, catalog: Catalog) -> None:
         """Raise PreimageError, before anything starts, if the spec and its images rule the job out."""

@@ -279,7 +279,8 @@ def without_rows(name: str) -> Tensor:
 def _empty(kind: pa.DataType) -> Tensor:
     import torch
 
-    return torch.from_numpy(np.empty(0, kind.to_pandas_dtype()))
+    name = "float32" if kind == pa.float32() else str(kind)  # Arrow names the others as torch does
+    return torch.empty(0, dtype=getattr(torch, name))
 
 
 def _matrix(table: pa.Table) -> Tensor:

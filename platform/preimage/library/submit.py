@@ -204,7 +204,7 @@ def submit(
 
 def _require_not_running(cluster: "Jobs", root: Folder, fingerprint: str) -> None:
     """Raise PreimageError if the cluster is already running the same plan."""
-    from preimage.cluster.status import ACTIVE, ray_id
+    from preimage.cluster.status import ACTIVE
 
     for each in submissions.list_all(root):
         record = each.record
@@ -213,7 +213,7 @@ def _require_not_running(cluster: "Jobs", root: Folder, fingerprint: str) -> Non
         if (
             same
             and each.state().get("state") not in submissions.ENDED
-            and cluster.status(ray_id(each)) in ACTIVE
+            and cluster.status(each.ray_id) in ACTIVE
         ):
             raise PreimageError(
                 f"the cluster is already running this plan: submission {each.id} of {record['user']}, since "

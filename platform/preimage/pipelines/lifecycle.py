@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from preimage.errors import ClaimTaken, PreimageError, StoppedEarly, StorageError, TrackingError
+from preimage.errors import StorageError, TrackingError, how_it_ended
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
 from preimage.runs.run_folder import RUN_FILES, Outcome, RunFolder
@@ -105,14 +105,9 @@ def _recorded(mirror: Mirror) -> Iterator[None]:
     tell(mirror.begin)
     try:
         yield
-    except (KeyboardInterrupt, StoppedEarly, ClaimTaken) as error:
-        _end(mirror, "KILLED", str(error))
-        raise
-    except PreimageError as error:
-        _end(mirror, "FAILED", str(error))
-        raise
     except BaseException as error:
-        _end(mirror, "FAILED", type(error).__name__)  # another's words may quote what is secret
+        ended, why = how_it_ended(error)
+        _end(mirror, "KILLED" if ended == "stopped" else "FAILED", why)
         raise
 
 

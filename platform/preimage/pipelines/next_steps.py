@@ -4,10 +4,9 @@ They follow from the products at hand, so that a new kind of job has some too; a
 row in `RELATED`.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from preimage.data.config import DataConfig
 from preimage.data.image_shape import Shape, settings_text
@@ -17,6 +16,7 @@ from preimage.latents.store import Store
 from preimage.models.cards import PRIOR
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs.products import PRODUCTS
+from preimage.runs.spec_params import override_text
 from preimage.specs.shipped import shipped_spec
 from preimage.storage.address import command
 from preimage.storage.folder import Folder
@@ -149,12 +149,7 @@ def data_keys(data: DataConfig) -> list[str]:
     """The overrides that name images, beside a spec that names others."""
     changed = data.model_dump(mode="json", exclude_defaults=True)
     shape = data.model_dump(mode="json", include={"size", "channels"})
-    return [f"data.{key}={_text(value)}" for key, value in (changed | shape).items()]
-
-
-def _text(value: Any) -> str:
-    """A value as an override has it."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return [f"data.{key}={override_text(value)}" for key, value in (changed | shape).items()]
 
 
 def _about(folder: Folder | None) -> About | None:

@@ -1,7 +1,7 @@
 """How long steps will take, by what equal or similar runs took on the same hardware."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
 from typing import Any
@@ -11,6 +11,7 @@ from preimage.hardware import text
 from preimage.jobs.base import Job
 from preimage.jobs.references import images_named, references
 from preimage.runs import attempts
+from preimage.runs.metrics import flatten
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder, at_once
 from preimage.storage.validated_json import LooseRecord, or_none
@@ -114,11 +115,11 @@ def pace_of(job: Job, images: tuple[int, ...] | None, generator: Any) -> dict[st
     """The settings of a job that may decide how fast it works, by dotted key.
 
     images: the shape of those it works on. generator: the config of the one it takes, if it takes one."""
-    found = dict(_flat(job.model_dump(mode="json", exclude={"resources", "data", "job"})))
+    found = flatten(job.model_dump(mode="json", exclude={"resources", "data", "job"}))
     found = {key: value for key, value in found.items() if not _is_amount(key) and not _names_input(job, key)}
     found |= {"images.shape": list(images)} if images else {}
     if generator is not None:
-        found |= {f"generator.{key}": value for key, value in _flat(generator.model_dump(mode="json"))}
+        found |= flatten(generator.model_dump(mode="json"), "generator.")
     return found
 
 
@@ -178,11 +179,3 @@ def _is_amount(key: str) -> bool:
 def _names_input(job: Job, key: str) -> bool:
     named = (*references(job), *images_named(job))
     return any(key == each or key.startswith(f"{each}.") for each in named)
-
-
-def _flat(value: Any, key: str = "") -> Iterable[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for name, part in value.items():
-            yield from _flat(part, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, value

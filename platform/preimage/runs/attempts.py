@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from preimage.config import Config
-from preimage.errors import ClaimLost, StoppedEarly
+from preimage.errors import how_it_ended
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.validated_json import read_or_none
 
@@ -51,14 +51,9 @@ def attempt(
     run.folder.write_json(FILE, [*before, own])
     try:
         yield
-    except (StoppedEarly, ClaimLost) as error:
-        note("stopped", str(error).split("\n")[0])
-        raise
-    except Exception as error:
-        note("failed", str(error).split("\n")[0] or type(error).__name__)
-        raise
-    except BaseException:
-        note("stopped")
+    except BaseException as error:
+        ended, why = how_it_ended(error)
+        note(ended, why.split("\n")[0])
         raise
     note("finished")
 

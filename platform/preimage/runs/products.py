@@ -27,8 +27,8 @@ class Product:
     name: str
     title: str
     """Its name in messages."""
-    is_whole: Callable[[Folder], bool]
-    """Whether a folder holds a complete one."""
+    marker: str | None
+    """The file that is written last, which makes one whole; None where each checkpoint has its own."""
     card: Callable[[Folder], Card]
     """Read its card. Raises the PreimageError of its kind if the product is damaged."""
     is_result: bool = True
@@ -39,10 +39,9 @@ class Product:
     """Whether its files are sent to a tracker, which gets a generator as a model; what grows with the dataset
     stays where it is."""
 
-
-def _marked(name: str) -> Callable[[Folder], bool]:
-    """Whether a folder holds the file that is written last."""
-    return lambda folder: folder.exists(name)
+    def is_whole(self, folder: Folder) -> bool:
+        """Whether a folder holds a complete one."""
+        return folder.exists(self.marker) if self.marker else bool(committed(folder))
 
 
 def _last(folder: Folder) -> Checkpoint:
@@ -55,16 +54,10 @@ def _last(folder: Folder) -> Checkpoint:
 PRODUCTS: dict[str, Product] = {
     each.name: each
     for each in (
-        Product(
-            "generator",
-            "generator",
-            _marked("config.json"),
-            read_card,
-            imports="generators",
-        ),
-        Product("store", "latent store", _marked("_manifest.json"), Store.open, imports="stores"),
-        Product("classifier", "classifier", _marked("config.json"), read_classifier_card, is_uploaded=True),
-        Product("prior", "prior", _marked("config.json"), read_prior_card, is_uploaded=True),
-        Product("checkpoints", "checkpoints", lambda folder: bool(committed(folder)), _last, is_result=False),
+        Product("generator", "generator", "config.json", read_card, imports="generators"),
+        Product("store", "latent store", "_manifest.json", Store.open, imports="stores"),
+        Product("classifier", "classifier", "config.json", read_classifier_card, is_uploaded=True),
+        Product("prior", "prior", "config.json", read_prior_card, is_uploaded=True),
+        Product("checkpoints", "checkpoints", None, _last, is_result=False),
     )
 }

@@ -1,5 +1,6 @@
 """A spec's settings as a tracker shows them: by the keys that an override would name."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,11 @@ def spec_params(spec: Mapping[str, Any], varied: Mapping[str, Any]) -> dict[str,
     if isinstance(trial := body.get("trial"), Mapping):
         body["trial"] = _without_sections(trial)
     return {**varied, **flatten(body)}
+
+
+def override_text(value: Any) -> str:
+    """A setting as an override has it: `null`, `true`, `[1, 2]`."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _without_sections(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from preimage.latents.store import Store
 from preimage.runs.products import PRODUCTS
 from preimage.storage.address import name_of
 from preimage.storage.folder import Folder
+from preimage.storage.formats import DATASET
 from preimage.tracking.tracker import DatasetUsed
 
 _TYPES = {
@@ -71,5 +72,5 @@ def prepared(known: Mapping[str, Any]) -> dict[str, Any] | None:
     dataset = known.get("dataset")
     if not dataset:
         return None
-    manifest = Folder.at(dataset["address"]).find_json("manifest.json")
+    manifest = Folder.at(dataset["address"]).find_json(DATASET.file)
     return {**dataset, "manifest": manifest} if manifest else None

@@ -8,7 +8,6 @@ from preimage.readable import number
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.address import command
 from preimage.tracking.pages import picture
-from preimage.tracking.submission_tags import ray_page
 from preimage.tracking.tracker import Status
 
 REASON = 1_000
@@ -90,7 +89,7 @@ def _how(run: RunFolder, known: Mapping[str, Any], submission: Submission | None
         commit = submission.record.get("git_commit") or "no commit"
         yield (
             f"Submission **{submission.id}** by {submission.record['user']}: [its page in "
-            f"Ray]({ray_page(submission)}), its output in `{submission.logs.uri}`, its code ({commit}) under "
+            f"Ray]({submission.page}), its output in `{submission.logs.uri}`, its code ({commit}) under "
             "*Artifacts*, submissions."
         )
 

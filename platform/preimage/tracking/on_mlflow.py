@@ -26,6 +26,7 @@ from PIL import Image
 
 from preimage.errors import StorageError, TrackingError
 from preimage.runs.metrics import plain_name
+from preimage.runs.spec_params import override_text
 from preimage.storage.address import command
 from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder
@@ -126,7 +127,9 @@ class MlflowTracker:
                 self.client.set_tag(run_id, MLFLOW_PARENT_RUN_ID, parent)
 
     def params(self, run_id: str, params: Mapping[str, Any]) -> None:
-        values = [Param(plain_name(key), _written(value)[:LONGEST_PARAM]) for key, value in params.items()]
+        values = [
+            Param(plain_name(key), override_text(value)[:LONGEST_PARAM]) for key, value in params.items()
+        ]
         with self._reaching(run_id):
             for part in _parts(values, 100):
                 self.client.log_batch(run_id, params=part)
@@ -225,11 +228,6 @@ class MlflowTracker:
 def _parts(values: Sequence[Value], size: int) -> Iterator[Sequence[Value]]:
     for first in range(0, len(values), size):
         yield values[first : first + size]
-
-
-def _written(value: Any) -> str:
-    """A setting as an override has it: `null`, `true`, `[1, 2]`."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _make(root: Folder) -> None:

@@ -14,14 +14,10 @@ def submission_of(run: RunFolder, latest: str | None) -> Submission | None:
     return noted if noted and noted.folder.exists("submission.json") else None
 
 
-def ray_page(submission: Submission) -> str:
-    return f"{submission.record['address']}/#/jobs/{submission.id}"
-
-
 def tell_submission(tracker: Tracker, run_id: str, submission: Submission, whole: bool) -> None:
     """Send the submission's id and Ray page, and that a Ray job makes the run; with `whole`, also its record
     and its code."""
-    tags = {"preimage.submission": submission.id, "preimage.ray_job": ray_page(submission)}
+    tags = {"preimage.submission": submission.id, "preimage.ray_job": submission.page}
     tags |= {"mlflow.source.type": "JOB", "mlflow.source.name": f"preimage submit, {submission.id}"}
     tracker.tags(run_id, tags)
     if whole:

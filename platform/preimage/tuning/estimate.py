@@ -56,10 +56,6 @@ class Estimate:
         timed = self.evaluations / self.rate if self.rate else 0.0
         return (self.measured + timed) / self.at_once or None
 
-    @property
-    def hours(self) -> float | None:
-        return None if self.seconds is None else self.seconds / 3600
-
 
 @dataclass
 class _Work:

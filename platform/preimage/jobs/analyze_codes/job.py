@@ -1,13 +1,13 @@
 """analyze-codes: where the codes of a generator disagree with its prior (flexible-priors, 4.1, 4.2, D)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from preimage.config import PositiveInt
 from preimage.data.config import DataConfig
 from preimage.errors import GeneratorError, StoreError
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.published import ANALYZE_CODES, PaperSettings
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.latents.store import Store
@@ -22,8 +22,6 @@ MIN_CODES = 30
 class AnalyzeCodesJob(Job):
     """Show where the codes of a generator disagree with its normal prior: classes that lie apart, samples far
     from every code, and how the codes spread. It runs in this process, whatever the backend."""
-
-    runs_in: ClassVar[str] = "preimage.jobs.analyze_codes.run"
 
     job: Literal["analyze-codes"] = "analyze-codes"
     generator: GeneratorRef | None = None
@@ -109,6 +107,11 @@ class AnalyzeCodesJob(Job):
         """The keys of the stores that are given, by what the report calls them."""
         others = {key: key for key in ("untrained", "settled") if getattr(self, key)}
         return others | {"trained": "store"}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.analyze_codes.run import run
+
+        return run(self, context)
 
 
 def prefix(name: str) -> str:

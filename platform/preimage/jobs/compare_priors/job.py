@@ -1,11 +1,11 @@
 """compare-priors: how near several priors come to the codes of images that none of them was fitted to."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from preimage.config import PositiveInt
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compare_priors.report import (
     DISTANCES,
     LIKELIHOODS,
@@ -20,8 +20,6 @@ AnyPrior = Annotated[FixedPrior | PriorRef, Field(union_mode="left_to_right")]
 
 class ComparePriorsJob(Job):
     """Compare priors by how likely they make held-out codes, and how far their draws are from these."""
-
-    runs_in: ClassVar[str] = "preimage.jobs.compare_priors.run"
 
     job: Literal["compare-priors"] = "compare-priors"
     store: StoreRef
@@ -53,3 +51,8 @@ class ComparePriorsJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {"codes drawn at most": self.draws * self.repeats * len(self.priors)}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.compare_priors.run import run
+
+        return run(self, context)

@@ -1,11 +1,11 @@
 """compare-reconstructions: how well methods with a generator and codes reconstruct images (glo, 3.3.1)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from preimage.data.config import DataConfig
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.methods import Method, MethodRef
 from preimage.jobs.row_names import require_plain
 
@@ -20,8 +20,6 @@ PAIR = frozenset({"GLO (L2)", "PCA"})
 
 class CompareReconstructionsJob(Job):
     """Compare methods by how well they reconstruct a dataset's images (glo, table 1, figures 1 and 2)."""
-
-    runs_in: ClassVar[str] = "preimage.jobs.compare_reconstructions.run"
 
     job: Literal["compare-reconstructions"] = "compare-reconstructions"
     methods: Annotated[dict[str, MethodRef], Field(min_length=1)]
@@ -50,3 +48,8 @@ class CompareReconstructionsJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {} if images is None else {"images made": images * len(self.methods)}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.compare_reconstructions.run import run
+
+        return run(self, context)

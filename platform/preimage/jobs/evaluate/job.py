@@ -1,6 +1,6 @@
 """evaluate: how good and how varied a generator's samples are (denoising-feature-matching, section 5)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -8,7 +8,7 @@ from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.errors import SpecError
-from preimage.jobs.base import Job, Metrics, headline, others, tables
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
 from preimage.jobs.evaluate.metric_names import CLASSIFIER, INCEPTION
 from preimage.jobs.published import INCEPTION_SCORES, PaperSettings
 from preimage.jobs.references import ClassifierRef, GeneratorRef, PriorRef
@@ -27,8 +27,6 @@ Priors = Annotated[tuple[PriorRef, ...], _ONE_OR_SEVERAL, Field(min_length=1)]
 
 class EvaluateJob(Job):
     """Score generators' samples with one network, beside real images."""
-
-    runs_in: ClassVar[str] = "preimage.jobs.evaluate.run"
 
     job: Literal["evaluate"] = "evaluate"
     generators: Annotated[dict[str, Runs], Field(min_length=1)]
@@ -137,3 +135,8 @@ class EvaluateJob(Job):
     @property
     def own_data(self) -> DataConfig | None:
         return self.data
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.evaluate.run import run
+
+        return run(self, context)

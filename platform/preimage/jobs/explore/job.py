@@ -1,7 +1,7 @@
 """explore: what a generator and its latent store can do (glo, sections 3.3.2 to 3.3.5)."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
@@ -10,7 +10,7 @@ from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.inversion.config import InversionConfig, require_own_starts
 from preimage.inversion.measurements import MeasurementConfig, require_measurable
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.explore.config import Arithmetic, BesideRef, Choice, ImageId, Pairs
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.row_names import require_plain
@@ -19,8 +19,6 @@ from preimage.models.config import GeneratorConfig
 
 class ExploreJob(Job):
     """Sample, interpolate, add and complete images with the codes of a latent store."""
-
-    runs_in: ClassVar[str] = "preimage.jobs.explore.run"
 
     job: Literal["explore"] = "explore"
     generator: GeneratorRef
@@ -114,3 +112,8 @@ class ExploreJob(Job):
         if isinstance(asked, Choice):
             return asked.max_images or len(asked.ids)
         return asked if isinstance(asked, int) else len(asked)
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.explore.run import run
+
+        return run(self, context)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.references import StoreRef
 from preimage.latents.prior_kinds import PRIOR_KINDS
 from preimage.metrics.pag_of_fit import HELD_OUT, IN_SAMPLE
@@ -25,8 +25,6 @@ class FitPriorJob(Job):
     makes: ClassVar[frozenset[str]] = frozenset({"prior"})
 
     model_config = ConfigDict(json_schema_extra=_add_kinds)
-
-    runs_in: ClassVar[str] = "preimage.jobs.fit_prior.run"
 
     told_apart_by: ClassVar[Mapping[str, str]] = {"kind": ""}
 
@@ -68,3 +66,8 @@ class FitPriorJob(Job):
         passes = PRIOR_KINDS[self.kind].passes(self.settings)
         several = {"passes over the codes at most": passes} if passes > 1 else {}
         return several if images is None else {"codes": images, **several}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.fit_prior.run import run
+
+        return run(self, context)

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from preimage.data.catalog import Catalog
 from preimage.errors import SpecError
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.induced_prior.report import (
     BEFORE,
     CONTROL,
@@ -35,8 +35,6 @@ class InducedPriorJob(Job):
     unchanged, drawing its codes from that prior."""
 
     compares_stores: ClassVar[bool] = True
-    runs_in: ClassVar[str] = "preimage.jobs.induced_prior.run"
-
     job: Literal["induced-prior"] = "induced-prior"
     generators: Annotated[tuple[GeneratorRef, ...], Field(min_length=1)]
     """The first one, and what each round made of it: steps, runs or folders."""
@@ -109,3 +107,8 @@ class InducedPriorJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {"samples made": len(self.stages) * (self.images if self.classifier else SHOWN)}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.induced_prior.run import run
+
+        return run(self, context)

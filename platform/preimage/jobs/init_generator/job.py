@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 
 from preimage.data.config import DataConfig
-from preimage.jobs.base import Job, Metrics, headline
+from preimage.jobs.base import Context, Job, Metrics, Result, headline
 from preimage.models.config import ConditionalModelConfig, DcganConfig
 from preimage.models.dcgan_size import doublings
 
@@ -18,8 +18,6 @@ class InitGeneratorJob(Job):
     """
 
     makes: ClassVar[frozenset[str]] = frozenset({"generator"})
-
-    runs_in: ClassVar[str] = "preimage.jobs.init_generator.run"
 
     told_apart_by: ClassVar[Mapping[str, str]] = {"model.base_channels": "w", "model.latent_dim": "d"}
 
@@ -46,7 +44,12 @@ class InitGeneratorJob(Job):
         return DcganConfig.model_validate(self.model.model_dump() | shape)
 
     def metrics(self) -> Metrics:
-        return headline("images_seen", "parameters")
+        return headline("parameters", "images_seen")
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {"images seen": 0}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.init_generator.run import run
+
+        return run(self, context)

@@ -10,7 +10,7 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import require_measurable
 from preimage.inversion.solvers import SOLVERS
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.references import GeneratorRef
 from preimage.models.config import GeneratorConfig
 
@@ -33,8 +33,6 @@ class InvertJob(Job):
 
     makes: ClassVar[frozenset[str]] = frozenset({"store"})
     takes_labels: ClassVar[bool] = True
-    runs_in: ClassVar[str] = "preimage.jobs.invert.run"
-
     told_apart_by: ClassVar[Mapping[str, str]] = {"inversion.solver": ""}
 
     job: Literal["invert"] = "invert"
@@ -60,7 +58,7 @@ class InvertJob(Job):
         """
         return (
             *headline(
-                "images", "reconstruction_error", "reconstruction_error_median", "image_steps_per_second"
+                "reconstruction_error", "reconstruction_error_median", "images", "image_steps_per_second"
             ),
             *others("converged", "steps_per_image", *COUNTS),
             *others("whitened", may_be_absent=True),
@@ -94,3 +92,8 @@ class InvertJob(Job):
         if SOLVERS[self.inversion.solver].squares_only:
             return {"images": images, "steps of 2 + d generator evaluations at most": images * each}
         return {"images": images, "generator evaluations at most": 2 * images * each}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.invert.run import run
+
+        return run(self, context)

@@ -1,13 +1,13 @@
 """invertibility: when codes can be recovered through random nets, and whether their cost always descends."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
 from preimage.inversion.config import InversionConfig
-from preimage.jobs.base import Job, Metrics, headline, tables
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, tables
 from preimage.jobs.invertibility.config import DirectionsConfig
 from preimage.jobs.invertibility.nets import Net, Rate
 from preimage.jobs.invertibility.sweeps import (
@@ -46,8 +46,6 @@ class InvertibilityJob(Job):
     """Recover codes through random ReLU nets that differ in one thing from a net of two layers with theorem
     1's weights, and measure the directions of descent of which the theorem speaks (partial-measurements,
     theorems 1 and 4, conjecture 3, section 4.2)."""
-
-    runs_in: ClassVar[str] = "preimage.jobs.invertibility.run"
 
     job: Literal["invertibility"] = "invertibility"
     latent_dim: int = Field(8, ge=2)
@@ -138,3 +136,8 @@ class InvertibilityJob(Job):
         """Raise InversionError if a rate shows no pixel."""
         for net in (*self.nets.values(), *self.directed.values()):
             net.measurement(self.seed)
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.invertibility.run import run
+
+        return run(self, context)

@@ -1,12 +1,12 @@
 """landscape: the cost J(z) of small random nets, and descents on it."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from preimage.config import PositiveFloat, PositiveInt
 from preimage.inversion.measurements import MeasurementConfig
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.models.random_net_kinds import Activation, WeightLaw
 
 KINDS: dict[str, tuple[Activation, WeightLaw]] = {
@@ -34,8 +34,6 @@ NET_METRICS = (
 
 class LandscapeJob(Job):
     """Measure and draw the cost landscapes of random nets (partial-measurements, section 4.2, figure 4)."""
-
-    runs_in: ClassVar[str] = "preimage.jobs.landscape.run"
 
     job: Literal["landscape"] = "landscape"
     channels: PositiveInt = 16
@@ -93,3 +91,8 @@ class LandscapeJob(Job):
             f"Of {self.networks} nets of each kind, the one in which the fewest descents reach z* (star); "
             "red is where others end."
         )
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.landscape.run import run
+
+        return run(self, context)

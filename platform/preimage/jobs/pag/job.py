@@ -1,10 +1,10 @@
 """pag: how far the codes of a latent store are from the prior that the generator assumes."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from preimage.jobs.base import Job, Metrics, headline, others, tables
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
 from preimage.jobs.references import PriorRef, StoreRef
 from preimage.latents.store import Store
 from preimage.metrics.prior_std import named_std
@@ -16,8 +16,6 @@ class PagJob(Job):
     Against a fitted prior it is that of the codes in coordinates in which the prior's second moment is the
     identity; the spectrum is drawn in these.
     """
-
-    runs_in: ClassVar[str] = "preimage.jobs.pag.run"
 
     job: Literal["pag"] = "pag"
     store: StoreRef
@@ -64,3 +62,8 @@ class PagJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {} if images is None else {"codes": images}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.pag.run import run
+
+        return run(self, context)

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.models.config import LinearConfig
 from preimage.models.pca_size import require_possible
 
@@ -19,8 +19,6 @@ class PcaJob(Job):
     """Keep the first principal components of a dataset. It runs in this process, whatever the backend."""
 
     makes: ClassVar[frozenset[str]] = frozenset({"generator", "store"})
-    runs_in: ClassVar[str] = "preimage.jobs.pca.run"
-
     told_apart_by: ClassVar[Mapping[str, str]] = {"latent_dim": "d"}
 
     job: Literal["pca"] = "pca"
@@ -55,3 +53,8 @@ class PcaJob(Job):
         if images is None:
             return {"passes over the images, about": PASSES}
         return {"images": images, "images read, about": PASSES * images}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.pca.run import run
+
+        return run(self, context)

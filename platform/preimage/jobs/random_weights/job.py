@@ -1,14 +1,14 @@
 """random-weights: reconstruct real images through generators that were never trained."""
 
 from itertools import product
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from preimage.config import PositiveFloat, PositiveInt
 from preimage.data.config import DataConfig
 from preimage.inversion.solvers import SOLVERS
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.published import RANDOM_WEIGHTS, PaperSettings
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan_size import doublings
@@ -19,8 +19,6 @@ CURVE = 80
 
 class RandomWeightsJob(Job):
     """Reconstruct real images through untrained generators (flexible-priors, section C, figures 6 and 7)."""
-
-    runs_in: ClassVar[str] = "preimage.jobs.random_weights.run"
 
     job: Literal["random-weights"] = "random-weights"
     datasets: dict[Annotated[str, Field(pattern=r"^[\w-]+$")], DataConfig]
@@ -98,3 +96,8 @@ class RandomWeightsJob(Job):
         """A step is a forward and a backward pass."""
         searches = len(self.pairs) * self.images * self.networks
         return {"searches": searches, "generator evaluations at most": 2 * searches * (self.steps + 1)}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.random_weights.run import run
+
+        return run(self, context)

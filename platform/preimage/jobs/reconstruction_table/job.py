@@ -1,10 +1,10 @@
 """reconstruction-table: how well methods reconstruct the images of several datasets (glo, table 1)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.compare_reconstructions.job import METRICS
 from preimage.jobs.methods import Method, MethodRef
 from preimage.jobs.row_names import require_plain
@@ -15,8 +15,6 @@ class ReconstructionTableJob(Job):
 
     The images are those that a dataset's first generator was trained on.
     """
-
-    runs_in: ClassVar[str] = "preimage.jobs.reconstruction_table.run"
 
     job: Literal["reconstruction-table"] = "reconstruction-table"
     datasets: Annotated[dict[str, Annotated[dict[str, MethodRef], Field(min_length=1)]], Field(min_length=1)]
@@ -41,3 +39,8 @@ class ReconstructionTableJob(Job):
 
     def cost(self, images: int | None) -> dict[str, int]:
         return {"methods measured": sum(map(len, self.datasets.values()))}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.reconstruction_table.run import run
+
+        return run(self, context)

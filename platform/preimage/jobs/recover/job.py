@@ -11,7 +11,7 @@ from preimage.data.config import DataConfig
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import ConstraintName, require_allowed
 from preimage.inversion.measurements import MeasurementConfig
-from preimage.jobs.base import Job, Metrics, headline, others
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.published import RECOVER, RECOVER_DESCENT, PaperSettings
 from preimage.jobs.recover.metrics import UNRECOVERED, Way, condition_metrics, number_key
 from preimage.jobs.references import GeneratorRef
@@ -39,8 +39,6 @@ class RecoverJob(Job):
     codes of images that the generator was not trained on."""
 
     takes_labels: ClassVar[bool] = True
-    runs_in: ClassVar[str] = "preimage.jobs.recover.run"
-
     job: Literal["recover"] = "recover"
     generator: GeneratorRef
     """An earlier step, a run's name or a generator folder. Clipping needs one with a uniform prior."""
@@ -174,3 +172,8 @@ class RecoverJob(Job):
             *(f"{name}.{way}.{key}" for name, keys in of_codes.items() for way in ways for key in keys),
             *(f"{name}.{way}" for name in unseen for way in ways),
         ]
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.recover.run import run
+
+        return run(self, context)

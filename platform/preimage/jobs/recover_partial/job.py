@@ -12,7 +12,7 @@ from preimage.data.image_shape import Shape
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import MeasurementConfig, require_measurable
-from preimage.jobs.base import Job, Metrics, headline, others, tables
+from preimage.jobs.base import Context, Job, Metrics, Result, headline, others, tables
 from preimage.jobs.published import RECOVER_PARTIAL, PaperSettings
 from preimage.jobs.recover_partial.report import FAMILIES, MASKS
 from preimage.jobs.references import GeneratorRef
@@ -27,8 +27,6 @@ class RecoverPartialJob(Job):
     """Draw codes from the prior, see part of their images, and find the codes again."""
 
     takes_labels: ClassVar[bool] = True
-    runs_in: ClassVar[str] = "preimage.jobs.recover_partial.run"
-
     told_apart_by: ClassVar[Mapping[str, str]] = {"inversion.solver": ""}
 
     job: Literal["recover-partial"] = "recover-partial"
@@ -97,6 +95,11 @@ class RecoverPartialJob(Job):
         """Those of images of this shape, (C, H, W), the swept ones among them."""
         swept = sweep_rates(self.rates, shape)
         return [*self.measurements, *(each for by_share in swept.values() for each in by_share.values())]
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.recover_partial.run import run
+
+        return run(self, context)
 
 
 def sweep_rates(rates: tuple[float, ...], shape: Shape) -> dict[str, dict[float, MeasurementConfig]]:

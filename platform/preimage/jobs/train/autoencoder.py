@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from preimage.jobs.base import Metrics
+from preimage.jobs.base import Context, Metrics, Result
 from preimage.jobs.train.base import TrainGeneratorJob, metrics_with_codes
 from preimage.latents.priors import PriorName
 from preimage.training.config import OptimizerConfig
@@ -15,10 +15,13 @@ class TrainAutoencoderJob(TrainGeneratorJob):
     makes: ClassVar[frozenset[str]] = frozenset({"generator", "store"})
     PRIOR: ClassVar[PriorName] = "gaussian"
     RECORDED: ClassVar[tuple[str, ...]] = CODE_METRICS
-    runs_in: ClassVar[str] = "preimage.jobs.train.run_autoencoder"
-
     job: Literal["train-autoencoder"] = "train-autoencoder"
     optimizer: OptimizerConfig = OptimizerConfig(name="adam", lr=1e-3, beta1=0.9)
 
     def metrics(self) -> Metrics:
         return metrics_with_codes(self.recorded())
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.train.run_autoencoder import run
+
+        return run(self, context)

@@ -11,7 +11,7 @@ from preimage.data.config import DataConfig
 from preimage.data.image_shape import settings_text, shape_text
 from preimage.data.sources.open import known_count
 from preimage.errors import DataError
-from preimage.jobs.base import Metrics, headline
+from preimage.jobs.base import Context, Metrics, Result, headline
 from preimage.jobs.held_out_images import held_out, seen_of
 from preimage.jobs.train.base import PACE, TrainOnImagesJob
 from preimage.jobs.train.classes import class_names
@@ -33,8 +33,6 @@ class TrainClassifierJob(TrainOnImagesJob):
 
     makes: ClassVar[frozenset[str]] = frozenset({"classifier"})
     RECORDED: ClassVar[tuple[str, ...]] = CLASSIFIER_METRICS
-    runs_in: ClassVar[str] = "preimage.jobs.train.run_classifier"
-
     told_apart_by: ClassVar[Mapping[str, str]] = {"model.base_channels": "w"}
 
     job: Literal["train-classifier"] = "train-classifier"
@@ -65,6 +63,11 @@ class TrainClassifierJob(TrainOnImagesJob):
         count = known_count(test, catalog.open)
         if count is not None:
             require_unseen(self, test, count)
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.train.run_classifier import run
+
+        return run(self, context)
 
 
 def require_unseen(job: TrainClassifierJob, test: DataConfig, count: int) -> int:

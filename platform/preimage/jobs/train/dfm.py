@@ -1,12 +1,12 @@
 """train-dfm: a GAN whose generator also matches denoised features (denoising-feature-matching)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
 from preimage.config import PositiveInt
 from preimage.data.catalog import Catalog
-from preimage.jobs.base import Metrics, headline
+from preimage.jobs.base import Context, Metrics, Result, headline
 from preimage.jobs.train.gan import GanJob
 from preimage.models.feature_count import feature_count
 from preimage.training.config import DenoiserConfig, OptimizerConfig
@@ -24,8 +24,6 @@ class TrainDfmJob(GanJob):
     All gradients are taken before any network steps. In train-gan, by contrast, the generator learns from the
     discriminator after its step.
     """
-
-    runs_in: ClassVar[str] = "preimage.jobs.train.run_dfm"
 
     job: Literal["train-dfm"] = "train-dfm"
     denoiser: Annotated[DenoiserConfig | None, BeforeValidator(_unless_off)] = DenoiserConfig()
@@ -55,3 +53,8 @@ class TrainDfmJob(GanJob):
         features = feature_count(self.made_generator, self.feature_pool)
         if self.denoiser:
             self.denoiser.width_for(features)
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.train.run_dfm import run
+
+        return run(self, context)

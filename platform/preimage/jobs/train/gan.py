@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from preimage.data.catalog import Catalog
 from preimage.errors import DataError
-from preimage.jobs.base import Metrics, headline, others
+from preimage.jobs.base import Context, Metrics, Result, headline, others
 from preimage.jobs.references import CheckpointsRef, PriorRef
 from preimage.jobs.train.base import PACE, TrainGeneratorJob
 from preimage.jobs.train.classes import class_names
@@ -77,8 +77,6 @@ _SCORES = ("classifier_score", "inception_score")
 class TrainGanJob(GanJob):
     """Train a DCGAN generator and discriminator, conditional on the images' classes if the model says so."""
 
-    runs_in: ClassVar[str] = "preimage.jobs.train.run_gan"
-
     job: Literal["train-gan"] = "train-gan"
     model: ConditionalModelConfig = ConditionalModelConfig()
 
@@ -94,3 +92,8 @@ class TrainGanJob(GanJob):
                 f"model.classes={self.model.classes}, but {self.data.source} has {len(names)} classes: set "
                 f"model.classes={len(names)}"
             )
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.train.run_gan import run
+
+        return run(self, context)

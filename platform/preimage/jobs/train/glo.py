@@ -4,7 +4,7 @@ from math import prod
 from typing import Annotated, ClassVar, Literal
 
 from preimage.data.catalog import Catalog
-from preimage.jobs.base import Metrics
+from preimage.jobs.base import Context, Metrics, Result
 from preimage.jobs.train.base import TrainGeneratorJob, metrics_with_codes
 from preimage.latents.priors import PriorName
 from preimage.models.pca_size import require_possible
@@ -19,8 +19,6 @@ class TrainGloJob(TrainGeneratorJob):
     makes: ClassVar[frozenset[str]] = frozenset({"generator", "store"})
     PRIOR: ClassVar[PriorName] = "gaussian-in-ball"
     RECORDED: ClassVar[tuple[str, ...]] = CODE_METRICS
-    runs_in: ClassVar[str] = "preimage.jobs.train.run_glo"
-
     job: Literal["train-glo"] = "train-glo"
     loss: Annotated[str, GLO_LOSSES] = "l2"
     """l2: the squared error's mean over pixels; lap1: the L1 distance of the Laplacian pyramids, whose levels
@@ -37,3 +35,8 @@ class TrainGloJob(TrainGeneratorJob):
         if self.codes.init != "random":
             pixels = prod(self.data.shape)
             require_possible(self.model.latent_dim, catalog.count(self.data), pixels)
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.train.run_glo import run
+
+        return run(self, context)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from preimage.jobs.base import Metrics, headline, others
+from preimage.jobs.base import Context, Metrics, Result, headline, others
 from preimage.jobs.references import GeneratorRef, StoreRef
 from preimage.jobs.train.base import TrainJob, steps_of
 from preimage.metrics.pag_of_fit import HELD_OUT, IN_SAMPLE
@@ -19,8 +19,6 @@ class TrainPriorJob(TrainJob):
 
     makes: ClassVar[frozenset[str]] = frozenset({"prior"})
     RECORDED: ClassVar[tuple[str, ...]] = (*GAN_METRICS, PGAN_SCORE)
-    runs_in: ClassVar[str] = "preimage.jobs.train.run_prior"
-
     job: Literal["train-prior"] = "train-prior"
     store: StoreRef
     """The codes: an earlier step, a run's name or a latent store's folder."""
@@ -47,7 +45,7 @@ class TrainPriorJob(TrainJob):
     def metrics(self) -> Metrics:
         """A PAG is null where there is none."""
         beside = (f"{PGAN_SCORE}_of_normal_codes", f"{PGAN_SCORE}_of_training_codes")
-        return (*headline("codes_seen", PGAN_SCORE, *beside), *others(*GAN_METRICS, IN_SAMPLE, HELD_OUT))
+        return (*headline(PGAN_SCORE, *beside, "codes_seen"), *others(*GAN_METRICS, IN_SAMPLE, HELD_OUT))
 
     def check_codes(self, latent_dim: int) -> None:
         self.model.noise_for(latent_dim)
@@ -56,3 +54,8 @@ class TrainPriorJob(TrainJob):
         """Steps and codes seen, in whole batches."""
         counts = steps_of(self)
         return {"codes seen": counts["images seen"], "steps": counts["steps"]}
+
+    def run(self, context: Context) -> Result:
+        from preimage.jobs.train.run_prior import run
+
+        return run(self, context)

@@ -48,15 +48,6 @@ def outcome_of(root, name, **changed):
     return next(each.headline for each in list_runs(root, every=True) if each.name == name)
 
 
-def test_what_came_out_of_a_pipeline_is_its_last_steps(folder):
-    steps = {"train": {"run": "train-x"}, "pag": {"run": "pag-x"}}
-    metrics = {"train.generator_loss": 1.0, "train.images_seen": 9, "pag.pag": 3.0}
-    known = outcome_of(folder, "pipeline-x", steps=steps, metrics=metrics, headline=list(metrics))
-    assert known == {"pag.pag": 3.0}
-    known = outcome_of(folder, "pipeline-y", steps=steps, metrics=metrics, headline=["train.generator_loss"])
-    assert known == {"train.generator_loss": 1.0}, "the last step has none"
-
-
 def test_what_came_out_of_a_study_has_its_value(folder):
     metrics = {"best_trial": 3, "best": {"generator_loss": 1.5}}
     known = outcome_of(folder, "study-x", metrics=metrics, headline=["best_trial", "best.generator_loss"])

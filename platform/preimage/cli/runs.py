@@ -178,7 +178,8 @@ def prune(
     _show_items(console, plan.items)
     _show_kept(console, plan.kept)
     if not plan.items:
-        line(console, f"nothing to remove under {root.uri} that is older than {older_than:g} days")
+        days = f"{older_than:g} day{'s'[: older_than != 1]}"
+        line(console, f"nothing to remove under {root.uri} that is older than {days}")
     if not plan.items or dry_run or not _agreed(console, yes):
         _report(as_json, [], plan.items, plan.kept)
         return

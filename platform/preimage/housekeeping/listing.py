@@ -211,8 +211,8 @@ def _progress(each: Found) -> float | None:
 
 
 def _headline(each: Found) -> dict[str, Any] | None:
-    """The first of its headline metrics; of a pipeline, that of each of its last steps. Of a run that does
-    not say which these are, the first numbers."""
+    """The first of its headline metrics; of a pipeline, that of each of its last steps. A run of an earlier
+    version does not say which these are: then its first numbers."""
     if not each.outcome:
         return None
     named = list((each.outcome.headlines or _numbers(each.outcome)).items())

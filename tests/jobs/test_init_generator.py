@@ -51,7 +51,7 @@ def test_it_leaves_the_generator_that_a_training_run_begins_with(context, digits
         "images_seen": 0,
         "batchnorm": "settled",
     }
-    assert config().metrics() == headline("images_seen", "parameters")
+    assert config().metrics() == headline("parameters", "images_seen")
     assert result.metrics["images_seen"] == config().cost(None)["images seen"] == 0
     assert np.asarray(Image.open(io.BytesIO(result.figures["samples.png"]))).std() > 1
 

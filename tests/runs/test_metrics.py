@@ -29,4 +29,4 @@ def test_an_outcome_has_the_names_that_mlflow_accepts(metrics):
 
 def test_rows_that_a_user_names_keep_what_mlflow_accepts():
     held = plain_names({"table": {"GLO (L2)": {"mse": 0.25}, "GLO (L2) + prior": {"mse": 0.5}}})
-    assert numbers(held) == {"table.GLO L2.mse": 0.25, "table.GLO L2  prior.mse": 0.5}
+    assert numbers(held) == {"table.GLO L2.mse": 0.25, "table.GLO L2 prior.mse": 0.5}

@@ -9,8 +9,8 @@ import yaml
 import preimage
 from preimage.errors import SpecError
 from preimage.jobs.registry import JOBS
+from preimage.runs.spec_params import SECTIONS
 from preimage.specs.load import loads
-from preimage.specs.models import SECTIONS
 from preimage.specs.objects import plain_spec
 from preimage.specs.study import loads_study
 

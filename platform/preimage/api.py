@@ -18,6 +18,7 @@ from preimage.runs.run_folder import Outcome
 from preimage.specs.load import loads, read
 from preimage.specs.objects import plain_spec
 from preimage.specs.overrides import Changes, pairs
+from preimage.specs.shipped import shipped_spec
 from preimage.specs.study import is_study, loads_study
 from preimage.specs.yaml_lines import Written, parse
 from preimage.storage.address import DEFAULT, named_root, results_root
@@ -138,9 +139,11 @@ def _stored(name: str, changes: Changes) -> tuple[Written, str, str]:
     root = Folder.at(results_root(named_in(changes)))
     found = find_run(name, root / "runs")
     if not found:
+        spec = shipped_spec(Path(name).stem)
+        hint = f"Did you mean {spec}?" if spec else "Shipped specs are in jobs/ and tuning/."
         raise SpecError(
             f"{name!r} is neither a spec file nor a run under {root.uri} (if it is elsewhere, give its "
-            "folder, or --results FOLDER). Shipped specs are in jobs/ and tuning/."
+            f"folder, or --results FOLDER). {hint}"
         )
     require_installed(found.about(), f"the run {found.name}")
     text, origin = found.folder.read("spec.yaml").decode(), (found.folder / "spec.yaml").uri

@@ -104,6 +104,7 @@ def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, argum
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["run", "demo"], "jobs/demo.yaml?"),
         (["run", "nothing.yaml"], "'nothing.yaml' is neither a spec file nor a run"),
         (["run", "job.yaml", "training.batch_size=1"], "training.batch_size"),
         (["run", "job.yaml", "training.base_chanels=1"], "training.base_chanels"),

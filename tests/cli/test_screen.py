@@ -51,6 +51,14 @@ def test_a_table_that_does_not_fit_is_a_block_for_each_row():
     ]
 
 
+def test_of_two_columns_a_short_first_one_stays_aligned_beside_cells_that_do_not_fit():
+    rows = [("seed", "0"), ("digest", "f" * 64)]
+    said = plain(printed(lambda console: table(console, rows, ("fact", "value")), 40)).splitlines()
+    assert said == ["fact    value", "seed    0", f"digest  {'f' * 64}"]
+    said = plain(printed(lambda console: table(console, rows), 15)).splitlines()
+    assert said == ["seed  0", f"digest  {'f' * 64}"], "it takes more than half"
+
+
 def test_sentences_are_broken_between_words_beside_their_column_or_below_it():
     rows = [("jobs/demo.yaml", "End to end on real handwritten digits, with every step that one takes")]
     wide = plain(printed(lambda console: table(console, rows, prose=True), 60)).splitlines()

@@ -52,6 +52,14 @@ def test_a_name_means_the_newest_that_runs(ledger, monkeypatch):
         ledger.one("dem")
 
 
+def test_a_job_that_computes_is_meant_before_a_newer_one_that_waits(ledger):
+    waiting = Submission(ledger.results / "submissions" / "demo-3")
+    say(waiting, "running", waits_for="2 CPUs")
+    assert ledger.one("demo").id == "demo-2"
+    Cluster.runs.discard("demo-2")
+    assert Ledger(ledger.results, Clusters()).one("demo").id == "demo-3", "or else one that waits"
+
+
 def test_what_is_stopped_by_name_is_one(ledger):
     with pytest.raises(SpecError, match="'demo' names 2 submissions that have not ended: name demo-2, d"):
         ledger.one_to_stop("demo")

@@ -41,6 +41,23 @@ def test_a_pipeline_and_a_study_count_their_runs(root):
     assert whole[1].parents == ("pipeline-a", "study-a")
 
 
+def outcome_of(root, name, **changed):
+    run = add_run(root, name)
+    kept = json.loads(run.folder.read("outcome.json"))
+    run.folder.write("outcome.json", json.dumps(kept | changed).encode())
+    return next(each.headline for each in list_runs(root, every=True) if each.name == name)
+
+
+def test_what_came_out_of_a_study_has_its_value(folder):
+    metrics = {"best_trial": 3, "best": {"generator_loss": 1.5}}
+    known = outcome_of(folder, "study-x", metrics=metrics, headline=["best_trial", "best.generator_loss"])
+    assert known == {"best_trial": 3, "best.generator_loss": 1.5}
+
+
+def test_a_run_of_an_earlier_version_which_names_no_headline_shows_its_first_numbers(folder):
+    assert outcome_of(folder, "pag-x", metrics={"text": "no", "pag": 3.0}, headline=[]) == {"pag": 3.0}
+
+
 def test_a_run_that_is_not_finished_says_what_it_is_part_of(root):
     add_run(root, "pipeline-b", job="pipeline", finished=False, created="2026-03-01T00:00:00+00:00")
     add_run(root, "train-c", finished=False, part_of="pipeline-b", created="2026-03-01T00:00:01+00:00")

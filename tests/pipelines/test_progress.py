@@ -37,10 +37,20 @@ def test_a_long_task_has_a_line_soon_and_then_one_a_minute(lines):
         clock.now = float(second)
         advance(second * 100, 60_000)
     assert len(said()) == 11
-    assert said()[0] == "  training: 500 of 60,000 (1%), 100/s, 10 minutes left"
+    assert said()[0] == "  training: 500 of 60,000 (1%)", "too early to foretell the end"
+    assert said()[1] == "  training: 6,500 of 60,000 (11%), 100/s, 9 minutes left"
     assert said()[-1] == "  training: 60,000 in 10 minutes"
     advance(60_000, 60_000)
     assert len(said()) == 11, "an end that is told twice is shown once"
+
+
+def test_a_quick_task_says_in_its_first_line_how_long_it_takes(lines):
+    display, clock, said = lines
+    advance = display.task("training")
+    for second in range(7):
+        clock.now = float(second)
+        advance(second * 100, 10_000)
+    assert said() == ["  training: 500 of 10,000 (5%), 100/s, 2 minutes left"]
 
 
 def test_a_task_that_ends_soon_is_not_mentioned(lines):

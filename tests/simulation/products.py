@@ -8,6 +8,7 @@ from typing import Any
 LEFT_OUT = re.compile(
     r"(^|/)\."  # temporary files that a killed process leaves, and locks
     r"|/progress\.json$"  # of the moment
+    r"|/(attempts|cost)\.json$"  # how often and how long it was worked on
     r"|/system/"  # measurements of the machine, in files that are named by the time
     r"|/optuna\.log$"  # made again from the records
     r"|/submissions/"  # each attempt has its own
@@ -16,7 +17,7 @@ LEFT_OUT = re.compile(
 OF_THE_ATTEMPTS = re.compile(
     r"(^|[._])(time_ms|time|created|last_system)$"  # moments
     r"|^last_record$|^records$"  # how far the log of what parts cost was sent
-    r"|seconds|per_second"  # speed
+    r"|seconds|per_second|^hardware$"  # speed
     r"|(^|\.)generator_evaluations$"  # what was spent, also on what is done again
     r"|(^|\.)(key|mlflow_run_id|run_id|parent|submission)$"  # random ids
 )

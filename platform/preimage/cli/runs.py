@@ -178,7 +178,8 @@ def prune(
     _show_items(console, plan.items)
     _show_kept(console, plan.kept)
     if not plan.items:
-        line(console, f"nothing to remove under {root.uri} that is older than {older_than:g} days")
+        days = f"{older_than:g} day{'s'[: older_than != 1]}"
+        line(console, f"nothing to remove under {root.uri} that is older than {days}")
     if not plan.items or dry_run or not _agreed(console, yes):
         _report(as_json, [], plan.items, plan.kept)
         return
@@ -199,13 +200,18 @@ def _show(found: "list[RunEntry]") -> None:
     sized = any(each.bytes is not None for each in found)
     rows: list[list[str | Text]] = []
     for each in found:
-        row: list[str | Text] = [f"{'  ' * depth(each, shown)}{each.name}", _kind(each), _state(each)]
+        row: list[str | Text] = [
+            f"{'  ' * depth(each, shown)}{each.name}",
+            each.title,
+            _kind(each),
+            _state(each),
+        ]
         row.append(duration(each.seconds) if each.seconds else "-")
         if sized:
             row.append("-" if each.bytes is None else size_text(each.bytes))
         row += [ago(age(each.created)) if each.created else "-", _result(each)]
         rows.append(row)
-    header = ["run", "job", "state", "worked", *(["size"] if sized else []), "created", "result"]
+    header = ["run", "name", "job", "state", "worked", *(["size"] if sized else []), "created", "result"]
     table(Console(), rows, header)
 
 

@@ -27,8 +27,9 @@ def table(
 ) -> None:
     """Print rows in columns as wide as their longest cell.
 
-    Where a terminal is too narrow, nothing is aligned; with three columns or more and a header, each row
-    becomes a block of lines: a column's name and its cell. prose: whether the last column is of sentences,
+    Where a terminal is too narrow, three columns or more with a header become a block of lines for each row:
+    a column's name and its cell. Of two, the first stays aligned if it takes at most half of the terminal;
+    otherwise nothing is. prose: whether the last column is of sentences,
     which may be broken between words to fit a terminal, and stand below where only the others fit.
     """
     cells = [[each if isinstance(each, Text) else Text(each) for each in row] for row in rows]
@@ -44,7 +45,8 @@ def table(
     if prose and console.is_terminal:
         start = INDENT if narrow else before
         cells = [[*row[:-1], _folded(row[-1], start, console.width - start, narrow)] for row in cells]
-    widths = widths if others_fit or not narrow else [0] * len(widths)
+    keeps_columns = not narrow or others_fit or (len(widths) == 2 and before <= console.width // 2)
+    widths = widths if keeps_columns else [0] * len(widths)
     for row in [*named, *cells]:
         line(console, *(_padded(cell, width) for cell, width in zip(row[:-1], widths, strict=False)), row[-1])
 

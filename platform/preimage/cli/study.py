@@ -12,6 +12,7 @@ from preimage.cli.markdown import show_markdown
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.plain_json import print_json
 from preimage.cli.screen import line
+from preimage.cli.screen import table as columns
 
 app = typer.Typer(no_args_is_help=True, help="Show studies, and record your visual choice of trials.")
 StudyArgument = Annotated[
@@ -56,9 +57,7 @@ def show(
     if left := found.spec.trials - len(found.records):
         console.print(f"{left} of {found.spec.trials} trials have not ended yet", highlight=False)
     pictures = [name for name in found.run.figures.names() if name.endswith(".png")]
-    for name in pictures:
-        label = name.removesuffix(".png")
-        line(console, f"{label:<16} {found.run.figures / name}")
+    columns(console, [(name.removesuffix(".png"), str(found.run.figures / name)) for name in pictures])
 
 
 @app.command()

@@ -68,9 +68,10 @@ def facts(submission: "Submission", job_status: "JobStatus") -> list[tuple[str, 
         ("cluster", submission.page),
         ("code", f"{record.get('git_commit') or 'no commit'}, {submission.folder / 'code.zip'}"),
         ("output", f"{submission.logs.uri}: {last_line(submission)}"),
-        ("run", submission.run),
     ]
     made = _run(submission.run)
+    planned = "" if made or not submission.run else " (as planned; it has not begun)"
+    found.append(("run", submission.run + planned))
     found.append(("MLflow", made.get("mlflow_page") or made.get("mlflow_run_id") or ""))
     return [(label, fact) for label, fact in found if fact]
 

@@ -67,12 +67,16 @@ class Ledger:
         return found or [submissions.find(self.results, name)]  # which raises what helps
 
     def one(self, name: str) -> Submission:
-        """The submission that a name means: of several, the newest that runs, or else the newest."""
+        """The submission that a name means: of several, the newest that runs, or else the newest that waits
+        for room, or else the newest."""
         *earlier, newest = self.named(name)
-        for each in (newest, *reversed(earlier)):
-            said = each.state().get("state") == "running"
-            if said and (not earlier or self.status(each).state in ("running", "waiting")):
-                return each
+        if not earlier:
+            return newest
+        begun = [each for each in (newest, *reversed(earlier)) if each.state().get("state") == "running"]
+        states = [self.status(each).state for each in begun]
+        for state in ("running", "waiting"):
+            if state in states:
+                return begun[states.index(state)]
         return newest
 
     def one_to_stop(self, name: str) -> Submission:

@@ -16,7 +16,7 @@ def tail(submission: Submission, lines: int) -> tuple[bytes, Place]:
     return _last(found, lines), place
 
 
-def last_line(submission: Submission, longest: int = 100) -> str:
+def last_line(submission: Submission, longest: int = 300) -> str:
     """The last line that says something, or the end of one that is rewritten in place; empty if none does."""
     text = tail(submission, 5)[0].decode(errors="replace").replace("\r", "\n")
     return next((line.strip() for line in reversed(text.split("\n")) if line.strip()), "")[:longest]

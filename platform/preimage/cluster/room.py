@@ -175,6 +175,7 @@ def _waited(queue: Queue, ticket: Ticket, wanted: Wanted) -> Ticket:
                 asked = not _more_nodes(queue, wanted.needs, wanted.worker, partial(_fits, queue, ticket))
             else:
                 time.sleep(EVERY)
+        says.has_room()
         return begun
     finally:
         says.over()
@@ -223,6 +224,10 @@ class _Says:
     def over(self) -> None:
         if self._submission and self._place >= 0:
             self._submission.waits("")
+
+    def has_room(self) -> None:
+        if self._place >= 0:
+            log.warning("has its room, and begins")
 
 
 def waits_for(ticket: Ticket, tickets: Sequence[Ticket], capacity: Room) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from preimage.errors import PreimageError
 from preimage.housekeeping.found import STUDY, Found, all_parts, find_all, parents, parts
 from preimage.runs import attempts
+from preimage.runs.metrics import flatten
+from preimage.runs.run_folder import Outcome
 from preimage.storage.folder import Folder, at_once
 
 STATES = ("finished", "running", "interrupted", "failed", "half removed", "unreadable")
@@ -209,11 +211,16 @@ def _progress(each: Found) -> float | None:
 
 
 def _headline(each: Found) -> dict[str, Any] | None:
-    """The first of its headline metrics; of a pipeline, that of each of its last steps."""
+    """The first of its headline metrics; of a pipeline, that of each of its last steps. A run of an earlier
+    version does not say which these are: then its first numbers."""
     if not each.outcome:
         return None
-    named = list(each.outcome.headlines.items())
+    named = list((each.outcome.headlines or _numbers(each.outcome)).items())
     if each.outcome.steps:
         first = {name.partition(".")[0]: (name, value) for name, value in reversed(named)}
         named = list(reversed(first.values()))[-HEADLINES:]
     return dict(named[:HEADLINES]) or None
+
+
+def _numbers(outcome: Outcome) -> dict[str, Any]:
+    return {name: value for name, value in flatten(outcome.metrics).items() if isinstance(value, int | float)}

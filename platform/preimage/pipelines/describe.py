@@ -141,8 +141,19 @@ def _workers(step: PlannedStep) -> str:
 def _headlines(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for step in plan.steps:
         done = step.run.outcome()
-        for name, value in done.headlines.items() if done else ():
+        for name, value in _shown(step, done).items() if done else ():
             yield step.name, name.replace("_", " "), number(value)
+
+
+def _shown(step: PlannedStep, done: Outcome) -> dict[str, Any]:
+    """A run of an earlier version does not say what its headline metrics are: then its job does."""
+    if done.headline:
+        return done.headlines
+    return {
+        each.name: done.metrics[each.name]
+        for each in step.job.metrics()
+        if each.headline and each.name in done.metrics
+    }
 
 
 def _tables(plan: Plan) -> Iterator[str]:

@@ -25,6 +25,8 @@ OnProgress = Callable[[int, int], None]
 FIRST, EVERY = 5.0, 60.0
 """Seconds until a task's first line if there is no terminal, and between two lines. A task that ends before
 its first is not mentioned."""
+WARM = 0.02
+"""The share of a task before which its first line foretells no end: its start is slower than the rest."""
 WIDE = 70
 """Columns that a whole bar needs."""
 
@@ -72,7 +74,9 @@ class Lines:
             if is_last:
                 text = f"{total:,} in {duration(now - begin[0])}"
             else:
-                left = _left((done - shown[1]) / max(now - shown[0], 1e-9), total - done)
+                is_early = shown == begin and done < WARM * total
+                rate = (done - shown[1]) / max(now - shown[0], 1e-9)
+                left = "" if is_early else _left(rate, total - done)
                 text = f"{done:,} of {total:,} ({done / total:.0%}){left}"
             self.console.print(f"  {name}: {text}", soft_wrap=True, highlight=False, markup=False)
             due, shown, ended = now + EVERY, (now, done), is_last

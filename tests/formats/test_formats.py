@@ -223,7 +223,7 @@ def test_what_tomorrow_made_is_not_made_anew_over_it(kind, tmp_path):
         (run / "outcome.json").unlink()
     [file] = tmp_path.glob(f"*/*/**/{kind.file}")
     written_by_tomorrow(file, kind)
-    before = tree(tmp_path)
+    before = {name: data for name, data in tree(tmp_path).items() if not name.endswith("attempts.json")}
     with pytest.raises(FormatError, match="made by Preimage 9.8.7"):
         api.run(GAN, {"results": str(tmp_path)})
     assert before.items() <= tree(tmp_path).items()

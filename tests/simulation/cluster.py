@@ -9,6 +9,7 @@ from typing import Any
 import preimage
 from preimage import api
 from preimage.cluster import log_capture, submissions
+from preimage.cluster.ray_jobs import Details
 from preimage.cluster.status import Clusters
 from preimage.cluster.submissions import Submission
 from preimage.errors import PreimageError
@@ -42,8 +43,8 @@ class Cluster:
     def status(self, submission_id: str) -> str:
         return "FAILED"
 
-    def message(self, submission_id: str) -> str:
-        return "killed"
+    def details(self, submission_id: str) -> Details:
+        return Details("FAILED", "killed", None)
 
 
 @contextmanager

@@ -66,7 +66,8 @@ def _tracked(data: bytes) -> list[str]:
     ends = [each for each in lines if "end" in each][-1:]
     for each in told:
         each.pop("diverged", None)  # a curve of what parts cost, or else a final metric
-    return sorted({json.dumps(without(each), sort_keys=True) for each in told}) + list(map(str, ends))
+    left = [each for each in map(without, told) if each.keys() != {"step"}]  # nothing but speed
+    return sorted({json.dumps(each, sort_keys=True) for each in left}) + list(map(str, ends))
 
 
 def _heads(line: dict[str, Any]) -> set[str]:

@@ -75,7 +75,7 @@ def test_a_grid_study_runs_every_point_once_and_ranks_the_trials(grid):
     assert (outcome.job, outcome.metrics["best_trial"]) == ("study", best.number)
     assert all(each.samples and each.samples.endswith("samples.png") for each in records)
     assert records[0].cost["generator evaluations"] == 960
-    asked, watch = (shlex.split(command) for command, _ in summarize(plan, outcome).commands)
+    asked, watch, *_ = (shlex.split(command) for command, _ in summarize(plan, outcome).commands)
     where = ["--results", plan.spec.results]
     assert asked == ["preimage", "study", "pick", plan.run.name, str(best.number), "best", *where]
     assert watch == ["preimage", "ui", "--optuna", plan.run.name, *where]
@@ -136,7 +136,7 @@ def test_a_torn_record_is_of_a_trial_that_is_run_again(grid, tmp_path, monkeypat
         (trials / "0002.json").write_bytes(torn)
         assert [each.number for each in records_of(plan)] == [0, 1, 3, 4, 5]
     with monkeypatch.context() as patch:
-        patch.setattr("preimage.runs.run_folder.RunFolder.record", None)  # its run is finished: no training
+        patch.setattr("preimage.training.fit.train", None)  # its run is finished: no training
         assert run_study(plan).metrics["complete"] == 6
     assert same(records_of(plan)) == same(records_of(grid[0]))
     assert caplog.text.count("0002.json is not JSON") == 1

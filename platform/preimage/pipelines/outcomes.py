@@ -8,7 +8,7 @@ from preimage.pipelines.cost import cost_of
 from preimage.pipelines.lifecycle import write_result
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.runs import attempts
-from preimage.runs.metrics import flatten, plain_name, plain_names
+from preimage.runs.metrics import plain_name, plain_names
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome
 
@@ -16,7 +16,6 @@ from preimage.runs.run_folder import Outcome
 def step_outcome(plan: Plan, step: PlannedStep, result: Result, run_id: str | None) -> Outcome:
     run, worked = step.run, attempts.read(step.run)
     figures = write_result(run, result)
-    known = flatten(result.metrics)
     made = [name for name, row in PRODUCTS.items() if name in step.job.makes and row.is_result]
     return Outcome(
         job=step.job.job,
@@ -28,9 +27,7 @@ def step_outcome(plan: Plan, step: PlannedStep, result: Result, run_id: str | No
         products={name: run.product(name).uri for name in made},
         figures=figures,
         mlflow_run_id=run_id,
-        headline=[
-            plain_name(each.name) for each in step.job.metrics() if each.headline and each.name in known
-        ],
+        headline=[plain_name(each.name) for each in step.job.metrics() if each.headline],
         seconds=attempts.seconds(worked),
         cost=cost_of(plan, [step]),
         hardware=attempts.hardware(worked),

@@ -11,11 +11,16 @@ def plain_name(name: str) -> str:
 
 
 def plain_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested metrics with plain names: as an outcome holds them."""
-    return {
-        plain_name(str(name)): plain_names(each) if isinstance(each, Mapping) else each
-        for name, each in metrics.items()
-    }
+    """Nested metrics with plain names, also in lists of names: as an outcome holds them."""
+    return {plain_name(str(name)): _plain(each) for name, each in metrics.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return plain_names(value)
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        return [plain_name(each) for each in value]
+    return value
 
 
 def flatten(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -75,7 +75,7 @@ def test_a_grid_study_runs_every_point_once_and_ranks_the_trials(grid):
     assert (outcome.job, outcome.metrics["best_trial"]) == ("study", best.number)
     assert all(each.samples and each.samples.endswith("samples.png") for each in records)
     assert records[0].cost["generator evaluations"] == 960
-    asked, watch, *_ = (shlex.split(command) for command, _ in summarize(plan, outcome).commands)
+    asked, _, watch = (shlex.split(command) for command, _ in summarize(plan, outcome).commands)
     where = ["--results", plan.spec.results]
     assert asked == ["preimage", "study", "pick", plan.run.name, str(best.number), "best", *where]
     assert watch == ["preimage", "ui", "--optuna", plan.run.name, *where]

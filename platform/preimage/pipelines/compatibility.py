@@ -106,9 +106,6 @@ def _named(data: DataConfig) -> str:
 
 def generator_of(source: Input, earlier: Earlier) -> tuple[GeneratorConfig, DataConfig | None]:
     """The config of a generator, made or planned, and the images it is trained on if they are known."""
-    if source.step and source.step not in earlier:  # of a step on its own, whose inputs are made
-        card = read_card(source.folder)
-        return card.generator, trained_on(card)
     if source.step:
         maker = earlier[source.step]
         assert maker.job.made_generator

@@ -23,6 +23,5 @@ def _images(plan: Plan, step: PlannedStep) -> int | None:
     """How many images a step has; if it has only a store, those of the step that makes the store."""
     if step.data is not None:
         return plan.catalog.count(step.data)
-    earlier = {each.name: each for each in plan.steps}
-    makers = [earlier[each.step] for each in step.inputs.values() if each.step]
+    makers = [plan.by_name[each.step] for each in step.inputs.values() if each.step]
     return plan.catalog.count(makers[0].data) if makers else None

@@ -53,10 +53,9 @@ def measured(plan: Plan, step: PlannedStep, rates: Rates, here: bool) -> Measure
 
 def pace_in(plan: Plan, step: PlannedStep) -> dict[str, Any]:
     """The settings of a step that may decide how fast it works."""
-    earlier = {each.name: each for each in plan.steps}
+    earlier = plan.by_name
     source = step.inputs.get("generator")
-    maker = earlier.get(source.step or "") if source else None
-    known = source and (maker is None or maker.job.made_generator)
+    known = source and (not source.step or earlier[source.step].job.made_generator)
     generator = generator_of(source, earlier)[0] if source and known else None
     return pace_of(step.job, step.data.shape if step.data else None, generator)
 

@@ -65,6 +65,13 @@ class Plan:
     run: RunFolder
     """A pipeline's own folder; a single job's is its step's."""
     fresh: bool = False
+    of: tuple[PlannedStep, ...] = ()
+    """The steps of the plan that a step on its own was taken from."""
+
+    @property
+    def by_name(self) -> dict[str, PlannedStep]:
+        """The steps, those of the plan that this was taken from included."""
+        return {step.name: step for step in (*self.of, *self.steps)}
 
     @property
     def plugins(self) -> dict[str, str]:
@@ -92,4 +99,5 @@ class Plan:
     def alone(self, step: PlannedStep) -> "Plan":
         """One of the steps as a plan of its own."""
         spec = replace(self.spec, name=step.name, steps={step.name: step.job}, is_pipeline=False, rounds=None)
-        return replace(self, spec=spec, steps=(step,), run=step.run, fingerprint=step.fingerprint)
+        own = {"spec": spec, "steps": (step,), "run": step.run, "fingerprint": step.fingerprint}
+        return replace(self, of=self.steps, **own)

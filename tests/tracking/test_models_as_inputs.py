@@ -192,7 +192,7 @@ def test_a_store_that_is_not_there_is_one_message(elsewhere, monkeypatch):
     with pytest.raises(SpecError, match="has no MLflow store: name the one that has it with"):
         api.plan(spec("models:/a/1", tracking={"uri": "local"}))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(TrackingError, match=r"the MLflow store at http://127\.0\.0\.1:9 does not answer"):
+    with pytest.raises(TrackingError, match=r"no MLflow server answers at http://127\.0\.0\.1:9"):
         api.plan(spec("models:/a/1", tracking={"uri": "http://127.0.0.1:9"}))
     with pytest.raises(SpecError, match="is a model in MLflow, but this must be a latent store"):
         api.plan({"job": "pag", "store": "models:/a/1", "resources": {"backend": "local"}})

@@ -189,6 +189,12 @@ def test_another_mistake_is_no_deletion(tracker, run_id):
     assert not isinstance(said.value, RunDeleted)
 
 
+def test_a_server_that_is_not_there_is_one_sentence(tmp_path, caplog):
+    with pytest.raises(TrackingError, match=r"no MLflow server answers at http://127.0.0.1:9 \(Connection ref"):
+        open_tracker(TrackingConfig(uri="http://127.0.0.1:9"), Folder.at(tmp_path))
+    assert not caplog.text
+
+
 def test_a_store_of_another_version_is_refused_with_the_command_that_upgrades_it(tracker, tmp_path):
     path = tmp_path / "other version.db"
     shutil.copy(tracker.uri.removeprefix("sqlite:///"), path)

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import gaierror
 
 from mlflow.exceptions import MlflowException
 from requests.exceptions import RequestException
@@ -27,8 +28,8 @@ def store_uri(config: TrackingConfig, root: Folder) -> str:
     """The store of a config whose `uri` names one, for a process that now uses MLflow as we do."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
+    for name in ("mlflow", "alembic", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     return address_of(config, root)
 
 
@@ -38,10 +39,22 @@ def reaching(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        raise TrackingError(
-            f"the MLflow store at {uri} does not answer as expected: {first_line(error)}. "
-            f"{_remedy(uri, error)}"
-        ) from error
+        raise TrackingError(f"{_what(uri, error)}. {_remedy(uri, error)}") from error
+
+
+def _what(uri: str, error: Exception) -> str:
+    if unreached := _unreached(error):
+        return f"no MLflow server answers at {uri} ({unreached})"
+    return f"the MLflow store at {uri} does not answer as expected: {first_line(error)}"
+
+
+def _unreached(error: BaseException | None) -> str | None:
+    """Why a server was not reached, in the words of the operating system."""
+    while error:
+        if isinstance(error, ConnectionError | TimeoutError | gaierror) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def first_line(error: Exception) -> str:

@@ -103,7 +103,7 @@ def test_a_submission_from_its_plan_to_its_end(site):
         assert f"preimage {verb} {done.id}" in said
     assert said.splitlines()[-1] == f"{done.id}: finished"
     assert done.state()["state"] == "finished"
-    assert "inverting images: 400 in " in done.output()
+    assert "invert (invert): invert-" in done.output()
 
     run = RunFolder(Folder.at(str(shared / "results" / "runs")) / done.record["run"].rsplit("/", 1)[1])
     about = run.folder.read_json("run.json")

@@ -1,6 +1,7 @@
 """Room on a real cluster of two cores: in order, visibly, and free again however its holder ends."""
 
 import logging
+import os
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ from preimage.cluster.queue import Queue
 from preimage.cluster.room import hold_room
 from preimage.config import Resources
 from preimage.storage.folder import Folder
-from preimage.storage.host_info import SUBMISSION
+from preimage.storage.host_info import SUBMISSION, host
 from studies import JOB, text_of
 from submitted import record, say
 
@@ -35,7 +36,7 @@ with hold_room([Resources(workers=2, gpu=False)], 1, sys.argv[1]):
 def test_runs_that_do_not_fit_wait_in_order_and_a_killed_one_frees_its_room(monkeypatch, tmp_path, caplog):
     """Three drivers of a cluster of two cores: two others, and this process, which is a submission."""
     mine = record(submissions.create(Folder.at(tmp_path), "mine"))
-    say(mine, "running")
+    say(mine, "running", host=host(), pid=os.getpid())
     monkeypatch.setattr(room, "EVERY", 0.2)
     with nodes(monkeypatch, [2]):
         queue = Queue(RayBoard())

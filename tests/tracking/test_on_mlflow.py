@@ -190,7 +190,7 @@ def test_another_mistake_is_no_deletion(tracker, run_id):
 
 
 def test_a_server_that_is_not_there_is_one_sentence(tmp_path, caplog):
-    with pytest.raises(TrackingError, match=r"no MLflow server answers at http://127.0.0.1:9 \(Connection ref"):
+    with pytest.raises(TrackingError, match=r"no MLflow server answers at http://127.0.0.1:9 \(Connection"):
         open_tracker(TrackingConfig(uri="http://127.0.0.1:9"), Folder.at(tmp_path))
     assert not caplog.text
 

@@ -1,6 +1,7 @@
 """The base class of every config, and the settings for where and how fast a job runs, not what it does."""
 
 import logging
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -105,6 +106,14 @@ class Resources(Config):
                 "lower min_workers or raise workers"
             )
         return self
+
+
+def largest(needs: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """What is enough for each of several alone, by Ray's names of resources."""
+    found: dict[str, float] = {}
+    for each in needs:
+        found |= {name: max(number, found.get(name, 0)) for name, number in each.items()}
+    return found
 
 
 @cache

@@ -30,3 +30,7 @@ def test_an_outcome_has_the_names_that_mlflow_accepts(metrics):
 def test_rows_that_a_user_names_keep_what_mlflow_accepts():
     held = plain_names({"table": {"GLO (L2)": {"mse": 0.25}, "GLO (L2) + prior": {"mse": 0.5}}})
     assert numbers(held) == {"table.GLO L2.mse": 0.25, "table.GLO L2 prior.mse": 0.5}
+
+
+def test_names_that_become_the_same_lose_nothing():
+    assert plain_names({"A (x)": 1, "A x": 2, "A [x]": {"b": 3}}) == {"A x": 1, "A x 2": 2, "A x 3": {"b": 3}}

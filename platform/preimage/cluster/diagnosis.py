@@ -4,8 +4,8 @@ was stopped, or its cluster lost it. It counts until the job shows that it lives
 import logging
 from typing import Any
 
-from preimage.cluster.submissions import Submission
-from preimage.errors import StorageError
+from preimage.cluster.submissions import ENDED, Submission
+from preimage.errors import PreimageError, StorageError
 from preimage.storage.validated_json import LooseRecord, read_or_none
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,16 @@ def read(submission: Submission, state: dict[str, Any]) -> Diagnosis | None:
     if found is None or _about(found) != _about(_seen(state)):
         return None
     return Diagnosis.model_validate(found)
+
+
+def has_ended(submission: Submission) -> bool:
+    """Whether a submission recorded that it has ended, or its cluster's diagnosis says so. None is asked."""
+    try:
+        state = submission.state()
+        known = read(submission, state)
+        return state.get("state") in ENDED or (known is not None and known.is_certain)
+    except PreimageError:
+        return False
 
 
 def keep(submission: Submission, state: dict[str, Any], found: dict[str, Any]) -> None:

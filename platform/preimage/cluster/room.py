@@ -19,7 +19,7 @@ from math import ceil
 
 from preimage.cluster import submissions
 from preimage.cluster.queue import Queue, Room, Ticket, free, lacks, total
-from preimage.config import Resources
+from preimage.config import Resources, largest
 from preimage.storage.host_info import now, submission_id
 
 log = logging.getLogger(__name__)
@@ -143,24 +143,17 @@ def wanted_for(steps: Sequence[Resources], at_once: int) -> Wanted:
 
     gpus = [require(each).gpu is True for each in steps]
     both = list(zip(steps, gpus, strict=True))
-    needs = _largest(_room(each, each.needed, gpu) for each, gpu in both)
-    worker = _largest(_room(each, 1, gpu) for each, gpu in both)
+    needs = largest(_room(each, each.needed, gpu) for each, gpu in both)
+    worker = largest(_room(each, 1, gpu) for each, gpu in both)
     if at_once > 1:
         return Wanted(
-            needs, _largest(_room(each, each.workers, gpu) for each, gpu in both), at_once - 1, worker, True
+            needs, largest(_room(each, each.workers, gpu) for each, gpu in both), at_once - 1, worker, True
         )
     return Wanted(needs, worker, max(each.workers - each.needed for each in steps), worker, False)
 
 
 def _room(each: Resources, workers: int, gpu: bool) -> dict[str, float]:
     return {"CPU": float(workers * each.cpus_per_worker)} | ({"GPU": float(workers)} if gpu else {})
-
-
-def _largest(rooms: Iterator[dict[str, float]]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for each in rooms:
-        found |= {name: max(number, found.get(name, 0)) for name, number in each.items()}
-    return found
 
 
 def _waited(queue: Queue, ticket: Ticket, wanted: Wanted) -> Ticket:

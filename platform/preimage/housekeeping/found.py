@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from preimage.errors import PreimageError
+from preimage.runs import attempts
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder, at_once
 from preimage.storage.removal import is_marked
@@ -36,6 +38,18 @@ class Found:
     def parent(self) -> str | None:
         """The run that it was first made for, if that recorded it."""
         return self.about.get("part_of")
+
+    @cached_property
+    def attempts(self) -> list[dict[str, Any]]:
+        """How often its job worked, and how each attempt ended; empty where that cannot be read."""
+        try:
+            return attempts.read(self.run)
+        except PreimageError:  # what the run says of itself is all there is to show
+            return []
+
+    @property
+    def last_attempt(self) -> dict[str, Any]:
+        return self.attempts[-1] if self.attempts else {}
 
 
 def find_all(root: Folder) -> dict[str, Found]:

@@ -179,27 +179,19 @@ def _state(each: Found, parts: Sequence[Found]) -> tuple[str, str]:
         return "finished", ""
     left = [one for one in parts if not one.outcome]
     errors = [error for one in (each, *left) if (error := _error(one))]
-    last = (_attempts(each) or [{}])[-1]
-    return ("failed", errors[-1]) if errors else ("interrupted", last.get("error", ""))
+    return ("failed", errors[-1]) if errors else ("interrupted", each.last_attempt.get("error", ""))
 
 
 def _error(each: Found) -> str:
     """Why the last attempt failed; empty if it did not."""
-    last = (_attempts(each) or [{}])[-1]
+    last = each.last_attempt
     return last.get("error") or "failed" if last.get("ended") == "failed" else ""
-
-
-def _attempts(each: Found) -> list[dict[str, Any]]:
-    try:
-        return attempts.read(each.run)
-    except PreimageError:  # what the run says of itself is all there is to show
-        return []
 
 
 def _seconds(each: Found) -> float | None:
     if each.outcome:
         return each.outcome.seconds
-    return attempts.seconds(_attempts(each)) or None
+    return attempts.seconds(each.attempts) or None
 
 
 def _progress(each: Found) -> float | None:

@@ -12,9 +12,9 @@ from typing import Any
 
 from yaml import YAMLError
 
-from preimage.cluster import diagnosis, submissions
+from preimage.cluster import submissions
+from preimage.cluster.diagnosis import has_ended
 from preimage.cluster.submissions import Submission
-from preimage.errors import PreimageError
 from preimage.housekeeping.found import STUDY, Found, find_all, parents, parts
 from preimage.storage.folder import Folder
 from preimage.storage.plain_yaml import load
@@ -103,16 +103,6 @@ class Needs:
     def _names(self, text: str) -> list[str]:
         """The runs that a text names."""
         return [name for name in dict.fromkeys(_SEPARATORS.split(text)) if name in self.found]
-
-
-def has_ended(submission: Submission) -> bool:
-    """Whether a submission recorded that it has ended, or its cluster's diagnosis says so. None is asked."""
-    try:
-        state = submission.state()
-        known = diagnosis.read(submission, state)
-        return state.get("state") in submissions.ENDED or (known is not None and known.is_certain)
-    except PreimageError:
-        return False
 
 
 def spec_of(folder: Folder) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from preimage.cluster import submissions
+from preimage.cluster.diagnosis import has_ended
 from preimage.cluster.submissions import Submission
 from preimage.housekeeping import datasets
 from preimage.housekeeping.datasets import Prepared
 from preimage.housekeeping.listing import age
-from preimage.housekeeping.needs import Needs, has_ended
+from preimage.housekeeping.needs import Needs
 from preimage.housekeeping.remove import ordered, run_item
 from preimage.housekeeping.take import InUse, Item, take
 from preimage.readable import DAY, HOUR

@@ -1,11 +1,11 @@
 """A plan that can be shown, submitted and executed, whether it is of a job, a pipeline or a study."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from preimage.config import Resources
+from preimage.config import Resources, largest
 from preimage.pipelines.describe import describe, summarize
 from preimage.pipelines.description import Description, Summary
 from preimage.pipelines.execute import execute
@@ -67,7 +67,7 @@ def planned_pipeline(plan: Plan) -> Planned:
         plugins=plan.plugins,
         is_done=plan.is_done,
         needs_ray=bool(on_ray),
-        needs=largest(on_ray),
+        needs=largest(each.reserved for each in on_ray),
         resources=on_ray,
         at_once=1,
         describe=partial(describe, plan),
@@ -75,12 +75,3 @@ def planned_pipeline(plan: Plan) -> Planned:
         execute=partial(execute, plan),
         summarize=partial(summarize, plan),
     )
-
-
-def largest(needs: Iterable[Resources]) -> dict[str, float]:
-    """What is enough for each of these alone."""
-    found: dict[str, float] = {}
-    for each in needs:
-        for name, number in each.reserved.items():
-            found[name] = max(number, found.get(name, 0))
-    return found

@@ -11,8 +11,15 @@ def plain_name(name: str) -> str:
 
 
 def plain_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested metrics with plain names, also in lists of names: as an outcome holds them."""
-    return {plain_name(str(name)): _plain(each) for name, each in metrics.items()}
+    """Nested metrics with plain names, also in lists of names: as an outcome holds them. Of two names that
+    become the same, the second ends in 2."""
+    found: dict[str, Any] = {}
+    for name, each in metrics.items():
+        plain, number = plain_name(str(name)), 2
+        while plain in found:
+            plain, number = f"{plain_name(str(name))} {number}", number + 1
+        found[plain] = _plain(each)
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 from preimage.figures.small import small_png
@@ -72,7 +73,7 @@ class Mirror:
     def follow_step(self, step: RunFolder) -> None:
         """Send what is new of one of a pipeline's steps; nothing if this is a study."""
         with self._lock:
-            if step.name in self.run.about().get("steps", {}).values():
+            if step.name in self._step_runs.values():
                 self._sent(lambda run_id: self._send_steps(run_id, step.name))
 
     def finish(self) -> None:
@@ -176,17 +177,22 @@ class Mirror:
                 seen.finished = True
         self._note()
 
+    @cached_property
+    def _step_runs(self) -> dict[str, str]:
+        """A pipeline's: the run of each step, by its name. Read once: it is asked for every few seconds."""
+        return self.run.about().get("steps", {})
+
     def _steps(self, only: str | None = None) -> Iterator[tuple[RunFolder, str, Seen]]:
         """A pipeline's steps that have begun, with their names and what the tracker has of each."""
-        for name, run in self.run.about().get("steps", {}).items():
+        for name, run in self._step_runs.items():
             each = RunFolder(self.run.folder.parent / run)
             if only in (None, run) and each.about_or_none():
                 yield each, name, self.notes.parts.setdefault(name, Seen())
 
     def _finish(self, run_id: str, outcome: Outcome) -> None:
         self._send(run_id)
-        by_step = self.run.about().get("steps")  # whose metrics are the pipeline's
-        Sending(self.tracker, run_id, self.run, self.notes).finish({} if by_step else outcome.metrics)
+        own = {} if self._step_runs else outcome.metrics  # a pipeline's are those of its steps
+        Sending(self.tracker, run_id, self.run, self.notes).finish(own)
         for name in (name for name, product in PRODUCTS.items() if product.is_uploaded):
             folder = self.run.folder / name
             for each in folder.files():

@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from preimage.pipelines.planned import Planned, largest
+from preimage.config import largest
+from preimage.pipelines.planned import Planned
 from preimage.tuning.describe import describe, summarize
 from preimage.tuning.plan import StudyPlan, trial_resources
 from preimage.tuning.study import run_study, with_images
@@ -21,7 +22,7 @@ def planned_study(plan: StudyPlan, retry_failed: bool) -> Planned:
         plugins=plan.plugins,
         is_done=plan.outcome(retry_failed) is not None,
         needs_ray=plan.on_ray and missing > 0,
-        needs=largest(step.job.resources for step in plan.base.steps) if missing else {},
+        needs=largest(step.job.resources.reserved for step in plan.base.steps) if missing else {},
         resources=trial_resources(plan) if missing else (),
         at_once=min(plan.spec.parallel, missing),
         describe=partial(describe, plan),

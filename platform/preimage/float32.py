@@ -45,6 +45,6 @@ def _kinds() -> list[Any]:
     """What torch has a precision of its own for."""
     from torch import backends  # the command line reads modules that name this one before it needs torch
 
-    gpu = backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn
+    cudnn: Any = backends.cudnn
     mkldnn: Any = backends.mkldnn
-    return [*gpu, mkldnn.matmul, mkldnn.conv]
+    return [backends.cuda.matmul, cudnn.conv, cudnn.rnn, mkldnn.matmul, mkldnn.conv]

@@ -138,7 +138,7 @@ def _weight(values: Tensor, codes: Tensor) -> Tensor:
     tiny = torch.finfo(torch.float64).tiny
     scales = (variances.clamp_min(0) + FLOOR * variances.mean() + tiny).rsqrt()
     scales = scales / scales.square().mean().sqrt()
-    return ((directions * scales) @ directions.T).float()
+    return ((directions * scales) @ directions.T).float().contiguous()
 
 
 def _ridge(features: Tensor, codes: Tensor) -> Affine:
@@ -161,4 +161,4 @@ def _ridge(features: Tensor, codes: Tensor) -> Affine:
         errors.append((error / (1 - (kept.sum() + 1) / len(x)) ** 2).item())
     shrunk = seen / (variances + PENALTIES[min(range(len(errors)), key=errors.__getitem__)] * scale)[:, None]
     gain = directions @ shrunk
-    return Affine(offset, (x.T @ gain if rows else gain).float(), centre)
+    return Affine(offset, (x.T @ gain if rows else gain).float().contiguous(), centre)

@@ -97,10 +97,10 @@ def _ridge(features: Tensor, codes: Tensor) -> Affine:
     if x.shape[1] <= x.shape[0]:
         system = x.T @ x
         system.diagonal().add_(penalty)
-        return Affine(offset, torch.linalg.solve(system, x.T @ y), centre)
+        return Affine(offset, torch.linalg.solve(system, x.T @ y).contiguous(), centre)
     system = x @ x.T
     system.diagonal().add_(penalty)
-    return Affine(offset, x.T @ torch.linalg.solve(system, y), centre)
+    return Affine(offset, (x.T @ torch.linalg.solve(system, y)).contiguous(), centre)
 
 
 def _whitening(square: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def _whitening(square: Tensor) -> Tensor:
     damped.diagonal().add_(DAMPING * damped.diagonal().mean() + torch.finfo(torch.float64).tiny)
     values, vectors = torch.linalg.eigh(damped)
     root = (vectors * values.rsqrt()) @ vectors.T
-    return (root / (root.norm() / len(root) ** 0.5)).float()
+    return (root / (root.norm() / len(root) ** 0.5)).float().contiguous()
 
 
 def init_codes_of(

@@ -16,7 +16,8 @@ from preimage.latents.priors import Prior
 
 @dataclass(frozen=True)
 class Setup:
-    """What starts the searches, and the coordinates they take place in."""
+    """What starts the searches, and the coordinates they take place in. Its tensors are contiguous: then they
+    give the same bits once they were read from a file."""
 
     predictor: Predictor | None = None
     """What predicts the starts; None where they are drawn or given."""

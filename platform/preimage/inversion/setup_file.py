@@ -49,7 +49,7 @@ def read_setup(
     if shapes != _shapes(asked, prior.latent_dim, prod(measurement.reduced)):
         return None
     passes = int(found.pop("passes"))
-    found = {name: each.to(device) for name, each in found.items()}
+    found = {name: each.to(device, copy=True) for name, each in found.items()}  # aligned, as when measured
     stages = [
         Affine(*(found[f"{i}.{name}"] for name in ("offset", "gain", "centre")))
         for i in range(_stages(asked))

@@ -117,10 +117,10 @@ class CodeSearch:
     job: SearchSettings
 
     def __call__(self, chunk: SearchChunk, device: torch.device) -> Results:
-        """Of each search: `z` (n, d); `loss`, `passes` and `diverged` (n,). `setup` (1,): evaluations of
-        the setup, which a part's chunks share: the first counts them. Of known codes also `reason` (n,): why one was not recovered, by its place in
-        `REASONS`; of the first of them `kept_z` (codes shown, steps shown, d), where a step that a search did
-        not come to shows how it ended."""
+        """Of each search: `z` (n, d); `loss`, `passes` and `diverged` (n,). `setup` (1,): evaluations of the
+        setup, which a part's chunks share: the first counts them. Of known codes also `reason` (n,): why one
+        was not recovered, by its place in `REASONS`; of the first of them `kept_z` (codes shown, steps shown,
+        d), where a step that a search did not come to shows how it ended."""
         network, prior = open_generator(self.generator, device)
         ids = torch.arange(chunk.rows.start, chunk.rows.stop)
         codes = None

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+FEW = 2500
+"""Components of all codes up to which a CPU, too, takes longer to start operations than to run them."""
 TINY = 1e-30
 
 
@@ -26,6 +28,12 @@ class Pairs(NamedTuple):
 Estimate = Callable[[Tensor, Pairs, Tensor | None], Tensor]
 """(gradients (n, d), pairs, the root (d, d) symmetric of the first guess, or None for the identity) to the
 estimated inverse Hessian times the gradients (n, d); unspecified for an image without pairs."""
+
+
+def quicker(gradient: Tensor, pairs: Pairs, root: Tensor | None) -> Tensor:
+    """By the quicker of the two ways on this device."""
+    one_by_one = gradient.device.type == "cpu" and gradient.numel() > FEW
+    return (two_loops if one_by_one else compact)(gradient, pairs, root)
 
 
 def two_loops(gradient: Tensor, pairs: Pairs, root: Tensor | None) -> Tensor:
@@ -48,8 +56,8 @@ def two_loops(gradient: Tensor, pairs: Pairs, root: Tensor | None) -> Tensor:
 def compact(gradient: Tensor, pairs: Pairs, root: Tensor | None) -> Tensor:
     """All pairs at once (Byrd, Nocedal and Schnabel 1994, eq. 3.1): two dozen operations, whatever m is.
 
-    For GPUs, where small operations take as long to start as larger ones to run; on CPUs its arithmetic
-    costs more than it saves.
+    For GPUs, where small operations take as long to start as larger ones to run, and for small batches: a CPU
+    takes 0.2 of the time for one code of 100 components, 1.7 for 64.
     """
     moves, changes, curvature = pairs
     column, inside = gradient[:, :, None], gradient

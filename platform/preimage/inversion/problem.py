@@ -44,7 +44,7 @@ class Rows:
     def put(self, places: Tensor, other: "Rows") -> None:
         """Replace the rows at these places with those of another batch."""
         for (_, mine), (_, theirs) in zip(self._columns(), other._columns(), strict=True):
-            if mine is not None:
+            if mine is not None and theirs is not None:
                 mine[places] = theirs
         self.look()
 

@@ -54,11 +54,12 @@ ROOMS = {
     "permutation": set(),
     "plugins": {"config", "errors"},
     "random_streams": set(),
+    "float32": set(),
     "hardware": set(),
     "readable": set(),
     "storage": {"_version", "config", "errors"},
     "cluster": {"hardware", "named_code", "config", "errors", "storage"},
-    "work": {"config", "errors", "storage", "cluster"},
+    "work": {"float32", "config", "errors", "storage", "cluster"},
     "objectives": set(),
     "latents": {
         "_version",

@@ -57,6 +57,8 @@ ROOMS = {
     "float32": set(),
     "hardware": set(),
     "readable": set(),
+    "float32": set(),
+    "to_device": set(),
     "storage": {"_version", "config", "errors"},
     "cluster": {"hardware", "named_code", "config", "errors", "storage"},
     "work": {"float32", "config", "errors", "storage", "cluster"},
@@ -64,6 +66,7 @@ ROOMS = {
     "latents": {
         "_version",
         "batch_parts",
+        "float32",
         "own_settings",
         "permutation",
         "plugins",
@@ -74,9 +77,11 @@ ROOMS = {
     },
     "data": {"own_settings", "permutation", "plugins", "config", "errors", "storage", "work"},
     "models": {"named_code", "plugins", "random_streams", "config", "errors", "storage", "latents", "data"},
-    "metrics": {"random_streams", "errors", "latents", "data", "objectives"},
+    "metrics": {"float32", "to_device", "random_streams", "errors", "latents", "data", "objectives"},
     "figures": {"data"},
     "inversion": {
+        "float32",
+        "to_device",
         "own_settings",
         "plugins",
         "random_streams",
@@ -90,6 +95,7 @@ ROOMS = {
         "objectives",
     },
     "importing": {
+        "float32",
         "named_code",
         "random_streams",
         "data",

@@ -11,6 +11,7 @@ from preimage.errors import CheckpointError, StoppedEarly
 from preimage.figures.footer import with_footer
 from preimage.figures.grids import grid_png
 from preimage.runs import checkpoints
+from preimage.to_device import to_device
 from preimage.training.algorithm import Algorithm, AlgorithmContext, rows_of_share
 from preimage.training.batch_size import require_batch
 from preimage.training.batches import Batches, shares
@@ -88,7 +89,7 @@ class Loop:
         rows = self.batches.at(number)
         batch = self.images.batch(rows, self.worker.device)
         with step_products(self.config.precision, self.worker.device):
-            metrics = self.algorithm.step(rows.to(self.worker.device), batch, number)
+            metrics = self.algorithm.step(to_device(rows, self.worker.device), batch, number)
         self.seen += self.config.batch_size
         self.since_log += 1
         for name, value in metrics.items():

@@ -58,6 +58,10 @@ class Resources(Config):
     count: on a Mac the CPU is used."""
     data_device: Literal["device", "host"] = "device"
     """Where a training worker keeps its images, as bytes: on its GPU, or on the host if they do not fit."""
+    deterministic: bool = True
+    """On a GPU, only those of cuDNN's convolutions that add in a fixed order, so that a repeated or resumed run
+    ends in the same numbers. false: cuDNN times all it has when a shape is new and takes the fastest, which may
+    train faster; repeated runs then agree only about. A CPU's convolutions are always repeatable."""
     max_failures: Annotated[int, Field(ge=0)] = 3
     """How often a training run resumes after a worker dies, before the run fails."""
 

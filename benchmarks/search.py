@@ -161,7 +161,7 @@ def _recovered(generator: nn.Module, prior: Prior, count: int) -> tuple[Tensor, 
         images = generator(codes)
     engine = Engine(generator, EXACT, prior, seed=SEED)
     found = engine.invert(images)
-    return codes, images, found, found.passes + engine.passes / count
+    return codes, images, found, found.passes + engine.setup.passes / count
 
 
 def dataset_seconds_ratio(quick: bool) -> Measurement:

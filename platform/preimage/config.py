@@ -58,6 +58,10 @@ class Resources(Config):
     count: on a Mac the CPU is used."""
     data_device: Literal["device", "host"] = "device"
     """Where a training worker keeps its images, as bytes: on its GPU, or on the host if they do not fit."""
+    deterministic: bool = True
+    """Use only those of cuDNN's kernels that sum in a fixed order: on a GPU a run that is repeated or resumed
+    gives the same numbers. false: cuDNN times its kernels on each new shape and takes the fastest, and
+    repeated runs agree only approximately. It changes nothing on a CPU."""
     max_failures: Annotated[int, Field(ge=0)] = 3
     """How often a training run resumes after a worker dies, before the run fails."""
 

@@ -17,17 +17,20 @@ def machine() -> dict[str, str]:
     return dict(_machine())
 
 
-def used(found: Mapping[str, str], cores: int, gpu: bool) -> dict[str, Any]:
-    """What work on such machines uses. cores: of all its workers."""
+def used(found: Mapping[str, str], cores: int, gpu: bool, autotuned: bool = False) -> dict[str, Any]:
+    """What work on such machines uses. cores: of all its workers. autotuned: whether a GPU's kernels are."""
     about: dict[str, Any] = {"cpu": found["cpu"], "instructions": found["instructions"], "cores": cores}
-    return about | ({"gpu": found.get("gpu", "not known")} if gpu else {})
+    if gpu:
+        about |= {"gpu": found.get("gpu", "not known")} | ({"kernels": "autotuned"} if autotuned else {})
+    return about
 
 
 def text(about: Mapping[str, Any]) -> str:
     """Hardware in words, short."""
     cores = about.get("cores", 1)
     words = f"{cores} core{'' if cores == 1 else 's'}, {str(about.get('instructions', '')).upper()}"
-    return f"{about['gpu']}, {words}" if "gpu" in about else words
+    kernels = f", {about['kernels']} kernels" if "kernels" in about else ""
+    return f"{about['gpu']}{kernels}, {words}" if "gpu" in about else words
 
 
 @cache

@@ -102,7 +102,7 @@ def test_the_cascade_starts_closer_than_a_regression_and_codes_are_exact(engine)
     first, other = ((each.kept_z[:, 0] - codes).square().mean() for each in (found, one))
     assert first < 0.1 * other
     assert (found.z - codes).abs().max() < 1e-4
-    assert engine.passes == PAIRS * (1 + CORRECTIONS)
+    assert engine.setup.passes == PAIRS * (1 + CORRECTIONS)
     assert (found.passes >= CORRECTIONS + 1 + 1 + 6).all()
 
 

@@ -107,10 +107,10 @@ def test_without_rules_for_forward_mode_the_jacobian_is_found_in_reverse(name, s
 def test_a_net_without_any_jacobian_is_inverted_without_whitening_and_that_is_said(caplog):
     net, images = Through(Once.apply), images_of(Expanding())
     engine = Engine(net, SHORT, Normal(3))
-    assert engine.whitening is None
-    assert "Jacobian" in (engine.unwhitened or "")
+    assert engine.setup.whitening is None
+    assert "Jacobian" in (engine.setup.unwhitened or "")
     assert [each.getMessage() for each in caplog.records] == [
-        f"{engine.unwhitened}: it is inverted without whitening, which takes more steps."
+        f"{engine.setup.unwhitened}: it is inverted without whitening, which takes more steps."
     ]
     found = engine.invert(images)
     plain = invert(Expanding(), images, config=SHORT.model_copy(update={"whiten": False}), prior=Normal(3))

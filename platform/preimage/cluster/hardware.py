@@ -20,7 +20,8 @@ def hardware_of(resources: Resources, gpu: bool) -> dict[str, object] | None:
     keys = dict.fromkeys(key for each in found for key in each)
     kinds = {key: sorted({each[key] for each in found if key in each}) for key in keys}
     joined = {key: " or ".join(names) for key, names in kinds.items()}
-    return used(joined, resources.workers * resources.cpus_per_worker, gpu)
+    cores = resources.workers * resources.cpus_per_worker
+    return used(joined, cores, gpu, not resources.deterministic)
 
 
 def _machines() -> list[dict[str, str]]:

@@ -76,7 +76,7 @@ class Inverter:
         setup = 0
         if not self._open:
             self._open = _Opened(self.task, device)
-            setup = self._open.engine.passes
+            setup = self._open.engine.setup.passes
         opened, begin = self._open, time.perf_counter()
         first = piece * self.task.rows
         images = opened.dataset.read(first, min(first + self.task.rows, opened.dataset.count))
@@ -92,7 +92,7 @@ class Inverter:
             steps=int(found.steps.sum()),
             passes=setup + int(found.passes.sum()),
             diverged=int(codes.diverged.sum()),
-            unwhitened=opened.engine.unwhitened,
+            unwhitened=opened.engine.setup.unwhitened,
             seconds=seconds,
         )
 

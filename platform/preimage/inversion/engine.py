@@ -4,7 +4,6 @@ An image leaves the batch as soon as it is done, and a waiting one takes its pla
 until the last images. It needs the memory of one batch, whatever the number of images.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from math import prod
 
@@ -16,31 +15,24 @@ from preimage.inversion.batch import Batch, Given, Inversion
 from preimage.inversion.cascade import Cascade
 from preimage.inversion.checks import (
     are_measured,
-    images_made,
-    makes_same_images,
     require_finite,
     require_fit,
-    require_low_precision,
     require_measurement_of,
     require_squares,
 )
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.constraints import EDGE, redrawn, require_allowed
-from preimage.inversion.init_codes import PROBES, fit_predictor, init_codes_of, measure_whitening
-from preimage.inversion.jacobian import Jacobian, NoJacobianError
-from preimage.inversion.labels import classes_of, require_labels
+from preimage.inversion.init_codes import init_codes_of
+from preimage.inversion.labels import require_labels
 from preimage.inversion.links import link_of
 from preimage.inversion.losses import LOSSES, Loss, users_loss
 from preimage.inversion.measurements import Measurement, make_measurement
 from preimage.inversion.operators import LinearOperator
-from preimage.inversion.optimize_for_inference import InPrecision, freeze
 from preimage.inversion.problem import Problem, Rows
+from preimage.inversion.quickest import quickest
+from preimage.inversion.setup import measure_setup
 from preimage.inversion.solvers import SOLVERS, Solver, SolverSetup, require_solver
 from preimage.latents.priors import Normal, Prior
-
-log = logging.getLogger(__name__)
-
-WITHOUT_WHITENING = "%s: it is inverted without whitening, which takes more steps."
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of images done, and of all images."""
@@ -113,42 +105,22 @@ class Engine:
         if not started:
             require_allowed(config.constraint, prior.name)
         self.config, self.prior, self.seed = config, prior, seed
-        network = freeze(generator, device, optimize=False)
-        self.device = device or next((p.device for p in network.parameters()), torch.device("cpu"))
-        self.classes = classes_of(network)
-        """Of a conditional generator, whose images need labels; else 0."""
-        made = images_made(network, prior.latent_dim, self.device)
-        quicker = freeze(generator, device)
-        if optimize := makes_same_images(quicker, made, prior.latent_dim):
-            network = quicker
-        if made.dtype != torch.float32:
-            network = InPrecision(network, torch.float32)
-        channels, height, width = made.shape[1:]
-        self.shape = channels, height, width
+        network, low, self.device, self.shape, self.classes = quickest(
+            generator, prior.latent_dim, device, config.precision == "mixed"
+        )
         if isinstance(measurement, Measurement):
             require_measurement_of(measurement, self.shape, self.device)
         else:
             measurement = make_measurement(config.measurement, self.shape, seed, measurement, self.device)
         self.measurement = measurement
-        low = None
-        if config.precision == "mixed":
-            low = freeze(generator, device, torch.bfloat16, optimize)
-            require_low_precision(low, prior.latent_dim, self.device)
         compared = self.measurement.reduced, self.device
         compare = users_loss(loss, *compared) if loss else LOSSES[config.loss].for_images(*compared)
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)
-        self.predictor = self.whitening = None
-        if not started:
-            self.predictor = fit_predictor(
-                config.init_codes, network, prior, seed, self.device, self.measurement
-            )
-        self.passes = self.predictor.passes if self.predictor else 0
-        """Generator evaluations of the setup."""
-        self.unwhitened: str | None = None
-        """Why `whiten` was not followed; None if it was, or was not asked for."""
-        if config.whiten and solver is None:
-            self._whiten(network, origin)
+        whiten = config.whiten and solver is None
+        self.setup = measure_setup(
+            network, config, prior, measurement, seed, origin, start=not started, whiten=whiten
+        )
         self.solver = require_solver(self._own(solver) if solver else self._named(loss), origin)
 
     @torch.inference_mode(False)
@@ -174,7 +146,7 @@ class Engine:
         each = 0
         if init_codes is None:
             init_codes = self._first_codes(given)
-            each = self.predictor.passes_each if self.predictor else 0
+            each = self.setup.predictor.passes_each if self.setup.predictor else 0
         several = init_codes if init_codes.dim() == 3 else init_codes[:, None]
         first, more = several[:, 0], several[:, 1:]
         found = self._descend(given, torch.arange(count), first, 0, keep, on_progress)
@@ -193,16 +165,6 @@ class Engine:
             found = self._try(found, given, again, -found.z[again][:, None], last)
         return found
 
-    def _whiten(self, network: nn.Module, origin: Tensor) -> None:
-        try:
-            jacobian = Jacobian.of(network, origin)
-        except NoJacobianError as error:
-            self.unwhitened = str(error)
-            log.warning(WITHOUT_WHITENING, error)
-            return
-        self.whitening = measure_whitening(jacobian, self.prior, self.seed, self.device)
-        self.passes += PROBES * jacobian.passes(self.prior.latent_dim)
-
     def _own(self, solver: Solver) -> Solver:
         """A user's solver: only it could respect a constraint."""
         if self.config.constraint != "none":
@@ -218,10 +180,11 @@ class Engine:
         if kind.squares_only:
             require_squares(config.solver, self.problem, loss)
         rate = config.lr, config.lr_halving_steps, config.steps
-        rest = config.constraint, self.seed, self.whitening, link_of(self.problem.network, self.measurement)
-        weight = self.predictor.weight if isinstance(self.predictor, Cascade) else None
+        link, predictor = link_of(self.problem.network, self.measurement), self.setup.predictor
+        rest = config.constraint, self.seed, self.setup.whitening, link
+        weight = predictor.weight if isinstance(predictor, Cascade) else None
         values = prod(self.measurement.reduced)
-        return kind.make(SolverSetup(*rate, *rest, weight, values, config.solver_settings))
+        return kind.make(SolverSetup(*rate, *rest, weight, values, config.solver_settings, self.device))
 
     def _seen(self, given: Given) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of images, and what is observed of them."""
@@ -237,7 +200,7 @@ class Engine:
         parts = []
         for rows, seen in self._seen(given):
             labels = None if given.labels is None else given.labels[rows]
-            own = given.ids[rows], self.seed, 0, self.predictor, seen, labels
+            own = given.ids[rows], self.seed, 0, self.setup.predictor, seen, labels
             parts.append(init_codes_of(self.config, self.prior, *own).cpu())
         return torch.cat(parts) if parts else torch.zeros(0, self.prior.latent_dim)
 

@@ -146,8 +146,9 @@ class _Execution:
             nonlocal made
             made = True
             with driver_watch(step.run.system, step.job.resources), Follower(mirror):
-                prepare_process(step.job.resources.cpus_per_worker)
-                with attempt(step.run, hardware_of(step.job.resources)):
+                resources = step.job.resources
+                prepare_process(resources.cpus_per_worker, resources.deterministic)
+                with attempt(step.run, hardware_of(resources)):
                     result = step.job.run(self._context(step, run, claim))
             rates.record(step.run, cost_of(self.plan, [step]), pace_in(self.plan, step))
             return step_outcome(self.plan, step, result, mirror.notes.run_id)

@@ -11,11 +11,13 @@ from preimage.errors import CheckpointError, StoppedEarly
 from preimage.figures.footer import with_footer
 from preimage.figures.grids import grid_png
 from preimage.runs import checkpoints
+from preimage.to_device import to_device
 from preimage.training.algorithm import Algorithm, AlgorithmContext, rows_of_share
 from preimage.training.batch_size import require_batch
 from preimage.training.batches import Batches, shares
 from preimage.training.examples import Examples, Shard
 from preimage.training.networks import COLUMNS
+from preimage.training.precision import step_products
 from preimage.training.training import CheckpointEvaluator, Training
 from preimage.training.worker import Worker
 
@@ -86,7 +88,8 @@ class Loop:
         number = self.seen // self.config.batch_size
         rows = self.batches.at(number)
         batch = self.images.batch(rows, self.worker.device)
-        metrics = self.algorithm.step(rows.to(self.worker.device), batch, number)
+        with step_products(self.config.precision, self.worker.device):
+            metrics = self.algorithm.step(to_device(rows, self.worker.device), batch, number)
         self.seen += self.config.batch_size
         self.since_log += 1
         for name, value in metrics.items():

@@ -4,7 +4,7 @@ import logging
 import time
 
 from preimage.inversion.dataset import PartDone
-from preimage.inversion.engine import WITHOUT_WHITENING
+from preimage.inversion.setup import WITHOUT_WHITENING
 from preimage.jobs.base import Context
 from preimage.jobs.invert.job import COUNTS
 from preimage.runs.run_folder import Curves

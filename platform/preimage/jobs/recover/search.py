@@ -139,7 +139,7 @@ class CodeSearch:
         keep = [each for each in self.job.shown if each < settings.steps] if first else []
         found = engine.invert(images, ids=ids, labels=labels, keep=keep)
         results = {"z": found.z, "loss": found.loss, "passes": found.passes, "diverged": found.diverged}
-        results["setup"] = torch.tensor([engine.passes])
+        results["setup"] = torch.tensor([engine.setup.passes])
         if chunk.part == CODES and codes is not None:
             ends = found.z.masked_fill(found.diverged[:, None], torch.nan).to(device)
             results["reason"] = self._reasons(network, codes, ends, labels)

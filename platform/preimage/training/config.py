@@ -55,8 +55,10 @@ class LoopConfig(Config):
     """Total training images seen, rounded up to whole batches."""
     batch_size: Annotated[int, Field(ge=2)] = 100
     """Images per step, over all workers together."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """bf16 computes convolutions in bfloat16 by autocast; weights and optimisers stay float32."""
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
+    """How a step multiplies; weights, optimisers, scores and exports are float32. tf32 rounds the factors of
+    convolutions and matrix products to 10 bits on NVIDIA GPUs, and is float32 on a CPU; bf16 computes them in
+    bfloat16 by autocast."""
     compile: bool = False
     """Compile the networks (torch.compile) at the first step of every start."""
     log_every: PositiveInt = 10_000
@@ -64,7 +66,8 @@ class LoopConfig(Config):
     sample_every: PositiveInt = 100_000
     """Draw a grid of samples, always of the same codes, after every this many images."""
     checkpoint_every: PositiveInt = 100_000
-    """Save a checkpoint after every this many images: the most that a killed worker loses."""
+    """Score, and save a checkpoint, after every this many images. A killed worker loses no more, or the work
+    of `resources.checkpoint_seconds`."""
     select_by: str | None = None
     """A recorded metric. The checkpoint with its best value is kept too, and becomes the generator."""
     mode: Literal["min", "max"] | None = None

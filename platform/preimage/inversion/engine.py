@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
+from preimage.float32 import float32_products
 from preimage.inversion.batch import Given, Inversion
 from preimage.inversion.cascade import Cascade
 from preimage.inversion.checks import (
@@ -87,6 +88,7 @@ class Engine:
 
     @torch.inference_mode(False)
     @torch.enable_grad()
+    @float32_products("ieee")
     def __init__(
         self,
         generator: nn.Module,
@@ -127,6 +129,7 @@ class Engine:
 
     @torch.inference_mode(False)
     @torch.enable_grad()
+    @float32_products("ieee")
     def invert(
         self,
         images: Tensor,

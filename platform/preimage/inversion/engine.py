@@ -4,7 +4,7 @@ An image leaves the batch as soon as it is done, and a waiting one takes its pla
 until the last images. It needs the memory of one batch, whatever the number of images.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from preimage.errors import InversionError
 from preimage.float32 import float32_products
 from preimage.inversion.batch import Given, Inversion
+from preimage.inversion.batch_size import fitting_batch
 from preimage.inversion.cascade import Cascade
 from preimage.inversion.checks import (
     are_measured,
@@ -21,7 +22,7 @@ from preimage.inversion.checks import (
     require_measurement_of,
     require_squares,
 )
-from preimage.inversion.config import InversionConfig
+from preimage.inversion.config import CPU_BATCH, InversionConfig
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.init_codes import init_codes_of
 from preimage.inversion.labels import require_labels
@@ -126,6 +127,7 @@ class Engine:
         waits = solver is None and SOLVERS[config.solver].squares_only  # its steps wait for the device anyway
         self.look_every = 1 if self.device.type == "cpu" or waits else LOOK_EVERY
         """Steps between two looks at which images are done."""
+        self._fitting = 0
 
     @torch.inference_mode(False)
     @torch.enable_grad()
@@ -242,7 +244,14 @@ class Engine:
         def begin(items: Tensor) -> Rows:
             return self._begin(given, rows[items], start[items], restart)
 
-        return loop.run(begin, len(rows), self.config.batch_size, keep, on_progress)
+        return loop.run(begin, len(rows), self._batch_size(begin, len(rows)), keep, on_progress)
+
+    def _batch_size(self, begin: Callable[[Tensor], Rows], count: int) -> int:
+        """For `count` searches. What fits on a GPU is measured once."""
+        if self.config.batch_size != "auto" or self.device.type != "cuda" or count <= CPU_BATCH:
+            return self.config.planned_batch
+        self._fitting = self._fitting or fitting_batch(self.device, self.problem, self.solver, begin)
+        return self._fitting
 
     def _begin(self, given: Given, rows: Tensor, start: Tensor, restart: int) -> Rows:
         device, n = self.device, len(rows)

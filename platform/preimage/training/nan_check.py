@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from preimage.errors import NonFiniteError
 from preimage.training.worker import Worker
 
+READ_AT_ONCE = {"cpu"}
+"""Types of device where each look reads the flag and raises: there it costs nothing."""
+
 
 class NanCheck:
     """Finds the first update with a loss or gradient that is not finite, and remembers it on the device.
@@ -20,8 +23,7 @@ class NanCheck:
         self.worker, self.networks = worker, networks
         self.found = torch.zeros((), device=worker.device)
         """The flag, a scalar: 0, and from the first such update on 1. The same on all workers."""
-        self.at_once = worker.device.type == "cpu"
-        """Whether each look reads the flag and raises, which costs a CPU nothing."""
+        self.at_once = worker.device.type in READ_AT_ONCE
         self.updates: dict[tuple[str, ...], _Updates] = {}
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Steps with a loss or gradient that is not finite: skipped, named, and never saved, asked at once or later."""
+"""Steps with a loss or gradient that is not finite: skipped, named, never saved, read at once or later."""
 
 import math
 import re

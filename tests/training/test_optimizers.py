@@ -1,4 +1,4 @@
-"""Optimisers' implementations: the same steps, none with the flag set, and the state of one loaded by another."""
+"""Optimisers' implementations: the same steps, none with the flag set, and one's state loaded by another."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from preimage.training.config import OptimizerConfig
-from preimage.training.optimizers import load_state, skip_if
+from preimage.training.optimizers import IMPLEMENTATION, load_state, skip_if
 
 OPTIMIZERS = {
     "adam": OptimizerConfig(weight_decay=0.01, lr=0.01),
@@ -20,6 +20,14 @@ FUSED = {
     "fused sgd with momentum": partial(torch.optim.SGD, lr=0.1, momentum=0.9, fused=True),
 }
 """What a GPU takes."""
+
+
+USUAL = {
+    torch.optim.Adam: {"fused": None, "foreach": True},
+    torch.optim.RMSprop: {"foreach": False},
+    torch.optim.SGD: {"foreach": False},
+}
+"""Other implementations."""
 
 
 def made(name: str, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -43,6 +51,14 @@ def descend(network: nn.Module, optimizer: torch.optim.Optimizer, step: int, sca
 def state_of(network: nn.Module, optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
     kept = [value for each in optimizer.state.values() for value in each.values() if value is not None]
     return [each.detach().clone() for each in (*network.parameters(), *kept)]
+
+
+def contiguous(state: dict[str, object]) -> dict[str, object]:
+    layout = torch.contiguous_format
+    return {
+        key: value.clone(memory_format=layout) if isinstance(value, torch.Tensor) else value
+        for key, value in state.items()
+    }
 
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *FUSED])
@@ -90,25 +106,17 @@ def test_fused_adam_is_adam_to_rounding(dtype):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_state_that_another_implementation_saved_is_gone_on_with(name):
     """Moments with another memory layout than the weights', and the count of steps on the CPU."""
-    network, usual = made(name)
-    usual = type(usual)(
-        network.parameters(),
-        **{**usual.defaults, "fused": None, "foreach": False, "capturable": False}
-        if name == "adam"
-        else {**usual.defaults, "foreach": False},
-    )
+    network, chosen = made(name)
+    usual = type(chosen)(network.parameters(), **chosen.defaults | USUAL[type(chosen)])
     for step in range(3):
         descend(network, usual, step)
     saved = usual.state_dict()
-    saved["state"] = {
-        number: {key: value.contiguous() if torch.is_tensor(value) else value for key, value in each.items()}
-        for number, each in saved["state"].items()
-    }
+    saved["state"] = {number: contiguous(each) for number, each in saved["state"].items()}
     moved, optimizer = made(name)
     moved.load_state_dict(network.state_dict())
     load_state(optimizer, saved)
-    assert optimizer.param_groups[0]["foreach"] == optimizer.defaults["foreach"]
-    assert optimizer.param_groups[0].get("fused") == optimizer.defaults.get("fused")
+    group, own = optimizer.param_groups[0], optimizer.defaults
+    assert [group.get(option) for option in IMPLEMENTATION] == [own.get(option) for option in IMPLEMENTATION]
     skip_if(optimizer, torch.zeros(()))
     for step in range(3, 6):
         descend(network, usual, step)

@@ -68,6 +68,14 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
     return len(one) == len(other) and all(map(torch.equal, one, other))
 
 
+def in_one_order(*tensors: Tensor) -> bool:
+    """Whether tensors of one shape lie in memory in the same order."""
+    numbers = torch.arange(tensors[0].numel()).view(tensors[0].shape)
+    places = [torch.empty_like(each).copy_(numbers) for each in tensors]
+    first, *others = (each.as_strided((each.numel(),), (1,)) for each in places)
+    return all(torch.equal(first, other) for other in others)
+
+
 def spoil_one_worker(worker: Worker) -> None:
     """Steps that only the last worker sees spoilt, read later and at once: all stop, at the same weights."""
     last = worker.rank == worker.world_size - 1
@@ -109,6 +117,8 @@ def _require_stop(worker: Worker, made, name: str, bad: int, spoilt: bool, said:
         [p.detach().flatten() for n in made.networks.unwrapped.values() for p in n.parameters()]
     )
     assert weights.isfinite().all(), name
+    for network in networks:
+        assert all(in_one_order(each, each.grad) for each in network.parameters())
     everyones = worker.gather((message, weights))
     assert all(other == message and torch.equal(them, weights) for other, them in everyones), name
     dist.barrier()

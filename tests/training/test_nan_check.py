@@ -14,7 +14,7 @@ from preimage.training.config import OptimizerConfig
 from preimage.training.gan import GanAlgorithm
 from preimage.training.loop import train
 from preimage.training.worker import Worker
-from spoiled_steps import BUILDS, built, kept, same, spoil_one_worker, step
+from spoiled_steps import BUILDS, built, in_one_order, kept, same, spoil_one_worker, step
 from two_workers import many
 
 
@@ -79,6 +79,19 @@ def test_what_is_read_later_is_the_same_training(name, monkeypatch):
         step(at_once, name, number)
         step(later, name, number)
     assert same(kept(later), kept(at_once))
+
+
+@pytest.mark.parametrize("name", ["conditional-gan", "autoencoder", "classifier"])
+def test_weights_gradients_and_moments_lie_in_the_same_order(name):
+    """A fused optimiser on a CPU goes through their memory, whatever their strides."""
+    made = built(name)
+    made.networks.optimizers = {
+        name: OptimizerConfig().build(network) for name, network in made.networks.unwrapped.items()
+    }
+    step(made, name, 0)
+    for optimizer in made.networks.optimizers.values():
+        for weights, state in optimizer.state.items():
+            assert in_one_order(weights, weights.grad, state["exp_avg"], state["exp_avg_sq"])
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])

@@ -43,8 +43,13 @@ def _tensors(optimizer: Optimizer) -> list[Tensor]:
 def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
     """Load a state that another implementation of the same optimiser may have saved.
 
-    torch's own loading would go on with the saved implementation.
+    torch's own loading would go on with the saved implementation, and leave moments in another order than
+    their weights, where a fused optimiser, which goes through memory, pairs the wrong ones.
     """
     own = {name: value for name, value in optimizer.defaults.items() if name in IMPLEMENTATION}
     groups = [group | own for group in state["param_groups"]]
     optimizer.load_state_dict(state | {"param_groups": groups})
+    for weights, found in optimizer.state.items():
+        for name, value in found.items():
+            if isinstance(value, Tensor) and value.shape == weights.shape:
+                found[name] = torch.empty_like(weights, requires_grad=False).copy_(value)

@@ -113,9 +113,8 @@ def _require_stop(worker: Worker, made, name: str, bad: int, spoilt: bool, said:
     except NonFiniteError as error:
         message = str(error)
     assert re.search(said, message), (name, message)
-    weights = torch.cat(
-        [p.detach().flatten() for n in made.networks.unwrapped.values() for p in n.parameters()]
-    )
+    networks = made.networks.unwrapped.values()
+    weights = torch.cat([each.detach().flatten() for network in networks for each in network.parameters()])
     assert weights.isfinite().all(), name
     for network in networks:
         assert all(in_one_order(each, each.grad) for each in network.parameters())

@@ -27,7 +27,7 @@ ROUNDING = 1e-5
 
 def features_over_plain(quick: bool) -> list[Measurement]:
     """Images a second, random weights of the published shapes, one thread. The module runs in a process of
-    its own, and once more in this one, where freed memory is kept: what the second lacks of the first is that.
+    its own, and once more in this one, where freed memory is kept: the second is without that gain.
 
     Raises RuntimeError for features that are not the module's.
     """

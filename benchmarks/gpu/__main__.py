@@ -5,9 +5,9 @@
     python -m benchmarks.gpu --device cpu --tiny      does it run? No GPU needed
 
 It needs Python 3.11 to 3.13, torch 2.11 or later built for CUDA, numpy, pydantic 2.12 or later, and no
-network. Ray, MLflow, Optuna, matplotlib, scikit-learn, pyarrow, safetensors, Pillow and psutil may be missing;
-the row `inception` needs torch-fidelity and safetensors, and is skipped without them. Where pydantic is
-missing, bring it as wheels for that machine's Python (3.12 here), made on one with a network:
+network. Ray, MLflow, Optuna, matplotlib, scikit-learn, pyarrow, safetensors, Pillow and psutil may be
+missing; the row `inception` needs torch-fidelity and safetensors, and is skipped without them. Where pydantic
+is missing, bring it as wheels for that machine's Python (3.12 here), made on one with a network:
 
     pip download --only-binary=:all: --python-version 3.12 --platform manylinux2014_x86_64 \\
         --dest wheels 'pydantic>=2.12' numpy
@@ -101,8 +101,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         parser.error(
-            "this process sees no CUDA GPU (torch.cuda.is_available() is false): run it where there is one, or "
-            "with --device cpu --tiny to see that everything runs"
+            "this process sees no CUDA GPU (torch.cuda.is_available() is false): run it where there is one, "
+            "or with --device cpu --tiny to see that everything runs"
         )
     return options
 

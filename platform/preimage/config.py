@@ -58,10 +58,14 @@ class Resources(Config):
     count: on a Mac the CPU is used."""
     data_device: Literal["device", "host"] = "device"
     """Where a training worker keeps its images, as bytes: on its GPU, or on the host if they do not fit."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
+    """Least time between two checkpoints of a training run, where they serve only to resume: a fast GPU sees
+    `training.checkpoint_every` images in less. None is skipped where a score or `select_by` chooses between
+    them, nor the last. What comes out does not depend on it."""
     deterministic: bool = True
-    """On a GPU, only those of cuDNN's convolutions that add in a fixed order, so that a repeated or resumed run
-    ends in the same numbers. false: cuDNN times all it has when a shape is new and takes the fastest, which may
-    train faster; repeated runs then agree only about. A CPU's convolutions are always repeatable."""
+    """Use only those of cuDNN's kernels that sum in a fixed order: on a GPU a run that is repeated or resumed
+    gives the same numbers. false: cuDNN times its kernels on each new shape and takes the fastest, and
+    repeated runs agree only approximately. It changes nothing on a CPU."""
     max_failures: Annotated[int, Field(ge=0)] = 3
     """How often a training run resumes after a worker dies, before the run fails."""
 

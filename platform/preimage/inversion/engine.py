@@ -184,7 +184,7 @@ class Engine:
         rest = config.constraint, self.seed, self.setup.whitening, link
         weight = predictor.weight if isinstance(predictor, Cascade) else None
         values = prod(self.measurement.reduced)
-        return kind.make(SolverSetup(*rate, *rest, weight, values, config.solver_settings))
+        return kind.make(SolverSetup(*rate, *rest, weight, values, config.solver_settings, self.device))
 
     def _seen(self, given: Given) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of images, and what is observed of them."""

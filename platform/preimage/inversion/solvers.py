@@ -17,6 +17,7 @@ from preimage.own_settings import NoSettings, kind_check
 from preimage.plugins import Registry
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from preimage.inversion.links import Link
@@ -87,6 +88,8 @@ class SolverSetup:
     """Of an observed image."""
     settings: Any
     """The kind's own, an instance of its `settings`; None if it has none."""
+    device: torch.device | None = None
+    """Where it computes; None: on the CPU."""
 
     def constrain(self, searches: bool) -> Constraint:
         """Brings codes back to where they may lie. searches: what the solver's own `searches` is."""

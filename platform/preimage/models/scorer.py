@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from preimage.data.pixels import to_float
 from preimage.models.classifier import Classifier, load_classifier
+from preimage.models.folding import fold_batch_norms
 from preimage.storage.folder import Folder
 
 
@@ -69,12 +70,15 @@ class ScorerSource:
 
 
 class _OfBytes(nn.Module):
-    """A classifier of uint8 images."""
+    """A classifier of uint8 images. Takes the classifier's layers: it folds its BatchNorms."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.classifier = classifier.eval()
+        fold_batch_norms(classifier.maps)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.classifier.features(to_float(pixels))
+        images = to_float(pixels.contiguous(memory_format=torch.channels_last))
+        features = self.classifier.features(images)
         return self.classifier.logits(features), features

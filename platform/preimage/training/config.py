@@ -66,7 +66,8 @@ class LoopConfig(Config):
     sample_every: PositiveInt = 100_000
     """Draw a grid of samples, always of the same codes, after every this many images."""
     checkpoint_every: PositiveInt = 100_000
-    """Save a checkpoint after every this many images: the most that a killed worker loses."""
+    """Score, and save a checkpoint, after every this many images. A killed worker loses no more, or the work
+    of `resources.checkpoint_seconds`."""
     select_by: str | None = None
     """A recorded metric. The checkpoint with its best value is kept too, and becomes the generator."""
     mode: Literal["min", "max"] | None = None

@@ -138,8 +138,9 @@ def learner(setting: Setting, method: str, size: tuple[int, int], context: Algor
 
 
 def by_many_kernels(algorithm: Any) -> None:
-    """Update by torch's foreach kernels instead of its fused one."""
+    """Update by torch's foreach kernels instead of its fused one; whatever the gradients are."""
     for optimizer in algorithm.networks.optimizers.values():
+        optimizer.found_inf = None
         for group in optimizer.param_groups:
             group["fused"], group["foreach"] = False, True
 

@@ -1,15 +1,14 @@
 """Every measurement, as a table and as build/bench.json: python -m benchmarks [--only NAME ...] [--quick]."""
 
 import argparse
-import json
 import os
-import platform
-from collections.abc import Callable
+import sys
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from . import (
     cluster,
@@ -19,6 +18,7 @@ from . import (
     data_tar,
     dfm,
     durability,
+    evaluate,
     fixed,
     foreign,
     glo,
@@ -30,9 +30,10 @@ from . import (
     store_requests,
     train,
 )  # fmt: skip
-from .measure import Measurement
+from .measure import Failed, Measurement, Row, Skipped
+from .results import Results, where
 
-Measured = Measurement | list[Measurement] | str
+Measured = Measurement | Sequence[Measurement | Skipped] | str
 """Figures, or why there are none."""
 
 BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "invert.ray_over_engine": invert.ray_over_engine,
     "invert.foreign_over_loop": foreign.over_loop,
     "generator.import": foreign.import_seconds,
+    "evaluate.features_over_plain": evaluate.features_over_plain,
     "train.ray_over_bare": train.ray_over_bare,
     "train.two_workers": train.two_workers,
     "glo.step_200k_over_2k": glo.step_200k_over_2k,
@@ -85,21 +87,29 @@ def main() -> None:
     if options.cifar10:
         os.environ[data.ZIP] = options.cifar10
     console = Console(width=max(100, Console().width))
-    console.print(f"{_machine()}, load {_load()} before")
-    found: list[Measurement] = []
+    console.print(f"{where()}; load {_load()} before", highlight=False)
+    results = Results(RESULTS)
     for name in options.only or BENCHMARKS:
         with console.status(name):
-            measured = BENCHMARKS[name](options.quick)
-        if isinstance(measured, str):
-            console.print(f"{name} is skipped: {measured}")
-            continue
-        found += measured if isinstance(measured, list) else [measured]
-    console.print(_table(found))
-    for each in found:
-        if each.note:
-            console.print(f"{each.name}: {each.note}", highlight=False)
+            results.add(*_rows(name, options.quick))
+    console.print(results.table())
+    for row in results.rows:
+        if text := row.note if isinstance(row, Measurement) else row.reason:
+            console.print(f"{row.name}: {text}", highlight=False, markup=False)
     console.print(f"load {_load()} after, of which up to 2 is the benchmarks' own")
-    _write(found)
+    sys.exit(results.failed)
+
+
+def _rows(name: str, quick: bool) -> Sequence[Row]:
+    """A benchmark's rows. One that fails hides none of the others."""
+    try:
+        found = BENCHMARKS[name](quick)
+    except Exception as error:
+        traceback.print_exc()
+        return [Failed(name, f"{type(error).__name__}: {error}")]
+    if isinstance(found, str):
+        return [Skipped(name, found)]
+    return [found] if isinstance(found, Measurement) else found
 
 
 def _options() -> argparse.Namespace:
@@ -120,28 +130,6 @@ def _options() -> argparse.Namespace:
             )
         options.only = chosen
     return options
-
-
-def _table(found: list[Measurement]) -> Table:
-    table = Table("measurement", "value", "unit", "aim", "quartiles", "meets aim")
-    table.columns[0].no_wrap = True
-    for each in found:
-        meets = {None: "", True: "yes", False: "[red]no[/red]"}[each.meets]
-        aim = "" if each.aim is None else f"{'at most ' if each.at_most else ''}{each.aim:g}"
-        spread = f"{each.low:.4g} - {each.high:.4g}"
-        table.add_row(each.name, f"{each.value:.4g}", each.unit, aim, spread, meets)
-    return table
-
-
-def _write(found: list[Measurement]) -> None:
-    RESULTS.parent.mkdir(exist_ok=True)
-    numbers = {each.name: {"value": each.value, "aim": each.aim, "unit": each.unit} for each in found}
-    RESULTS.write_text(json.dumps(numbers, indent=2) + "\n")
-
-
-def _machine() -> str:
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    return f"{os.cpu_count()} cores {platform.machine()}, {versions}"
 
 
 def _load() -> str:

@@ -193,7 +193,12 @@ def _over_one(
     name: str, rounds: list[dict[int, Ran]], nodes: int, what: Callable[[Ran], float]
 ) -> Measurement:
     ratios = [what(each[nodes]) / what(each[1]) for each in rounds]
-    return measured(f"cluster.{name}", ratios if len(ratios) > 1 else ratios * 2, "x")
+    return measured(
+        f"cluster.{name}",
+        ratios if len(ratios) > 1 else ratios * 2,
+        "x",
+        clock="processor" if "_cpu_" in name else "wall",
+    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from .measure import Measurement, measured, processor_seconds
@@ -69,4 +70,4 @@ def _over_torch(name: str, words: list[str], quick: bool, aim: float) -> Measure
         pairs.append((processor_seconds(command), processor_seconds(TORCH)))
     ours, torch = (measured(name, each, "s").value for each in zip(*pairs, strict=True))
     found = measured(name, [one / other for one, other in pairs], "x", aim, f"{ours:.2f} s over {torch:.2f}")
-    return Measurement(**{**vars(found), "at_most": True})
+    return replace(found, at_most=True, clock="processor")

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -83,7 +84,8 @@ def starts(quick: bool) -> list[Measurement]:
     """The fixed costs, one by one."""
     times = 2 if quick else 4
     imports = [
-        measured(f"start.import_{name}", [_import(name) for _ in range(times)], "CPU-s") for name in IMPORTS
+        measured(f"start.import_{name}", [_import(name) for _ in range(times)], "CPU-s", clock="processor")
+        for name in IMPORTS
     ]
     ray.shutdown()  # an earlier one, which would be beside it
     here = [float(_python(_RAY)) for _ in range(times)]
@@ -253,4 +255,4 @@ def _python(code: str) -> str:
 
 def _at_most(name: str, values: list[float], aim: float, note: str) -> Measurement:
     found = measured(name, values, "s", aim, note)
-    return Measurement(**{**vars(found), "at_most": True})
+    return replace(found, at_most=True)

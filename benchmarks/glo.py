@@ -79,7 +79,7 @@ def step_200k_over_2k(quick: bool) -> Measurement:
         f"200,000's shuffle is {rare / number * 1e6:.0f} µs of a step; {whole:.3f} with a checkpoint and "
         f"a grid in 100,000 images ({pauses[0] * 1000:.0f} ms, and {pauses[1] * 1000:.0f} ms)"
     )
-    return replace(measured("glo.step_200k_over_2k", ratios, "x", 1.05, note), at_most=True)
+    return replace(measured("glo.step_200k_over_2k", ratios, "x", 1.05, note, "processor"), at_most=True)
 
 
 def over_plain(quick: bool) -> list[Measurement]:
@@ -150,7 +150,7 @@ def _speed_up(
     """Seconds of steps, by turns."""
     fast, slow = BATCH / statistics.median(ours), BATCH / statistics.median(theirs)
     ratios = [theirs / ours for ours, theirs in zip(ours, theirs, strict=True)]
-    return measured(name, ratios, "x", aim, f"{fast:.0f} images/s; {other} {slow:.0f}")
+    return measured(name, ratios, "x", aim, f"{fast:.0f} images/s; {other} {slow:.0f}", "processor")
 
 
 @contextmanager

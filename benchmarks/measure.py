@@ -8,6 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Clock = Literal["processor", "wall"]
+"""Whose seconds: those of the processor, of all threads, which other processes change little, or those that
+pass."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Measurement:
     note: str = ""
     at_most: bool = False
     """The aim is not to be exceeded."""
+    clock: Clock | None = "wall"
+    """None for what is counted and not timed."""
 
     @property
     def meets(self) -> bool | None:
@@ -34,12 +41,36 @@ class Measurement:
         return self.value <= self.aim if self.at_most else self.value >= self.aim
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """A row that this machine cannot measure."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A row whose benchmark could not do what it measures, or refused its result."""
+
+    name: str
+    reason: str
+
+
+Row = Measurement | Skipped | Failed
+
+
 def measured(
-    name: str, values: Sequence[float], unit: str, aim: float | None = None, note: str = ""
+    name: str,
+    values: Sequence[float],
+    unit: str,
+    aim: float | None = None,
+    note: str = "",
+    clock: Clock | None = "wall",
 ) -> Measurement:
     """The median of the values, and their quartiles."""
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return Measurement(name, statistics.median(values), unit, low, high, aim, note)
+    return Measurement(name, statistics.median(values), unit, low, high, aim, note, clock=clock)
 
 
 def in_turn(
@@ -62,6 +93,11 @@ def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_c
     begin = clock()
     work()
     return clock() - begin
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Of the processor, of all threads of this process."""
+    return seconds(work, time.process_time)
 
 
 def processor_seconds(words: Sequence[str], **added: str) -> float:

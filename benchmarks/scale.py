@@ -221,4 +221,6 @@ def _status(name: str) -> float:
 
 
 def _one(name: str, value: float, unit: str, note: str = "") -> Measurement:
-    return Measurement(name, value, unit, value, value, note=note)
+    return Measurement(
+        name, value, unit, value, value, note=note, clock="processor" if "CPU" in unit else None
+    )

@@ -134,7 +134,7 @@ def evaluations_ratio(quick: bool) -> Measurement:
         f"the paper's descent: {int(below.any(1).sum())} of {count} in {2 * steps:,}"
         + ("" if theirs else ": the measurement is a lower bound")
     )
-    return Measurement("invert.evaluations_ratio", ratio, "x", ratio, ratio, 50, note)
+    return Measurement("invert.evaluations_ratio", ratio, "x", ratio, ratio, 50, note, clock=None)
 
 
 def evaluations_95(quick: bool) -> Measurement:
@@ -150,7 +150,7 @@ def evaluations_95(quick: bool) -> Measurement:
     shares = ", ".join(f"{(hit & (passes <= each)).float().mean():.0%} in {each}" for each in BUDGETS)
     note = f"{int(hit.sum())} of {count} codes, never found: {missing}; {shares}; {setup:.0f} are the setup's"
     return Measurement(
-        "invert.evaluations_95", needed, "evaluations", needed, needed, 300, note, at_most=True
+        "invert.evaluations_95", needed, "evaluations", needed, needed, 300, note, at_most=True, clock=None
     )
 
 

@@ -46,7 +46,9 @@ def requests(quick: bool) -> list[Measurement]:
 
 
 def _line(name: str, value: float, unit: str, note: str, aim: float | None = None) -> Measurement:
-    return Measurement(name, value, unit, value, value, aim, note, at_most=True)
+    return Measurement(
+        name, value, unit, value, value, aim, note, at_most=True, clock="wall" if unit else None
+    )
 
 
 def _measured(parts: int) -> list[Counted]:

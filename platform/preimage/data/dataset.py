@@ -23,6 +23,7 @@ from preimage.data.sources.base import Contents, LeftOut
 from preimage.errors import DataError, PluginError, StorageError
 from preimage.storage.folder import Folder, canonical_json, digest
 from preimage.storage.formats import DATASET, Kept, Kind
+from preimage.to_device import rows_to_device
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +49,7 @@ class Images(NamedTuple):
         """Images (n, C, H, W) float32 in [-1, 1] on `device`; rows: (n,), on any device."""
         from preimage.data.pixels import to_float
 
-        return to_float(self.pixels[rows.to(self.pixels.device)].to(device))
+        return to_float(rows_to_device(self.pixels, rows, device))
 
 
 _Count = Annotated[int, Field(ge=0, le=1 << 48)]

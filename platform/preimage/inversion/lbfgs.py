@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from preimage.inversion.constraints import Constraint
+from preimage.inversion.inverse_hessian import TINY, Estimate, Pairs, first_guess, quicker
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import SolverSetup, State, Step
+from preimage.inversion.solvers import SolverSetup, State, Step, like
 
 HISTORY = 30
 """Pairs remembered; with 10, exact recovery of 100-dimensional codes took a quarter more steps."""
@@ -19,7 +20,6 @@ FIRST_LENGTH = 0.5
 """Length of the first step: codes are of order 1."""
 ENOUGH, SHORTER, SHORTEST = 1e-4, 0.3, 1e-6
 """Armijo's condition; a step that fails it is retried at a third of its length."""
-TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,13 @@ class LBFGS:
     """(d, d), see `whitening_of`."""
     box: bool = False
     """Components that the loss pushes out of [-1, 1] stay at the edge."""
+    estimate: Estimate = quicker
     searches = True
 
     def begin(self, z: Tensor) -> State:
         n, d = z.shape
-        pairs = torch.zeros(n, HISTORY, d, device=z.device)
-        one = torch.ones(n, device=z.device)
+        pairs = z.new_zeros(n, HISTORY, d)
+        one = z.new_ones(n)
         return {
             "z": z.clone(),
             "loss": one * torch.inf,
@@ -45,7 +46,7 @@ class LBFGS:
             "length": one.clone(),
             "moves": pairs,
             "changes": pairs.clone(),
-            "curvature": torch.zeros(n, HISTORY, device=z.device),
+            "curvature": z.new_zeros(n, HISTORY),
         }
 
     def step(self, problem: Problem, rows: Rows, state: State) -> Step:
@@ -66,45 +67,38 @@ class LBFGS:
         product = (move * change).sum(1)
         curved = where & (product > 1e-8 * move.norm(dim=1) * change.norm(dim=1)) & state["loss"].isfinite()
         for name, latest in (("moves", move), ("changes", change), ("curvature", product)):
-            rolled = torch.cat([state[name][:, 1:], latest[:, None]], dim=1)
-            state[name] = torch.where(_like(curved, rolled), rolled, state[name])
+            state[name] = _appended(state[name], latest, curved)
         for name, latest in (("z", z), ("loss", loss), ("gradient", gradient)):
-            state[name] = torch.where(_like(where, latest), latest, state[name])
+            state[name] = torch.where(like(where, latest), latest, state[name])
         state["direction"] = torch.where(where[:, None], self._direction(state), state["direction"])
 
     def _direction(self, state: State) -> Tensor:
-        """Minus the estimated inverse Hessian times the gradient, by the two-loop recursion; (n, d)."""
-        moves, changes, curvature = state["moves"], state["changes"], state["curvature"]
-        inverse = torch.where(curvature > 0, 1 / curvature.clamp_min(TINY), 0)
-        held = self._held(state)
-        gradient = state["gradient"].masked_fill(held, 0)
-        q, shares = gradient, []
-        for i in reversed(range(HISTORY)):
-            shares.append(inverse[:, i] * (moves[:, i] * q).sum(1))
-            q = q - shares[-1][:, None] * changes[:, i]
-        steepest = self._first_guess(gradient)
+        """Minus the estimated inverse Hessian times the gradient, (n, d); at first, and where that would lead
+        uphill, steepest descent."""
+        gradient, held = state["gradient"], self._held(state)
+        if held is not None:
+            gradient = gradient.masked_fill(held, 0)
+        pairs = Pairs(state["moves"], state["changes"], state["curvature"])
+        q = self.estimate(gradient, pairs, self.whitening)
+        steepest = first_guess(gradient, self.whitening)
         steepest = FIRST_LENGTH * steepest / steepest.norm(dim=1, keepdim=True).clamp_min(TINY)
-        latest = changes[:, -1]
-        scale = curvature[:, -1] / (latest * self._first_guess(latest)).sum(1).clamp_min(TINY)
-        q = scale[:, None] * self._first_guess(q)
-        for i, share in zip(range(HISTORY), reversed(shares), strict=True):
-            q = q + moves[:, i] * (share - inverse[:, i] * (changes[:, i] * q).sum(1))[:, None]
-        downhill = (curvature[:, -1] > 0) & ((q * gradient).sum(1) > 0)
-        return -torch.where(downhill[:, None], q, steepest).masked_fill(held, 0)
+        downhill = (pairs.curvature[:, -1] > 0) & ((q * gradient).sum(1) > 0)
+        direction = -torch.where(downhill[:, None], q, steepest)
+        return direction if held is None else direction.masked_fill(held, 0)
 
-    def _held(self, state: State) -> Tensor:
+    def _held(self, state: State) -> Tensor | None:
         """(n, d) bool: the components that stay at their edge of the box."""
         z, gradient = state["z"], state["gradient"]
-        if not self.box:
-            return torch.zeros_like(z, dtype=torch.bool)
-        return ((z <= -1) & (gradient > 0)) | ((z >= 1) & (gradient < 0))
-
-    def _first_guess(self, gradient: Tensor) -> Tensor:
-        return gradient if self.whitening is None else gradient @ self.whitening @ self.whitening
+        return ((z <= -1) & (gradient > 0)) | ((z >= 1) & (gradient < 0)) if self.box else None
 
 
-def _like(where: Tensor, values: Tensor) -> Tensor:
-    return where.view(-1, *[1] * (values.dim() - 1))
+def _appended(history: Tensor, latest: Tensor, where: Tensor) -> Tensor:
+    """A history (n, m, ...) with the latest (n, ...) in place of the oldest in these rows (n,) bool."""
+    after = torch.empty_like(history)
+    mask = like(where, history)
+    torch.where(mask, history[:, 1:], history[:, :-1], out=after[:, :-1])
+    torch.where(mask[:, 0], latest, history[:, -1], out=after[:, -1])
+    return after
 
 
 def lbfgs(setup: SolverSetup) -> LBFGS:

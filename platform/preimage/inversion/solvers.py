@@ -26,6 +26,11 @@ State = dict[str, "Tensor"]
 """A solver's state: tensors with one row per image."""
 
 
+def like(rows: Tensor, values: Tensor) -> Tensor:
+    """(n,) with as many dimensions as values (n, ...), for broadcasting."""
+    return rows.view(-1, *[1] * (values.dim() - 1))
+
+
 @dataclass
 class Step:
     """The result of one step on a batch of n."""

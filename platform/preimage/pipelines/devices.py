@@ -26,7 +26,9 @@ def hardware_of(resources: Resources) -> dict[str, Any] | None:
     """What a job works on: of this machine, or of its workers'. None if that is not known."""
     on_gpu = device_of(resources) == "cuda"
     if resources.backend == "local":
-        return hardware.used(hardware.machine(), resources.cpus_per_worker, on_gpu)
+        return hardware.used(
+            hardware.machine(), resources.cpus_per_worker, on_gpu, not resources.deterministic
+        )
     from preimage.cluster.hardware import hardware_of  # imported only if it is needed
 
     return hardware_of(resources, on_gpu)

@@ -64,7 +64,8 @@ def hardware_here(resources: Resources) -> dict[str, Any]:
     """What a job would work on if it ran on this machine."""
     machine = hardware.machine()
     on_gpu = resources.gpu is True or (resources.gpu == "auto" and "gpu" in machine)
-    return hardware.used(machine, resources.workers * resources.cpus_per_worker, on_gpu)
+    cores = resources.workers * resources.cpus_per_worker
+    return hardware.used(machine, cores, on_gpu, not resources.deterministic)
 
 
 def runs_here(resources: Resources) -> bool:

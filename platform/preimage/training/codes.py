@@ -12,6 +12,7 @@ from preimage.latents.schema import Codes
 from preimage.latents.statistics import Moments
 from preimage.latents.store import Store
 from preimage.storage.folder import Folder
+from preimage.to_device import rows_to_device
 
 
 class CodeRows(NamedTuple):
@@ -31,7 +32,7 @@ class CodeRows(NamedTuple):
 
     def batch(self, rows: Tensor, device: torch.device) -> Tensor:
         """Codes (n, d); rows: (n,)."""
-        return self.z[rows.to(self.z.device)].to(device)
+        return rows_to_device(self.z, rows, device)
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ def _fit_here(training: Training, resources: Resources) -> None:
         raise PreimageError(
             "resources.backend=local runs one process: set resources.workers=1, or backend=ray."
         )
-    prepare_process(resources.cpus_per_worker)
+    prepare_process(resources.cpus_per_worker, resources.deterministic)
     train(Worker.of_process_group(resources.device()), training)
 
 

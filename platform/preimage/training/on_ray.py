@@ -116,7 +116,7 @@ def _work(config: dict[str, Any]) -> None:
     training: Training = config["training"]
     resources: Resources = config["resources"]
     nodes: NodeWatch = config["nodes"]
-    prepare_process(resources.cpus_per_worker)
+    prepare_process(resources.cpus_per_worker, resources.deterministic)
     try:
         with nodes.watching():
             train(Worker.of_process_group(resources.device()), training)

@@ -90,7 +90,7 @@ class _Actor:
         self._watch = ExitStack()
         if nodes:
             self._watch.enter_context(nodes.watching())  # as long as this process lives
-        prepare_process(resources.cpus_per_worker)
+        prepare_process(resources.cpus_per_worker, resources.deterministic)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         return {"answer": [json.dumps(self._answer(int(piece))) for piece in batch["piece"]]}

@@ -64,7 +64,7 @@ def _do(
     from preimage.work.reproducible import prepare_process
 
     if resources.backend == "local":
-        prepare_process(resources.cpus_per_worker)
+        prepare_process(resources.cpus_per_worker, resources.deterministic)
         for piece in pieces:
             yield piece, work(piece, resources.device())
     elif pieces:

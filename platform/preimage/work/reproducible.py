@@ -2,20 +2,24 @@
 
 import ctypes
 
+from preimage.float32 import set_float32_products
+
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h."""
 
 
-def prepare_process(cpus: int) -> None:
-    """Pin threads, ask for reproducible float32 kernels and keep freed memory, before the first network is
-    built."""
+def prepare_process(cpus: int, deterministic: bool = True) -> None:
+    """Pin threads, choose kernels and keep freed memory, before the first network is built.
+
+    Float32 products are as IEEE says, where no block of work asks for TF32. deterministic: see `Resources`.
+    """
     import torch
 
     keep_freed_memory()
     torch.set_num_threads(cpus)
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = False  # torch's default: convolutions would have 10 bits of 23
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = not deterministic
+    set_float32_products("ieee")
 
 
 def keep_freed_memory() -> None:

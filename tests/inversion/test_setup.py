@@ -25,11 +25,12 @@ CONFIG = InversionConfig(steps=4)
 
 
 def test_the_setup_grows_with_the_number_of_images_to_that_of_many():
-    sizes = [setup_size(count) for count in (0, 1, 4, 5, 16, 100, 128, 10**7, None)]
+    sizes = [setup_size(count, 100) for count in (0, 1, 4, 5, 16, 100, 128, 10**7, None)]
     assert sizes == sorted(sizes)
     assert [each.pairs for each in sizes] == [128, 128, 128, 256, 512, 4096, 4096, 4096, 4096]
-    for pairs, gradients in sizes:
+    for pairs, gradients in [*sizes, *(setup_size(1000, dim) for dim in (1, 64, 100, 5000))]:
         assert pairs % gradients == gradients % 32 == 0
+        assert gradients <= pairs
 
 
 def test_gradients_in_directions_that_were_measured_too_seldom_count_less():
@@ -141,7 +142,7 @@ def test_a_users_own_operator_is_never_kept(kept, measured):
 
 def test_the_first_measures_and_the_others_wait(kept):
     engine = Engine(Expanding(), CONFIG, Normal(3), images=1)
-    asked, calls = asked_of(CONFIG, setup_size(1), 0, start=True, whiten=True), []
+    asked, calls = asked_of(CONFIG, setup_size(1, 3), 0, start=True, whiten=True), []
 
     def measure() -> Setup:
         calls.append(1)
@@ -159,7 +160,7 @@ def test_the_first_measures_and_the_others_wait(kept):
 
 def test_what_was_killed_while_it_measured_is_made_by_the_next(kept):
     engine = Engine(Expanding(), CONFIG, Normal(3), images=1)
-    asked = asked_of(CONFIG, setup_size(1), 0, start=True, whiten=True)
+    asked = asked_of(CONFIG, setup_size(1, 3), 0, start=True, whiten=True)
 
     def killed() -> Setup:
         raise KeyboardInterrupt

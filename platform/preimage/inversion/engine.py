@@ -131,7 +131,8 @@ class Engine:
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)
         whiten = config.whiten and solver is None
-        asked = asked_of(config, setup_size(images), seed, start=not started, whiten=whiten)
+        size = setup_size(images, prior.latent_dim)
+        asked = asked_of(config, size, seed, start=not started, whiten=whiten)
         of = asked, network, prior, measurement, self.device
         measure, read = partial(measure_setup, *of), lambda data: read_setup(data, *of)
         self.setup = setups.setup(asked, measurement, read, measure) if setups else measure()

@@ -2,6 +2,12 @@
 
 from typing import NamedTuple
 
+LEAST, MOST = 128, 4096
+PER_IMAGE = 32
+"""Pairs for each image, so that the setup takes about as long as the searches at most."""
+PER_COMPONENT = 8
+"""Gradients for each component of a code, beyond which more are of no use."""
+
 
 class SetupSize(NamedTuple):
     """With the seed it determines the setup, and so the codes found."""
@@ -9,17 +15,17 @@ class SetupSize(NamedTuple):
     pairs: int
     """Codes whose images the starts' regressions are fitted to."""
     gradients: int
-    """Of these, the codes at which it is measured how the images change, evenly among them: pairs is a
-    multiple of it, and it is one of 32."""
+    """Of these, the codes at which it is measured how the images change. Both are powers of two, and at least
+    32 unless there are none."""
 
 
-LEAST, MOST, MOST_GRADIENTS = 128, 4096, 1024
-PER_IMAGE = 32
-"""Pairs for each image, so that the setup takes about as long as the searches at most."""
+def setup_size(images: int | None, dim: int) -> SetupSize:
+    """For codes of dim components, and this number of images in all, never of a part, so that all parts of a
+    dataset agree; None: many."""
+    pairs = _power(MOST if images is None else min(MOST, PER_IMAGE * images))
+    return SetupSize(pairs, min(pairs, _power(PER_COMPONENT * dim)))
 
 
-def setup_size(images: int | None) -> SetupSize:
-    """For this number of images in all, never of a part, so that all parts of a dataset agree; None: many."""
-    wanted = MOST if images is None else min(MOST, max(LEAST, PER_IMAGE * images))
-    pairs = 1 << (wanted - 1).bit_length()
-    return SetupSize(pairs, min(pairs, MOST_GRADIENTS))
+def _power(least: int) -> int:
+    """The next power of two, from LEAST on."""
+    return 1 << (max(LEAST, least) - 1).bit_length()

@@ -159,7 +159,7 @@ def _recovered(generator: nn.Module, prior: Prior, count: int) -> tuple[Tensor, 
     codes = prior.sample(count, torch.Generator().manual_seed(SEED))
     with torch.no_grad():
         images = generator(codes)
-    engine = Engine(generator, EXACT, prior, seed=SEED)
+    engine = Engine(generator, EXACT, prior, seed=SEED, images=count)
     found = engine.invert(images)
     return codes, images, found, found.passes + engine.setup.passes / count
 
@@ -183,7 +183,7 @@ def dataset_seconds_ratio(quick: bool) -> Measurement:
         notes.append(
             f"{fast:.1f} s to {error:.5f}, Adam {slow:.1f} s to {plain.loss.mean().item():.5f}, {steps} steps"
         )
-    return measured("invert.dataset_seconds_ratio", ratios, "x", 3, "; ".join(notes))
+    return measured("invert.dataset_seconds_ratio", ratios, "x", 15, "; ".join(notes))
 
 
 def _steps_to(generator: nn.Module, images: Tensor, prior: Prior) -> int:

@@ -153,8 +153,8 @@ def _needed(generator: nn.Module, prior: Prior, count: int) -> tuple[Tensor, Ten
 def _descent(
     generator: nn.Module, prior: Prior, images: Tensor, codes: Tensor, config: InversionConfig
 ) -> tuple[float, int]:
-    """Evaluations a code that the paper's descent takes for 95% of the codes, infinite if it does not, and how many it finds. A hit
-    counts at any step."""
+    """Evaluations a code that the paper's descent takes for 95% of the codes, infinite if it does not, and
+    how many it finds. A hit counts at any step."""
     keep = range(0, config.steps, 50)
     path = invert(generator, images, None, config, prior=prior, seed=SEED, keep=keep).kept_z
     below = (path - codes[:, None]).square().mean(2) < RECOVERED

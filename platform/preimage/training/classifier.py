@@ -80,12 +80,15 @@ class ClassifierAlgorithm:
         now = self.classifier.state_dict()
         for name, mean in self.average.state_dict().items():
             if mean.is_floating_point():
-                mean.lerp_(now[name], weight)
+                mean.lerp_(self.networks.unless_skipped(now[name], mean), weight)
 
     def _mirror(self, images: Tensor) -> Tensor:
         count = self.networks.whole(len(images))
         drawn = torch.rand(count, generator=self.random, device=self.worker.device)
         return torch.where(self.worker.part(drawn)[:, None, None, None] < 0.5, images.flip(3), images)
+
+    def require_finite(self) -> None:
+        self.networks.require_finite()
 
     def replicated_state(self) -> dict[str, Any]:
         return self.networks.state() | {

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
+from preimage.float32 import float32_products
 from preimage.models.cards import ClassifierConfig
 from preimage.models.classifier import Classifier, build_classifier, save_classifier
 from preimage.random_streams import Stream
@@ -155,6 +156,7 @@ def export_classifier(
 
 
 @torch.no_grad()
+@float32_products("ieee")
 def confusion(classifier: Classifier, held_out: HeldOut, worker: Worker) -> Tensor:
     """Count a worker's part of the held-out images by true and predicted class: (K, K) int64, on the CPU."""
     dataset = Dataset.open(held_out.dataset)

@@ -77,6 +77,7 @@ class Networks:
         `finite` (losses by name) is not finite on any of them.
         """
         names = list(names)
+        self.worker.average_gradients(p for name in names for p in self.unwrapped[name].parameters())
         check_finite(self.worker, number, finite, {name: self.unwrapped[name] for name in names})
         for name in names:
             self.optimizers[name].step()

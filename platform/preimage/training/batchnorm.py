@@ -78,27 +78,18 @@ class _Normalise(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         images, weight, mean, variance = ctx.saved_tensors
-        full = upcast(images)
-        scale = (variance + ctx.eps).rsqrt()
-        slope, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(  # with constant statistics
-            upcast(gradients[0]),
-            full,
-            weight,
-            mean,
-            variance,
-            mean,
-            scale,
-            False,
-            ctx.eps,
-            [True, True, True],
+        slope, full, scale = upcast(gradients[0]), upcast(images), (variance + ctx.eps).rsqrt()
+        _, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(  # with constant statistics
+            slope, full, weight, mean, variance, mean, scale, False, ctx.eps, [False, True, True]
         )
         sums = ctx.total(torch.stack([to_bias, to_weight]) / ctx.count)
-        by_image = -weight * scale**2 * sums[1]
-        offset = -weight * scale * sums[0] - by_image * mean
-        wide = (1, -1, *[1] * (images.ndim - 2))
-        slope.addcmul_(full, by_image.view(wide)).add_(
-            offset.view(wide)
-        )  # plus the statistics' own dependence on the images
+        # The statistics depend on the images too: images' gradient is by_slope * slope + by_image * images + rest.
+        by_slope = weight * scale
+        by_image = -by_slope * scale * sums[1]
+        rest = -by_slope * sums[0] - by_image * mean
+        zero, one = torch.zeros_like(mean), torch.ones_like(mean)
+        slope = F.batch_norm(slope, zero, one, by_slope, rest, training=False, eps=0.0)
+        slope.addcmul_(full, by_image.view(1, -1, *[1] * (images.ndim - 2)))
         return slope.to(images.dtype), to_weight, to_bias, None, None, None
 
 

@@ -1,17 +1,16 @@
 """Prepare a generator for inversion: frozen, in eval mode, its BatchNorms folded into its convolutions."""
 
 from copy import deepcopy
-from itertools import pairwise
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from preimage.errors import InversionError
 from preimage.inversion.labels import classes_of, generate
 from preimage.inversion.layers import quicker
+from preimage.models.folding import fold_batch_norms, is_plain
 
 
 def freeze(
@@ -35,11 +34,10 @@ def freeze(
     device = device or next((p.device for p in frozen.parameters()), torch.device("cpu"))
     for module in list(frozen.modules()):
         if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
-            layers = cast("dict[str, nn.Module | None]", module._modules)
             if optimize:
-                _fold(layers)
+                fold_batch_norms(module)
             if device.type == "cpu":
-                _quicken(layers)
+                _quicken(module)
 
     def placed(tensor: Tensor) -> Tensor:
         """Not by `to`, which drops imaginary parts and refuses tensors of five dimensions."""
@@ -98,28 +96,9 @@ def _evaluated(network: nn.Module) -> nn.Module:
         return network
 
 
-def _fold(layers: dict[str, nn.Module | None]) -> None:
-    """Replace each convolution followed by a BatchNorm with one that does both."""
-    for before, after in pairwise(list(layers)):
-        convolution, norm = layers[before], layers[after]
-        if not (_plain(convolution) and _plain(norm) and isinstance(norm, nn.BatchNorm2d)):
-            continue
-        transposed = isinstance(convolution, nn.ConvTranspose2d)
-        alone = isinstance(convolution, nn.Conv2d) or (transposed and convolution.groups == 1)
-        if alone and norm.running_mean is not None:
-            layers[before] = fuse_conv_bn_eval(convolution, norm, transposed)  # type: ignore[type-var]
-            layers[after] = nn.Identity()
-
-
-def _quicken(layers: dict[str, nn.Module | None]) -> None:
+def _quicken(module: nn.Sequential) -> None:
     """Replace the transposed convolutions that are slow on CPUs."""
+    layers = cast("dict[str, nn.Module | None]", module._modules)
     for name, layer in layers.items():
-        if _plain(layer) and isinstance(layer, nn.ConvTranspose2d):
+        if is_plain(layer) and isinstance(layer, nn.ConvTranspose2d):
             layers[name] = quicker(layer)
-
-
-def _plain(layer: nn.Module | None) -> bool:
-    """Whether the weights alone define the layer: a subclass or a hook may do more, as in spectral norm."""
-    if layer is None or layer._forward_pre_hooks or layer._forward_hooks:
-        return False
-    return type(layer) in (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)

@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from preimage import hardware
 from preimage.config import Config
 from preimage.errors import InversionError
 from preimage.inversion.batch import Inversion
@@ -27,6 +28,7 @@ from preimage.library.display import SIGNED
 from preimage.library.images import InvertedImages
 from preimage.library.network import Network, inferred_dim, open_network, try_out
 from preimage.library.pixels import as_tensor, range_of, require_range, require_shape
+from preimage.pipelines.low_precision import warn
 from preimage.pipelines.progress import showing
 from preimage.random_streams import Stream
 from preimage.specs.validation import check
@@ -102,6 +104,8 @@ def invert(
         if len(numbers.unique()) < len(numbers):
             raise InversionError("ids must be unique: each names one image")
         device = network.device if network.device.type != "cpu" else pixels.device
+        if device.type == "cpu":
+            warn({"precision": config.precision}, hardware.used(hardware.machine(), 1, gpu=False))
         with _progress(progress) as on_progress:
             found = search(
                 network.module,

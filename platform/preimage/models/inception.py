@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
 import torch
 import torch.hub
@@ -13,6 +14,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from preimage.errors import ClassifierError
+from preimage.models.folding import fold_batch_norms
 from preimage.models.inception_weights import (
     FILE,
     HINT,
@@ -20,7 +22,11 @@ from preimage.models.inception_weights import (
     URL,
     is_published,
 )
+from preimage.models.tensorflow_resize import resized
 from preimage.storage.folder import digest
+
+SIDE = 299
+"""Of the images that its layers take, in pixels."""
 
 
 def open_inception(weights: str | None = None) -> tuple[nn.Module, str]:
@@ -45,30 +51,45 @@ def open_inception(weights: str | None = None) -> tuple[nn.Module, str]:
 
 
 class _Inception(nn.Module):
+    """The library's layers in its order, its BatchNorms folded into its convolutions, with channels last."""
+
     def __init__(self, tensors: Mapping[str, Tensor], path: Path) -> None:
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # slow to import
+        from torch_fidelity.feature_extractor_inceptionv3 import BasicConv2d  # slow to import
 
         super().__init__()
-        own = io.BytesIO()  # the library trusts the file it reads, so it gets one made here
-        torch.save(dict(tensors), own)
-        own.seek(0)
-        try:
-            self.extractor = FeatureExtractorInceptionV3(
-                "inception-v3-compat",
-                ["logits_unbiased", "2048"],
-                feature_extractor_weights_path=own,  # pyright: ignore[reportArgumentType]
-            )
-        except RuntimeError as error:
-            reason = shorten(str(error), 300)
-            raise ClassifierError(
-                f"weights={path} does not hold Inception's tensors: {reason} Name {HINT}"
-            ) from error
+        library = _of_library(tensors, path)
+        for block in library.modules():
+            if isinstance(block, BasicConv2d):  # a convolution, a BatchNorm, and then a ReLU
+                fold_batch_norms(block)
+        self.weight = library.fc.weight
+        self.layers = nn.Sequential(*(layer for name, layer in library.named_children() if name != "fc"))
+        self.to(memory_format=torch.channels_last)
         self.eval()
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         coloured = pixels.expand(-1, 3, -1, -1) if pixels.shape[1] == 1 else pixels
-        logits, features = self.extractor(coloured)
-        return logits, features
+        scaled = (resized(coloured, SIDE) - 128) / 128
+        features = self.layers(scaled.contiguous(memory_format=torch.channels_last)).flatten(1)
+        return features.mm(self.weight.T), features
+
+
+def _of_library(tensors: Mapping[str, Tensor], path: Path) -> Any:
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # slow to import
+
+    own = io.BytesIO()  # the library trusts the file it reads, so it gets one made here
+    torch.save(dict(tensors), own)
+    own.seek(0)
+    try:
+        return FeatureExtractorInceptionV3(
+            "inception-v3-compat",
+            ["logits_unbiased", "2048"],
+            feature_extractor_weights_path=own,  # pyright: ignore[reportArgumentType]
+        )
+    except RuntimeError as error:
+        reason = shorten(str(error), 300)
+        raise ClassifierError(
+            f"weights={path} does not hold Inception's tensors: {reason} Name {HINT}"
+        ) from error
 
 
 def _tensors(data: bytes, sha256: str, path: Path) -> dict[str, Tensor]:

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from preimage.data.pixels import to_float
+from preimage.float32 import float32_products
 from preimage.models.classifier import Classifier, load_classifier
+from preimage.models.folding import fold_batch_norms
 from preimage.storage.folder import Folder
 
 
@@ -29,8 +31,10 @@ class Scorer:
     """Names of its classes, by number; empty if they have none."""
 
     @torch.inference_mode()
+    @float32_products("ieee")
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (n, C, H, W) uint8, on its device, to logits (n, K) and features (n, F)."""
+        """Images (n, C, H, W) uint8, on its device, to logits (n, K) and features (n, F), computed in IEEE
+        float32 on any device."""
         return self.network(pixels)
 
 
@@ -69,12 +73,15 @@ class ScorerSource:
 
 
 class _OfBytes(nn.Module):
-    """A classifier of uint8 images."""
+    """A classifier of uint8 images. Takes the classifier's layers: it folds its BatchNorms."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.classifier = classifier.eval()
+        fold_batch_norms(classifier.maps)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.classifier.features(to_float(pixels))
+        images = to_float(pixels.contiguous(memory_format=torch.channels_last))
+        features = self.classifier.features(images)
         return self.classifier.logits(features), features

@@ -76,7 +76,17 @@ ROOMS = {
         "storage",
     },
     "data": {"to_device", "own_settings", "permutation", "plugins", "config", "errors", "storage", "work"},
-    "models": {"named_code", "plugins", "random_streams", "config", "errors", "storage", "latents", "data"},
+    "models": {
+        "float32",
+        "named_code",
+        "plugins",
+        "random_streams",
+        "config",
+        "errors",
+        "storage",
+        "latents",
+        "data",
+    },
     "metrics": {"float32", "to_device", "random_streams", "errors", "latents", "data", "objectives"},
     "figures": {"data"},
     "inversion": {

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ALIKE = {"alike": True}
+"""The context of a dump in which settings that make the same results are the same."""
 UNKNOWN_KEY = "unknown_key"
 """The type of pydantic's error for a key that a kind's own settings lack; its message names the nearest."""
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
+from preimage.float32 import float32_products
 from preimage.inversion.jacobian import Jacobian, NoJacobianError
 from preimage.inversion.labels import generate, spread_labels
 from preimage.latents.priors import Prior
@@ -78,6 +79,7 @@ def probe(
 
 
 @torch.no_grad()
+@float32_products("ieee")
 def _made(generator: nn.Module, codes: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Images of all codes, the same again, and those of the first four in batches of one and three."""
     images, again = (generate(generator, codes, labels) for _ in range(2))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.data.pixels import to_float
+from preimage.float32 import float32_products
 from preimage.models.classifier import Classifier, load_classifier
 from preimage.models.folding import fold_batch_norms
 from preimage.storage.folder import Folder
@@ -30,8 +31,10 @@ class Scorer:
     """Names of its classes, by number; empty if they have none."""
 
     @torch.inference_mode()
+    @float32_products("ieee")
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (n, C, H, W) uint8, on its device, to logits (n, K) and features (n, F)."""
+        """Images (n, C, H, W) uint8, on its device, to logits (n, K) and features (n, F), computed in IEEE
+        float32 on any device."""
         return self.network(pixels)
 
 

@@ -88,6 +88,9 @@ class GanPair:
         self.networks.backward(loss, [name])
         self.networks.step([name], number, {f"{name}'s loss": loss})
 
+    def require_finite(self) -> None:
+        self.networks.require_finite()
+
     def replicated_state(self) -> dict[str, Any]:
         return self.networks.state() | {"random": self.random.get_state()}
 

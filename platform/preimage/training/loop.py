@@ -77,6 +77,9 @@ class Loop:
         while self.seen < self.config.total_images:
             self._step()
             last = self.seen >= self.config.total_images
+            each = self.config.log_every, self.config.sample_every, self.config.checkpoint_every
+            if last or any(map(self._passed, each)):
+                self.algorithm.require_finite()
             if last or self._passed(self.config.log_every):
                 self._record()
             if self.worker.is_main and (last or self._passed(self.config.sample_every)):

@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from preimage.data.dataset import Images
 from preimage.data.pixels import to_uint8
+from preimage.float32 import float32_products
 from preimage.inversion.labels import classes_of, generate, in_batches, spread_labels
 from preimage.latents.priors import Prior
 from preimage.latents.statistics import Moments
 from preimage.metrics.scores import class_entropy, class_histogram, frechet_distance, inception_score
 from preimage.models.scorer import ScorerSource
 from preimage.random_streams import Stream
+from preimage.to_device import to_device
 from preimage.training.moments import over_workers
 from preimage.training.worker import Worker
 
@@ -48,7 +50,7 @@ class Evaluator:
         self.scorer = worker.run_or_fail_together(lambda: scoring.source.open(worker.device))
         real = images.pixels[: max(0, scoring.images - first)]
         seen = real if len(real) else images.pixels[:1]  # one image, to learn the number of features
-        some = [self.scorer(pixels.to(worker.device)) for pixels in seen.split(BATCH)]
+        some = [self.scorer(to_device(pixels, worker.device)) for pixels in seen.split(BATCH)]
         features = torch.cat([each for _, each in some])[: len(real)]
         self.real = over_workers(worker, Moments.empty(features.shape[1]).update(features))
 
@@ -80,5 +82,6 @@ class Evaluator:
         }
 
     @torch.inference_mode()
+    @float32_products("ieee")
     def _score(self, generator: nn.Module, codes: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         return self.scorer(to_uint8(generate(generator, codes, labels)))

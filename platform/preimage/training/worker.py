@@ -101,8 +101,8 @@ class Worker:
         """The mean over a whole batch, from each worker's mean over its own part."""
         return self.sum(values * self.share(batch))
 
-    def any_rank(self, flag: Tensor) -> bool:
-        """Whether the flag, a scalar, is set on any worker."""
+    def maximum(self, values: Tensor) -> Tensor:
+        """The largest of the workers' values, in place."""
         if self.world_size > 1:
-            dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-        return bool(flag.item())
+            dist.all_reduce(values, op=dist.ReduceOp.MAX)
+        return values

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from preimage import to_device
 from preimage.objectives import lap1
@@ -42,6 +43,8 @@ class _Watched(TorchDispatchMode):
         name, first = str(func), args[0] if args else None
         if name.startswith("aten._local_scalar_dense"):
             return self._value(first)
+        if name.startswith("aten._fused_sgd"):  # it has no form without values
+            return _require_one_device(args, kwargs)
         if name.startswith(SHAPED_BY_VALUES) and first.device.type == "cuda":
             self.reads.places.append(_ours())
         made = func(*args, **(kwargs or {}))
@@ -55,6 +58,11 @@ class _Watched(TorchDispatchMode):
             return 1.0 if scalar.is_floating_point() else 0
         self.reads.places.append(_ours())
         return False if scalar.dtype == torch.bool else 0.0
+
+
+def _require_one_device(*arguments: Any) -> None:
+    devices = {each.device for each in tree_leaves(arguments) if isinstance(each, Tensor)}
+    assert len(devices) == 1, f"a fused update of tensors on {devices}"
 
 
 def _ours() -> str:

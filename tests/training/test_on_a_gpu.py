@@ -1,5 +1,4 @@
-"""Steps of every method as on a GPU: no operation has tensors on two devices, and the host waits for nothing
-but the check that all is finite."""
+"""Steps of every method as on a GPU: no operation has tensors on two devices, and the host never waits."""
 
 import dataclasses
 
@@ -36,7 +35,6 @@ METHODS = {
     ),
     "prior": lambda context: PganAlgorithm(context, PganConfig(width=8), ADAM),
 }
-CHECK = "training/worker.py:any_rank"
 PINNED = {"to_device.py:to_device", "to_device.py:rows_to_device"}
 
 
@@ -66,7 +64,7 @@ def test_a_step_is_on_one_device_and_waits_for_nothing(name, where, make_trainin
         with watched() as reads:
             loop._step()
         assert {value.device for value in loop.sums.values()} == {GPU}
-        assert set(reads.places) <= {CHECK}
+        assert not reads.places
         assert set(reads.copies) <= PINNED
         with watched():
             samples = method.samples(64)

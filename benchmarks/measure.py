@@ -95,6 +95,11 @@ def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_c
     return clock() - begin
 
 
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Of the processor, of all threads of this process."""
+    return seconds(work, time.process_time)
+
+
 def processor_seconds(words: Sequence[str], **added: str) -> float:
     """Those of a new Python process, which other processes on this machine change little. added: to its
     environment."""

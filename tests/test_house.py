@@ -87,7 +87,7 @@ ROOMS = {
         "latents",
         "data",
     },
-    "metrics": {"float32", "random_streams", "errors", "latents", "data", "objectives"},
+    "metrics": {"float32", "to_device", "random_streams", "errors", "latents", "data", "objectives"},
     "figures": {"data"},
     "inversion": {
         "float32",

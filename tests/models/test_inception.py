@@ -34,7 +34,12 @@ def random_tensors():
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
-        nn.init.normal_(network.fc.weight, std=0.3)
+            if isinstance(module, nn.BatchNorm2d):
+                for tensor in (module.running_var, module.weight):
+                    nn.init.uniform_(tensor, 0.8, 1.2)
+                for tensor in (module.running_mean, module.bias):
+                    nn.init.normal_(tensor, std=0.05)
+        nn.init.normal_(network.fc.weight, std=0.5)
     return network.state_dict()
 
 
@@ -88,6 +93,17 @@ class _Plain(torch.utils.data.Dataset):
 
     def __getitem__(self, index):
         return self.images[index]
+
+
+def test_logits_and_features_are_the_librarys_to_rounding(files, network):
+    library = FeatureExtractorInceptionV3(
+        "", ["logits_unbiased", "2048"], feature_extractor_weights_path=str(files / "random.pth")
+    )
+    kinds = [type(module) for module in network.modules()]
+    assert nn.BatchNorm2d not in kinds
+    assert nn.BatchNorm2d in [type(module) for module in library.modules()]
+    for found, expected in zip(network(PIXELS), library(PIXELS), strict=True):
+        assert (found - expected).abs().max() < 3e-6 * expected.abs().max()
 
 
 def test_it_gives_logits_and_features_and_takes_grey_images_for_colour(network):

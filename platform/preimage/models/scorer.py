@@ -33,7 +33,8 @@ class Scorer:
     @torch.inference_mode()
     @float32_products("ieee")
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (n, C, H, W) uint8, on its device, to logits (n, K) and features (n, F)."""
+        """Images (n, C, H, W) uint8, on its device, to logits (n, K) and features (n, F), computed in IEEE
+        float32 on any device."""
         return self.network(pixels)
 
 

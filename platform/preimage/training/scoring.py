@@ -17,6 +17,7 @@ from preimage.latents.statistics import Moments
 from preimage.metrics.scores import class_entropy, class_histogram, frechet_distance, inception_score
 from preimage.models.scorer import ScorerSource
 from preimage.random_streams import Stream
+from preimage.to_device import to_device
 from preimage.training.moments import over_workers
 from preimage.training.worker import Worker
 
@@ -49,7 +50,7 @@ class Evaluator:
         self.scorer = worker.run_or_fail_together(lambda: scoring.source.open(worker.device))
         real = images.pixels[: max(0, scoring.images - first)]
         seen = real if len(real) else images.pixels[:1]  # one image, to learn the number of features
-        some = [self.scorer(pixels.to(worker.device)) for pixels in seen.split(BATCH)]
+        some = [self.scorer(to_device(pixels, worker.device)) for pixels in seen.split(BATCH)]
         features = torch.cat([each for _, each in some])[: len(real)]
         self.real = over_workers(worker, Moments.empty(features.shape[1]).update(features))
 

@@ -24,6 +24,7 @@ from preimage.models.scorer import Scorer, ScorerSource
 from preimage.models.weights import packed
 from preimage.random_streams import Stream
 from preimage.storage.folder import Folder, digest
+from preimage.to_device import to_device
 
 BATCH = 64
 """Images made and scored at a time."""
@@ -137,9 +138,9 @@ class PieceScorer:
         if not self._images or self._images.image_set != image_set:  # one set after the other
             self._images = ImageMaker(self.task, image_set, device)
         rows = torch.arange(self.task.rows(image_set, number)) + number * self.task.chunk
-        parts = [_score(self._scorer, self._images(some), device) for some in rows.split(BATCH)]
+        parts = [_score(self._scorer, to_device(self._images(some), device)) for some in rows.split(BATCH)]
         columns = zip(PieceScores._fields, zip(*parts, strict=True), strict=True)
-        whole = {name: torch.cat(column) for name, column in columns}
+        whole = {name: torch.cat(column).cpu() for name, column in columns}
         (self.task.folder / image_set.key).write(_file(number), packed(whole))
 
     def finished(self, pieces: Sequence[int]) -> dict[int, None]:
@@ -163,7 +164,8 @@ class ImageMaker:
             self._dataset = Dataset.open(image_set.folder)
 
     def __call__(self, indices: Tensor) -> Tensor:
-        """(n, C, H, W) uint8 on the CPU, of indices (n,). Raises GeneratorError for samples that are NaN."""
+        """(n, C, H, W) uint8 of indices (n,): samples on the device, rows of a dataset on the CPU. Raises
+        GeneratorError for samples that are NaN."""
         if self._dataset:
             first, start = self.image_set.first_row, int(indices.min())
             rows = self._dataset.read(first + start, first + int(indices.max()) + 1)
@@ -171,7 +173,7 @@ class ImageMaker:
         assert self._generator
         network, prior = self._generator
         with torch.inference_mode():
-            images = network(self._codes(prior, indices).to(self.device)).cpu()
+            images = network(to_device(self._codes(prior, indices), self.device))
         if not images.isfinite().all():
             name, folder = self.image_set.name, self.image_set.folder
             raise GeneratorError(
@@ -194,9 +196,10 @@ class ImageMaker:
         return torch.stack([drawn[piece][place] for piece, place in places])
 
 
-def _score(scorer: Scorer, pixels: Tensor, device: torch.device) -> PieceScores:
-    logits, features = scorer(pixels.to(device))
-    return PieceScores(logits.float().cpu(), features.float().cpu(), thumbnails(pixels))
+def _score(scorer: Scorer, pixels: Tensor) -> PieceScores:
+    """Of images on the scorer's device, and there."""
+    logits, features = scorer(pixels)
+    return PieceScores(logits.float(), features.float(), thumbnails(pixels))
 
 
 def _file(piece: int) -> str:

@@ -37,7 +37,7 @@ def _a_process_that_allows_tf32() -> Iterator[None]:
 class _Precisions(TorchDispatchMode):
     """The precisions that products of float32 tensors were computed in."""
 
-    PRODUCTS = frozenset({"mm", "addmm", "bmm", "baddbmm", "mv", "convolution", "linear"})
+    PRODUCTS = frozenset({"mm", "addmm", "bmm", "baddbmm", "mv", "convolution", "linear", "matmul"})
 
     def __init__(self) -> None:
         super().__init__()

@@ -64,9 +64,9 @@ def _step_alone() -> float:
 
 
 def _learner(
-    context: AlgorithmContext, model: DcganConfig, name: str = "adam", lr: float = 2e-4
+    context: AlgorithmContext, model: DcganConfig, optimizer: OptimizerConfig = ADAM
 ) -> GanAlgorithm:
-    return GanAlgorithm(context, model, OptimizerConfig.model_validate({"name": name, "lr": lr}))
+    return GanAlgorithm(context, model, optimizer)
 
 
 def _require_same() -> None:

@@ -37,7 +37,7 @@ class Steps(Loop):
     def pause(self) -> None:
         """What comes once in 100,000 images by default."""
         self._draw()
-        self._checkpoint()
+        self._checkpoint(last=True)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -125,7 +126,10 @@ def disturbed(folder: Path, context: AlgorithmContext) -> GloAlgorithm:
     return made
 
 
-def train_all(worker, trainings):
+def train_all(worker, trainings, local):
+    """local: exchange as on one machine, or by torch alone, as between machines."""
+    assert worker.local or not hasattr(os, "memfd_create")
+    worker = worker if local else replace(worker, local=None)
     for training in trainings:
         train(worker, training)
 
@@ -160,14 +164,21 @@ def norm_network() -> nn.Module:
 
 
 def normalise(worker: Worker, folder: Path) -> None:
+    for local in (worker.local, None):
+        _normalise(replace(worker, local=local), folder / ("local" if local else "torch"))
+
+
+def _normalise(worker: Worker, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
     torch.manual_seed(0)
     network = norm_network()
     images = torch.randn(13, 3, 4, 4, dtype=torch.float64)
     images = worker.part(images).clone().requires_grad_()
     synchronise(network, worker.share(13), worker.sum)
-    parallel = DistributedDataParallel(network, broadcast_buffers=False)
+    parallel = network if worker.local else DistributedDataParallel(network, broadcast_buffers=False)
     made = parallel(images)
     (made.pow(3).mean() * worker.weight(13)).backward()
+    worker.average_gradients(network.parameters())
     found = {
         "made": made.detach(),
         "slope": images.grad,

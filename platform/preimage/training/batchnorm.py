@@ -56,7 +56,7 @@ def synchronise(network: nn.Module, share: float, sum_over_workers: Sum) -> None
 
 
 class _Normalise(torch.autograd.Function):
-    """One small sum over the workers forward, of means and mean squares, and one backward, of gradient sums."""
+    """One sum over the workers forward, of means and mean squares, and one backward, of gradient sums."""
 
     @staticmethod
     def forward(
@@ -83,7 +83,7 @@ class _Normalise(torch.autograd.Function):
             slope, full, weight, mean, variance, mean, scale, False, ctx.eps, [False, True, True]
         )
         sums = ctx.total(torch.stack([to_bias, to_weight]) / ctx.count)
-        # The statistics depend on the images too: images' gradient is by_slope * slope + by_image * images + rest.
+        # The images change the statistics too: their gradient is by_slope * slope + by_image * images + rest.
         by_slope = weight * scale
         by_image = -by_slope * scale * sums[1]
         rest = -by_slope * sums[0] - by_image * mean
@@ -96,4 +96,3 @@ class _Normalise(torch.autograd.Function):
 def _count(images: Tensor, share: float) -> int:
     """Values per channel (N, C, ...) over all workers."""
     return round(images.numel() // images.shape[1] / share)
-

@@ -28,7 +28,7 @@ from preimage.training.glo import GloAlgorithm
 from preimage.training.loop import train
 from preimage.training.pgan import PganAlgorithm
 from preimage.training.worker import Worker
-from tiny import CONDITIONAL, GLO_MODEL, MODEL
+from tiny import CONDITIONAL, GLO_MODEL, LOOP, MODEL
 
 CLASSIFIER = ClassifierConfig(image_size=16, channels=1, classes=10, base_channels=4)
 SGD = OptimizerConfig(name="sgd", lr=0.1)
@@ -132,6 +132,18 @@ def train_all(worker, trainings, local):
     worker = worker if local else replace(worker, local=None)
     for training in trainings:
         train(worker, training)
+
+
+def compile_all(worker, folder):
+    """A compiled step, exchanged as on one machine and by torch alone."""
+    for local in (worker.local, None):
+        loop = LOOP.model_copy(update={"batch_size": 9, "compile": True})
+        made = gan(AlgorithmContext(replace(worker, local=local), None, loop, 1))
+        images = torch.rand(9, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+        for number in range(2):
+            made.step(torch.arange(9), worker.part(images), number)
+        name = f"{'local' if local else 'torch'}-{worker.rank}.pt"
+        torch.save(made.generator.state_dict(), folder / name)
 
 
 def train_or_stop(worker, training):

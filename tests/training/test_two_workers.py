@@ -1,5 +1,6 @@
 """Real processes in a process group, against one: a step is the same step for any number of workers."""
 
+import shutil
 from dataclasses import replace
 from functools import partial
 
@@ -7,11 +8,24 @@ import pytest
 import torch
 
 from preimage.runs import checkpoints
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.loop import train
 from preimage.training.training import Training
 from preimage.training.worker import Worker
 from stores import store_of
-from two_workers import METHODS, glo, many, norm_network, normalise, stopping, train_all, train_or_stop
+from tiny import LOOP
+from two_workers import (
+    METHODS,
+    compile_all,
+    gan,
+    glo,
+    many,
+    norm_network,
+    normalise,
+    stopping,
+    train_all,
+    train_or_stop,
+)
 
 
 def alike(one: Training, other: Training, metric: str) -> None:
@@ -52,6 +66,19 @@ def test_glo_goes_on_with_another_number_of_workers(make_glo, first, then):
     assert torch.equal(found.image_id, expected.image_id)
     assert torch.allclose(found.z, expected.z, atol=2e-4)
     assert torch.allclose(found.loss, expected.loss, rtol=1e-3)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_compiled_networks_exchange_too(tmp_path):
+    many(2, compile_all, tmp_path)
+    alone = gan(AlgorithmContext(Worker(), None, LOOP.model_copy(update={"batch_size": 9}), 1))
+    images = torch.rand(9, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    for number in range(2):
+        alone.step(torch.arange(9), images, number)
+    for path in tmp_path.iterdir():
+        for name, value in torch.load(path, weights_only=True).items():
+            assert torch.allclose(value, alone.generator.state_dict()[name], atol=1e-6), name
 
 
 def test_batchnorm_over_workers_is_batchnorm_over_their_images(tmp_path):

@@ -40,11 +40,11 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
         return output
 
 
-def synchronise(network: nn.Module, share: float, sum_over_workers: Sum) -> None:
+def synchronise(network: nn.Module, share: float, sum_over_workers: Sum, compiled: bool = False) -> None:
     """Replace every BatchNorm in a network with one over all workers; weights and names stay.
 
     share: this worker's fraction of every batch; those of all workers sum to 1. sum_over_workers: of a small
-    tensor, in place.
+    tensor, in place. compiled: whether torch.compile follows.
     """
     for module in list(network.modules()):
         for name, child in module.named_children():
@@ -52,6 +52,8 @@ def synchronise(network: nn.Module, share: float, sum_over_workers: Sum) -> None
                 synced = SyncedBatchNorm(child.num_features, child.eps, child.momentum)
                 synced.to(child.weight.device, child.weight.dtype).load_state_dict(child.state_dict())
                 synced.share, synced.sum_over_workers = share, sum_over_workers
+                if compiled:  # around it: no graph holds what workers say to each other
+                    synced.forward = torch.compiler.disable(synced.forward)
                 setattr(module, name, synced)
 
 

@@ -55,7 +55,7 @@ class Worker:
         """
         network = network.to(self.device)
         if self.world_size > 1:
-            synchronise(network, self.share(batch), self.sum)
+            synchronise(network, self.share(batch), self.sum, compiled)
         if self.world_size > 1 and not self.local:
             ids = [self.device.index] if self.device.type == "cuda" else None
             network = DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)

@@ -46,7 +46,7 @@ def grid_png(images: Tensor, columns: int | None = None, width: int = GRID_WIDTH
 def grid_picture(images: Tensor, columns: int | None = None, width: int = GRID_WIDTH) -> Image.Image:
     """The same, to draw on."""
     columns = columns or ceil(sqrt(len(images)))
-    picture = Image.fromarray(tiled(to_uint8(images), columns, padding=2))
+    picture = Image.fromarray(tiled(to_uint8(images).cpu(), columns, padding=2))
     scale = max(1, round(width / picture.width))
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 

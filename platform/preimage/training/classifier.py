@@ -12,7 +12,7 @@ from preimage.data.pixels import to_float
 from preimage.float32 import float32_products
 from preimage.models.cards import ClassifierConfig
 from preimage.models.classifier import Classifier, build_classifier, save_classifier
-from preimage.random_streams import Stream
+from preimage.random_streams import Stream, restore
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
@@ -99,7 +99,7 @@ class ClassifierAlgorithm:
     def load_replicated_state(self, state: dict[str, Any]) -> None:
         self.networks.load(state)
         self.average.load_state_dict(state["average"])
-        self.random.set_state(state["random"])
+        restore(self.random, state["random"])
 
     def sharded_state(self) -> dict[str, Any]:
         return {}

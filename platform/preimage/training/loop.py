@@ -67,6 +67,7 @@ class Loop:
         self.since_log = 0
         self.score_sum, self.score_count = 0.0, 0
         self.evaluator: CheckpointEvaluator | None = None
+        self.on_host = training.data_device == "host"
         self.rule, self.spacing = training.stop_early, training.checkpoint_seconds
         self.clock = Clock()
 
@@ -90,10 +91,11 @@ class Loop:
 
     def _step(self) -> None:
         number = self.seen // self.config.batch_size
-        rows = self.batches.at(number)
-        batch = self.images.batch(rows, self.worker.device)
-        with step_products(self.config.precision, self.worker.device):
-            metrics = self.algorithm.step(to_device(rows, self.worker.device), batch, number)
+        rows, device = self.batches.at(number), self.worker.device
+        there = to_device(rows, device)
+        batch = self.images.batch(rows if self.on_host else there, device)
+        with step_products(self.config.precision, device):
+            metrics = self.algorithm.step(there, batch, number)
         self.seen += self.config.batch_size
         self.since_log += 1
         for name, value in metrics.items():

@@ -66,9 +66,9 @@ def two_workers(quick: bool) -> list[Measurement]:
     most, busy = one[:, 0] / apart[:, 0], one[:, 1] / two[:, 1]
     note = f"two processes that exchange nothing reach {statistics.median(most):.2f}"
     return [
-        measured(name, list(one[:, 0] / two[:, 0]), "x", 1.7, note),
-        measured(f"{name}.no_exchange", list(most), "x"),
-        measured(f"{name}.processor", list(busy), "x", clock="processor"),
+        measured(name, (one[:, 0] / two[:, 0]).tolist(), "x", 1.7, note),
+        measured(f"{name}.no_exchange", most.tolist(), "x"),
+        measured(f"{name}.processor", busy.tolist(), "x", clock="processor"),
     ]
 
 

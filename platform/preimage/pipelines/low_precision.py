@@ -60,11 +60,9 @@ def _text(key: str, value: str, on: Mapping[str, Any], factor: float | None = No
     """factor: how many times as long bfloat16 takes, if it was measured."""
     if value == "tf32":
         return f"{key}=tf32 is the same as float32 on a CPU"
-    what = (
-        f"a convolution of {CHANNELS} channels takes about {factor:.2g}"
-        if factor
-        else "convolutions take many"
-    )
+    what = "convolutions take many"
+    if factor:
+        what = f"a convolution of {CHANNELS} channels takes about {factor:.2g}"
     processor = f"{on['cpu']}, {on['instructions'].upper()}"
     return (
         f"{key}={value}: {what} times as long in bfloat16 as in float32 on this processor ({processor}); "

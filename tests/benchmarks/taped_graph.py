@@ -1,7 +1,7 @@
 """A CUDA graph on a CPU: a tape of torch's operators that replays them on the same tensors.
 
-As on a GPU, what a capture records is not computed while it lasts, replays write to the captured tensors, nothing
-of Python runs again, and the host may read nothing.
+As on a GPU, what a capture records is not computed while it lasts, replays write to the captured tensors,
+nothing of Python runs again, and the host may read nothing.
 """
 
 from collections.abc import Iterator

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-
 from benchmarks.gpu.captured import WARM_UP, Captured
 from benchmarks.gpu.setting import Setting, steps
-from preimage.training import nan_check
 from tests.benchmarks.taped_graph import taped_graphs
+
+from preimage.training import nan_check
 
 TINY = Setting(torch.device("cpu"), tiny=True)
 

@@ -74,7 +74,7 @@ def probe(
     try:
         Jacobian.of(generator, codes[:1])
     except NoJacobianError as error:
-        notes.append(f"{error}: it is inverted without whitening")
+        notes.append(f"{error}: PAG, local ranks and levenberg-marquardt need one")
     return Probe(lowest, highest, tuple(notes))
 
 

@@ -42,4 +42,5 @@ def fitting(free: int, each: float) -> int:
 
 
 def _step(problem: Problem, solver: Solver, rows: Rows) -> None:
+    rows.low = torch.zeros_like(rows.low)  # full precision takes more
     solver.step(problem, rows, solver.begin(rows.z))

@@ -203,6 +203,7 @@ def _square(
     return flat @ flat.mT / count.double()[:, None, None]
 
 
+@float32_products("ieee")
 def jacobians_that_fit(network: nn.Module, code: Tensor, label: Tensor | None) -> int:
     """How many Jacobians, in the precision of a code (1, d), fit into the memory there is.
 

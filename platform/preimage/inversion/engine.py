@@ -5,6 +5,7 @@ until the last images. It needs the memory of one batch, whatever the number of 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import prod
 
 import torch
@@ -33,7 +34,10 @@ from preimage.inversion.measurements import Measurement, make_measurement
 from preimage.inversion.operators import LinearOperator
 from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.quickest import quickest
-from preimage.inversion.setup import measure_setup
+from preimage.inversion.setup import asked_of, measure_setup
+from preimage.inversion.setup_cache import SetupCache
+from preimage.inversion.setup_file import read_setup
+from preimage.inversion.setup_size import setup_size
 from preimage.inversion.solvers import SOLVERS, Solver, SolverSetup, require_solver
 from preimage.latents.priors import Normal, Prior
 from preimage.to_device import to_device
@@ -55,6 +59,7 @@ def invert(
     loss: Loss | None = None,
     solver: Solver | None = None,
     measured: bool | None = None,
+    setups: SetupCache | None = None,
 ) -> Inversion:
     """Find the codes that reconstruct images (flexible-priors, Algorithm 1).
 
@@ -67,7 +72,8 @@ def invert(
     pool. labels: (N,), the images' classes, for a conditional generator. ids: (N,) int64, determine each
     image's random draws; default: the row numbers. keep: steps at which codes are kept, for curves and
     figures. loss, solver: replace the config's (`losses.Loss`, `solvers.Solver`). measured: whether the
-    images are measured already; to be said only if an operator returns what has their shape.
+    images are measured already; to be said only if an operator returns what has their shape. setups: where
+    what is measured of the generator is kept.
     Raises InversionError, which is a ValueError, if these do not fit together, before any step.
     """
     if init_codes is None and prior is None:
@@ -77,7 +83,8 @@ def invert(
     device = init_codes.device if init_codes is not None else images.device
     prior = prior or Normal(init_codes.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
     started = init_codes is not None
-    engine = Engine(generator, config, prior, measurement, seed, device, started, loss=loss, solver=solver)
+    given = generator, config, prior, measurement, seed, device, started
+    engine = Engine(*given, loss=loss, solver=solver, images=len(images), setups=setups)
     return engine.invert(images, init_codes, ids, keep, on_progress, labels, measured)
 
 
@@ -102,8 +109,12 @@ class Engine:
         *,
         loss: Loss | None = None,
         solver: Solver | None = None,
+        images: int | None = None,
+        setups: SetupCache | None = None,
     ) -> None:
-        """started: whether `invert` gets init_codes. loss, solver: replace the config's."""
+        """started: whether `invert` gets init_codes. loss, solver: replace the config's. images: how many
+        there are in all, from which the setup's size follows; None: many. setups: where the setup is
+        kept, of this generator and prior."""
         if not started:
             require_allowed(config.constraint, prior.name)
         self.config, self.prior, self.seed = config, prior, seed
@@ -120,9 +131,11 @@ class Engine:
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)
         whiten = config.whiten and solver is None
-        self.setup = measure_setup(
-            network, config, prior, measurement, seed, origin, start=not started, whiten=whiten
-        )
+        size = setup_size(images, prior.latent_dim)
+        asked = asked_of(config, size, seed, start=not started, whiten=whiten)
+        of = asked, network, prior, measurement, self.device
+        measure, read = partial(measure_setup, *of), lambda data: read_setup(data, *of)
+        self.setup = setups.setup(asked, measurement, read, measure) if setups else measure()
         self.solver = require_solver(self._own(solver) if solver else self._named(loss), origin)
         waits = solver is None and SOLVERS[config.solver].squares_only  # its steps wait for the device anyway
         self.look_every = 1 if self.device.type == "cpu" or waits else LOOK_EVERY

@@ -28,7 +28,7 @@ class LBFGS:
 
     constrain: Constraint
     whitening: Tensor | None = None
-    """(d, d), see `measure_whitening`."""
+    """(d, d), see `whitening_of`."""
     box: bool = False
     """Components that the loss pushes out of [-1, 1] stay at the edge."""
     estimate: Estimate = quicker

@@ -21,6 +21,7 @@ from preimage.inversion.labels import classes_of
 from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import MeasurementConfig
 from preimage.inversion.operators import LinearOperator
+from preimage.inversion.setup_cache import SetupCache
 from preimage.inversion.solvers import Solver
 from preimage.latents.priors import PRIORS, Normal, Prior, make_prior
 from preimage.latents.schema import UNLABELLED, Codes
@@ -92,6 +93,7 @@ def invert(
         config = _config(config, settings | named)
         network = open_network(generator, results, code)
         start = None if init_codes is None else torch.as_tensor(init_codes).to(torch.float32, copy=True)
+        own = prior is None
         prior = _prior(network, prior, latent_dim, start)
         drawn = prior.sample(PROBES, Stream.RANGE.generator(seed))
         made = try_out(network, drawn, tuple(getattr(images, "shape", ()))[1:])
@@ -106,6 +108,9 @@ def invert(
         device = network.device if network.device.type != "cpu" else pixels.device
         if device.type == "cpu":
             warn({"precision": config.precision}, hardware.used(hardware.machine(), 1, gpu=False))
+        setups = None
+        if own and network.folder and network.card:
+            setups = SetupCache.beside(network.folder, network.card)
         with _progress(progress) as on_progress:
             found = search(
                 network.module,
@@ -119,6 +124,7 @@ def invert(
                 seed=seed,
                 on_progress=on_progress,
                 measured=measured,
+                setups=setups,
             )
         return InvertedImages(
             images=pixels.cpu(),

@@ -88,6 +88,7 @@ class Networks:
         all workers: on a CPU here, on a GPU in `require_finite`.
         """
         names = list(names)
+        self.worker.average_gradients(p for name in names for p in self.unwrapped[name].parameters())
         self.nan_check.look(names, number, losses, own)
         for name in names:
             self.optimizers[name].step()

@@ -112,8 +112,6 @@ def _conclude(job: InvertJob, store: Store, found: Found, cost: Cost) -> dict[st
         "steps_per_image": tally.steps_mean,
     }
     metrics |= cost.metrics() | {"diverged": tally.diverged}  # includes images of earlier attempts
-    if job.inversion.whiten and cost.whitened is not None:
-        metrics["whitened"] = int(cost.whitened)
     return metrics
 
 

@@ -1,56 +1,34 @@
 """GLO's training step: on many images over few, over a plain loop, and with other settings."""
 
 import statistics
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from multiprocessing import get_context
 
 import torch
-from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from preimage.data.dataset import Images
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
-from preimage.runs.run_folder import RunFolder
-from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.batches import Batches
 from preimage.training.config import CodesConfig, LoopConfig, OptimizerConfig
-from preimage.training.export import export_generator
 from preimage.training.glo import GloAlgorithm
-from preimage.training.loop import Loop
-from preimage.training.training import Training
 from preimage.training.worker import Worker
 from preimage.work.reproducible import keep_freed_memory
 
 from .measure import Measurement, measured, seconds
 from .plain_glo import PlainGlo
+from .steps import SEED, Steps, apart, cpu_seconds, images_of, speed_up, stepping, weights
 
 SMALL = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=32, channels=3, base_channels=16)
 ORDINARY = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=64, channels=3, base_channels=64)
 CODES = CodesConfig(init="random", lr=0.08)
 """The rate of jobs/glo.yaml; random, since where codes start costs no step anything."""
-SEED, BATCH, PICTURES = 1, 128, 4_000
+BATCH, PICTURES = 128, 4_000
 TOLERANCE = 0.01
-
-
-class Steps(Loop):
-    """The real loop, some steps at a time, without what comes once in 10,000 images or more."""
-
-    def steps(self, number: int) -> None:
-        for _ in range(number):
-            self._step()
-
-    def pause(self) -> None:
-        """What comes once in 100,000 images by default."""
-        self._draw()
-        self._checkpoint()
 
 
 def step_200k_over_2k(quick: bool) -> Measurement:
@@ -64,11 +42,11 @@ def step_200k_over_2k(quick: bool) -> Measurement:
     batch, few, many = 100, 2_000, 200_000
     number = few // batch
     config = LoopConfig(batch_size=batch)
-    with _steps(SMALL, few, config) as short, _steps(SMALL, many, config) as long:
+    with stepping(SMALL, few, config, _learner) as short, stepping(SMALL, many, config, _learner) as long:
         pairs = _in_turn(partial(long.steps, number), partial(short.steps, number), 9 if quick else 41)
         rare = _shuffle(many, batch) * number / (many // batch)
         pauses = long.pause(), short.pause()  # the first ones write new files
-        pauses = _cpu_seconds(long.pause), _cpu_seconds(short.pause)
+        pauses = cpu_seconds(long.pause), cpu_seconds(short.pause)
     share = batch * number / LoopConfig().checkpoint_every
     whole = statistics.median(
         (long + rare + pauses[0] * share) / (short + pauses[1] * share) for long, short in pairs
@@ -91,23 +69,23 @@ def over_plain(quick: bool) -> list[Measurement]:
     keep_freed_memory()
     fresh = ProcessPoolExecutor(1, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,))
     triples = []
-    with _steps(ORDINARY, PICTURES, LoopConfig(batch_size=BATCH)) as ours, fresh:
+    with stepping(ORDINARY, PICTURES, LoopConfig(batch_size=BATCH), _learner) as ours, fresh:
         plain = _plain_loop()
         _require_same(ours, plain)
         for _ in range(4 if quick else 16):
-            fast = _cpu_seconds(partial(ours.steps, 1))
-            kept = _cpu_seconds(partial(plain.steps, 1))
+            fast = cpu_seconds(partial(ours.steps, 1))
+            kept = cpu_seconds(partial(plain.steps, 1))
             triples.append((fast, kept, fresh.submit(_step_alone).result()))
     fast, kept, alone = zip(*triples[1:], strict=True)
     return [
-        _speed_up("glo.over_plain", fast, alone, 1.3, "the plain loop"),
-        _speed_up("glo.over_plain.memory_kept", fast, kept, None, "the plain loop with its memory kept"),
+        speed_up("glo.over_plain", BATCH, fast, alone, 1.3, "the plain loop"),
+        speed_up("glo.over_plain.memory_kept", BATCH, fast, kept, 1.2, "the plain loop with its memory kept"),
     ]
 
 
 def _plain_loop() -> PlainGlo:
     """The plain loop on the images, weights and codes that ours starts from."""
-    images = _images(ORDINARY, PICTURES)
+    images = images_of(ORDINARY, PICTURES, SEED)
     generator, _ = build_pair(ORDINARY, SEED)
     algorithm = _learner(AlgorithmContext(Worker(), images, LoopConfig(), SEED), ORDINARY)
     algorithm.begin()
@@ -119,7 +97,7 @@ _alone = cache(_plain_loop)
 
 
 def _step_alone() -> float:
-    return _cpu_seconds(partial(_alone().steps, 1))
+    return cpu_seconds(partial(_alone().steps, 1))
 
 
 def bf16_over_float32(quick: bool) -> Measurement:
@@ -137,41 +115,14 @@ def _over_default(name: str, settings: dict[str, object], quick: bool) -> Measur
     keep_freed_memory()
     default = LoopConfig(batch_size=BATCH)
     other = LoopConfig.model_validate(default.model_dump() | settings)
-    with _steps(ORDINARY, PICTURES, default) as usual, _steps(ORDINARY, PICTURES, other) as changed:
+    with (
+        stepping(ORDINARY, PICTURES, default, _learner) as usual,
+        stepping(ORDINARY, PICTURES, other, _learner) as changed,
+    ):
         first = seconds(partial(changed.steps, 1))
         pairs = _in_turn(partial(changed.steps, 1), partial(usual.steps, 1), 3 if quick else 11)
     fast, slow = zip(*pairs, strict=True)
-    return _speed_up(name, fast, slow, None, f"the first step took {first:.1f} s; the default")
-
-
-def _speed_up(
-    name: str, ours: Sequence[float], theirs: Sequence[float], aim: float | None, other: str
-) -> Measurement:
-    """Seconds of steps, by turns."""
-    fast, slow = BATCH / statistics.median(ours), BATCH / statistics.median(theirs)
-    ratios = [theirs / ours for ours, theirs in zip(ours, theirs, strict=True)]
-    return measured(name, ratios, "x", aim, f"{fast:.0f} images/s; {other} {slow:.0f}", "processor")
-
-
-@contextmanager
-def _steps(model: DcganConfig, count: int, config: LoopConfig) -> Iterator[Steps]:
-    """The loop on synthetic images, in this process, on the CPU."""
-    images, build = _images(model, count), partial(_learner, model=model)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Folder.at(name)
-        training = Training(
-            RunFolder(folder), folder, config, build, identity={}, seed=SEED, export=export_generator
-        )
-        algorithm = build(AlgorithmContext(Worker(), images, config, SEED))
-        algorithm.begin()
-        yield Steps(Worker(), training, algorithm, images, count)
-
-
-def _images(model: DcganConfig, count: int) -> Images:
-    shape = (count, *model.shape)
-    random = torch.Generator().manual_seed(SEED)
-    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=random)
-    return Images(torch.arange(count), pixels, torch.full((count,), -1, dtype=torch.int32))
+    return speed_up(name, BATCH, fast, slow, None, f"the first step took {first:.1f} s; the default")
 
 
 def _learner(context: AlgorithmContext, model: DcganConfig) -> GloAlgorithm:
@@ -186,44 +137,27 @@ def _require_same(ours: Steps, plain: PlainGlo) -> None:
     """
     algorithm = ours.algorithm
     assert isinstance(algorithm, GloAlgorithm)
-    codes, weights = algorithm.table.clone(), _weights(plain.generator)
+    codes, before = algorithm.table.clone(), weights(plain.generator)
     rows = torch.arange(BATCH)
     loss = algorithm.step(rows, ours.images.batch(rows, torch.device("cpu")), 0)["loss"]
     theirs = plain.step(*next(iter(DataLoader(plain.loader.dataset, BATCH))))
-    apart = {
-        "loss": _apart(loss, torch.tensor(theirs)),
-        "codes' steps": _apart(algorithm.table - codes, plain.codes - codes),
-        "weights' steps": _apart(
-            _weights(algorithm.generator) - weights, _weights(plain.generator) - weights
-        ),
+    found = {
+        "loss": apart(loss, torch.tensor(theirs)),
+        "codes' steps": apart(algorithm.table - codes, plain.codes - codes),
+        "weights' steps": apart(weights(algorithm.generator) - before, weights(plain.generator) - before),
     }
-    if max(apart.values()) > TOLERANCE:
-        raise RuntimeError(f"the plain loop's step is another one, apart by {apart}")
-
-
-def _weights(network: nn.Module) -> Tensor:
-    return torch.cat([each.detach().flatten() for each in network.parameters()])
-
-
-def _apart(one: Tensor, other: Tensor) -> float:
-    return ((one - other).norm() / other.norm()).item()
+    if max(found.values()) > TOLERANCE:
+        raise RuntimeError(f"the plain loop's step is another one, apart by {found}")
 
 
 def _shuffle(count: int, batch: int) -> float:
     """Seconds of the end of an epoch."""
     batches = Batches(count, batch, SEED)
     epoch = count // batch
-    whole = statistics.median(_cpu_seconds(partial(batches.at, epoch * k)) for k in range(1, 6))
-    return whole - statistics.median(_cpu_seconds(partial(batches.at, epoch * 5 + k)) for k in range(1, 6))
+    whole = statistics.median(cpu_seconds(partial(batches.at, epoch * k)) for k in range(1, 6))
+    return whole - statistics.median(cpu_seconds(partial(batches.at, epoch * 5 + k)) for k in range(1, 6))
 
 
 def _in_turn(one: Callable[[], object], other: Callable[[], object], pairs: int) -> list[tuple[float, float]]:
     """Seconds of a processor that each of the two takes, `pairs` times; once unmeasured before."""
-    return [(_cpu_seconds(one), _cpu_seconds(other)) for _ in range(pairs + 1)][1:]
-
-
-def _cpu_seconds(work: Callable[[], object]) -> float:
-    """Of this process and its only thread: what other processes take does not count."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
+    return [(cpu_seconds(one), cpu_seconds(other)) for _ in range(pairs + 1)][1:]

@@ -126,6 +126,9 @@ class InTurn:
     def begin(self) -> None:
         self.inner.begin()
 
+    def require_finite(self) -> None:
+        self.inner.require_finite()
+
     def codes(self) -> None:
         return None
 

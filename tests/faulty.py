@@ -45,7 +45,7 @@ def planned(results: Path, steps: dict, tracking: str = "none", **resources: obj
     spec = {
         "results": str(results),
         "tracking": {"uri": tracking},
-        "resources": {"backend": "local", "gpu": False} | resources,
+        "resources": {"backend": "local", "gpu": False, "checkpoint_seconds": 0} | resources,
         "steps": steps,
     }
     return make_plan(loads(yaml.safe_dump(spec, sort_keys=False), "test.yaml", "test"))

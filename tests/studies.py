@@ -20,7 +20,7 @@ JOB = {
         "sample_every": 240,
         "checkpoint_every": 96,
     },
-    "resources": {"backend": "local", "gpu": False},
+    "resources": {"backend": "local", "gpu": False, "checkpoint_seconds": 0},
 }
 GRID = {
     "trial": JOB,
@@ -47,7 +47,7 @@ LEARNING_RATES = {
     "parallel": 2,
 }
 PIPELINE = {
-    "resources": {"backend": "local", "gpu": False},
+    "resources": {"backend": "local", "gpu": False, "checkpoint_seconds": 0},
     "steps": {
         "train": {key: part for key, part in JOB.items() if key != "resources"},
         "codes": {"job": "invert", "generator": "train", "inversion": {"steps": 5}},

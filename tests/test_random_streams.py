@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preimage.random_streams import Stream, normal, place_of, uniform
+from preimage.random_streams import Stream, normal, place_of, restore, uniform
 
 PLATFORM = Path(__file__).parents[1] / "platform" / "preimage"
 LANES = 1 << 40
@@ -105,3 +105,21 @@ def test_draws_are_uniform_and_normal():
     assert bell.mean().item() == pytest.approx(0, abs=0.01)
     assert bell.var().item() == pytest.approx(1, abs=0.02)
     assert place_of(ids).mean().item() == pytest.approx(0.5, abs=0.005)
+
+
+def test_a_generator_continues_from_its_state():
+    one, other = (Stream.TRAINING_CODES.generator(3) for _ in range(2))
+    torch.rand(5, generator=one)
+    restore(other, one.get_state())
+    assert torch.equal(torch.rand(5, generator=one), torch.rand(5, generator=other))
+
+
+def test_a_state_of_another_kind_of_device_begins_draws_that_it_alone_determines():
+    """A CUDA generator's is a seed and an offset: 16 bytes."""
+
+    def drawn(offset: int) -> list[float]:
+        generator = Stream.TRAINING_CODES.generator(3)
+        restore(generator, torch.tensor([*[7] * 15, offset], dtype=torch.uint8))
+        return torch.rand(3, generator=generator).tolist()
+
+    assert drawn(1) == drawn(1) != drawn(2)

@@ -164,7 +164,7 @@ def normalise(worker: Worker, folder: Path) -> None:
     network = norm_network()
     images = torch.randn(13, 3, 4, 4, dtype=torch.float64)
     images = worker.part(images).clone().requires_grad_()
-    synchronise(network, worker.share(13))
+    synchronise(network, worker.share(13), worker.sum)
     parallel = DistributedDataParallel(network, broadcast_buffers=False)
     made = parallel(images)
     (made.pow(3).mean() * worker.weight(13)).backward()

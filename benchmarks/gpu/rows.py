@@ -1,4 +1,4 @@
-"""The rows of the table: each is measured in its own try, within its share of the time, and written at once."""
+"""The rows of the table, each measured in its own try, within its share of the time, and written at once."""
 
 import gc
 import json
@@ -56,6 +56,13 @@ class Report:
     def left(self) -> float:
         return self.budget - (time.monotonic() - self.begin)
 
+    @property
+    def title(self) -> str:
+        """What was measured on, and when."""
+        about, card = self.about, self.about.get("card", {})
+        where = card.get("name", f"{self.device.type}: {about['processor']['cpu']}")
+        return f"{where}, torch {about['torch']}, Python {about['python']}, {about['date']}"
+
     def measure(self, row: Row) -> dict[str, Any]:
         """Measure a row, or say why not; the file has it when this returns."""
         if self.left < LEAST:
@@ -68,15 +75,15 @@ class Report:
         return found
 
     def _tried(self, row: Row) -> dict[str, Any]:
-        self._fresh()
         try:
+            self._fresh()
             found = asdict(row.work(min(row.seconds, self.left)))
+            more = found.pop("more") | self._peak()
         except (Unmeasured, ModuleNotFoundError) as error:
             return {"skipped": str(error)}
         except Exception as error:  # whatever fails here, the next row may work
             return {"failed": f"{type(error).__name__}: {error}", "where": traceback.format_exc()[-3000:]}
-        more = found.pop("more")
-        return {name: value for name, value in found.items() if value not in (None, "")} | more | self._peak()
+        return {name: value for name, value in found.items() if value not in (None, "")} | more
 
     def _fresh(self) -> None:
         gc.collect()
@@ -89,6 +96,19 @@ class Report:
         if self.device.type != "cuda":
             return {}
         return {"peak_memory_mb": round(torch.cuda.max_memory_allocated(self.device) / 2**20)}
+
+    def table(self) -> str:
+        """All rows, in columns."""
+        lines = [("measurement", "value", "unit", "quartiles", "")]
+        for name, row in self.rows.items():
+            if "value" not in row:
+                why = next(f"{kind}: {row[kind]}" for kind in ("skipped", "failed") if kind in row)
+                lines.append((name, "-", "", "", why.splitlines()[0][:100]))
+                continue
+            spread = f"{row['low']:.4g} - {row['high']:.4g}" if "low" in row else ""
+            lines.append((name, f"{row['value']:.4g}", row["unit"], spread, row.get("note", "")))
+        widths = [max(len(line[i]) for line in lines) for i in range(4)]
+        return "\n".join("  ".join([*map(str.ljust, line, widths), line[4]]).rstrip() for line in lines)
 
     def write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

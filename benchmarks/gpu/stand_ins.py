@@ -1,7 +1,7 @@
 """Stand-ins for packages that the measured code imports and never calls here.
 
-Preimage's folders, datasets and plots import pyarrow, safetensors, Pillow, matplotlib and psutil at their top;
-a step of training or inversion needs none of them, and an image of PyTorch may lack them.
+Preimage's folders, datasets and plots import pyarrow, safetensors, Pillow, matplotlib and psutil at their
+top; a step of training or inversion needs none of them, and an image of PyTorch may lack them.
 """
 
 import sys
@@ -20,7 +20,7 @@ _importing: list[str] = []
 
 
 class _Absent(type):
-    """A class of which any attribute is another one. A call is one too while modules are imported; then none."""
+    """A class of which any attribute is another one; so is what a call returns while modules are imported."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__"):

@@ -32,18 +32,20 @@ def timed(
     segment: float = 0.25,
     most: int = 12,
     warm_up: int = 3,
+    quick: bool = False,
 ) -> Times:
     """Seconds of one unit. `work(n)` does n units.
 
-    Segments of so many units as take `segment` seconds are repeated `most` times, or until the budget is
-    spent, but at least twice. A unit that takes longer than the budget is timed once.
+    Segments of so many units as take `segment` seconds, or of one if that is 0, are repeated `most` times, or
+    until the budget is spent, but at least twice; one that takes longer than the budget counts alone.
     """
+    if quick:  # does it run?
+        segment, most, warm_up = 0.0, 2, 1
     begin = time.perf_counter()
-    for units in (1, warm_up):
-        work(units)  # also compiles, allocates, and lets cuDNN choose
-        finish(device)
-    once = _seconds(work, 1, device)
-    units = max(1, round(segment / max(once, 1e-6)))
+    work(warm_up)  # also allocates, and lets cuDNN choose
+    units = 1
+    if segment:
+        units = max(1, round(segment / max(_seconds(work, 1, device), 1e-6)))
     found: list[float] = []
     while len(found) < most and (len(found) < 2 or time.perf_counter() - begin < budget):
         found.append(_seconds(work, units, device) / units)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ALIKE = {"alike": True}
+"""The context of a dump in which settings that make the same results are the same."""
 UNKNOWN_KEY = "unknown_key"
 """The type of pydantic's error for a key that a kind's own settings lack; its message names the nearest."""
 
@@ -58,6 +60,10 @@ class Resources(Config):
     count: on a Mac the CPU is used."""
     data_device: Literal["device", "host"] = "device"
     """Where a training worker keeps its images, as bytes: on its GPU, or on the host if they do not fit."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 30.0
+    """Least time between two checkpoints of a training run, where they serve only to resume: a fast GPU sees
+    `training.checkpoint_every` images in less. None is skipped where a score or `select_by` chooses between
+    them, nor the last. What comes out does not depend on it."""
     deterministic: bool = True
     """Use only those of cuDNN's kernels that sum in a fixed order: on a GPU a run that is repeated or resumed
     gives the same numbers. false: cuDNN times its kernels on each new shape and takes the fastest, and

@@ -10,6 +10,12 @@ from typing import Any
 
 TORCH = "ATEN_CPU_CAPABILITY"
 """The variable that tells torch to use a smaller instruction set."""
+ONEDNN = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+"""Those that tell oneDNN, which computes convolutions for torch."""
+BFLOAT16 = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
+"""A processor's flags of which it needs one to multiply bfloat16, or to convert it in passing."""
+SETS_WITHOUT_BFLOAT16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
+"""oneDNN's names of instruction sets that have none of them."""
 
 
 def machine() -> dict[str, str]:
@@ -31,6 +37,14 @@ def text(about: Mapping[str, Any]) -> str:
     words = f"{cores} core{'' if cores == 1 else 's'}, {str(about.get('instructions', '')).upper()}"
     kernels = f", {about['kernels']} kernels" if "kernels" in about else ""
     return f"{about['gpu']}{kernels}, {words}" if "gpu" in about else words
+
+
+def multiplies_bfloat16() -> bool | None:
+    """Whether this processor does, and oneDNN may use it; None where the flags are not known."""
+    if {os.environ.get(name, "").upper() for name in ONEDNN} & SETS_WITHOUT_BFLOAT16:
+        return False
+    flags, _ = _processor()
+    return bool(flags & BFLOAT16) if flags else None
 
 
 @cache

@@ -144,6 +144,16 @@ class Stream(Enum):
         return torch.Generator(device).manual_seed(self.seed(seed, *indices))
 
 
+def restore(generator: torch.Generator, state: Tensor) -> None:
+    """Continue from a saved state. One that was saved on another kind of device cannot be: then the generator
+    begins anew, with a seed that the state determines."""
+    if len(state) == len(generator.get_state()):
+        generator.set_state(state)
+    else:
+        found = sha256(state.numpy().tobytes()).digest()
+        generator.manual_seed(int.from_bytes(found[:7], "big"))
+
+
 def purpose(text: str) -> int:
     """The index in Stream.PLUGIN of a plugin's own purpose: any text, such as `my-package: first weights`."""
     return int.from_bytes(sha256(text.encode()).digest()[:7], "big")

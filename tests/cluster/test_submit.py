@@ -33,7 +33,7 @@ SHARED = "/shared"
 OWN_TOKEN = "v4lue-of-own-t0ken"
 SPEC = {
     "steps": {"train": TRAIN, "invert": INVERT | {"inversion": {"steps": 5}}},
-    "resources": {"gpu": False},
+    "resources": {"gpu": False, "checkpoint_seconds": 0},
     "profiles": {"long": {"train.training.total_images": 2_400_000}},
 }
 

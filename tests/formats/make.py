@@ -54,7 +54,10 @@ EXAMPLES = {
 """The kind that each folder is an example of; the folder's name ends in the number of its format."""
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 24}
 MODEL = {"latent_dim": 3, "kernel_size": 3, "base_channels": 1}
-HERE_ONLY = {"tracking": {"uri": "none"}, "resources": {"backend": "local", "gpu": False}}
+HERE_ONLY = {
+    "tracking": {"uri": "none"},
+    "resources": {"backend": "local", "gpu": False, "checkpoint_seconds": 0},
+}
 GAN = HERE_ONLY | {
     "job": "train-gan",
     "data": DATA,

@@ -15,7 +15,7 @@ from preimage import save_generator
 from preimage.cli.store import verify as verify_command
 from preimage.errors import InversionError
 from preimage.inversion.dataset import Inverter, part_rows
-from preimage.inversion.generated_pairs import PAIRS
+from preimage.inversion.setup_size import setup_size
 from preimage.latents.schema import COLUMNS, concatenate
 from preimage.latents.store import Store
 from preimage.latents.verify import verify
@@ -143,7 +143,7 @@ def test_evaluations_count_making_ready_and_go_on_counting(tmp_path, monkeypatch
     monkeypatch.undo()
     outcome = execute(plan)
     assert outcome.metrics["codes.steps_per_image"] == 3
-    assert outcome.metrics["codes.generator_evaluations"] == 2 * PAIRS + 400 * 3 * 2
+    assert outcome.metrics["codes.generator_evaluations"] == 2 * setup_size(400, 4).pairs + 400 * 3 * 2
 
 
 def test_what_was_seen_stands_under_the_images(tmp_path):

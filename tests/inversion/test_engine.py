@@ -6,10 +6,11 @@ from torch import nn
 
 from preimage.errors import InversionError
 from preimage.inversion.config import InversionConfig
-from preimage.inversion.engine import invert
+from preimage.inversion.engine import Engine, invert
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.inversion.optimize_for_inference import freeze
 from preimage.inversion.solvers import SOLVERS as KINDS
+from preimage.latents.priors import Normal
 from small_nets import Expanding, Linear, seeded
 
 SOLVERS = tuple(KINDS)
@@ -85,12 +86,11 @@ def test_an_image_does_not_depend_on_its_neighbours(
     config = InversionConfig(
         solver=solver, constraint=constraint, steps=8, patience=patience, min_rel_delta=0.02, restarts=1
     )
-    alone = [
-        invert(tiny_generator, images[i : i + 1], start[i : i + 1], config, ids=torch.tensor([i]))
-        for i in range(7)
-    ]
+    engine = Engine(tiny_generator, config, Normal(4), started=True)
+    alone = [engine.invert(images[i : i + 1], start[i : i + 1], torch.tensor([i])) for i in range(7)]
     full = config.model_copy(update={"batch_size": batch})
-    together = invert(tiny_generator, images[order], start[order], full, ids=torch.tensor(order))
+    other = Engine(tiny_generator, full, Normal(4), started=True)
+    together = other.invert(images[order], start[order], torch.tensor(order))
     for place, i in enumerate(order):
         assert torch.allclose(together.z[place], alone[i].z[0], atol=2e-3)
         assert torch.allclose(together.loss[place], alone[i].loss[0], rtol=1e-3, atol=1e-6)

@@ -7,8 +7,9 @@ from torch import nn
 from preimage.errors import InversionError
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import invert
-from preimage.inversion.init_codes import fit_regression, init_codes_of, measure_whitening
-from preimage.inversion.jacobian import Jacobian
+from preimage.inversion.generated_pairs import generate_pairs
+from preimage.inversion.init_codes import fit_regression, init_codes_of, whitening_of
+from preimage.inversion.setup_size import SetupSize
 from preimage.latents.priors import Normal, Uniform
 from small_nets import Expanding, Linear, seeded
 
@@ -17,7 +18,7 @@ CPU = torch.device("cpu")
 
 def test_a_linear_regression_finds_the_codes_of_a_linear_generator():
     generator, codes = Linear(), seeded(5, 3, seed=8, law=torch.rand) * 2 - 1
-    regression = fit_regression(generator, Uniform(3), 0, CPU)
+    regression = fit_regression(generate_pairs(generator, Uniform(3), 0, CPU, None, SetupSize(256, 0)))
     found = regression(generator(codes).detach())
     assert (found - codes).abs().max() < 0.1  # the ridge shrinks it a little
     found = invert(generator, generator(codes).detach(), prior=Uniform(3), keep=(0,))
@@ -28,7 +29,9 @@ def test_whitened_coordinates_make_the_loss_as_steep_in_all_directions():
     generator = Linear()
     with torch.no_grad():
         generator.weight *= torch.tensor([10.0, 1.0, 0.3])
-    whitening = measure_whitening(Jacobian(generator), Normal(3), 0, CPU)
+    pairs = generate_pairs(generator, Normal(3), 0, CPU, None, SetupSize(1024, 512))
+    assert (len(pairs.codes), len(pairs.gradients), pairs.passes) == (1024, 512, 1536)
+    whitening = whitening_of(pairs.gradients)
     before = torch.linalg.cond(generator.weight.detach())
     after = torch.linalg.cond(generator.weight.detach() @ whitening)
     assert before > 20

@@ -104,16 +104,9 @@ def test_without_rules_for_forward_mode_the_jacobian_is_found_in_reverse(name, s
     assert not caplog.records
 
 
-def test_a_net_without_any_jacobian_is_inverted_without_whitening_and_that_is_said(caplog):
+def test_a_net_without_any_jacobian_is_inverted_as_any_other():
     net, images = Through(Once.apply), images_of(Expanding())
-    engine = Engine(net, SHORT, Normal(3))
-    assert engine.setup.whitening is None
-    assert "Jacobian" in (engine.setup.unwhitened or "")
-    assert [each.getMessage() for each in caplog.records] == [
-        f"{engine.setup.unwhitened}: it is inverted without whitening, which takes more steps."
-    ]
-    found = engine.invert(images)
-    plain = invert(Expanding(), images, config=SHORT.model_copy(update={"whiten": False}), prior=Normal(3))
+    found, plain = (invert(each, images, config=SHORT, prior=Normal(3)) for each in (net, Expanding()))
     assert torch.allclose(found.loss, plain.loss, rtol=1e-3, atol=1e-7)
     with pytest.raises(InversionError, match="which levenberg-marquardt needs: use solver=lbfgs"):
         invert(net, images, config=InversionConfig(solver="levenberg-marquardt"), prior=Normal(3))

@@ -28,7 +28,7 @@ SMALL = [
     "invert.inversion.steps=30",
     "invert.inversion.patience=null",
     "invert.inversion.batch_size=16",
-    "train.resources={backend: local, cpus_per_worker: 1}",
+    "train.resources={backend: local, cpus_per_worker: 1, checkpoint_seconds: 0}",
     "invert.resources.backend=local",
     "pag.resources.backend=local",
     "tracking.uri=none",
@@ -45,7 +45,7 @@ STUDY = {
         "data": {"source": "digits", "size": 16, "channels": 1, "max_images": 120},
         "model": {"latent_dim": 4, "base_channels": 8},
         "training": {"total_images": 1_200, "batch_size": 60, "log_every": 600, "checkpoint_every": 600},
-        "resources": {"backend": "local", "gpu": False},
+        "resources": {"backend": "local", "gpu": False, "checkpoint_seconds": 0},
     },
 }
 

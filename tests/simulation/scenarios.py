@@ -18,7 +18,10 @@ from simulation.cluster import submit
 from simulation.crashes import ROOT, Scenario
 
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 40}
-HEAD = {"tracking": {"uri": "jsonl"}, "resources": {"backend": "local", "gpu": False}}
+HEAD = {
+    "tracking": {"uri": "jsonl"},
+    "resources": {"backend": "local", "gpu": False, "checkpoint_seconds": 0},
+}
 LOOP = {"total_images": 32, "batch_size": 8, "log_every": 8, "sample_every": 16, "checkpoint_every": 8}
 ONE_STEP = {"total_images": 8, "batch_size": 8, "log_every": 8, "sample_every": 8, "checkpoint_every": 8}
 TRAIN = {"job": "train-gan", "data": DATA, "model": {"latent_dim": 3, "base_channels": 2}}

@@ -17,10 +17,10 @@ TEXT, HEIGHT = "Made by", "Rows above the footer"
 """Names of a PNG's texts: the footer's words, and the picture's own height in pixels."""
 
 
-def with_footer(png: bytes, text: str) -> bytes:
-    """A picture with a text below it, wrapped to its width, in grey on white. The picture itself keeps every
-    pixel. The file also holds the text."""
-    picture = Image.open(io.BytesIO(png))
+def with_footer(picture: bytes | Image.Image, text: str) -> bytes:
+    """A picture, as PNG or not yet, with a text below it, wrapped to its width, in grey on white. The picture
+    itself keeps every pixel. The PNG also holds the text."""
+    picture = Image.open(io.BytesIO(picture)) if isinstance(picture, bytes) else picture
     if picture.mode not in ("RGB", "RGBA"):
         picture = picture.convert("RGB")
     font = _font(min(LARGEST, max(SMALLEST, round(picture.width / 90))))

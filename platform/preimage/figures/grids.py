@@ -40,11 +40,15 @@ def tiled(images: Tensor | Sequence[Tensor], columns: int, padding: int = 1) -> 
 
 def grid_png(images: Tensor, columns: int | None = None, width: int = GRID_WIDTH) -> bytes:
     """Images (N, C, H, W) in [-1, 1] as one PNG, row by row; roughly square by default."""
+    return png_of(grid_picture(images, columns, width))
+
+
+def grid_picture(images: Tensor, columns: int | None = None, width: int = GRID_WIDTH) -> Image.Image:
+    """The same, to draw on."""
     columns = columns or ceil(sqrt(len(images)))
-    picture = Image.fromarray(tiled(to_uint8(images), columns, padding=2))
+    picture = Image.fromarray(tiled(to_uint8(images).cpu(), columns, padding=2))
     scale = max(1, round(width / picture.width))
-    picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
-    return png_of(picture)
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
 def stacks_png(*sets: Tensor, columns: int = COLUMNS) -> bytes:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
+from preimage.float32 import float32_products
 from preimage.inversion.jacobian import Jacobian, NoJacobianError
 from preimage.inversion.labels import generate, spread_labels
 from preimage.latents.priors import Prior
@@ -73,11 +74,12 @@ def probe(
     try:
         Jacobian.of(generator, codes[:1])
     except NoJacobianError as error:
-        notes.append(f"{error}: it is inverted without whitening")
+        notes.append(f"{error}: PAG, local ranks and levenberg-marquardt need one")
     return Probe(lowest, highest, tuple(notes))
 
 
 @torch.no_grad()
+@float32_products("ieee")
 def _made(generator: nn.Module, codes: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Images of all codes, the same again, and those of the first four in batches of one and three."""
     images, again = (generate(generator, codes, labels) for _ in range(2))

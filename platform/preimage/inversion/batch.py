@@ -1,6 +1,7 @@
 """What is searched for, the codes on their way, and the results of the searches that are done."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.problem import Rows
-from preimage.inversion.solvers import Solver, State, Step
+from preimage.inversion.solvers import State, Step, like
 
 LOW_SHARE = 0.9
 """With precision=mixed, the largest fraction of an image's steps taken in bfloat16."""
@@ -72,7 +73,11 @@ class Inversion:
 
 @dataclass
 class Batch:
-    """The codes being searched for now, one per row, and the state of each search."""
+    """The codes being searched for now, one per row, and the state of each search.
+
+    A row that is done, or cannot go on by itself, waits until the host looks at it: the solver steps on
+    through it, to no effect.
+    """
 
     rows: Rows
     item: Tensor
@@ -86,85 +91,133 @@ class Batch:
     passes: Tensor
     converged: Tensor
     diverged: Tensor
+    finished: Tensor
+    """(n,) bool: its search is done."""
+    waits: Tensor
+    """(n,) bool: its search is done, or goes on in full precision."""
+    kept_z: Tensor
+    """(n, k, d), see `Inversion`; NaN where a step was not taken."""
+    kept_loss: Tensor
     state: State
+    left: State = field(default_factory=dict)
+    """Parts of the state, as they were when a row began to wait."""
+
+    @classmethod
+    def begin(cls, rows: Rows, item: Tensor, kept: int, state: State, needed: Collection[str]) -> "Batch":
+        """Rows before their first step. kept: how many steps to keep. needed: the names in `left`."""
+        z, zeros = rows.z, torch.zeros_like(rows.taken)
+        infinite, no = torch.full_like(z[:, 0], torch.inf), zeros.bool()
+        return cls(
+            rows=rows,
+            item=item,
+            best_z=z.clone(),
+            best_loss=infinite,
+            mark=infinite.clone(),
+            marked=zeros,
+            passes=zeros.clone(),
+            converged=no,
+            diverged=no.clone(),
+            finished=no.clone(),
+            waits=no.clone(),
+            kept_z=z.new_full((len(z), kept, z.shape[1]), torch.nan),
+            kept_loss=z.new_full((len(z), kept), torch.nan),
+            state=state,
+            left={name: state[name].clone() for name in needed},
+        )
 
     def __len__(self) -> int:
         return len(self.item)
 
     def __getitem__(self, where: Tensor) -> "Batch":
-        own = {f.name: getattr(self, f.name)[where] for f in fields(self) if f.name != "state"}
-        return Batch(**own, state={name: tensor[where] for name, tensor in self.state.items()})
+        own = {name: getattr(self, name)[where] for name in _OWN}
+        states = ({name: each[where] for name, each in state.items()} for state in (self.state, self.left))
+        return Batch(self.rows[where], **own, **dict(zip(("state", "left"), states, strict=True)))
 
     def put(self, places: Tensor, other: "Batch") -> None:
-        """Replace some rows with those of another batch."""
+        """Replace the rows at these places with those of another batch."""
+        self.rows.put(places, other.rows)
         for mine, theirs in (
-            *((vars(self)[name], vars(other)[name]) for name in vars(self) if name not in ("rows", "state")),
-            *((vars(self.rows)[name], vars(other.rows)[name]) for name in vars(self.rows)),
+            *((getattr(self, name), getattr(other, name)) for name in _OWN),
             *((self.state[name], other.state[name]) for name in self.state),
+            *((self.left[name], other.left[name]) for name in self.left),
         ):
-            if mine is not None:
-                mine[places] = theirs
+            mine[places] = theirs
 
-    def keep(self, result: Inversion, slot: Tensor, loss: Tensor) -> None:
-        """Record codes and losses at the requested steps."""
-        at = slot[self.rows.taken.cpu()]
-        where = (at >= 0).nonzero().squeeze(1)
-        items = self.item.cpu()[where]
-        result.kept_z[items, at[where]] = self.state.get("z", self.rows.z).cpu()[where]
-        result.kept_loss[items, at[where]] = self.state.get("loss", loss).float().cpu()[where]
+    def keep(self, slot: Tensor, loss: Tensor) -> None:
+        """Keep codes and losses at the requested steps. slot: (steps + 1,), the place of each step among
+        them, or -1."""
+        place = slot[self.rows.taken]
+        asked = (place >= 0) & ~self.waits
+        place = place.clamp_min(0)
+        for kept, name, now in (
+            (self.kept_z, "z", self.rows.z),
+            (self.kept_loss, "loss", loss),
+        ):
+            latest = self.state.get(name, now).to(kept.dtype)[:, None]
+            at = like(place, kept).expand_as(latest)
+            kept.scatter_(1, at, torch.where(like(asked, kept), latest, kept.gather(1, at)))
 
-    def update(self, step: Step, config: InversionConfig, searches: bool) -> Tensor:
-        """Update the best iterates, and return which searches are done: (n,) bool."""
-        rows, loss = self.rows, step.loss
-        self.passes += step.passes
-        better = loss < self.best_loss
+    def update(self, step: Step, config: InversionConfig, searches: bool, mixed: bool) -> None:
+        """Update the best iterates and which searches are done. searches: see `Solver`. mixed: whether rows
+        may descend in low precision."""
+        rows, loss, live = self.rows, step.loss, ~self.waits
+        self.passes = self.passes + live * step.passes
+        better = live & (loss < self.best_loss)
         self.best_loss = torch.where(better, loss, self.best_loss)
         self.best_z = torch.where(better[:, None], rows.z, self.best_z)
         improved = self.best_loss < self.mark * (1 - config.min_rel_delta)
         self.mark = torch.where(improved, self.best_loss, self.mark)
         self.marked = torch.where(improved, rows.taken, self.marked)
-        stopped = (self.best_loss <= config.tolerance) & ~rows.low
+        stopped, full = self.best_loss <= config.tolerance, ~rows.low
         idle = torch.zeros_like(stopped) if step.stuck is None else step.stuck
         if config.patience:
             idle = idle | (rows.taken - self.marked >= config.patience)
-        spent = rows.taken + 1 >= config.steps
-        broken = ~loss.isfinite() & ~rows.low
-        last_low = min(LOW_SHARE * config.steps, config.steps - 1)  # at least one step is in float32
-        self._refine(rows.low & (idle | ~loss.isfinite() | (rows.taken + 1 >= last_low)), step)
-        self.converged = stopped | (idle & ~rows.low & self.best_loss.isfinite())
-        self.diverged = ~self.best_loss.isfinite() & (idle | spent) if searches else broken
-        self.converged &= ~self.diverged
-        return self.converged | self.diverged | spent
+        spent, broken = rows.taken + 1 >= config.steps, ~loss.isfinite()
+        found = self.best_loss.isfinite()
+        diverged = ~found & (idle | spent) if searches else broken & full
+        converged = ((stopped | (idle & found)) & full) & ~diverged
+        self.diverged = torch.where(live, diverged, self.diverged)
+        self.converged = torch.where(live, converged, self.converged)
+        self.finished = self.finished | (live & (converged | diverged | spent))
+        waits = self.finished
+        if mixed:
+            last_low = min(LOW_SHARE * config.steps, config.steps - 1)  # at least one step is in float32
+            switch = live & rows.low & (idle | broken | (rows.taken + 1 >= last_low))
+            self._refine(switch, step)
+            waits = waits | switch
+        self._leave(waits, live)
+        rows.z = torch.where(live[:, None], step.z, rows.z)
+        rows.taken, rows.counter = rows.taken + live, rows.counter + live
+        self.waits = self.waits | waits
 
     def _refine(self, switch: Tensor, step: Step) -> None:
         """Continue from the best code in full precision, where its loss is not yet known."""
-        if switch.any():
-            step.z = torch.where(switch[:, None], self.best_z, step.z)
-            for name in ("best_loss", "mark"):
-                setattr(self, name, getattr(self, name).masked_fill(switch, torch.inf))
-            self.marked = torch.where(switch, self.rows.taken, self.marked)
-            self.rows.low = self.rows.low & ~switch
+        step.z = torch.where(switch[:, None], self.best_z, step.z)
+        for name in ("best_loss", "mark"):
+            setattr(self, name, getattr(self, name).masked_fill(switch, torch.inf))
+        self.marked = torch.where(switch, self.rows.taken, self.marked)
+        self.rows.low = self.rows.low & ~switch
 
-    def advance(self, step: Step, redrawn: Tensor | None, solver: Solver) -> None:
-        """Move to the next step's codes; `redrawn` (n, d) replaces rows, NaN keeps them."""
-        self.rows.z = step.z
-        self.rows.taken = self.rows.taken + 1
-        self.rows.counter = self.rows.counter + 1
-        if redrawn is None:
-            return
-        where = (~redrawn.isnan()).all(1)
-        self.rows.z = torch.where(where[:, None], redrawn, self.rows.z)
-        self.mark = self.mark.masked_fill(where, torch.inf)
-        fresh = solver.begin(self.rows.z)
-        for name, tensor in self.state.items():
-            tensor[where] = fresh[name][where]
+    def _leave(self, waits: Tensor, live: Tensor) -> None:
+        """Note the state of the rows that begin to wait."""
+        for name, before in self.left.items():
+            self.left[name] = torch.where(like(waits & live, before), self.state[name], before)
 
-    def export(self, result: Inversion, finished: Tensor) -> None:
-        """Write the finished rows to the result."""
-        items = self.item[finished].cpu()
-        result.z[items] = self.best_z[finished].cpu()
-        result.loss[items] = self.best_loss[finished].cpu()
-        result.steps[items] = self.rows.taken[finished].int().cpu()
-        result.passes[items] = self.passes[finished].cpu()
-        result.converged[items] = self.converged[finished].cpu()
-        result.diverged[items] = self.diverged[finished].cpu()
+    def export(self, result: Inversion, places: Tensor) -> None:
+        """Write the searches at these places to the result."""
+        items = self.item[places].cpu()
+        for values, name in (
+            (self.best_z, "z"),
+            (self.best_loss, "loss"),
+            (self.rows.taken, "steps"),
+            (self.passes, "passes"),
+            (self.converged, "converged"),
+            (self.diverged, "diverged"),
+            (self.kept_z, "kept_z"),
+            (self.kept_loss, "kept_loss"),
+        ):
+            into = getattr(result, name)
+            into[items] = values[places].to("cpu", into.dtype)
+
+
+_OWN = [each.name for each in fields(Batch) if each.name not in ("rows", "state", "left")]

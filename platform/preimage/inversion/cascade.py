@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
-from preimage.inversion.generated_pairs import PAIRS, generate_pairs
+from preimage.inversion.generated_pairs import Pairs
 from preimage.inversion.labels import generate, in_batches
 from preimage.inversion.links import Link, link_of
 from preimage.inversion.measurements import Measurement
@@ -59,11 +59,13 @@ class Cascade:
     directions where they come from the generator's nonlinearity; None for large images."""
     box: bool
     """Whether the prior's codes lie in [-1, 1]^d."""
+    pairs: int
+    """Images that it was fitted to."""
 
     @property
     def passes(self) -> int:
-        """Generator evaluations of the fit."""
-        return PAIRS * len(self.stages)
+        """Generator evaluations of the fit, beyond the pairs' own."""
+        return self.pairs * (len(self.stages) - 1)
 
     @property
     def passes_each(self) -> int:
@@ -99,14 +101,12 @@ class Cascade:
 
 
 @torch.no_grad()
-def fit_cascade(
-    network: nn.Module, prior: Prior, seed: int, device: torch.device, measurement: Measurement
-) -> Cascade:
+def fit_cascade(pairs: Pairs, network: nn.Module, prior: Prior, measurement: Measurement) -> Cascade:
     """Fit the regressions to images generated from the prior's codes.
 
     Raises InversionError if some of them are not finite.
     """
-    codes, labels, ids, seen = generate_pairs(network, prior, seed, device, measurement)
+    codes, labels, ids, seen, _ = pairs
     if not seen.isfinite().all():
         raise InversionError(
             "some images generated from the prior's codes are not finite, so init_codes=cascade cannot be "
@@ -118,7 +118,7 @@ def fit_cascade(
         weight = _weight(link.value(seen.flatten(1)), codes)
     else:
         log.warning(UNWEIGHTED, values, MOST_WEIGHTED)
-    cascade = Cascade(network, measurement, link, stages, weight, box)
+    cascade = Cascade(network, measurement, link, stages, weight, box, len(codes))
     target = cascade.values(seen)
     stages.append(_ridge(target, codes))
     z = cascade.inside(stages[0](target))
@@ -138,7 +138,7 @@ def _weight(values: Tensor, codes: Tensor) -> Tensor:
     tiny = torch.finfo(torch.float64).tiny
     scales = (variances.clamp_min(0) + FLOOR * variances.mean() + tiny).rsqrt()
     scales = scales / scales.square().mean().sqrt()
-    return ((directions * scales) @ directions.T).float()
+    return ((directions * scales) @ directions.T).float().contiguous()
 
 
 def _ridge(features: Tensor, codes: Tensor) -> Affine:
@@ -161,4 +161,4 @@ def _ridge(features: Tensor, codes: Tensor) -> Affine:
         errors.append((error / (1 - (kept.sum() + 1) / len(x)) ** 2).item())
     shrunk = seen / (variances + PENALTIES[min(range(len(errors)), key=errors.__getitem__)] * scale)[:, None]
     gain = directions @ shrunk
-    return Affine(offset, (x.T @ gain if rows else gain).float(), centre)
+    return Affine(offset, (x.T @ gain if rows else gain).float().contiguous(), centre)

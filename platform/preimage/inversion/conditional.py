@@ -34,6 +34,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from preimage.float32 import float32_products
 from preimage.inversion.config import InversionConfig, require_own_starts
 from preimage.inversion.engine import OnProgress, invert
 from preimage.inversion.labels import classes_of, generate
@@ -130,6 +131,7 @@ def spread(measurement: Measurement, made: Tensor, ids: Tensor) -> Tensor:
     return (made - shown).std(1).mean((1, 2, 3))
 
 
+@float32_products("ieee")
 def seen(measurement: Measurement, made: Tensor, ids: Tensor) -> Tensor:
     """The observed part of images (N, r, C, H, W), without noise: (N, r, C, h, w), zero where hidden."""
     reduced = measurement.reduce(made.flatten(0, 1)).unflatten(0, made.shape[:2])

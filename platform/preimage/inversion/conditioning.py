@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from preimage.float32 import float32_products
 from preimage.inversion.config import InversionConfig, follows_local_rate
 from preimage.inversion.free_memory import GIB, free_memory
 from preimage.inversion.jacobian import Jacobian, JacobianTooLargeError, NoJacobianError
@@ -184,17 +185,25 @@ def squares(
     jacobian = Jacobian.of(network, torch.zeros_like(codes[:1]))
     ids = torch.arange(len(codes)) if ids is None else ids
     for (some, own), numbers in zip(in_batches(codes, labels, rows), ids.split(rows), strict=True):
-        slopes = jacobian(some, own)[1]
-        count = torch.full((len(some),), float(slopes[0, 0].numel()), device=codes.device)
-        if measurement:
-            slopes = measurement.reduce(slopes.flatten(0, 1)).unflatten(0, slopes.shape[:2])
-            count = count.fill_(slopes[0, 0].numel())
-            if (mask := measurement.masks(numbers.to(codes.device))) is not None:
-                slopes, count = slopes * mask[:, None], mask.flatten(1).sum(1) * slopes.shape[2]
-        flat = slopes.flatten(2).double()
-        yield flat @ flat.mT / count.double()[:, None, None]
+        yield _square(jacobian, some, own, measurement, numbers)
 
 
+@float32_products("ieee")
+def _square(
+    jacobian: Jacobian, codes: Tensor, labels: Tensor | None, measurement: Measurement | None, ids: Tensor
+) -> Tensor:
+    slopes = jacobian(codes, labels)[1]
+    count = torch.full((len(codes),), float(slopes[0, 0].numel()), device=codes.device)
+    if measurement:
+        slopes = measurement.reduce(slopes.flatten(0, 1)).unflatten(0, slopes.shape[:2])
+        count = count.fill_(slopes[0, 0].numel())
+        if (mask := measurement.masks(ids.to(codes.device))) is not None:
+            slopes, count = slopes * mask[:, None], mask.flatten(1).sum(1) * slopes.shape[2]
+    flat = slopes.flatten(2).double()
+    return flat @ flat.mT / count.double()[:, None, None]
+
+
+@float32_products("ieee")
 def jacobians_that_fit(network: nn.Module, code: Tensor, label: Tensor | None) -> int:
     """How many Jacobians, in the precision of a code (1, d), fit into the memory there is.
 

@@ -2,9 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    FieldSerializationInfo,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
-from preimage.config import Config, PositiveFloat, PositiveInt
+from preimage.config import ALIKE, Config, PositiveFloat, PositiveInt
 from preimage.errors import InversionError
 from preimage.inversion.constraints import ConstraintName
 from preimage.inversion.losses import LOSSES
@@ -14,6 +22,9 @@ from preimage.own_settings import OwnSettings, own_settings, with_own_settings
 
 NonNegative = Annotated[float, Field(ge=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
+
+CPU_BATCH = 64
+"""Codes per batch on a CPU, which more of them would not make faster."""
 
 InitCodesName = Literal["prior", "small-normal", "regression", "cascade"]
 
@@ -68,8 +79,18 @@ class InversionConfig(Config):
     """What is observed of the images."""
     precision: Literal["float32", "mixed"] = "float32"
     """mixed: descend in bfloat16, finish in float32; levenberg-marquardt takes its Jacobians in bfloat16."""
-    batch_size: PositiveInt = 64
-    """Codes per batch. It changes the speed, not the codes."""
+    batch_size: PositiveInt | Literal["auto"] = "auto"
+    """Codes per batch. It changes the speed, not the codes. auto: 64 on a CPU, on a GPU as many as its memory
+    has room for, but 2,048 at most."""
+
+    @property
+    def planned_batch(self) -> int:
+        """Codes per batch as they are known before there is a device, and the same on every machine."""
+        return CPU_BATCH if self.batch_size == "auto" else self.batch_size
+
+    @field_serializer("batch_size")
+    def _batch_size(self, size: int | str, info: FieldSerializationInfo) -> int | str:
+        return self.planned_batch if info.context == ALIKE else size
 
     @model_validator(mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from preimage.data.pixels import to_float
 from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import Engine
+from preimage.inversion.setup_cache import SetupCache
 from preimage.latents.schema import Codes, DatasetInfo
 from preimage.latents.store import StoreWriter
 from preimage.models.generator_folder import load_generator, load_prior
@@ -42,10 +43,8 @@ class PartDone(TypedDict):
     images: int
     steps: int
     passes: int
-    """Generator evaluations of the search; a worker's first part includes those of its setup."""
+    """Generator evaluations of the search; the first part includes those of the setup, which all share."""
     diverged: int
-    unwhitened: str | None
-    """Why the search had no whitening although the config asks for it."""
     seconds: float
 
 
@@ -73,10 +72,8 @@ class Inverter:
 
     def __call__(self, piece: int, device: torch.device) -> PartDone:
         """Invert a part's images and write their codes."""
-        setup = 0
         if not self._open:
             self._open = _Opened(self.task, device)
-            setup = self._open.engine.setup.passes
         opened, begin = self._open, time.perf_counter()
         first = piece * self.task.rows
         images = opened.dataset.read(first, min(first + self.task.rows, opened.dataset.count))
@@ -84,6 +81,7 @@ class Inverter:
         pixels = to_float(images.pixels)
         found = opened.engine.invert(pixels, ids=images.image_id, labels=labels, measured=False)
         codes = _codes(images, found)
+        setup = 0 if piece else opened.engine.setup.passes
         self.task.writer.write(piece, codes)
         seconds = time.perf_counter() - begin
         return PartDone(
@@ -92,7 +90,6 @@ class Inverter:
             steps=int(found.steps.sum()),
             passes=setup + int(found.passes.sum()),
             diverged=int(codes.diverged.sum()),
-            unwhitened=opened.engine.setup.unwhitened,
             seconds=seconds,
         )
 
@@ -109,8 +106,11 @@ class _Opened:
     def __init__(self, task: InversionTask, device: torch.device) -> None:
         generator, card = load_generator(task.generator)
         prior = load_prior(task.generator, card)
-        self.engine = Engine(generator, task.config, prior, seed=task.seed, device=device)
-        self.dataset = Dataset.open(task.dataset)
+        self.dataset, kept = Dataset.open(task.dataset), SetupCache.beside(task.generator, card)
+        count = self.dataset.count
+        self.engine = Engine(
+            generator, task.config, prior, seed=task.seed, device=device, images=count, setups=kept
+        )
 
 
 def _codes(images: Images, found: Inversion) -> Codes:

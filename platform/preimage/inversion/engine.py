@@ -5,13 +5,16 @@ until the last images. It needs the memory of one batch, whatever the number of 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
-from preimage.inversion.batch import Batch, Given, Inversion
+from preimage.float32 import float32_products
+from preimage.inversion.batch import Given, Inversion
+from preimage.inversion.batch_size import fitting_batch
 from preimage.inversion.cascade import Cascade
 from preimage.inversion.checks import (
     are_measured,
@@ -20,22 +23,24 @@ from preimage.inversion.checks import (
     require_measurement_of,
     require_squares,
 )
-from preimage.inversion.config import InversionConfig
-from preimage.inversion.constraints import EDGE, redrawn, require_allowed
+from preimage.inversion.config import CPU_BATCH, InversionConfig
+from preimage.inversion.constraints import require_allowed
 from preimage.inversion.init_codes import init_codes_of
 from preimage.inversion.labels import require_labels
 from preimage.inversion.links import link_of
+from preimage.inversion.loop import LOOK_EVERY, Loop, OnProgress
 from preimage.inversion.losses import LOSSES, Loss, users_loss
 from preimage.inversion.measurements import Measurement, make_measurement
 from preimage.inversion.operators import LinearOperator
 from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.quickest import quickest
-from preimage.inversion.setup import measure_setup
+from preimage.inversion.setup import asked_of, measure_setup
+from preimage.inversion.setup_cache import SetupCache
+from preimage.inversion.setup_file import read_setup
+from preimage.inversion.setup_size import setup_size
 from preimage.inversion.solvers import SOLVERS, Solver, SolverSetup, require_solver
 from preimage.latents.priors import Normal, Prior
-
-OnProgress = Callable[[int, int], None]
-"""Called with the number of images done, and of all images."""
+from preimage.to_device import to_device
 
 
 def invert(
@@ -54,6 +59,7 @@ def invert(
     loss: Loss | None = None,
     solver: Solver | None = None,
     measured: bool | None = None,
+    setups: SetupCache | None = None,
 ) -> Inversion:
     """Find the codes that reconstruct images (flexible-priors, Algorithm 1).
 
@@ -66,7 +72,8 @@ def invert(
     pool. labels: (N,), the images' classes, for a conditional generator. ids: (N,) int64, determine each
     image's random draws; default: the row numbers. keep: steps at which codes are kept, for curves and
     figures. loss, solver: replace the config's (`losses.Loss`, `solvers.Solver`). measured: whether the
-    images are measured already; to be said only if an operator returns what has their shape.
+    images are measured already; to be said only if an operator returns what has their shape. setups: where
+    what is measured of the generator is kept.
     Raises InversionError, which is a ValueError, if these do not fit together, before any step.
     """
     if init_codes is None and prior is None:
@@ -76,7 +83,8 @@ def invert(
     device = init_codes.device if init_codes is not None else images.device
     prior = prior or Normal(init_codes.shape[-1])  # pyright: ignore[reportOptionalMemberAccess]
     started = init_codes is not None
-    engine = Engine(generator, config, prior, measurement, seed, device, started, loss=loss, solver=solver)
+    given = generator, config, prior, measurement, seed, device, started
+    engine = Engine(*given, loss=loss, solver=solver, images=len(images), setups=setups)
     return engine.invert(images, init_codes, ids, keep, on_progress, labels, measured)
 
 
@@ -88,6 +96,7 @@ class Engine:
 
     @torch.inference_mode(False)
     @torch.enable_grad()
+    @float32_products("ieee")
     def __init__(
         self,
         generator: nn.Module,
@@ -100,8 +109,12 @@ class Engine:
         *,
         loss: Loss | None = None,
         solver: Solver | None = None,
+        images: int | None = None,
+        setups: SetupCache | None = None,
     ) -> None:
-        """started: whether `invert` gets init_codes. loss, solver: replace the config's."""
+        """started: whether `invert` gets init_codes. loss, solver: replace the config's. images: how many
+        there are in all, from which the setup's size follows; None: many. setups: where the setup is
+        kept, of this generator and prior."""
         if not started:
             require_allowed(config.constraint, prior.name)
         self.config, self.prior, self.seed = config, prior, seed
@@ -118,13 +131,20 @@ class Engine:
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)
         whiten = config.whiten and solver is None
-        self.setup = measure_setup(
-            network, config, prior, measurement, seed, origin, start=not started, whiten=whiten
-        )
+        size = setup_size(images, prior.latent_dim)
+        asked = asked_of(config, size, seed, start=not started, whiten=whiten)
+        of = asked, network, prior, measurement, self.device
+        measure, read = partial(measure_setup, *of), lambda data: read_setup(data, *of)
+        self.setup = setups.setup(asked, measurement, read, measure) if setups else measure()
         self.solver = require_solver(self._own(solver) if solver else self._named(loss), origin)
+        waits = solver is None and SOLVERS[config.solver].squares_only  # its steps wait for the device anyway
+        self.look_every = 1 if self.device.type == "cpu" or waits else LOOK_EVERY
+        """Steps between two looks at which images are done."""
+        self._fitting = 0
 
     @torch.inference_mode(False)
     @torch.enable_grad()
+    @float32_products("ieee")
     def invert(
         self,
         images: Tensor,
@@ -184,7 +204,7 @@ class Engine:
         rest = config.constraint, self.seed, self.setup.whitening, link
         weight = predictor.weight if isinstance(predictor, Cascade) else None
         values = prod(self.measurement.reduced)
-        return kind.make(SolverSetup(*rate, *rest, weight, values, config.solver_settings, self.device))
+        return kind.make(SolverSetup(*rate, *rest, weight, values, config.solver_settings))
 
     def _seen(self, given: Given) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows of images, and what is observed of them."""
@@ -193,8 +213,8 @@ class Engine:
 
     def _observe(self, given: Given, rows: Tensor) -> Tensor:
         """(n, C, h, w) or an operator's (n, ...), float32 on the engine's device."""
-        images = given.images[rows.to(given.images.device)].to(self.device, torch.float32)
-        return self.measurement.observe(images, given.ids[rows].to(self.device), given.measured)
+        images = to_device(given.images[rows.to(given.images.device)], self.device).float()
+        return self.measurement.observe(images, to_device(given.ids[rows], self.device), given.measured)
 
     def _first_codes(self, given: Given) -> Tensor:
         parts = []
@@ -232,43 +252,25 @@ class Engine:
         on_progress: OnProgress | None,
     ) -> Inversion:
         """Search from start (M, d), each for the image in its row (M,)."""
-        config = self.config
-        result = Inversion.empty(len(rows), start.shape[1], len(keep))
-        slot = torch.full((config.steps + 1,), -1)
-        slot[torch.tensor(keep, dtype=torch.int64)] = torch.arange(len(keep))
+        loop = Loop(self.problem, self.solver, self.config, self.seed, self.look_every)
 
-        def fresh(items: Tensor) -> Batch:
-            return self._begin(given, rows[items], start[items], items, restart)
+        def begin(items: Tensor) -> Rows:
+            return self._begin(given, rows[items], start[items], restart)
 
-        batch = fresh(torch.arange(min(config.batch_size, len(rows))))
-        waiting, done = len(batch), 0
-        while len(batch):
-            step = self.solver.step(self.problem, batch.rows, batch.state)
-            if keep:
-                batch.keep(result, slot, step.loss)
-            finished = batch.update(step, config, self.solver.searches)
-            batch.advance(step, self._redraw(batch, finished) if self.solver.searches else None, self.solver)
-            if finished.any():
-                batch.export(result, finished)
-                done += int(finished.sum())
-                if on_progress:
-                    on_progress(done, len(rows))
-                places = finished.nonzero().squeeze(1)
-                items = torch.arange(waiting, min(waiting + len(places), len(rows)))
-                waiting += len(items)
-                if len(items):
-                    batch.put(places[: len(items)], fresh(items))
-                if len(items) < len(places):
-                    batch = batch[torch.ones_like(finished).index_fill(0, places[len(items) :], False)]
-        if keep:
-            result.fill()
-        return result
+        return loop.run(begin, len(rows), self._batch_size(begin, len(rows)), keep, on_progress)
 
-    def _begin(self, given: Given, rows: Tensor, start: Tensor, items: Tensor, restart: int) -> Batch:
-        device, n = self.device, len(items)
-        own, target = given.ids[rows].to(device), self._observe(given, rows)
-        labels = None if given.labels is None else given.labels[rows].to(device)
-        mask, z = self.measurement.masks(own), start.to(device, torch.float32)
+    def _batch_size(self, begin: Callable[[Tensor], Rows], count: int) -> int:
+        """For `count` searches. What fits on a GPU is measured once."""
+        if self.config.batch_size != "auto" or self.device.type != "cuda" or count <= CPU_BATCH:
+            return self.config.planned_batch
+        self._fitting = self._fitting or fitting_batch(self.device, self.problem, self.solver, begin)
+        return self._fitting
+
+    def _begin(self, given: Given, rows: Tensor, start: Tensor, restart: int) -> Rows:
+        device, n = self.device, len(rows)
+        own, target = to_device(given.ids[rows], device), self._observe(given, rows)
+        labels = None if given.labels is None else to_device(given.labels[rows], device)
+        mask, z = self.measurement.masks(own), to_device(start, device).float()
         numbers = target[0].numel() if n else 1
         count = torch.full((n,), float(numbers), device=device)
         if mask is not None:
@@ -277,31 +279,7 @@ class Engine:
         counter = zeros + (restart << 40)
         in_low = self.problem.low is not None and not self.solver.searches and self.config.steps > 1
         low = torch.full((n,), in_low, device=device)
-        infinite = torch.full((n,), torch.inf, device=device)
-        return Batch(
-            rows=Rows(z, target, mask, count, own, counter, zeros.clone(), low, labels),
-            item=items.to(device),
-            best_z=z.clone(),
-            best_loss=infinite,
-            mark=infinite.clone(),
-            marked=zeros.clone(),
-            passes=zeros.clone(),
-            converged=zeros.bool(),
-            diverged=zeros.bool(),
-            state=self.solver.begin(z),
-        )
-
-    def _redraw(self, batch: Batch, finished: Tensor) -> Tensor | None:
-        """If a search is stuck on the box's edge, redraw those components and continue: codes (n, d), NaN in
-        the other rows; None if no search is stuck."""
-        if self.config.constraint != "stochastic-clip":
-            return None
-        edge = batch.state["z"].abs() >= EDGE
-        again = finished & edge.any(1) & (batch.best_loss > self.config.tolerance) & ~batch.diverged
-        again &= batch.rows.taken + 1 < self.config.steps
-        finished &= ~again
-        z = redrawn(batch.state["z"], edge & again[:, None], self.seed, batch.rows.ids, batch.rows.counter)
-        return torch.where(again[:, None], z, torch.nan) if again.any() else None
+        return Rows(z, target, mask, count, own, counter, zeros.clone(), low, labels)
 
 
 def _rank(found: Inversion) -> Tensor:

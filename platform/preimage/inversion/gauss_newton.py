@@ -18,7 +18,7 @@ from torch import Tensor
 from preimage.inversion.constraints import Constraint
 from preimage.inversion.links import Link
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import SolverSetup, State, Step
+from preimage.inversion.solvers import SolverSetup, State, Step, like
 
 DAMPING, LEAST, MOST = 1e-2, 1e-4, 1e8
 """The damping relative to the loss: first, and its limits."""
@@ -64,12 +64,13 @@ class GaussNewton:
         known, better = state["error"].isfinite(), error < state["error"]
         self._follow(known & error.isfinite(), rows.z - state["z"], residual - state["residual"], state)
         for name, latest in (("z", rows.z), ("loss", loss), ("residual", residual), ("error", error)):
-            state[name][better] = latest[better]
+            state[name] = torch.where(like(better, latest), latest, state[name])
         factor = torch.where(better, SHRINK, GROW)
         state["damping"] = torch.where(known, (state["damping"] * factor).clamp(LEAST, MOST), DAMPING)
         again = self._outdated(state)
-        if again.any():
-            self._measure(problem, rows, again, state)
+        places = again.nonzero()[:, 0]
+        if len(places):
+            self._measure(problem, rows, places, state)
         z, _ = self.constrain(state["z"] + self._move(state), rows.ids, rows.counter)
         passes = 1 + again.to(torch.int64) * problem.jacobian.passes(z.shape[1])
         return Step(loss, z, passes, (state["damping"] >= MOST) | (z == state["z"]).all(1))
@@ -98,14 +99,14 @@ class GaussNewton:
         state["age"] = torch.where(fell | again, 0, state["age"])
         return again
 
-    def _measure(self, problem: Problem, rows: Rows, where: Tensor, state: State) -> None:
-        some = rows[where]
-        some.z = state["z"][where]
+    def _measure(self, problem: Problem, rows: Rows, places: Tensor, state: State) -> None:
+        some = rows[places]
+        some.z = state["z"][places]
         images, slopes = problem.images_and_slopes(some)
         slopes = slopes * self.link.slope(images)[:, None]
         slopes = slopes if self.weight is None else slopes @ self.weight
-        state["slopes"][where] = slopes
-        state["square"][where] = slopes.double() @ slopes.double().mT / self.values
+        state["slopes"][places] = slopes
+        state["square"][places] = slopes.double() @ slopes.double().mT / self.values
 
     def _move(self, state: State) -> Tensor:
         slope = (state["slopes"] @ state["residual"][:, :, None])[:, :, 0].double() / self.values

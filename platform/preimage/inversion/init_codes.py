@@ -8,30 +8,30 @@ from torch import Tensor, nn
 from preimage.errors import InversionError
 from preimage.inversion.cascade import Affine, Cascade, fit_cascade
 from preimage.inversion.config import InitCodesName, InversionConfig
-from preimage.inversion.generated_pairs import PAIRS, generate_pairs
-from preimage.inversion.jacobian import Jacobian
-from preimage.inversion.labels import classes_of, in_batches, spread_labels
+from preimage.inversion.generated_pairs import Pairs
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Prior
 from preimage.random_streams import Stream
 
 NEAR_ZERO = 1e-4
 """Standard deviation of codes that start near zero (flexible-priors, section E)."""
+PREDICTED: tuple[InitCodesName, ...] = ("regression", "cascade")
+"""The starts that a fit to generated images predicts."""
 RIDGE = 0.1
 """The regression's penalty, relative to the features' mean variance."""
-PROBES, DAMPING = 32, 0.1
-"""Codes at which the metric tensor is measured, and its damping relative to its mean eigenvalue."""
+DAMPING = 0.1
+"""Of the metric tensor, relative to its mean eigenvalue."""
 
 
 @dataclass(frozen=True)
 class Regression:
     """Codes as an affine function of their observed images, fitted once for any number of images.
 
-    passes: the fit's generator evaluations; passes_each: those for an image.
+    passes, passes_each: generator evaluations beyond the pairs' own: of the fit, and for an image.
     """
 
     fit: Affine
-    passes: int = PAIRS
+    passes: int = 0
     passes_each: int = 0
 
     def __call__(self, seen: Tensor, ids: Tensor | None = None, labels: Tensor | None = None) -> Tensor:
@@ -44,45 +44,49 @@ Predictor = Regression | Cascade
 
 
 def fit_predictor(
-    name: InitCodesName, network: nn.Module, prior: Prior, seed: int, device: torch.device, seen: Measurement
+    name: InitCodesName | None, pairs: Pairs, network: nn.Module, prior: Prior, measurement: Measurement
 ) -> Predictor | None:
-    """What predicts starts of this name, for images `seen` so; None for those that are drawn."""
-    fit = {"regression": fit_regression, "cascade": fit_cascade}.get(name)
-    return fit(network, prior, seed, device, seen) if fit else None
+    """What predicts starts of this name, for images that are measured so; None for those that are drawn."""
+    if name == "cascade":
+        return fit_cascade(pairs, network, prior, measurement)
+    return fit_regression(pairs) if name == "regression" else None
 
 
-def fit_regression(
-    network: nn.Module, prior: Prior, seed: int, device: torch.device, measurement: Measurement | None = None
-) -> Regression:
+def fit_regression(pairs: Pairs) -> Regression:
     """Ridge regression on images generated from the prior's codes.
 
     Raises InversionError if most of them are not finite.
     """
-    codes, _, _, observed = generate_pairs(network, prior, seed, device, measurement)
-    seen = observed.flatten(1)
+    seen = pairs.seen.flatten(1)
     whole = seen.isfinite().all(1)
-    if 2 * int(whole.sum()) < PAIRS:
+    if 2 * int(whole.sum()) < len(seen):
         raise InversionError(
-            f"only {int(whole.sum())} of {PAIRS} images generated from the prior's codes are finite: check "
-            "that the prior is the generator's own and that its training run did not diverge"
+            f"only {int(whole.sum())} of {len(seen)} images generated from the prior's codes are finite: "
+            "check that the prior is the generator's own and that its training run did not diverge"
         )
-    return Regression(_ridge(seen[whole], codes[whole]))
+    return Regression(_ridge(seen[whole], pairs.codes[whole]))
 
 
-def measure_whitening(jacobian: Jacobian, prior: Prior, seed: int, device: torch.device) -> Tensor:
+def whitening_of(gradients: Tensor) -> Tensor:
     """The inverse square root (d, d) of the damped mean of J J^T over the prior; J the generator's Jacobian.
 
-    In coordinates u with z = whitening u the loss is about equally steep in all directions. Costs PROBES
-    Jacobians.
+    In coordinates u with z = whitening u the loss is about equally steep in all directions. gradients:
+    (M, d), see `Pairs`.
     """
-    codes = prior.sample(PROBES, Stream.WHITENING.generator(seed)).to(device)
-    square = torch.zeros(prior.latent_dim, prior.latent_dim, device=device)
-    labels = spread_labels(PROBES, classes_of(jacobian.network), device)
-    for some in in_batches(codes, labels, 4):
-        slopes = jacobian(*some)[1].flatten(2)
-        each = slopes @ slopes.transpose(1, 2)
-        square += each[each.flatten(1).isfinite().all(1)].sum(0) / PROBES
-    return _whitening(square)
+    return _whitening(_shrunk(gradients[gradients.isfinite().all(1)].double()))
+
+
+def _shrunk(rows: Tensor) -> Tensor:
+    """The mean square (d, d) of rows (n, d), moved towards a multiple of the identity as far as n rows leave
+    it uncertain (oracle approximating shrinkage, Chen et al. 2010, eq. 23)."""
+    n, d = rows.shape
+    square = rows.T @ rows / max(n, 1)
+    trace, squared = square.trace(), square.square().sum()
+    apart = (n + 1 - 2 / d) * (squared - trace.square() / d)
+    share = (((1 - 2 / d) * squared + trace.square()) / apart).nan_to_num(1).clamp(0, 1)
+    square *= 1 - share
+    square.diagonal().add_(share * trace / d)
+    return square
 
 
 def _ridge(features: Tensor, codes: Tensor) -> Affine:
@@ -93,19 +97,19 @@ def _ridge(features: Tensor, codes: Tensor) -> Affine:
     if x.shape[1] <= x.shape[0]:
         system = x.T @ x
         system.diagonal().add_(penalty)
-        return Affine(offset, torch.linalg.solve(system, x.T @ y), centre)
+        return Affine(offset, torch.linalg.solve(system, x.T @ y).contiguous(), centre)
     system = x @ x.T
     system.diagonal().add_(penalty)
-    return Affine(offset, x.T @ torch.linalg.solve(system, y), centre)
+    return Affine(offset, (x.T @ torch.linalg.solve(system, y)).contiguous(), centre)
 
 
 def _whitening(square: Tensor) -> Tensor:
     """The inverse square root of (d, d), scaled so that its root mean square eigenvalue is 1."""
-    damped = square.double()
+    damped = square.clone()
     damped.diagonal().add_(DAMPING * damped.diagonal().mean() + torch.finfo(torch.float64).tiny)
     values, vectors = torch.linalg.eigh(damped)
     root = (vectors * values.rsqrt()) @ vectors.T
-    return (root / (root.norm() / len(root) ** 0.5)).float()
+    return (root / (root.norm() / len(root) ** 0.5)).float().contiguous()
 
 
 def init_codes_of(
@@ -119,7 +123,7 @@ def init_codes_of(
     labels: Tensor | None = None,
 ) -> Tensor:
     """Where each image's search starts, (n, d): it depends only on the seed, the image, its id and label."""
-    if config.init_codes in ("regression", "cascade") and restart == 0:
+    if config.init_codes in PREDICTED and restart == 0:
         assert predictor is not None
         assert seen is not None
         found = predictor(seen, ids, labels)

@@ -28,6 +28,11 @@ Estimate = Callable[[Tensor, Pairs, Tensor | None], Tensor]
 estimated inverse Hessian times the gradients (n, d); unspecified for an image without pairs."""
 
 
+def quicker(gradient: Tensor, pairs: Pairs, root: Tensor | None) -> Tensor:
+    """By the quicker of the two ways on this device."""
+    return (two_loops if gradient.device.type == "cpu" else compact)(gradient, pairs, root)
+
+
 def two_loops(gradient: Tensor, pairs: Pairs, root: Tensor | None) -> Tensor:
     """Pair by pair (Nocedal 1980): ten small operations for each, the least arithmetic."""
     moves, changes, curvature = pairs
@@ -48,8 +53,8 @@ def two_loops(gradient: Tensor, pairs: Pairs, root: Tensor | None) -> Tensor:
 def compact(gradient: Tensor, pairs: Pairs, root: Tensor | None) -> Tensor:
     """All pairs at once (Byrd, Nocedal and Schnabel 1994, eq. 3.1): two dozen operations, whatever m is.
 
-    For GPUs, where small operations take as long to start as larger ones to run; on CPUs its arithmetic
-    costs more than it saves.
+    For GPUs, where small operations take as long to start as larger ones to run; a CPU takes longer for 64
+    codes, 1.7 times with 100 components and 4 times with 512.
     """
     moves, changes, curvature = pairs
     column, inside = gradient[:, :, None], gradient

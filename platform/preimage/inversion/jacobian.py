@@ -9,6 +9,7 @@ from torch.func import jvp, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from preimage.errors import InversionError
+from preimage.float32 import float32_products
 from preimage.inversion.labels import classes_of, generate, in_batches, spread_labels
 
 
@@ -33,6 +34,7 @@ class Jacobian:
     forward_mode: bool = True
 
     @classmethod
+    @float32_products("ieee")
     @sdpa_kernel(SDPBackend.MATH)
     def of(cls, network: nn.Module, code: Tensor) -> "Jacobian":
         """By the first road that works at a code (1, d). Raises NoJacobianError if none does."""
@@ -52,6 +54,7 @@ class Jacobian:
         except (RuntimeError, TypeError) as error:
             raise NoJacobianError(f"torch cannot compute the generator's Jacobian ({reason})") from error
 
+    @float32_products("ieee")
     @sdpa_kernel(SDPBackend.MATH)  # the only attention with rules for either road
     @torch.no_grad()
     def __call__(self, z: Tensor, labels: Tensor | None = None, chunk: int = 8) -> tuple[Tensor, Tensor]:

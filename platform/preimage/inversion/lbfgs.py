@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from preimage.inversion.constraints import Constraint
-from preimage.inversion.inverse_hessian import TINY, Estimate, Pairs, compact, first_guess, two_loops
+from preimage.inversion.inverse_hessian import TINY, Estimate, Pairs, first_guess, quicker
 from preimage.inversion.problem import Problem, Rows
-from preimage.inversion.solvers import SolverSetup, State, Step
+from preimage.inversion.solvers import SolverSetup, State, Step, like
 
 HISTORY = 30
 """Pairs remembered; with 10, exact recovery of 100-dimensional codes took a quarter more steps."""
@@ -28,10 +28,10 @@ class LBFGS:
 
     constrain: Constraint
     whitening: Tensor | None = None
-    """(d, d), see `measure_whitening`."""
+    """(d, d), see `whitening_of`."""
     box: bool = False
     """Components that the loss pushes out of [-1, 1] stay at the edge."""
-    estimate: Estimate = two_loops
+    estimate: Estimate = quicker
     searches = True
 
     def begin(self, z: Tensor) -> State:
@@ -69,7 +69,7 @@ class LBFGS:
         for name, latest in (("moves", move), ("changes", change), ("curvature", product)):
             state[name] = _appended(state[name], latest, curved)
         for name, latest in (("z", z), ("loss", loss), ("gradient", gradient)):
-            state[name] = torch.where(_like(where, latest), latest, state[name])
+            state[name] = torch.where(like(where, latest), latest, state[name])
         state["direction"] = torch.where(where[:, None], self._direction(state), state["direction"])
 
     def _direction(self, state: State) -> Tensor:
@@ -95,16 +95,11 @@ class LBFGS:
 def _appended(history: Tensor, latest: Tensor, where: Tensor) -> Tensor:
     """A history (n, m, ...) with the latest (n, ...) in place of the oldest in these rows (n,) bool."""
     after = torch.empty_like(history)
-    mask = _like(where, history)
+    mask = like(where, history)
     torch.where(mask, history[:, 1:], history[:, :-1], out=after[:, :-1])
     torch.where(mask[:, 0], latest, history[:, -1], out=after[:, -1])
     return after
 
 
-def _like(where: Tensor, values: Tensor) -> Tensor:
-    return where.view(-1, *[1] * (values.dim() - 1))
-
-
 def lbfgs(setup: SolverSetup) -> LBFGS:
-    constrain, on_cpu = setup.constrain(searches=True), setup.device is None or setup.device.type == "cpu"
-    return LBFGS(constrain, setup.whitening, setup.box, two_loops if on_cpu else compact)
+    return LBFGS(setup.constrain(searches=True), setup.whitening, setup.box)

@@ -46,9 +46,10 @@ class LevenbergMarquardt:
         loss = problem.loss(rows)
         better = loss.double() < state["loss"]  # never if the loss is NaN
         self._adapt(better, loss.double(), state)
-        if better.any():
-            state["z"][better] = rows.z[better]
-            state["square"][better], state["slope"][better] = problem.normal_equations(rows[better])
+        places = better.nonzero()[:, 0]
+        if len(places):
+            state["z"][places] = rows.z[places]
+            state["square"][places], state["slope"][places] = problem.normal_equations(rows[places])
         move, negligible = self._solve(state)
         z, _ = self.constrain((state["z"] + move).to(rows.z.dtype), rows.ids, rows.counter)
         each = problem.jacobian.passes(z.shape[1]) + (problem.low is not None)

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_v
 from preimage.config import Config, PositiveInt
 from preimage.data.image_shape import Shape, shape_text
 from preimage.errors import InversionError
+from preimage.float32 import float32_products
 from preimage.inversion.masks import HALVES, NAMED, count_of, half, picture, random_masks, read, require_some
 from preimage.inversion.operators import OPERATORS, LinearOperator, OperatorSetup
 from preimage.own_settings import OwnSettings, own_settings, with_own_settings
@@ -166,6 +167,7 @@ class Measurement:
         seen = self._seen(ids)
         return None if seen is None else seen.float()
 
+    @float32_products("ieee")
     def observe(self, images: Tensor, ids: Tensor, measured: bool = False) -> Tensor:
         """What is observed of images (n, C, H, W) with these ids (n,): (n, C, h, w), zero where hidden; or
         what the operator returns, (n, ...).
@@ -183,6 +185,7 @@ class Measurement:
         seen = self._seen(ids)
         return observed if seen is None else torch.where(seen, observed, 0.0)
 
+    @float32_products("ieee")
     def shown(self, images: Tensor, ids: Tensor) -> Tensor:
         """What is observed of images (n, C, H, W), as images of that shape: enlarged if it was pooled; of an
         operator A^T y, times the factor that makes its own measurement nearest to y."""

@@ -1,6 +1,6 @@
 """What a solver minimises: the loss of codes, and its derivatives, for a batch of images."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -35,11 +35,31 @@ class Rows:
     """(n,) bool, whether the row still descends in low precision."""
     labels: Tensor | None = None
     """(n,) int64, the images' classes if the generator is conditional."""
+    _apart: tuple[Tensor, Tensor] | None = field(default=None, init=False, repr=False)
 
     def __getitem__(self, where: Tensor) -> "Rows":
-        columns: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        taken: dict[str, Any] = {name: None if c is None else c[where] for name, c in columns.items()}
+        taken: dict[str, Any] = {name: None if c is None else c[where] for name, c in self._columns()}
         return Rows(**taken)
+
+    def put(self, places: Tensor, other: "Rows") -> None:
+        """Replace the rows at these places with those of another batch."""
+        for (_, mine), (_, theirs) in zip(self._columns(), other._columns(), strict=True):
+            if mine is not None and theirs is not None:
+                mine[places] = theirs
+        self.look()
+
+    def look(self) -> None:
+        """Look anew which rows descend in low precision: between two looks the host does not ask again."""
+        self._apart = None
+
+    def apart(self) -> tuple[Tensor, Tensor]:
+        """The places of the rows in low and in full precision, as of the last look."""
+        if self._apart is None:
+            self._apart = self.low.nonzero()[:, 0], (~self.low).nonzero()[:, 0]
+        return self._apart
+
+    def _columns(self) -> list[tuple[str, Tensor | None]]:
+        return [(each.name, getattr(self, each.name)) for each in fields(self) if each.init]
 
 
 @dataclass(frozen=True)
@@ -72,12 +92,15 @@ class Problem:
 
     def loss_and_gradient(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """(n,) and (n, d); rows in low precision use the low network."""
-        if self.low is None or not rows.low.any():
+        if self.low is None:
             return self._with_gradient(self.network, rows)
-        if rows.low.all():
+        low, full = rows.apart()
+        if not len(low):
+            return self._with_gradient(self.network, rows)
+        if not len(full):
             return self._with_gradient(self.low, rows)
         loss, gradient = torch.empty_like(rows.count), torch.empty_like(rows.z)
-        for network, part in ((self.low, rows.low), (self.network, ~rows.low)):
+        for network, part in ((self.low, low), (self.network, full)):
             loss[part], gradient[part] = self._with_gradient(network, rows[part])
         return loss, gradient
 

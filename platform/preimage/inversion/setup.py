@@ -1,58 +1,56 @@
 """What is measured of a generator before the first search, for any number of images."""
 
-import logging
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from preimage.inversion.config import InversionConfig
-from preimage.inversion.init_codes import PROBES, Predictor, fit_predictor, measure_whitening
-from preimage.inversion.jacobian import Jacobian, NoJacobianError
+from preimage.inversion.config import InitCodesName, InversionConfig
+from preimage.inversion.generated_pairs import generate_pairs
+from preimage.inversion.init_codes import PREDICTED, Predictor, fit_predictor, whitening_of
 from preimage.inversion.measurements import Measurement
+from preimage.inversion.setup_size import SetupSize
 from preimage.latents.priors import Prior
-
-log = logging.getLogger(__name__)
-
-WITHOUT_WHITENING = "%s: it is inverted without whitening, which takes more steps."
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What starts the searches, and the coordinates they take place in."""
+    """What starts the searches, and the coordinates they take place in. Its tensors are contiguous: then they
+    give the same bits once they were read from a file."""
 
     predictor: Predictor | None = None
     """What predicts the starts; None where they are drawn or given."""
     whitening: Tensor | None = None
-    """(d, d), see `measure_whitening`."""
-    unwhitened: str | None = None
-    """Why `whiten` was not followed; None if it was, or was not asked for."""
+    """(d, d), see `whitening_of`; None if it is not asked for."""
     passes: int = 0
-    """Generator evaluations that it took."""
+    """Generator evaluations that it takes, now or when it was measured."""
+
+
+class Asked(NamedTuple):
+    """Which setup: with the generator, its prior and the measurement, all that determines it."""
+
+    init_codes: InitCodesName | None
+    """How starts are predicted; None: they are not."""
+    size: SetupSize
+    seed: int
+
+
+def asked_of(config: InversionConfig, size: SetupSize, seed: int, *, start: bool, whiten: bool) -> Asked:
+    """start: whether starts are to be predicted, if the config says so."""
+    predicts = start and config.init_codes in PREDICTED
+    gradients = size.gradients if whiten else 0
+    pairs = size.pairs if predicts else gradients
+    return Asked(config.init_codes if predicts else None, SetupSize(pairs, gradients), seed)
 
 
 def measure_setup(
-    network: nn.Module,
-    config: InversionConfig,
-    prior: Prior,
-    measurement: Measurement,
-    seed: int,
-    origin: Tensor,
-    *,
-    start: bool,
-    whiten: bool,
+    asked: Asked, network: nn.Module, prior: Prior, measurement: Measurement, device: torch.device
 ) -> Setup:
-    """origin: (1, d), a code to try derivatives at. start: whether starts are to be predicted, if the config
-    says so. Raises InversionError if the generator makes images that are not finite."""
-    device, predictor = origin.device, None
-    if start:
-        predictor = fit_predictor(config.init_codes, network, prior, seed, device, measurement)
-    passes = predictor.passes if predictor else 0
-    if not whiten:
-        return Setup(predictor, passes=passes)
-    try:
-        jacobian = Jacobian.of(network, origin)
-    except NoJacobianError as error:
-        log.warning(WITHOUT_WHITENING, error)
-        return Setup(predictor, unwhitened=str(error), passes=passes)
-    whitening = measure_whitening(jacobian, prior, seed, device)
-    return Setup(predictor, whitening, None, passes + PROBES * jacobian.passes(prior.latent_dim))
+    """Raises InversionError if the generator makes images that are not finite."""
+    if not asked.size.pairs:
+        return Setup()
+    pairs = generate_pairs(network, prior, asked.seed, device, measurement, asked.size)
+    predictor = fit_predictor(asked.init_codes, pairs, network, prior, measurement)
+    whitening = whitening_of(pairs.gradients) if asked.size.gradients else None
+    return Setup(predictor, whitening, pairs.passes + (predictor.passes if predictor else 0))

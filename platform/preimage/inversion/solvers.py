@@ -17,7 +17,6 @@ from preimage.own_settings import NoSettings, kind_check
 from preimage.plugins import Registry
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from preimage.inversion.links import Link
@@ -25,6 +24,11 @@ if TYPE_CHECKING:
 
 State = dict[str, "Tensor"]
 """A solver's state: tensors with one row per image."""
+
+
+def like(rows: Tensor, values: Tensor) -> Tensor:
+    """(n,) with as many dimensions as values (n, ...), for broadcasting."""
+    return rows.view(-1, *[1] * (values.dim() - 1))
 
 
 @dataclass
@@ -88,8 +92,6 @@ class SolverSetup:
     """Of an observed image."""
     settings: Any
     """The kind's own, an instance of its `settings`; None if it has none."""
-    device: torch.device | None = None
-    """Where it computes; None: on the CPU."""
 
     def constrain(self, searches: bool) -> Constraint:
         """Brings codes back to where they may lie. searches: what the solver's own `searches` is."""

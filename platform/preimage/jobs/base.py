@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
-from preimage.config import Config, Resources
+from preimage.config import ALIKE, Config, Resources
 from preimage.data.catalog import Catalog
 from preimage.data.config import DataConfig
 from preimage.jobs.published import PaperSettings
@@ -123,7 +123,7 @@ class Job(Config):
     def identity(self) -> dict[str, Any]:
         """The keys that decide what a run makes, for its fingerprint: all but where it runs, and its images,
         which count by their content."""
-        return self.model_dump(mode="json", exclude={"resources", "data"})
+        return self.model_dump(mode="json", exclude={"resources", "data"}, context=ALIKE)
 
     def settings_text(self, unsaid: Collection[str] = ()) -> list[str]:
         """The settings that decide what it makes, in words, for the line that says how a result was made.

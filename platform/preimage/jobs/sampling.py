@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from preimage.float32 import float32_products
 from preimage.inversion.labels import classes_of, generate, in_batches, labels_at
 from preimage.latents.priors import Prior
 from preimage.models.generator_folder import load_generator, load_prior
@@ -35,6 +36,7 @@ def draw_labels(network: nn.Module, count: int, seed: int) -> Tensor | None:
 
 
 @torch.no_grad()
+@float32_products("ieee")
 def make_images(network: nn.Module, codes: Tensor, labels: Tensor | None = None) -> Tensor:
     """Images (n, C, H, W) of codes (n, d), and labels (n,) if the network is conditional, 256 at a time."""
     labels = labels_at(labels, slice(None), codes.device)

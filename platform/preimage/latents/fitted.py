@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
+from preimage.float32 import float32_products
 from preimage.latents.prior_kinds import TrainingCodes
 from preimage.latents.priors import (
     ROUNDING,
@@ -133,6 +134,7 @@ class Network:
     def log_density(self, z: Tensor) -> Tensor:
         raise NoDensityError("a pgan prior has no known density")
 
+    @float32_products("ieee")
     def of(self, noise: Tensor) -> Tensor:
         """Map noise (n, d') to codes (n, d)."""
         x = noise

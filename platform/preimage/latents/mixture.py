@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
+from preimage.float32 import float32_products
 from preimage.latents.built_in_priors import MixtureSettings
 from preimage.latents.prior_kinds import CodeStream, Report, TrainingCodes
 from preimage.latents.priors import ROUNDING, NoDensityError, Support, log_normal, require_volume
@@ -55,6 +56,7 @@ class Mixture:
         total = weights @ (self.roots.square().sum((1, 2)) + away.square().sum(1))
         return math.sqrt(total.item() / self.latent_dim)
 
+    @float32_products("ieee")
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         device, shape = generator.device, (count, self.latent_dim)
         which = torch.multinomial(self.weights.to(device), count, replacement=True, generator=generator)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from preimage.errors import PreimageError
+from preimage.float32 import float32_products
 
 if TYPE_CHECKING:
     import torch
@@ -154,6 +155,7 @@ class Gaussian:
         """Everything needed to rebuild it."""
         return {"mean": self.mean, "root": self.root}
 
+    @float32_products("ieee")
     def of(self, noise: Tensor) -> Tensor:
         """Map standard normal noise (n, d) to codes (n, d)."""
         codes = self.mean.to(noise.device) + noise @ self.root.to(noise.device).T

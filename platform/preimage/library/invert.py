@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from preimage import hardware
 from preimage.config import Config
 from preimage.errors import InversionError
 from preimage.inversion.batch import Inversion
@@ -20,6 +21,7 @@ from preimage.inversion.labels import classes_of
 from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import MeasurementConfig
 from preimage.inversion.operators import LinearOperator
+from preimage.inversion.setup_cache import SetupCache
 from preimage.inversion.solvers import Solver
 from preimage.latents.priors import PRIORS, Normal, Prior, make_prior
 from preimage.latents.schema import UNLABELLED, Codes
@@ -27,6 +29,7 @@ from preimage.library.display import SIGNED
 from preimage.library.images import InvertedImages
 from preimage.library.network import Network, inferred_dim, open_network, try_out
 from preimage.library.pixels import as_tensor, range_of, require_range, require_shape
+from preimage.pipelines.low_precision import warn
 from preimage.pipelines.progress import showing
 from preimage.random_streams import Stream
 from preimage.specs.validation import check
@@ -90,6 +93,7 @@ def invert(
         config = _config(config, settings | named)
         network = open_network(generator, results, code)
         start = None if init_codes is None else torch.as_tensor(init_codes).to(torch.float32, copy=True)
+        own = prior is None
         prior = _prior(network, prior, latent_dim, start)
         drawn = prior.sample(PROBES, Stream.RANGE.generator(seed))
         made = try_out(network, drawn, tuple(getattr(images, "shape", ()))[1:])
@@ -102,6 +106,11 @@ def invert(
         if len(numbers.unique()) < len(numbers):
             raise InversionError("ids must be unique: each names one image")
         device = network.device if network.device.type != "cpu" else pixels.device
+        if device.type == "cpu":
+            warn({"precision": config.precision}, hardware.used(hardware.machine(), 1, gpu=False))
+        setups = None
+        if own and network.folder and network.card:
+            setups = SetupCache.beside(network.folder, network.card)
         with _progress(progress) as on_progress:
             found = search(
                 network.module,
@@ -115,6 +124,7 @@ def invert(
                 seed=seed,
                 on_progress=on_progress,
                 measured=measured,
+                setups=setups,
             )
         return InvertedImages(
             images=pixels.cpu(),

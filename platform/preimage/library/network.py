@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from preimage.errors import InversionError
+from preimage.float32 import float32_products
 from preimage.importing.calling import stated_dim
 from preimage.inversion.labels import classes_of, generate, spread_labels
 from preimage.latents.priors import PRIORS, Prior, make_prior
@@ -114,6 +115,7 @@ def try_out(network: Network, codes: Tensor, wanted: tuple[int, ...]) -> Tensor:
 
 
 @torch.no_grad()
+@float32_products("ieee")
 def _call(network: Network, codes: Tensor) -> Any:
     labels = spread_labels(len(codes), classes_of(network.module), network.device)
     return generate(network.module, codes.to(network.device), labels)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from preimage.data.pixels import to_float
 from preimage.errors import PreimageError
+from preimage.float32 import float32_products
 
 SIDE = 8
 """Side of a thumbnail in pixels."""
@@ -43,6 +44,7 @@ def thumbnails(pixels: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(to_float(pixels), SIDE).flatten(1)
 
 
+@float32_products("ieee")
 def nearest(vectors: Tensor) -> Nearest:
     """The nearest others of vectors (n, D), thumbnails or features, on any device; the result is on the CPU.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
 from preimage.errors import StoreError
+from preimage.float32 import float32_products
 from preimage.latents.schema import Codes
 from preimage.latents.store import Store
 from preimage.objectives.lap1 import lap1
@@ -113,6 +114,7 @@ class _Sums:
         self.images = torch.zeros(dataset.shape, **exact)
 
     @torch.inference_mode()
+    @float32_products("ieee")
     def add(self, generator: nn.Module, z: Tensor, x: Tensor) -> None:
         made, exact = generator(z), x.double()
         parts = ((made - x).double().square(), lap1(made, x), lap1(made, x, "paper"), exact.square())

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import PreimageError
+from preimage.float32 import float32_products
 from preimage.models.pca_size import require_possible
 from preimage.random_streams import Stream
 
@@ -174,6 +175,7 @@ def _start(mean: Tensor, columns: int, seed: int) -> Tensor:
     return torch.linalg.qr(noise)[0].to(mean.device)
 
 
+@float32_products("ieee")
 def _product(batches: Batches, mean: Tensor, block: Tensor) -> Tensor:
     """The centred images' scatter matrix times a block (p, b), float64; products float32, sums float64."""
     narrow, total = block.float(), torch.zeros_like(block)

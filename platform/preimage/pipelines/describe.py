@@ -11,7 +11,8 @@ from preimage.data.sources.open import found, is_gone, is_here
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary, Time
 from preimage.pipelines.devices import NAMES
-from preimage.pipelines.hours import in_all, time_of
+from preimage.pipelines.hours import hardware_here, in_all, runs_here, time_of
+from preimage.pipelines.low_precision import expected
 from preimage.pipelines.next_steps import next_commands
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.pipelines.rates import Rates
@@ -29,18 +30,18 @@ def describe(plan: Plan, here: bool = True, measure: bool = False) -> Descriptio
     rates = Rates(plan.root)
     left = [step for step in plan.steps if not step.is_done]
     times = {step.name: time_of(plan, step, rates, here, measure) for step in left}
-    sections = (_section(plan, step, times.get(step.name)) for step in plan.steps)
+    sections = (_section(plan, step, times.get(step.name), here) for step in plan.steps)
     tracking = plan.spec.tracking
     recorded = f"{tracking.here.uri}, experiment {tracking.experiment}"
     return Description(tuple(sections), recorded, in_all(list(times.items())))
 
 
-def _section(plan: Plan, step: PlannedStep, time: Time | None) -> Section:
+def _section(plan: Plan, step: PlannedStep, time: Time | None, here: bool) -> Section:
     return Section(
         step.name,
         step.job.job,
         _what_happens(plan, step),
-        tuple(_facts(plan, step, time)),
+        tuple(_facts(plan, step, time, here)),
         _inventory(plan, step),
         time.seconds if time else None,
         time.basis if time else "",
@@ -76,7 +77,7 @@ def _what_happens(plan: Plan, step: PlannedStep) -> str:
     return f"resumes a run started {created}{at}"
 
 
-def _facts(plan: Plan, step: PlannedStep, time: Time | None) -> Iterator[tuple[str, str]]:
+def _facts(plan: Plan, step: PlannedStep, time: Time | None, here: bool) -> Iterator[tuple[str, str]]:
     for key, each in step.inputs.items():
         known = f"{each.model} in MLflow, in {each.folder}" if each.model else each.folder.uri
         yield key, f"from the step {each.step}" if each.step else known
@@ -88,6 +89,9 @@ def _facts(plan: Plan, step: PlannedStep, time: Time | None) -> Iterator[tuple[s
         yield "not used", f"the pipeline's {_named(step.hidden)}: this step has the images of its generator"
     if not step.is_done:
         yield "workers", _workers(step)
+        resources = step.job.resources
+        if here and runs_here(resources) and (slow := expected(step.job, hardware_here(resources))):
+            yield "precision", slow
         counts = cost_of(plan, [step])
         yield "costs", ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
     if time:

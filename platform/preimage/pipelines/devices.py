@@ -39,7 +39,8 @@ def note_device(run: RunFolder, device: str) -> None:
     before = run.device()
     if before not in (None, device):
         log.warning(
-            "%s was begun on the %s and resumes on the %s: it agrees with an undisturbed run up to rounding",
+            "%s was begun on the %s and resumes on the %s: it agrees with an undisturbed run up to rounding, "
+            "but a GAN in training draws other codes from here on",
             *(run.name, NAMES[str(before)], NAMES[device]),
         )
     if before != device:

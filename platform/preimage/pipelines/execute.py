@@ -9,7 +9,7 @@ from preimage.cluster import submissions
 from preimage.data.catalog import Catalog
 from preimage.errors import TrackingError
 from preimage.jobs.base import Context, OnProgress
-from preimage.pipelines import rates
+from preimage.pipelines import low_precision, rates
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.devices import NAMES, device_of, hardware_of, note_device
 from preimage.pipelines.hours import pace_in
@@ -148,7 +148,9 @@ class _Execution:
             with driver_watch(step.run.system, step.job.resources), Follower(mirror):
                 resources = step.job.resources
                 prepare_process(resources.cpus_per_worker, resources.deterministic)
-                with attempt(step.run, hardware_of(resources)):
+                found = hardware_of(resources)
+                low_precision.warn(low_precision.lowered(step.job), found)
+                with attempt(step.run, found):
                     result = step.job.run(self._context(step, run, claim))
             rates.record(step.run, cost_of(self.plan, [step]), pace_in(self.plan, step))
             return step_outcome(self.plan, step, result, mirror.notes.run_id)

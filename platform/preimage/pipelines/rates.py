@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import log
 from typing import Any
 
+from preimage.config import ALIKE
 from preimage.errors import PreimageError
 from preimage.hardware import text
 from preimage.jobs.base import Job
@@ -115,7 +116,7 @@ def pace_of(job: Job, images: tuple[int, ...] | None, generator: Any) -> dict[st
     """The settings of a job that may decide how fast it works, by dotted key.
 
     images: the shape of those it works on. generator: the config of the one it takes, if it takes one."""
-    found = flatten(job.model_dump(mode="json", exclude={"resources", "data", "job"}))
+    found = flatten(job.model_dump(mode="json", exclude={"resources", "data", "job"}, context=ALIKE))
     found = {key: value for key, value in found.items() if not _is_amount(key) and not _names_input(job, key)}
     found |= {"images.shape": list(images)} if images else {}
     if generator is not None:

@@ -53,9 +53,13 @@ class Algorithm(Protocol):
     def step(self, rows: Tensor, images: Tensor, number: int) -> dict[str, Tensor]:
         """One update. images: (n, C, H, W) in [-1, 1]; rows: (n,), their row numbers in the worker's shard.
 
-        Returns scalars to record. Raises NonFiniteError, on every worker, before an update with a
-        non-finite loss or gradient.
+        Returns scalars to record. A step whose losses or gradients are not finite on any worker is skipped
+        on all of them, and all later ones: it raises NonFiniteError, or `require_finite` does.
         """
+        ...
+
+    def require_finite(self) -> None:
+        """Raise NonFiniteError, on every worker, if a step was skipped. Called before anything is written."""
         ...
 
     def replicated_state(self) -> dict[str, Any]:

@@ -41,6 +41,9 @@ class AutoencoderAlgorithm:
         self.networks.step(self.networks.unwrapped, number, {"loss": loss})
         return {"loss": loss.detach(), "code_norm": upcast(codes.detach()).norm(dim=1).mean()}
 
+    def require_finite(self) -> None:
+        self.networks.require_finite()
+
     def replicated_state(self) -> dict[str, Any]:
         return self.networks.state()
 

@@ -1,14 +1,16 @@
 """BatchNorm over the images of all workers, so that a step does not depend on their number."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from preimage.training.precision import upcast
+
+Sum = Callable[[Tensor], Tensor]
 
 
 class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
@@ -19,6 +21,7 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     share: float
     """This worker's fraction of every batch."""
+    sum_over_workers: Sum
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Accepts features (N, C) and maps (N, C, H, W)."""
@@ -27,7 +30,7 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
         if not self.training:
             return super().forward(input)
         output, mean, variance = _Normalise.apply(  # pyright: ignore
-            input, self.weight, self.bias, self.eps, self.share
+            input, self.weight, self.bias, self.eps, self.share, self.sum_over_workers
         )
         count = _count(input, self.share)
         with torch.no_grad():
@@ -37,34 +40,35 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
         return output
 
 
-def synchronise(network: nn.Module, share: float) -> None:
+def synchronise(network: nn.Module, share: float, sum_over_workers: Sum) -> None:
     """Replace every BatchNorm in a network with one over all workers; weights and names stay.
 
-    share: this worker's fraction of every batch; those of all workers sum to 1.
+    share: this worker's fraction of every batch; those of all workers sum to 1. sum_over_workers: of a small
+    tensor, in place.
     """
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
                 synced = SyncedBatchNorm(child.num_features, child.eps, child.momentum)
                 synced.to(child.weight.device, child.weight.dtype).load_state_dict(child.state_dict())
-                synced.share = share
+                synced.share, synced.sum_over_workers = share, sum_over_workers
                 setattr(module, name, synced)
 
 
 class _Normalise(torch.autograd.Function):
-    """One small all-reduce forward, of means and mean squares, and one backward, of gradient sums."""
+    """One small sum over the workers forward, of means and mean squares, and one backward, of gradient sums."""
 
     @staticmethod
     def forward(
-        ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, eps: float, share: float
+        ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, eps: float, share: float, total: Sum
     ) -> tuple[Tensor, Tensor, Tensor]:
         full = upcast(images)
         mean, variance = torch.batch_norm_update_stats(full, None, None, 0.0)
         moments = torch.stack([mean.double(), variance.double() + mean.double() ** 2])
-        moments = _sum_over_workers(moments * share)
+        moments = total(moments * share)
         mean, variance = moments[0], moments[1] - moments[0] ** 2
         mean, variance = mean.to(weight.dtype), variance.to(weight.dtype)
-        ctx.eps, ctx.count = eps, _count(images, share)
+        ctx.eps, ctx.count, ctx.total = eps, _count(images, share), total
         ctx.save_for_backward(images, weight, mean, variance)
         output = F.batch_norm(images, mean, variance, weight, bias, training=False, eps=eps)
         ctx.mark_non_differentiable(mean, variance)
@@ -74,35 +78,21 @@ class _Normalise(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         images, weight, mean, variance = ctx.saved_tensors
-        full = upcast(images)
-        scale = (variance + ctx.eps).rsqrt()
-        slope, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(  # with constant statistics
-            upcast(gradients[0]),
-            full,
-            weight,
-            mean,
-            variance,
-            mean,
-            scale,
-            False,
-            ctx.eps,
-            [True, True, True],
+        slope, full, scale = upcast(gradients[0]), upcast(images), (variance + ctx.eps).rsqrt()
+        _, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(  # with constant statistics
+            slope, full, weight, mean, variance, mean, scale, False, ctx.eps, [False, True, True]
         )
-        sums = _sum_over_workers(torch.stack([to_bias, to_weight]) / ctx.count)
-        by_image = -weight * scale**2 * sums[1]
-        offset = -weight * scale * sums[0] - by_image * mean
-        wide = (1, -1, *[1] * (images.ndim - 2))
-        slope.addcmul_(full, by_image.view(wide)).add_(
-            offset.view(wide)
-        )  # plus the statistics' own dependence on the images
-        return slope.to(images.dtype), to_weight, to_bias, None, None
+        sums = ctx.total(torch.stack([to_bias, to_weight]) / ctx.count)
+        # The statistics depend on the images too: images' gradient is by_slope * slope + by_image * images + rest.
+        by_slope = weight * scale
+        by_image = -by_slope * scale * sums[1]
+        rest = -by_slope * sums[0] - by_image * mean
+        zero, one = torch.zeros_like(mean), torch.ones_like(mean)
+        slope = F.batch_norm(slope, zero, one, by_slope, rest, training=False, eps=0.0)
+        slope.addcmul_(full, by_image.view(1, -1, *[1] * (images.ndim - 2)))
+        return slope.to(images.dtype), to_weight, to_bias, None, None, None
 
 
 def _count(images: Tensor, share: float) -> int:
     """Values per channel (N, C, ...) over all workers."""
     return round(images.numel() // images.shape[1] / share)
-
-
-def _sum_over_workers(values: Tensor) -> Tensor:
-    dist.all_reduce(values)
-    return values

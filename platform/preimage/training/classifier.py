@@ -9,9 +9,10 @@ from torch.nn.functional import cross_entropy
 
 from preimage.data.dataset import Dataset, Images
 from preimage.data.pixels import to_float
+from preimage.float32 import float32_products
 from preimage.models.cards import ClassifierConfig
 from preimage.models.classifier import Classifier, build_classifier, save_classifier
-from preimage.random_streams import Stream
+from preimage.random_streams import Stream, restore
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
@@ -79,12 +80,15 @@ class ClassifierAlgorithm:
         now = self.classifier.state_dict()
         for name, mean in self.average.state_dict().items():
             if mean.is_floating_point():
-                mean.lerp_(now[name], weight)
+                mean.lerp_(self.networks.unless_skipped(now[name], mean), weight)
 
     def _mirror(self, images: Tensor) -> Tensor:
         count = self.networks.whole(len(images))
         drawn = torch.rand(count, generator=self.random, device=self.worker.device)
         return torch.where(self.worker.part(drawn)[:, None, None, None] < 0.5, images.flip(3), images)
+
+    def require_finite(self) -> None:
+        self.networks.require_finite()
 
     def replicated_state(self) -> dict[str, Any]:
         return self.networks.state() | {
@@ -95,7 +99,7 @@ class ClassifierAlgorithm:
     def load_replicated_state(self, state: dict[str, Any]) -> None:
         self.networks.load(state)
         self.average.load_state_dict(state["average"])
-        self.random.set_state(state["random"])
+        restore(self.random, state["random"])
 
     def sharded_state(self) -> dict[str, Any]:
         return {}
@@ -152,6 +156,7 @@ def export_classifier(
 
 
 @torch.no_grad()
+@float32_products("ieee")
 def confusion(classifier: Classifier, held_out: HeldOut, worker: Worker) -> Tensor:
     """Count a worker's part of the held-out images by true and predicted class: (K, K) int64, on the CPU."""
     dataset = Dataset.open(held_out.dataset)

@@ -33,19 +33,23 @@ class OptimizerConfig(Config):
     """The constant of the L2 penalty on the weights."""
 
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
+        """The optimiser of a network on a CPU or a CUDA GPU, by torch's fastest implementation there."""
         import torch
 
-        parameters = network.parameters()
+        parameters = list(network.parameters())
+        on_gpu = parameters[0].is_cuda
         if self.name == "adam":
             return torch.optim.Adam(
-                parameters, self.lr, (self.beta1, 0.999), weight_decay=self.weight_decay, foreach=True
+                parameters, self.lr, (self.beta1, 0.999), weight_decay=self.weight_decay, fused=True
             )
-        rest: dict[str, Any] = {
-            "momentum": self.momentum, "weight_decay": self.weight_decay, "foreach": True
-        }  # fmt: skip
-        if self.name == "rmsprop":
-            return torch.optim.RMSprop(parameters, self.lr, self.decay, **rest)
-        return torch.optim.SGD(parameters, self.lr, **rest)
+        rest: dict[str, Any] = {"momentum": self.momentum, "weight_decay": self.weight_decay}
+        if self.name == "rmsprop":  # which has no fused implementation
+            return torch.optim.RMSprop(
+                parameters, self.lr, self.decay, **rest, foreach=True, capturable=on_gpu
+            )
+        # On a CPU the fused one copies weights with channels last, and takes three times as long.
+        how = {"fused": True} if on_gpu else {"foreach": True}
+        return torch.optim.SGD(parameters, self.lr, **rest, **how)
 
 
 class LoopConfig(Config):
@@ -66,7 +70,8 @@ class LoopConfig(Config):
     sample_every: PositiveInt = 100_000
     """Draw a grid of samples, always of the same codes, after every this many images."""
     checkpoint_every: PositiveInt = 100_000
-    """Save a checkpoint after every this many images: the most that a killed worker loses."""
+    """Score, and save a checkpoint, after every this many images. A killed worker loses no more, or the work
+    of `resources.checkpoint_seconds`."""
     select_by: str | None = None
     """A recorded metric. The checkpoint with its best value is kept too, and becomes the generator."""
     mode: Literal["min", "max"] | None = None

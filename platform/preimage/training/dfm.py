@@ -11,7 +11,7 @@ from preimage.models.feature_count import feature_count
 from preimage.models.feature_discriminator import build_feature_discriminator
 from preimage.objectives.dfm import denoising_loss, feature_loss
 from preimage.objectives.gan import discriminator_loss, generator_loss
-from preimage.random_streams import Stream
+from preimage.random_streams import Stream, restore
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import DenoiserConfig, OptimizerConfig
 from preimage.training.gan import FROM_SCRATCH, GanAlgorithm, InitFrom, metrics_of
@@ -97,4 +97,4 @@ class DfmAlgorithm(GanAlgorithm):
 
     def load_replicated_state(self, state: dict[str, Any]) -> None:
         super().load_replicated_state(state)
-        self.noise.set_state(state["noise"])
+        restore(self.noise, state["noise"])

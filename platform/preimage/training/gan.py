@@ -13,7 +13,7 @@ from preimage.models.config import DcganConfig
 from preimage.models.dcgan import build_pair
 from preimage.models.prior_folder import load_fitted
 from preimage.objectives.gan import discriminator_loss, generator_loss
-from preimage.random_streams import Stream
+from preimage.random_streams import Stream, restore
 from preimage.storage.folder import Folder
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
@@ -88,12 +88,15 @@ class GanPair:
         self.networks.backward(loss, [name])
         self.networks.step([name], number, {f"{name}'s loss": loss})
 
+    def require_finite(self) -> None:
+        self.networks.require_finite()
+
     def replicated_state(self) -> dict[str, Any]:
         return self.networks.state() | {"random": self.random.get_state()}
 
     def load_replicated_state(self, state: dict[str, Any]) -> None:
         self.networks.load(state)
-        self.random.set_state(state["random"])
+        restore(self.random, state["random"])
 
     def sharded_state(self) -> dict[str, Any]:
         return {}

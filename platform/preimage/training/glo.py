@@ -85,10 +85,13 @@ class GloAlgorithm:
         each = len(rows) / self.networks.weight
         slope = codes.grad * each  # the gradient of each image's own loss, not of the mean
         mean, moved = loss.detach().mean(), codes.detach() - self.config.lr * slope
-        self.networks.step(["generator"], number, {"loss": mean, "codes' step": moved.norm()})
-        moved = project(moved)
+        self.networks.step(["generator"], number, {"loss": mean}, {"codes' step": moved.norm()})
+        moved = self.networks.unless_skipped(project(moved), codes.detach())
         self.table[rows] = moved
         return {"loss": mean, "code_norm": moved.norm(dim=1).mean()}
+
+    def require_finite(self) -> None:
+        self.networks.require_finite()
 
     def replicated_state(self) -> dict[str, Any]:
         return self.networks.state()

@@ -2,19 +2,20 @@
 process, on one worker or many."""
 
 import os
-import time
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from preimage.errors import CheckpointError, StoppedEarly
 from preimage.figures.footer import with_footer
-from preimage.figures.grids import grid_png
+from preimage.figures.grids import grid_picture, png_of
 from preimage.runs import checkpoints
 from preimage.to_device import to_device
 from preimage.training.algorithm import Algorithm, AlgorithmContext, rows_of_share
 from preimage.training.batch_size import require_batch
 from preimage.training.batches import Batches, shares
+from preimage.training.clock import Clock
 from preimage.training.examples import Examples, Shard
 from preimage.training.networks import COLUMNS
 from preimage.training.precision import step_products
@@ -66,7 +67,8 @@ class Loop:
         self.since_log = 0
         self.score_sum, self.score_count = 0.0, 0
         self.evaluator: CheckpointEvaluator | None = None
-        self.rule = training.stop_early
+        self.on_host = training.data_device == "host"
+        self.rule, self.spacing = training.stop_early, training.checkpoint_seconds
         self.clock = Clock()
 
     def run(self) -> None:
@@ -75,21 +77,25 @@ class Loop:
         while self.seen < self.config.total_images:
             self._step()
             last = self.seen >= self.config.total_images
+            each = self.config.log_every, self.config.sample_every, self.config.checkpoint_every
+            if last or any(map(self._passed, each)):
+                self.algorithm.require_finite()
             if last or self._passed(self.config.log_every):
                 self._record()
             if self.worker.is_main and (last or self._passed(self.config.sample_every)):
                 self._draw()
             if last or self._passed(self.config.checkpoint_every):
-                self._checkpoint()
+                self._checkpoint(last)
         if self.worker.is_main:
             self._prune()  # what an attempt left that was killed while it did
 
     def _step(self) -> None:
         number = self.seen // self.config.batch_size
-        rows = self.batches.at(number)
-        batch = self.images.batch(rows, self.worker.device)
-        with step_products(self.config.precision, self.worker.device):
-            metrics = self.algorithm.step(to_device(rows, self.worker.device), batch, number)
+        rows, device = self.batches.at(number), self.worker.device
+        there = to_device(rows, device)
+        batch = self.images.batch(rows if self.on_host else there, device)
+        with step_products(self.config.precision, device):
+            metrics = self.algorithm.step(there, batch, number)
         self.seen += self.config.batch_size
         self.since_log += 1
         for name, value in metrics.items():
@@ -134,20 +140,30 @@ class Loop:
         if not self.run_folder.has_samples(self.seen):
             images = self.algorithm.samples(GRID)
             if images is not None:
-                made_by, png = self.run_folder.made_by, grid_png(images, COLUMNS)
+                made_by, grid = self.run_folder.made_by, grid_picture(images, COLUMNS)
                 how = f"{made_by} · at {self.seen:,} images seen"
-                self.run_folder.add_samples(self.seen, with_footer(png, how) if made_by else png)
+                self.run_folder.add_samples(self.seen, with_footer(grid, how) if made_by else png_of(grid))
 
     def _show_progress(self) -> None:
         self.run_folder.show_progress(
             self.seen, self.config.total_images, self.clock.rate(self.seen), os.getpid()
         )
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, last: bool) -> None:
+        """Score, and save unless the last checkpoint is recent. The state is the same either way."""
         scores = self._evaluate()
         score = scores.get(self.config.select_by or "", self._score())
-        meta = {"images": self.seen, "config": self.identity, "score": score}
         self.sums = self._mean_sums()
+        if last or self._is_checkpoint_due():
+            self._save({"images": self.seen, "config": self.identity, "score": score})
+
+    def _is_checkpoint_due(self) -> bool:
+        """Whether to save: always if something chooses between checkpoints. The same on all workers."""
+        if self.config.select_by or self.evaluator or not self.spacing:
+            return True
+        return self.worker.broadcast(self.clock.since_saved() >= self.spacing)
+
+    def _save(self, meta: dict[str, Any]) -> None:
         shared = {
             "algorithm": self.algorithm.replicated_state(),
             "sums": self.sums,
@@ -156,6 +172,7 @@ class Loop:
         }
         folder = self.run_folder.product("checkpoints")
         checkpoints.save(folder, self.worker, shared, self.algorithm.sharded_state(), meta)
+        self.clock.note_saved()
         if self.worker.is_main:
             self._prune()
             self._show_progress()
@@ -206,31 +223,6 @@ class Loop:
         if found := best or checkpoints.newest(folder):
             return found
         raise CheckpointError(f"{folder.uri} holds no complete checkpoint; run the same command again")
-
-
-class Clock:
-    """Images per second since this loop started, and when to write progress next."""
-
-    def __init__(self, seen: int = 0, every: float = 1.0) -> None:
-        self.seen, self.every = seen, every
-        self.start = self.shown = time.monotonic()
-        self.last = (seen, self.start)
-
-    def due(self) -> bool:
-        now = time.monotonic()
-        if now - self.shown < self.every:
-            return False
-        self.shown = now
-        return True
-
-    def rate(self, seen: int) -> float:
-        """Images per second since this loop started."""
-        return (seen - self.seen) / max(time.monotonic() - self.start, 1e-9)
-
-    def lap(self, seen: int) -> float:
-        """Images per second since the last lap."""
-        before, self.last = self.last, (seen, time.monotonic())
-        return (seen - before[0]) / max(self.last[1] - before[1], 1e-9)
 
 
 def _open(worker: Worker, training: Training) -> tuple[Examples, Shard, int]:

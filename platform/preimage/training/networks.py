@@ -14,7 +14,8 @@ from preimage.latents.priors import Prior
 from preimage.random_streams import Stream
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import OptimizerConfig
-from preimage.training.nan_check import check_finite
+from preimage.training.nan_check import NanCheck, contagious
+from preimage.training.optimizers import load_state, skip_if
 
 
 class Networks:
@@ -37,6 +38,9 @@ class Networks:
             for name, network in self.unwrapped.items()
         }
         self.optimizers = {name: optimizer.build(network) for name, network in self.unwrapped.items()}
+        self.nan_check = NanCheck(self.worker, self.unwrapped)
+        for each in () if self.nan_check.at_once else self.optimizers.values():
+            skip_if(each, self.nan_check.found)
 
     def __getitem__(self, name: str) -> nn.Module:
         return self.parallel[name]
@@ -68,27 +72,45 @@ class Networks:
         output.backward(slope)
 
     def _weighted(self, loss: Tensor) -> Tensor:
-        return loss if self.weight == 1 else loss * self.weight
+        return loss if self.worker.world_size == 1 else contagious(loss, self.weight)
 
-    def step(self, names: Iterable[str], number: int, finite: dict[str, Tensor]) -> None:
-        """Update these networks with their gradients.
+    def step(
+        self,
+        names: Iterable[str],
+        number: int,
+        losses: Mapping[str, Tensor],
+        own: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Update these networks with their gradients, if all gradients and scalars of all workers are finite.
 
-        Raises NonFiniteError on all workers, before any update, if a gradient or one of the scalars in
-        `finite` (losses by name) is not finite on any of them.
+        losses: scalars by name, each after its backward pass. own: further ones, which only this worker has.
+        If something is not finite, neither this nor any later step changes a weight. Raises NonFiniteError on
+        all workers: on a CPU here, on a GPU in `require_finite`.
         """
         names = list(names)
-        check_finite(self.worker, number, finite, {name: self.unwrapped[name] for name in names})
+        self.worker.average_gradients(p for name in names for p in self.unwrapped[name].parameters())
+        self.nan_check.look(names, number, losses, own)
         for name in names:
             self.optimizers[name].step()
 
+    def require_finite(self) -> None:
+        """Raise NonFiniteError, on every worker, if a step was skipped."""
+        self.nan_check.require_finite()
+
+    def unless_skipped(self, new: Tensor, old: Tensor) -> Tensor:
+        """What a step makes of a tensor: old, if the last `step` was skipped."""
+        return torch.where(self.nan_check.found == 0, new, old)
+
     def state(self) -> dict[str, Any]:
+        """Everything to save. Raises NonFiniteError, on every worker, if a step was skipped."""
+        self.require_finite()
         networks = {name: network.state_dict() for name, network in self.unwrapped.items()}
         return networks | {f"{name}_optimizer": each.state_dict() for name, each in self.optimizers.items()}
 
     def load(self, state: dict[str, Any]) -> None:
         for name, network in self.unwrapped.items():
             network.load_state_dict(state[name])
-            self.optimizers[name].load_state_dict(state[f"{name}_optimizer"])
+            load_state(self.optimizers[name], state[f"{name}_optimizer"])
 
     def load_pretrained(self, state: dict[str, Any]) -> None:
         """Load the networks and optimisers of the same names from another algorithm's state; keep the others.
@@ -101,7 +123,7 @@ class Networks:
                 raise RuntimeError(f"it has no {' and no '.join(sorted(missing))}")
             for name, network in known.items():
                 network.load_state_dict(state[name])
-                self.optimizers[name].load_state_dict(state[f"{name}_optimizer"])
+                load_state(self.optimizers[name], state[f"{name}_optimizer"])
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"the run in resume_from has other networks, so training cannot continue from it: {error}"

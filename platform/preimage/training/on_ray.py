@@ -32,6 +32,9 @@ from preimage.work.reproducible import prepare_process
 
 FAILURE = "failure.json"
 
+BACKENDS = "cpu:gloo,cuda:nccl"
+"""On GPUs: what the host exchanges then neither waits for the GPU nor fails with NCCL."""
+
 SILENCE_S = 1200
 """How long workers wait for each other in one operation before they count as stuck and restart."""
 
@@ -55,7 +58,7 @@ def fit_on_ray(training: Training, resources: Resources) -> None:
             "resources": worker,
             "nodes": NodeWatch.from_driver(training.run.system),
         },
-        torch_config=TorchConfig(timeout_s=SILENCE_S),
+        torch_config=TorchConfig(BACKENDS if worker.gpu else "gloo", timeout_s=SILENCE_S),
         scaling_config=ScalingConfig(
             num_workers=(resources.needed, resources.workers) if elastic else resources.workers,
             elastic_resize_monitor_interval_s=GROW_EVERY_S,

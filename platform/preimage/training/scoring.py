@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from preimage.data.dataset import Images
 from preimage.data.pixels import to_uint8
+from preimage.float32 import float32_products
 from preimage.inversion.labels import classes_of, generate, in_batches, spread_labels
 from preimage.latents.priors import Prior
 from preimage.latents.statistics import Moments
@@ -81,5 +82,6 @@ class Evaluator:
         }
 
     @torch.inference_mode()
+    @float32_products("ieee")
     def _score(self, generator: nn.Module, codes: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         return self.scorer(to_uint8(generate(generator, codes, labels)))

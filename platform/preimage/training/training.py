@@ -47,6 +47,8 @@ class Training:
     seed: int
     export: Export
     data_device: Literal["device", "host"] = "device"
+    checkpoint_seconds: float = 0.0
+    """Least time between two checkpoints that nothing chooses from."""
     open: Callable[[Folder], Examples] = Dataset.open
     evaluation: Evaluation | None = None
     """How to score samples at every checkpoint, if at all."""

@@ -1,7 +1,7 @@
 """One worker of a training run: its rank, its device, and its communication with the others."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from preimage.batch_parts import part_of
 from preimage.errors import PreimageError
 from preimage.training.batchnorm import synchronise
+from preimage.training.local_group import LocalGroup, join
 
 Value = TypeVar("Value")
 Module = TypeVar("Module", bound=nn.Module)
@@ -24,13 +25,20 @@ class Worker:
     rank: int = 0
     world_size: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    local: LocalGroup | None = None
+    """How the workers of one machine exchange small tensors and gradients on CPUs. Without it torch does."""
 
     @classmethod
     def of_process_group(cls, device: torch.device) -> "Worker":
         """This process's worker, in the process group set up by Ray Train or torchrun."""
         if not dist.is_initialized():
             return cls(device=device)
-        return cls(dist.get_rank(), dist.get_world_size(), device)
+        worker = cls(dist.get_rank(), dist.get_world_size(), device)
+        kinds = {each.type for each in worker.gather(device)}
+        if worker.world_size == 1 or kinds != {"cpu"}:
+            return worker
+        silence = dist.group.WORLD._get_backend(device).options._timeout.total_seconds()
+        return replace(worker, local=join(worker.rank, worker.world_size, worker.gather, silence))
 
     @property
     def is_main(self) -> bool:
@@ -39,13 +47,15 @@ class Worker:
     def parallel(self, network: nn.Module, batch: int, compiled: bool = False) -> nn.Module:
         """The network on this device, with gradients averaged and BatchNorms synchronised over the workers.
 
-        The result is then the same for any number of workers, if each multiplies its losses by its weight.
+        The result is then the same for any number of workers, if each multiplies its losses by its weight and
+        calls `average_gradients` before it uses gradients.
         batch: images of all workers together. Running statistics are not broadcast: they are already equal,
         and a broadcast would change tensors that an earlier forward pass of the same step still needs.
         """
         network = network.to(self.device)
         if self.world_size > 1:
-            synchronise(network, self.share(batch))
+            synchronise(network, self.share(batch), self.sum)
+        if self.world_size > 1 and not self.local:
             ids = [self.device.index] if self.device.type == "cuda" else None
             network = DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)
         return torch.compile(network) if compiled else network  # pyright: ignore[reportReturnType]
@@ -93,16 +103,25 @@ class Worker:
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum of a tensor over the workers, in place."""
+        if self.local and self.local.takes(values):
+            return values.copy_(self.local.sum(values))
         if self.world_size > 1:
             dist.all_reduce(values)
         return values
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Average the gradients over the workers, if DistributedDataParallel has not done so yet."""
+        if self.local:
+            self.local.average_gradients(list(parameters))
 
     def mean(self, values: Tensor, batch: int) -> Tensor:
         """The mean over a whole batch, from each worker's mean over its own part."""
         return self.sum(values * self.share(batch))
 
-    def any_rank(self, flag: Tensor) -> bool:
-        """Whether the flag, a scalar, is set on any worker."""
+    def maximum(self, values: Tensor) -> Tensor:
+        """The largest of the workers' values, in place."""
+        if self.local and self.local.takes(values):
+            return values.copy_(self.local.maximum(values))
         if self.world_size > 1:
-            dist.all_reduce(flag, op=dist.ReduceOp.MAX)
-        return bool(flag.item())
+            dist.all_reduce(values, op=dist.ReduceOp.MAX)
+        return values

@@ -52,16 +52,15 @@ class InvertJob(Job):
     def metrics(self) -> Metrics:
         """Metrics of the images that did not diverge; `converged` is a fraction of all images.
 
-        `generator_evaluations` counts what the workers reported: the passes of all images, and the setup of
-        each worker. It misses parts that finished unseen while a killed job ended. `whitened`: 1 if the
-        search was, 0 if it could not be, where `inversion.whiten` asks for it.
+        `generator_evaluations` counts what the workers reported: the passes of all images, and the setup
+        once, also where an earlier job measured it. It misses parts that finished unseen while a killed job
+        ended.
         """
         return (
             *headline(
                 "reconstruction_error", "reconstruction_error_median", "images", "image_steps_per_second"
             ),
             *others("converged", "steps_per_image", *COUNTS),
-            *others("whitened", may_be_absent=True),
             *RANK_METRICS,
         )
 
@@ -80,7 +79,7 @@ class InvertJob(Job):
         """Steps, and generator evaluations: one image through the generator, forward or backward, is one.
 
         A step is two, but up to 2 + d for a solver of squares only, whose d is not known here; nor is it for
-        the local rank. The setup of each worker is not counted: a few thousand at most.
+        the local rank. The setup is not counted: a few thousand at most.
         """
         looked = self.rank_sample if images is None else min(self.rank_sample, images)
         return self._search_cost(images) | ({RANK_COST: 2 * looked} if looked else {})

@@ -43,7 +43,7 @@ def run(job: InvertJob, context: Context) -> Result:
     dataset = context.dataset(images_for(card, job.data))
     generator, _ = load_generator(context.inputs["generator"])
     _require_classes(generator, dataset)
-    rows = part_rows(dataset.count, job.inversion.batch_size)
+    rows = part_rows(dataset.count, job.inversion.planned_batch)
     parts = -(-dataset.count // rows)
     writer = StoreWriter(
         context.run.product("store"), _about(job, context, card, dataset), parts, dataset.count
@@ -112,8 +112,6 @@ def _conclude(job: InvertJob, store: Store, found: Found, cost: Cost) -> dict[st
         "steps_per_image": tally.steps_mean,
     }
     metrics |= cost.metrics() | {"diverged": tally.diverged}  # includes images of earlier attempts
-    if job.inversion.whiten and cost.whitened is not None:
-        metrics["whitened"] = int(cost.whitened)
     return metrics
 
 

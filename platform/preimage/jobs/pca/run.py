@@ -11,6 +11,7 @@ from torch import Tensor
 from preimage.data.dataset import Dataset
 from preimage.data.pixels import to_float
 from preimage.figures.grids import STACKED, stacks_png
+from preimage.float32 import float32_products
 from preimage.inversion.dataset import dataset_info, part_rows
 from preimage.jobs.base import Context, Result
 from preimage.jobs.pca.figures import components_png, explained_png
@@ -120,6 +121,7 @@ def _store(context: Context, card: GeneratorCard, stream: ImageStream, generator
 
 
 @torch.no_grad()
+@float32_products("ieee")
 def _codes(generator: LinearGenerator, ids: Tensor, labels: Tensor, images: Tensor) -> Codes:
     """The best codes of images (n, C, H, W), and the errors of their reconstructions."""
     z = (images.flatten(1) - generator.mean) @ generator.components.T

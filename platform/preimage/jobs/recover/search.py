@@ -16,9 +16,11 @@ from preimage.inversion.engine import Engine
 from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.labels import classes_of, labels_at
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
+from preimage.inversion.setup_cache import SetupCache
 from preimage.inversion.unrecovered import unrecovered
 from preimage.jobs.recover.metrics import REASONS, Way
 from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
+from preimage.models.cards import read_card
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
@@ -115,10 +117,10 @@ class CodeSearch:
     job: SearchSettings
 
     def __call__(self, chunk: SearchChunk, device: torch.device) -> Results:
-        """Of each search: `z` (n, d); `loss`, `passes` and `diverged` (n,). `setup` (1,): evaluations spent
-        on setting up. Of known codes also `reason` (n,): why one was not recovered, by its place in
-        `REASONS`; of the first of them `kept_z` (codes shown, steps shown, d), where a step that a search did
-        not come to shows how it ended."""
+        """Of each search: `z` (n, d); `loss`, `passes` and `diverged` (n,). `setup` (1,): evaluations of the
+        setup, which a part's chunks share: the first counts them. Of known codes also `reason` (n,): why one
+        was not recovered, by its place in `REASONS`; of the first of them `kept_z` (codes shown, steps shown,
+        d), where a step that a search did not come to shows how it ended."""
         network, prior = open_generator(self.generator, device)
         ids = torch.arange(chunk.rows.start, chunk.rows.stop)
         codes = None
@@ -134,12 +136,14 @@ class CodeSearch:
         seed = self.job.seed
         seen = make_measurement(MeasurementConfig(noise=chunk.noise), (channels, height, width), seed)
         settings = self._settings(chunk)
-        engine = Engine(network, settings, prior, seen, seed, device)
+        kept = SetupCache.beside(self.generator, read_card(self.generator))
+        count = self._searches(chunk)
+        engine = Engine(network, settings, prior, seen, seed, device, images=count, setups=kept)
         first = chunk.part == CODES and chunk.rows.start == 0
         keep = [each for each in self.job.shown if each < settings.steps] if first else []
         found = engine.invert(images, ids=ids, labels=labels, keep=keep)
         results = {"z": found.z, "loss": found.loss, "passes": found.passes, "diverged": found.diverged}
-        results["setup"] = torch.tensor([engine.setup.passes])
+        results["setup"] = torch.tensor([0 if chunk.rows.start else engine.setup.passes])
         if chunk.part == CODES and codes is not None:
             ends = found.z.masked_fill(found.diverged[:, None], torch.nan).to(device)
             results["reason"] = self._reasons(network, codes, ends, labels)
@@ -157,6 +161,11 @@ class CodeSearch:
         except NoJacobianError:
             reasons[:] = REASONS.index("unknown")
         return reasons
+
+    def _searches(self, chunk: SearchChunk) -> int:
+        """All of the chunk's part."""
+        known = {CODES: self.job.codes, UNSEEN: self.job.unseen * self.job.repeats}
+        return known.get(chunk.part, self.job.noisy_codes)
 
     def _settings(self, chunk: SearchChunk) -> InversionConfig:
         """Searches for an unseen image start anywhere: from one start they would only repeat each other."""

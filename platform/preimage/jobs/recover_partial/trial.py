@@ -13,8 +13,10 @@ from preimage.inversion.engine import invert
 from preimage.inversion.jacobian import NoJacobianError
 from preimage.inversion.labels import labels_at
 from preimage.inversion.measurements import Measurement, MeasurementConfig, make_measurement
+from preimage.inversion.setup_cache import SetupCache
 from preimage.jobs.recover_partial.figures import Completion
 from preimage.jobs.sampling import draw_codes, draw_labels, make_images, open_generator
+from preimage.models.cards import read_card
 from preimage.storage.folder import Folder
 from preimage.work.trials import Results
 
@@ -43,7 +45,8 @@ class PartialRecovery:
         images = make_images(network, codes.to(device), labels)
         measurement = self._measurement(seen, images)
         settings = {"config": self.inversion, "prior": prior, "measurement": measurement, "seed": self.seed}
-        found = invert(network, images, **settings, labels=labels, measured=False)
+        kept = SetupCache.beside(self.generator, read_card(self.generator))
+        found = invert(network, images, **settings, labels=labels, measured=False, setups=kept)
         hidden = 1 - _seen(measurement, torch.arange(self.images, device=device))
         completed = make_images(network, found.z.to(device), labels)
         error = (completed - images).square().mean(1, keepdim=True) * hidden

@@ -79,6 +79,7 @@ def train(
         identity=identity | source.about,
         seed=training_seed(job, earlier),
         data_device=job.resources.data_device,
+        checkpoint_seconds=job.resources.checkpoint_seconds,
         export=export,
         evaluation=evaluation,
         stop_early=context.stop_early,

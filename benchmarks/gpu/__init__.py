@@ -1,0 +1,1 @@
+"""What a GPU gains: python -m benchmarks.gpu (see __main__.py)."""

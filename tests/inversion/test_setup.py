@@ -1,0 +1,172 @@
+"""What is measured of a generator beforehand: how much, and that it is measured once."""
+
+import threading
+import time
+from functools import partial
+
+import pytest
+import torch
+
+from preimage.errors import StorageError
+from preimage.inversion import engine as engine_module
+from preimage.inversion import setup_cache
+from preimage.inversion.config import InversionConfig
+from preimage.inversion.engine import Engine, invert
+from preimage.inversion.init_codes import whitening_of
+from preimage.inversion.operators import LinearOperator
+from preimage.inversion.setup import Setup, asked_of
+from preimage.inversion.setup_cache import KEPT, SetupCache
+from preimage.inversion.setup_size import setup_size
+from preimage.latents.priors import Normal, Uniform
+from preimage.storage.folder import Folder
+from small_nets import Expanding, seeded
+
+CONFIG = InversionConfig(steps=4)
+
+
+def test_the_setup_grows_with_the_number_of_images_to_that_of_many():
+    sizes = [setup_size(count, 100) for count in (0, 1, 4, 5, 16, 100, 128, 10**7, None)]
+    assert sizes == sorted(sizes)
+    assert [each.pairs for each in sizes] == [128, 128, 128, 256, 512, 4096, 4096, 4096, 4096]
+    for pairs, gradients in [*sizes, *(setup_size(1000, dim) for dim in (1, 64, 100, 5000))]:
+        assert pairs % gradients == gradients % 32 == 0
+        assert gradients <= pairs
+
+
+def test_gradients_in_directions_that_were_measured_too_seldom_count_less():
+    """Of an isotropic generator few rows show no direction; of another, many show them all."""
+    isotropic = whitening_of(seeded(64, 32))
+    assert torch.linalg.cond(isotropic) < 1.1
+    scales = torch.logspace(0, 1.5, 32)
+    whitened = whitening_of(seeded(4096, 32) * scales)
+    assert torch.linalg.cond(torch.diag(scales)) > 30
+    assert torch.linalg.cond(whitened * scales) < 8
+    assert whitening_of(torch.zeros(0, 3)).isfinite().all()
+    assert whitening_of(torch.zeros(5, 3)).isfinite().all()
+
+
+@pytest.fixture
+def kept(folder: Folder) -> SetupCache:
+    return SetupCache(folder / "setups", ("fingerprint", "normal", None))
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was measured, in order."""
+    calls, real = [], engine_module.measure_setup
+    monkeypatch.setattr(engine_module, "measure_setup", lambda *of: calls.append(of[0]) or real(*of))
+    return calls
+
+
+@pytest.mark.parametrize("start", ["regression", "cascade", "prior"])
+@pytest.mark.parametrize("law", [Normal, Uniform])
+def test_a_setup_that_is_kept_finds_the_same_codes(start, law, kept, measured):
+    images = Expanding()(seeded(5, 3)).detach()
+    config = CONFIG.model_copy(update={"init_codes": start})
+    makes = partial(invert, Expanding(), images, config=config, prior=law(3))
+    plain, first, again = makes(), makes(setups=kept), makes(setups=kept)
+    assert len(measured) == 2
+    for found in (first, again):
+        assert torch.equal(found.z, plain.z)
+        assert torch.equal(found.passes, plain.passes)
+    sizes = [Engine(Expanding(), config, law(3), images=5, setups=kept).setup.passes for _ in range(2)]
+    assert sizes[0] == sizes[1] > 0
+
+
+def test_what_determines_a_setup_tells_it_from_others(folder, measured):
+    for i, (of, change, seed, images) in enumerate(
+        [
+            ("one", {}, 0, 1),
+            ("other", {}, 0, 1),
+            ("one", {"init_codes": "prior"}, 0, 1),
+            ("one", {"whiten": False}, 0, 1),
+            ("one", {"measurement": {"pool": 2}}, 0, 1),
+            ("one", {}, 1, 1),
+            ("one", {}, 0, 100),
+        ],
+        start=1,
+    ):
+        config, kept = InversionConfig.model_validate({"steps": 4} | change), SetupCache(folder, (of,))
+        for _ in range(2):
+            Engine(Expanding(), config, Normal(3), None, seed, images=images, setups=kept)
+        assert len(measured) == i
+    longer, kept = CONFIG.model_copy(update={"steps": 9}), SetupCache(folder, ("one",))
+    Engine(Expanding(), longer, Normal(3), images=2, setups=kept)
+    assert len(measured) == 7
+
+
+def test_a_damaged_setup_is_said_and_made_again_and_a_foreign_file_is_left_alone(kept, measured, caplog):
+    makes = partial(Engine, Expanding(), CONFIG, Normal(3), images=1, setups=kept)
+    makes()
+    (name,) = kept.folder.files()
+    kept.folder.write("notes.txt", b"mine")
+    for damage in (b"", kept.folder.read(name)[:-1] + b"\x01"):
+        kept.folder.write(name, damage)
+        caplog.clear()
+        assert makes().setup.whitening is not None
+        assert "is damaged: it is made again" in caplog.text
+        assert kept.folder.files() == sorted([name, "notes.txt"])
+    key = name.split("-")[0]
+    kept.folder.remove(name)
+    kept.folder.write(setup_cache._name(key, b"anything"), b"anything")
+    makes()
+    assert kept.folder.files() == sorted([name, "notes.txt"])
+    assert len(measured) == 4
+
+
+def test_where_nothing_can_be_written_it_is_measured_each_time(kept, measured, monkeypatch):
+    def refuse(*args: object, **options: object) -> None:
+        raise StorageError("read-only")
+
+    for where, name in ((setup_cache, "claimed"), (Folder, "write")):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, refuse)
+            Engine(Expanding(), CONFIG, Normal(3), images=1, setups=kept)
+            assert kept.folder.files() == []
+    assert len(measured) == 2
+
+
+def test_the_oldest_setups_go(kept):
+    for seed in range(KEPT + 3):
+        Engine(Expanding(), CONFIG, Normal(3), None, seed, images=1, setups=kept)
+    assert len(kept.folder.files()) == KEPT
+
+
+def test_a_users_own_operator_is_never_kept(kept, measured):
+    half = LinearOperator(lambda images: images.flatten(1)[:, ::2])
+    for _ in range(2):
+        Engine(Expanding(), CONFIG, Normal(3), half, images=1, setups=kept)
+    assert len(measured) == 2
+    assert kept.folder.files() == []
+
+
+def test_the_first_measures_and_the_others_wait(kept):
+    engine = Engine(Expanding(), CONFIG, Normal(3), images=1)
+    asked, calls = asked_of(CONFIG, setup_size(1, 3), 0, start=True, whiten=True), []
+
+    def measure() -> Setup:
+        calls.append(1)
+        time.sleep(0.2)
+        return engine.setup
+
+    ask = partial(kept.setup, asked, engine.measurement, lambda data: engine.setup, measure)
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(calls) == 1
+
+
+def test_what_was_killed_while_it_measured_is_made_by_the_next(kept):
+    engine = Engine(Expanding(), CONFIG, Normal(3), images=1)
+    asked = asked_of(CONFIG, setup_size(1, 3), 0, start=True, whiten=True)
+
+    def killed() -> Setup:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept.setup(asked, engine.measurement, lambda data: None, killed)
+    assert kept.folder.files() == []
+    kept.setup(asked, engine.measurement, lambda data: None, lambda: engine.setup)
+    assert len(kept.folder.files()) == 1

@@ -113,7 +113,7 @@ def test_a_worker_that_ended_is_an_error_of_the_others():
     def work(group: LocalGroup, rank):
         group.sum(torch.ones(1))
         if rank == 0:
-            return None
+            return
         with pytest.raises(ConnectionError):
             group.sum(torch.ones(1))
             group.sum(torch.ones(1))  # the first may be sent before the other has ended

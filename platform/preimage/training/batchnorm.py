@@ -96,4 +96,3 @@ class _Normalise(torch.autograd.Function):
 def _count(images: Tensor, share: float) -> int:
     """Values per channel (N, C, ...) over all workers."""
     return round(images.numel() // images.shape[1] / share)
-

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import torch
 
+import preimage
 from preimage.errors import StorageError
 from preimage.inversion import engine as engine_module
 from preimage.inversion import setup_cache
@@ -15,10 +16,15 @@ from preimage.inversion.engine import Engine, invert
 from preimage.inversion.init_codes import whitening_of
 from preimage.inversion.operators import LinearOperator
 from preimage.inversion.setup import Setup, asked_of
-from preimage.inversion.setup_cache import KEPT, SetupCache
+from preimage.inversion.setup_cache import KEPT, SETUPS, SetupCache
 from preimage.inversion.setup_size import setup_size
 from preimage.latents.priors import Normal, Uniform
+from preimage.models.cards import read_card
+from preimage.models.generator_folder import write_generator
 from preimage.storage.folder import Folder
+from preimage.storage.object_storage import ObjectStorage
+from simulation.clock import SimulatedClock
+from simulation.objects import SimulatedObjects
 from small_nets import Expanding, seeded
 
 CONFIG = InversionConfig(steps=4)
@@ -170,3 +176,25 @@ def test_what_was_killed_while_it_measured_is_made_by_the_next(kept):
     assert kept.folder.files() == []
     kept.setup(asked, engine.measurement, lambda data: None, lambda: engine.setup)
     assert len(kept.folder.files()) == 1
+
+
+def test_a_bucket_keeps_it_too(measured):
+    clock = SimulatedClock()
+    bucket = Folder(ObjectStorage(SimulatedObjects(), "s3", "bucket", clock=clock), "bucket/generator")
+    makes = partial(Engine, Expanding(), CONFIG, Normal(3), images=1)
+    first, again = (makes(setups=SetupCache(bucket / "setups", ("one",))) for _ in range(2))
+    assert len(measured) == 1
+    assert torch.equal(first.setup.whitening, again.setup.whitening)
+
+
+def test_a_generators_folder_keeps_it_for_its_own_prior_and_stays_as_it_is(folder, tiny_generator, measured):
+    card = write_generator(tiny_generator, folder, {})
+    with torch.no_grad():
+        images = tiny_generator(seeded(1, 4))
+    ask = partial(preimage.invert, folder, images, steps=3, progress=False)
+    assert torch.equal(ask().codes.z, ask().codes.z)
+    assert len(measured) == len((folder / SETUPS).files()) == 1
+    ask(prior="uniform")
+    assert len(measured) == 2
+    assert len((folder / SETUPS).files()) == 1
+    assert read_card(folder).fingerprint == card.fingerprint

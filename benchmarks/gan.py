@@ -14,9 +14,9 @@ from preimage.training.config import LoopConfig, OptimizerConfig
 from preimage.training.gan import GanAlgorithm
 from preimage.work.reproducible import keep_freed_memory
 
-from .measure import Measurement
+from .measure import Measurement, cpu_seconds
 from .plain_gan import PlainGan
-from .steps import SEED, apart, cpu_seconds, images_of, speed_up, stepping, weights
+from .steps import SEED, apart, images_of, speed_up, stepping, weights
 
 ORDINARY = DcganConfig(latent_dim=100, prior="normal", image_size=64, channels=3, base_channels=64)
 ADAM = OptimizerConfig(name="adam", lr=2e-4, beta1=0.5)

@@ -2,7 +2,6 @@
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -78,10 +77,3 @@ def weights(network: nn.Module) -> Tensor:
 
 def apart(one: Tensor, other: Tensor) -> float:
     return ((one - other).norm() / other.norm()).item()
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Of this process and its only thread: what other processes take does not count."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin

@@ -53,7 +53,7 @@ def synchronise(network: nn.Module, share: float, sum_over_workers: Sum, compile
                 synced.to(child.weight.device, child.weight.dtype).load_state_dict(child.state_dict())
                 synced.share, synced.sum_over_workers = share, sum_over_workers
                 if compiled:  # around it: no graph holds what workers say to each other
-                    synced.forward = torch.compiler.disable(synced.forward)
+                    synced.forward = torch.compiler.disable(synced.forward)  # pyright: ignore
                 setattr(module, name, synced)
 
 

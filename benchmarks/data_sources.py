@@ -25,8 +25,8 @@ from preimage.data.sources.open import open_source
 from preimage.permutation import Permutation
 from preimage.storage.folder import Folder
 
-from .measure import Measurement, in_turn, measured
-from .scale import cpu, cpu_and_memory
+from .measure import Measurement, cpu_seconds, in_turn, measured
+from .scale import cpu_and_memory
 
 SIDE, CLASSES = 96, 10
 
@@ -85,7 +85,7 @@ def permutation_ns(quick: bool) -> Measurement:
     """A row of the order of a preparation, computed in blocks of 100,000 rows of 100 million."""
     order, block = Permutation(100_000_000), np.arange(100_000)
     starts = range(0, 1_000_000 if quick else 10_000_000, len(block))
-    found = [cpu(lambda start=start: order.at(block + start)) / len(block) * 1e9 for start in starts]
+    found = [cpu_seconds(lambda start=start: order.at(block + start)) / len(block) * 1e9 for start in starts]
     return measured("data.permutation_ns", found, "ns", note="no array of all rows", clock="processor")
 
 
@@ -184,7 +184,7 @@ _WRITERS: dict[str, Callable[[list[np.ndarray], Path], Path]] = {
 
 def _prepared(config: DataConfig) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        return cpu(lambda: prepare(config, Folder.at(folder), backend="local"))
+        return cpu_seconds(lambda: prepare(config, Folder.at(folder), backend="local"))
 
 
 def _read(config: DataConfig, images: int) -> None:
@@ -215,6 +215,5 @@ def _planned(source: str, settings: dict[str, str], note: str) -> Measurement:
         for ask in (catalog.key, catalog.contents, catalog.classes):
             ask(config)
 
-    return measured(
-        f"data.plan_seconds.{source}", [cpu(plan) for _ in range(3)], "CPU-s", note=note, clock="processor"
-    )
+    spent = [cpu_seconds(plan) for _ in range(3)]
+    return measured(f"data.plan_seconds.{source}", spent, "CPU-s", note=note, clock="processor")

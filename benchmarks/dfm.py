@@ -16,7 +16,8 @@ from preimage.training.gan import GanAlgorithm
 from preimage.training.worker import Worker
 from preimage.work.reproducible import keep_freed_memory
 
-from .measure import Measurement, measured, seconds
+from .measure import Measurement, measured
+from .steps import cpu_seconds
 
 IMAGENET = DcganConfig(latent_dim=256, prior="uniform", image_size=32, channels=3, base_channels=128)
 DEPTH, POOL, BATCH, SEED = 10, 2, 128, 1
@@ -40,7 +41,7 @@ def step_over_dcgan(quick: bool) -> list[Measurement]:
     rows, taken = torch.arange(BATCH), {name: [] for name in learners}
     for number in range(3 if quick else 9):
         for name, algorithm in learners.items():
-            taken[name].append(seconds(partial(algorithm.step, rows, images, number)))
+            taken[name].append(cpu_seconds(partial(algorithm.step, rows, images, number)))
     steady = {name: each[1:] for name, each in taken.items()}  # the first step allocates
     note = ", ".join(f"{statistics.median(each):.2f} s {name}" for name, each in steady.items())
     return [
@@ -53,7 +54,7 @@ def step_over_dcgan(quick: bool) -> list[Measurement]:
 
 def _ratio(name: str, ours: list[float], theirs: list[float], aim: float | None, note: str) -> Measurement:
     ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
-    return replace(measured(name, ratios, "x", aim, note), at_most=True)
+    return replace(measured(name, ratios, "x", aim, note, "processor"), at_most=True)
 
 
 def _setting() -> AlgorithmContext:

@@ -59,7 +59,7 @@ def _over_loop(name: str, aim: float, count: int, quick: bool) -> Measurement:
             f"{ours:.1f} s to {error:.5f}, {again:.1f} s with the setup of the call before; Adam at {rate} "
             f"{theirs:.1f} s, {steps} steps, to {reached:.5f}"
         )
-    return measured(name, ratios, "x", aim, "; ".join(notes))
+    return measured(name, ratios, "x", aim, "; ".join(notes), "processor")
 
 
 def _ours(place: Folder, images: Tensor) -> tuple[float, float]:

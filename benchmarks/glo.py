@@ -19,9 +19,9 @@ from preimage.training.glo import GloAlgorithm
 from preimage.training.worker import Worker
 from preimage.work.reproducible import keep_freed_memory
 
-from .measure import Measurement, measured, seconds
+from .measure import Measurement, cpu_seconds, measured, seconds
 from .plain_glo import PlainGlo
-from .steps import SEED, Steps, apart, cpu_seconds, images_of, speed_up, stepping, weights
+from .steps import SEED, Steps, apart, images_of, speed_up, stepping, weights
 
 SMALL = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=32, channels=3, base_channels=16)
 ORDINARY = DcganConfig(latent_dim=100, prior="gaussian-in-ball", image_size=64, channels=3, base_channels=64)

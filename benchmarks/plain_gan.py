@@ -25,9 +25,10 @@ class PlainGan:
         (n, C, H, W) uint8, on the CPU. rate: of both networks' Adam, whose first decay rate is 0.5."""
         self.device, self.latent_dim = torch.device(device), latent_dim
         self.generator, self.discriminator = (network.to(self.device) for network in pair)
-        self.of_generator, self.of_discriminator = (
-            torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999))
-            for network in (self.generator, self.discriminator)
+        adam = torch.optim.Adam
+        self.of_generator: torch.optim.Optimizer = adam(self.generator.parameters(), rate, (0.5, 0.999))
+        self.of_discriminator: torch.optim.Optimizer = adam(
+            self.discriminator.parameters(), rate, (0.5, 0.999)
         )
         self.criterion = nn.BCELoss()
         self.loader = DataLoader(NormalisedImages(pixels), batch, shuffle=True, drop_last=True)

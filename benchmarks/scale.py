@@ -3,7 +3,6 @@ these."""
 
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from preimage.training.batches import Batches
 from preimage.training.worker import Worker
 
 from .data import ZIP
-from .measure import Measurement
+from .measure import Measurement, cpu_seconds
 
 DIM, MILLION = 100, 1e6
 
@@ -53,7 +52,7 @@ def _images(folder: Folder) -> list[Measurement]:
     data = DataConfig.model_validate(source | {"size": 64, "channels": 3, "max_images": 1_500})
     dataset = prepare(data, folder / "datasets", backend="local")
     size = sum(shard["bytes"] for shard in dataset.manifest["shards"])
-    seconds = cpu(lambda: dataset.read(0, dataset.count))
+    seconds = cpu_seconds(lambda: dataset.read(0, dataset.count))
     note = f"{data.source}; {64 * 64 * 3} before compression"
     return [
         _one("scale.image_bytes", size / dataset.count, "bytes", note),
@@ -68,11 +67,11 @@ def _codes(folder: Folder, count: int) -> list[Measurement]:
     random = torch.Generator().manual_seed(1)
     ids = torch.from_numpy(Permutation(count).at(np.arange(count)))
     parts = [_some(some, random) for some in ids.split(each)]
-    write = cpu(lambda: [writer.write(part, codes) for part, codes in enumerate(parts)])
+    write = cpu_seconds(lambda: [writer.write(part, codes) for part, codes in enumerate(parts)])
     parts.clear()
     finish, reading = cpu_and_memory(writer.finish)
     whole, held = cpu_and_memory(lambda: verify(folder / "store"))
-    once = cpu(lambda: [span_of(some, count) for some in ids.split(each)])
+    once = cpu_seconds(lambda: [span_of(some, count) for some in ids.split(each)])
     unordered, sorting = cpu_and_memory(lambda: repeated(lambda: ids.split(each), count))
     store = Store.open(folder / "store")
     found, grown = cpu_and_memory(lambda: store_pag(store, 1.0))
@@ -113,10 +112,10 @@ def _parts(folder: Folder, count: int) -> list[Measurement]:
     """What each part costs whoever counts them: files of one row."""
     store = folder / "parts"
     writer, random = StoreWriter(store, _about(count), count, count), torch.Generator().manual_seed(1)
-    write = cpu(lambda: [writer.write(i, _some(torch.tensor([i]), random)) for i in range(count)])
-    done = cpu(lambda: finished(store, writer.plan))
-    finish = cpu(writer.finish)
-    opened = cpu(lambda: Store.open(store))
+    write = cpu_seconds(lambda: [writer.write(i, _some(torch.tensor([i]), random)) for i in range(count)])
+    done = cpu_seconds(lambda: finished(store, writer.plan))
+    finish = cpu_seconds(writer.finish)
+    opened = cpu_seconds(lambda: Store.open(store))
     note = f"{count:,} parts of one row, on a local disk"
     return [
         _one("scale.part_write", write / count * 1000, "CPU-ms", note),
@@ -130,8 +129,8 @@ def _parts(folder: Folder, count: int) -> list[Measurement]:
 def _batches(count: int) -> list[Measurement]:
     """The order of an epoch, of one worker that has all images."""
     batches = Batches(count, 128, seed=1)
-    shuffle = cpu(lambda: batches.at(0))
-    step = cpu(lambda: [batches.at(number) for number in range(1_000)])
+    shuffle = cpu_seconds(lambda: batches.at(0))
+    step = cpu_seconds(lambda: [batches.at(number) for number in range(1_000)])
     return [
         _one(
             "scale.shuffle",
@@ -148,7 +147,7 @@ def _checkpoint(folder: Folder, count: int) -> list[Measurement]:
     own, target = {"codes": torch.rand(count, DIM)}, folder / "checkpoints"
     meta = {"images": 1, "config": {}}
     save, grown = cpu_and_memory(lambda: checkpoints.save(target, Worker(), {}, own, meta))
-    find = cpu(lambda: checkpoints.newest(target))
+    find = cpu_seconds(lambda: checkpoints.newest(target))
     size = (target / f"{1:012d}").size("rank-0-of-1.pt")
     note = f"{count:,} codes of {DIM}: {size / 1e6:.0f} MB, which take another {grown:.0f} MB to write"
     return [
@@ -162,9 +161,9 @@ def _records(folder: Folder, count: int) -> list[Measurement]:
     """A file for each record of metrics."""
     run = RunFolder(folder / "run")
     metrics = {f"metric_{number}": float(number) for number in range(6)}
-    write = cpu(lambda: [run.record(number, metrics) for number in range(count)])
-    read = cpu(lambda: run.curve("metric_0"))
-    listed = cpu(lambda: run.records(after="9"))
+    write = cpu_seconds(lambda: [run.record(number, metrics) for number in range(count)])
+    read = cpu_seconds(lambda: run.curve("metric_0"))
+    listed = cpu_seconds(lambda: run.records(after="9"))
     return [
         _one("scale.record_write", write / count * 1000, "CPU-ms"),
         _one("scale.record_read", read / count * 1000, "CPU-ms", "each curve that is drawn"),
@@ -199,18 +198,11 @@ def _some(ids: torch.Tensor, random: torch.Generator) -> Codes:
     )
 
 
-def cpu(work: Callable[[], object]) -> float:
-    """Seconds of the processor, of all threads."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
-
-
 def cpu_and_memory(work: Callable[[], object]) -> tuple[float, float]:
     """Also the most memory beyond what there was before, in MB."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from now on
     before = _status("VmRSS")
-    seconds = cpu(work)
+    seconds = cpu_seconds(work)
     return seconds, _status("VmHWM") - before
 
 

@@ -2,7 +2,6 @@
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -37,7 +36,7 @@ class Steps(Loop):
     def pause(self) -> None:
         """What comes once in 100,000 images by default."""
         self._draw()
-        self._checkpoint()
+        self._checkpoint(last=True)
 
 
 @contextmanager
@@ -78,10 +77,3 @@ def weights(network: nn.Module) -> Tensor:
 
 def apart(one: Tensor, other: Tensor) -> float:
     return ((one - other).norm() / other.norm()).item()
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Of this process and its only thread: what other processes take does not count."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import torch
@@ -15,10 +17,13 @@ from preimage.latents.parquet import OPTIONS
 from preimage.latents.schema import About, Codes, DatasetInfo, GeneratorInfo, from_table, to_table
 from preimage.latents.store import Store, StoreWriter
 
-from .measure import Measurement, in_turn, measured
+from .measure import Clock, Measurement, in_turn, measured
 
 DIM = 100
-AIM = 0.8
+AIM, READ_AIM = 0.8, 0.9
+SECONDS: dict[Clock, Callable[[], float]] = {"wall": time.perf_counter, "processor": time.process_time}
+CLOCKS: dict[Clock, str] = {"wall": "", "processor": ".processor"}
+"""And what they add to a name."""
 
 
 def write_over_pyarrow(quick: bool) -> Measurement:
@@ -44,8 +49,9 @@ def write_over_pyarrow(quick: bool) -> Measurement:
     return _measured("store.write_over_pyarrow", pairs, codes)
 
 
-def read_over_pyarrow(quick: bool) -> Measurement:
-    """To tensors, in batches whose checksums are verified, over `read_table`, which verifies nothing."""
+def read_over_pyarrow(quick: bool) -> list[Measurement]:
+    """To tensors, in batches whose checksums are verified, over `read_table`, which verifies nothing; in time
+    of the processor, in seconds that pass, and without the checksums."""
     codes, about = _codes(quick)
     with _folder() as folder:
         writer = StoreWriter(folder, about, parts=1, count=len(codes))
@@ -56,8 +62,23 @@ def read_over_pyarrow(quick: bool) -> Measurement:
             for _ in Store.open(folder).batches():
                 pass
 
-        pairs = in_turn(ours, lambda: pq.read_table(part), 5 if quick else 15)
-    return _measured("store.read_over_pyarrow", pairs, codes)
+        def unverified() -> None:
+            with patch.object(pq, "ParquetFile", partial(_unverified, pq.ParquetFile)):
+                ours()
+
+        def compare(kind: str, way: Callable[[], None], clock: Clock, aim: float | None) -> Measurement:
+            pairs = in_turn(way, lambda: pq.read_table(part), 5 if quick else 31, clock=SECONDS[clock])
+            return _measured(f"store.read_over_pyarrow{kind}", pairs, codes, aim, clock)
+
+        return [
+            compare("", ours, "processor", READ_AIM),
+            compare(".wall", ours, "wall", None),
+            compare(".unverified", unverified, "processor", None),
+        ]
+
+
+def _unverified(open_file: Callable[..., pq.ParquetFile], *arguments: Any, **settings: Any) -> pq.ParquetFile:
+    return open_file(*arguments, **settings | {"page_checksum_verification": False})
 
 
 def loader_over_pyarrow(quick: bool) -> list[Measurement]:
@@ -74,9 +95,10 @@ def loader_over_pyarrow(quick: bool) -> list[Measurement]:
             from_table(pq.read_table(part, columns=["image_id", "z"]))
 
         def compare(kind: str, epoch: Callable[[], None]) -> None:
-            for clock, what in ((time.perf_counter, ""), (time.process_time, ".processor")):
-                pairs = in_turn(epoch, pyarrow, 9 if quick else 31, clock=clock)
-                found.append(_measured(f"store.loader_over_pyarrow.{kind}{what}", pairs, codes))
+            name = f"store.loader_over_pyarrow.{kind}"
+            for clock, what in CLOCKS.items():
+                pairs = in_turn(epoch, pyarrow, 9 if quick else 31, clock=SECONDS[clock])
+                found.append(_measured(f"{name}{what}", pairs, codes, AIM, clock))
 
         for size in (4096, 256):
             compare(str(size), partial(_through, store.loader(size)))
@@ -89,10 +111,16 @@ def _through(loader: Iterable[Codes]) -> None:
         pass
 
 
-def _measured(name: str, pairs: list[tuple[float, float]], codes: Codes) -> Measurement:
+def _measured(
+    name: str,
+    pairs: list[tuple[float, float]],
+    codes: Codes,
+    aim: float | None = AIM,
+    clock: Clock = "wall",
+) -> Measurement:
     ours, bare = (codes.z.nbytes / 1e6 / sorted(each)[len(each) // 2] for each in zip(*pairs, strict=True))
     note = f"{ours:.0f} MB/s, pyarrow {bare:.0f}"
-    return measured(name, [bare / ours for ours, bare in pairs], "x", AIM, note)
+    return measured(name, [bare / ours for ours, bare in pairs], "x", aim, note, clock)
 
 
 def _codes(quick: bool) -> tuple[Codes, About]:

@@ -1,6 +1,7 @@
 """What must be exact is computed in IEEE float32 where the process allows TF32, as a training does."""
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,12 @@ from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import Engine, invert
 from preimage.inversion.measurements import MeasurementConfig, make_measurement
 from preimage.jobs.sampling import make_images
+from preimage.latents.fitted import Network as FittedNetwork
 from preimage.latents.mixture import Mixture
 from preimage.latents.priors import Gaussian, Normal
 from preimage.metrics.duplicates import nearest
+from preimage.metrics.reconstruction import _Sums
+from preimage.models.pca import _product
 from preimage.models.scorer import Scorer
 from small_nets import Expanding, seeded
 
@@ -33,7 +37,7 @@ def _a_process_that_allows_tf32() -> Iterator[None]:
 class _Precisions(TorchDispatchMode):
     """The precisions that products of float32 tensors were computed in."""
 
-    PRODUCTS = frozenset({"mm", "addmm", "bmm", "baddbmm", "mv", "convolution", "linear"})
+    PRODUCTS = frozenset({"mm", "addmm", "bmm", "baddbmm", "mv", "convolution", "linear", "matmul"})
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +56,7 @@ def _score() -> Any:
     return scorer(seeded(2, 1, 8, 8))  # a linear layer takes no bytes
 
 
+CPU = torch.device("cpu")
 GAUSSIAN = Gaussian(torch.zeros(3), torch.eye(3))
 OPERATOR = make_measurement(MeasurementConfig(operator="gaussian", rate=0.5), (1, 8, 8))
 SEARCH = InversionConfig(steps=3, init_codes="small-normal")
@@ -64,6 +69,11 @@ EXACT: dict[str, Callable[[], Any]] = {
     "gaussian": lambda: GAUSSIAN.sample(4, torch.Generator()),
     "mixture": lambda: Mixture(torch.ones(1), torch.zeros(1, 3), torch.eye(3)[None]).sample(
         4, torch.Generator()
+    ),
+    "network prior": lambda: FittedNetwork((torch.eye(3),), (torch.zeros(3),), 1.0).of(seeded(2, 3)),
+    "components": lambda: _product(lambda: iter([seeded(4, 1, 2, 2)]), torch.zeros(4), torch.eye(4).double()),
+    "reconstruction": lambda: _Sums(SimpleNamespace(shape=(1, 8, 8)), CPU).add(  # type: ignore[arg-type]
+        Expanding(), seeded(2, 3), seeded(2, 1, 8, 8)
     ),
     "duplicates": lambda: nearest(seeded(5, 8)),
     "scores": _score,

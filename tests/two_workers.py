@@ -5,6 +5,7 @@ import os
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ from preimage.training.glo import GloAlgorithm
 from preimage.training.loop import train
 from preimage.training.pgan import PganAlgorithm
 from preimage.training.worker import Worker
-from tiny import CONDITIONAL, GLO_MODEL, MODEL
+from tiny import CONDITIONAL, GLO_MODEL, LOOP, MODEL
 
 CLASSIFIER = ClassifierConfig(image_size=16, channels=1, classes=10, base_channels=4)
 SGD = OptimizerConfig(name="sgd", lr=0.1)
@@ -125,9 +126,24 @@ def disturbed(folder: Path, context: AlgorithmContext) -> GloAlgorithm:
     return made
 
 
-def train_all(worker, trainings):
+def train_all(worker, trainings, local):
+    """local: exchange as on one machine, or by torch alone, as between machines."""
+    assert worker.local or not hasattr(os, "memfd_create")
+    worker = worker if local else replace(worker, local=None)
     for training in trainings:
         train(worker, training)
+
+
+def compile_all(worker, folder):
+    """A compiled step, exchanged as on one machine and by torch alone."""
+    for local in (worker.local, None):
+        loop = LOOP.model_copy(update={"batch_size": 9, "compile": True})
+        made = gan(AlgorithmContext(replace(worker, local=local), None, loop, 1))
+        images = torch.rand(9, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+        for number in range(2):
+            made.step(torch.arange(9), worker.part(images), number)
+        name = f"{'local' if local else 'torch'}-{worker.rank}.pt"
+        torch.save(made.generator.state_dict(), folder / name)
 
 
 def train_or_stop(worker, training):
@@ -160,14 +176,21 @@ def norm_network() -> nn.Module:
 
 
 def normalise(worker: Worker, folder: Path) -> None:
+    for local in (worker.local, None):
+        _normalise(replace(worker, local=local), folder / ("local" if local else "torch"))
+
+
+def _normalise(worker: Worker, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
     torch.manual_seed(0)
     network = norm_network()
     images = torch.randn(13, 3, 4, 4, dtype=torch.float64)
     images = worker.part(images).clone().requires_grad_()
     synchronise(network, worker.share(13), worker.sum)
-    parallel = DistributedDataParallel(network, broadcast_buffers=False)
+    parallel = network if worker.local else DistributedDataParallel(network, broadcast_buffers=False)
     made = parallel(images)
     (made.pow(3).mean() * worker.weight(13)).backward()
+    worker.average_gradients(network.parameters())
     found = {
         "made": made.detach(),
         "slope": images.grad,

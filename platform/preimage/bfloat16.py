@@ -23,7 +23,8 @@ def bfloat16_factor() -> float:
     import torch
 
     full, low = _net(torch.float32), _net(torch.bfloat16)
-    _seconds(*full), _seconds(*low)  # the first call prepares the kernels
+    for each in (full, low):
+        _seconds(*each)  # the first call prepares the kernels
     pairs = [(_seconds(*full), _seconds(*low)) for _ in range(ROUNDS)]
     return median(slow / fast for fast, slow in pairs)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from preimage.cli import doctor
 from preimage.cli.doctor import _storage
 from s3 import with_options
 
@@ -54,3 +55,15 @@ def test_storage_without_locks(tmp_path, monkeypatch):
 @pytest.mark.parametrize("address", ["s3://b?region", "s3://anonymous@b/x", "s3://b/x?access_key=K"])
 def test_an_address_that_is_none(address):
     assert list(found(address)) == ["results"]
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [(0.68, "0.68 times"), (1.1, "gain nothing"), (17.6, "18 times"), (17.6, "use float32")],
+)
+def test_it_is_said_which_precisions_pay(factor, said, monkeypatch):
+    monkeypatch.setattr(doctor, "bfloat16_factor", lambda: factor)
+    found = doctor._precision()
+    assert said in found.found
+    assert ("they pay" in found.found) == (factor < 1)
+    assert found.remedy is None

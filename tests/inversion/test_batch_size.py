@@ -9,6 +9,7 @@ from preimage.inversion.batch_size import MOST, TRIED, fitting, fitting_batch
 from preimage.inversion.config import CPU_BATCH, InversionConfig
 from preimage.inversion.engine import Engine
 from preimage.inversion.problem import Rows
+from preimage.jobs.invert.job import InvertJob
 from preimage.latents.priors import Normal
 from small_nets import Expanding, seeded
 
@@ -90,5 +91,9 @@ def test_a_spec_that_leaves_it_to_the_device_is_the_run_that_named_64():
     """Also its parts: they must not depend on the machine."""
     auto, named = InversionConfig(), InversionConfig(batch_size=CPU_BATCH)
     assert auto.model_dump()["batch_size"] == "auto"
+    assert (
+        InvertJob(generator="g", inversion=auto).identity()
+        == InvertJob(generator="g", inversion=named).identity()
+    )
     assert auto.model_dump(context=ALIKE) == named.model_dump(context=ALIKE)
     assert (auto.planned_batch, InversionConfig(batch_size=100).planned_batch) == (CPU_BATCH, 100)

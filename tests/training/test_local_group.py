@@ -67,7 +67,7 @@ def test_a_flag_and_what_is_not_finite_come_through():
         return group.maximum(torch.tensor(float(rank))), group.sum(torch.tensor([torch.inf, rank]))
 
     for flag, total in together(2, work):
-        assert flag.item() == 1 and flag.shape == ()
+        assert torch.equal(flag, torch.tensor(1.0))
         assert total.tolist() == [torch.inf, 1]
 
 
@@ -116,7 +116,6 @@ def test_a_worker_that_ended_is_an_error_of_the_others():
             return
         with pytest.raises(ConnectionError):
             group.sum(torch.ones(1))
-            group.sum(torch.ones(1))  # the first may be sent before the other has ended
 
     together(2, work)
 

@@ -27,6 +27,8 @@ CPU_BATCH = 64
 """Codes per batch on a CPU, which more of them would not make faster."""
 
 InitCodesName = Literal["prior", "small-normal", "regression", "cascade"]
+PREDICTED: tuple[InitCodesName, ...] = ("regression", "cascade")
+"""The starts that a fit to generated images predicts."""
 
 
 def _add_solver_settings(schema: dict[str, Any]) -> None:
@@ -46,7 +48,8 @@ class InversionConfig(Config):
     """Settings that this solver alone has, as a plugin's may."""
     whiten: bool = True
     """Search in coordinates in which the generator's images change about equally fast in every direction;
-    they are measured once per generator. On for lbfgs; off for the others, as in the papers."""
+    they are measured once per generator, at 128 codes for one image and up to 8 d for many. On for lbfgs;
+    off for the others, as in the papers."""
     lr: PositiveFloat | None = None
     """Learning rate. Each solver has its own default; lbfgs and levenberg-marquardt have none."""
     lr_halving_steps: PositiveInt | None = None
@@ -69,7 +72,8 @@ class InversionConfig(Config):
     section 3)."""
     init_codes: InitCodesName = "regression"
     """Where codes start. prior draws from the prior; small-normal from N(0, 1e-4 squared) (flexible-priors,
-    E); regression predicts them by a linear regression of codes on images, fitted to generated images;
+    E); regression predicts them by a linear regression of codes on generated images, 128 for up to four
+    images, 32 per image beyond, at most 4,096;
     cascade by several, each on the error of the one before: closer, for images the generator can make."""
     restarts: NonNegativeInt = 0
     """Further starts from the prior for an image that has not reached `tolerance`; the best is kept."""

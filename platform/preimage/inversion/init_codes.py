@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from preimage.errors import InversionError
 from preimage.inversion.cascade import Affine, Cascade, fit_cascade
-from preimage.inversion.config import InitCodesName, InversionConfig
+from preimage.inversion.config import PREDICTED, InitCodesName, InversionConfig
 from preimage.inversion.generated_pairs import Pairs
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Prior
@@ -15,8 +15,6 @@ from preimage.random_streams import Stream
 
 NEAR_ZERO = 1e-4
 """Standard deviation of codes that start near zero (flexible-priors, section E)."""
-PREDICTED: tuple[InitCodesName, ...] = ("regression", "cascade")
-"""The starts that a fit to generated images predicts."""
 RIDGE = 0.1
 """The regression's penalty, relative to the features' mean variance."""
 DAMPING = 0.1

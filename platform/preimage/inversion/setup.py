@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from preimage.inversion.config import InitCodesName, InversionConfig
+from preimage.inversion.config import PREDICTED, InitCodesName, InversionConfig
 from preimage.inversion.generated_pairs import generate_pairs
-from preimage.inversion.init_codes import PREDICTED, Predictor, fit_predictor, whitening_of
+from preimage.inversion.init_codes import Predictor, fit_predictor, whitening_of
 from preimage.inversion.measurements import Measurement
 from preimage.inversion.setup_size import SetupSize
 from preimage.latents.priors import Prior

@@ -48,6 +48,8 @@ def read_setup(
     shapes = {name: tuple(each.shape) for name, each in found.items()}
     if shapes != _shapes(asked, prior.latent_dim, prod(measurement.reduced)):
         return None
+    if not all(each.isfinite().all() for each in found.values()):
+        return None
     passes = int(found.pop("passes"))
     found = {name: each.to(device, copy=True) for name, each in found.items()}  # aligned, as when measured
     stages = [

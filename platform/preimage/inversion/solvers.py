@@ -51,7 +51,8 @@ class Solver(Protocol):
     It sees a batch of rows, each with its own image and its own step number `rows.taken`; what it does to one
     row must not depend on the others. Rows leave when they are done and others take their place, so whatever
     it remembers of a row belongs in the state, never in the solver itself. The engine keeps each row's best
-    code and loss, and decides by `steps`, `tolerance` and `patience` when a row is done.
+    code and loss, and decides by `steps`, `tolerance` and `patience` when a row is done. On a GPU, steps run
+    on through a row that is done until the host looks, to no effect.
     """
 
     searches: bool

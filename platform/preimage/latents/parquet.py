@@ -33,9 +33,10 @@ CHUNK = 1 << 22
 PIECE = 1 << 20
 """Bytes of codes that are decoded at a time for whoever copies them at once."""
 BUFFER = 1 << 16
-"""Bytes that are read at a time for these: less than a page, so that a page is read into its own memory."""
+"""Bytes that are read at a time: less than a page, so that a page is read into its own memory, and no row
+group's bytes are in memory beside its rows. Nothing to a part from elsewhere, which comes whole."""
 READERS = 3
-"""Row groups decoded at a time on this machine."""
+"""Row groups decoded at a time on this machine for whoever copies them at once."""
 FAR_READERS = 16
 """Row groups read at a time from elsewhere, where each waits for an answer; fewer if they are large."""
 READ_AHEAD = 1 << 28
@@ -128,7 +129,8 @@ def _tables(
 ) -> Iterator[tuple[PartRecord, pa.Table]]:
     """Row groups in order, at least one of each part, decoded ahead."""
     groups = ((record, group) for record in records for group in range(_groups(record)))
-    threads = readers(folder, records, about, columns)
+    # several at a time are new memory for each of them, which takes longer than to decode it
+    threads = 1 if folder.is_local else readers(folder, records, about, columns)
     return ahead(lambda at: (at[0], _read_group(folder, *at, about, columns)), groups, threads)
 
 
@@ -168,7 +170,7 @@ def pieces(
     then, and a row group of any size takes little memory. verify: the checksums of its pages. Raises
     StoreError."""
     rows = max(1, PIECE // (4 * about.latent_dim))
-    with _opened(folder, record, about, BUFFER, verify) as part:
+    with _opened(folder, record, about, verify) as part:
         for batch in part.iter_batches(rows, [group], columns, use_threads=False):
             yield from_table(pa.Table.from_batches([batch]))
 
@@ -196,19 +198,18 @@ def _null_losses(folder: Folder, record: PartRecord, about: About) -> list[int]:
 
 @contextmanager
 def _opened(
-    folder: Folder, record: PartRecord, about: About, buffer_size: int = 0, verify: bool = True
+    folder: Folder, record: PartRecord, about: About, verify: bool = True
 ) -> Iterator[pq.ParquetFile]:
     """A part whose schema and row groups are as expected. Raises StoreError, also for errors in reading.
 
-    buffer_size: bytes of a column to read at a time; 0 reads a whole row group's. verify: the checksums of
-    the pages that are read.
+    verify: the checksums of the pages that are read.
     """
     name, far = record.file, not folder.is_local  # pre_buffer: neighbouring columns in one request
     try:
         with (
             folder.filesystem.open_input_file(f"{folder.path}/{name}") as file,
             pq.ParquetFile(
-                file, pre_buffer=far, buffer_size=buffer_size, page_checksum_verification=verify
+                file, pre_buffer=far, buffer_size=BUFFER, page_checksum_verification=verify
             ) as part,
         ):
             if not part.schema_arrow.equals(arrow_schema(about), check_metadata=True):

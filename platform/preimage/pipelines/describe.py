@@ -91,7 +91,7 @@ def _facts(plan: Plan, step: PlannedStep, time: Time | None, here: bool) -> Iter
         yield "workers", _workers(step)
         resources = step.job.resources
         if here and runs_here(resources) and (slow := expected(step.job, hardware_here(resources))):
-            yield "precision", slow
+            yield "note", slow
         counts = cost_of(plan, [step])
         yield "costs", ", ".join(f"{value:,} {name}" for name, value in counts.items()) or "little"
     if time:

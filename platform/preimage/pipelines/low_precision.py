@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from preimage import hardware
-from preimage.bfloat16 import TOLERATED, bfloat16_factor
+from preimage.bfloat16 import CHANNELS, TOLERATED, bfloat16_factor
 from preimage.jobs.base import Job
 from preimage.runs.metrics import flatten
 
@@ -28,7 +28,7 @@ def expected(job: Job, on: Mapping[str, Any]) -> str | None:
     if "gpu" in on:
         return None
     slow = hardware.multiplies_bfloat16() is False
-    said = [_text(key, value, on, "many") for key, value in lowered(job).items() if slow or value == "tf32"]
+    said = [_text(key, value, on) for key, value in lowered(job).items() if slow or value == "tf32"]
     return "; ".join(said) or None
 
 
@@ -43,7 +43,7 @@ def warn(precisions: Mapping[str, str], on: Mapping[str, Any] | None) -> None:
         if value == "tf32":
             _warn(_text(key, value, on))
         elif value in BFLOAT16 and (factor := _factor(on)) > TOLERATED:
-            _warn(_text(key, value, on, f"about {factor:.2g}"))
+            _warn(_text(key, value, on, factor))
 
 
 def _factor(on: Mapping[str, Any]) -> float:
@@ -56,13 +56,17 @@ def _factor(on: Mapping[str, Any]) -> float:
     return bfloat16_factor_of_nodes()
 
 
-def _text(key: str, value: str, on: Mapping[str, Any], times: str = "") -> str:
+def _text(key: str, value: str, on: Mapping[str, Any], factor: float | None = None) -> str:
+    """factor: how many times as long bfloat16 takes, if it was measured."""
     if value == "tf32":
         return f"{key}=tf32 is the same as float32 on a CPU"
+    what = "convolutions take many"
+    if factor:
+        what = f"a convolution of {CHANNELS} channels takes about {factor:.2g}"
     processor = f"{on['cpu']}, {on['instructions'].upper()}"
     return (
-        f"{key}={value} computes in bfloat16, which takes {times} times as long as float32 on this processor "
-        f"({processor}): set {key}=float32"
+        f"{key}={value}: {what} times as long in bfloat16 as in float32 on this processor ({processor}); "
+        f"set {key}=float32"
     )
 
 

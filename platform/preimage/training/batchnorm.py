@@ -40,11 +40,11 @@ class SyncedBatchNorm(nn.modules.batchnorm._BatchNorm):
         return output
 
 
-def synchronise(network: nn.Module, share: float, sum_over_workers: Sum) -> None:
+def synchronise(network: nn.Module, share: float, sum_over_workers: Sum, compiled: bool = False) -> None:
     """Replace every BatchNorm in a network with one over all workers; weights and names stay.
 
     share: this worker's fraction of every batch; those of all workers sum to 1. sum_over_workers: of a small
-    tensor, in place.
+    tensor, in place. compiled: whether torch.compile follows.
     """
     for module in list(network.modules()):
         for name, child in module.named_children():
@@ -52,11 +52,13 @@ def synchronise(network: nn.Module, share: float, sum_over_workers: Sum) -> None
                 synced = SyncedBatchNorm(child.num_features, child.eps, child.momentum)
                 synced.to(child.weight.device, child.weight.dtype).load_state_dict(child.state_dict())
                 synced.share, synced.sum_over_workers = share, sum_over_workers
+                if compiled:  # around it: no graph holds what workers say to each other
+                    synced.forward = torch.compiler.disable(synced.forward)
                 setattr(module, name, synced)
 
 
 class _Normalise(torch.autograd.Function):
-    """One small sum over the workers forward, of means and mean squares, and one backward, of gradient sums."""
+    """One sum over the workers forward, of means and mean squares, and one backward, of gradient sums."""
 
     @staticmethod
     def forward(
@@ -83,7 +85,7 @@ class _Normalise(torch.autograd.Function):
             slope, full, weight, mean, variance, mean, scale, False, ctx.eps, [False, True, True]
         )
         sums = ctx.total(torch.stack([to_bias, to_weight]) / ctx.count)
-        # The statistics depend on the images too: images' gradient is by_slope * slope + by_image * images + rest.
+        # The images change the statistics too: their gradient is by_slope * slope + by_image * images + rest.
         by_slope = weight * scale
         by_image = -by_slope * scale * sums[1]
         rest = -by_slope * sums[0] - by_image * mean

@@ -59,9 +59,9 @@ class LocalGroup:
         for own, parameter in zip(by_rank[self.rank], parameters, strict=True):
             torch.mul(parameter.grad, 1 / self.world_size, out=own)  # pyright: ignore[reportArgumentType]
         self._meet()
-        means = torch._foreach_add(by_rank[0], by_rank[1])
+        means = torch._foreach_add(by_rank[0], by_rank[1])  # pyright: ignore[reportPrivateImportUsage]
         for views in by_rank[2:]:
-            torch._foreach_add_(means, views)
+            torch._foreach_add_(means, views)  # pyright: ignore[reportPrivateImportUsage]
         for parameter, mean in zip(parameters, means, strict=True):
             parameter.grad = mean
         self.all_have_read = False
@@ -169,7 +169,7 @@ def _received_handle(peer: socket.socket) -> int:
 
 
 def _bytes(values: Tensor) -> memoryview:
-    return memoryview(values.view(-1).view(torch.uint8).numpy())
+    return values.view(-1).view(torch.uint8).numpy().data
 
 
 def _mapped(handle: int, size: int) -> Tensor:

@@ -37,8 +37,9 @@ class Worker:
         kinds = {each.type for each in worker.gather(device)}
         if worker.world_size == 1 or kinds != {"cpu"}:
             return worker
-        silence = dist.group.WORLD._get_backend(device).options._timeout.total_seconds()
-        return replace(worker, local=join(worker.rank, worker.world_size, worker.gather, silence))
+        group = cast(dist.ProcessGroup, dist.group.WORLD)
+        silence_s = group._get_backend(device).options._timeout.total_seconds()
+        return replace(worker, local=join(worker.rank, worker.world_size, worker.gather, silence_s))
 
     @property
     def is_main(self) -> bool:
@@ -54,7 +55,7 @@ class Worker:
         """
         network = network.to(self.device)
         if self.world_size > 1:
-            synchronise(network, self.share(batch), self.sum)
+            synchronise(network, self.share(batch), self.sum, compiled)
         if self.world_size > 1 and not self.local:
             ids = [self.device.index] if self.device.type == "cuda" else None
             network = DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)

@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from preimage.data.config import DataConfig
-from preimage.inversion.config import InversionConfig
+from preimage.inversion.config import PREDICTED, InversionConfig
 from preimage.inversion.constraints import require_allowed
 from preimage.inversion.measurements import require_measurable
+from preimage.inversion.setup_size import setup_size
 from preimage.inversion.solvers import SOLVERS
 from preimage.jobs.base import Context, Job, Metrics, Result, headline, others
 from preimage.jobs.references import GeneratorRef
@@ -16,6 +17,7 @@ from preimage.models.config import GeneratorConfig
 
 RANK_SAMPLE = 32
 """The usual number of codes whose local rank is measured."""
+SETUP_COST = "images generated to start from"
 RANK_COST = "codes of 1 + d generator evaluations for the local rank"
 
 
@@ -79,10 +81,13 @@ class InvertJob(Job):
         """Steps, and generator evaluations: one image through the generator, forward or backward, is one.
 
         A step is two, but up to 2 + d for a solver of squares only, whose d is not known here; nor is it for
-        the local rank. The setup is not counted: a few thousand at most.
+        the local rank; the setup takes as many gradients as images are generated, or fewer.
         """
         looked = self.rank_sample if images is None else min(self.rank_sample, images)
-        return self._search_cost(images) | ({RANK_COST: 2 * looked} if looked else {})
+        found = self._search_cost(images)
+        if images is not None and self.inversion.init_codes in PREDICTED:
+            found[SETUP_COST] = setup_size(images, 1).pairs
+        return found | ({RANK_COST: 2 * looked} if looked else {})
 
     def _search_cost(self, images: int | None) -> dict[str, int]:
         each = self.inversion.steps * (1 + self.inversion.restarts + self.inversion.restart_negative)

@@ -36,8 +36,9 @@ from torch import Tensor, nn
 
 from preimage.float32 import float32_products
 from preimage.inversion.config import InversionConfig, require_own_starts
-from preimage.inversion.engine import OnProgress, invert
+from preimage.inversion.engine import invert
 from preimage.inversion.labels import classes_of, generate
+from preimage.inversion.loop import OnProgress
 from preimage.inversion.measurements import Measurement
 from preimage.latents.priors import Gaussian, Normal, Support
 from preimage.random_streams import Stream, normal

@@ -51,6 +51,7 @@ where a card has no such unit. The first name that the card's holds counts."""
 
 def about(setting: Setting, missing: list[str]) -> dict[str, Any]:
     """What whoever reads the figures must know. missing: packages for which there are stand-ins."""
+    cudnn: Any = torch.backends.cudnn
     found: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "python": platform.python_version(),
@@ -62,7 +63,7 @@ def about(setting: Setting, missing: list[str]) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "tiny": setting.tiny,
         "torch_defaults": {  # before preimage sets its own
-            "cudnn.allow_tf32": torch.backends.cudnn.conv.fp32_precision,
+            "cudnn.allow_tf32": cudnn.conv.fp32_precision,
             "cuda.matmul": torch.backends.cuda.matmul.fp32_precision,
         },
     }
@@ -139,7 +140,7 @@ def _card(device: torch.device) -> dict[str, Any]:
     return found | {"nvidia_smi": _nvidia_smi()}
 
 
-def _nvidia_smi() -> dict[str, str] | str:
+def _nvidia_smi() -> Any:
     """What it says of each card, or why it says nothing."""
     if not shutil.which("nvidia-smi"):
         return "not installed"

@@ -11,7 +11,7 @@ import torch
 from preimage.data.dataset import Images
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
-from preimage.training.algorithm import Algorithm, AlgorithmContext
+from preimage.training.algorithm import AlgorithmContext
 from preimage.training.config import CodesConfig, DenoiserConfig, LoopConfig, OptimizerConfig
 from preimage.training.dfm import DfmAlgorithm
 from preimage.training.gan import GanAlgorithm
@@ -109,20 +109,21 @@ def steps(
     size: tuple[int, int],
     optimizer: Optimizer = "default",
     on_device: bool = True,
-    wrap: Callable[[Any], Algorithm] | None = None,
+    wrap: Callable[[Any], Any] | None = None,
     **loop: Any,
 ) -> Steps:
     """A training run of the product, ready to step. wrap: of the algorithm. loop: keys of LoopConfig."""
     worker, images = Worker(device=setting.device), setting.images(size)
     shard = images.on(setting.device) if on_device else images
-    config = LoopConfig(**{"batch_size": setting.batch, "total_images": 10**12} | loop)
+    config = LoopConfig.model_validate({"batch_size": setting.batch, "total_images": 10**12} | loop)
     context = AlgorithmContext(worker, shard, config, SEED)
     algorithm = learner(setting, method, size, context)
     algorithm.begin()
     if optimizer == "foreach":
         by_many_kernels(algorithm)
     nowhere = cast(Any, None)  # nothing is written
-    training = Training(nowhere, nowhere, config, lambda _: algorithm, {}, SEED, _nothing)
+    where = "device" if on_device else "host"
+    training = Training(nowhere, nowhere, config, lambda _: algorithm, {}, SEED, _nothing, where)
     return Steps(worker, training, wrap(algorithm) if wrap else algorithm, shard, setting.pictures)
 
 

@@ -7,6 +7,7 @@ top; a step of training or inversion needs none of them, and an image of PyTorch
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
@@ -40,7 +41,7 @@ class _Module(ModuleType):
         return _absent(f"{self.__name__}.{name}")
 
 
-class _Finder:
+class _Finder(Loader):
     """Finds what nobody else does, of the packages named."""
 
     def __init__(self, names: list[str]) -> None:

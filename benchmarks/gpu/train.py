@@ -148,12 +148,12 @@ def kernels(deterministic: bool) -> Iterator[None]:
 @contextmanager
 def torch_defaults() -> Iterator[None]:
     """What a process has that sets nothing."""
-    cudnn = torch.backends.cudnn
+    cudnn: Any = torch.backends.cudnn
     before = cudnn.deterministic
     cudnn.deterministic = False
     try:
         with float32_products("ieee"):  # restores what was
-            torch.backends.cudnn.conv.fp32_precision = "tf32"
+            cudnn.conv.fp32_precision = "tf32"
             yield
     finally:
         cudnn.deterministic = before

@@ -4,9 +4,9 @@ import pytest
 import torch
 from benchmarks.gpu.captured import WARM_UP, Captured
 from benchmarks.gpu.setting import Setting, steps
-from tests.benchmarks.taped_graph import taped_graphs
 
 from preimage.training import nan_check
+from taped_graph import taped_graphs
 
 TINY = Setting(torch.device("cpu"), tiny=True)
 

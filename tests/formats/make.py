@@ -198,7 +198,7 @@ def _submission(root: Path) -> Path:
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
     """Pictures, what is rebuilt, and products that are examples of their own."""
-    left = {"samples", "figures", "system", "progress.json", "mirror.json", "optuna.log"} | {
+    left = {"samples", "figures", "setups", "system", "progress.json", "mirror.json", "optuna.log"} | {
         name for name in names if name.startswith(".")
     }
     if Path(folder).parent.name == "runs":

@@ -126,14 +126,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cifar10", metavar="ZIP", help=f"its images in a .zip, or set {data.ZIP}")
     options = parser.parse_args()
     if options.only:
-        chosen = [
-            name for name in BENCHMARKS if any((name + ".").startswith(f"{each}.") for each in options.only)
-        ]
-        if not chosen:
+        chosen = {
+            each: [name for name in BENCHMARKS if f"{name}.".startswith(f"{each}.")] for each in options.only
+        }
+        if missing := [each for each, names in chosen.items() if not names]:
             parser.error(
-                f"no measurement is called {' or '.join(options.only)}; there are {', '.join(BENCHMARKS)}"
+                f"no measurement is called {' or '.join(missing)}; there are {', '.join(BENCHMARKS)}"
             )
-        options.only = chosen
+        wanted = {name for names in chosen.values() for name in names}
+        options.only = [name for name in BENCHMARKS if name in wanted]
     return options
 
 

@@ -52,6 +52,7 @@ def main() -> int:
     options = _options()
     device = torch.device(options.device)
     setting = Setting(device, options.tiny)
+    _require_named(options.only, [row.name for row in _rows(setting, {})])
     about = machine.about(setting, MISSING)
     prepare_process(1)
     faulthandler.dump_traceback_later(options.budget + GRACE, exit=True)
@@ -59,7 +60,7 @@ def main() -> int:
     report.write()
     peaks: dict[str, float] = {}
     for row in _rows(setting, peaks):
-        if options.only and not any((row.name + ".").startswith(f"{each}.") for each in options.only):
+        if options.only and not any(_is_of(row.name, each) for each in options.only):
             continue
         print(f"{row.name} ...", end=" ", flush=True)
         found = report.measure(row)
@@ -69,6 +70,18 @@ def main() -> int:
     faulthandler.cancel_dump_traceback_later()
     print(f"\n{report.title}\n\n{report.table()}\n\n{options.json}")
     return int(any("failed" in row for row in report.rows.values()))
+
+
+def _is_of(name: str, group: str) -> bool:
+    """Whether a row is the one, or of the group, that the words after --only name."""
+    return f"{name}.".startswith(f"{group}.")
+
+
+def _require_named(only: list[str] | None, names: list[str]) -> None:
+    """Exit, before anything is measured, if there is no row of a name."""
+    missing = [each for each in only or [] if not any(_is_of(name, each) for name in names)]
+    if missing:
+        sys.exit(f"error: no row is called {' or '.join(missing)}; there are {', '.join(names)}")
 
 
 def _rows(setting: Setting, peaks: dict[str, float]) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import inversion, machine, timing
 from benchmarks.gpu.flops import flops_of, sustained
 from benchmarks.gpu.rows import Measured, Report, Row, Unmeasured
@@ -57,6 +58,15 @@ def test_it_runs_where_only_torch_numpy_and_pydantic_are_installed(tmp_path):
     assert rows["invert.adam.mixed.batch_4"]["image_steps"] == 16
     for name in rows:
         assert f"\n{name} " in ran.stdout  # the table
+
+
+def test_a_name_of_no_row_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    file = tmp_path / "gpu.json"
+    words = f"gpu --device cpu --tiny --json {file} --only matmul train.gna".split()
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit, match=r"no row is called train\.gna; there are matmul\.float32"):
+        command.main()
+    assert not file.exists()
 
 
 @pytest.fixture

@@ -85,6 +85,9 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
 }
 RESULTS = Path("build/bench.json")
 
+STOPPED = 130
+"""The exit status after Ctrl-C, as a shell's."""
+
 
 def main() -> None:
     options = _options()
@@ -94,15 +97,19 @@ def main() -> None:
     console = Console(width=max(100, Console().width))
     console.print(f"{where()}; load {_load()} before", highlight=False)
     results = Results(RESULTS)
-    for name in options.only or BENCHMARKS:
-        with console.status(name):
-            results.add(*_rows(name, options.quick))
+    stopped = False
+    try:
+        for name in options.only or BENCHMARKS:
+            with console.status(name):
+                results.add(*_rows(name, options.quick))
+    except KeyboardInterrupt:  # what was measured until then is shown
+        stopped = True
     console.print(results.table())
     for row in results.rows:
         if text := row.note if isinstance(row, Measurement) else row.reason:
             console.print(f"{row.name}: {text}", highlight=False, markup=False)
     console.print(f"load {_load()} after, of which up to 2 is the benchmarks' own")
-    sys.exit(results.failed)
+    sys.exit(STOPPED if stopped else results.failed)
 
 
 def _rows(name: str, quick: bool) -> Sequence[Row]:

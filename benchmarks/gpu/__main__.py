@@ -46,6 +46,8 @@ with stand_ins() as MISSING:
 
 GRACE = 60.0
 """Seconds beyond the budget after which a row that hangs is ended, and the run with it."""
+STOPPED = 130
+"""The exit status after Ctrl-C, as a shell's."""
 
 
 def main() -> int:
@@ -59,17 +61,21 @@ def main() -> int:
     report = Report(options.json, about, device, options.budget)
     report.write()
     peaks: dict[str, float] = {}
-    for row in _rows(setting, peaks):
-        if options.only and not any(_is_of(row.name, each) for each in options.only):
-            continue
-        print(f"{row.name} ...", end=" ", flush=True)
-        found = report.measure(row)
-        print(found.get("value", found.get("skipped", found.get("failed"))), flush=True)
-        if row.name.startswith("matmul.") and "value" in found:
-            peaks[row.name.removeprefix("matmul.")] = found["value"]
+    stopped = False
+    try:
+        for row in _rows(setting, peaks):
+            if options.only and not any(_is_of(row.name, each) for each in options.only):
+                continue
+            print(f"{row.name} ...", end=" ", flush=True)
+            found = report.measure(row)
+            print(found.get("value", found.get("skipped", found.get("failed"))), flush=True)
+            if row.name.startswith("matmul.") and "value" in found:
+                peaks[row.name.removeprefix("matmul.")] = found["value"]
+    except KeyboardInterrupt:  # what was measured until then is shown
+        stopped = True
     faulthandler.cancel_dump_traceback_later()
     print(f"\n{report.title}\n\n{report.table()}\n\n{options.json}")
-    return int(any("failed" in row for row in report.rows.values()))
+    return STOPPED if stopped else int(any("failed" in row for row in report.rows.values()))
 
 
 def _is_of(name: str, group: str) -> bool:

@@ -16,8 +16,7 @@ from preimage.training.gan import GanAlgorithm
 from preimage.training.worker import Worker
 from preimage.work.reproducible import keep_freed_memory
 
-from .measure import Measurement, measured
-from .steps import cpu_seconds
+from .measure import Measurement, cpu_seconds, measured
 
 IMAGENET = DcganConfig(latent_dim=256, prior="uniform", image_size=32, channels=3, base_channels=128)
 DEPTH, POOL, BATCH, SEED = 10, 2, 128, 1

@@ -19,13 +19,19 @@ TOLERATED = 1.2
 @cache
 def bfloat16_factor() -> float:
     """How many times as long as in float32 a convolution and a transposed one take here on the CPU, forward
-    and backward; below 1 where bfloat16 pays. Measured once per process, in 0.05 s to 0.4 s."""
+    and backward; below 1 where bfloat16 pays. Measured once per process, in 0.05 s to 0.4 s, on one thread:
+    more of them spin while they wait for each other, which counts as processor time on a busy machine."""
     import torch
 
-    full, low = _net(torch.float32), _net(torch.bfloat16)
-    for each in (full, low):
-        _seconds(*each)  # the first call prepares the kernels
-    pairs = [(_seconds(*full), _seconds(*low)) for _ in range(ROUNDS)]
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        full, low = _net(torch.float32), _net(torch.bfloat16)
+        for each in (full, low):
+            _seconds(*each)  # the first call prepares the kernels
+        pairs = [(_seconds(*full), _seconds(*low)) for _ in range(ROUNDS)]
+    finally:
+        torch.set_num_threads(before)
     return median(slow / fast for fast, slow in pairs)
 
 

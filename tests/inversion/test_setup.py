@@ -2,9 +2,11 @@
 
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 import pytest
+import safetensors.torch
 import torch
 
 import preimage
@@ -17,6 +19,7 @@ from preimage.inversion.init_codes import whitening_of
 from preimage.inversion.operators import LinearOperator
 from preimage.inversion.setup import Setup, asked_of
 from preimage.inversion.setup_cache import KEPT, SETUPS, SetupCache
+from preimage.inversion.setup_file import packed_setup, read_setup
 from preimage.inversion.setup_size import setup_size
 from preimage.latents.priors import Normal, Uniform
 from preimage.models.cards import read_card
@@ -62,6 +65,15 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     calls, real = [], engine_module.measure_setup
     monkeypatch.setattr(engine_module, "measure_setup", lambda *of: calls.append(of[0]) or real(*of))
     return calls
+
+
+@pytest.fixture
+def read() -> Callable[[bytes], Setup | None]:
+    """A file's setup, if it is one of this generator for one image."""
+    engine = Engine(Expanding(), CONFIG, Normal(3), images=1)
+    asked = asked_of(CONFIG, setup_size(1, 3), 0, start=True, whiten=True)
+    of = asked, engine.problem.network, Normal(3), engine.measurement, torch.device("cpu")
+    return lambda data: read_setup(data, *of)
 
 
 @pytest.mark.parametrize("start", ["regression", "cascade", "prior"])
@@ -118,6 +130,32 @@ def test_a_damaged_setup_is_said_and_made_again_and_a_foreign_file_is_left_alone
     makes()
     assert kept.folder.files() == sorted([name, "notes.txt"])
     assert len(measured) == 4
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x80\x04N.",  # a pickle
+        safetensors.torch.save({"whitening": torch.zeros(3, 3)}),
+        safetensors.torch.save({"x": torch.zeros(2)}).replace(b'"F32"', b'"F00"'),
+        safetensors.torch.save({"x": torch.zeros(2, dtype=torch.uint8)}).replace(b'"U8"', b'"E8"'),
+    ],
+)
+def test_a_file_that_holds_something_else_is_no_setup(data, read):
+    assert read(data) is None
+
+
+@pytest.mark.parametrize("name", ["passes", "whitening", "0.gain"])
+def test_a_setup_of_other_numbers_is_none(name, read):
+    setup = Engine(Expanding(), CONFIG, Normal(3), images=1).setup
+    found = safetensors.torch.load(packed_setup(setup))
+    assert read(safetensors.torch.save(found))
+    for kind in (torch.float64, torch.int8, torch.complex64):
+        assert read(safetensors.torch.save(found | {name: found[name].to(kind)})) is None
+    if name != "passes":
+        found[name].flatten()[0] = torch.nan
+        assert read(safetensors.torch.save(found)) is None
 
 
 def test_where_nothing_can_be_written_it_is_measured_each_time(kept, measured, monkeypatch):

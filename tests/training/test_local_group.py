@@ -1,5 +1,6 @@
 """The exchange between workers of one machine; here they are threads."""
 
+import socket
 import tempfile
 import threading
 import time
@@ -75,6 +76,26 @@ def test_only_what_a_sockets_buffer_holds_is_sent():
     group = LocalGroup(0, {})
     assert group.takes(torch.zeros(MESSAGE_BYTES // 8, dtype=torch.float64))
     assert not group.takes(torch.zeros(MESSAGE_BYTES // 8 + 1, dtype=torch.float64))
+
+
+def test_nobody_waits_to_send_two_of_the_largest_whatever_the_machines_default_is(monkeypatch):
+    """Two workers that both wait to send would wait forever."""
+    sent = threading.Barrier(2)
+
+    class Small(socket.socket):
+        def __init__(self, *of, **how):
+            super().__init__(*of, **how)
+            if self.family == socket.AF_UNIX:
+                self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    def work(group: LocalGroup, rank):
+        (peer,) = group.peers.values()
+        peer.settimeout(0)
+        assert [peer.send(bytes(MESSAGE_BYTES)) for _ in range(2)] == 2 * [MESSAGE_BYTES]
+        sent.wait(SILENCE_S)
+
+    monkeypatch.setattr(socket, "socket", Small)
+    together(2, work)
 
 
 @pytest.mark.parametrize("workers", [2, 3])

@@ -13,7 +13,7 @@ from preimage.inversion.links import link_of
 from preimage.inversion.measurements import Measurement
 from preimage.inversion.setup import Asked, Setup
 from preimage.latents.priors import Prior
-from preimage.models.weights import packed
+from preimage.models.weights import MISFIT, packed
 
 FORMAT = 1
 """Raised when what is asked for is measured, or written, in another way."""
@@ -43,10 +43,14 @@ def read_setup(
     """What `packed_setup` wrote; None if it is something else."""
     try:
         found = load(data)
-    except SafetensorError:
+    except (SafetensorError, *MISFIT):
         return None
     shapes = {name: tuple(each.shape) for name, each in found.items()}
     if shapes != _shapes(asked, prior.latent_dim, prod(measurement.reduced)):
+        return None
+    if any(
+        each.dtype != (torch.int64 if name == "passes" else torch.float32) for name, each in found.items()
+    ):
         return None
     if not all(each.isfinite().all() for each in found.values()):
         return None

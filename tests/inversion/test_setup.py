@@ -16,10 +16,11 @@ from preimage.inversion import setup_cache
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import Engine, invert
 from preimage.inversion.init_codes import whitening_of
+from preimage.inversion.measurements import make_measurement
 from preimage.inversion.operators import LinearOperator
-from preimage.inversion.setup import Setup, asked_of
+from preimage.inversion.setup import Setup, asked_of, measure_setup
 from preimage.inversion.setup_cache import KEPT, SETUPS, SetupCache
-from preimage.inversion.setup_file import packed_setup, read_setup
+from preimage.inversion.setup_file import packed_setup, read_setup, setup_bytes
 from preimage.inversion.setup_size import setup_size
 from preimage.latents.priors import Normal, Uniform
 from preimage.models.cards import read_card
@@ -62,7 +63,7 @@ def kept(folder: Folder) -> SetupCache:
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was measured, in order."""
-    calls, real = [], engine_module.measure_setup
+    calls, real = [], measure_setup
     monkeypatch.setattr(engine_module, "measure_setup", lambda *of: calls.append(of[0]) or real(*of))
     return calls
 
@@ -174,6 +175,26 @@ def test_the_oldest_setups_go(kept):
     for seed in range(KEPT + 3):
         Engine(Expanding(), CONFIG, Normal(3), None, seed, images=1, setups=kept)
     assert len(kept.folder.files()) == KEPT
+
+
+def test_setups_that_take_too_much_room_go_or_are_not_kept(kept, measured, monkeypatch):
+    makes = partial(Engine, Expanding(), CONFIG, Normal(3), None, images=1, setups=kept)
+    makes(0)
+    (name,) = kept.folder.files()
+    size = kept.folder.size(name)
+    config, asked = CONFIG.measurement, measured[0]
+    seen = make_measurement(config, (1, 8, 8))
+    assert size - 512 < setup_bytes(asked, Normal(3), seen) < size  # the rest is names
+    monkeypatch.setattr(setup_cache, "KEPT_BYTES", 2 * size)
+    makes(1)
+    makes(2)
+    assert len(kept.folder.files()) == 2
+    assert name not in kept.folder.files()
+    monkeypatch.setattr(setup_cache, "KEPT_BYTES", size // 2)
+    makes(3)
+    assert len(kept.folder.files()) == 2
+    makes(2)
+    assert len(measured) == 5
 
 
 def test_a_users_own_operator_is_never_kept(kept, measured):

@@ -130,13 +130,23 @@ def test_gradients_become_means_whoever_is_late(workers):
             assert all(torch.equal(found[0][turn][place], other[turn][place]) for other in found)
 
 
-def test_a_worker_that_ended_is_an_error_of_the_others():
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_worker_that_ended_is_an_error_of_the_others(gone):
+    """gone: before the others send, so that they cannot, or while they wait."""
+    ended = threading.Event()
+
     def work(group: LocalGroup, rank):
         group.sum(torch.ones(1))
         if rank == 0:
+            for peer in group.peers.values() if gone else ():
+                peer.close()
+            ended.set()
             return
-        with pytest.raises(ConnectionError):
+        ended.wait(SILENCE_S)
+        with pytest.raises(ConnectionError, match="another worker of this training has ended"):
             group.sum(torch.ones(1))
+        with pytest.raises(ConnectionError, match="another worker of this training has ended"):
+            group._share(99)
 
     together(2, work)
 
@@ -148,7 +158,7 @@ def test_a_silent_worker_is_an_error_of_the_others():
         if rank == 0:
             over.wait(SILENCE_S)
             return
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match="silent"):
             group.sum(torch.ones(1))
         over.set()
 

@@ -19,6 +19,11 @@ FORMAT = 1
 """Raised when what is asked for is measured, or written, in another way."""
 
 
+def setup_bytes(asked: Asked, prior: Prior, measurement: Measurement) -> int:
+    """Of its numbers, about the size of its file."""
+    return 4 * sum(map(prod, _shapes(asked, prior.latent_dim, prod(measurement.reduced)).values()))
+
+
 def packed_setup(setup: Setup) -> bytes:
     found = {"passes": torch.tensor(setup.passes)}
     if setup.whitening is not None:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BEGUN_BY_ANOTHER = (
-    "%s was begun by Preimage %s and is completed by %s, whose searches may start elsewhere: delete it first "
-    "for codes of one version"
+    "%s was begun by Preimage %s and is completed by %s, which may find other codes: delete it first for "
+    "codes of one version"
 )
 LZ4_AT_MOST = 256
 """The best ratio that LZ4 can reach. A file that claims more is not ours, but a few bytes that would expand

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from preimage.errors import StorageError
-from preimage.inversion.measurements import OPERATORS, Measurement
+from preimage.inversion.measurements import Measurement
+from preimage.inversion.operators import OPERATORS
 from preimage.inversion.setup import Asked, Setup
 from preimage.inversion.setup_file import FORMAT, packed_setup
 from preimage.models.cards import GeneratorCard

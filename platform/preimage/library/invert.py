@@ -15,9 +15,9 @@ from preimage.config import Config
 from preimage.errors import InversionError
 from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
-from preimage.inversion.engine import OnProgress
 from preimage.inversion.engine import invert as search
 from preimage.inversion.labels import classes_of
+from preimage.inversion.loop import OnProgress
 from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import MeasurementConfig
 from preimage.inversion.operators import LinearOperator

@@ -2,6 +2,7 @@
 
 import math
 import re
+from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from preimage.data.dataset import Images
 from preimage.errors import NonFiniteError
-from preimage.training import gan, nan_check
+from preimage.objectives.gan import generator_loss
+from preimage.training import nan_check
 from preimage.training.algorithm import AlgorithmContext
 from preimage.training.codes import CodeRows
 from preimage.training.config import CodesConfig, LoopConfig
@@ -93,13 +95,13 @@ def spoil_one_worker(worker: Worker) -> None:
 
 def _overflow_of_a_loss(worker: Worker, last: bool) -> None:
     """A loss that is infinite, though its slope is not, on one worker."""
-    usual = gan.generator_loss
-    gan.generator_loss = lambda logits: usual(logits) + (math.inf if last else 0)
-    try:
+
+    def infinite(logits: Tensor) -> Tensor:
+        return generator_loss(logits) + (math.inf if last else 0)
+
+    with patch("preimage.training.gan.generator_loss", infinite):
         made = built("gan", worker)
         _require_stop(worker, made, "gan", 0, False, "the generator's loss is not finite at step 0")
-    finally:
-        gan.generator_loss = usual
 
 
 def _require_stop(worker: Worker, made, name: str, bad: int, spoilt: bool, said: str) -> None:

@@ -12,6 +12,7 @@ from preimage import float32
 from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import Engine
+from preimage.inversion.loop import LOOK_EVERY
 from preimage.latents.priors import make_prior
 
 from .flops import flops_of, sustained
@@ -94,7 +95,7 @@ def image_steps(
     if precision == "mixed":
         require_bf16(setting.device)
     generator, target = _problem(setting)
-    few, many = (2, 4) if setting.tiny else (5, 25)
+    few, many = whole_looks(setting, 1, 4)
     short, long = (_descent(setting, generator, solver, precision, batch, each) for each in (few, many))
     images = target(batch)
     taken = [int(each(images).steps.sum()) for each in (short, long)]
@@ -109,19 +110,25 @@ def image_steps(
     seconds = (other.median - one.median) / steps
     if seconds <= 0:
         raise Unmeasured("the longer descents took no longer, so the machine is too busy to time this")
-    flops = flops_of(lambda: short(images)) / taken[0]
-    spread = (other.high - other.low) / (other.median - one.median) / 2
+    few_flops, many_flops = (flops_of(lambda each=each: each(images)) for each in (short, long))
+    flops = (many_flops - few_flops) // steps
+    spread = ((other.high - other.low) + (one.high - one.low)) / (other.median - one.median) / 2
     of = "float32" if precision == "float32" else "bf16"
     more = {"whole_seconds": other.median, "image_steps": taken[1], "microseconds": seconds * 1e6}
     return Measured(
         1 / seconds,
         "image-steps/s",
-        (1 - spread) / seconds,
-        (1 + spread) / seconds,
+        1 / (seconds * (1 + spread)) if spread < 1 else None,
+        1 / (seconds * (1 - spread)) if spread < 1 else None,
         other.repetitions,
         f"{seconds * batch * 1e3:.2f} ms a step",
-        more | sustained(int(flops), seconds, of, peaks),
+        more | sustained(flops, seconds, of, peaks),
     )
+
+
+def whole_looks(setting: Setting, few: int, many: int) -> tuple[int, int]:
+    """Steps of so many looks of the engine on a GPU: until it looks, it steps on to no effect."""
+    return (2, 4) if setting.tiny else (few * LOOK_EVERY, many * LOOK_EVERY)
 
 
 def _descent(

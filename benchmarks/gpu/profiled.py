@@ -13,6 +13,7 @@ from preimage.inversion.engine import Engine
 from preimage.latents.priors import make_prior
 
 from .captured import Captured
+from .inversion import whole_looks
 from .rows import Measured, Row, Unmeasured
 from .setting import METHODS, SEED, Setting, steps
 from .timing import finish
@@ -70,7 +71,7 @@ def of_training(
 
 def of_inversion(setting: Setting, solver: str) -> Measured:
     """The difference of a longer and a shorter descent of one batch."""
-    few, many = (2, 4) if setting.tiny else (4, 4 + STEPS)
+    few, many = whole_looks(setting, 1, 3)
     generator, prior = setting.untrained(setting.inverted), make_prior("normal", setting.latent_dim)
     random = torch.Generator().manual_seed(SEED)
     start, codes = (prior.sample(min(setting.batches), random) for _ in range(2))

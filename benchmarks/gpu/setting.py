@@ -12,11 +12,12 @@ from preimage.data.dataset import Images
 from preimage.models.config import DcganConfig
 from preimage.models.dcgan import Generator, build_pair
 from preimage.training.algorithm import AlgorithmContext
+from preimage.training.clock import Clock
 from preimage.training.config import CodesConfig, DenoiserConfig, LoopConfig, OptimizerConfig
 from preimage.training.dfm import DfmAlgorithm
 from preimage.training.gan import GanAlgorithm
 from preimage.training.glo import GloAlgorithm
-from preimage.training.loop import Clock, Loop
+from preimage.training.loop import Loop
 from preimage.training.training import Training
 from preimage.training.worker import Worker
 

@@ -14,7 +14,7 @@ Float32 = Literal["ieee", "tf32"]
 @contextmanager
 def float32_products(precision: Float32) -> Iterator[None]:
     """Convolutions and matrix products of float32 tensors in this precision, on every device; also as a
-    decorator. Afterwards as before."""
+    decorator. Afterwards as before. It is the process's: threads must not ask for different ones at once."""
     before = [kind.fp32_precision for kind in _kinds()]
     set_float32_products(precision)
     try:

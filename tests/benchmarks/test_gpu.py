@@ -15,6 +15,8 @@ from benchmarks.gpu.rows import time as clock
 from benchmarks.gpu.setting import Setting
 from torch import nn
 
+from preimage.inversion.loop import LOOK_EVERY, Loop
+
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 MISSING = {
@@ -158,6 +160,32 @@ def test_recovery_in_tf32_reaches_every_scope_and_restores_it(monkeypatch):
         assert inversion.recovery(Setting(CPU, tiny=True), products).value == 100
         assert seen == {products}
         assert torch.backends.cudnn.conv.fp32_precision == before
+
+
+@pytest.mark.parametrize(
+    ("solver", "precision"), [("lbfgs", "float32"), ("adam", "float32"), ("adam", "mixed")]
+)
+def test_all_steps_that_a_gpu_takes_between_two_descents_are_counted(solver, precision, monkeypatch):
+    """There the engine steps on until it looks, also through images that are done."""
+
+    class OnGpu(inversion.Engine):
+        def __init__(self, *of, **how):
+            super().__init__(*of, **how)
+            self.look_every = LOOK_EVERY
+
+    made, step = [], Loop._step
+    monkeypatch.setattr(inversion, "Engine", OnGpu)
+    monkeypatch.setattr(Loop, "_step", lambda *of: made.append(1) or step(*of))
+    tiny = Setting(CPU, tiny=True)
+    generator, target = inversion._problem(tiny)
+    few, many = inversion.whole_looks(Setting(CPU), 1, 2)
+    counts = []
+    for each in (few, many):
+        made.clear()
+        taken = inversion._descent(tiny, generator, solver, precision, 4, each)(target(4)).steps
+        assert taken.tolist() == [each] * 4
+        counts.append(len(made))
+    assert counts[1] - counts[0] == many - few
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 import pytest
+import safetensors.torch
 import torch
 
 import preimage
@@ -14,9 +16,11 @@ from preimage.inversion import setup_cache
 from preimage.inversion.config import InversionConfig
 from preimage.inversion.engine import Engine, invert
 from preimage.inversion.init_codes import whitening_of
+from preimage.inversion.measurements import make_measurement
 from preimage.inversion.operators import LinearOperator
-from preimage.inversion.setup import Setup, asked_of
+from preimage.inversion.setup import Setup, asked_of, measure_setup
 from preimage.inversion.setup_cache import KEPT, SETUPS, SetupCache
+from preimage.inversion.setup_file import packed_setup, read_setup, setup_bytes
 from preimage.inversion.setup_size import setup_size
 from preimage.latents.priors import Normal, Uniform
 from preimage.models.cards import read_card
@@ -59,9 +63,18 @@ def kept(folder: Folder) -> SetupCache:
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was measured, in order."""
-    calls, real = [], engine_module.measure_setup
+    calls, real = [], measure_setup
     monkeypatch.setattr(engine_module, "measure_setup", lambda *of: calls.append(of[0]) or real(*of))
     return calls
+
+
+@pytest.fixture
+def read() -> Callable[[bytes], Setup | None]:
+    """A file's setup, if it is one of this generator for one image."""
+    engine = Engine(Expanding(), CONFIG, Normal(3), images=1)
+    asked = asked_of(CONFIG, setup_size(1, 3), 0, start=True, whiten=True)
+    of = asked, engine.problem.network, Normal(3), engine.measurement, torch.device("cpu")
+    return lambda data: read_setup(data, *of)
 
 
 @pytest.mark.parametrize("start", ["regression", "cascade", "prior"])
@@ -120,6 +133,32 @@ def test_a_damaged_setup_is_said_and_made_again_and_a_foreign_file_is_left_alone
     assert len(measured) == 4
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x80\x04N.",  # a pickle
+        safetensors.torch.save({"whitening": torch.zeros(3, 3)}),
+        safetensors.torch.save({"x": torch.zeros(2)}).replace(b'"F32"', b'"F00"'),
+        safetensors.torch.save({"x": torch.zeros(2, dtype=torch.uint8)}).replace(b'"U8"', b'"E8"'),
+    ],
+)
+def test_a_file_that_holds_something_else_is_no_setup(data, read):
+    assert read(data) is None
+
+
+@pytest.mark.parametrize("name", ["passes", "whitening", "0.gain"])
+def test_a_setup_of_other_numbers_is_none(name, read):
+    setup = Engine(Expanding(), CONFIG, Normal(3), images=1).setup
+    found = safetensors.torch.load(packed_setup(setup))
+    assert read(safetensors.torch.save(found))
+    for kind in (torch.float64, torch.int8, torch.complex64):
+        assert read(safetensors.torch.save(found | {name: found[name].to(kind)})) is None
+    if name != "passes":
+        found[name].flatten()[0] = torch.nan
+        assert read(safetensors.torch.save(found)) is None
+
+
 def test_where_nothing_can_be_written_it_is_measured_each_time(kept, measured, monkeypatch):
     def refuse(*args: object, **options: object) -> None:
         raise StorageError("read-only")
@@ -136,6 +175,26 @@ def test_the_oldest_setups_go(kept):
     for seed in range(KEPT + 3):
         Engine(Expanding(), CONFIG, Normal(3), None, seed, images=1, setups=kept)
     assert len(kept.folder.files()) == KEPT
+
+
+def test_setups_that_take_too_much_room_go_or_are_not_kept(kept, measured, monkeypatch):
+    makes = partial(Engine, Expanding(), CONFIG, Normal(3), None, images=1, setups=kept)
+    makes(0)
+    (name,) = kept.folder.files()
+    size = kept.folder.size(name)
+    config, asked = CONFIG.measurement, measured[0]
+    seen = make_measurement(config, (1, 8, 8))
+    assert size - 512 < setup_bytes(asked, Normal(3), seen) < size  # the rest is names
+    monkeypatch.setattr(setup_cache, "KEPT_BYTES", 2 * size)
+    makes(1)
+    makes(2)
+    assert len(kept.folder.files()) == 2
+    assert name not in kept.folder.files()
+    monkeypatch.setattr(setup_cache, "KEPT_BYTES", size // 2)
+    makes(3)
+    assert len(kept.folder.files()) == 2
+    makes(2)
+    assert len(measured) == 5
 
 
 def test_a_users_own_operator_is_never_kept(kept, measured):

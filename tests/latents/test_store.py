@@ -3,6 +3,7 @@
 import json
 import pickle
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from preimage._version import __version__
 from preimage.errors import StoreError
 from preimage.latents.schema import COLUMNS, concatenate
 from preimage.latents.store import Store, StoreWriter
@@ -186,6 +188,20 @@ def test_another_plan_is_refused_with_its_differences(writer, about):
         StoreWriter(writer.folder, other, parts=4, count=10)
     listed = [line.strip() for line in str(refusal.value).splitlines() if line.startswith("  ")]
     assert listed == ["parts: 3 -> 4", "solver.decay: absent -> true", "solver.lr: 0.1 -> 0.2"]
+
+
+def test_parts_of_two_versions_in_one_store_are_said(writer, about, make_codes, monkeypatch, caplog):
+    resume = partial(StoreWriter, writer.folder, about, writer.plan.parts, writer.plan.count)
+    monkeypatch.setattr("preimage.latents.store.__version__", "99")
+    resume()
+    assert not caplog.messages  # there is no part yet
+    writer.write(0, make_codes(range(4)))
+    resume()
+    assert f"begun by Preimage {__version__} and is completed by 99" in caplog.text
+    monkeypatch.undo()
+    caplog.clear()
+    resume()
+    assert not caplog.messages
 
 
 def test_a_part_that_the_plan_does_not_have_is_refused(writer, make_codes):

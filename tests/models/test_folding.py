@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -27,8 +29,12 @@ def test_each_convolution_takes_the_batch_norm_that_follows_it_and_no_other():
     assert torch.allclose(layers(images).double(), expected, atol=1e-5)
 
 
+def _doubled(layer: nn.Module, taken: Any, made: torch.Tensor) -> torch.Tensor:
+    return 2 * made
+
+
 def test_a_layer_with_a_hook_does_more_than_its_weights_say():
     layers = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4)).eval()
-    layers[0].register_forward_hook(lambda layer, taken, made: 2 * made)
+    layers[0].register_forward_hook(_doubled)
     fold_batch_norms(layers)
     assert isinstance(layers[1], nn.BatchNorm2d)

@@ -156,6 +156,7 @@ def trained(tmp_path_factory) -> RunFolder:
         "training.total_images=96",
         "training.sample_every=48",
         "training.checkpoint_every=48",
+        "resources.checkpoint_seconds=0",
     ]
     return RunFolder(Folder.at(execute(make_plan(loads(SPEC, "a.yaml", "a", None, changes))).folder))
 

@@ -20,7 +20,7 @@ from preimage.errors import PreimageError, StorageError, TrackingError
 from preimage.pipelines import execute, lifecycle
 from preimage.storage import folder, schemes
 from preimage.tracking.mirror import Mirror
-from preimage.training import loop
+from preimage.training import clock, loop
 from simulation.bucket import Bucket
 from simulation.cluster import Cluster
 from simulation.image import after_power_loss
@@ -79,7 +79,7 @@ class Machine:
     def __init__(self, medium: Disk | Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
         self.medium: Any = medium
         monkeypatch.setitem(schemes.SCHEMES, "sim", self._opened)
-        monkeypatch.setattr(loop.Clock, "due", lambda self: False)  # progress is due by the real clock
+        monkeypatch.setattr(clock.Clock, "due", lambda self: False)  # progress is due by the real clock
         monkeypatch.setattr(execute, "Follower", lambda mirror: _Follower(mirror, medium))
         monkeypatch.setattr(Figure, "savefig", _described)
         monkeypatch.setattr(loop, "GRID", 4)

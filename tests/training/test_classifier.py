@@ -162,7 +162,7 @@ def test_three_workers_train_and_measure_as_one_does(make_classifier):
     )
     for training in ones:
         train(Worker(), training)
-    many(3, train_all, groups)
+    many(3, train_all, groups, True)
     for one, pair in zip(ones, groups, strict=True):
         for metric in CLASSIFIER_METRICS:
             a, b = (torch.tensor(each.run.curve(metric)) for each in (one, pair))

@@ -1,5 +1,6 @@
 """The exchange between workers of one machine; here they are threads."""
 
+import socket
 import tempfile
 import threading
 import time
@@ -77,6 +78,26 @@ def test_only_what_a_sockets_buffer_holds_is_sent():
     assert not group.takes(torch.zeros(MESSAGE_BYTES // 8 + 1, dtype=torch.float64))
 
 
+def test_nobody_waits_to_send_two_of_the_largest_whatever_the_machines_default_is(monkeypatch):
+    """Two workers that both wait to send would wait forever."""
+    sent = threading.Barrier(2)
+
+    class Small(socket.socket):
+        def __init__(self, *of, **how):
+            super().__init__(*of, **how)
+            if self.family == socket.AF_UNIX:
+                self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    def work(group: LocalGroup, rank):
+        (peer,) = group.peers.values()
+        peer.settimeout(0)
+        assert [peer.send(bytes(MESSAGE_BYTES)) for _ in range(2)] == 2 * [MESSAGE_BYTES]
+        sent.wait(SILENCE_S)
+
+    monkeypatch.setattr(socket, "socket", Small)
+    together(2, work)
+
+
 @pytest.mark.parametrize("workers", [2, 3])
 def test_gradients_become_means_whoever_is_late(workers):
     """Of two networks in turn, one of them larger and with channels last, without a meeting in between.
@@ -109,13 +130,23 @@ def test_gradients_become_means_whoever_is_late(workers):
             assert all(torch.equal(found[0][turn][place], other[turn][place]) for other in found)
 
 
-def test_a_worker_that_ended_is_an_error_of_the_others():
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_worker_that_ended_is_an_error_of_the_others(gone):
+    """gone: before the others send, so that they cannot, or while they wait."""
+    ended = threading.Event()
+
     def work(group: LocalGroup, rank):
         group.sum(torch.ones(1))
         if rank == 0:
+            for peer in group.peers.values() if gone else ():
+                peer.close()
+            ended.set()
             return
-        with pytest.raises(ConnectionError):
+        ended.wait(SILENCE_S)
+        with pytest.raises(ConnectionError, match="another worker of this training has ended"):
             group.sum(torch.ones(1))
+        with pytest.raises(ConnectionError, match="another worker of this training has ended"):
+            group._share(99)
 
     together(2, work)
 
@@ -127,7 +158,7 @@ def test_a_silent_worker_is_an_error_of_the_others():
         if rank == 0:
             over.wait(SILENCE_S)
             return
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match="silent"):
             group.sum(torch.ones(1))
         over.set()
 

@@ -34,7 +34,7 @@ def made(name: str, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, torc
     """A network whose convolution has channels last, and its optimiser."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(32, 1))
-    network = network.to(dtype=dtype, memory_format=torch.channels_last)
+    network = network.to(dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     if name in FUSED:
         return network, FUSED[name](network.parameters())
     return network, OPTIMIZERS[name].build(network)

@@ -95,7 +95,7 @@ def test_three_workers_score_as_one_does(make_training, scoring):
         for name in ("one", "three")
     )
     train(Worker(), one)
-    many(3, train_all, [three])
+    many(3, train_all, [three], True)
     for name in NAMES:
         expected, found = (torch.tensor(curves(each)[name]) for each in (one, three))
         assert torch.allclose(found, expected, rtol=2e-3), name

@@ -1,7 +1,8 @@
 """Invert a whole dataset into a latent store, one part at a time: in this process or on Ray Data.
 
 A part is a fixed range of the dataset's rows, written whole or not at all. It does not matter where or how
-often it is computed, or what died meanwhile: an image's start depends only on the seed and its id.
+often it is computed, or what died meanwhile: an image's start depends only on the seed, its id and
+how many images there are in all.
 """
 
 import time

@@ -36,7 +36,7 @@ from preimage.inversion.problem import Problem, Rows
 from preimage.inversion.quickest import quickest
 from preimage.inversion.setup import asked_of, measure_setup
 from preimage.inversion.setup_cache import SetupCache
-from preimage.inversion.setup_file import read_setup
+from preimage.inversion.setup_file import read_setup, setup_bytes
 from preimage.inversion.setup_size import setup_size
 from preimage.inversion.solvers import SOLVERS, Solver, SolverSetup, require_solver
 from preimage.latents.priors import Normal, Prior
@@ -135,7 +135,8 @@ class Engine:
         asked = asked_of(config, size, seed, start=not started, whiten=whiten)
         of = asked, network, prior, measurement, self.device
         measure, read = partial(measure_setup, *of), lambda data: read_setup(data, *of)
-        self.setup = setups.setup(asked, measurement, read, measure) if setups else measure()
+        room = setup_bytes(asked, prior, measurement)
+        self.setup = setups.setup(asked, measurement, read, measure, room) if setups else measure()
         self.solver = require_solver(self._own(solver) if solver else self._named(loss), origin)
         waits = solver is None and SOLVERS[config.solver].squares_only  # its steps wait for the device anyway
         self.look_every = 1 if self.device.type == "cpu" or waits else LOOK_EVERY

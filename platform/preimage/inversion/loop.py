@@ -70,7 +70,7 @@ class Loop:
                 batch.put(places[: len(items)], fresh(items))
             if len(items) < len(places):
                 stays = torch.ones_like(batch.finished).index_fill(0, places[len(items) :], False)
-                batch = batch[stays]
+                batch = batch[stays.nonzero()[:, 0]]  # a mask would wait for the device once a tensor
         if keep:
             result.fill()
         return result

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from preimage.errors import StorageError
-from preimage.inversion.measurements import OPERATORS, Measurement
+from preimage.inversion.measurements import Measurement
+from preimage.inversion.operators import OPERATORS
 from preimage.inversion.setup import Asked, Setup
 from preimage.inversion.setup_file import FORMAT, packed_setup
 from preimage.models.cards import GeneratorCard
@@ -17,8 +18,8 @@ from preimage.storage.folder import Folder, canonical_json, digest
 log = logging.getLogger(__name__)
 
 SETUPS = "setups"
-KEPT = 8
-"""Setups of a generator on disk; the ones written first go."""
+KEPT, KEPT_BYTES = 8, 1 << 30
+"""Setups of a generator on disk, and their bytes; the ones written first go."""
 NOT_KEPT = "what is measured of a generator for its inversion is not kept: %s"
 
 
@@ -43,12 +44,16 @@ class SetupCache:
         measurement: Measurement,
         read: Callable[[bytes], Setup | None],
         measure: Callable[[], Setup],
+        size: int = 0,
     ) -> Setup:
         """The setup that is kept, or that `measure` makes now; a process that makes one is waited for. read:
-        a setup of a file's content, if it is one."""
+        a setup of a file's content, if it is one. size: its bytes; one that is too large is not kept."""
         config = measurement.config
         own = measurement.operator and (not config.operator or OPERATORS.plugin(config.operator))
         if own or not asked.size.pairs:  # nothing identifies a user's own operator
+            return measure()
+        if size > KEPT_BYTES:
+            log.info(NOT_KEPT, f"it takes {size:,} bytes")
             return measure()
         known = FORMAT, self.generator, asked, config.model_dump(mode="json"), measurement.seed
         key = digest(canonical_json(known).encode())[:16]
@@ -81,15 +86,16 @@ def _keep(folder: Folder, key: str, data: bytes) -> None:
     """Write a setup in place of those of its key, and of the oldest beyond the number kept."""
     try:
         others = sorted(
-            (not each.name.startswith(key), each.modified_ns, each.name)
-            for each in folder.entries()
-            if each.is_file
+            (each for each in folder.entries() if each.is_file and each.name != _name(key, data)),
+            key=lambda each: (not each.name.startswith(key), each.modified_ns, each.name),
         )
         folder.write(_name(key, data), data, durable=False)
-        damaged = sum(not another for another, _, _ in others)
-        for _, _, name in others[: max(damaged, len(others) + 1 - KEPT)]:
-            if name != _name(key, data):
-                folder.remove(name)
+        count, size = 1 + len(others), len(data) + sum(each.size for each in others)
+        for each in others:
+            if count <= KEPT and size <= KEPT_BYTES and not each.name.startswith(key):
+                break
+            folder.remove(each.name)
+            count, size = count - 1, size - each.size
     except StorageError as error:
         log.info(NOT_KEPT, error)
 

@@ -13,10 +13,15 @@ from preimage.inversion.links import link_of
 from preimage.inversion.measurements import Measurement
 from preimage.inversion.setup import Asked, Setup
 from preimage.latents.priors import Prior
-from preimage.models.weights import packed
+from preimage.models.weights import MISFIT, packed
 
 FORMAT = 1
 """Raised when what is asked for is measured, or written, in another way."""
+
+
+def setup_bytes(asked: Asked, prior: Prior, measurement: Measurement) -> int:
+    """Of its numbers, about the size of its file."""
+    return 4 * sum(map(prod, _shapes(asked, prior.latent_dim, prod(measurement.reduced)).values()))
 
 
 def packed_setup(setup: Setup) -> bytes:
@@ -43,10 +48,14 @@ def read_setup(
     """What `packed_setup` wrote; None if it is something else."""
     try:
         found = load(data)
-    except SafetensorError:
+    except (SafetensorError, *MISFIT):
         return None
     shapes = {name: tuple(each.shape) for name, each in found.items()}
     if shapes != _shapes(asked, prior.latent_dim, prod(measurement.reduced)):
+        return None
+    if any(
+        each.dtype != (torch.int64 if name == "passes" else torch.float32) for name, each in found.items()
+    ):
         return None
     if not all(each.isfinite().all() for each in found.values()):
         return None

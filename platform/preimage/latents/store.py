@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from preimage._version import __version__
 from preimage.errors import StoreError
 from preimage.latents import parquet
 from preimage.latents.image_ids import span_of
@@ -34,6 +36,12 @@ from preimage.storage.folder import Folder
 if TYPE_CHECKING:
     from preimage.latents.loader import StoreLoader
 
+log = logging.getLogger(__name__)
+
+BEGUN_BY_ANOTHER = (
+    "%s was begun by Preimage %s and is completed by %s, which may find other codes: delete it first for "
+    "codes of one version"
+)
 LZ4_AT_MOST = 256
 """The best ratio that LZ4 can reach. A file that claims more is not ours, but a few bytes that would expand
 to more codes than memory holds."""
@@ -303,6 +311,9 @@ def _resume_plan(folder: Folder, plan: StorePlan) -> StorePlan:
             f"{folder.uri} holds a store of another plan (existing -> new):\n  {changes}\n"
             "Choose another folder, or delete this one."
         )
+    before = existing.about.preimage
+    if before != __version__ and not folder.exists(MANIFEST) and finished(folder, existing):
+        log.warning(BEGUN_BY_ANOTHER, folder.uri, before or "of an earlier version", __version__)
     return existing
 
 

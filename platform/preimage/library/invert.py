@@ -15,9 +15,9 @@ from preimage.config import Config
 from preimage.errors import InversionError
 from preimage.inversion.batch import Inversion
 from preimage.inversion.config import InversionConfig
-from preimage.inversion.engine import OnProgress
 from preimage.inversion.engine import invert as search
 from preimage.inversion.labels import classes_of
+from preimage.inversion.loop import OnProgress
 from preimage.inversion.losses import Loss
 from preimage.inversion.measurements import MeasurementConfig
 from preimage.inversion.operators import LinearOperator
@@ -78,7 +78,8 @@ def invert(
     root of the runs. code: modules whose code may build an imported generator.
 
     Computes on the generator's device, or on that of the images if the generator is on the CPU; the result is
-    on the CPU. Gradients are enabled within, also under torch.no_grad or inference_mode.
+    on the CPU. More is measured of the generator for more images, so an image's code may differ with their
+    number. Gradients are enabled within, also under torch.no_grad or inference_mode.
     Raises InversionError, which is a ValueError, before any step.
     """
     with torch.inference_mode(False), torch.enable_grad():

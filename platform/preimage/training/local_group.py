@@ -9,7 +9,8 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 
 MESSAGE_BYTES = 1 << 16
 """The largest tensor to send: two fit into a socket's buffer, so that no worker waits to send."""
+BUFFER_BYTES = 3 * MESSAGE_BYTES
+"""Asked for, whatever a machine's default is: Linux doubles it for what it keeps beside a message."""
 
 ALIGNMENT = 64
 
@@ -77,10 +80,11 @@ class LocalGroup:
     def _exchange(self, own: Tensor) -> list[Tensor]:
         """Every worker's tensor, by rank."""
         parts = [own if rank == self.rank else torch.empty_like(own) for rank in range(self.world_size)]
-        for peer in self.peers.values():
-            peer.sendall(_bytes(own))
-        for rank, peer in self.peers.items():
-            _receive(peer, _bytes(parts[rank]))
+        with _named_errors():
+            for peer in self.peers.values():
+                peer.sendall(_bytes(own))
+            for rank, peer in self.peers.items():
+                _receive(peer, _bytes(parts[rank]))
         self.all_have_read = True
         return parts
 
@@ -95,10 +99,11 @@ class LocalGroup:
         handle = os.memfd_create("preimage-gradients")
         os.ftruncate(handle, max(size, 1))
         handles = {self.rank: handle}
-        for peer in self.peers.values():
-            socket.send_fds(peer, [b"g"], [handle])
-        for rank, peer in self.peers.items():
-            handles[rank] = _received_handle(peer)
+        with _named_errors():
+            for peer in self.peers.values():
+                socket.send_fds(peer, [b"g"], [handle])
+            for rank, peer in self.peers.items():
+                handles[rank] = _received_handle(peer)
         self.regions = [_mapped(handles[rank], max(size, 1)) for rank in range(self.world_size)]
         self.all_have_read = True
 
@@ -130,6 +135,7 @@ def join(
         shutil.rmtree(made, ignore_errors=True) if made else None
     for peer in peers.values():
         peer.settimeout(silence_s)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
     return LocalGroup(rank, dict(sorted(peers.items())))
 
 
@@ -153,18 +159,29 @@ def _succeeds(attempt: Callable[[], None]) -> bool:
     return True
 
 
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    """A socket's errors, as this training's."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise TimeoutError("another worker of this training is silent: it hangs, or was stopped") from error
+    except ConnectionError as error:
+        raise ConnectionError("another worker of this training has ended") from error
+
+
 def _receive(peer: socket.socket, into: memoryview) -> None:
     while into:
         count = peer.recv_into(into)
         if not count:
-            raise ConnectionError("another worker of this training has ended")
+            raise ConnectionResetError
         into = into[count:]
 
 
 def _received_handle(peer: socket.socket) -> int:
     _, handles, _, _ = socket.recv_fds(peer, 1, 1)
     if not handles:
-        raise ConnectionError("another worker of this training has ended")
+        raise ConnectionResetError
     return handles[0]
 
 

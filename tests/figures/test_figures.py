@@ -7,10 +7,11 @@ from PIL import Image
 
 from preimage.data.pixels import to_uint8
 from preimage.figures.grids import grid_png, stacks_png
+from preimage.figures.plots import single_axes
 from preimage.jobs.invert.figures import convergence_png
 from preimage.jobs.pag.figures import spectra_png
 from preimage.jobs.pag.spectra import Spectrum, of_normal_codes
-from preimage.jobs.train.figures import losses_png
+from preimage.jobs.train.figures import draw, losses_png
 from preimage.metrics.pag import pag
 from preimage.training.metric_names import GAN_METRICS
 
@@ -63,3 +64,10 @@ def test_plots_are_pictures():
         losses_png(curves),
     ):
         assert pixels(png).std() > 1
+
+
+@pytest.mark.parametrize(("curve", "marker"), [([(64, 0.5)], "o"), ([(64, 0.5), (128, 0.4)], "None")])
+def test_a_curve_of_one_value_is_a_point(curve, marker):
+    _, axes = single_axes()
+    draw(axes, curve)
+    assert [line.get_marker() for line in axes.lines] == [marker]

@@ -4,7 +4,7 @@ from matplotlib.ticker import PercentFormatter
 from torch import Tensor
 
 from preimage.figures.plots import figure_png, new_figure
-from preimage.jobs.train.figures import over_images
+from preimage.jobs.train.figures import draw, over_images
 
 LEGIBLE = 20
 """Up to this many classes the matrix shows numbers; up to three times as many it shows class names."""
@@ -42,9 +42,9 @@ def learning_png(curves: dict[str, list[tuple[int, float]]], accuracy: float) ->
     """The loss and the accuracy of training batches over images seen, and the accuracy on held-out images."""
     figure = new_figure(9, 3.4)
     left, right = figure.subplots(1, 2)
-    left.plot(*zip(*curves["loss"], strict=True))
+    draw(left, curves["loss"])
     left.set(ylabel="cross-entropy")
-    right.plot(*zip(*curves["training_accuracy"], strict=True), label="training batches")
+    draw(right, curves["training_accuracy"], "training batches")
     right.axhline(
         accuracy, color="black", linestyle="--", label=f"held-out images, at the end: {accuracy:.1%}"
     )

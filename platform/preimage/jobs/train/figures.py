@@ -21,7 +21,7 @@ def losses_png(curves: dict[str, Curve]) -> bytes:
     }
     for axes, (label, metrics) in zip(figure.subplots(1, 2), panels.items(), strict=True):
         for metric in metrics:
-            axes.plot(*zip(*curves[metric], strict=True), label=metric.replace("_", " "))
+            draw(axes, curves[metric], metric.replace("_", " "))
         axes.set(ylabel=label)
         over_images(axes)
         axes.legend(frameon=False)
@@ -43,10 +43,15 @@ def curves_png(curves: dict[str, Curve]) -> bytes:
 def loss_png(curve: Curve, name: str) -> bytes:
     """A loss over images seen, on a logarithmic axis."""
     figure, axes = single_axes()
-    axes.plot(*zip(*curve, strict=True))
+    draw(axes, curve)
     axes.set(ylabel=name, yscale="log", title="Training loss")
     over_images(axes)
     return figure_png(figure)
+
+
+def draw(axes: Axes, curve: Curve, label: str | None = None) -> None:
+    """A line; of a single value, which has none, a point."""
+    axes.plot(*zip(*curve, strict=True), "o-" if len(curve) == 1 else "-", label=label)
 
 
 def over_images(axes: Axes) -> None:

@@ -94,9 +94,9 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.cifar10:
         os.environ[data.ZIP] = options.cifar10
-    console = Console(width=max(100, Console().width))
+    console = Console(width=max(130, Console().width))
     console.print(f"{where()}; load {_load()} before", highlight=False)
-    results = Results(RESULTS)
+    results = Results(RESULTS, options.quick)
     stopped = False
     try:
         for name in options.only or BENCHMARKS:

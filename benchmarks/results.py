@@ -21,17 +21,18 @@ NARROWED = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "OMP_NUM_THREADS")
 
 class Results:
     """A JSON file of rows by name. Each says by itself where and when it was measured, so that a run that is
-    interrupted leaves whole ones."""
+    interrupted leaves whole ones, and a run of some leaves those of the others."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, quick: bool = False) -> None:
+        self.path, self.quick = path, quick
         self.rows: list[Row] = []
-        self._json: dict[str, dict[str, Any]] = {}
+        self._json: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
 
     def add(self, *rows: Row) -> None:
         """Take rows, and write all there are."""
         self.rows += rows
-        self._json |= {row.name: _as_json(row) for row in rows}
+        quick = {"quick": True} if self.quick else {}
+        self._json |= {row.name: _as_json(row) | quick for row in rows}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_name(f"{self.path.name}.unfinished")
         unfinished.write_text(json.dumps(self._json, indent=2) + "\n")

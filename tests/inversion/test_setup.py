@@ -35,9 +35,9 @@ CONFIG = InversionConfig(steps=4)
 
 
 def test_the_setup_grows_with_the_number_of_images_to_that_of_many():
-    sizes = [setup_size(count, 100) for count in (0, 1, 4, 5, 16, 100, 128, 10**7, None)]
+    sizes = [setup_size(count, 100) for count in (0, 1, 16, 17, 100, 257, 10**7, None)]
     assert sizes == sorted(sizes)
-    assert [each.pairs for each in sizes] == [128, 128, 128, 256, 512, 4096, 4096, 4096, 4096]
+    assert [each.pairs for each in sizes] == [128, 128, 128, 256, 1024, 4096, 4096, 4096]
     for pairs, gradients in [*sizes, *(setup_size(1000, dim) for dim in (1, 64, 100, 5000))]:
         assert pairs % gradients == gradients % 32 == 0
         assert gradients <= pairs

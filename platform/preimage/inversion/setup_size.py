@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 LEAST, MOST = 128, 4096
-PER_IMAGE = 32
-"""Pairs for each image, so that the setup takes about as long as the searches at most."""
+PER_IMAGE = 8
+"""Pairs for each image: the setup then takes a fifth of the searches' time, or a floor of a few seconds."""
 PER_COMPONENT = 8
 """Gradients for each component of a code, beyond which more are of no use."""
 

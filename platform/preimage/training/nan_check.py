@@ -73,8 +73,8 @@ class NanCheck:
         blame = [each for some in self.worker.gather(self._blame()) for each in some]
         step, _, culprit = min(blame)
         raise NonFiniteError(
-            f"{culprit} is not finite at step {step}. That update was skipped, and nothing was saved after it. "
-            "Try a lower learning rate, or precision=float32 if this was bf16."
+            f"{culprit} is not finite at step {step}. The update was skipped, and nothing was saved after "
+            "it. Try a lower learning rate, or precision=float32 if this was bf16."
         )
 
     def _blame(self) -> list[tuple[int, int, str]]:

@@ -143,7 +143,9 @@ def test_evaluations_count_making_ready_and_go_on_counting(tmp_path, monkeypatch
     monkeypatch.undo()
     outcome = execute(plan)
     assert outcome.metrics["codes.steps_per_image"] == 3
-    assert outcome.metrics["codes.generator_evaluations"] == setup_size(400, 4).pairs + 400 * 3 * 2
+    assert (
+        outcome.metrics["codes.generator_evaluations"] == setup_size(400, 4, "regression").pairs + 400 * 3 * 2
+    )
 
 
 def test_what_was_seen_stands_under_the_images(tmp_path):

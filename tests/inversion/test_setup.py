@@ -35,10 +35,11 @@ CONFIG = InversionConfig(steps=4)
 
 
 def test_the_setup_grows_with_the_number_of_images_to_that_of_many():
-    sizes = [setup_size(count, 100) for count in (0, 1, 16, 17, 100, 257, 10**7, None)]
+    sizes = [setup_size(count, 100, "regression") for count in (0, 1, 16, 17, 100, 257, 10**7, None)]
     assert sizes == sorted(sizes)
+    assert setup_size(1, 100, "cascade") == setup_size(None, 100, "cascade") == sizes[-1]
     assert [each.pairs for each in sizes] == [128, 128, 128, 256, 1024, 4096, 4096, 4096]
-    for pairs, gradients in [*sizes, *(setup_size(1000, dim) for dim in (1, 64, 100, 5000))]:
+    for pairs, gradients in [*sizes, *(setup_size(1000, dim, "regression") for dim in (1, 64, 100, 5000))]:
         assert pairs % gradients == gradients % 32 == 0
         assert gradients <= pairs
 
@@ -72,7 +73,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 def read() -> Callable[[bytes], Setup | None]:
     """A file's setup, if it is one of this generator for one image."""
     engine = Engine(Expanding(), CONFIG, Normal(3), images=1)
-    asked = asked_of(CONFIG, setup_size(1, 3), 0, start=True, whiten=True)
+    asked = asked_of(CONFIG, setup_size(1, 3, "regression"), 0, start=True, whiten=True)
     of = asked, engine.problem.network, Normal(3), engine.measurement, torch.device("cpu")
     return lambda data: read_setup(data, *of)
 
@@ -207,7 +208,7 @@ def test_a_users_own_operator_is_never_kept(kept, measured):
 
 def test_the_first_measures_and_the_others_wait(kept):
     engine = Engine(Expanding(), CONFIG, Normal(3), images=1)
-    asked, calls = asked_of(CONFIG, setup_size(1, 3), 0, start=True, whiten=True), []
+    asked, calls = asked_of(CONFIG, setup_size(1, 3, "regression"), 0, start=True, whiten=True), []
 
     def measure() -> Setup:
         calls.append(1)
@@ -225,7 +226,7 @@ def test_the_first_measures_and_the_others_wait(kept):
 
 def test_what_was_killed_while_it_measured_is_made_by_the_next(kept):
     engine = Engine(Expanding(), CONFIG, Normal(3), images=1)
-    asked = asked_of(CONFIG, setup_size(1, 3), 0, start=True, whiten=True)
+    asked = asked_of(CONFIG, setup_size(1, 3, "regression"), 0, start=True, whiten=True)
 
     def killed() -> Setup:
         raise KeyboardInterrupt

@@ -73,8 +73,8 @@ class InversionConfig(Config):
     init_codes: InitCodesName = "regression"
     """Where codes start. prior draws from the prior; small-normal from N(0, 1e-4 squared) (flexible-priors,
     E); regression predicts them by a linear regression of codes on generated images: 128 for up to 16
-    images, about 8 for each of more, 4,096 at most; cascade by several, each on the error of the one before:
-    closer, for images the generator can make."""
+    images, about 8 for each of more, 4,096 at most; cascade by several, each on the error of the one before,
+    always on 4,096: closer, for images the generator can make."""
     restarts: NonNegativeInt = 0
     """Further starts from the prior for an image that has not reached `tolerance`; the best is kept."""
     restart_negative: bool = False

@@ -131,7 +131,7 @@ class Engine:
         origin = torch.zeros(1, prior.latent_dim, device=self.device)
         self.problem = Problem(network, origin, self.measurement, compare, low)
         whiten = config.whiten and solver is None
-        size = setup_size(images, prior.latent_dim)
+        size = setup_size(images, prior.latent_dim, config.init_codes)
         asked = asked_of(config, size, seed, start=not started, whiten=whiten)
         of = asked, network, prior, measurement, self.device
         measure, read = partial(measure_setup, *of), lambda data: read_setup(data, *of)

@@ -19,10 +19,12 @@ class SetupSize(NamedTuple):
     32 unless there are none."""
 
 
-def setup_size(images: int | None, dim: int) -> SetupSize:
+def setup_size(images: int | None, dim: int, init_codes: str) -> SetupSize:
     """For codes of dim components, and this number of images in all, never of a part, so that all parts of a
-    dataset agree; None: many."""
-    pairs = _power(MOST if images is None else min(MOST, PER_IMAGE * images))
+    dataset agree; None: many. A cascade takes the most: from starts of a smaller one, few images' codes are
+    not recovered exactly."""
+    wanted = MOST if images is None or init_codes == "cascade" else PER_IMAGE * images
+    pairs = _power(min(MOST, wanted))
     return SetupSize(pairs, min(pairs, _power(PER_COMPONENT * dim)))
 
 

@@ -86,7 +86,7 @@ class InvertJob(Job):
         looked = self.rank_sample if images is None else min(self.rank_sample, images)
         found = self._search_cost(images)
         if images is not None and self.inversion.init_codes in PREDICTED:
-            found[SETUP_COST] = setup_size(images, 1).pairs
+            found[SETUP_COST] = setup_size(images, 1, self.inversion.init_codes).pairs
         return found | ({RANK_COST: 2 * looked} if looked else {})
 
     def _search_cost(self, images: int | None) -> dict[str, int]:

@@ -68,8 +68,8 @@ def _ours(place: Folder, images: Tensor) -> tuple[float, float]:
 
 
 def _best_rate(network: nn.Module, place: Folder, image: Tensor) -> float:
-    """That with which the loop reaches our error soonest; if none does, with which it comes nearest. The first
-    calls also import what later ones need."""
+    """That with which the loop reaches our error soonest; if none does, with which it comes nearest. These
+    first calls also import what later ones need."""
     ours, error = _ours(place, image)
     runs = [(*_loop(network, image, error, rate, FAR * 1.5 * ours), rate) for rate in RATES]
     there = [each for each in runs if each[1] <= error]

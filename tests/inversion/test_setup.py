@@ -172,10 +172,12 @@ def test_where_nothing_can_be_written_it_is_measured_each_time(kept, measured, m
     assert len(measured) == 2
 
 
-def test_the_oldest_setups_go(kept):
+def test_the_oldest_setups_go_and_nothing_else(kept):
+    kept.folder.write("notes.txt", b"mine")
     for seed in range(KEPT + 3):
         Engine(Expanding(), CONFIG, Normal(3), None, seed, images=1, setups=kept)
-    assert len(kept.folder.files()) == KEPT
+    assert len(kept.folder.files()) == KEPT + 1
+    assert kept.folder.read("notes.txt") == b"mine"
 
 
 def test_setups_that_take_too_much_room_go_or_are_not_kept(kept, measured, monkeypatch):

@@ -1,6 +1,7 @@
 """The setups of a generator, kept in its folder: measured once, and read by whoever needs one next."""
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from preimage.inversion.setup_file import FORMAT, packed_setup
 from preimage.models.cards import GeneratorCard
 from preimage.storage.claims import claimed
 from preimage.storage.folder import Folder, canonical_json, digest
+from preimage.storage.protocol import Entry
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +88,7 @@ def _keep(folder: Folder, key: str, data: bytes) -> None:
     """Write a setup in place of those of its key, and of the oldest beyond the number kept."""
     try:
         others = sorted(
-            (each for each in folder.entries() if each.is_file and each.name != _name(key, data)),
+            (each for each in folder.entries() if _is_setup(each) and each.name != _name(key, data)),
             key=lambda each: (not each.name.startswith(key), each.modified_ns, each.name),
         )
         folder.write(_name(key, data), data, durable=False)
@@ -98,6 +100,11 @@ def _keep(folder: Folder, key: str, data: bytes) -> None:
             count, size = count - 1, size - each.size
     except StorageError as error:
         log.info(NOT_KEPT, error)
+
+
+def _is_setup(entry: Entry) -> bool:
+    """Whether it is one by its name: a file of somebody else stays."""
+    return entry.is_file and bool(re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{16}\.safetensors", entry.name))
 
 
 def _name(key: str, data: bytes) -> str:

@@ -55,7 +55,7 @@ EXACT = InversionConfig(
     solver="gauss-newton", init_codes="cascade", constraint="clip", tolerance=1e-10, restarts=1
 )
 DESCENT_RATES = (600.0, 2000.0)
-"""Those with which the descent is quickest on the untrained generator, whose gradients are small."""
+"""Tried on the untrained generator, whose gradients are small; none is known to find its codes."""
 RECOVERED = 1e-4
 MANY, BUDGETS = 1000, (200, 250, 300, 400, 1000)
 """Codes that precise-recovery searches for, and evaluations a code at which the share found is told."""
@@ -114,7 +114,7 @@ def public_loop(generator: nn.Module, target: Tensor, start: Tensor, config: Inv
 
 def evaluations_ratio(quick: bool) -> list[Measurement]:
     """Generator evaluations a code until 95% of the codes are recovered, the paper's descent over ours: on an
-    untrained generator, whose codes the descent finds too, and on a trained one, whose codes it does not.
+    untrained generator, which is well conditioned, and on a trained one, whose codes the descent does not find.
 
     There the descent gets 60 times as many as ours took; where it is not there by then, this is what it is
     known to exceed.

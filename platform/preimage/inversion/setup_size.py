@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 LEAST, MOST = 128, 4096
 PER_IMAGE = 8
-"""Pairs for each image: the setup then takes a fifth of the searches' time, or a floor of a few seconds."""
+"""Pairs for each image: about a fifth of the generator evaluations that its search takes."""
 PER_COMPONENT = 8
 """Gradients for each component of a code, beyond which more are of no use."""
 
@@ -16,7 +16,7 @@ class SetupSize(NamedTuple):
     """Codes whose images the starts' regressions are fitted to."""
     gradients: int
     """Of these, the codes at which it is measured how the images change. Both are powers of two, and at least
-    32 unless there are none."""
+    LEAST unless there are none."""
 
 
 def setup_size(images: int | None, dim: int, init_codes: str) -> SetupSize:

@@ -114,7 +114,8 @@ def public_loop(generator: nn.Module, target: Tensor, start: Tensor, config: Inv
 
 def evaluations_ratio(quick: bool) -> list[Measurement]:
     """Generator evaluations a code until 95% of the codes are recovered, the paper's descent over ours: on an
-    untrained generator, which is well conditioned, and on a trained one, whose codes the descent does not find.
+    untrained generator, which is well conditioned, and on a trained one, whose codes the descent does not
+    find.
 
     There the descent gets 60 times as many as ours took; where it is not there by then, this is what it is
     known to exceed.

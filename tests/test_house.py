@@ -123,10 +123,12 @@ ROOMS = {
 ABOVE = [
     "training",
     "tracking",
+    "browsing",
     "jobs",
     "specs",
     "pipelines",
     "tuning",
+    "reports",
     "housekeeping",
     "api",
     "library",

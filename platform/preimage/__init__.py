@@ -3,7 +3,7 @@
 import preimage as pi
 
 found = pi.invert(generator, images, prior="normal")  # a torch.nn.Module, a folder or a run
-outcome = pi.run("jobs/demo.yaml", {"train.model.latent_dim": 50}, profile="small")
+outcome = pi.run("demo", {"train.model.latent_dim": 50}, profile="small")
 store = pi.open(outcome.run).store
 """
 

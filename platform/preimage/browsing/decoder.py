@@ -64,7 +64,7 @@ class Decoder:
         return known[torch.tensor(found, dtype=torch.int64)].numpy()
 
     def principal(self, count: int) -> Directions:
-        """The principal directions of the codes, at most d; without a store those of the generator's prior."""
+        """The principal directions of the codes, at most d; without a store of the prior."""
         with self._busy:
             return self._all_principal.first(count)
 

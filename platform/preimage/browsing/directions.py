@@ -27,7 +27,7 @@ class Directions:
     length s changes the image's values, in [-1, 1], by s times this over the root of their number, in root
     mean square."""
     share: np.ndarray
-    """(k,) float64: of all variance; of a Jacobian, of all squared change, NaN where not all of it is known."""
+    """(k,) float64: of all variance; of all squared change, NaN where not all of that is known."""
     centre: np.ndarray
     """(d,) float32: the codes' mean, or the code itself."""
 

@@ -1,0 +1,1 @@
+"""A page for looking into a latent space: `preimage browse`."""

@@ -30,13 +30,13 @@ class Canvas:
         self.cells = np.zeros((self.rows, self.columns), np.uint8)
         """Rows from the bottom up."""
         self.figure = _figure(self.rows, self.columns)
-        where = dict(x=0, y=0, dw=self.columns, dh=self.rows)
-        self._image = ColumnDataSource(dict(image=[np.zeros((1, 1), np.uint32)]))
-        self._mask = ColumnDataSource(dict(image=[self.cells.copy()]))
+        where = {"x": 0, "y": 0, "dw": self.columns, "dh": self.rows}
+        self._image = ColumnDataSource({"image": [np.zeros((1, 1), np.uint32)]})
+        self._mask = ColumnDataSource({"image": [self.cells.copy()]})
         self.figure.image_rgba("image", source=self._image, **where)
         colours = LinearColorMapper(palette=["rgba(0, 0, 0, 0)", HIDDEN], low=0, high=1)
         self.figure.image("image", source=self._mask, color_mapper=colours, **where)
-        about = dict(mask=self._mask, brush=brush, mode=mode, columns=self.columns, rows=self.rows)
+        about = {"mask": self._mask, "brush": brush, "mode": mode, "columns": self.columns, "rows": self.rows}
         for event in ("panstart", "pan", "panend", "tap"):
             self.figure.js_on_event(event, CustomJS(args=about, code=text_of("paint.js")))
 

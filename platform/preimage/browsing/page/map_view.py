@@ -40,7 +40,7 @@ class MapView:
         self.places = np.arange(0)
         x0, x1, y0, y1 = _wider(self.points.extent)
         self.figure = _figure((x0, x1), (y0, y1))
-        self.source = ColumnDataSource(dict(x=[], y=[], place=[], name=[], value=[]))
+        self.source = ColumnDataSource({"x": [], "y": [], "place": [], "name": [], "value": []})
         self.mapper = LinearColorMapper(palette=["#000000"], low=0, high=1, nan_color=UNKNOWN)
         self.whole = len(self.points) <= DRAWN
         if not self.whole:
@@ -49,7 +49,7 @@ class MapView:
                 RangesUpdate, lambda event: self.show_window(event.x0, event.x1, event.y0, event.y1)
             )
         self._draw_points()
-        self._marks = ColumnDataSource(dict(x=[], y=[], letter=[]))
+        self._marks = ColumnDataSource({"x": [], "y": [], "letter": []})
         _draw_marks(self.figure, self._marks)
         self.figure.on_event(Tap, lambda event: self._tap(event.x, event.y))
         self.figure.on_event(SelectionGeometry, self._select)
@@ -128,7 +128,7 @@ class MapView:
         shade = np.zeros((BINS, BINS, 4), np.uint8)
         shade[..., :3] = (0x8A, 0x92, 0xA8)
         shade[..., 3] = (200 * counts / max(counts.max(), 1e-9)).astype(np.uint8)
-        source = ColumnDataSource(dict(image=[shade.view(np.uint32).reshape(BINS, BINS)]))
+        source = ColumnDataSource({"image": [shade.view(np.uint32).reshape(BINS, BINS)]})
         self.figure.add_glyph(source, ImageRGBA(image="image", x=x0, y=y0, dw=x1 - x0, dh=y1 - y0))
 
     def _draw_points(self) -> None:

@@ -70,6 +70,15 @@ class Store:
             )
         return cls(folder, manifest)
 
+    @classmethod
+    def so_far(cls, folder: Folder) -> Store | None:
+        """The parts that an unfinished store has by now, to look at; None without any. Raises StoreError."""
+        plan = find_config(folder, PLAN, StorePlan)
+        records = finished(folder, plan) if plan else {}
+        if not plan or not sum(each.rows for each in records.values()):
+            return None
+        return cls(folder, Manifest.of(plan.about, [records[index] for index in sorted(records)]))
+
     @property
     def about(self) -> About:
         return self.manifest.about

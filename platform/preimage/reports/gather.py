@@ -1,5 +1,6 @@
 """Gather what a run's folder holds into a page: of a pipeline, from the folders of its steps too."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from preimage.reports.charts import Chart, charts
 from preimage.reports.content import Headline, Page, Section
 from preimage.reports.markdown import Part, parts_of
 from preimage.reports.pictures import figures_of, fitted, samples_of
-from preimage.reports.provenance import facts_of
+from preimage.reports.provenance import facts_of, of_steps
 from preimage.reports.spec_changes import spec_of
 from preimage.reports.study_parts import read_study, table_so_far, trial_curves
 from preimage.runs import attempts
@@ -27,6 +28,8 @@ FEW = 4
 """Headline metrics of a run of an earlier version, which does not say which these are."""
 METRICS = 500
 """Most metrics that are listed."""
+ALONG = {"study": "trial", "invert": "images", "fit-prior": "codes seen", "train-prior": "codes seen"}
+"""What counts along the curves of a kind of job, if not the images seen."""
 Value = TypeVar("Value")
 
 
@@ -38,7 +41,9 @@ def page_of(run: RunFolder, commands: Sequence[tuple[str, str]] = ()) -> Page:
     known = run.about()
     spec, about = spec_of(run, known)
     steps = _steps(run, known)
-    sections = [_section(each, name, place) for name, each, place in steps] or [_section(run, known["name"], "")]
+    sections = [_section(each, name, place) for name, each, place in steps] or [
+        _section(run, known["name"], "")
+    ]
     sections = _with_pictures(sections)
     head = _head(run, known, [each for _, each, _ in steps], sections) if steps else sections[0]
     made = f"{now()} by Preimage {__version__}"
@@ -51,7 +56,9 @@ def _steps(run: RunFolder, known: Mapping[str, Any]) -> list[tuple[str, RunFolde
     names: dict[str, list[str]] = {}
     for step, name in known.get("steps", {}).items():
         names.setdefault(name, []).append(step)
-    found = [(", ".join(same), RunFolder(run.folder.parent / name), f"../{name}/") for name, same in names.items()]
+    found = [
+        (", ".join(same), RunFolder(run.folder.parent / name), f"../{name}/") for name, same in names.items()
+    ]
     return [each for each in found if each[1].about_or_none()]
 
 
@@ -65,6 +72,7 @@ def _head(
     begun = {name for each in sections for name in each.name.split(", ")}
     if missing := [step for step in known["steps"] if step not in begun]:
         notes.append(f"These steps have not begun, or were skipped: {', '.join(missing)}.")
+    facts = _unless_damaged(lambda: facts_of(run, known, outcome, _spec(run)), [], notes)
     first = [each.headlines[0]._replace(step=each.name) for each in sections if each.headlines]
     return Section(
         id="run",
@@ -77,7 +85,7 @@ def _head(
         created=known["created"],
         seconds=_seconds(outcome, []),
         headlines=tuple(first),
-        facts=tuple(_unless_damaged(lambda: facts_of(run, known, outcome, _spec(run)), [], notes)),
+        facts=(*facts, *of_steps(each.facts for each in sections)),
         notes=tuple(notes),
     )
 
@@ -131,9 +139,12 @@ def _headlines(outcome: Outcome) -> list[Headline]:
     if not found:
         numbers = [(k, v) for k, v in flatten(outcome.metrics).items() if isinstance(v, int | float)]
         found = dict(numbers[:FEW])
-    return [
-        Headline(name.replace("_", " "), number(value), meaning(name)) for name, value in found.items()
-    ]
+    return [Headline(_plain(name), number(value), meaning(name)) for name, value in found.items()]
+
+
+def _plain(metric: str) -> str:
+    """A metric's name in words; a point within a number stays."""
+    return re.sub(r"(?<!\d)\.|\.(?!\d)", " ", metric.replace("_", " "))
 
 
 def _metrics(outcome: Outcome | None, notes: list[str]) -> list[tuple[str, str]]:
@@ -145,7 +156,8 @@ def _metrics(outcome: Outcome | None, notes: list[str]) -> list[tuple[str, str]]
 
 def _charts(run: RunFolder, known: Mapping[str, Any], notes: list[str]) -> list[Chart]:
     is_study = known["job"] == "study"
-    made, said = charts(run.curves(), "trial" if is_study else "images seen", is_dotted=is_study)
+    along = ALONG.get(known["job"], "images seen")
+    made, said = charts(run.curves(), along, is_dotted=is_study)
     if is_study:
         curves = trial_curves(*read_study(run, known["name"]))
         of_trials, more = charts(curves, title="what the scheduler saw of the best trials")

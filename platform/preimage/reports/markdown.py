@@ -1,4 +1,4 @@
-"""The Markdown of jobs' tables as parts of a page: headings, prose and tables. Everything in it is escaped."""
+"""The Markdown of jobs' tables as parts of a page: headings, prose and tables. All of it is escaped."""
 
 import re
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def inline(text: str) -> Markup:
     safe = str(escape(text))
     for pattern, tag in _MARKS:
         safe = re.sub(pattern, rf"<{tag}>\1</{tag}>", safe)
-    return Markup(safe)  # noqa: S704 - escaped above; only these tags are ours
+    return Markup(safe)
 
 
 def _table(lines: list[str]) -> Table:
@@ -61,10 +61,13 @@ def _table(lines: list[str]) -> Table:
 
 
 def _prose(lines: list[str]) -> Iterator[Part]:
-    for is_text, group in groupby(lines, lambda line: bool(line.strip())):
-        paragraph = list(group)
-        while is_text and paragraph and (found := re.fullmatch(r"#+ (.*)", paragraph[0])):
-            yield Heading(inline(found[1]))
-            paragraph.pop(0)
-        if is_text and paragraph:
-            yield Prose(inline(" ".join(line.strip() for line in paragraph)))
+    for kind, group in groupby(lines, _kind):
+        if kind == "#":
+            yield from (Heading(inline(line.lstrip("# "))) for line in group)
+        elif kind:
+            yield Prose(inline(" ".join(line.strip() for line in group)))
+
+
+def _kind(line: str) -> str:
+    """`#` for a heading, a letter for other text, nothing between paragraphs."""
+    return "#" if re.match(r"#+ ", line) else "a" if line.strip() else ""

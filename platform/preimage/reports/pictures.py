@@ -42,7 +42,7 @@ class Picture:
 
 
 def figures_of(run: RunFolder, place: str = "") -> list[Picture]:
-    """The pictures in a run's figures/, the telling ones first. place: of its folder from that of the page."""
+    """A run's figures, the telling ones first. place: of its folder from that of the page."""
     names = [name for name in run.figures.files() if name.endswith(".png")]
     names.sort(key=lambda name: (name.removesuffix(".png") not in FIRST, name))
     return _read(run.figures, names, f"{place}figures/", [_title(name) for name in names])

@@ -1,7 +1,7 @@
 """How a run was made, in lines: code, packages, hardware, seeds, images, inputs, products, attempts."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from preimage.tracking.submission_tags import submission_of
 
 log = logging.getLogger(__name__)
 
+HARDWARE, IMAGES = "Hardware", "Images"
 SHOWN = 16
 """Digits of a fingerprint."""
 ATTEMPTS = 10
@@ -35,9 +36,10 @@ def facts_of(
     parts = (
         Facts("Run", tuple(_run(run, known))),
         Facts("Code and packages", tuple(_code(known))),
-        Facts("Hardware and time", tuple(_work(run, outcome))),
+        Facts(HARDWARE, tuple(_hardware(run, outcome))),
+        Facts("Work", tuple(_work(run, outcome))),
         Facts("Seeds", tuple(_seeds(spec))),
-        Facts("Images", tuple(_images(known))),
+        Facts(IMAGES, tuple(_images(known))),
         Facts("Inputs", tuple(_inputs(known))),
         Facts("What it left", tuple(_products(run, outcome))),
     )
@@ -47,7 +49,6 @@ def facts_of(
 def _run(run: RunFolder, known: Mapping[str, Any]) -> Iterator[Fact]:
     yield Fact("folder", run.folder.uri)
     yield Fact("fingerprint", known["fingerprint"])
-    yield Fact("begun", known["created"])
     if part_of := known.get("part_of"):
         yield Fact("part of", part_of)
     for key, value in known.get("varied", {}).items():
@@ -67,12 +68,22 @@ def _code(known: Mapping[str, Any]) -> Iterator[Fact]:
         yield Fact(name, str(version))
 
 
-def _work(run: RunFolder, outcome: Outcome | None) -> Iterator[Fact]:
+def of_steps(parts: Iterable[Iterable[Facts]]) -> Iterator[Facts]:
+    """What a pipeline says of its steps' hardware and images: each once."""
+    found = [each for facts in parts for each in facts if each.title in (HARDWARE, IMAGES)]
+    yield from sorted(dict.fromkeys(found), key=lambda each: each.title)
+
+
+def _hardware(run: RunFolder, outcome: Outcome | None) -> Iterator[Fact]:
     found = attempts.read(run)
     about = (outcome and outcome.hardware) or next((e["hardware"] for e in found if e.get("hardware")), None)
     if about:
         yield Fact("processor", str(about.get("cpu", "not known")))
         yield Fact("used", hardware.text(about))
+
+
+def _work(run: RunFolder, outcome: Outcome | None) -> Iterator[Fact]:
+    found = attempts.read(run)
     for number, each in enumerate(found, 1):
         if number > len(found) - ATTEMPTS:
             yield Fact(f"attempt {number}" if len(found) > 1 else "worked", _attempt(each))
@@ -81,7 +92,9 @@ def _work(run: RunFolder, outcome: Outcome | None) -> Iterator[Fact]:
 
 
 def _attempt(each: Mapping[str, Any]) -> str:
-    began = datetime.fromtimestamp(each["began"], UTC).isoformat(" ", "seconds") if each["began"] else "earlier"
+    began = (
+        datetime.fromtimestamp(each["began"], UTC).isoformat(" ", "seconds") if each["began"] else "earlier"
+    )
     took = f", for {duration(each['seconds'])}" if each.get("seconds") else ""
     ended = each.get("ended") or ("killed" if each.get("seconds") is not None else "not ended")
     return f"{began}{took}: {ended}" + (f", {each['error']}" if each.get("error") else "")

@@ -1,4 +1,4 @@
-"""A page as one HTML file that loads nothing: its style and its script are in it, and known by their digests."""
+"""A page as one HTML file that loads nothing: its style and script are in it, and known by their digests."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -12,6 +12,10 @@ from markupsafe import Markup
 from preimage.reports.content import Page
 from preimage.reports.pictures import Picture
 
+ROW, TALLEST, ALONE = 250, 430, 620
+"""Pixels that pictures in a row are high, and at most; and a single one at most."""
+FRAME = 14
+
 
 def render(page: Page) -> str:
     """The page as HTML. Whatever a run says is escaped; nothing is fetched, nor run but the script here."""
@@ -22,7 +26,7 @@ def render(page: Page) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     template = _templates().get_template("page.html.jinja")
-    return template.render(page=page, policy=policy, style=Markup(style), script=Markup(script))  # noqa: S704
+    return template.render(page=page, policy=policy, style=Markup(style), script=Markup(script))
 
 
 def picture_id(picture: Picture) -> str:
@@ -31,11 +35,16 @@ def picture_id(picture: Picture) -> str:
 
 
 def _shapes(page: Page) -> Iterator[str]:
-    """A rule for each picture, which shows the rows above its footer: what that says is said below."""
+    """Rules for each picture: it shows the rows above its footer, whose words are below; and those in a row
+    are equally high."""
     for section in page.sections:
+        tallest = ALONE if len(section.pictures) == 1 else TALLEST
         for each in (*section.pictures, *section.samples):
             if each.png:
-                yield f"#{picture_id(each)}{{aspect-ratio:{each.width}/{each.rows}}}"
+                ratio, name = each.width / each.rows, picture_id(each)
+                yield f"#{name}{{aspect-ratio:{each.width}/{each.rows}}}"
+                widest = min(each.width, round(tallest * ratio)) + FRAME
+                yield f"#f{name}{{flex:{ratio:.3f} 1 {round(ROW * ratio)}px;max-width:min(100%,{widest}px)}}"
 
 
 @cache

@@ -1,11 +1,13 @@
 """Axes: where values lie on a page, and which of them are written beside it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, log10
 
 TICKS = 5
 """Values that are written beside an axis, about."""
+ROOM = 0.06
+"""The share of an axis that is left empty at either end."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,13 @@ class Axis:
             apart = abs(high) / 2 or 0.5
             low, high = low - apart, high + apart
         return cls(low, high, start, end, is_log)
+
+    def with_room(self, below_0: bool = False) -> "Axis":
+        """The same with some room at both ends. below_0: also there, if no value is."""
+        room = (self.high - self.low) * ROOM
+        low = self.low - room
+        stays = not (below_0 or self.is_log or self.low < 0)
+        return replace(self, low=max(0.0, low) if stays else low, high=self.high + room)
 
     def place(self, value: float) -> float:
         """Where a value is drawn."""
@@ -67,4 +76,4 @@ def short(value: float) -> str:
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if size <= abs(value) < 1e3 * size and abs(value) >= 1e4:
             return f"{value / size:.4g}{letter}"
-    return f"{value:.4g}"
+    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:.4g}"

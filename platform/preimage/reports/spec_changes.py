@@ -45,7 +45,7 @@ def _compared(text: str, path: str, known: Mapping[str, Any]) -> tuple[SpecText,
     shipped = _resolved(written, path, profile)
     if not _alike(shipped, here):
         return SpecText(text), ""
-    title = path + (f", profile {profile}" if profile else "")
+    title = "/".join(Path(path).parts[-2:]) + (f", profile {profile}" if profile else "")
     return SpecText(text, title, tuple(_differences(shipped, here))), header_of(written).sentence
 
 

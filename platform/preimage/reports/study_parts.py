@@ -1,4 +1,4 @@
-"""What a page shows of a study besides what every run has: its table while it runs, and its trials' curves."""
+"""What a page shows of a study besides what every run has: its table so far, and its trials' curves."""
 
 from collections.abc import Sequence
 

@@ -27,7 +27,9 @@ def write_report(run: RunFolder, commands: Commands = (), out: str | Path | None
         place = Folder.at(out)
         folder, name = place.parent, place.name
         if folder.exists(name) and not name.endswith((".html", ".htm")):
-            raise StorageError(f"{place.uri} is there already, and is no page: give a file that ends in .html")
+            raise StorageError(
+                f"{place.uri} is there already, and is no page: give a file that ends in .html"
+            )
     folder.write(name, report_html(run, commands).encode(errors="replace"))
     return (folder / name).uri
 

@@ -76,7 +76,7 @@ def pick(study: FoundStudy, name: PickName, trial: int, note: str | None) -> Res
 
 
 def tell(study: FoundStudy, result: Result) -> None:
-    """Tag the trials' runs in the tracker with preimage.pick, and send the study's new table, figures and report.
+    """Tag the trials' runs in the tracker with preimage.pick, and send the study's table, figures, report.
 
     Raises TrackingError if the tracker does not answer; it may be called again.
     """

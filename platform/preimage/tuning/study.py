@@ -42,8 +42,8 @@ def run_study(
 ) -> Outcome:
     """Run the missing trials, and report on all; again if the spec now names other metrics for the report.
 
-    report: writes the page on it. Raises PreimageError if no trial is complete, or if what all of them share fails. Results so far are kept,
-    and running the same study again resumes it.
+    report: writes the page on it. Raises PreimageError if no trial is complete, or if what all of them share
+    fails. Results so far are kept, and running the same study again resumes it.
     """
     display = display or Silent()
     plan = plan if plan.base.is_final else with_images(plan, display)

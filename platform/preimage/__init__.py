@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from preimage.library.invert import invert
     from preimage.library.list_runs import list_runs
     from preimage.library.opened import Run, load_generator, open
+    from preimage.library.report import report
     from preimage.library.stores import import_store
     from preimage.library.submit import Handle, submit
     from preimage.models.generator_folder import load_prior
@@ -50,6 +51,7 @@ __all__ = [
     "load_prior",
     "open",
     "plan",
+    "report",
     "run",
     "save_generator",
     "submit",
@@ -74,6 +76,7 @@ _FROM = {
     "load_prior": "preimage.models.generator_folder",
     "open": "preimage.library.opened",
     "plan": "preimage.api",
+    "report": "preimage.library.report",
     "run": "preimage.api",
     "save_generator": "preimage.importing.save",
     "submit": "preimage.library.submit",

@@ -10,14 +10,16 @@ from typing import Any
 from torch import nn
 
 from preimage.errors import PreimageError, SpecError
+from preimage.jobs.named_images import open_images
 from preimage.latents.priors import Prior
 from preimage.latents.store import Store
 from preimage.library.display import Picture, picture_html, table_html
+from preimage.library.load_images import LoadedImages
 from preimage.models import generator_folder
 from preimage.models.cards import GeneratorCard, read_card
 from preimage.models.generator_folder import load_prior
 from preimage.models.prior_folder import load_fitted
-from preimage.pipelines.inputs import find_product, find_run
+from preimage.pipelines.inputs import find_images, find_product, find_run
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.address import results_root
@@ -75,6 +77,15 @@ class Run:
     def store(self) -> Store:
         """Its latent store. Raises PreimageError like `generator`."""
         return Store.open(self.product("store"))
+
+    def images(self, max_images: int | None = None) -> LoadedImages:
+        """The images of its codes, or else those that it worked on, in memory; at most so many. Raises
+        PreimageError if there are none, or they are gone."""
+        if "store" in self._made():
+            dataset = open_images(self.store.about.dataset)
+        else:
+            dataset = find_images(self.folder.folder.uri, self.folder.folder.parent)
+        return LoadedImages.of(dataset, max_images)
 
     @property
     def figures(self) -> dict[str, Picture]:

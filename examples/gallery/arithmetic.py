@@ -15,7 +15,7 @@ import preimage as pi
 SIZE = "tiny" if "--tiny" in sys.argv else None
 
 # GLO learns a generator together with a code for every image: the codes are there already.
-glo = pi.open(pi.run(Path(__file__).with_name("glo.yaml"), profile=SIZE).run)
+glo = pi.open(pi.run(Path(__file__).with_name("glo.yaml"), profile=SIZE))
 codes = glo.store.head(len(glo.store))
 ink = (glo.images().by_id(codes.image_id)[:, 0] + 1) / 2  # (N, H, W), 0 to 1
 
@@ -39,7 +39,6 @@ rows = {}
 for name, step in {"slant": direction(slant), "thickness": direction(thickness)}.items():
     for label in (1, 4, 8):
         mean = codes.z[codes.label == label].mean(0)
-        with torch.no_grad():
-            rows[f"{label}: {name}"] = glo.generator(mean + shown[:, None] * step)
+        rows[f"{label}: {name}"] = glo.generator(mean + shown[:, None] * step)
 captions = [f"{each:+.2g}" if each else "average" for each in shown.tolist()]
 pi.picture(rows, title="An average digit, plus a multiple of a direction", captions=captions).save("arithmetic.png")

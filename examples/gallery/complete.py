@@ -14,7 +14,7 @@ import preimage as pi
 SIZE = "tiny" if "--tiny" in sys.argv else None
 DRAWS = 7
 
-digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE).run)
+digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE))
 given = digits.images()
 images = torch.stack([given.images[given.labels.tolist().index(label)] for label in (3, 4, 5, 8)])
 

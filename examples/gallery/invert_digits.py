@@ -13,7 +13,7 @@ SIZE = "tiny" if "--tiny" in sys.argv else None
 
 # A small GAN of handwritten digits. The first time this trains it, which takes minutes. After that the run is
 # found by its settings.
-digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE).run)
+digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE))
 images = digits.images().images[:10]
 
 # These are the whole thing: a generator, images, and what was found.

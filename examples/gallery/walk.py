@@ -16,7 +16,7 @@ import preimage as pi
 SIZE = "tiny" if "--tiny" in sys.argv else None
 STEPS = 10
 
-digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE).run)
+digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE))
 given = digits.images()
 first = [given.labels.tolist().index(label) for label in (2, 6)]  # a two and a six
 found = pi.invert(digits.generator, given.images[first])
@@ -32,8 +32,7 @@ def arc(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
 share = torch.linspace(0, 1, STEPS)[:, None]
 line = found.walk(0, 1, STEPS)  # images and codes of the straight line
 codes = arc(*found.z, share)
-with torch.no_grad():
-    bent = found.generator(codes)
+bent = found.generator(codes)
 blend = torch.lerp(*found.reconstructions, share[..., None, None])
 
 

@@ -61,8 +61,9 @@ class Run:
 
     @cached_property
     def generator(self) -> nn.Module:
-        """In eval mode, on the CPU. Raises PreimageError if the run has none, or several."""
-        return generator_folder.load_generator(self.product("generator"))[0]
+        """In eval mode, on the CPU; its weights take no gradients. Raises PreimageError if the run has none, or
+        several."""
+        return generator_folder.load_generator(self.product("generator"))[0].requires_grad_(False)
 
     @cached_property
     def prior(self) -> Prior:
@@ -136,16 +137,17 @@ class Run:
         return "finished" if self.folder.outcome() else "not finished"
 
 
-def open(name: str | Path, results: str | None = None) -> Run:
-    """An earlier run, by its name under the results, its folder, or its MLflow run id.
+def open(name: str | Path | Outcome, results: str | None = None) -> Run:
+    """An earlier run, by its name under the results, its folder, or its MLflow run id; or what `run` returned.
 
     results: the root of all results; default: PREIMAGE_RESULTS, or results/. Raises SpecError without a run.
     """
     root = Folder.at(results_root(results))
-    if found := find_run(str(name), root / "runs"):
+    name = name.run if isinstance(name, Outcome) else str(name)
+    if found := find_run(name, root / "runs"):
         return Run(found)
     raise SpecError(
-        f"{str(name)!r} is not a run under {root.uri}: if it is elsewhere, give its folder, or results=FOLDER"
+        f"{name!r} is not a run under {root.uri}: if it is elsewhere, give its folder, or results=FOLDER"
     )
 
 

@@ -92,7 +92,7 @@ def run(
     if not isinstance(planned, Planned):
         again = {"fresh": fresh, "retry_failed": retry_failed}
         planned = plan(planned, changes, profile, results=results, code=code, **again)
-    require_packages(planned)
+    require_packages(planned.name, planned.packages)
     with naming(planned.code):
         if planned.needs_ray:
             from preimage.cluster.connect import connect  # imported only if it is needed

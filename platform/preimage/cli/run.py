@@ -93,7 +93,7 @@ def run(
     console = Console(stderr=as_json)
     again = {"fresh": fresh, "retry_failed": retry_failed}
     planned = api.plan(spec, changes or [], profile, results=results, code=code or [], **again)
-    require_packages(planned)
+    require_packages(planned.name, planned.packages)
     if planned.needs_ray:
         with naming(planned.code):
             _connect(verbose)
@@ -147,7 +147,7 @@ def plan(
         return
     console = Console()
     show_plan(console, planned, measure=measure)
-    if needed := note(planned):
+    if needed := note(planned.packages):
         line(console, needed)
     console.print("nothing was started")
 

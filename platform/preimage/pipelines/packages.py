@@ -1,14 +1,10 @@
 """What must be installed to run a plan, of the packages that Preimage can do without."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from preimage.errors import PreimageError
 from preimage.extras import command, missing, sentence
 from preimage.pipelines.plan import Plan
-
-if TYPE_CHECKING:
-    from preimage.pipelines.planned import Planned
 
 INSTEAD = {"ray": "resources.backend=local", "mlflow": "tracking.uri=none"}
 """The settings by which a plan does without."""
@@ -19,15 +15,15 @@ def packages_of(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_needed(plan)))
 
 
-def require_packages(planned: "Planned") -> None:
-    """Raise PreimageError, before anything starts, if something is missing that a plan needs here."""
-    if absent := missing(planned.packages):
-        raise PreimageError(f"{sentence(planned.name, absent)}{_instead(absent)}")
+def require_packages(name: str, packages: Sequence[str]) -> None:
+    """Raise PreimageError, before anything starts, if something is missing that the plan of this name needs."""
+    if absent := missing(packages):
+        raise PreimageError(f"{sentence(name, absent)}{_instead(absent)}")
 
 
-def note(planned: "Planned") -> str:
-    """What to install before the plan can run on this machine; empty if all is there."""
-    absent = missing(planned.packages)
+def note(packages: Sequence[str]) -> str:
+    """What to install before a plan that needs these can run on this machine; empty if all is there."""
+    absent = missing(packages)
     return f"to run it on this machine: {command(absent)}{_instead(absent)}" if absent else ""
 
 

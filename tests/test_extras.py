@@ -23,7 +23,7 @@ from torch import nn
 network = {NETWORK}
 images = network(torch.randn(2, 2)).detach()
 found = preimage.invert(network, images, prior="normal", steps=20)
-assert found.codes.shape == (2, 2)
+assert found.codes.z.shape == (2, 2)
 np.save("images.npy", np.random.default_rng(0).integers(0, 255, (40, 8, 8), np.uint8))
 preimage.save_generator(network, "generator", prior="normal")
 """
@@ -35,6 +35,7 @@ def run(*words):
     except SystemExit as end: return end.code
     print(f"CODE {words}")
 """
+DIGITS = "{source: digits, size: 16, channels: 1, max_images: 200}"
 IMAGES = "{source: arrays, path: images.npy, size: 8, channels: 1}"
 
 
@@ -42,9 +43,7 @@ IMAGES = "{source: arrays, path: images.npy, size: 8, channels: 1}"
 def folder(tmp_path_factory):
     """Images, a generator, and runs that were made where nothing but the core can be imported."""
     place = tmp_path_factory.mktemp("core")
-    steps = yaml.safe_load(
-        PIPELINE.replace("{source: digits, size: 16, channels: 1, max_images: 200}", IMAGES)
-    )
+    steps = yaml.safe_load(PIPELINE.replace(DIGITS, IMAGES))
     steps["steps"]["train"] |= {"training": {"total_images": 48, "batch_size": 24}}
     (place / "spec.yaml").write_text(yaml.safe_dump(steps))
     python(INVERT, place)
@@ -109,15 +108,13 @@ def test_what_needs_an_extra_says_which(folder, words, named):
 
 def test_every_package_of_an_extra_is_known_by_its_module():
     """Those whose modules other packages alone import stand in no sentence of ours."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
     for extra in ("platform", "browse", "onnx"):
         asked = {each.partition("[")[0].partition(">")[0] for each in extras[extra]} - {"preimage"}
         assert asked <= EXTRAS[extra].keys() | EXTRAS["browse"].keys()
     named = {package for extra, packages in EXTRAS.items() if extra for package in packages}
-    core = {
-        each.partition(">")[0]
-        for each in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    }
+    core = {each.partition(">")[0] for each in project["dependencies"]}
     assert not named & core
     for module in HIDDEN:
         assert module in ("boto3", "diffusers", "lmdb") or find_spec(module), module

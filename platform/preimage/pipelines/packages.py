@@ -16,7 +16,7 @@ def packages_of(plan: Plan) -> tuple[str, ...]:
 
 
 def require_packages(name: str, packages: Sequence[str]) -> None:
-    """Raise PreimageError, before anything starts, if something is missing that the plan of this name needs."""
+    """Raise PreimageError, before anything starts, if a plan's packages are missing. name: the plan's."""
     if absent := missing(packages):
         raise PreimageError(f"{sentence(name, absent)}{_instead(absent)}")
 

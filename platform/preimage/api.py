@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from preimage.pipelines.make_plan import make_plan
 from preimage.pipelines.planned import Planned, planned_pipeline
 from preimage.pipelines.progress import Display, Silent
 from preimage.plugins import require_installed
-from preimage.runs.run_folder import Outcome
+from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.load import loads, read
 from preimage.specs.objects import plain_spec
 from preimage.specs.overrides import Changes, pairs
@@ -95,7 +96,15 @@ def run(
             connect(verbose)
         display = display or Silent()
         with room_for(planned):
-            return planned.with_images(display).execute(display)
+            planned = planned.with_images(display)
+            return planned.execute(display, report=partial(_report, planned))
+
+
+def _report(planned: Planned, run: RunFolder, outcome: Outcome) -> None:
+    """Write the page on a finished run."""
+    from preimage.reports.write import write_report  # imports Jinja, which a plan does not need
+
+    write_report(run, planned.summarize(outcome).commands)
 
 
 def room_for(planned: Planned) -> AbstractContextManager[None]:

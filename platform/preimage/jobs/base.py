@@ -206,7 +206,7 @@ class Context:
 @dataclass(frozen=True)
 class Result:
     """What a job returns. The executor writes the figures and the table into the run's folder, and below each
-    how it was made."""
+    how it was made; pages say that themselves."""
 
     metrics: dict[str, Any]
     """As `Job.metrics` declares them."""
@@ -214,3 +214,5 @@ class Result:
     """PNG pictures by file name."""
     table: str = ""
     """Markdown, or empty."""
+    pages: Mapping[str, bytes] = field(default_factory=dict)
+    """HTML pages by file name, kept beside the figures; each is one file that asks for nothing elsewhere."""

@@ -1,1 +1,1 @@
-"""A page for looking into a latent space: `preimage browse`."""
+"""Looking into a latent space: what is browsed, its map, and what a page or a file shows of it."""

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from preimage._version import __version__
-from preimage.cli import completion, data, generator, machine, run, runs, store, study, submit
+from preimage.cli import browse, completion, data, generator, machine, run, runs, store, study, submit
 from preimage.cli import submissions as jobs
 from preimage.cli.output import BROKEN_PIPE, checked_output
 from preimage.cli.screen import NARROW, LogLines, line
@@ -36,6 +36,7 @@ app.add_typer(generator.app, name="generator")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.add_typer(runs.app, name="runs")
+app.command()(browse.browse)
 app.command()(machine.ui)
 app.command()(machine.doctor)
 app.command()(completion.completion)

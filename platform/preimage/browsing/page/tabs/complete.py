@@ -25,7 +25,7 @@ class CompleteTab(Tab):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._loading, self._work = session.worker(self.status), session.worker(self.status, slow=True)
-        self.brush = self.kit.slider("brush", 1, 16, BRUSH, 1, width=150, sizing_mode="fixed")
+        self.brush = self.kit.slider("brush", 1, 16, BRUSH, 1, width=150, sizing_mode=None)
         self.mode = self.kit.choice(["Hide", "Show again"])
         self.canvas = Canvas(_shape(session), self.brush, self.mode, self._painted)
         self.live = self.kit.check("Complete after each stroke", active=True)
@@ -44,7 +44,7 @@ class CompleteTab(Tab):
         tools = self.kit.row(self.mode, self.brush)
         buttons = self.kit.row(self.complete, self.stop, clear)
         left = self.kit.column(
-            self.canvas.figure, tools, self.live, buttons, self.status, width=320, sizing_mode="fixed"
+            self.canvas.figure, tools, self.live, buttons, self.status, width=320, sizing_mode=None
         )
         self.root = self.kit.row(left, self._found, spacing=16, name=self.name)
 

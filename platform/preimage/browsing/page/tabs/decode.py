@@ -43,7 +43,7 @@ class DecodeTab(Tab):
         self._view, self._base = view, Base(np.zeros(session.subject.latent_dim, np.float32), -1, None, "")
         self._principal: Directions | None = None
         self._resetting = False
-        self._image, self._beside = self.kit.html(width=250, sizing_mode="fixed"), self.kit.html()
+        self._image, self._beside = self.kit.html(width=250, sizing_mode=None), self.kit.html()
         self._decoding, self._opening = session.worker(self.status), session.worker(self.status, slow=True)
         count = min(SLIDERS, session.subject.latent_dim)
         self.main, self.sensitive = (self._sliders(count, kind) for kind in ("principal", "sensitive"))
@@ -55,7 +55,7 @@ class DecodeTab(Tab):
         left = self.kit.column(
             self._image, self._beside, self.kit.row(reset, step), self._follow, self.status
         )
-        left.update(width=260, sizing_mode="fixed")
+        left.update(width=260, sizing_mode=None)
         heads = [self.kit.html(f"<h4>{text}</h4>") for text in (MAIN, SENSITIVE)]
         right = self.kit.column(heads[0], *self.main, heads[1], *self.sensitive, spacing=0)
         self.root = self.kit.row(left, right, spacing=18, name=self.name)

@@ -23,7 +23,7 @@ class SamplesTab(Tab):
         super().__init__(session)
         self._work = session.worker(self.status, slow=True)
         self.seed = 0
-        self._seed = self.kit.html(width=100, sizing_mode="fixed", margin=(5, 0, 0, 4))
+        self._seed = self.kit.html(width=100, sizing_mode=None, margin=(5, 0, 0, 4))
         self._rows = self.kit.html()
         self.again = self.kit.button("Again", main=True, name="again")
         self.again.on_click(self._again)

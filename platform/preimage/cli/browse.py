@@ -19,8 +19,8 @@ def browse(
     run: Annotated[
         str,
         typer.Argument(
-            help="A run by its name, its folder or its MLflow run id; a store's or a generator's folder; or a "
-            "model in MLflow.",
+            help="A run by its name, its folder or its MLflow run id; a store's or a generator's folder; or "
+            "a model in MLflow.",
             metavar="RUN",
             autocompletion=complete.runs,
         ),
@@ -29,8 +29,8 @@ def browse(
         Literal["tsne", "pca"] | None,
         typer.Option(
             "--map",
-            help="How codes are laid out: t-SNE, which shows clusters, or the first two principal components. "
-            "Default: t-SNE of up to 10,000 codes. The map is computed once, and kept beside the store.",
+            help="How codes are laid out: t-SNE, which shows clusters, or the first two principal "
+            "components. Default: t-SNE of up to 10,000 codes. Computed once, and kept beside the store.",
             show_default=False,
         ),
     ] = None,
@@ -52,16 +52,17 @@ def browse(
     code: Annotated[
         list[str] | None,
         typer.Option(
-            help="A Python module, such as mypkg.nets, whose code may build an imported generator; repeatable.",
+            help="A Python module, such as mypkg.nets, whose code may build an imported generator; "
+            "repeatable.",
             metavar="MODULE",
         ),
     ] = None,
     host: Annotated[
         str,
         typer.Option(
-            help="Address to listen on. On any but 127.0.0.1 the page asks for the token in the printed address, which "
-            "travels unencrypted: use it on networks that you trust, or better a tunnel (ssh -L). Names other "
-            f"than private addresses are listed in {HOSTS}=NAME:PORT."
+            help="Address to listen on. On any but 127.0.0.1 the page asks for the token in the printed "
+            "address, which travels unencrypted: use it on networks that you trust, or better a tunnel "
+            f"(ssh -L). List names other than private addresses in {HOSTS}=NAME:PORT."
         ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5006,
@@ -69,8 +70,8 @@ def browse(
         bool, typer.Option("--open/--no-open", help="Open the page in this machine's browser.")
     ] = False,
 ) -> None:
-    """Look into a latent space in the browser: a map of all codes; sliders, walks, sums, completions and samples,
-    decoded as you move. It changes nothing; Ctrl-C stops it.
+    """Look into a latent space in the browser: a map of all codes; sliders, walks, sums, completions and
+    samples, decoded as you move. It changes nothing; Ctrl-C stops it.
 
     The page is served to this machine alone, and other sites' pages cannot read it. On another --host it asks
     for a new random token, which the printed address holds. No file of yours is served.
@@ -106,7 +107,7 @@ def _points(console: Console, subject: "Subject", method: Literal["tsne", "pca"]
 def _write_static(console: Console, subject: "Subject", points: "Points", file: str) -> None:
     from pathlib import Path
 
-    from preimage.browsing.static import write_static
+    from preimage.browsing.static.write import write_static
 
     write_static(subject, points, Path(file))
     line(console, f"wrote {file}")

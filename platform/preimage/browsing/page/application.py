@@ -62,7 +62,7 @@ class Page:
         options = [("", "one colour"), *((each, each) for each in names)]
         self.colour = kit.select("Colour", options, names[0] if names else "", name="colour")
         order = kit.select("Sort", [("", "do not sort"), *options[1:]], "", name="order")
-        status = kit.html()
+        status = kit.html(visible=False, margin=(22, 0, 0, 0))
         self.legend = kit.html(name="map_legend")
         self._colouring = self.session.worker(status, slow=True)
         self.colour.on_change("value", lambda _name, _old, _new: self._recolour())

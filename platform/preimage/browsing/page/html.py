@@ -32,6 +32,6 @@ def note(text: str, kind: str = "hint") -> str:
     return f'<p class="{kind}">{escape(text)}</p>' if text else ""
 
 
-def number(value: float) -> str:
-    """A number as one reads it: three digits."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def number(value: float, digits: int = 3) -> str:
+    """A number as one reads it."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"

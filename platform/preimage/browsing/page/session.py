@@ -58,7 +58,7 @@ class Session:
 
         def say(text: str) -> None:
             kind = "busy" if text.endswith("…") else "wrong"
-            status.text = note(text, kind)
+            status.update(text=note(text, kind), visible=bool(text))
 
         made = Latest(self.document, self.browsing.slow if slow else self.browsing.quick, say)
         self._work.append(made)

@@ -9,14 +9,14 @@ from preimage.browsing.page.session import Session
 from preimage.browsing.page.tabs.base import Tab
 from preimage.browsing.samples import samples
 
-SHOWN = 10
+SHOWN = 18
 
 
 class SamplesTab(Tab):
     name, title = "samples", "Samples"
     about = (
-        "Images decoded from codes that are drawn from each prior. A fitted prior describes the codes that were "
-        "found, the generator's own the codes that it was trained on."
+        "Images decoded from codes that are drawn from each prior. A fitted prior describes the codes that "
+        "were found; the generator's own, those that it was trained on."
     )
 
     def __init__(self, session: Session) -> None:

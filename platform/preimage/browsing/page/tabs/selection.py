@@ -31,7 +31,10 @@ class Shown:
 
 class SelectionTab(Tab):
     name, title = "selection", "Selection"
-    about = "A set of images that you draw a line around on the map: what they have in common, and which stand out."
+    about = (
+        "Images that you draw a line around on the map: what they have in common, and which stand out. Esc "
+        "ends it."
+    )
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -109,8 +112,8 @@ class SelectionTab(Tab):
         name = escape("".join(each for each in self.file_name.value if each.isalnum() or each in "._- "))
         kind = "application/vnd.apache.parquet"
         self._link.text = (
-            f'<a download="{name or "selection"}.parquet" href="data:{kind};base64,{self._file}">Download</a> '
-            f'<span class="hint">Parquet, of image_id and name</span>'
+            f'<a download="{name or "selection"}.parquet" href="data:{kind};base64,{self._file}">'
+            'Download</a> <span class="hint">Parquet, of image_id and name</span>'
         )
 
     def _keep(self) -> None:

@@ -72,7 +72,7 @@ def _optuna_ui(study: str | None, results: str | None, host: str, port: int) -> 
     elif not names:
         raise SpecError(
             f"{root.uri} has no study yet. Run one first: "
-            + command("preimage", "run", "tuning/learning-rates-gan.yaml", results=results)
+            + command("preimage", "run", "learning-rates-gan", results=results)
         )
     require_free(host, port)
     from preimage.cli.read_only_pages import serve
@@ -102,7 +102,7 @@ def _mlflow_ui(results: str | None, host: str, port: int) -> None:
     if not (root.local / "mlflow.db").exists():
         raise TrackingError(
             f"{root.uri} has no MLflow store yet. Run something first: "
-            + command("preimage", "run", "jobs/demo.yaml", results=results)
+            + command("preimage", "run", "demo", results=results)
         )
     require_free(host, port)
     from preimage.tracking.mlflow_address import local_uri

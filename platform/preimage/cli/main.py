@@ -12,6 +12,7 @@ from rich.console import Console
 
 from preimage._version import __version__
 from preimage.cli import (
+    browse,
     completion,
     data,
     generator,
@@ -51,6 +52,7 @@ app.add_typer(generator.app, name="generator")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.add_typer(runs.app, name="runs")
+app.command()(browse.browse)
 app.command()(html_report.report)
 app.command()(machine.ui)
 app.command()(machine.doctor)

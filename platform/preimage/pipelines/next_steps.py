@@ -51,10 +51,11 @@ class AtHand:
     """The images of a run, to train another network on."""
 
     def run(self, spec: str, *keys: str) -> str | None:
-        """The command that runs a shipped spec; None where there is no checkout with it."""
-        path = shipped_spec(spec)
+        """The command that runs a shipped spec; None where there is none, as on a cluster."""
+        if not shipped_spec(spec):
+            return None
         code = [word for module in self.code for word in ("--code", module)]
-        return command("preimage", "run", path, *keys, *code, results=self.results) if path else None
+        return command("preimage", "run", spec, *keys, *code, results=self.results)
 
 
 class Suggestion(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 from preimage.config import Resources, largest
 from preimage.pipelines.describe import describe, summarize
-from preimage.pipelines.description import Description, Summary
+from preimage.pipelines.description import Description, Section, Summary
 from preimage.pipelines.execute import execute
 from preimage.pipelines.packages import packages_of
 from preimage.pipelines.plan import Plan
@@ -17,9 +17,9 @@ from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Planned:
-    """What whoever shows, submits or runs a plan asks of it."""
+    """What whoever shows, submits or runs a plan asks of it. Printed, it says what would happen."""
 
     name: str
     root: Folder
@@ -56,6 +56,16 @@ class Planned:
     summarize: Callable[[Outcome], Summary]
     """What to show of the outcome."""
 
+    def __repr__(self) -> str:
+        return f"<plan of {self.run.name}, {'nothing is left to do' if self.is_done else 'not finished'}>"
+
+    def __str__(self) -> str:
+        described = self.describe()
+        lines = [line for section in described.sections for line in _lines(section)]
+        if len(described.sections) > 1 and not self.is_done:
+            lines.append(f"time in all: {described.time.text}")
+        return "\n".join([*lines, f"runs are recorded in: {described.recorded}"])
+
 
 def planned_pipeline(plan: Plan) -> Planned:
     """The plan of a job or a pipeline."""
@@ -80,3 +90,9 @@ def planned_pipeline(plan: Plan) -> Planned:
         execute=partial(execute, plan),
         summarize=partial(summarize, plan),
     )
+
+
+def _lines(section: Section) -> list[str]:
+    wide = max((len(label) for label, _ in section.facts), default=0)
+    facts = [f"  {label:{wide}}  {fact}" for label, fact in section.facts]
+    return [f"{section.title} ({section.kind}): {section.state}", *facts]

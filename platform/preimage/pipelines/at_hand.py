@@ -1,4 +1,4 @@
-"""What a finished plan leaves for the commands that come next: products, images, and what is known of them."""
+"""What a finished plan leaves for the commands after it: products, images, and what is known of them."""
 
 from dataclasses import dataclass
 

@@ -11,7 +11,19 @@ import typer
 from rich.console import Console
 
 from preimage._version import __version__
-from preimage.cli import completion, data, generator, machine, run, runs, store, study, submit
+from preimage.cli import (
+    completion,
+    data,
+    generator,
+    html_report,
+    machine,
+    run,
+    runs,
+    specs,
+    store,
+    study,
+    submit,
+)
 from preimage.cli import submissions as jobs
 from preimage.cli.output import BROKEN_PIPE, checked_output
 from preimage.cli.screen import NARROW, LogLines, line
@@ -21,7 +33,7 @@ from preimage.errors import OutputError, PreimageError
 app = typer.Typer(
     name="preimage",
     help="Train image generators, find the codes behind images, measure both; on a laptop or a cluster.",
-    epilog="Start with: preimage run jobs/demo.yaml — then see the results with: preimage ui",
+    epilog="Start with: preimage run demo — then see the results with: preimage ui",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -30,12 +42,15 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(run.plan)
+app.command()(specs.specs)
+app.command()(specs.copy)
 app.command()(run.schema)
 app.add_typer(data.app, name="data")
 app.add_typer(generator.app, name="generator")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.add_typer(runs.app, name="runs")
+app.command()(html_report.report)
 app.command()(machine.ui)
 app.command()(machine.doctor)
 app.command()(completion.completion)

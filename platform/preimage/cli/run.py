@@ -14,8 +14,8 @@ from preimage.cli.plain_json import print_json
 SpecArgument = Annotated[
     str | None,
     typer.Argument(
-        help="A spec file such as jobs/demo.yaml, or an earlier run by its name, folder or MLflow run id. "
-        "Without one, those to choose from are listed.",
+        help="A spec file, the name of one that comes with Preimage, such as demo, or an earlier run by its "
+        "name, folder or MLflow run id. Without one, those to choose from are listed.",
         metavar="SPEC",
         autocompletion=complete.specs,
     ),
@@ -79,7 +79,7 @@ def run(
     Finished steps and trials are skipped, interrupted ones resume: after a
     crash, run the same command again.
 
-    Example: preimage run jobs/dcgan.yaml --profile small model.latent_dim=50
+    Example: preimage run dcgan --profile small model.latent_dim=50
     """
     spec = chosen("run", spec, profile)  # before what is slow to import
     from preimage import api
@@ -131,7 +131,7 @@ def plan(
     The images of each step are shown by split and class, with what is not
     read of their files. Nothing is decoded for that.
 
-    Example: preimage plan jobs/dcgan.yaml --profile small
+    Example: preimage plan dcgan --profile small
     """
     spec = chosen("plan", spec, profile)
     from preimage import api
@@ -149,7 +149,7 @@ def plan(
 def schema() -> None:
     """Print the JSON Schema of specs, with which editors complete and check them.
 
-    Example: preimage schema > jobs/schema.json
+    Example: preimage schema > schema.json
     """
     from preimage.specs.models import schema as make
 

@@ -41,10 +41,10 @@ class AtHand:
     """How many classes these have, as far as is known."""
 
     def run(self, spec: str, *keys: str) -> str | None:
-        """The command that runs a shipped spec; None where there is no checkout with it."""
-        path = shipped_spec(spec)
-        words = (*keys, *self.code_words)
-        return command("preimage", "run", path, *words, results=self.results) if path else None
+        """The command that runs a shipped spec; None where there is none, as on a cluster."""
+        if not shipped_spec(spec):
+            return None
+        return command("preimage", "run", spec, *keys, *self.code_words, results=self.results)
 
     @property
     def code_words(self) -> list[str]:

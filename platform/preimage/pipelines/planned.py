@@ -47,8 +47,9 @@ class Planned:
     machine (by default); measure: whether to time generators where no earlier run tells how long it takes."""
     with_images: Callable[[Display], "Planned"]
     """The same plan with its images read, so that its run and fingerprint are final. Raises DataError."""
-    execute: Callable[[Display], Outcome]
-    """Run what is missing. Raises PreimageError; results so far are kept."""
+    execute: Callable[..., Outcome]
+    """Run what is missing. Takes the display, and `report`, which writes the page on the finished run. Raises
+    PreimageError; results so far are kept."""
     summarize: Callable[[Outcome], Summary]
     """What to show of the outcome."""
 

@@ -166,8 +166,17 @@ def test_a_store_of_a_newer_format_is_said_to_be(root):
     manifest = json.loads(store.read(MANIFEST))
     manifest["about"]["format"] = 99
     store.write(MANIFEST, json.dumps(manifest).encode())
-    with pytest.raises(PreimageError, match="99|version"):
+    with pytest.raises(SpecError, match="nothing to browse.*The codes cannot be read: .*99"):
         opened(root)
+    used = {"generator": {"product": "generator", "address": (root / "runs" / "train-1" / "generator").uri}}
+    make_run(root, "invert-1", "invert", inputs=used)
+    subject = opened(root)
+    assert subject.store is None
+    assert subject.count == DRAWN
+    assert [each.split(":")[0].split(str(DRAWN))[0] for each in subject.missing] == [
+        "The codes cannot be read",
+        "In their place are ",
+    ]
 
 
 def test_imported_codes_without_generator_images_or_losses_are_browsed(folder):

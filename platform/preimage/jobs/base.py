@@ -137,6 +137,11 @@ class Job(Config):
         """How the paper made the numbers that stand beside the job's."""
         return None
 
+    @property
+    def packages(self) -> Collection[str]:
+        """What must be installed for it besides what every run needs, by the names in `extras`."""
+        return ()
+
     def borrowed_priors(self) -> dict[str, str]:
         """The generators whose codes are drawn from another prior than their own, by dotted key, each with
         the key of that prior."""

@@ -177,9 +177,10 @@ def test_a_selection_is_kept_in_the_folder_that_was_named(subject, tmp_path):
     assert "there already" in tab.status.text
 
 
-def test_points_inside_a_polygon_are_those_of_matplotlib(rng=np.random.default_rng(0)):
+def test_points_inside_a_polygon_are_those_of_matplotlib():
     from matplotlib.path import Path
 
+    rng = np.random.default_rng(0)
     xy, corners = rng.normal(size=(500, 2)), rng.normal(size=(9, 2))
     star = Path(corners, closed=False)
     turned = np.zeros(500, bool)

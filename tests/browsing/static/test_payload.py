@@ -4,7 +4,7 @@ import json
 from base64 import b64decode
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preimage.browsing.points import Points
@@ -12,6 +12,7 @@ from preimage.browsing.static.payload import in_script, payload
 from preimage.browsing.static.sprites import Sprites
 
 
+@settings(max_examples=30)
 @given(st.recursive(st.text() | st.none(), lambda each: st.lists(each) | st.dictionaries(st.text(), each)))
 def test_any_text_can_stand_in_a_script(value):
     text = in_script(value)

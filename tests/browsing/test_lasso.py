@@ -29,7 +29,7 @@ def test_means_are_those_of_the_set(subject):
 
 def test_the_nearest_and_the_worst_come_first(folder):
     subject = of_codes(folder, torch.tensor([[0.0], [1], [2], [3], [10]]))
-    subject.rows.losses[:] = [0.1, 0.5, 0.3, 0.2, 0.9]
+    np.copyto(subject.rows.losses, [0.1, 0.5, 0.3, 0.2, 0.9])
     found = summary(subject, np.array([3, 1, 2, 1, 0]), shown=3)
     assert found.count == 4
     assert found.mean_code.tolist() == [1.5]

@@ -4,7 +4,7 @@ Each completion is a code whose image agrees with the pixels that are seen. The 
 
     |seen pixels - seen pixels of G(z)|^2 / (2 noise) + |n - n_0|^2 / 2
 
-with n the standard normal noise behind the code z, and n_0 that of its start: a draw of the prior, or the code
+with n the standard normal noise behind the code z, n_0 that of its start: a draw of the prior, or the code
 of an image that agrees where it is seen. So what the seen pixels do not decide stays as the start had it, and
 completions differ there. Of a linear generator it finds, from a start that was drawn and not chosen, the
 posterior's mean plus what of the draw no pixel shows. In general completions are points near the posterior's

@@ -14,7 +14,7 @@ def samples(subject: Subject, prior_name: str, count: int, seed: int = 0) -> np.
     Raises PriorError if there is no prior of that name.
     """
     prior = prior_of(subject, prior_name)
-    return prior.sample(count, Stream.PRIOR_CODES.generator(seed)).numpy()
+    return prior.sample(count, Stream.BROWSED_SAMPLES.generator(seed)).numpy()
 
 
 def prior_of(subject: Subject, name: str | None) -> Prior:

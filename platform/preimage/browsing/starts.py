@@ -60,10 +60,11 @@ def drawn(
     network: nn.Module, noise: Noise, prior: Prior, classes: int, label: int | None, seed: int
 ) -> Candidates:
     """Draws of the prior, and of the classes where none is given."""
-    behind = noise.noise(prior.sample(DRAWS, Stream.COMPLETIONS.generator(seed)))
+    random = Stream.COMPLETIONS.generator(seed)
+    behind = noise.noise(prior.sample(DRAWS, random))
     labels = None
     if classes:
-        labels = torch.randint(classes, (DRAWS,), generator=Stream.PRIOR_LABELS.generator(seed))
+        labels = torch.randint(classes, (DRAWS,), generator=random)
         labels = labels if label is None else torch.full_like(labels, label)
     return Candidates(behind, labels, _made(network, behind, labels))
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from preimage.cli import complete
 from preimage.cli.choices import chosen
 from preimage.cli.plain_json import print_json
+from preimage.cli.screen import line
 
 SpecArgument = Annotated[
     str | None,
@@ -86,11 +87,13 @@ def run(
     from preimage.cli.report import show_outcome
     from preimage.cluster import submissions
     from preimage.named_code import naming
+    from preimage.pipelines.packages import require_packages
     from preimage.pipelines.progress import showing
 
     console = Console(stderr=as_json)
     again = {"fresh": fresh, "retry_failed": retry_failed}
     planned = api.plan(spec, changes or [], profile, results=results, code=code or [], **again)
+    require_packages(planned.name, planned.packages)
     if planned.needs_ray:
         with naming(planned.code):
             _connect(verbose)
@@ -136,6 +139,7 @@ def plan(
     spec = chosen("plan", spec, profile)
     from preimage import api
     from preimage.cli.report import plain_plan, show_plan
+    from preimage.pipelines.packages import note
 
     planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, code=code or [])
     if as_json:
@@ -143,6 +147,8 @@ def plan(
         return
     console = Console()
     show_plan(console, planned, measure=measure)
+    if needed := note(planned.packages):
+        line(console, needed)
     console.print("nothing was started")
 
 

@@ -28,7 +28,13 @@ SPEC: dict[str, Any] = {
             "job": "train-gan",
             "model": {"latent_dim": 2, "prior": "normal", "kernel_size": 4, "base_channels": 24},
             "optimizer": {"name": "adam", "lr": 2e-4, "beta1": 0.5},
-            "training": {"total_images": 250_000, "batch_size": 64, "checkpoint_every": 50_000},
+            "training": {
+                "total_images": 250_000,
+                "batch_size": 64,
+                "log_every": 10_000,
+                "sample_every": 50_000,
+                "checkpoint_every": 50_000,
+            },
         },
         "invert": {
             "job": "invert",
@@ -62,7 +68,7 @@ def digits() -> Digits:
     outcome = pi.run(SPEC, results=str(ROOT / "build" / "pictures"))
     run = pi.open(outcome.run, results=str(ROOT / "build" / "pictures"))
     store = run.steps["invert"].store
-    rows = list(store.batches(4096))
+    rows = list(store.batches(rows=4096))
     z, labels, ids = (
         torch.cat([getattr(each, name) for each in rows]) for name in ("z", "label", "image_id")
     )

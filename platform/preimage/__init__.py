@@ -3,7 +3,7 @@
 import preimage as pi
 
 found = pi.invert(generator, images, prior="normal")  # a torch.nn.Module, a folder or a run
-outcome = pi.run("jobs/demo.yaml", {"train.model.latent_dim": 50}, profile="small")
+outcome = pi.run("demo", {"train.model.latent_dim": 50}, profile="small")
 store = pi.open(outcome.run).store
 """
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from preimage import jobs
     from preimage.api import plan, run
     from preimage.data.pixels import to_float, to_uint8
+    from preimage.errors import PreimageError
     from preimage.importing.save import save_generator
     from preimage.inversion.config import InversionConfig
     from preimage.inversion.measurements import MeasurementConfig
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from preimage.library.images import InvertedImages
     from preimage.library.invert import invert
     from preimage.library.list_runs import list_runs
+    from preimage.library.load_images import LoadedImages, load_images
     from preimage.library.opened import Run, load_generator, open
+    from preimage.library.picture import picture
+    from preimage.library.report import report
     from preimage.library.stores import import_store
     from preimage.library.submit import Handle, submit
     from preimage.models.generator_folder import load_prior
@@ -36,7 +40,9 @@ __all__ = [
     "InversionConfig",
     "InvertedImages",
     "LinearOperator",
+    "LoadedImages",
     "MeasurementConfig",
+    "PreimageError",
     "Run",
     "Store",
     "__version__",
@@ -47,9 +53,12 @@ __all__ = [
     "jobs",
     "list_runs",
     "load_generator",
+    "load_images",
     "load_prior",
     "open",
+    "picture",
     "plan",
+    "report",
     "run",
     "save_generator",
     "submit",
@@ -62,7 +71,9 @@ _FROM = {
     "InversionConfig": "preimage.inversion.config",
     "InvertedImages": "preimage.library.images",
     "LinearOperator": "preimage.inversion.operators",
+    "LoadedImages": "preimage.library.load_images",
     "MeasurementConfig": "preimage.inversion.measurements",
+    "PreimageError": "preimage.errors",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
     "export_generator": "preimage.library.export",
@@ -71,9 +82,12 @@ _FROM = {
     "invert": "preimage.library.invert",
     "list_runs": "preimage.library.list_runs",
     "load_generator": "preimage.library.opened",
+    "load_images": "preimage.library.load_images",
     "load_prior": "preimage.models.generator_folder",
     "open": "preimage.library.opened",
+    "picture": "preimage.library.picture",
     "plan": "preimage.api",
+    "report": "preimage.library.report",
     "run": "preimage.api",
     "save_generator": "preimage.importing.save",
     "submit": "preimage.library.submit",

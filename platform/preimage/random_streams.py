@@ -113,6 +113,8 @@ class Stream(Enum):
     """The draws by which a plugin's prior is compared with what its tensors rebuild."""
     OPERATOR_PROBES = Key((_FAR + 27,))
     """The images on which a linear operator is tried."""
+    SENSITIVE_DIRECTIONS = Key((_FAR + 28,))
+    """Where the search for a generator's most sensitive directions starts."""
 
     GLO_CODES = Key((), use="counter")
     """GLO's random initial codes."""

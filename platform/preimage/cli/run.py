@@ -10,12 +10,13 @@ from rich.console import Console
 from preimage.cli import complete
 from preimage.cli.choices import chosen
 from preimage.cli.plain_json import print_json
+from preimage.cli.screen import line
 
 SpecArgument = Annotated[
     str | None,
     typer.Argument(
-        help="A spec file such as jobs/demo.yaml, or an earlier run by its name, folder or MLflow run id. "
-        "Without one, those to choose from are listed.",
+        help="A spec file, the name of one that comes with Preimage, such as demo, or an earlier run by its "
+        "name, folder or MLflow run id. Without one, those to choose from are listed.",
         metavar="SPEC",
         autocompletion=complete.specs,
     ),
@@ -79,18 +80,20 @@ def run(
     Finished steps and trials are skipped, interrupted ones resume: after a
     crash, run the same command again.
 
-    Example: preimage run jobs/dcgan.yaml --profile small model.latent_dim=50
+    Example: preimage run dcgan --profile small model.latent_dim=50
     """
     spec = chosen("run", spec, profile)  # before what is slow to import
     from preimage import api
     from preimage.cli.report import show_outcome
     from preimage.cluster import submissions
     from preimage.named_code import naming
+    from preimage.pipelines.packages import require_packages
     from preimage.pipelines.progress import showing
 
     console = Console(stderr=as_json)
     again = {"fresh": fresh, "retry_failed": retry_failed}
     planned = api.plan(spec, changes or [], profile, results=results, code=code or [], **again)
+    require_packages(planned.name, planned.packages)
     if planned.needs_ray:
         with naming(planned.code):
             _connect(verbose)
@@ -131,11 +134,12 @@ def plan(
     The images of each step are shown by split and class, with what is not
     read of their files. Nothing is decoded for that.
 
-    Example: preimage plan jobs/dcgan.yaml --profile small
+    Example: preimage plan dcgan --profile small
     """
     spec = chosen("plan", spec, profile)
     from preimage import api
     from preimage.cli.report import plain_plan, show_plan
+    from preimage.pipelines.packages import note
 
     planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, code=code or [])
     if as_json:
@@ -143,13 +147,15 @@ def plan(
         return
     console = Console()
     show_plan(console, planned, measure=measure)
+    if needed := note(planned.packages):
+        line(console, needed)
     console.print("nothing was started")
 
 
 def schema() -> None:
     """Print the JSON Schema of specs, with which editors complete and check them.
 
-    Example: preimage schema > jobs/schema.json
+    Example: preimage schema > schema.json
     """
     from preimage.specs.models import schema as make
 

@@ -34,6 +34,8 @@ from preimage.latents.schema import COLUMNS, SEARCH, About, Codes, concatenate
 from preimage.storage.folder import Folder
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from preimage.latents.loader import StoreLoader
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,15 @@ class Store:
                 f"{parquet.how_to_mend(folder)}"
             )
         return cls(folder, manifest)
+
+    @classmethod
+    def so_far(cls, folder: Folder) -> Store | None:
+        """The parts that an unfinished store has by now, to look at; None without any. Raises StoreError."""
+        plan = find_config(folder, PLAN, StorePlan)
+        records = finished(folder, plan) if plan else {}
+        if not plan or not sum(each.rows for each in records.values()):
+            return None
+        return cls(folder, Manifest.of(plan.about, [records[index] for index in sorted(records)]))
 
     @property
     def about(self) -> About:
@@ -179,6 +190,15 @@ class Store:
             if sum(map(len, taken)) == count:
                 break
         return concatenate(taken)
+
+    def codes_of(self, ids: Sequence[int] | Tensor) -> Tensor:
+        """The codes (n, d) float32 of these images, in that order; ids may repeat. The store is streamed.
+
+        Raises StoreError for images that are not in the store, or whose search diverged.
+        """
+        from preimage.latents.walks import codes_of
+
+        return codes_of(self, [int(each) for each in ids])
 
 
 class RowReader(Protocol):

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 from torch import Tensor
 
@@ -16,7 +17,11 @@ Range = tuple[float, float]
 
 
 class Picture(bytes):
-    """A PNG, which shows itself in a notebook."""
+    """The bytes of a PNG, which shows itself in a notebook."""
+
+    def save(self, path: str | Path) -> None:
+        """Write it as a file."""
+        Path(path).write_bytes(self)
 
     def _repr_png_(self) -> bytes:
         return bytes(self)

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from preimage.data.known_images import KnownImages
-from preimage.errors import PreimageError, StorageError, StoreError
+from preimage.errors import PreimageError, StoreError
+from preimage.extras import require
 from preimage.importing.tables.import_codes import Progress
 from preimage.jobs.named_images import open_images
 from preimage.latents.parquet import CHUNK
@@ -24,8 +25,6 @@ from preimage.storage.folder import Folder
 
 ROWS, ROWS_OF_IMAGES = 65_536, 1024
 """Rows of a row group without images, and with them."""
-APART = 256
-"""Images this near to each other are read together."""
 PARQUET, DUCKDB = ".parquet", ".duckdb"
 """What a file's name ends in that is to be a DuckDB database. In Parquet DuckDB reads every list as FLOAT[],
 on which list_distance works; its array functions take FLOAT[d], which only its own tables keep."""
@@ -143,25 +142,11 @@ class _Exporter:
             if name in SEARCH:
                 columns[name] = pa.array(getattr(codes, name).numpy(), from_pandas=name == "loss")
         if self.images and self.known:
-            pictures = [_png(pixels) for pixels in _pixels(self.known, ids)]
+            pictures = [_png(pixels) for pixels in self.known.pixels(ids)]
             columns["image"] = pa.StructArray.from_arrays(
                 [pa.array(pictures, pa.binary()), columns["name"]], fields=list(PICTURE)
             )
         return pa.table([columns[name] for name in self.schema.names], schema=self.schema)
-
-
-def _pixels(known: KnownImages, ids: np.ndarray) -> np.ndarray:
-    """The images (n, C, H, W) uint8 with these ids; reads those that lie near each other at a time."""
-    rows = known.rows(ids)
-    order = rows.argsort(kind="stable")
-    found = np.empty((len(ids), *known.dataset.shape), np.uint8)
-    for part in np.split(order, np.flatnonzero(np.diff(rows[order]) > APART) + 1):
-        first, last = int(rows[part[0]]), int(rows[part[-1]])
-        some = known.dataset.read(first, last + 1)
-        if not np.array_equal(some.image_id.numpy()[rows[part] - first], ids[part]):
-            raise StorageError(f"{known.dataset.folder.uri} was altered: prepare its images again")
-        found[part] = some.pixels.numpy()[rows[part] - first]
-    return found
 
 
 def _png(pixels: np.ndarray) -> bytes:
@@ -174,10 +159,9 @@ def _png(pixels: np.ndarray) -> bytes:
 
 def _write_duckdb(table: _Exporter, stream: BinaryIO, progress: Progress) -> None:
     """A database with the table `codes`, in which z is FLOAT[d]."""
-    try:
-        import duckdb
-    except ImportError as error:
-        raise StoreError("a .duckdb file needs DuckDB: pip install duckdb, or export Parquet") from error
+    require("a .duckdb file", "duckdb", kind=StoreError)
+    import duckdb
+
     with TemporaryDirectory() as place:
         parquet, database = Path(place) / "codes.parquet", Path(place) / "codes.duckdb"
         with parquet.open("wb") as file:

@@ -10,20 +10,23 @@ from typing import Any
 from torch import nn
 
 from preimage.errors import PreimageError, SpecError
+from preimage.jobs.named_images import open_images
 from preimage.latents.priors import Prior
 from preimage.latents.store import Store
 from preimage.library.display import Picture, picture_html, table_html
+from preimage.library.load_images import LoadedImages
 from preimage.models import generator_folder
 from preimage.models.cards import GeneratorCard, read_card
 from preimage.models.generator_folder import load_prior
 from preimage.models.prior_folder import load_fitted
-from preimage.pipelines.inputs import find_product, find_run
+from preimage.pipelines.inputs import find_images, find_product, find_run
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.address import results_root
 from preimage.storage.folder import Folder
 from preimage.storage.plain_yaml import load
 from preimage.tracking.model_uri import is_model_uri
+from preimage.tuning.records import TrialRecord, read_records
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ class Run:
 
     @cached_property
     def generator(self) -> nn.Module:
-        """In eval mode, on the CPU. Raises PreimageError if the run has none, or several."""
-        return generator_folder.load_generator(self.product("generator"))[0]
+        """In eval mode, on the CPU; its weights take no gradients. Raises PreimageError if the run has none, or
+        several."""
+        return generator_folder.load_generator(self.product("generator"))[0].requires_grad_(False)
 
     @cached_property
     def prior(self) -> Prior:
@@ -75,6 +79,27 @@ class Run:
     def store(self) -> Store:
         """Its latent store. Raises PreimageError like `generator`."""
         return Store.open(self.product("store"))
+
+    def images(self, max_images: int | None = None) -> LoadedImages:
+        """The images of its codes, or else those that it worked on, in memory; at most so many. Raises
+        PreimageError if there are none, or they are gone."""
+        if "store" in self._made():
+            dataset = open_images(self.store.about.dataset)
+        else:
+            dataset = find_images(self.folder.folder.uri, self.folder.folder.parent)
+        return LoadedImages.of(dataset, max_images)
+
+    @property
+    def table(self) -> str:
+        """Its table, in Markdown: of a study the ranked trials. Raises PreimageError if it has none."""
+        if (data := self.folder.figures.find("table.md")) is None:
+            raise PreimageError(f"the run {self.name} has no table")
+        return data.decode()
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """Of a study: what each trial had and got, by its number; also while the study runs."""
+        return read_records(self.folder.folder)
 
     @property
     def figures(self) -> dict[str, Picture]:
@@ -125,16 +150,17 @@ class Run:
         return "finished" if self.folder.outcome() else "not finished"
 
 
-def open(name: str | Path, results: str | None = None) -> Run:
-    """An earlier run, by its name under the results, its folder, or its MLflow run id.
+def open(name: str | Path | Outcome, results: str | None = None) -> Run:
+    """An earlier run, by its name under the results, its folder, or its MLflow run id; or what `run` returned.
 
     results: the root of all results; default: PREIMAGE_RESULTS, or results/. Raises SpecError without a run.
     """
     root = Folder.at(results_root(results))
-    if found := find_run(str(name), root / "runs"):
+    name = name.run if isinstance(name, Outcome) else str(name)
+    if found := find_run(name, root / "runs"):
         return Run(found)
     raise SpecError(
-        f"{str(name)!r} is not a run under {root.uri}: if it is elsewhere, give its folder, or results=FOLDER"
+        f"{name!r} is not a run under {root.uri}: if it is elsewhere, give its folder, or results=FOLDER"
     )
 
 

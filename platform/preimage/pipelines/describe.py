@@ -19,7 +19,7 @@ from preimage.pipelines.rates import Rates
 from preimage.readable import number
 from preimage.runs.checkpoints import committed
 from preimage.runs.products import PRODUCTS
-from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.runs.run_folder import REPORT, Outcome, RunFolder
 
 
 def describe(plan: Plan, here: bool = True, measure: bool = False) -> Description:
@@ -53,14 +53,15 @@ def summarize(plan: Plan, outcome: Outcome) -> Summary:
     return Summary(
         tuple(_headlines(plan)),
         tuple(_tables(plan)),
-        (*_products(outcome), *outcome.figures.items(), *page_of(plan.run)),
+        (*_products(outcome), *pages_of(plan.run, outcome)),
         tuple(next_commands(plan)),
     )
 
 
-def page_of(run: RunFolder) -> list[tuple[str, str]]:
-    """The run's page on an MLflow server, with its label; nothing where there is none."""
-    return [("in MLflow", page)] if (page := run.page) else []
+def pages_of(run: RunFolder, outcome: Outcome) -> list[tuple[str, str]]:
+    """The report, or else its pictures, and the run's page on an MLflow server if there is one, by label."""
+    report = [("report", (run.folder / REPORT).uri)] if run.folder.exists(REPORT) else outcome.figures.items()
+    return [*report, *([("in MLflow", page)] if (page := run.page) else [])]
 
 
 def _what_happens(plan: Plan, step: PlannedStep) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from preimage.pipelines.describe import page_of
+from preimage.pipelines.describe import pages_of
 from preimage.pipelines.description import Description, Section, Summary, Time
 from preimage.readable import number
 from preimage.runs.run_folder import Outcome
@@ -33,7 +33,7 @@ def summarize(plan: StudyPlan, outcome: Outcome) -> Summary:
     best = [
         (plan.spec.name, name.replace("_", " "), number(value)) for name, value in outcome.headlines.items()
     ]
-    return Summary(tuple(best), tables, (*outcome.figures.items(), *page_of(plan.run)), tuple(_next(plan)))
+    return Summary(tuple(best), tables, tuple(pages_of(plan.run, outcome)), tuple(_next(plan)))
 
 
 def _facts(plan: StudyPlan, found: Estimate, time: Time) -> Iterator[tuple[str, str]]:

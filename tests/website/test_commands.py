@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 from website.outside import ROOT, prose, targets
+from website.uses import shipped_specs
 
 import preimage
 from preimage.cli.main import app
@@ -21,6 +22,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 HTML = re.compile(r'\s(?:src|href)="([^"#:]+)["#]')
 STAND_INS = {"TRIAL": "3", "[KIND]...": "checkpoints"}
 """Values of the right type for what a page leaves to the reader."""
+SPECS = {name: path for path in shipped_specs() for name in (path.stem, str(path.relative_to(ROOT)))}
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -34,9 +36,8 @@ def test_every_command_is_one(page: Path):
 def test_every_spec_takes_its_overrides(page: Path):
     for words in commands(page.read_text()):
         verb, given = parsed(words[1:])
-        spec = given.get("spec")
-        if verb in ("run", "plan", "submit") and spec and spec.startswith(("jobs/", "tuning/")):
-            written = read(ROOT / spec)
+        if verb in ("run", "plan", "submit") and (spec := given.get("spec")) in SPECS:
+            written = read(SPECS[spec])
             load = loads_study if is_study(written, spec) else loads
             load(written, spec, Path(spec).stem, given.get("profile"), given.get("overrides") or [])
 

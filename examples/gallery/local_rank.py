@@ -34,9 +34,13 @@ nn.init.orthogonal_(redundant[0].weight)  # pyright: ignore[reportArgumentType]
 with torch.no_grad():
     images = gan(torch.randn(4 if TINY else 60, dim))
 axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)[1]
-for plot, (name, generator) in zip(axes, {"the GAN": gan, "with spare components": redundant}.items(), strict=True):
+for plot, (name, generator) in zip(
+    axes, {"the GAN": gan, "with spare components": redundant}.items(), strict=True
+):
     searches = [
-        pi.invert(generator, images, prior="normal", init_codes="prior", seed=seed, restarts=3, tolerance=1e-9)
+        pi.invert(
+            generator, images, prior="normal", init_codes="prior", seed=seed, restarts=3, tolerance=1e-9
+        )
         for seed in (1, 2)
     ]
     rank = searches[0].rank()

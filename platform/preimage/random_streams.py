@@ -115,6 +115,8 @@ class Stream(Enum):
     """The images on which a linear operator is tried."""
     SENSITIVE_DIRECTIONS = Key((_FAR + 28,))
     """Where the search for a generator's most sensitive directions starts."""
+    COMPLETIONS = Key((_FAR + 29,))
+    """The codes that completions of an image may start from."""
 
     GLO_CODES = Key((), use="counter")
     """GLO's random initial codes."""

@@ -32,7 +32,7 @@ nn.init.orthogonal_(redundant[0].weight)  # pyright: ignore[reportArgumentType]
 
 # Images that the generator made can be found exactly, so two searches should meet again.
 with torch.no_grad():
-    images = gan(torch.randn(4 if TINY else 60, dim))
+    images = gan(torch.randn(4 if TINY else 24, dim))
 axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)[1]
 for plot, (name, generator) in zip(axes, {"the GAN": gan, "with spare components": redundant}.items(), strict=True):
     searches = [

@@ -19,11 +19,11 @@ import matplotlib.pyplot as plt
 TINY = "--tiny" in sys.argv
 
 digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile="tiny" if TINY else None))
-images = digits.images().images[: 20 if TINY else 500]
+images = digits.images().images[: 20 if TINY else 200]
 
 # The paper's descent: Adam from codes near zero. Stopped after fewer and more steps, it leaves other codes.
 descent = {"solver": "adam", "lr": 0.05, "init_codes": "small-normal", "patience": None}
-counts = (3, 6) if TINY else (50, 200, 600)
+counts = (3, 6) if TINY else (30, 100, 300)
 searches = {f"Adam, {steps} steps": descent | {"steps": steps} for steps in counts}
 searches["L-BFGS, 60 steps"] = {"steps": 3 if TINY else 60}
 

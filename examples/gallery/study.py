@@ -23,8 +23,8 @@ study = {
     "trial": {
         "job": "invert",
         "generator": digits.steps["gan"].name,
-        "data": digits.steps["codes"].spec["data"] | {"max_images": 20 if TINY else 200},
-        "inversion": {"solver": "adam", "steps": 5 if TINY else 100, "patience": None},
+        "data": digits.steps["codes"].spec["data"] | {"max_images": 20 if TINY else 64},
+        "inversion": {"solver": "adam", "steps": 5 if TINY else 50, "patience": None},
         "resources": {"backend": "local", "workers": 1, "cpus_per_worker": 1},
     },
     "space": {

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-
 from website import gallery
 
 SCRIPTS = Path(__file__).parents[1] / "examples" / "gallery"
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:No complete tensor found")
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:No complete tensor found"
+)
 def test_every_example_runs_and_draws_its_picture(tmp_path, monkeypatch):
     """One after another in one folder, as a reader would: they share the runs that the first ones trained."""
     plt = pytest.importorskip("matplotlib.pyplot")

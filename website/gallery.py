@@ -35,7 +35,7 @@ def pages() -> dict[str, str]:
 
 def navigation() -> list[dict[str, Any]]:
     """These pages in the navigation."""
-    groups = [{group: [{title(name): f"gallery/{name}.md"} for name in of}] for group, of in GROUPS.items()]
+    groups = [{group: [{title(name): f"gallery/{name}.md"} for name in of]} for group, of in GROUPS.items()]
     return [{"Gallery": ["gallery/index.md", *groups]}]
 
 
@@ -72,8 +72,8 @@ def _code(name: str) -> str:
 def _index() -> str:
     head = (
         "# Gallery\n\n"
-        "Each example is one script that you can copy, and each picture is what its script made. Run one in a "
-        "clone with `python examples/gallery/walk.py`; what the first one trains, the others find again. "
+        "Each example is one script that you can copy, and each picture is what its script made. Run one in "
+        "a clone with `python examples/gallery/walk.py`; what the first one trains, the others find again. "
         f"{_shared()}"
     )
     parts = [head]

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 import preimage as pi
-from preimage.hardware import instruction_set
+from preimage import hardware
 from website.gallery import MADE, PICTURES, ROOT, SCRIPTS, SPECS, names
 
 PLACE = ROOT / "build" / "gallery"
@@ -47,7 +47,10 @@ def keep(picture: Path) -> None:
 def note(name: str, seconds: float) -> None:
     """Record how long something took."""
     known: dict[str, Any] = json.loads(MADE.read_text()) if MADE.exists() else {}
-    known |= {name: round(seconds, 1), "machine": f"one core with {instruction_set()}"}
+    known |= {
+        name: round(seconds, 1),
+        "machine": f"one core with {hardware.machine()['instructions'].upper()}",
+    }
     MADE.parent.mkdir(parents=True, exist_ok=True)
     MADE.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
 

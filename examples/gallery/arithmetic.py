@@ -41,4 +41,6 @@ for name, step in {"slant": direction(slant), "thickness": direction(thickness)}
         mean = codes.z[codes.label == label].mean(0)
         rows[f"{label}: {name}"] = glo.generator(mean + shown[:, None] * step)
 captions = [f"{each:+.2g}" if each else "average" for each in shown.tolist()]
-pi.picture(rows, title="An average digit, plus a multiple of a direction", captions=captions).save("arithmetic.png")
+pi.picture(rows, title="An average digit, plus a multiple of a direction", captions=captions).save(
+    "arithmetic.png"
+)

@@ -34,4 +34,6 @@ for i, label in enumerate((3, 4, 5, 8)):
     best = completed[i, loss[i].argsort()]
     rows[f"a {label}"] = torch.cat([images[i : i + 1], seen[i : i + 1], best])
 captions = ["image", "seen", "best fit", *[f"{n}." for n in range(2, DRAWS + 1)]]
-pi.picture(rows, title="The upper half, and what it may be the upper half of", captions=captions).save("complete.png")
+pi.picture(rows, title="The upper half, and what it may be the upper half of", captions=captions).save(
+    "complete.png"
+)

@@ -37,7 +37,11 @@ invert = {
 run = pi.open(pi.run(invert))
 pi.export_store(run.name, "codes.parquet", overwrite=True)  # with the files' names and classes
 
-print(duckdb.sql("select class, count(*) n, avg(loss) loss from 'codes.parquet' group by class order by loss desc"))
+print(
+    duckdb.sql(
+        "select class, count(*) n, avg(loss) loss from 'codes.parquet' group by class order by loss desc"
+    )
+)
 
 # The files whose codes are nearest to those of some others.
 nearest = """

@@ -9,14 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 import yaml
+from matplotlib.colors import ListedColormap
 
 import preimage as pi
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
-from matplotlib.colors import ListedColormap
 
 TINY = "--tiny" in sys.argv
 KILLS = 0 if TINY else 3

@@ -8,14 +8,11 @@ many directions of the latent space an image changes.
 import sys
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
 import preimage as pi
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 
 TINY = "--tiny" in sys.argv
 SIZE = "tiny" if TINY else None
@@ -34,9 +31,13 @@ nn.init.orthogonal_(redundant[0].weight)  # pyright: ignore[reportArgumentType]
 with torch.no_grad():
     images = gan(torch.randn(4 if TINY else 24, dim))
 axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)[1]
-for plot, (name, generator) in zip(axes, {"the GAN": gan, "with spare components": redundant}.items(), strict=True):
+for plot, (name, generator) in zip(
+    axes, {"the GAN": gan, "with spare components": redundant}.items(), strict=True
+):
     searches = [
-        pi.invert(generator, images, prior="normal", init_codes="prior", seed=seed, restarts=3, tolerance=1e-9)
+        pi.invert(
+            generator, images, prior="normal", init_codes="prior", seed=seed, restarts=3, tolerance=1e-9
+        )
         for seed in (1, 2)
     ]
     rank = searches[0].rank()

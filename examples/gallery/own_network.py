@@ -19,7 +19,9 @@ seen = digits.images[digits.labels != UNSEEN]
 # A variational autoencoder in plain torch: Preimage knows nothing of it.
 torch.manual_seed(1)
 encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 2 * 12))
-decoder = nn.Sequential(nn.Linear(12, 400), nn.ReLU(), nn.Linear(400, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28)))
+decoder = nn.Sequential(
+    nn.Linear(12, 400), nn.ReLU(), nn.Linear(400, 784), nn.Tanh(), nn.Unflatten(1, (1, 28, 28))
+)
 optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
 for _ in range(2 if TINY else 40):
     for batch in seen[torch.randperm(len(seen))].split(100):

@@ -7,13 +7,10 @@ prior's cube; L-BFGS takes the curvature into account.
 
 import sys
 
-import matplotlib
+import matplotlib.pyplot as plt
 import torch
 
 import preimage as pi
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 
 TINY = "--tiny" in sys.argv
 
@@ -22,7 +19,12 @@ TINY = "--tiny" in sys.argv
 untrained = {
     "job": "init-generator",
     "data": {"source": "digits", "size": 16, "channels": 1, "max_images": 40 if TINY else 1500},
-    "model": {"latent_dim": 4 if TINY else 100, "prior": "uniform", "kernel_size": 5, "base_channels": 4 if TINY else 32},
+    "model": {
+        "latent_dim": 4 if TINY else 100,
+        "prior": "uniform",
+        "kernel_size": 5,
+        "base_channels": 4 if TINY else 32,
+    },
     "batchnorm": "settled",
     "resources": {"backend": "local", "workers": 1, "cpus_per_worker": 1},
     "tracking": {"uri": "none"},

@@ -7,12 +7,9 @@ may run in parallel, on a laptop or a cluster, and the result is the same.
 import sys
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 
 import preimage as pi
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 
 TINY = "--tiny" in sys.argv
 digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile="tiny" if TINY else None))
@@ -47,7 +44,13 @@ for start in study["space"]["inversion.init_codes"]["choice"]:
     rates = [each.params["inversion.lr"] for each in ended]
     axes.plot(rates, [each.values["reconstruction_error"] for each in ended], "o-", label=f"from {start}")
 best = min(run.trials, key=lambda each: each.values["reconstruction_error"])
-axes.annotate("best", (best.params["inversion.lr"], best.values["reconstruction_error"]), (0, -14), textcoords="offset points", ha="center")
+axes.annotate(
+    "best",
+    (best.params["inversion.lr"], best.values["reconstruction_error"]),
+    (0, -14),
+    textcoords="offset points",
+    ha="center",
+)
 axes.set(xscale="log", xlabel="learning rate of Adam", ylabel="reconstruction error per pixel")
 axes.set_title(f"{len(run.trials)} trials: the error after {study['trial']['inversion']['steps']} steps")
 axes.legend(frameon=False)

@@ -9,14 +9,11 @@ import json
 import sys
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 import torch
 from torch import Tensor, nn
 
 import preimage as pi
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 
 SIZE = "tiny" if "--tiny" in sys.argv else None
 EPOCHS, BATCH = 8, 50
@@ -78,7 +75,11 @@ for _ in range(EPOCHS):
 apart = max(abs(a - b) for a, b in zip(plain.losses, shared.losses, strict=True))
 
 figure, axes = plt.subplots(figsize=(7.5, 4), layout="constrained")
-curves = {"uninterrupted": plain, "interrupted: equal": stopped, f"two workers: {apart:.0e} apart at most": shared}
+curves = {
+    "uninterrupted": plain,
+    "interrupted: equal": stopped,
+    f"two workers: {apart:.0e} apart at most": shared,
+}
 for (name, reader), style in zip(curves.items(), ("-", "--", ":"), strict=True):
     axes.plot(reader.losses, style, label=name, linewidth=3 - 0.7 * len(axes.lines))
 axes.axvline(int(2.5 * len(batches)), color="grey", linewidth=0.8)

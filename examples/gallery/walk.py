@@ -25,7 +25,9 @@ found = pi.invert(digits.generator, given.images[first])
 def arc(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     """Spherical interpolation: codes (n, d) from `start` to `end`, whose lengths change evenly."""
     angle = torch.arccos(torch.cosine_similarity(start, end, dim=0))
-    across = (torch.sin((1 - share) * angle) * start / start.norm() + torch.sin(share * angle) * end / end.norm())
+    across = (
+        torch.sin((1 - share) * angle) * start / start.norm() + torch.sin(share * angle) * end / end.norm()
+    )
     return across / torch.sin(angle) * torch.lerp(start.norm(), end.norm(), share)
 
 
@@ -46,4 +48,6 @@ rows = {
     f"arc\n{lengths(codes)}": bent,
     "pixels blended": blend,
 }
-pi.picture(rows, title="From one digit to another: through the codes, and through the pixels").save("walk.png")
+pi.picture(rows, title="From one digit to another: through the codes, and through the pixels").save(
+    "walk.png"
+)

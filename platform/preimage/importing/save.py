@@ -46,7 +46,9 @@ def save_generator(
         said = ImportSettings(**options)
     except ValidationError as error:
         raise GeneratorError(mistakes_in(error)) from error
-    source = _module(network, code, settings) if isinstance(network, nn.Module) else _file(network, code, said)
+    source = (
+        _module(network, code, settings) if isinstance(network, nn.Module) else _file(network, code, said)
+    )
     return import_generator(source, said, Folder.at(folder))
 
 

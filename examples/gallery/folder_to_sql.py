@@ -1,7 +1,8 @@
 """A folder of images becomes a table of codes.
 
-`invert` works on whole datasets, wherever the images are, and leaves Parquet. Then a question about images is
-a question to a database. Which of my files are most alike? The codes know more of it than the pixels.
+`invert` works on whole datasets, wherever the images are, and leaves Parquet. Then a question about
+images is a question to a database. Which of my files are most alike? The codes know more of it than
+the pixels.
 """
 
 import sys

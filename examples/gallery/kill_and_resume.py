@@ -1,7 +1,8 @@
 """Kill a run, and lose nothing.
 
-A run that dies resumes where it stopped, and what it leaves is the same to the byte. Here an inversion is
-killed without warning (`kill -9`), three times, and its store compared with that of a run that was left alone.
+A run that dies resumes where it stopped, and what it leaves is the same to the byte. Here an
+inversion is killed without warning (`kill -9`), three times, and its store compared with that of a
+run that was left alone.
 """
 
 import subprocess

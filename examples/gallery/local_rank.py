@@ -1,8 +1,8 @@
 """Is the code determined at all?
 
-Two searches can make the same image and end at different codes. Then nothing computed from the codes means
-much: neither their distances nor how well they agree with a prior. The local rank says so beforehand: in how
-many directions of the latent space an image changes.
+Two searches can make the same image and end at different codes. Then nothing computed from the
+codes means much: neither their distances nor how well they agree with a prior. The local rank says
+so beforehand: in how many directions of the latent space an image changes.
 """
 
 import sys
@@ -20,8 +20,8 @@ SIZE = "tiny" if TINY else None
 digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE))
 gan, dim = digits.generator, digits.prior.latent_dim
 
-# The same generator, behind a layer that maps more numbers to its code. It makes the same images, but some
-# directions of its larger codes change nothing.
+# The same generator, behind a layer that maps more numbers to its code. It makes the same images, but
+# some directions of its larger codes change nothing.
 torch.manual_seed(1)
 spare = 4
 redundant = nn.Sequential(nn.Linear(dim + spare, dim, bias=False), gan).requires_grad_(False)

@@ -1,7 +1,7 @@
 """Compare settings in a study.
 
-A study runs many trials of one job or pipeline, and ranks them. Steps that all trials share run once. Trials
-may run in parallel, on a laptop or a cluster, and the result is the same.
+A study runs many trials of one job or pipeline, and ranks them. Steps that all trials share run
+once. Trials may run in parallel, on a laptop or a cluster, and the result is the same.
 """
 
 import sys
@@ -14,8 +14,8 @@ import preimage as pi
 TINY = "--tiny" in sys.argv
 digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile="tiny" if TINY else None))
 
-# How should the paper's descent step? Every trial searches for the same codes at another learning rate, and from
-# another start. The generator is the one above.
+# How should the paper's descent step? Every trial searches for the same codes at another learning
+# rate, and from another start. The generator is the one above.
 study = {
     "trial": {
         "job": "invert",

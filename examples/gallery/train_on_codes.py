@@ -1,8 +1,9 @@
 """Train on a store of codes, the same each time.
 
-A store's loader gives shuffled batches: the same on any number of workers, and the same after an interruption,
-because its place is a few numbers that fit a checkpoint. Here a classifier learns to read digits from their
-codes alone; then again, interrupted; and again, by two workers that take half of every batch each.
+A store's loader gives shuffled batches: the same on any number of workers, and the same after an
+interruption, because its place is a few numbers that fit a checkpoint. Here a classifier learns to
+read digits from their codes alone; then again, interrupted; and again, by two workers that take
+half of every batch each.
 """
 
 import json
@@ -52,7 +53,8 @@ for _ in range(EPOCHS):
     for codes in batches:
         plain.step(plain.loss(codes.z, codes.label))
 
-# Interrupted in the third epoch. Where the loader was is JSON; another loader continues after that batch.
+# Interrupted in the third epoch. Where the loader was is JSON; another loader continues after that
+# batch.
 stopped, batches = Reader(), loader()
 while len(stopped.losses) < int(2.5 * len(batches)):
     for codes in batches:
@@ -67,7 +69,8 @@ for _ in range(batches.epoch, EPOCHS):
         stopped.step(stopped.loss(codes.z, codes.label))
 assert stopped.losses == plain.losses
 
-# Two workers: each reads its half of every batch. The sums of their gradients are those of the whole batch.
+# Two workers: each reads its half of every batch. The sums of their gradients are those of the whole
+# batch.
 shared, workers = Reader(), [loader(rank=rank, world_size=2) for rank in (0, 1)]
 for _ in range(EPOCHS):
     for halves in zip(*workers, strict=True):

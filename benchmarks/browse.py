@@ -67,8 +67,7 @@ def _at_most(row: Measurement) -> Measurement:
 
 def _opened(root: str) -> list[float]:
     command = [sys.executable, "-c", OPEN, f"{root}/store", root]
-    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    return found
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def _write(folder: Path, count: int) -> None:

@@ -18,6 +18,7 @@ OF_A_FILE = ("name", "results", "tracking", "code", "profiles")
 SHARED_FROM = 3
 """Settings that so many kinds of job have are described once, on a page of their own."""
 FOLDER = "reference/jobs"
+NAMES = {"Loop": "Training", "Choice": "Chosen images", "Pgan": "PGAN", "Method": "Reconstruction method"}
 
 
 def pages() -> dict[str, str]:
@@ -59,7 +60,7 @@ def shared() -> list[str]:
 def title_of(definition: str) -> str:
     """DataConfig -> Data."""
     name = definition.removesuffix("Config").removesuffix("Keys")
-    return {"Loop": "Training", "Choice": "Chosen images"}.get(name, name)
+    return "Model" if name.endswith("Model") else NAMES.get(name, name)
 
 
 def table(keys: Iterator[Key], prefix: str = "") -> str:

@@ -1,5 +1,6 @@
 """JSON Schema, as a person reads it: the type of a key in words, its default, its description."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ def keys_of(schema: Schema, definitions: Schema, link: Link) -> Iterator[Key]:
             type=type_text(each, link),
             default=_default(each, definitions),
             required=name in required,
-            description=each.get("description", ""),
+            description=each.get("description") or _of_group(each, definitions),
         )
 
 
@@ -95,6 +96,12 @@ def cell(text: str) -> str:
     for place in range(0, len(parts), 2):
         parts[place] = parts[place].replace("<", "&lt;").replace("*", "\\*")
     return "`".join(parts).replace("\n\n", "<br>").replace("\n", " ")
+
+
+def _of_group(schema: Schema, definitions: Schema) -> str:
+    """The first sentence about the group of settings that a key holds."""
+    about = definitions[name].get("description", "") if (name := reference(schema)) else ""
+    return re.split(r"(?<=[.:])\s", about, maxsplit=1)[0].rstrip(":")
 
 
 def _default(schema: Schema, definitions: Schema) -> str | None:

@@ -82,7 +82,9 @@ class Columns(Mapping[str, np.ndarray]):
         return losses[self._rows]
 
     def _of_codes(self, measure: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
-        """A measure of every code, streamed."""
+        """A measure of every point's code; of all codes, which are streamed, unless they are few of them."""
+        if 4 * len(self.ids) < self.subject.count:
+            return measure(self.subject.codes_of(self.ids).z).float().numpy()
         found = [measure(codes.z).float().numpy() for codes in self.subject.batches(("z",))]
         return np.concatenate(found)[self._rows]
 

@@ -11,6 +11,7 @@ from preimage.browsing.directions import Directions, principal_directions, princ
 from preimage.browsing.neighbours import nearest
 from preimage.browsing.sensitive import sensitive_directions
 from preimage.browsing.subject import Subject
+from preimage.browsing.threads import quicker_count, threads
 from preimage.data.pixels import to_uint8
 from preimage.errors import GeneratorError
 from preimage.float32 import float32_products
@@ -37,12 +38,13 @@ class Decoder:
             reason = " ".join(subject.missing)
             raise GeneratorError(f"{subject.name} has no generator, so codes cannot be decoded. {reason}")
         self.subject = subject
-        self._busy = RLock()
+        self._busy, self._threads = RLock(), 1
         dim = _latent_dim(subject)
         self._network, _, _, self.shape, self.classes = quickest(
             subject.generator, dim, torch.device("cpu"), mixed=False
         )
         self.latent_dim = dim
+        self._threads = quicker_count(lambda: self.images(np.zeros((1, dim)), np.zeros(1)))
 
     def images(self, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """uint8 (n, H, W, C) of codes (n, d), or (n, *the shape in which the network takes them).
@@ -51,7 +53,7 @@ class Decoder:
         whose class is known, see `labels_near`. Others take none, and ignore them.
         """
         z = torch.as_tensor(np.asarray(codes, dtype=np.float32)).reshape(len(codes), -1)
-        with self._busy:
+        with self._busy, threads(self._threads):
             return _pictures(self._network, z, self._labels(z, labels))
 
     def labels_near(self, codes: np.ndarray) -> np.ndarray:
@@ -74,7 +76,7 @@ class Decoder:
         Raises NoJacobianError if torch cannot differentiate the generator.
         """
         z = torch.as_tensor(np.asarray(code, dtype=np.float32)).flatten()
-        with self._busy:
+        with self._busy, threads(self._threads):
             labels = self._labels(z[None], None if label is None else np.array([label]))
             return sensitive_directions(self._plain, z, labels, count)
 

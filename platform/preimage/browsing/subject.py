@@ -67,6 +67,8 @@ class Subject:
     """Sentences: what cannot be shown, why, and what to do."""
     drawn: Codes | None = None
     """Where there is no store: codes drawn from the generator's prior, with the ids 0, 1, ..."""
+    made_by: str = ""
+    """How the codes were made, in one line, where the run that made them says so."""
 
     @property
     def latent_dim(self) -> int:
@@ -114,6 +116,9 @@ class Subject:
         """The codes with these ids (n,), in that order; ids may repeat. Reads only the row groups that hold
         them. Raises StoreError for an id that has no code."""
         return self.rows.codes(ids)
+
+    def __repr__(self) -> str:
+        return f"<browsed {self.name}: {self.store or 'codes of a prior'}>"
 
     def decode(self, codes: np.ndarray | Tensor, labels: np.ndarray | Tensor | None = None) -> np.ndarray:
         """The generator's images (n, H, W, C) uint8 of codes (n, d) float32.

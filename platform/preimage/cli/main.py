@@ -12,6 +12,7 @@ from rich.console import Console
 
 from preimage._version import __version__
 from preimage.cli import (
+    browse,
     completion,
     data,
     generator,
@@ -29,6 +30,7 @@ from preimage.cli.output import BROKEN_PIPE, checked_output
 from preimage.cli.screen import NARROW, LogLines, line
 from preimage.cli.usage import USAGE_ERROR, completed, mistake
 from preimage.errors import OutputError, PreimageError
+from preimage.extras import of_module, sentence
 
 app = typer.Typer(
     name="preimage",
@@ -50,6 +52,7 @@ app.add_typer(generator.app, name="generator")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.add_typer(runs.app, name="runs")
+app.command()(browse.browse)
 app.command()(html_report.report)
 app.command()(machine.ui)
 app.command()(machine.doctor)
@@ -121,6 +124,13 @@ def _errors_shown(errors: Console) -> Iterator[None]:
         raise
     except PreimageError as error:
         line(errors, ("error:", "bold red"), f" {error}")
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        package = of_module(error.name)
+        if not package:
+            raise
+        verb = " ".join(["preimage", *(word for word in sys.argv[1:3] if word.isalpha())])
+        line(errors, ("error:", "bold red"), f" {sentence(verb, [package])}")
         sys.exit(2)
 
 

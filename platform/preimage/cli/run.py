@@ -94,11 +94,13 @@ def run(
     from preimage.cli.report import show_outcome
     from preimage.cluster import submissions
     from preimage.named_code import naming
+    from preimage.pipelines.packages import require_packages
     from preimage.pipelines.progress import showing
 
     console = Console(stderr=as_json)
     again = {"fresh": fresh, "retry_failed": retry_failed}
     planned = api.plan(spec, changes or [], profile, results=results, code=code or [], **again)
+    require_packages(planned.name, planned.packages)
     if planned.needs_ray:
         with naming(planned.code):
             _connect(verbose)
@@ -151,6 +153,7 @@ def plan(
     spec = chosen("plan", spec, profile)
     from preimage import api
     from preimage.cli.report import plain_plan, show_plan
+    from preimage.pipelines.packages import note
 
     planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, code=code or [])
     if as_json:
@@ -158,6 +161,8 @@ def plan(
         return
     console = Console()
     show_plan(console, planned, measure=measure)
+    if needed := note(planned.packages):
+        line(console, needed)
     console.print("nothing was started")
 
 

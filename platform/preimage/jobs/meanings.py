@@ -28,11 +28,11 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     (r"accuracy", "share of held-out images whose class it names; higher is better"),
     (r"training_accuracy", "the same of images that it was trained on"),
     (r"held_out_images", "images that training did not see"),
-    (r"(classifier_)?score(_before|_after|_learned_prior)?", "Inception Score by a classifier of such images: "
-     "from 1 to the number of classes, higher is better"),
+    (r"(classifier_)?score(_before|_after|_learned_prior)?", "Inception Score by a classifier of such "
+     "images: from 1 to the number of classes, higher is better"),
     (r"inception_score", "sharpness and variety of samples by Inception's classes; higher is better"),
     (r"fid", "distance between Inception's features of samples and of real images; lower is better"),
-    (r"classifier_frechet_distance", "distance between a classifier's features of samples and of real images; "
+    (r"classifier_frechet_distance", "distance of a classifier's features of samples to real images'; "
      "lower is better"),
     (r"class_entropy", "how evenly samples spread over classes, in nats; higher is more even"),
     (r"ordering", "what was compared, the best first"),

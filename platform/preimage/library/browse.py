@@ -20,6 +20,7 @@ from preimage.library.browse_places import Places, find_places, generators_under
 from preimage.models.cards import GeneratorCard, read_card, read_prior_card
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.prior_folder import load_fitted
+from preimage.runs.run_folder import RunFolder
 from preimage.storage.address import results_root
 from preimage.storage.folder import Folder
 
@@ -48,7 +49,8 @@ def open_subject(name: str | Path, results: str | None = None, code: Sequence[st
     drawn = None if store else opening.draw(network, priors)
     pixels = opening.pixels(store) if store else None
     opening.say_what_codes_lack(store, pixels)
-    return Subject(places.name, store, network, card, pixels, priors, tuple(opening.missing), drawn)
+    made_by = RunFolder(store.folder.parent).made_by if store else ""
+    return Subject(places.name, store, network, card, pixels, priors, tuple(opening.missing), drawn, made_by)
 
 
 @dataclass

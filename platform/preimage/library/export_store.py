@@ -13,6 +13,7 @@ from PIL import Image
 
 from preimage.data.known_images import KnownImages
 from preimage.errors import PreimageError, StoreError
+from preimage.extras import require
 from preimage.importing.tables.import_codes import Progress
 from preimage.jobs.named_images import open_images
 from preimage.latents.parquet import CHUNK
@@ -158,10 +159,9 @@ def _png(pixels: np.ndarray) -> bytes:
 
 def _write_duckdb(table: _Exporter, stream: BinaryIO, progress: Progress) -> None:
     """A database with the table `codes`, in which z is FLOAT[d]."""
-    try:
-        import duckdb
-    except ImportError as error:
-        raise StoreError("a .duckdb file needs DuckDB: pip install duckdb, or export Parquet") from error
+    require("a .duckdb file", "duckdb", kind=StoreError)
+    import duckdb
+
     with TemporaryDirectory() as place:
         parquet, database = Path(place) / "codes.parquet", Path(place) / "codes.duckdb"
         with parquet.open("wb") as file:

@@ -26,6 +26,7 @@ from preimage.storage.address import results_root
 from preimage.storage.folder import Folder
 from preimage.storage.plain_yaml import load
 from preimage.tracking.model_uri import is_model_uri
+from preimage.tuning.records import TrialRecord, read_records
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,18 @@ class Run:
         else:
             dataset = find_images(self.folder.folder.uri, self.folder.folder.parent)
         return LoadedImages.of(dataset, max_images)
+
+    @property
+    def table(self) -> str:
+        """Its table, in Markdown: of a study the ranked trials. Raises PreimageError if it has none."""
+        if (data := self.folder.figures.find("table.md")) is None:
+            raise PreimageError(f"the run {self.name} has no table")
+        return data.decode()
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """Of a study: what each trial had and got, by its number; also while the study runs."""
+        return read_records(self.folder.folder)
 
     @property
     def figures(self) -> dict[str, Picture]:

@@ -26,6 +26,8 @@ from preimage.tracking.description import again, what_of
 
 FEW = 4
 """Headline metrics of a run of an earlier version, which does not say which these are."""
+MANY = 6
+"""Steps whose metrics are listed at the top without what they mean, which their sections say."""
 METRICS = 500
 """Most metrics that are listed."""
 ALONG = {"study": "trial", "invert": "images", "fit-prior": "codes seen", "train-prior": "codes seen"}
@@ -74,6 +76,8 @@ def _head(
         notes.append(f"These steps have not begun, or were skipped: {', '.join(missing)}.")
     facts = _unless_damaged(lambda: facts_of(run, known, outcome, _spec(run)), [], notes)
     first = [each.headlines[0]._replace(step=each.name) for each in sections if each.headlines]
+    if len(first) > MANY:
+        first = [each._replace(meaning="") for each in first]
     return Section(
         id="run",
         name=known["name"],

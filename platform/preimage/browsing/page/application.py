@@ -62,7 +62,7 @@ class Page:
         options = [("", "one colour"), *((each, each) for each in names)]
         self.colour = kit.select("Colour", options, names[0] if names else "", name="colour")
         order = kit.select("Sort", [("", "do not sort"), *options[1:]], "", name="order")
-        status = kit.html()
+        status = kit.html(visible=False, margin=(22, 0, 0, 0))
         self.legend = kit.html(name="map_legend")
         self._colouring = self.session.worker(status, slow=True)
         self.colour.on_change("value", lambda _name, _old, _new: self._recolour())
@@ -108,7 +108,7 @@ class Page:
 
     def _picked(self, kind: str, value: int) -> None:
         session = self.session
-        if kind == "pick" and value in session.subject.rows:
+        if kind == "pick" and session.knows(value):
             session.pick(value)
         elif kind == "slot" and value in range(len(session.picked)):
             session.turn = value
@@ -120,17 +120,17 @@ class Page:
         subject, browsing = self.session.subject, self.session.browsing
         document.title = f"{subject.name} · Preimage"
         document.template = get_env().from_string(text_of("page.html.jinja"))
-        document.template_variables |= {
-            "style": text_of("page.css"),
-            "script": text_of("page.js"),
-            "name": subject.name,
-            "facts": facts(browsing),
-            "missing": [*subject.missing, *browsing.points.notes],
-            "tabs": [
+        document.template_variables.update(
+            style=text_of("page.css"),
+            script=text_of("page.js"),
+            name=subject.name,
+            facts=facts(browsing),
+            missing=[*subject.missing, *browsing.points.notes],
+            tabs=[
                 {"name": each.name, "title": each.title, "about": each.about, "off": each.off(browsing)}
                 for each in TABS
             ],
-        }
+        )
 
 
 def facts(browsing: Browsing) -> list[str]:

@@ -1,25 +1,11 @@
 """Images and texts as HTML."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
-from io import BytesIO
 
 import numpy as np
-from PIL import Image
 
-
-def png(image: np.ndarray) -> bytes:
-    """image: (H, W, C) uint8 of one, three or four channels."""
-    pixels = image[:, :, 0] if image.shape[2] == 1 else image
-    file = BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
-def source_of(image: np.ndarray) -> str:
-    """An image (H, W, C) uint8 as the address that holds it."""
-    return f"data:image/png;base64,{b64encode(png(image)).decode()}"
+from preimage.browsing.thumbnails import data_uri
 
 
 def picture(image: np.ndarray, caption: str = "", do: str = "", title: str = "", size: str = "thumb") -> str:
@@ -27,7 +13,7 @@ def picture(image: np.ndarray, caption: str = "", do: str = "", title: str = "",
     asks = f' data-do="{escape(do)}" role="button" tabindex="0"' if do else ""
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     tip = f' title="{escape(title)}"' if title else ""
-    return f'<figure class="{size}"{asks}{tip}><img src="{source_of(image)}" alt="">{below}</figure>'
+    return f'<figure class="{size}"{asks}{tip}><img src="{data_uri(image)}" alt="">{below}</figure>'
 
 
 def blank(caption: str, size: str = "thumb") -> str:
@@ -46,6 +32,6 @@ def note(text: str, kind: str = "hint") -> str:
     return f'<p class="{kind}">{escape(text)}</p>' if text else ""
 
 
-def number(value: float) -> str:
-    """A number as one reads it: three digits."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def number(value: float, digits: int = 3) -> str:
+    """A number as one reads it."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"

@@ -138,7 +138,11 @@ class MapView:
         faint = Scatter(x="x", y="y", size=size, fill_color=colour, line_color=None, fill_alpha=0.12)
         drawn = self.figure.add_glyph(self.source, glyph, selection_glyph=glyph, nonselection_glyph=faint)
         hover = HoverTool(
-            renderers=[drawn], tooltips=self._tooltip(), attachment="horizontal", point_policy="snap_to_data"
+            renderers=[drawn],
+            tooltips=self._tooltip(),
+            attachment="horizontal",
+            point_policy="snap_to_data",
+            visible=False,
         )
         self.figure.add_tools(hover)
 

@@ -8,7 +8,7 @@ from preimage.browsing.page.pictures import Pairs, pairs, thumbnails
 from preimage.browsing.page.session import Session
 from preimage.browsing.points import ordered
 
-SHOWN = 7
+SHOWN = 6
 """At either end."""
 
 
@@ -18,7 +18,7 @@ class OrderView:
     def __init__(self, session: Session, select: Select) -> None:
         self.session, self._select = session, select
         kit = session.kit
-        self._pictures, self._status = kit.html(), kit.html()
+        self._pictures, self._status = kit.html(), kit.html(visible=False)
         self._work = session.worker(self._status, slow=True)
         self.root = kit.column(self._pictures, self._status, spacing=2, name="map_order")
         select.on_change("value", lambda _name, _old, _new: self.refresh())
@@ -38,7 +38,9 @@ class OrderView:
         if values.dtype.kind == "f":
             order = order[np.isfinite(values[order])]
         ends = order if len(order) <= 2 * SHOWN else np.concatenate([order[:SHOWN], order[-SHOWN:]])
-        captions = [number(float(each)) if values.dtype.kind in "iuf" else str(each) for each in values[ends]]
+        captions = [
+            number(float(each), 2) if values.dtype.kind in "iuf" else str(each) for each in values[ends]
+        ]
         return column, pairs(self.session.browsing, points.ids[ends], both=False), captions
 
     def _show(self, found: tuple[str, Pairs, list[str]]) -> None:

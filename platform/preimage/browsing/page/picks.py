@@ -16,12 +16,11 @@ class PicksView:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.slots, self._status = session.kit.html(name="picks"), session.kit.html()
+        self.slots, self._status = session.kit.html(name="slots"), session.kit.html(visible=False)
         self._work = session.worker(self._status)
         self._known: dict[int, str] = {}
         session.changed.append(self.refresh)
         self.root = session.kit.column(self.slots, self._status, spacing=2, name="picks")
-        self.slots.name = "slots"
         self._draw()
 
     def refresh(self) -> None:
@@ -42,7 +41,7 @@ class PicksView:
         image_id, session = int(found.ids[place]), self.session
         kinds = ((found.images, "image"), (found.reconstructions, "reconstruction"))
         shown = "".join(
-            picture(each[place], title=kind, size="tiny") for each, kind in kinds if each is not None
+            picture(each[place], title=kind, size="mini") for each, kind in kinds if each is not None
         )
         facts = []
         row = session.subject.rows.at(np.array([image_id]))[0]
@@ -51,7 +50,7 @@ class PicksView:
             names = session.subject.classes
             facts.append(f"label {names[label] if label < len(names) else label}")
         if session.subject.rows.losses is not None:
-            facts.append(f"loss {number(float(session.subject.rows.losses[row]))}")
+            facts.append(f"loss {number(float(session.subject.rows.losses[row]), 2)}")
         name = escape(session.name_of(image_id))
         below = "".join(f"<div>{escape(each)}</div>" for each in facts)
         return f'{shown}<div class="what"><div class="name" title="{name}">{name}</div>{below}</div>'

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preimage.browsing.page.html import picture, png
+from preimage.browsing.page.html import picture
 from preimage.browsing.page.session import Browsing
+from preimage.browsing.thumbnails import png
 
 
 @dataclass(frozen=True, eq=False)

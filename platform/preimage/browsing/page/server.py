@@ -71,8 +71,8 @@ class PageServer:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def run(server: PageServer) -> None:
-    """Serve until Ctrl-C or a termination signal."""
+def run(server: PageServer, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until Ctrl-C or a termination signal. ready: called when requests are answered."""
     import signal
 
     server.start()
@@ -80,6 +80,7 @@ def run(server: PageServer) -> None:
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     for each in before:
         signal.signal(each, lambda *_: loop.add_callback_from_signal(loop.stop))
+    loop.add_callback(ready)
     try:
         loop.start()
     finally:

@@ -58,7 +58,7 @@ class Session:
 
         def say(text: str) -> None:
             kind = "busy" if text.endswith("…") else "wrong"
-            status.text = note(text, kind)
+            status.update(text=note(text, kind), visible=bool(text))
 
         made = Latest(self.document, self.browsing.slow if slow else self.browsing.quick, say)
         self._work.append(made)
@@ -95,9 +95,9 @@ class Session:
             return f"code {image_id}" if self.subject.store is None else f"image {image_id}"
         return self.subject.pixels.names(np.array([image_id]))[0]
 
-    def row_of(self, image_id: int) -> int:
-        """Its row among the points."""
-        return int(self.subject.rows.at(np.array([image_id]))[0])
+    def knows(self, image_id: int) -> bool:
+        """Whether there is a code of it."""
+        return bool((self.subject.rows.ids == image_id).any())
 
     def _leave(self, _context: Any) -> None:
         for each in self._work:

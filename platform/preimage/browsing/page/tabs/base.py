@@ -21,7 +21,7 @@ class Tab:
 
     def __init__(self, session: Session) -> None:
         self.session, self.kit = session, session.kit
-        self.status = session.kit.html()
+        self.status = session.kit.html(visible=False)
 
     @staticmethod
     def off(browsing: Browsing) -> str | None:

@@ -6,26 +6,29 @@ import numpy as np
 
 from preimage.browsing.completion import completions
 from preimage.browsing.page.canvas import Canvas
-from preimage.browsing.page.html import number, picture
+from preimage.browsing.page.html import note, number, picture, strip
 from preimage.browsing.page.pictures import pairs
 from preimage.browsing.page.session import Session
 from preimage.browsing.page.tabs.base import Tab
 
 COUNT = 6
 BRUSH = 5
+ERROR = "Error: root mean square over what is seen, as a share of the range of brightness."
+PAINT = "Paint over a part of the image by dragging."
+PICK = "Pick an image on the map: A."
 
 
 class CompleteTab(Tab):
     name, title = "complete", "Complete"
     about = (
-        "Paint over a part of image A by dragging. The codes whose images agree with what is left are searched, from "
-        "several starts: where the completions differ, the generator does not know what was there."
+        "Paint over a part of image A. Codes whose images agree with what is left are searched from several "
+        "starts: where the completions differ, the generator cannot tell what was there."
     )
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._loading, self._work = session.worker(self.status), session.worker(self.status, slow=True)
-        self.brush = self.kit.slider("brush", 1, 16, BRUSH, 1, width=150, sizing_mode="fixed")
+        self.brush = self.kit.slider("brush", 1, 16, BRUSH, 1, width=150, sizing_mode=None)
         self.mode = self.kit.choice(["Hide", "Show again"])
         self.canvas = Canvas(_shape(session), self.brush, self.mode, self._painted)
         self.live = self.kit.check("Complete after each stroke", active=True)
@@ -44,7 +47,7 @@ class CompleteTab(Tab):
         tools = self.kit.row(self.mode, self.brush)
         buttons = self.kit.row(self.complete, self.stop, clear)
         left = self.kit.column(
-            self.canvas.figure, tools, self.live, buttons, self.status, width=320, sizing_mode="fixed"
+            self.canvas.figure, tools, self.live, buttons, self.status, width=320, sizing_mode=None
         )
         self.root = self.kit.row(left, self._found, spacing=16, name=self.name)
 
@@ -54,7 +57,7 @@ class CompleteTab(Tab):
             return
         self._work.cancel()
         if picked is None:
-            self._found.text = '<p class="hint">Pick an image on the map: A.</p>'
+            self._found.text = note(PICK)
             return
         self._loading.ask(lambda: (picked, self._load(picked)), self._show_image)
 
@@ -70,7 +73,7 @@ class CompleteTab(Tab):
     def _show_image(self, found: tuple[int, np.ndarray]) -> None:
         self._of, self._image = found
         self.canvas.show(self._image)
-        self._found.text = '<p class="hint">Paint over a part of the image.</p>'
+        self._found.text = note(PAINT)
         if self.canvas.hidden.any():
             self._painted()
 
@@ -81,18 +84,21 @@ class CompleteTab(Tab):
     def _clear(self) -> None:
         self._work.cancel()
         self.canvas.clear()
-        self._found.text = '<p class="hint">Paint over a part of the image.</p>'
+        self._found.text = note(PAINT)
 
     def _complete(self) -> None:
         image, hidden = self._image, self.canvas.hidden
         if image is None:
-            self.status.text = '<p class="hint">Pick an image on the map first: A.</p>'
+            self._hint(PICK)
         elif not hidden.any() or hidden.all():
-            self.status.text = '<p class="hint">Paint over a part of the image, and leave a part.</p>'
+            self._hint("Paint over a part of the image, and leave a part.")
         else:
             self._seed += 1
             seed = self._seed
             self._work.follow(lambda: self._steps(image, ~hidden, seed), self._show, "searching for codes")
+
+    def _hint(self, text: str) -> None:
+        self.status.update(text=note(text), visible=True)
 
     def _steps(
         self, image: np.ndarray, seen: np.ndarray, seed: int
@@ -106,17 +112,16 @@ class CompleteTab(Tab):
         images, errors = found
         order = np.argsort(errors)
         shown = [
-            picture(images[each], f"error {number(float(errors[each]))}", size="middle") for each in order
+            picture(images[each], f"error {number(float(errors[each]), 2)}", size="term") for each in order
         ]
         mean = images.astype(np.float32)
         spread = mean.std(0).mean(-1, keepdims=True) * 2
-        shown_spread = picture(np.clip(spread, 0, 255).astype(np.uint8), "where they differ", size="middle")
-        average = picture(mean.mean(0).round().astype(np.uint8), "their mean", size="middle")
+        shown_spread = picture(np.clip(spread, 0, 255).astype(np.uint8), "differences", size="term")
+        average = picture(mean.mean(0).round().astype(np.uint8), "mean", size="term")
         self._found.text = (
-            f'<h4>Completions, the closest to what is seen first</h4><div class="strip">{"".join(shown)}</div>'
-            f'<h4>Together</h4><div class="strip">{average}{shown_spread}</div>'
-            '<p class="hint" style="margin-top:8px">error: root mean square over the pixels that are seen, of the '
-            "range of brightness</p>"
+            strip(shown, "Completions, the closest first")
+            + strip([average, shown_spread], "All of them")
+            + note(ERROR)
         )
 
 

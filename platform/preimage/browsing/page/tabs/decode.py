@@ -7,7 +7,7 @@ from bokeh.events import MouseMove
 from bokeh.models import Slider
 
 from preimage.browsing.directions import Directions
-from preimage.browsing.page.html import picture
+from preimage.browsing.page.html import note, picture
 from preimage.browsing.page.map_view import MapView
 from preimage.browsing.page.session import Session
 from preimage.browsing.page.tabs.base import Tab
@@ -34,8 +34,9 @@ class Base:
 class DecodeTab(Tab):
     name, title = "decode", "Decode"
     about = (
-        "Move through the latent space from the picked image A (or from the codes' mean), along the directions in "
-        "which the codes vary most and those in which the generator's image changes most."
+        "Move through the latent space from image A, or from the codes' mean: along the directions in which "
+        "the codes vary most, and those in which the image changes most. One unit is a standard deviation of "
+        "the codes."
     )
 
     def __init__(self, session: Session, view: MapView) -> None:
@@ -43,7 +44,7 @@ class DecodeTab(Tab):
         self._view, self._base = view, Base(np.zeros(session.subject.latent_dim, np.float32), -1, None, "")
         self._principal: Directions | None = None
         self._resetting = False
-        self._image, self._beside = self.kit.html(width=250, sizing_mode="fixed"), self.kit.html()
+        self._image, self._beside = self.kit.html(width=250, sizing_mode=None), self.kit.html()
         self._decoding, self._opening = session.worker(self.status), session.worker(self.status, slow=True)
         count = min(SLIDERS, session.subject.latent_dim)
         self.main, self.sensitive = (self._sliders(count, kind) for kind in ("principal", "sensitive"))
@@ -52,13 +53,12 @@ class DecodeTab(Tab):
         reset.on_click(self.reset)
         step.on_click(self.random_step)
         view.figure.on_event(MouseMove, lambda event: self._moved(event.x, event.y))
-        left = self.kit.column(
-            self._image, self._beside, self.kit.row(reset, step), self._follow, self.status
-        )
-        left.update(width=260, sizing_mode="fixed")
-        heads = [self.kit.html(f"<h4>{text}</h4>") for text in (MAIN, SENSITIVE)]
-        right = self.kit.column(heads[0], *self.main, heads[1], *self.sensitive, spacing=0)
-        self.root = self.kit.row(left, right, spacing=18, name=self.name)
+        left = self.kit.column(self._image, self.kit.row(reset, step), self._follow, self._beside)
+        left.update(width=250, sizing_mode=None)
+        heads = [self.kit.html(each) for each in (MAIN, SENSITIVE)]
+        parts = zip(heads, (self.main, self.sensitive), strict=True)
+        right = [self.kit.column(head, *sliders, spacing=0) for head, sliders in parts]
+        self.root = self.kit.column(self.kit.row(left, *right, spacing=16), self.status, name=self.name)
 
     def refresh(self) -> None:
         """Start from A, with all sliders at zero."""
@@ -115,16 +115,14 @@ class DecodeTab(Tab):
 
     def _opened(self, found: tuple[Directions, Base, np.ndarray | None]) -> None:
         self._principal, self._base, original = found
-        self._beside.text = (
-            picture(original, "the picked image, A", size="middle") if original is not None else ""
-        )
+        self._beside.text = picture(original, "image A", size="middle") if original is not None else ""
         for sliders, directions in ((self.main, self._principal), (self.sensitive, self._base.sensitive)):
             for place, each in enumerate(sliders):
                 each.disabled = directions is None or place >= len(directions)
                 if directions is not None and place < len(directions):
-                    each.title = f"{place + 1} · {_share(directions.share[place])}"
+                    each.title = f"{place + 1}{_share(directions.share[place])}"
         if self._base.wrong:
-            self.status.text = f'<p class="hint">{self._base.wrong}</p>'
+            self.status.update(text=note(self._base.wrong), visible=True)
         self.reset()
         self._decode()
 
@@ -169,9 +167,10 @@ class DecodeTab(Tab):
         self._decode()
 
 
-MAIN = "Principal directions · in standard deviations of the codes"
-SENSITIVE = "Most sensitive directions of the generator, here · in the same unit"
+MAIN = """<h4 title="of all codes; the share of their variance">Principal directions</h4>"""
+SENSITIVE = """<h4 title="the Jacobian's top right singular vectors at this code; the share of the squared
+change of the image">Most sensitive, here</h4>"""
 
 
 def _share(value: float) -> str:
-    return f"{value:.0%} of the variance" if np.isfinite(value) else "share unknown"
+    return f" · {value:.0%}" if np.isfinite(value) else ""

@@ -9,21 +9,21 @@ from preimage.browsing.page.session import Session
 from preimage.browsing.page.tabs.base import Tab
 from preimage.browsing.samples import samples
 
-SHOWN = 10
+SHOWN = 18
 
 
 class SamplesTab(Tab):
     name, title = "samples", "Samples"
     about = (
-        "Images decoded from codes that are drawn from each prior. A fitted prior describes the codes that were "
-        "found, the generator's own the codes that it was trained on."
+        "Images decoded from codes that are drawn from each prior. A fitted prior describes the codes that "
+        "were found; the generator's own, those that it was trained on."
     )
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._work = session.worker(self.status, slow=True)
         self.seed = 0
-        self._seed = self.kit.html(width=100, sizing_mode="fixed", margin=(5, 0, 0, 4))
+        self._seed = self.kit.html(width=100, sizing_mode=None, margin=(5, 0, 0, 4))
         self._rows = self.kit.html()
         self.again = self.kit.button("Again", main=True, name="again")
         self.again.on_click(self._again)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from preimage.browsing.neighbours import Neighbours, nearest
-from preimage.browsing.page.html import number, strip
+from preimage.browsing.page.html import note, number, strip
 from preimage.browsing.page.pictures import Pairs, pairs, thumbnails
 from preimage.browsing.page.session import Browsing, Session
 from preimage.browsing.page.tabs.base import Tab
@@ -30,7 +30,7 @@ class SimilarTab(Tab):
         picked = self.session.picked[0]
         if picked is None:
             self._work.cancel()
-            self._found.text = '<p class="hint">Pick an image on the map: A.</p>'
+            self._found.text = note("Pick an image on the map: A.")
             return
         self._work.ask(lambda: self._find(picked), self._show, "comparing all codes")
 

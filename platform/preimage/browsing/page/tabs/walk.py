@@ -4,11 +4,12 @@ from typing import Literal
 
 import numpy as np
 
-from preimage.browsing.page.html import blank, picture
+from preimage.browsing.page.html import blank, note, picture
 from preimage.browsing.page.session import LETTERS, Session
 from preimage.browsing.page.tabs.base import Tab
 from preimage.browsing.walks import arithmetic, usual_way, walk
 
+PICK = "Pick two images on the map, A and B; a third, C, for the sum."
 STEPS = 9
 FINE = 49
 """Steps of the slider, which are decoded together."""
@@ -27,14 +28,20 @@ class WalkTab(Tab):
         prior = next(iter(session.subject.priors), None)
         self.way = self.kit.choice(["Straight line", "Around the origin"], ways.index(usual_way(prior)))
         self.way.on_change("active", lambda _name, _old, _new: self.refresh())
-        self._strip, self._large, self._sum = (self.kit.html() for _ in range(3))
+        self._strip, self._sum = self.kit.html(), self.kit.html()
+        self._large = self.kit.html(width=170, sizing_mode=None)
         self.slider = self.kit.slider(
             "from A to B", 0, 1, 0.5, 1 / (FINE - 1), name="walk-slider", format="0.00"
         )
         self.slider.on_change("value", lambda _name, _old, _new: self._slide())
         self._images: np.ndarray | None = None
         self.root = self.kit.column(
-            *(self.way, self._strip, self.slider, self._large, self._sum, self.status), name=self.name
+            self.way,
+            self._strip,
+            self.slider,
+            self.kit.row(self._large, self._sum, spacing=20),
+            self.status,
+            name=self.name,
         )
 
     def refresh(self) -> None:
@@ -43,9 +50,7 @@ class WalkTab(Tab):
         if None in picked[:2]:
             self._work.cancel()
             self._images = None
-            self._strip.text = (
-                '<p class="hint">Pick two images on the map, A and B; a third, C, for the sum.</p>'
-            )
+            self._strip.text = note(PICK)
             self._large.text = self._sum.text = ""
             self.slider.visible = False
             return
@@ -69,26 +74,26 @@ class WalkTab(Tab):
     def _show(self, found: tuple[np.ndarray, np.ndarray | None]) -> None:
         self._images, terms = found
         places = np.linspace(0, FINE - 1, STEPS).round().astype(int)
-        captions = ["A", *[""] * (STEPS - 2), "B"]
+        captions = ["A", *["\u00a0"] * (STEPS - 2), "B"]
         shown = [picture(self._images[each], text) for each, text in zip(places, captions, strict=True)]
         self._strip.text = f'<div class="strip one">{"".join(shown)}</div>'
         self.slider.visible = True
         self._slide()
-        self._sum.text = f"<h4>Arithmetic</h4>{_equation(terms)}"
+        self._sum.text = f"<h4>A − B + C</h4>{_equation(terms)}"
 
     def _slide(self) -> None:
         if self._images is not None:
             place = round(self.slider.value * (FINE - 1))
-            self._large.text = picture(self._images[place], size="large")
+            self._large.text = picture(self._images[place], size="face")
 
 
 def _equation(terms: np.ndarray | None) -> str:
     if terms is None:
-        places = [blank(letter) for letter in LETTERS]
+        places = [blank(letter, "term") for letter in LETTERS]
         return f'<div class="equation">{places[0]} − {places[1]} + {places[2]}</div>' + (
-            '<p class="hint">Pick a third image, C.</p>'
+            note("Pick a third image, C.")
         )
     a, b, c, total = (
-        picture(each, text, size="middle") for each, text in zip(terms, [*LETTERS, "A − B + C"], strict=True)
+        picture(each, text, size="term") for each, text in zip(terms, [*LETTERS, "their sum"], strict=True)
     )
     return f'<div class="equation">{a} − {b} + {c} = {total}</div>'

@@ -58,6 +58,10 @@ class CompareReconstructionsReport:
     def errors(self, kind: Literal["mse", "lap1"]) -> dict[str, float]:
         return {name: getattr(row.found, kind) for name, row in self.rows.items()}
 
+    def with_errors(self) -> list[str]:
+        """The methods' names, each with its squared error below it."""
+        return [f"{name}\nMSE {error:.3g}" for name, error in self.errors("mse").items()]
+
     @property
     def explained(self) -> dict[str, Tensor]:
         """For each method (d,): the fraction of the codes' variance in their first k directions."""
@@ -103,10 +107,10 @@ class CompareReconstructionsReport:
             f"{shape_text(data.shape)}, from their codes.",
             markdown(table),
             "MSE: (g(z) - x)^2, averaged over pixels, channels and images, of images in [-1, 1]. Lap1: every "
-            "level of the pyramid counts the same. Explained: the share of the images' variance, 1 - MSE / the "
-            f"MSE of the mean image. Directions: how many singular vectors hold {MOST:.0%} of the variance of "
-            "the codes. Effective rank: e to the entropy of the singular values, as shares of their sum; d if "
-            "all are equal.",
+            "level of the pyramid counts the same. Explained: the share of the images' variance, 1 - MSE / "
+            f"the MSE of the mean image. Directions: how many singular vectors hold {MOST:.0%} of the "
+            "variance of the codes. Effective rank: e to the entropy of the singular values, as shares of "
+            "their sum; d if all are equal.",
         ]
         if self.paper and self._published:
             parts.append(self._published.remark(data, self.dataset.count))

@@ -24,9 +24,7 @@ def run(job: CompareReconstructionsJob, context: Context) -> Result:
     ]
     dataset = shared_dataset([*methods, *sizes], job.data, context)
     report = compare(methods, dataset, context)
-    errors = report.errors("mse")
-    names = [f"{each.name}\nMSE {errors[each.name]:.3g}" for each in methods]
-    pictures = {"reconstructions.png": reconstructions_png(methods, names, dataset)}
+    pictures = {"reconstructions.png": reconstructions_png(methods, report.with_errors(), dataset)}
     if sizes:
         sizes.sort(key=lambda each: each.store.latent_dim)
         names = [f"d = {each.store.latent_dim}" for each in sizes]

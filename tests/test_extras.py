@@ -79,7 +79,12 @@ def test_the_core_does_what_needs_no_platform(folder):
     )
     assert {name: said for name, (code, said) in found.items() if code} == {}
     (store,) = (folder / "results" / "runs").glob("invert-*/store")
-    found = verbs(folder, f"store show {store}", f"store export {store} --output codes.parquet", "store import codes.parquet")
+    found = verbs(
+        folder,
+        f"store show {store}",
+        f"store export {store} --output codes.parquet",
+        "store import codes.parquet",
+    )
     assert {name: said for name, (code, said) in found.items() if code} == {}
 
 

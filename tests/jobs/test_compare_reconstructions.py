@@ -87,7 +87,9 @@ def test_a_job_leaves_the_table_and_the_papers_figures(methods, digits):
     )
     names = ("reconstructions.png", "dimensions.png", "errors.png", "directions.png")
     assert tuple(result.figures) == names
-    assert f"| PCA | 6 | 200 | {table['PCA']['mse']:.3g} | {table['PCA']['lap1']:.3g} |" in (result.table or "")
+    assert f"| PCA | 6 | 200 | {table['PCA']['mse']:.3g} | {table['PCA']['lap1']:.3g} |" in (
+        result.table or ""
+    )
     assert all(picture[:4] == b"\x89PNG" for picture in result.figures.values())
 
 

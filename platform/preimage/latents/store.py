@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from preimage._version import __version__
 from preimage.errors import StoreError
 from preimage.latents import parquet
+from preimage.latents.chosen_codes import chosen_codes
 from preimage.latents.image_ids import span_of
 from preimage.latents.local_rank import LocalRank
 from preimage.latents.manifest import (
@@ -196,9 +197,8 @@ class Store:
 
         Raises StoreError for images that are not in the store, or whose search diverged.
         """
-        from preimage.latents.walks import codes_of
-
-        return codes_of(self, [int(each) for each in ids])
+        rows = self.without_diverged(("z",))
+        return chosen_codes(rows, [int(each) for each in ids], self.count, self.latent_dim)
 
 
 class RowReader(Protocol):

@@ -62,6 +62,12 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     (r"evaluations.*", "times the generator was computed, for a code"),
     (r"reached_.*", "share of descents that reach the code that made the image"),
     (r"flat_area_.*", "share of the landscape that is nearly flat"),
+    (r"half_recovered_ratio(_unscaled)?", "where half of the codes are found, at the rate "
+     "that needs most over the one that needs least; 1: alike"),
+    (r"stuck_.*", "share of places from which descent ends where the theorem allows no minimum"),
+    (r"zero_.*", "share of codes along which the cost does not fall at 0"),
+    (r"glo_beats_pca", "whether GLO reconstructs with a lower error than PCA"),
+    (r"glo_is_flatter_than_pca", "whether GLO's codes spread over more directions than PCA's"),
     (r"best_trial", "the number of the trial that ranks first"),
     (r"trials", "trials that have ended"),
 )  # fmt: skip

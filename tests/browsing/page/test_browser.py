@@ -154,7 +154,9 @@ def test_a_lasso_opens_its_summary(browser):
     )
     drag(browser, "map", (0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.1))
     where = "[data-section=selection]"
-    _, pictures = wait_for(browser, where, lambda text, _pictures: "300 images" in text and "Download" in text)
+    _, pictures = wait_for(
+        browser, where, lambda text, _pictures: "300 images" in text and "Download" in text
+    )
     assert browser.find_element("css selector", where).is_displayed()
     assert len(pictures) >= 3 + 12
 

@@ -182,6 +182,16 @@ def test_ray_mlflow_and_optuna_are_imported_where_they_belong_and_nowhere_else(l
     assert found == MAY_IMPORT[library]
 
 
+def test_bokeh_is_imported_by_pages_alone():
+    found = {
+        path.relative_to(PACKAGE).parts[:2]
+        for path in PACKAGE.rglob("*.py")
+        if any(name.split(".")[0] == "bokeh" for name in imports(path))
+    }
+    assert found <= {("browsing", "page"), ("browsing", "static")}
+    assert found
+
+
 def test_the_mathematics_runs_where_ray_and_mlflow_are_not_installed():
     """Also in the rooms above: the loop in this process needs neither."""
     code = """

@@ -57,6 +57,9 @@ def preimage(wheel, tmp_path_factory):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(place / "site")
     (place / "here").mkdir()
+    git = ["git", "-C", place, "-c", "user.name=A", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "Mine"], check=True)
 
     def run(*words: str, code: str = "from preimage.cli import main; main()") -> str:
         # -S: not the path by which an editable install finds its clone
@@ -100,6 +103,11 @@ def test_it_works_where_there_is_no_clone(preimage):
     assert "nothing was started" in preimage("plan", "demo", "-p", "small")
     assert "glo.yaml, with schema.json beside it" in preimage("copy", "glo", ".")
     assert "nothing was started" in preimage("plan", "glo.yaml", "-p", "small")
+
+
+def test_a_commit_of_the_folder_it_is_installed_in_is_not_its_own(preimage):
+    code = "from preimage.pipelines.provenance import git_commit; print(git_commit())"
+    assert preimage(code=code) == "None\n"
 
 
 def test_what_it_submits_to_a_cluster_is_the_whole_package(preimage):

@@ -1,7 +1,7 @@
 """Add and subtract what images have.
 
-Nobody told this generator what slant or thickness is. The mean code of slanted digits, minus that of upright
-ones, is a direction along which any digit slants.
+Nobody told this generator what slant or thickness is. The mean code of slanted digits, minus that
+of upright ones, is a direction along which any digit slants.
 """
 
 import sys
@@ -19,7 +19,8 @@ glo = pi.open(pi.run(Path(__file__).with_name("glo.yaml"), profile=SIZE))
 codes = glo.store.head(len(glo.store))
 ink = (glo.images().by_id(codes.image_id)[:, 0] + 1) / 2  # (N, H, W), 0 to 1
 
-# Two properties of each image, from its pixels: how much ink it has, and how far its top leans to the right.
+# Two properties of each image, from its pixels: how much ink it has, and how far its top leans to the
+# right.
 height, width = ink.shape[1:]
 y, x = torch.meshgrid(torch.arange(height) - height / 2, torch.arange(width) - width / 2, indexing="ij")
 y, x = (each - (ink * each).sum((1, 2), keepdim=True) / ink.sum((1, 2), keepdim=True) for each in (y, x))
@@ -41,4 +42,6 @@ for name, step in {"slant": direction(slant), "thickness": direction(thickness)}
         mean = codes.z[codes.label == label].mean(0)
         rows[f"{label}: {name}"] = glo.generator(mean + shown[:, None] * step)
 captions = [f"{each:+.2g}" if each else "average" for each in shown.tolist()]
-pi.picture(rows, title="An average digit, plus a multiple of a direction", captions=captions).save("arithmetic.png")
+pi.picture(rows, title="An average digit, plus a multiple of a direction", captions=captions).save(
+    "arithmetic.png"
+)

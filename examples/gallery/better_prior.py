@@ -1,7 +1,7 @@
 """Learn a better prior, and draw from it.
 
-A generator can only be sampled well from codes like those that its images have. GLO never had a prior: one is
-fitted to its codes afterwards. How good it is decides how good the samples are.
+A generator can only be sampled well from codes like those that its images have. GLO never had a
+prior: one is fitted to its codes afterwards. How good it is decides how good the samples are.
 """
 
 import sys
@@ -17,8 +17,8 @@ QUIET = {"tracking.uri": "none", "resources.backend": "local"}
 
 glo = pi.open(pi.run(Path(__file__).with_name("glo.yaml"), profile=SIZE))
 
-# Three priors of one store. A tenth of the codes is held out, and says how likely the prior makes codes that it
-# was not fitted to.
+# Three priors of one store. A tenth of the codes is held out, and says how likely the prior makes
+# codes that it was not fitted to.
 kinds = {
     "diagonal": {},
     "gaussian": {},

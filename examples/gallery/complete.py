@@ -1,7 +1,8 @@
 """Complete an image from a part of it.
 
-A code explains a whole image. So a code that fits the visible part says what the rest may be. Searches from
-several starts end at several codes: where they agree, the visible part decides; where they differ, it does not.
+A code explains a whole image. So a code that fits the visible part says what the rest may be.
+Searches from several starts end at several codes: where they agree, the visible part decides; where
+they differ, it does not.
 """
 
 import sys
@@ -18,9 +19,9 @@ digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE))
 given = digits.images()
 images = torch.stack([given.images[given.labels.tolist().index(label)] for label in (3, 4, 5, 8)])
 
-# Each image is searched for several times. `ids` tell the copies apart: each draws its own start from the
-# prior. Only the upper half counts; what the lower half holds plays no part. The search stops early, at codes
-# that still are likely ones: the prior itself is not in the loss.
+# Each image is searched for several times. `ids` tell the copies apart: each draws its own start from
+# the prior. Only the upper half counts; what the lower half holds plays no part. The search stops
+# early, at codes that still are likely ones: the prior itself is not in the loss.
 copies = images.repeat_interleave(DRAWS, dim=0)
 visible = {"mask": "top", "rate": 0.5}
 found = pi.invert(digits.generator, copies, measurement=visible, init_codes="prior", solver="adam", steps=150)
@@ -34,4 +35,6 @@ for i, label in enumerate((3, 4, 5, 8)):
     best = completed[i, loss[i].argsort()]
     rows[f"a {label}"] = torch.cat([images[i : i + 1], seen[i : i + 1], best])
 captions = ["image", "seen", "best fit", *[f"{n}." for n in range(2, DRAWS + 1)]]
-pi.picture(rows, title="The upper half, and what it may be the upper half of", captions=captions).save("complete.png")
+pi.picture(rows, title="The upper half, and what it may be the upper half of", captions=captions).save(
+    "complete.png"
+)

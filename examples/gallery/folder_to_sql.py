@@ -1,7 +1,8 @@
 """A folder of images becomes a table of codes.
 
-`invert` works on whole datasets, wherever the images are, and leaves Parquet. Then a question about images is
-a question to a database. Which of my files are most alike? The codes know more of it than the pixels.
+`invert` works on whole datasets, wherever the images are, and leaves Parquet. Then a question about
+images is a question to a database. Which of my files are most alike? The codes know more of it than
+the pixels.
 """
 
 import sys
@@ -37,7 +38,11 @@ invert = {
 run = pi.open(pi.run(invert))
 pi.export_store(run.name, "codes.parquet", overwrite=True)  # with the files' names and classes
 
-print(duckdb.sql("select class, count(*) n, avg(loss) loss from 'codes.parquet' group by class order by loss desc"))
+print(
+    duckdb.sql(
+        "select class, count(*) n, avg(loss) loss from 'codes.parquet' group by class order by loss desc"
+    )
+)
 
 # The files whose codes are nearest to those of some others.
 nearest = """

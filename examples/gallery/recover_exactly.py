@@ -1,28 +1,30 @@
 """Recover codes exactly.
 
-An image that a generator made has a code that is known. Does a search find it again? *Precise recovery of
-latent vectors* (Lipton and Tripathi, 2017) descends from random starts, and redraws components that leave the
-prior's cube; L-BFGS takes the curvature into account.
+An image that a generator made has a code that is known. Does a search find it again? *Precise
+recovery of latent vectors* (Lipton and Tripathi, 2017) descends from random starts, and redraws
+components that leave the prior's cube; L-BFGS takes the curvature into account.
 """
 
 import sys
 
-import matplotlib
+import matplotlib.pyplot as plt
 import torch
 
 import preimage as pi
 
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
-
 TINY = "--tiny" in sys.argv
 
-# A DCGAN that nobody trained: its weights are random, but its BatchNorms have seen images. It is easier to
-# invert than a trained one, on which the paper's descent takes a hundred thousand steps.
+# A DCGAN that nobody trained: its weights are random, but its BatchNorms have seen images. It is
+# easier to invert than a trained one, on which the paper's descent takes a hundred thousand steps.
 untrained = {
     "job": "init-generator",
     "data": {"source": "digits", "size": 16, "channels": 1, "max_images": 40 if TINY else 1500},
-    "model": {"latent_dim": 4 if TINY else 100, "prior": "uniform", "kernel_size": 5, "base_channels": 4 if TINY else 32},
+    "model": {
+        "latent_dim": 4 if TINY else 100,
+        "prior": "uniform",
+        "kernel_size": 5,
+        "base_channels": 4 if TINY else 32,
+    },
     "batchnorm": "settled",
     "resources": {"backend": "local", "workers": 1, "cpus_per_worker": 1},
     "tracking": {"uri": "none"},
@@ -32,7 +34,8 @@ codes = run.prior.sample(3 if TINY else 24, torch.Generator().manual_seed(1))
 with torch.no_grad():
     images = run.generator(codes)
 
-# Searches of more and more steps. A step costs about one evaluation of the generator and its gradient.
+# Searches of more and more steps. A step costs about one evaluation of the generator and its
+# gradient.
 descent = {"solver": "gradient-descent", "lr": 60.0, "init_codes": "prior", "patience": None}
 searches = {
     "gradient descent": descent,

@@ -1,7 +1,8 @@
 """Bring a network that somebody else exported.
 
-A network enters once, by an import that tries it. From then on it is a generator like any other, and nothing
-of the code that built it is needed. What does not fit is refused, in a sentence that says what to say instead.
+A network enters once, by an import that tries it. From then on it is a generator like any other,
+and nothing of the code that built it is needed. What does not fit is refused, in a sentence that
+says what to say instead.
 """
 
 import sys
@@ -15,8 +16,8 @@ import preimage as pi
 TINY = "--tiny" in sys.argv
 clothes = pi.load_images("fashion-mnist", size=28, channels=1, max_images=60 if TINY else 6000)
 
-# Somebody else's work, with another library and habits of their own: an autoencoder of scikit-learn, whose
-# decoder takes codes (n, 16, 1, 1) and makes pixels (n, 784) in [0, 1]. They sent us a file.
+# Somebody else's work, with another library and habits of their own: an autoencoder of scikit-learn,
+# whose decoder takes codes (n, 16, 1, 1) and makes pixels (n, 784) in [0, 1]. They sent us a file.
 pixels = (clothes.images.flatten(1) + 1) / 2
 theirs = MLPRegressor(hidden_layer_sizes=(256, 16, 256), max_iter=2 if TINY else 40, tol=1, random_state=1)
 theirs.n_iter_no_change = 100  # no warning that it could go on

@@ -1,30 +1,27 @@
 """Compare settings in a study.
 
-A study runs many trials of one job or pipeline, and ranks them. Steps that all trials share run once. Trials
-may run in parallel, on a laptop or a cluster, and the result is the same.
+A study runs many trials of one job or pipeline, and ranks them. Steps that all trials share run
+once. Trials may run in parallel, on a laptop or a cluster, and the result is the same.
 """
 
 import sys
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot as plt
 
 import preimage as pi
-
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
 
 TINY = "--tiny" in sys.argv
 digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile="tiny" if TINY else None))
 
-# How should the paper's descent step? Every trial searches for the same codes at another learning rate, and from
-# another start. The generator is the one above.
+# How should the paper's descent step? Every trial searches for the same codes at another learning
+# rate, and from another start. The generator is the one above.
 study = {
     "trial": {
         "job": "invert",
         "generator": digits.steps["gan"].name,
-        "data": digits.steps["codes"].spec["data"] | {"max_images": 20 if TINY else 200},
-        "inversion": {"solver": "adam", "steps": 5 if TINY else 100, "patience": None},
+        "data": digits.steps["codes"].spec["data"] | {"max_images": 20 if TINY else 64},
+        "inversion": {"solver": "adam", "steps": 5 if TINY else 50, "patience": None},
         "resources": {"backend": "local", "workers": 1, "cpus_per_worker": 1},
     },
     "space": {
@@ -47,7 +44,13 @@ for start in study["space"]["inversion.init_codes"]["choice"]:
     rates = [each.params["inversion.lr"] for each in ended]
     axes.plot(rates, [each.values["reconstruction_error"] for each in ended], "o-", label=f"from {start}")
 best = min(run.trials, key=lambda each: each.values["reconstruction_error"])
-axes.annotate("best", (best.params["inversion.lr"], best.values["reconstruction_error"]), (0, -14), textcoords="offset points", ha="center")
+axes.annotate(
+    "best",
+    (best.params["inversion.lr"], best.values["reconstruction_error"]),
+    (0, -14),
+    textcoords="offset points",
+    ha="center",
+)
 axes.set(xscale="log", xlabel="learning rate of Adam", ylabel="reconstruction error per pixel")
 axes.set_title(f"{len(run.trials)} trials: the error after {study['trial']['inversion']['steps']} steps")
 axes.legend(frameon=False)

@@ -28,7 +28,13 @@ SPEC: dict[str, Any] = {
             "job": "train-gan",
             "model": {"latent_dim": 2, "prior": "normal", "kernel_size": 4, "base_channels": 24},
             "optimizer": {"name": "adam", "lr": 2e-4, "beta1": 0.5},
-            "training": {"total_images": 250_000, "batch_size": 64, "checkpoint_every": 50_000},
+            "training": {
+                "total_images": 250_000,
+                "batch_size": 64,
+                "log_every": 10_000,
+                "sample_every": 50_000,
+                "checkpoint_every": 50_000,
+            },
         },
         "invert": {
             "job": "invert",
@@ -38,12 +44,10 @@ SPEC: dict[str, Any] = {
         },
     },
 }
-SPAN = 3.0
+SPAN = 2.6
 """Codes from -SPAN to SPAN are drawn, in both directions."""
 SIDE = 16
 """Pixels of a digit's side."""
-SEARCHED = 3
-"""The row of the store whose image is searched for."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,12 @@ class Digits:
     generator: torch.nn.Module
     z: Tensor
     labels: Tensor
+    loss: Tensor
     images: Tensor
+
+    def searched(self) -> int:
+        """The row of the image to search for: among those away from the centre, the one that is met best."""
+        return int(self.loss.where((self.z.norm(dim=1) > 0.8) & (self.labels != 1), torch.inf).argmin())
 
 
 @cache
@@ -62,18 +71,18 @@ def digits() -> Digits:
     outcome = pi.run(SPEC, results=str(ROOT / "build" / "pictures"))
     run = pi.open(outcome.run, results=str(ROOT / "build" / "pictures"))
     store = run.steps["invert"].store
-    rows = list(store.batches(4096))
-    z, labels, ids = (
-        torch.cat([getattr(each, name) for each in rows]) for name in ("z", "label", "image_id")
-    )
-    return Digits(run.steps["train"].generator, z, labels, _pixels(store, ids))
+    rows = list(store.batches(rows=4096))
+    names = ("z", "label", "loss", "image_id")
+    z, labels, loss, ids = (torch.cat([getattr(each, name) for each in rows]) for name in names)
+    return Digits(run.steps["train"].generator, z, labels, loss, _pixels(store, ids))
 
 
 def latent_plane() -> Figure:
     """What the generator makes at each place, and how far that is from one real digit."""
-    found, row = digits(), SEARCHED
-    figure = new_figure(11.2, 5.0)
-    atlas, error, side = figure.subplots(1, 3, width_ratios=(1, 1, 0.36))
+    found = digits()
+    row = found.searched()
+    figure = new_figure(11.2, 5.4)
+    atlas, error, side = figure.subplots(1, 3, width_ratios=(1, 1, 0.34))
     _atlas(atlas, found.generator)
     lowest = _error_surface(error, found, row)
     reconstruction = _images(found.generator, found.z[row : row + 1])[0]

@@ -34,8 +34,8 @@ def bare(axes: Axes, title: str, x: tuple[float, float], y: tuple[float, float])
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of at most 128 colours."""
+    """Write a PNG of at most 256 colours."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=PER_INCH)
-    picture = Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    figure.savefig(drawn, format="png", dpi=PER_INCH, bbox_inches="tight", pad_inches=0.1)
+    picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     picture.save(path, optimize=True)

@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from preimage.browsing.neighbour_shares import disagreement
@@ -113,7 +112,7 @@ def as_numpy(values: pa.Array) -> np.ndarray:
         return values.to_numpy(zero_copy_only=False)
     if pa.types.is_decimal(kind):
         return values.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    texts = pc.call_function("fill_null", [values.cast(pa.string()), pa.scalar("")])
+    texts = values.cast(pa.string()).fill_null("")
     return texts.dictionary_encode().to_numpy(zero_copy_only=False).astype(object)
 
 

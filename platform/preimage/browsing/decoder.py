@@ -52,7 +52,10 @@ class Decoder:
         labels: (n,), the classes, for a conditional generator; None: of each code that of the nearest code
         whose class is known, see `labels_near`. Others take none, and ignore them.
         """
-        z = torch.as_tensor(np.asarray(codes, dtype=np.float32)).reshape(len(codes), -1)
+        z = torch.as_tensor(np.asarray(codes, dtype=np.float32)).reshape(len(codes), self.latent_dim)
+        if not len(z):
+            channels, height, width = self.shape
+            return np.zeros((0, height, width, channels), np.uint8)
         with self._busy, threads(self._threads):
             return _pictures(self._network, z, self._labels(z, labels))
 

@@ -93,8 +93,14 @@ def _add_inputs(run: RunFolder, found: Places) -> None:
         found.missing.append(f"What {run.name} looked at is not known: {error}.")
         return
     for each in used.values():
-        folder = Folder.at(each["address"])
+        folder = _as_it_lies_now(Folder.at(each["address"]), run.folder.parent)
         if each["product"] == "store" and not found.store and state(folder) != "absent":
             found.store = folder
         if each["product"] == "generator":
             found.generators.append(folder)
+
+
+def _as_it_lies_now(folder: Folder, runs: Folder) -> Folder:
+    """A product of a run, which may have moved with all results since its address was written."""
+    moved = runs / folder.parent.name / folder.name
+    return moved if moved.exists() else folder

@@ -44,7 +44,7 @@ def invert(
     images: Tensor | np.ndarray,
     prior: str | Prior | None = None,
     labels: Tensor | np.ndarray | Sequence[int] | None = None,
-    init_codes: Tensor | None = None,
+    init_codes: Tensor | str | None = None,
     config: InversionConfig | None = None,
     *,
     latent_dim: int | None = None,
@@ -66,7 +66,7 @@ def invert(
     run, by its name, folder or MLflow run id. images: (N, C, H, W) floats in the generator's range; other
     floats than float32 are converted to it. prior: `normal`, `uniform`, or the distribution itself, such as a
     fitted one; by default the generator's own. labels: (N,) integers, -1 for none; a conditional
-    generator needs them. init_codes: (N, d), where searches start, or (N, R, d). config: the search; or its
+    generator needs them. init_codes: where searches start, (N, d) or (N, R, d); or a name, such as "prior". config: the search; or its
     settings as keywords, such as solver="adam", steps=100. loss, solver: a name, or your own: a function from
     images and targets (n, C, h, w) to losses (n,), or a `Solver`. measurement: what is seen of the images, by
     its settings, such as dict(mask="top"), or a linear operator of your own. The images may be measured
@@ -83,6 +83,8 @@ def invert(
     Raises InversionError, which is a ValueError, before any step.
     """
     with torch.inference_mode(False), torch.enable_grad():
+        if isinstance(init_codes, str):
+            settings, init_codes = settings | {"init_codes": init_codes}, None
         given = {"loss": loss, "solver": solver, "measurement": measurement}
         named = {name: each for name, each in given.items() if isinstance(each, str | Mapping | Config)}
         objects = {name: each for name, each in given.items() if each is not None and name not in named}

@@ -62,8 +62,8 @@ class Run:
 
     @cached_property
     def generator(self) -> nn.Module:
-        """In eval mode, on the CPU; its weights take no gradients. Raises PreimageError if the run has none, or
-        several."""
+        """In eval mode, on the CPU; its weights take no gradients. Raises PreimageError if the run has none,
+        or several."""
         return generator_folder.load_generator(self.product("generator"))[0].requires_grad_(False)
 
     @cached_property
@@ -151,7 +151,8 @@ class Run:
 
 
 def open(name: str | Path | Outcome, results: str | None = None) -> Run:
-    """An earlier run, by its name under the results, its folder, or its MLflow run id; or what `run` returned.
+    """An earlier run, by its name under the results, its folder, or its MLflow run id; or what `run`
+    returned.
 
     results: the root of all results; default: PREIMAGE_RESULTS, or results/. Raises SpecError without a run.
     """

@@ -49,11 +49,15 @@ def _section(plan: Plan, step: PlannedStep, time: Time | None, here: bool) -> Se
 
 
 def summarize(plan: Plan, outcome: Outcome) -> Summary:
-    """The headline metrics of each job, the tables, the pictures, and what to try next."""
+    """The headline metrics of each job, the tables, the pictures, and what to try next.
+
+    Of a pipeline with a report only what is read at once: its products and its tables' legends are there.
+    """
+    brief = plan.spec.is_pipeline and plan.run.folder.exists(REPORT)
     return Summary(
         tuple(_headlines(plan)),
-        tuple(_tables(plan)),
-        (*_products(outcome), *pages_of(plan.run, outcome)),
+        tuple(_without_legend(text) if brief else text for text in _tables(plan)),
+        (*([] if brief else _products(outcome)), *pages_of(plan.run, outcome)),
         tuple(next_commands(plan)),
     )
 
@@ -167,6 +171,13 @@ def _tables(plan: Plan) -> Iterator[str]:
     for figures in folders.values():
         if figures.exists("table.md"):
             yield figures.read("table.md").decode()
+
+
+def _without_legend(table: str) -> str:
+    """A table's text until its last row."""
+    lines = table.splitlines()
+    rows = [place for place, each in enumerate(lines) if each.startswith("|")]
+    return "\n".join(lines[: rows[-1] + 1]) if rows else table
 
 
 def _products(outcome: Outcome) -> list[tuple[str, str]]:

@@ -2,19 +2,15 @@
 
 import asyncio
 import http.client
-import threading
-from contextlib import contextmanager
 
 import pytest
 from bokeh.models import Div
 from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.ioloop import IOLoop
 from tornado.websocket import websocket_connect
 
-from mlflow_server import free_port
-from preimage.browsing.page.guard import CLOSED, Guard, guard_of
-from preimage.browsing.page.server import PageServer
-from preimage.cli.listening import LOCAL, allowed_hosts
+from page_server import served
+from preimage.browsing.page.guard import CLOSED, guard_of
+from preimage.cli.listening import LOCAL
 
 PIXEL = b"\x89PNG the pixel"
 TOKEN = "a-token-of-the-page"
@@ -31,42 +27,16 @@ def picture(kind, place):
     return PIXEL
 
 
-@contextmanager
-def served(host="127.0.0.1", token=None):
-    """A server in a thread of its own."""
-    found, ready = {}, threading.Event()
-
-    def run():
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        guard = Guard(allowed_hosts(host), token, free_port())
-        found["server"] = server = PageServer(draw, picture, guard, "127.0.0.1")
-        found["loop"] = IOLoop.current()
-        server.start()
-        ready.set()
-        found["loop"].start()
-        server.stop()
-        found["loop"].close()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert ready.wait(30)
-    try:
-        yield found["server"]
-    finally:
-        found["loop"].add_callback(found["loop"].stop)
-        thread.join(30)
-
-
 @pytest.fixture(scope="module")
 def server():
-    with served() as found:
+    with served(draw, picture) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def with_token():
     """As on a network: an address that is not this machine's alone."""
-    with served("0.0.0.0", TOKEN) as found:
+    with served(draw, picture, "0.0.0.0", TOKEN) as found:
         yield found
 
 

@@ -1,10 +1,8 @@
 """Complete: hide a part of an image, and see what the generator puts there."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
-from preimage.browsing.completion import completions
+from preimage.browsing.completion import Completions, completions
 from preimage.browsing.page.canvas import Canvas
 from preimage.browsing.page.html import note, number, picture, strip
 from preimage.browsing.page.pictures import pairs
@@ -13,7 +11,7 @@ from preimage.browsing.page.tabs.base import Tab
 
 COUNT = 6
 BRUSH = 5
-ERROR = "Error: root mean square over what is seen, as a share of the range of brightness."
+ERROR = "Error: root mean square over what is seen, in grey levels of 0 to 255."
 PAINT = "Paint over a part of the image by dragging."
 PICK = "Pick an image on the map: A."
 
@@ -43,6 +41,7 @@ class CompleteTab(Tab):
         self._found = self.kit.html()
         self._image: np.ndarray | None = None
         self._of: int | None = None
+        self._label: int | None = None
         self._seed = 0
         tools = self.kit.row(self.mode, self.brush)
         buttons = self.kit.row(self.complete, self.stop, clear)
@@ -72,6 +71,8 @@ class CompleteTab(Tab):
 
     def _show_image(self, found: tuple[int, np.ndarray]) -> None:
         self._of, self._image = found
+        label = int(self.session.subject.rows.labels[self.session.subject.rows.at(np.array([self._of]))[0]])
+        self._label = label if label >= 0 and self.session.decoder and self.session.decoder.classes else None
         self.canvas.show(self._image)
         self._found.text = note(PAINT)
         if self.canvas.hidden.any():
@@ -95,32 +96,27 @@ class CompleteTab(Tab):
         else:
             self._seed += 1
             seed = self._seed
-            self._work.follow(lambda: self._steps(image, ~hidden, seed), self._show, "searching for codes")
+            subject, label = self.session.subject, self._label
+            self._work.follow(
+                lambda: completions(subject, image, hidden, COUNT, seed, label=label),
+                self._show,
+                "searching for codes",
+            )
 
     def _hint(self, text: str) -> None:
         self.status.update(text=note(text), visible=True)
 
-    def _steps(
-        self, image: np.ndarray, seen: np.ndarray, seed: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Completions and how far each is from what is seen."""
-        for found in completions(self.session.subject, image, seen, COUNT, seed):
-            away = found[:, seen].astype(np.float32) - image[seen]
-            yield found, np.sqrt((away**2).mean((1, 2))) / 255
-
-    def _show(self, found: tuple[np.ndarray, np.ndarray]) -> None:
-        images, errors = found
-        order = np.argsort(errors)
-        shown = [
-            picture(images[each], f"error {number(float(errors[each]), 2)}", size="term") for each in order
-        ]
-        mean = images.astype(np.float32)
-        spread = mean.std(0).mean(-1, keepdims=True) * 2
-        shown_spread = picture(np.clip(spread, 0, 255).astype(np.uint8), "differences", size="term")
-        average = picture(mean.mean(0).round().astype(np.uint8), "mean", size="term")
+    def _show(self, found: Completions) -> None:
+        order = np.argsort(found.errors)
+        images = found.images[order]
+        errors = [f"error {number(float(each), 2)}" for each in found.errors[order]]
+        shown = [picture(*each, size="term") for each in zip(images, errors, strict=True)]
+        mean = picture(images.mean(0).round().astype(np.uint8), "mean", size="term")
+        spread = (2 * images.std(0)).clip(0, 255).astype(np.uint8)
+        steps = "done" if found.done else f"after {found.step} steps"
         self._found.text = (
-            strip(shown, "Completions, the closest first")
-            + strip([average, shown_spread], "All of them")
+            strip(shown, f"Completions, the closest first · {steps}")
+            + strip([mean, picture(spread, "differences", size="term")], "All of them")
             + note(ERROR)
         )
 

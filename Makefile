@@ -3,13 +3,14 @@
 # make faults  break clusters of several nodes and hosts on purpose
 # make crash-points  crash tiny jobs at every operation of a simulated storage
 # make bench   all benchmarks, as one table
+# make docs    the documentation site, into build/site; make docs-serve serves it while you write
 # make ledger  docs/reproduction.md, from the papers' claims and the recorded runs
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: setup demo test faults crash-points check lint types started bench ledger schema constraints clean
+.PHONY: setup demo test faults crash-points check lint types started bench docs docs-serve ledger schema constraints clean
 
 setup: $(READY)
 
@@ -19,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)
-	$(BIN)/preimage run jobs/demo.yaml
+	$(BIN)/preimage run demo
 	@echo 'first, in each new shell: . .venv/bin/activate'
 
 check: lint types
@@ -53,6 +54,14 @@ crash-points: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# A broken link or reference is an error. The theme's notice about another program's future is not shown.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --quiet --strict
+
+docs-serve: $(READY)
+	$(BIN)/python -m mkdocs serve --dev-addr 127.0.0.1:8000
 
 ledger: $(READY)
 	$(BIN)/python -m reproduction build

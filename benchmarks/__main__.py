@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from . import (
+    browse,
     cluster,
     commands,
     data,
@@ -81,6 +82,7 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "start": fixed.starts,
     "cluster.glo": cluster.glo,
     "cluster.invert": cluster.invert,
+    "browse.open_million": browse.open_million,
     "scale": scale.units,
 }
 RESULTS = Path("build/bench.json")

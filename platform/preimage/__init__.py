@@ -3,7 +3,7 @@
 import preimage as pi
 
 found = pi.invert(generator, images, prior="normal")  # a torch.nn.Module, a folder or a run
-outcome = pi.run("jobs/demo.yaml", {"train.model.latent_dim": 50}, profile="small")
+outcome = pi.run("demo", {"train.model.latent_dim": 50}, profile="small")
 store = pi.open(outcome.run).store
 """
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from preimage.library.load_images import LoadedImages, load_images
     from preimage.library.opened import Run, load_generator, open
     from preimage.library.picture import picture
+    from preimage.library.report import report
     from preimage.library.stores import import_store
     from preimage.library.submit import Handle, submit
     from preimage.models.generator_folder import load_prior
@@ -57,6 +58,7 @@ __all__ = [
     "open",
     "picture",
     "plan",
+    "report",
     "run",
     "save_generator",
     "submit",
@@ -85,6 +87,7 @@ _FROM = {
     "open": "preimage.library.opened",
     "picture": "preimage.library.picture",
     "plan": "preimage.api",
+    "report": "preimage.library.report",
     "run": "preimage.api",
     "save_generator": "preimage.importing.save",
     "submit": "preimage.library.submit",

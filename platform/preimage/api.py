@@ -3,30 +3,35 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from preimage.errors import SpecError
+from preimage.extras import require
 from preimage.jobs.base import Job
 from preimage.named_code import modules_of, naming
 from preimage.pipelines.inputs import find_run
 from preimage.pipelines.make_plan import make_plan
+from preimage.pipelines.packages import require_packages
 from preimage.pipelines.planned import Planned, planned_pipeline
 from preimage.pipelines.progress import Display, Silent
 from preimage.plugins import require_installed
-from preimage.runs.run_folder import Outcome
+from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.specs.load import loads, read
 from preimage.specs.objects import plain_spec
 from preimage.specs.overrides import Changes, pairs
-from preimage.specs.shipped import shipped_spec
+from preimage.specs.shipped import names, spec_file
 from preimage.specs.study import is_study, loads_study
 from preimage.specs.yaml_lines import Written, parse
 from preimage.storage.address import DEFAULT, named_root, results_root
 from preimage.storage.folder import Folder
 
 Spec = str | Path | Job | Mapping[str, Any]
-"""A spec file; an earlier run, by its name, folder or MLflow run id; a job; a pipeline's jobs by the names of
-their steps; or a mapping with the keys of a spec file, in which jobs may be objects."""
+"""A spec file, or one that comes with Preimage by its name, such as demo; an earlier run, by its name, folder
+or MLflow run id; a job; a pipeline's jobs by the names of their steps; or a mapping with the keys of a spec
+file, in which jobs may be objects."""
 
 
 def plan(
@@ -57,6 +62,7 @@ def plan(
             return planned_pipeline(make_plan(loaded, fresh))
     if fresh:
         raise SpecError("--fresh is for jobs and pipelines: to repeat a study, give --results ANOTHER-FOLDER")
+    require("a study", "optuna")
     from preimage.tuning.plan import plan_study  # imports Optuna, which takes a second
     from preimage.tuning.planned import planned_study
 
@@ -86,6 +92,7 @@ def run(
     if not isinstance(planned, Planned):
         again = {"fresh": fresh, "retry_failed": retry_failed}
         planned = plan(planned, changes, profile, results=results, code=code, **again)
+    require_packages(planned.name, planned.packages)
     with naming(planned.code):
         if planned.needs_ray:
             from preimage.cluster.connect import connect  # imported only if it is needed
@@ -93,7 +100,15 @@ def run(
             connect(verbose)
         display = display or Silent()
         with room_for(planned):
-            return planned.with_images(display).execute(display)
+            planned = planned.with_images(display)
+            return planned.execute(display, report=partial(_report, planned))
+
+
+def _report(planned: Planned, run: RunFolder, outcome: Outcome) -> None:
+    """Write the page on a finished run."""
+    from preimage.reports.write import write_report  # imports Jinja, which a plan does not need
+
+    write_report(run, planned.summarize(outcome).commands)
 
 
 def room_for(planned: Planned) -> AbstractContextManager[None]:
@@ -126,8 +141,7 @@ def _read(spec: Spec, changes: Changes) -> tuple[Written, str, str]:
         return plain_spec(spec), "the spec", spec.job
     if isinstance(spec, Mapping):
         return plain_spec(spec), "the spec", "spec"
-    path = Path(spec)
-    if path.is_file():
+    if path := spec_file(str(spec)):
         return read(path), str(spec), path.stem
     if "://" in str(spec) and (file := Folder.at(spec)).name.endswith(".yaml"):
         return file.parent.read(file.name).decode(), str(spec), file.name.removesuffix(".yaml")
@@ -139,11 +153,11 @@ def _stored(name: str, changes: Changes) -> tuple[Written, str, str]:
     root = Folder.at(results_root(named_in(changes)))
     found = find_run(name, root / "runs")
     if not found:
-        spec = shipped_spec(Path(name).stem)
-        hint = f"Did you mean {spec}?" if spec else "Shipped specs are in jobs/ and tuning/."
+        near = get_close_matches(Path(name).stem, names(), n=1)
+        hint = f"did you mean {near[0]}?" if near else "`preimage specs` lists those that come with it."
         raise SpecError(
-            f"{name!r} is neither a spec file nor a run under {root.uri} (if it is elsewhere, give its "
-            f"folder, or --results FOLDER). {hint}"
+            f"{name!r} is neither a spec file, nor a spec that comes with Preimage, nor a run under "
+            f"{root.uri} (if it is elsewhere, give its folder, or --results FOLDER): {hint}"
         )
     require_installed(found.about(), f"the run {found.name}")
     text, origin = found.folder.read("spec.yaml").decode(), (found.folder / "spec.yaml").uri

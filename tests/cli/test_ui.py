@@ -2,17 +2,15 @@
 
 import http.client
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from chromium import WITHOUT_GPU, chromium, until
 from mlflow_server import free_port, wait_for
 from preimage.pipelines.execute import execute
 from preimage.pipelines.make_plan import make_plan
@@ -25,11 +23,6 @@ from shell import SPEC
 from studies import GRID, study_of
 
 pytestmark = pytest.mark.browser
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--window-size=1500,1400",
-)
 PICTURES = "img[src*='get-artifact'][src*='samples']"
 ABOUT = ("fingerprint", "key", "created")
 
@@ -82,38 +75,8 @@ def page(results):
 
 @pytest.fixture(scope="module")
 def browser():
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    driver = shutil.which("chromedriver")
-    binary = shutil.which("chromium") or shutil.which("google-chrome")
-    if not driver or not binary:
-        pytest.skip("needs chromium and chromedriver on the PATH (Debian: chromium, chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        made = webdriver.Chrome(options=options, service=Service(driver))
-        try:
-            yield made
-        finally:
-            made.quit()
-
-
-def until(find, patience=60):
-    """What `find` gives, as soon as it gives something."""
-    from selenium.common.exceptions import StaleElementReferenceException
-
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        try:
-            if found := find():
-                return found
-        except StaleElementReferenceException:  # the page drew it anew
-            pass
-        time.sleep(0.2)
-    raise AssertionError("the page never showed it")
+    with chromium(*WITHOUT_GPU, "--window-size=1500,1400") as made:
+        yield made
 
 
 def all_text(browser):

@@ -96,6 +96,7 @@ def test_a_job_leaves_figures_a_table_and_metrics(context, store, untrained):
     assert shown == ["untrained_scatter_ratio", "scatter_ratio", "untrained_pag", "pag"]
     assert set(shown) <= set(found)
     assert tuple(result.figures) == ("tsne.png", "disagreement.png", "spectrum.png")
+    assert list(result.pages) == ["map.html"]
     for picture in result.figures.values():
         assert np.asarray(Image.open(io.BytesIO(picture)).convert("L")).std() > 1
     assert found["codes"] == found["untrained_codes"] == 60

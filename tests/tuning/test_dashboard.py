@@ -7,7 +7,8 @@ from wsgiref.util import setup_testing_defaults
 import optuna
 import pytest
 
-from preimage.cli.read_only_pages import allowed_hosts, guarded
+from preimage.cli.listening import allowed_hosts
+from preimage.cli.read_only_pages import guarded
 from preimage.errors import SpecError
 from preimage.runs.run_folder import RunFolder
 from preimage.tuning import all_studies

@@ -1,16 +1,12 @@
 """What there is to choose from where a command names no spec, or no profile."""
 
-from pathlib import Path
-
 import typer
 from rich.console import Console
 
 from preimage.cli.screen import commands, line, table
+from preimage.cli.specs import TITLES
 from preimage.errors import SpecError
 from preimage.storage.address import command
-
-TITLES = {"jobs": "jobs and pipelines", "tuning": "studies"}
-"""By the folder of shipped specs."""
 
 
 def chosen(verb: str, spec: str | None, profile: str | None) -> str:
@@ -31,25 +27,31 @@ def _show_specs(console: Console, verb: str) -> None:
     found = shipped()
     if not found:
         raise SpecError(
-            f"which spec? Give a file: preimage {verb} SPEC. Some are in jobs/ and tuning/ of Preimage's "
-            "repository, but there are none here"
+            f"which spec? Give a file: preimage {verb} SPEC. Others come with Preimage, but there are none "
+            "beside this package"
         )
     line(console, f"which spec? preimage {verb} SPEC takes one of these, or your own")
     for folder, specs in found.items():
         line(console, ("\n" + TITLES[folder], "bold"))
         table(console, specs.items(), prose=True)
-    paths = [path for specs in found.values() for path in specs]
-    start = next((path for path in paths if Path(path).stem == "demo"), paths[0])
-    listed = (command("preimage", verb, start, "--profile"), "list its profiles, such as smaller sizes")
-    commands(console, [(command("preimage", verb, start), ""), listed])
+    hints = (
+        (command("preimage", verb, "demo"), ""),
+        (command("preimage", verb, "demo", "--profile"), "list its profiles, such as smaller sizes"),
+        (command("preimage", "copy", "demo", "."), "copy one to change it"),
+    )
+    commands(console, hints)
 
 
 def _show_profiles(console: Console, verb: str, spec: str) -> None:
     from preimage.specs.profiles import described
+    from preimage.specs.shipped import spec_file
 
-    path = Path(spec)
-    if not path.is_file():
-        raise SpecError(f"{spec!r} is not a spec file on this machine: name one to see its profiles")
+    path = spec_file(spec)
+    if not path:
+        raise SpecError(
+            f"{spec!r} is neither a spec file on this machine nor one that comes with Preimage: name one to "
+            "see its profiles"
+        )
     found = described(path.read_text(errors="replace"), spec)
     if not found:
         raise SpecError(f"{spec}: the spec has no profiles")

@@ -32,18 +32,25 @@ def _silent(complete: Callable[[typer.Context, str], Found]) -> Callable[..., li
 
 @_silent
 def specs(ctx: typer.Context, incomplete: str) -> Found:
-    """Spec files, folders that may hold some, and runs."""
+    """Spec files, folders that may hold some, shipped specs, and runs."""
     yield from _files(incomplete)
+    yield from _shipped()
     yield from _runs(ctx)
     if ctx.info_name == "submit":
         yield from _submissions(ctx)
 
 
 @_silent
+def shipped_specs(ctx: typer.Context, incomplete: str) -> Found:
+    return _shipped()
+
+
+@_silent
 def profiles(ctx: typer.Context, incomplete: str) -> Found:
     from preimage.specs.profiles import described
+    from preimage.specs.shipped import spec_file
 
-    path = Path(_spec_name(ctx))
+    path = spec_file(_spec_name(ctx)) or Path(_spec_name(ctx))
     return described(path.read_text(), str(path)).items()
 
 
@@ -118,6 +125,13 @@ def _files(incomplete: str) -> Iterator[tuple[str, str]]:
             yield name, header_of(each.read_text(errors="replace")).sentence
 
 
+def _shipped() -> Iterator[tuple[str, str]]:
+    from preimage.specs.shipped import shipped
+
+    for found in shipped().values():
+        yield from found.items()
+
+
 def _root(ctx: typer.Context) -> Path | None:
     """The results if they are on this machine: what is elsewhere takes too long to list."""
     root = results_root(ctx.params.get("results"))
@@ -150,10 +164,12 @@ def _spec_name(ctx: typer.Context) -> str:
 
 def _spec(ctx: typer.Context) -> dict[str, Any]:
     """The spec of a command line, a file's or an earlier run's, as plain values."""
+    from preimage.specs.shipped import spec_file
     from preimage.specs.yaml_lines import parse
 
     name, root = _spec_name(ctx), _root(ctx)
-    path = Path(name)
-    if not path.is_file() and root:
+    path = spec_file(name)
+    if not path and root:
         path = root / "runs" / name / "spec.yaml"
+    assert path
     return parse(path.read_text(), name).value

@@ -56,7 +56,7 @@ def prepare(
 
     Keys: path, split, class_level, image_column, label_column, category,
     options; size, channels, crop, resample, white; max_images, on_error.
-    jobs/schema.json describes each.
+    The schema that `preimage schema` prints describes each.
 
     Example: preimage data prepare folder data.path=photos.zip data.size=64
     """

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from preimage.cli import complete
+from preimage.cli.listening import require_free
 from preimage.cli.options import RootOption, root_folder
 from preimage.cli.screen import line
 from preimage.storage.address import command
@@ -71,9 +72,9 @@ def _optuna_ui(study: str | None, results: str | None, host: str, port: int) -> 
     elif not names:
         raise SpecError(
             f"{root.uri} has no study yet. Run one first: "
-            + command("preimage", "run", "tuning/learning-rates-gan.yaml", results=results)
+            + command("preimage", "run", "learning-rates-gan", results=results)
         )
-    _require_free(host, port)
+    require_free(host, port)
     from preimage.cli.read_only_pages import serve
     from preimage.tuning.all_studies import AllStudies
     from preimage.tuning.dashboard import dashboard, page_of
@@ -89,7 +90,7 @@ def _mlflow_ui(results: str | None, host: str, port: int) -> None:
     import os
     import sys
 
-    from preimage.cli.read_only_pages import HOSTS, LOCAL, LOCAL_HOSTS
+    from preimage.cli.listening import HOSTS, LOCAL, LOCAL_HOSTS
     from preimage.errors import TrackingError
 
     root = root_folder(results)
@@ -101,9 +102,9 @@ def _mlflow_ui(results: str | None, host: str, port: int) -> None:
     if not (root.local / "mlflow.db").exists():
         raise TrackingError(
             f"{root.uri} has no MLflow store yet. Run something first: "
-            + command("preimage", "run", "jobs/demo.yaml", results=results)
+            + command("preimage", "run", "demo", results=results)
         )
-    _require_free(host, port)
+    require_free(host, port)
     from preimage.tracking.mlflow_address import local_uri
     from preimage.tracking.on_mlflow import artifacts_uri, latest_runs
 
@@ -119,22 +120,6 @@ def _mlflow_ui(results: str | None, host: str, port: int) -> None:
         *("--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"),
     ]
     os.execv(server[0], server)
-
-
-def _require_free(host: str, port: int) -> None:
-    import socket
-
-    from preimage.errors import TrackingError
-
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise TrackingError(
-                f"cannot listen on {host}:{port} ({error.strerror}): choose another --port, or "
-                "give an address of this machine as --host"
-            ) from error
 
 
 def doctor(results: RootOption = None) -> None:

@@ -11,17 +11,31 @@ import typer
 from rich.console import Console
 
 from preimage._version import __version__
-from preimage.cli import completion, data, generator, machine, run, runs, store, study, submit
+from preimage.cli import (
+    browse,
+    completion,
+    data,
+    generator,
+    html_report,
+    machine,
+    run,
+    runs,
+    specs,
+    store,
+    study,
+    submit,
+)
 from preimage.cli import submissions as jobs
 from preimage.cli.output import BROKEN_PIPE, checked_output
 from preimage.cli.screen import NARROW, LogLines, line
 from preimage.cli.usage import USAGE_ERROR, completed, mistake
 from preimage.errors import OutputError, PreimageError
+from preimage.extras import of_module, sentence
 
 app = typer.Typer(
     name="preimage",
     help="Train image generators, find the codes behind images, measure both; on a laptop or a cluster.",
-    epilog="Start with: preimage run jobs/demo.yaml — then see the results with: preimage ui",
+    epilog="Start with: preimage run demo — then see the results with: preimage ui",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -30,12 +44,16 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(run.plan)
+app.command()(specs.specs)
+app.command()(specs.copy)
 app.command()(run.schema)
 app.add_typer(data.app, name="data")
 app.add_typer(generator.app, name="generator")
 app.add_typer(store.app, name="store")
 app.add_typer(study.app, name="study")
 app.add_typer(runs.app, name="runs")
+app.command()(browse.browse)
+app.command()(html_report.report)
 app.command()(machine.ui)
 app.command()(machine.doctor)
 app.command()(completion.completion)
@@ -106,6 +124,13 @@ def _errors_shown(errors: Console) -> Iterator[None]:
         raise
     except PreimageError as error:
         line(errors, ("error:", "bold red"), f" {error}")
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        package = of_module(error.name)
+        if not package:
+            raise
+        verb = " ".join(["preimage", *(word for word in sys.argv[1:3] if word.isalpha())])
+        line(errors, ("error:", "bold red"), f" {sentence(verb, [package])}")
         sys.exit(2)
 
 

@@ -1,13 +1,13 @@
 """Markdown on a terminal, whose tables lose no cell on a narrow one as rich's own do."""
 
 import re
-from collections.abc import Iterator
 from itertools import groupby
 
 from rich.console import Console
 from rich.text import Text
 
 from preimage.cli.screen import table
+from preimage.figures.tables import rows_of
 
 
 def show_markdown(console: Console, text: str) -> None:
@@ -15,19 +15,12 @@ def show_markdown(console: Console, text: str) -> None:
     for is_table, lines in groupby(text.strip().split("\n"), lambda line: line.startswith("|")):
         found = list(lines)
         if is_table:
-            header, *rows = _rows(found)
+            header, *rows = ([_cell(each) for each in row] for row in rows_of(found))
             table(console, rows, [each.plain for each in header])
         else:
             from rich.markdown import Markdown  # slow to import, and few verbs need it
 
             console.print(Markdown("\n".join(found)))
-
-
-def _rows(lines: list[str]) -> Iterator[list[Text]]:
-    for line in lines:
-        if not re.fullmatch(r"[|:\s-]+", line):
-            cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
-            yield [_cell(each.strip().replace(r"\|", "|")) for each in cells]
 
 
 def _cell(text: str) -> Text:

@@ -1,21 +1,13 @@
 """Serve pages that change nothing, to browsers that ask for them under a name of this machine."""
 
-import ipaddress
 import json
-import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from fnmatch import fnmatchcase
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-LOCAL = ("127.0.0.1", "localhost")
-LOCAL_HOSTS = "localhost,localhost:*,127.0.0.1,127.0.0.1:*"
-"""The host names that pages are served under, also through a tunnel. MLflow's own list has `10.*` and others,
-which also match names like 10.example.com: a page under such a name could make a browser read ours."""
-HOSTS = "MLFLOW_SERVER_ALLOWED_HOSTS"
-"""The variable with other names, for MLflow's pages and for these."""
+from preimage.cli.listening import allowed_hosts
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -25,19 +17,6 @@ def serve(app: Wsgi, host: str, port: int) -> None:
     guarded_app = guarded(app, allowed_hosts(host))
     with make_server(host, port, guarded_app, _Server, _Quiet) as server, suppress(KeyboardInterrupt):
         server.serve_forever()
-
-
-def allowed_hosts(host: str) -> Callable[[str], bool]:
-    """Which Host headers are answered by pages at an address: as for MLflow's, but for names that only look
-    like private addresses."""
-    named = os.environ.get(HOSTS)
-    patterns = [each.strip() for each in (named or LOCAL_HOSTS).split(",")]
-    private = not named and host not in LOCAL
-
-    def is_allowed(header: str) -> bool:
-        return any(fnmatchcase(header, each) for each in patterns) or (private and _is_private(header))
-
-    return is_allowed
 
 
 def guarded(app: Wsgi, is_allowed: Callable[[str], bool]) -> Wsgi:
@@ -64,14 +43,6 @@ def _closed(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Headers that neither let other sites read what is served, nor a browser guess what it is."""
     kept = [(name, value) for name, value in headers if name.lower() != "access-control-allow-origin"]
     return [*kept, ("X-Content-Type-Options", "nosniff")]
-
-
-def _is_private(header: str) -> bool:
-    host = header[1:].partition("]")[0] if header.startswith("[") else header.partition(":")[0]
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return False
 
 
 def _refuse(start: Callable[..., Any], status: str, reason: str) -> Iterable[bytes]:

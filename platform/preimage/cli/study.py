@@ -70,16 +70,20 @@ def pick(
 ) -> None:
     """Record your visual choice of a study's best or worst trial, beside the ranking.
 
-    The table and the figures are updated with it, also in MLflow. A new choice
+    The table, the figures and the report are updated with it, also in MLflow. A new choice
     replaces the earlier one.
 
     Example: preimage study pick STUDY 7 best --note "sharp, all ten digits"
     """
     from preimage.errors import TrackingError
+    from preimage.library.report import report
+    from preimage.runs.run_folder import REPORT
     from preimage.tuning import annotate
 
     console, found = Console(), annotate.find_study(study, root_folder(results))
     result = annotate.pick(found, name.value, trial, note)
+    if found.run.folder.exists(REPORT):
+        report(found.run)
     try:
         annotate.tell(found, result)
     except TrackingError as error:

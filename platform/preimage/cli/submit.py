@@ -56,7 +56,7 @@ def submit(
     With --follow the exit code is the job's: 0 finished, 1 it crashed or died, 2
     an error to fix, 130 stopped (also by Ctrl-C here, after which it keeps running).
 
-    Example: preimage submit jobs/dcgan.yaml --results s3://bucket/folder -f
+    Example: preimage submit dcgan --results s3://bucket/folder -f
     """
     spec = chosen("submit", spec, profile)
     from preimage.cli.report import show_plan

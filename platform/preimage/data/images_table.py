@@ -53,6 +53,12 @@ def read_columns(folder: Folder, columns: Sequence[str]) -> pa.Table:
         return parquet.read(list(columns))
 
 
+def schema_of(folder: Folder) -> pa.Schema:
+    """The columns that there are. Raises DataError for a damaged file."""
+    with _opened(folder) as parquet:
+        return parquet.schema_arrow
+
+
 def select_ids(
     folder: Folder, where: str, limit: int | None = None, classes: Sequence[str] = ()
 ) -> np.ndarray:

@@ -9,8 +9,13 @@ import pyarrow.compute as pc
 
 from preimage.data.dataset import Dataset
 from preimage.data.images_table import read_columns
-from preimage.errors import StoreError
+from preimage.errors import DataError, StoreError
 from preimage.permutation import Permutation
+
+APART = 256
+"""Images this near to each other are read together."""
+TOGETHER = 4096
+"""At most so many images are read at a time."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,28 @@ class KnownImages:
     def rows(self, ids: np.ndarray) -> np.ndarray:
         """(n,) int64: where images that are there are in the dataset, whose rows a shuffle orders."""
         return self._rows[self._places(ids)]
+
+    def column(self, name: str, ids: np.ndarray) -> pa.Array:
+        """(n,) values of a column of images.parquet, of images that are there. Raises DataError."""
+        return self._read(name).take(pa.array(self._places(ids)))
+
+    def pixels(self, ids: np.ndarray) -> np.ndarray:
+        """(n, C, H, W) uint8 of images that are there; reads together those that lie near each other.
+
+        Raises DataError for a damaged or altered dataset.
+        """
+        rows = self.rows(ids)
+        order = rows.argsort(kind="stable")
+        found = np.empty((len(ids), *self.dataset.shape), np.uint8)
+        sorted_rows = rows[order]
+        apart = (np.diff(sorted_rows) > APART) | (np.diff(sorted_rows // TOGETHER) > 0)
+        for part in filter(len, np.split(order, np.flatnonzero(apart) + 1)):
+            first, last = int(rows[part[0]]), int(rows[part[-1]])
+            some = self.dataset.read(first, last + 1)
+            if not np.array_equal(some.image_id.numpy()[rows[part] - first], ids[part]):
+                raise DataError(f"{self._called} was altered: prepare its images again")
+            found[part] = some.pixels.numpy()[rows[part] - first]
+        return found
 
     def _places(self, ids: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._ids, ids).clip(max=len(self._ids) - 1)

@@ -9,12 +9,11 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 from preimage.figures.grids import png_of
+from preimage.figures.png_texts import HEIGHT, TEXT
 
 SMALLEST, LARGEST = 12, 18
 """Of the letters, in pixels. They grow with the picture's width, since a page shrinks wide pictures."""
 GREY = (112, 112, 112)
-TEXT, HEIGHT = "Made by", "Rows above the footer"
-"""Names of a PNG's texts: the footer's words, and the picture's own height in pixels."""
 
 
 def with_footer(picture: bytes | Image.Image, text: str) -> bytes:

@@ -47,10 +47,6 @@ class Found:
         except PreimageError:  # what the run says of itself is all there is to show
             return []
 
-    @property
-    def last_attempt(self) -> dict[str, Any]:
-        return self.attempts[-1] if self.attempts else {}
-
 
 def find_all(root: Folder) -> dict[str, Found]:
     """Every run under a root by its name, the newest last."""

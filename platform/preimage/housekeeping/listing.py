@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from preimage.errors import PreimageError
-from preimage.housekeeping.found import STUDY, Found, all_parts, find_all, parents, parts
+from preimage.housekeeping.found import Found, all_parts, find_all, parents, parts
 from preimage.runs import attempts
 from preimage.runs.metrics import flatten
 from preimage.runs.run_folder import Outcome
+from preimage.runs.states import state_of
 from preimage.storage.folder import Folder, at_once
 
 STATES = ("finished", "running", "interrupted", "failed", "half removed", "unreadable")
@@ -170,22 +171,8 @@ def _state(each: Found, parts: Sequence[Found]) -> tuple[str, str]:
         return "unreadable", each.problem
     if each.is_removing:
         return "half removed", "`preimage runs prune` finishes that"
-    may_go_on = each.about.get("job") == STUDY  # with more trials, or other metrics in its report
-    if each.outcome and not may_go_on:
-        return "finished", ""
-    if each.run.folder.holder() is not None:
-        return "running", ""
-    if each.outcome:
-        return "finished", ""
-    left = [one for one in parts if not one.outcome]
-    errors = [error for one in (each, *left) if (error := _error(one))]
-    return ("failed", errors[-1]) if errors else ("interrupted", each.last_attempt.get("error", ""))
-
-
-def _error(each: Found) -> str:
-    """Why the last attempt failed; empty if it did not."""
-    last = each.last_attempt
-    return last.get("error") or "failed" if last.get("ended") == "failed" else ""
+    left = [one.attempts for one in parts if not one.outcome]
+    return state_of(each.run, each.about.get("job", ""), each.outcome, each.attempts, left)
 
 
 def _seconds(each: Found) -> float | None:

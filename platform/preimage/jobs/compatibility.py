@@ -83,7 +83,7 @@ def require_classifiable(classifier: Shape, images: Shape) -> None:
     if classifier != images:
         raise ClassifierError(
             f"the classifier is one of images of {shape_text(classifier)}, those to be scored are "
-            f"{shape_text(images)}: give one trained with {settings_text(images)} (jobs/classifier.yaml)"
+            f"{shape_text(images)}: give one trained with {settings_text(images)} (preimage run classifier)"
         )
 
 

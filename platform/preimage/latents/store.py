@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from preimage._version import __version__
 from preimage.errors import StoreError
 from preimage.latents import parquet
+from preimage.latents.chosen_codes import chosen_codes
 from preimage.latents.image_ids import span_of
 from preimage.latents.local_rank import LocalRank
 from preimage.latents.manifest import (
@@ -71,6 +72,15 @@ class Store:
                 f"{parquet.how_to_mend(folder)}"
             )
         return cls(folder, manifest)
+
+    @classmethod
+    def so_far(cls, folder: Folder) -> Store | None:
+        """The parts that an unfinished store has by now, to look at; None without any. Raises StoreError."""
+        plan = find_config(folder, PLAN, StorePlan)
+        records = finished(folder, plan) if plan else {}
+        if not plan or not sum(each.rows for each in records.values()):
+            return None
+        return cls(folder, Manifest.of(plan.about, [records[index] for index in sorted(records)]))
 
     @property
     def about(self) -> About:
@@ -187,9 +197,8 @@ class Store:
 
         Raises StoreError for images that are not in the store, or whose search diverged.
         """
-        from preimage.latents.walks import codes_of
-
-        return codes_of(self, [int(each) for each in ids])
+        rows = self.without_diverged(("z",))
+        return chosen_codes(rows, [int(each) for each in ids], self.count, self.latent_dim)
 
 
 class RowReader(Protocol):

@@ -22,7 +22,7 @@ def require_colours(channels: int) -> None:
     if channels not in (1, 3):
         raise ClassifierError(
             f"Inception scores images of 1 or 3 channels, but these have {channels}: name a classifier "
-            "trained on such images (jobs/classifier.yaml)"
+            "trained on such images (preimage run classifier)"
         )
 
 

@@ -19,7 +19,7 @@ from preimage.pipelines.rates import Rates
 from preimage.readable import number
 from preimage.runs.checkpoints import committed
 from preimage.runs.products import PRODUCTS
-from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.runs.run_folder import REPORT, Outcome, RunFolder
 
 
 def describe(plan: Plan, here: bool = True, measure: bool = False) -> Description:
@@ -49,18 +49,23 @@ def _section(plan: Plan, step: PlannedStep, time: Time | None, here: bool) -> Se
 
 
 def summarize(plan: Plan, outcome: Outcome) -> Summary:
-    """The headline metrics of each job, the tables, the pictures, and what to try next."""
+    """The headline metrics of each job, the tables, the pictures, and what to try next.
+
+    Of a pipeline with a report only what is read at once: its products and its tables' legends are there.
+    """
+    brief = plan.spec.is_pipeline and plan.run.folder.exists(REPORT)
     return Summary(
         tuple(_headlines(plan)),
-        tuple(_tables(plan)),
-        (*_products(outcome), *outcome.figures.items(), *page_of(plan.run)),
+        tuple(_without_legend(text) if brief else text for text in _tables(plan)),
+        (*([] if brief else _products(outcome)), *pages_of(plan.run, outcome)),
         tuple(next_commands(plan)),
     )
 
 
-def page_of(run: RunFolder) -> list[tuple[str, str]]:
-    """The run's page on an MLflow server, with its label; nothing where there is none."""
-    return [("in MLflow", page)] if (page := run.page) else []
+def pages_of(run: RunFolder, outcome: Outcome) -> list[tuple[str, str]]:
+    """The report, or else its pictures, and the run's page on an MLflow server if there is one, by label."""
+    report = [("report", (run.folder / REPORT).uri)] if run.folder.exists(REPORT) else outcome.figures.items()
+    return [*report, *([("in MLflow", page)] if (page := run.page) else [])]
 
 
 def _what_happens(plan: Plan, step: PlannedStep) -> str:
@@ -166,6 +171,13 @@ def _tables(plan: Plan) -> Iterator[str]:
     for figures in folders.values():
         if figures.exists("table.md"):
             yield figures.read("table.md").decode()
+
+
+def _without_legend(table: str) -> str:
+    """A table's text until its last row."""
+    lines = table.splitlines()
+    rows = [place for place, each in enumerate(lines) if each.startswith("|")]
+    return "\n".join(lines[: rows[-1] + 1]) if rows else table
 
 
 def _products(outcome: Outcome) -> list[tuple[str, str]]:

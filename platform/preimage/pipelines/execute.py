@@ -14,7 +14,7 @@ from preimage.pipelines.cost import cost_of
 from preimage.pipelines.devices import NAMES, device_of, hardware_of, note_device
 from preimage.pipelines.hours import pace_in
 from preimage.pipelines.inputs import finished
-from preimage.pipelines.lifecycle import live, tell
+from preimage.pipelines.lifecycle import Report, live, tell
 from preimage.pipelines.make_plan import skip_rounds
 from preimage.pipelines.outcomes import pipeline_outcome, step_outcome
 from preimage.pipelines.plan import Plan, PlannedStep
@@ -42,18 +42,23 @@ def execute(
     parent: Mirror | None = None,
     stop_early: StopRule | None = None,
     trial: Mapping[str, Any] | None = None,
+    report: Report | None = None,
 ) -> Outcome:
     """Run what is not finished, and return the outcome of the pipeline or the single job.
 
     parent: the tracker's run of the study, if this is a trial. stop_early: decides when a training run stops
-    and raises StoppedEarly. trial: what the run.json of a trial says of it besides. Raises PreimageError;
+    and raises StoppedEarly. trial: what the run.json of a trial says of it besides. report: writes
+    the page on the whole, not on each step. Raises PreimageError;
     results so far are kept, and running the same plan again resumes it.
     """
     display = display or Silent()
     plan = with_images(plan, display)
     tracker = _tracker(plan, parent)
     execution = _Execution(plan, tracker, display, stop_early, trial or {})
-    outcome = execution.pipeline(parent) if plan.spec.is_pipeline else execution.step(plan.steps[0], parent)
+    if plan.spec.is_pipeline:
+        outcome = execution.pipeline(parent, report)
+    else:
+        outcome = execution.step(plan.steps[0], parent, report=report)
     if plan.spec.tracking.register_as:
         tell(execution.register, outcome, plan.spec.tracking.register_as)
     return outcome
@@ -100,7 +105,7 @@ class _Execution:
     stop_early: StopRule | None
     trial: Mapping[str, Any]
 
-    def pipeline(self, parent: Mirror | None) -> Outcome:
+    def pipeline(self, parent: Mirror | None, report: Report | None) -> Outcome:
         plan, mirror = self.plan, Mirror(self.plan.run, self.tracker, parent)
         outcome = plan.run.outcome() if plan.is_done else None
         if outcome:
@@ -110,7 +115,7 @@ class _Execution:
             return pipeline_outcome(plan, self._steps(mirror, claim.check), mirror.notes.run_id)
 
         register = partial(register_pipeline, plan, _part_of(parent, self.trial))
-        outcome = live(mirror, lambda: outcome, register, make)
+        outcome = live(mirror, lambda: outcome, register, make, report=report)
         if mirror.replaced:
             tell(self._move_steps, mirror)
         return outcome
@@ -134,7 +139,11 @@ class _Execution:
         return outcomes
 
     def step(
-        self, step: PlannedStep, parent: Mirror | None, check: Callable[[], None] = lambda: None
+        self,
+        step: PlannedStep,
+        parent: Mirror | None,
+        check: Callable[[], None] = lambda: None,
+        report: Report | None = None,
     ) -> Outcome:
         """The outcome of a step; run the step first, unless it or another process has finished it.
 
@@ -168,7 +177,7 @@ class _Execution:
             if submission := submissions.current():
                 submission.works_on(step.run.folder.uri)
 
-        outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make, check)
+        outcome = live(mirror, lambda: finished(step.run, step.job.makes), begin, make, check, report)
         if not made:
             self._say(step, f"already finished, {step.run.name}")
         return outcome

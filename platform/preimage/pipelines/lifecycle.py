@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from preimage.errors import StorageError, TrackingError, how_it_ended
+from preimage.errors import PreimageError, StorageError, TrackingError, how_it_ended
 from preimage.jobs.base import Result
 from preimage.pipelines.provenance import git_commit, submitted_as, versions
-from preimage.runs.run_folder import RUN_FILES, Outcome, RunFolder
+from preimage.runs.run_folder import REPORT, RUN_FILES, Outcome, RunFolder
+from preimage.storage.address import command
 from preimage.storage.claims import claimed
 from preimage.storage.formats import RUN
 from preimage.storage.host_info import now
@@ -21,6 +22,9 @@ from preimage.tracking.mirror import Mirror
 
 log = logging.getLogger(__name__)
 
+Report = Callable[[RunFolder, Outcome], object]
+"""Writes the page on a finished run. Raises PreimageError if it cannot."""
+
 
 def live(
     mirror: Mirror,
@@ -28,15 +32,16 @@ def live(
     register: Callable[[], None],
     make: Callable[[RunFolder, Claim], Outcome],
     check: Callable[[], None] = lambda: None,
+    report: Report | None = None,
 ) -> Outcome:
     """The outcome of a run; make it first unless it is finished. One process at a time makes it.
 
     finished: returns the outcome if nothing is left to do. register: describes the run in its folder. make:
     does what is missing, in the folder as the holder of its claim has it. check: raises ClaimLost if what
-    this run is part of is another process's now. Raises what `make` raises, and ClaimLost if another process
-    has taken over; results so far are kept.
+    this run is part of is another process's now. report: writes the page on a finished run. Raises what
+    `make` raises, and ClaimLost if another process has taken over; results so far are kept.
     """
-    outcome = finished()
+    made, outcome = False, finished()
     if not outcome or not mirror.run.about_or_none():
         with claimed(mirror.run.folder, check) as (folder, claim):
             outcome = finished()  # another process may have made it
@@ -46,12 +51,17 @@ def live(
                 register()
                 with _recorded(mirror):
                     outcome = make(RunFolder(folder), claim)
+                    if report:
+                        folder.remove(REPORT)  # of an earlier outcome
                     RunFolder(folder).finish(outcome)
+                    made = True
             elif not mirror.run.about_or_none():
                 register()
                 tell(mirror.begin)  # run.json names the tracker's run
     else:
         mirror.run.folder.settle()  # whoever asks relies on it
+    if report and (made or not mirror.run.folder.exists(REPORT)):
+        _write(report, mirror.run, outcome)
     tell(mirror.finish)
     return replace(outcome, mlflow_run_id=mirror.notes.run_id or outcome.mlflow_run_id)
 
@@ -75,8 +85,8 @@ def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
 
 
 def write_result(run: RunFolder, result: Result) -> dict[str, str]:
-    """Write a result's table and figures to the run's folder, and below each how it was made. Returns their
-    addresses by name."""
+    """Write a result's table, figures and pages to the run's folder, and below the former how they were made.
+    Returns their addresses by name."""
     from preimage.figures.footer import with_footer  # imports torch and matplotlib
 
     how = run.made_by
@@ -84,9 +94,19 @@ def write_result(run: RunFolder, result: Result) -> dict[str, str]:
     if result.table:
         table = f"{result.table.rstrip()}\n\nMade by: {how}\n" if how else result.table
         files = {"table.md": table.encode()} | files
+    files |= result.pages
     for name, data in files.items():
         run.figures.write(name, data)
     return {name.removesuffix(".png"): (run.figures / name).uri for name in files}
+
+
+def _write(report: Report, run: RunFolder, outcome: Outcome) -> None:
+    """Write a run's page. If that fails, warn: the run is finished without it."""
+    try:
+        report(run, outcome)
+    except PreimageError as error:
+        again = command("preimage", "report", run.name, results=run.folder.parent.parent.uri)
+        log.warning("the run is finished, but its report was not written: %s. `%s` writes it.", error, again)
 
 
 def tell(call: Callable[..., object], *arguments: Any) -> None:

@@ -9,6 +9,7 @@ from preimage.config import Resources, largest
 from preimage.pipelines.describe import describe, summarize
 from preimage.pipelines.description import Description, Section, Summary
 from preimage.pipelines.execute import execute
+from preimage.pipelines.packages import packages_of
 from preimage.pipelines.plan import Plan
 from preimage.pipelines.prepare_images import with_images
 from preimage.pipelines.progress import Display
@@ -31,6 +32,8 @@ class Planned:
     """Modules whose code may build generators; not in `resolved`."""
     plugins: Mapping[str, str]
     """The versions, by name, of the installed distributions that it uses."""
+    packages: tuple[str, ...]
+    """What must be installed to do what is left, of what may be missing; see `extras`."""
     is_done: bool
     """Whether nothing is left to do."""
     needs_ray: bool
@@ -47,8 +50,9 @@ class Planned:
     machine (by default); measure: whether to time generators where no earlier run tells how long it takes."""
     with_images: Callable[[Display], "Planned"]
     """The same plan with its images read, so that its run and fingerprint are final. Raises DataError."""
-    execute: Callable[[Display], Outcome]
-    """Run what is missing. Raises PreimageError; results so far are kept."""
+    execute: Callable[..., Outcome]
+    """Run what is missing. Takes the display, and `report`, which writes the page on the finished run. Raises
+    PreimageError; results so far are kept."""
     summarize: Callable[[Outcome], Summary]
     """What to show of the outcome."""
 
@@ -75,6 +79,7 @@ def planned_pipeline(plan: Plan) -> Planned:
         resolved=plan.spec.resolved(),
         code=plan.spec.code,
         plugins=plan.plugins,
+        packages=packages_of(plan),
         is_done=plan.is_done,
         needs_ray=bool(on_ray),
         needs=largest(each.reserved for each in on_ray),

@@ -12,6 +12,7 @@ from preimage.pipelines.lifecycle import register
 from preimage.pipelines.plan import Plan, PlannedStep
 from preimage.pipelines.titles import title_of
 from preimage.specs import overrides
+from preimage.specs.header import first_sentence
 from preimage.storage.folder import Folder
 
 More = Mapping[str, Any]
@@ -65,7 +66,7 @@ def dataset_of(step: PlannedStep, catalog: Catalog) -> dict[str, str]:
 
 def _in_brief(job: Job) -> str:
     """The first sentence of what its kind does."""
-    return " ".join((type(job).__doc__ or job.job).split()).split(". ")[0].split(":")[0].rstrip(".")
+    return first_sentence(" ".join((type(job).__doc__ or job.job).split())).split(":")[0].rstrip(".")
 
 
 def _used(each: Input) -> dict[str, str]:

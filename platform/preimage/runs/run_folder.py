@@ -11,6 +11,7 @@ progress.json  how far the work is
 device.json    what it is computed on
 attempts.json  when its job worked, and how each attempt ended
 cost.json      what its job cost, for estimates of later ones
+report.html    all of it on one page, of the run that was asked for: not of a pipeline's step
 outcome.json   the result; written last, so a run that has one is finished
 """
 
@@ -136,6 +137,7 @@ class _Device(Config):
 
 RUN_FILES = ("outcome.json", "run.json")
 """Without these a folder is no run's: what is removed first."""
+REPORT = "report.html"
 Curves = dict[str, list[tuple[int, float]]]
 """Metrics by name, each over images seen."""
 

@@ -44,7 +44,7 @@ def description(
 
     known: its run.json. run_id: in the tracker. why: it ended without an outcome.
     """
-    what = known.get("what") or f"A run of the job {known['job']}."
+    what = what_of(known)
     state = f" **{STATES[status].capitalize()}**" + (f": {why[:REASON]}" if why else ".")
     head = [what if outcome else what + state]
     if outcome:
@@ -57,13 +57,23 @@ def description(
     return text if len(text) <= LONGEST else text[:LONGEST].rpartition("\n")[0] + "\n\n*…*"
 
 
+def what_of(known: Mapping[str, Any]) -> str:
+    """What a run is, in one sentence. known: its run.json."""
+    return known.get("what") or f"A run of the job {known['job']}."
+
+
+def again(run: RunFolder) -> str:
+    """The command that runs it again, or resumes it."""
+    return command("preimage", "run", run.name, results=run.folder.parent.parent.uri)
+
+
 def _metrics(outcome: Outcome) -> str:
     return " · ".join(f"{name} **{number(value)}**" for name, value in outcome.headlines.items())
 
 
 def pictures(outcome: Outcome) -> list[str]:
     """The names of the figures that the description of a finished run shows."""
-    known = [name for name in outcome.figures if not name.endswith(".md")]
+    known = [name for name in outcome.figures if not name.endswith((".md", ".html"))]
     telling = [name for name in known if name.rpartition(".")[2] in FIRST]
     return telling[:MOST] or known[:1]
 
@@ -80,8 +90,7 @@ def _steps(run: RunFolder, known: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _how(run: RunFolder, known: Mapping[str, Any], submission: Submission | None) -> Iterator[str]:
-    again = command("preimage", "run", run.name, results=run.folder.parent.parent.uri)
-    yield f"Run it again, or resume it: `{again}`. With other settings: add `KEY=VALUE`."
+    yield f"Run it again, or resume it: `{again(run)}`. With other settings: add `KEY=VALUE`."
     if made := known.get("made_by"):
         yield f"Made by: {made}"
     yield f"Everything it left: `{run.folder.uri}`; its versions and digests: *Artifacts*, provenance.json."

@@ -9,7 +9,7 @@ from typing import Any
 
 from preimage.figures.small import small_png
 from preimage.runs.products import PRODUCTS
-from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.runs.run_folder import REPORT, Outcome, RunFolder
 from preimage.runs.spec_params import spec_params
 from preimage.storage.folder import Folder, as_json
 from preimage.storage.plain_yaml import load
@@ -206,6 +206,8 @@ class Mirror:
             file = Folder.at(outcome.figures[name])
             if png := file.parent.find(file.name):
                 self.tracker.file(run_id, SMALL, f"{name}.png", small_png(png))
+        if page := self.run.folder.find(REPORT):
+            self.tracker.file(run_id, "", REPORT, page)
         self.tracker.file(run_id, "", "outcome.json", self.run.folder.read("outcome.json"))
         self._send_provenance(run_id, outcome)
         self._end(run_id, "FINISHED")

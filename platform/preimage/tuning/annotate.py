@@ -9,7 +9,7 @@ from preimage.jobs.base import Result
 from preimage.pipelines.inputs import find_run
 from preimage.pipelines.lifecycle import write_result
 from preimage.runs.metrics import plain_names
-from preimage.runs.run_folder import RunFolder
+from preimage.runs.run_folder import REPORT, RunFolder
 from preimage.specs.study import StudySpec, loads_study
 from preimage.storage.folder import Folder
 from preimage.storage.validated_json import read_unless_torn
@@ -76,7 +76,7 @@ def pick(study: FoundStudy, name: PickName, trial: int, note: str | None) -> Res
 
 
 def tell(study: FoundStudy, result: Result) -> None:
-    """Tag the trials' runs in the tracker with preimage.pick, and send the study's new table and figures.
+    """Tag the trials' runs in the tracker with preimage.pick, and send the study's table, figures, report.
 
     Raises TrackingError if the tracker does not answer; it may be called again.
     """
@@ -86,6 +86,8 @@ def tell(study: FoundStudy, result: Result) -> None:
     if run_id := _tracked(folder):
         for name in ("table.md", *result.figures):
             tracker.file(run_id, "figures", name, study.run.figures.read(name))
+        if page := folder.find(REPORT):
+            tracker.file(run_id, "", REPORT, page)
         tracker.tags(run_id, {f"{TAG}.{each.name}": f"trial {each.trial}" for each in picks})
         if outcome := study.run.outcome():
             text = description(study.run, study.run.about(), run_id, status="FINISHED", outcome=outcome)

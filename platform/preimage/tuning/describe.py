@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from preimage.pipelines.describe import page_of
+from preimage.pipelines.describe import pages_of
 from preimage.pipelines.description import Description, Section, Summary, Time
 from preimage.readable import number
 from preimage.runs.run_folder import Outcome
@@ -33,7 +33,7 @@ def summarize(plan: StudyPlan, outcome: Outcome) -> Summary:
     best = [
         (plan.spec.name, name.replace("_", " "), number(value)) for name, value in outcome.headlines.items()
     ]
-    return Summary(tuple(best), tables, (*outcome.figures.items(), *page_of(plan.run)), tuple(_next(plan)))
+    return Summary(tuple(best), tables, tuple(pages_of(plan.run, outcome)), tuple(_next(plan)))
 
 
 def _facts(plan: StudyPlan, found: Estimate, time: Time) -> Iterator[tuple[str, str]]:
@@ -79,16 +79,18 @@ def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
     def preimage(*words: object) -> str:
         return command("preimage", *words, results=plan.spec.results)
 
-    if plan.spec.tracking.here.uri == "local":
-        yield preimage("ui"), "see the trials in MLflow"
+    yield _dashboard(plan)
     for trial in rank(read_records(plan.run.folder), plan.spec.objectives).complete[:1]:
         yield (
             preimage("study", "pick", plan.run.name, trial.number, "best"),
             "record that the samples of this trial, or of another, look best to you",
         )
         if trial.run:
+            if any(step.job.makes & {"store", "generator"} for step in plan.base.steps):
+                yield preimage("browse", trial.run), "look into the best trial's latent space, in a browser"
             yield preimage("run", trial.run), "show the best trial, or run it again with other KEY=VALUE"
-    yield _dashboard(plan)
+    if plan.spec.tracking.here.uri == "local":
+        yield preimage("ui"), "see the trials in MLflow"
 
 
 def _dashboard(plan: StudyPlan) -> tuple[str, str]:

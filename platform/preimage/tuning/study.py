@@ -9,7 +9,7 @@ from preimage.errors import DataError, PreimageError
 from preimage.jobs.base import Result
 from preimage.jobs.made_by import study_made_by
 from preimage.pipelines.execute import execute, tell_ended
-from preimage.pipelines.lifecycle import live, register, tell, write_result, write_spec
+from preimage.pipelines.lifecycle import Report, live, register, tell, write_result, write_spec
 from preimage.pipelines.progress import Display, Silent
 from preimage.pipelines.registration import dataset_of
 from preimage.runs.metrics import plain_name, plain_names
@@ -34,11 +34,16 @@ STATUS: dict[str, Status] = {"complete": "FINISHED", "failed": "FAILED", "stoppe
 """The tracker's words for the states of trials."""
 
 
-def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: bool = False) -> Outcome:
+def run_study(
+    plan: StudyPlan,
+    display: Display | None = None,
+    retry_failed: bool = False,
+    report: Report | None = None,
+) -> Outcome:
     """Run the missing trials, and report on all; again if the spec now names other metrics for the report.
 
-    Raises PreimageError if no trial is complete, or if what all of them share fails. Results so far are kept,
-    and running the same study again resumes it.
+    report: writes the page on it. Raises PreimageError if no trial is complete, or if what all of them share
+    fails. Results so far are kept, and running the same study again resumes it.
     """
     display = display or Silent()
     plan = plan if plan.base.is_final else with_images(plan, display)
@@ -63,7 +68,7 @@ def run_study(plan: StudyPlan, display: Display | None = None, retry_failed: boo
             f"[bold]{plan.spec.name}[/bold]: all {len(records)} trials have already ended, {plan.run.name}"
         )
         tell(_record_missed, plan, records, mirror)
-    outcome = live(mirror, finished, lambda: register_study(plan), make)
+    outcome = live(mirror, finished, lambda: register_study(plan), make, report=report)
     if mirror.replaced:
         tell(_record_missed, plan, plan.records(), mirror)
         tell(mirror.finish)

@@ -1,0 +1,1 @@
+"""Looking into a latent space: what is browsed, its map, and what a page or a file shows of it."""

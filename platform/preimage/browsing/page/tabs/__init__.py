@@ -1,0 +1,1 @@
+"""The sections of the page at the right of the map."""

@@ -1,0 +1,1 @@
+"""A map of codes as one HTML file, which needs no server and no network."""

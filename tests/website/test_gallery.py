@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from website import gallery
 
-SCRIPTS = Path(__file__).parents[1] / "examples" / "gallery"
+SCRIPTS = Path(__file__).parents[2] / "examples" / "gallery"
 
 
 @pytest.mark.filterwarnings(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from website import gallery
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "gallery"

@@ -64,6 +64,10 @@ def _source(name: str) -> str:
     return (SCRIPTS / f"{name}.py").read_text()
 
 
+def _spec(name: str) -> str:
+    return (SCRIPTS / f"{name}.yaml").read_text().strip()
+
+
 def _code(name: str) -> str:
     """A script without its docstring, which is the page's text."""
     return _source(name).split('"""', 2)[2].strip()
@@ -80,11 +84,12 @@ def _index() -> str:
     for group, of in GROUPS.items():
         cells = "\n".join(map(_cell, of))
         parts.append(f'## {group}\n\n<div class="gallery" markdown="0">\n{cells}\n</div>')
-    return "\n\n".join(parts) + "\n"
+    specs = "\n\n".join(f"### {spec}.yaml {{ #{spec} }}\n\n```yaml\n{_spec(spec)}\n```" for spec in SPECS)
+    return "\n\n".join([*parts, "## What they train", specs]) + "\n"
 
 
 def _cell(name: str) -> str:
-    picture = f'<img src="../images/gallery/{name}.png" alt="{_escaped(title(name))}" loading="lazy">'
+    picture = f'<img src="../images/gallery/{name}.png" alt="{_escaped(title(name))}">'
     return f'<a href="{name}.html">{picture}<span>{_escaped(title(name))}</span></a>'
 
 
@@ -103,7 +108,7 @@ def _page(name: str) -> str:
 def _how(name: str) -> str:
     spec = next((each for each in SPECS if f'"{each}.yaml"' in _source(name)), None)
     took = f"{_time(made()[name])} on {made()['machine']}"
-    before = f", after [{spec}.yaml](../../examples/gallery/{spec}.yaml), which is run once" if spec else ""
+    before = f", after [{spec}.yaml](index.md#{spec}), which is run once" if spec else ""
     return f"*`python examples/gallery/{name}.py`: {took}{before}.*"
 
 

@@ -29,13 +29,18 @@ thickness = ink.sum((1, 2))
 
 
 def direction(of: Tensor) -> Tensor:
-    """The mean code of the tenth of the images that have most of it, minus that of those with least."""
-    order, tenth = of.argsort(), len(of) // 10
-    return codes.z[order[-tenth:]].mean(0) - codes.z[order[:tenth]].mean(0)
+    """The mean code of the images that have most of it, minus that of those with least. Each class by
+    itself, so that a direction does not lead from ones to eights."""
+    steps = []
+    for label in codes.label.unique():
+        rows = (codes.label == label).nonzero()[:, 0]
+        order, tenth = rows[of[rows].argsort()], max(1, len(rows) // 10)
+        steps.append(codes.z[order[-tenth:]].mean(0) - codes.z[order[:tenth]].mean(0))
+    return torch.stack(steps).mean(0)
 
 
 # Average digits of three classes, and what becomes of them along both directions.
-shown = torch.linspace(-1.5, 1.5, 9)
+shown = torch.linspace(-0.8, 0.8, 9)
 rows = {}
 for name, step in {"slant": direction(slant), "thickness": direction(thickness)}.items():
     for label in (1, 4, 8):

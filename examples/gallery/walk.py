@@ -1,8 +1,10 @@
 """Walk from one image to another.
 
-Between the codes of two images lie those of images in between. A straight line cuts through the
-middle of the latent space, where a normal prior has almost no codes; an arc keeps its distance from
-the middle. Blending pixels shows what neither does: two digits on top of each other.
+Between the codes of two images lie those of images in between, each of them a plausible one.
+Blending pixels shows two images on top of each other instead.
+
+A straight line passes closer to the middle of the latent space than the prior's codes lie; an arc
+keeps its distance. One reads that arcs are better. Here there is little between them.
 """
 
 import sys

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from website import gallery
 
-SCRIPTS = Path(__file__).parents[1] / "examples" / "gallery"
+SCRIPTS = Path(__file__).parents[2] / "examples" / "gallery"
 
 
 @pytest.mark.filterwarnings(

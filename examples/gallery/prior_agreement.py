@@ -22,7 +22,7 @@ images = digits.images().images[: 20 if TINY else 200]
 # codes.
 descent = {"solver": "adam", "lr": 0.05, "init_codes": "small-normal", "patience": None}
 counts = (3, 6) if TINY else (30, 100, 300)
-searches = {f"Adam, {steps} steps": descent | {"steps": steps} for steps in counts}
+searches: dict[str, dict] = {f"Adam, {steps} steps": descent | {"steps": steps} for steps in counts}
 searches["L-BFGS, 60 steps"] = {"steps": 3 if TINY else 60}
 
 figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")

@@ -38,9 +38,7 @@ for name, settings in searches.items():
 drawn = digits.prior.sample(len(images), torch.Generator().manual_seed(1))
 flat = torch.linalg.svdvals(drawn.double()) / len(drawn) ** 0.5
 axes.plot(range(1, len(flat) + 1), flat, "k--", label="codes drawn from the prior")
-axes.set(
-    xlabel="direction of the codes, by their spread", ylabel="singular value of the codes / √N"
-)
+axes.set(xlabel="direction of the codes, by their spread", ylabel="singular value of the codes / √N")
 axes.legend(frameon=False, fontsize=9)
 axes.set_title("The longer the search, the further its codes are from the prior")
 axes.spines[["top", "right"]].set_visible(False)

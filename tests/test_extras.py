@@ -75,7 +75,7 @@ def test_the_core_does_what_needs_no_platform(folder):
     found = verbs(
         folder,
         *("--help", "specs", "copy pca made", "plan demo", "schema", "data list", "doctor", run),
-        *("generator show generator", "generator export generator", "runs"),
+        *("generator show generator", "generator export generator --format pt2", "runs"),
     )
     assert {name: said for name, (code, said) in found.items() if code} == {}
     (store,) = (folder / "results" / "runs").glob("invert-*/store")
@@ -93,7 +93,7 @@ NEEDING = {
     "run spec.yaml resources.backend=ray tracking.uri=auto --fresh": "or add resources.backend=local",
     "run spec.yaml tracking.uri=local --fresh": "or add tracking.uri=none",
     "plan pag-study": "a study needs optuna",
-    "submit spec.yaml --results shared": "submitting to a cluster needs ray",
+    "submit spec.yaml --results /shared": "submitting to a cluster needs ray",
     "jobs": "preimage jobs needs ray",
     "browse results": "preimage browse needs bokeh and scikit-learn",
     "plan pca --results s3://bucket/a": "an address of s3:// needs obstore",

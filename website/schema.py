@@ -56,7 +56,11 @@ def type_text(schema: Schema, link: Link) -> str:
         return _array(schema, link)
     if kind == "object":
         inside = schema.get("additionalProperties")
-        return f"names, each with: {type_text(inside, link)}" if _says(inside) else "keys and values"
+        return (
+            f"names, each with: {type_text(inside, link)}"
+            if inside and inside is not True
+            else "keys and values"
+        )
     if kind == "null":
         return "`null`"
     if kind in WORDS:
@@ -134,17 +138,13 @@ def _array(schema: Schema, link: Link) -> str:
     if places := schema.get("prefixItems"):
         return f"[{', '.join(type_text(each, link) for each in places)}]"
     items = schema.get("items")
-    return f"list of {type_text(items, link)}" if _says(items) else "list"
+    return f"list of {type_text(items, link)}" if items else "list"
 
 
 def _limits(schema: Schema) -> Iterator[str]:
     found = [f"{sign} {_short(schema[key])}" for key, sign in LIMITS.items() if key in schema]
     if found:
         yield ", ".join(found)
-
-
-def _says(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and bool(schema)
 
 
 def _short(number: float) -> str:

@@ -129,7 +129,7 @@ def test_images_that_moved_are_found_by_content_and_lost_ones_are_said(root, dig
     write_again(root / "runs" / "invert-1" / "store", elsewhere)
     subject = opened(root)
     assert subject.pixels is None
-    assert "The images are not here, so only reconstructions are shown" in subject.missing[0]
+    assert "The images are not here, so the originals are not shown" in subject.missing[0]
     (root / "datasets").local.mkdir()
     shutil.copytree(digits.folder.local, (root / "datasets" / "copy").local)
     assert opened(root).pixels is not None

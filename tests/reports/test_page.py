@@ -10,6 +10,7 @@ from preimage.errors import PreimageError
 from preimage.reports.pictures import figures_of, fitted, size_of
 from preimage.reports.write import report_html, write_report
 from preimage.runs import attempts
+from preimage.storage.claims import claimed
 from preimage.storage.plain_yaml import dump
 from report_pages import Page, finish, made_run, png
 
@@ -49,8 +50,8 @@ def test_it_is_self_contained_and_its_policy_names_what_it_holds(folder):
     (policy,) = [each["content"] for each in page.of("meta") if each.get("http-equiv")]
     for tag in ("style", "script"):
         (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        assert f"{tag}-src 'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" in policy
-    assert policy.startswith("default-src 'none'; img-src data:; ")
+        assert f"{tag}-src 'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" in str(policy)
+    assert str(policy).startswith("default-src 'none'; img-src data:; ")
     assert [each["class"] for each in page.of("polyline")] == ["c0", "c0"]  # linear and logarithmic
     assert "the training loss" in page.text
     assert "2026-01-02 03:04:05 UTC" in page.text
@@ -75,6 +76,12 @@ def test_a_failed_run_says_why_and_shows_what_there_is(folder):
 def test_an_interrupted_run_says_so(folder):
     page = Page(report_html(made_run(folder, "train-gan-1")))
     assert "It was stopped before its end" in page.text
+
+
+def test_a_running_run_says_so(folder):
+    run = made_run(folder, "train-gan-1")
+    with claimed(run.folder):
+        assert "It is still running" in Page(report_html(run)).text
 
 
 def test_a_pipeline_has_a_section_for_each_step_that_began(folder):

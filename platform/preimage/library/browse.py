@@ -167,7 +167,7 @@ class _Opening:
             for each in all_prepared(self.root):
                 if each.fingerprint == about.fingerprint:
                     return Pixels(KnownImages(Dataset.open(each.folder)))
-            self.missing.append(f"The images are not here, so only reconstructions are shown: {error}.")
+            self.missing.append(f"The images are not here, so the originals are not shown: {error}.")
             return None
 
     def say_what_codes_lack(self, store: Store | None, pixels: Pixels | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from preimage.errors import PreimageError, SpecError
 from preimage.latents.manifest import state
-from preimage.pipelines.inputs import find_folder, find_product, find_run
+from preimage.pipelines.inputs import find_folder, find_product, find_run, hint
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
@@ -38,7 +38,8 @@ def find_places(name: str, root: Folder) -> Places:
     if PRODUCTS["generator"].is_whole(generator):
         return Places(generator.name, generators=[generator])
     raise SpecError(
-        f"{name!r} is neither a run under {root.uri}, nor the folder of a latent store or a generator"
+        f"{name!r} is neither a run under {root.uri}, nor the folder of a latent store or a generator; "
+        f"{hint(name, runs)}"
     )
 
 

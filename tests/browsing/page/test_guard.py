@@ -2,15 +2,19 @@
 
 import asyncio
 import http.client
+import os
+import signal
 
 import pytest
 from bokeh.models import Div
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
+from mlflow_server import free_port
 from page_server import served
-from preimage.browsing.page.guard import CLOSED, guard_of
-from preimage.cli.listening import LOCAL
+from preimage.browsing.page.guard import CLOSED, Guard, guard_of
+from preimage.browsing.page.server import PageServer, run
+from preimage.cli.listening import LOCAL, allowed_hosts, require_free
 
 PIXEL = b"\x89PNG the pixel"
 TOKEN = "a-token-of-the-page"
@@ -206,3 +210,15 @@ def test_a_token_is_long_and_new_and_only_asked_for_off_this_machine():
     assert [token(each) for each in LOCAL] == [None, None]
     assert len(token("0.0.0.0") or "") >= 43
     assert token("0.0.0.0") != token("0.0.0.0")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it(sign):
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())
+        server = PageServer(draw, picture, Guard(allowed_hosts("127.0.0.1"), None, free_port()), "127.0.0.1")
+        before = signal.getsignal(sign)
+        run(server, ready=lambda: os.kill(os.getpid(), sign))
+        assert signal.getsignal(sign) is before
+    asyncio.set_event_loop(None)
+    require_free("127.0.0.1", server.guard.port)

@@ -79,7 +79,7 @@ def run(server: PageServer, ready: Callable[[], None] = lambda: None) -> None:
     loop = IOLoop.current()
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     for each in before:
-        signal.signal(each, lambda *_: loop.add_callback_from_signal(loop.stop))
+        signal.signal(each, lambda *_: loop.add_callback(loop.stop))
     loop.add_callback(ready)
     try:
         loop.start()

@@ -15,6 +15,7 @@ from preimage.browsing.page.html import note
 from preimage.browsing.page.kit import Kit
 from preimage.browsing.points import Points
 from preimage.browsing.subject import Subject
+from preimage.latents.priors import Support
 from preimage.storage.folder import Folder
 
 T = TypeVar("T")
@@ -78,6 +79,12 @@ class Session:
     def tell(self) -> None:
         for each in self.changed:
             each()
+
+    @property
+    def support(self) -> Support:
+        """Where the generator's codes lie."""
+        own = next(iter(self.subject.priors.values()), None)
+        return own.support if own else "anywhere"
 
     def code_of(self, image_id: int) -> tuple[np.ndarray, int]:
         """An image's code (d,) and label."""

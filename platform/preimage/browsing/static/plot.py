@@ -38,7 +38,7 @@ def plot(points: Points, rows: np.ndarray) -> figure:
     made = figure(
         sizing_mode="stretch_both",
         min_height=420,
-        match_aspect=points.method == "tsne",
+        match_aspect=True,
         output_backend="webgl",
         tools="pan,box_zoom,reset",
         toolbar_location="above",

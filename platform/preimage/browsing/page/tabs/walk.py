@@ -63,12 +63,13 @@ class WalkTab(Tab):
         assert decoder
         codes, labels = self.session.codes_of(ids)
         known = bool((labels >= 0).all())
-        on_way = walk(codes[0], codes[1], FINE, how)
+        support = self.session.support
+        on_way = walk(codes[0], codes[1], FINE, how, support)
         of_way = np.where(np.linspace(0, 1, FINE) < 0.5, labels[0], labels[1]) if known else None
         images = decoder.images(on_way, of_way)
         if len(ids) < len(LETTERS):
             return images, None
-        terms = np.stack([*codes, arithmetic(*codes)])
+        terms = np.stack([*codes, arithmetic(*codes, support)])
         return images, decoder.images(terms, np.array([*labels, labels[2]]) if known else None)
 
     def _show(self, found: tuple[np.ndarray, np.ndarray | None]) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 from preimage._version import __version__
 from preimage.errors import StoreError
 from preimage.latents import parquet
-from preimage.latents.chosen_codes import chosen_codes
 from preimage.latents.image_ids import span_of
 from preimage.latents.local_rank import LocalRank
 from preimage.latents.manifest import (
@@ -197,6 +196,8 @@ class Store:
 
         Raises StoreError for images that are not in the store, or whose search diverged.
         """
+        from preimage.latents.chosen_codes import chosen_codes  # imports torch
+
         rows = self.without_diverged(("z",))
         return chosen_codes(rows, [int(each) for each in ids], self.count, self.latent_dim)
 

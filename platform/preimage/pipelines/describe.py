@@ -10,7 +10,6 @@ from preimage.data.sources.base import Contents
 from preimage.data.sources.open import found, is_gone, is_here
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary, Time
-from preimage.pipelines.devices import NAMES
 from preimage.pipelines.hours import hardware_here, in_all, runs_here, time_of
 from preimage.pipelines.low_precision import expected
 from preimage.pipelines.next_steps import next_commands
@@ -140,9 +139,9 @@ def _named(data: DataConfig) -> str:
 
 def _workers(step: PlannedStep) -> str:
     resources = step.job.resources
-    if resources.backend == "local":
-        return f"this process, on the {NAMES[resources.device().type]}"
     gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU if there is one"}[resources.gpu]
+    if resources.backend == "local":
+        return f"this process, with {resources.cpus_per_worker} CPU{gpu}"
     least = f"{resources.min_workers} to " if resources.needed < resources.workers else ""
     return f"{least}{resources.workers}, each with {resources.cpus_per_worker} CPU{gpu}, on Ray"
 

@@ -53,7 +53,7 @@ def definitions() -> Schema:
 @cache
 def shared() -> list[str]:
     """The definitions that have a section on the page of shared settings, the most used first."""
-    used = Counter(name for schema in jobs().values() for name in _within(schema))
+    used = Counter(name for schema in jobs().values() for name in sorted(_within(schema)))
     return [name for name, times in used.most_common() if times >= SHARED_FROM]
 
 

@@ -1,5 +1,7 @@
 """Completing images of which a part is erased."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from linear_subject import OfClasses, small, subject_of
 from preimage.browsing.anchored import Searches
 from preimage.browsing.completion import Erased, _engine, completions
+from preimage.browsing.decoder import Decoder
 from preimage.browsing.noise import Noise
 from preimage.browsing.starts import most_different
 from preimage.errors import GeneratorError, InversionError, PriorError
@@ -88,6 +91,23 @@ def test_it_yields_as_it_goes_and_can_be_cancelled_between_steps():
     assert second.errors.mean() < first.errors.mean()
     found.close()
     assert not list(found)
+
+
+def test_threads_that_complete_and_decode_at_once_get_what_one_gets():
+    subject, image, mask = subject_of(Expanding()), np.full((8, 8, 1), 200, np.uint8), np.eye(8, dtype=bool)
+    decoder, codes = Decoder(subject), seeded(16, 3).numpy()
+
+    def complete(seed):
+        return last(completions(subject, image, mask, 2, seed)).codes
+
+    alone, pictures = [complete(seed) for seed in range(3)], decoder.images(codes)
+    with ThreadPoolExecutor(5) as pool:
+        found = pool.map(complete, range(3))
+        sensitive = pool.submit(decoder.sensitive, codes[0], 2)
+        decoded = [pool.submit(decoder.images, codes) for _ in range(30)]
+        assert all(np.array_equal(each.result(), pictures) for each in decoded)
+        assert np.array_equal(sensitive.result().vectors, decoder.sensitive(codes[0], 2).vectors)
+        assert all(np.array_equal(one, each) for one, each in zip(alone, found, strict=True))
 
 
 def test_the_same_seed_gives_the_same_completions():

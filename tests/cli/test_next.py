@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from preimage.errors import PreimageError
 from preimage.library.browse import open_subject
 from preimage.pipelines.next_steps import MOST
 from shell import Shell
@@ -93,3 +94,20 @@ def test_what_follows_prepared_and_imported_data_works_when_it_is_pasted(shell, 
     assert specs_in(proposed(imported.out)) == ["browse", "pag", "compare-priors", "store show"]
     for words in (*proposed(prepared.out), *proposed(imported.out)):
         assert works(shell, words), words
+
+
+def test_after_a_run_that_failed_it_is_said_how_to_resume(shell, tmp_path, monkeypatch):
+    def fail(*_):
+        raise PreimageError("the disk is full")
+
+    (tmp_path / "a.yaml").write_text(PIPELINE)
+    command = ("run", tmp_path / "a.yaml", "--fresh", "--results", tmp_path / "results")
+    monkeypatch.setattr("preimage.jobs.train.run_gan.run", fail)
+    failed = shell(*command)
+    assert failed.code == 2
+    assert "error: the disk is full" in failed.err
+    again, report = proposed(failed.err)
+    assert again == [str(word) for word in command if word != "--fresh"], "what is finished is kept"
+    monkeypatch.undo()
+    assert shell(*report).code == 0
+    assert proposed(shell("run", "nothing-of-that-name").err) == []

@@ -50,8 +50,8 @@ def test_it_is_self_contained_and_its_policy_names_what_it_holds(folder):
     (policy,) = [each["content"] for each in page.of("meta") if each.get("http-equiv")]
     for tag in ("style", "script"):
         (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        assert f"{tag}-src 'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" in policy
-    assert policy.startswith("default-src 'none'; img-src data:; ")
+        assert f"{tag}-src 'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" in str(policy)
+    assert str(policy).startswith("default-src 'none'; img-src data:; ")
     assert [each["class"] for each in page.of("polyline")] == ["c0", "c0"]  # linear and logarithmic
     assert "the training loss" in page.text
     assert "2026-01-02 03:04:05 UTC" in page.text

@@ -15,6 +15,7 @@ SCRIPTS = Path(__file__).parents[2] / "examples" / "gallery"
 @pytest.mark.filterwarnings(
     "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:No complete tensor found"
 )
+@pytest.mark.timeout(900)
 def test_every_example_runs_and_draws_its_picture(tmp_path, monkeypatch):
     """One after another in one folder, as a reader would: they share the runs that the first ones trained."""
     plt = pytest.importorskip("matplotlib.pyplot")

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from preimage.browsing.anchored import Searches
 from preimage.browsing.noise import FromNoise, Noise
 from preimage.browsing.samples import prior_of
-from preimage.browsing.starts import level_noise, most_different, starts
+from preimage.browsing.starts import LARGE, level_noise, most_different, starts
 from preimage.browsing.subject import Subject
 from preimage.browsing.threads import quicker_count, threads
 from preimage.data.image_shape import shape_text
@@ -40,7 +40,8 @@ NOISE = 0.01
 STEPS, EVERY = 60, 3
 """Steps of a search, and those between two looks at it."""
 TRIED, SCREENED = 4, 15
-"""Starts for each completion, and the steps after which the best that differ go on alone."""
+"""Starts for each completion, one where codes have more than `LARGE` components, and the steps after which
+the best that differ go on alone."""
 GOOD = 2.0
 """A search whose loss is at most so many times the median of the best is good enough to be chosen for
 being different."""
@@ -122,11 +123,12 @@ def completions(
     erased, own = Erased.of(image, mask), prior_of(subject, prior)
     level = noise if noise is not None else level_noise(subject)
     level = NOISE if level is None else level
+    tried = count if own.latent_dim > LARGE else TRIED * count
     with threads(1):
         engine, behind = _engine(subject.generator, own, erased, seed, count)
         first, labels = starts(
             subject, engine.problem.network, behind, own, erased.image, erased.seen,
-            TRIED * count, engine.classes, label, seed,
+            tried, engine.classes, label, seed,
         )  # fmt: skip
     searches = Searches.begin(engine, first, labels, erased.image, erased.seen, level / erased.values)
     return _watched(searches, behind, erased, count)
@@ -138,7 +140,8 @@ def _engine(
     channels, height, width = erased.image.shape
     mask = erased.seen[None, None]
     measurement = Measurement((channels, height, width), MeasurementConfig(), seed, mask)
-    config = InversionConfig(solver="lbfgs", steps=STEPS, init_codes="prior")
+    large = prior.latent_dim > LARGE  # to measure the whitening would take longer than it saves
+    config = InversionConfig(solver="lbfgs", steps=STEPS, init_codes="prior", whiten=not large)
     behind = Noise.of_prior(prior)
     normal, cpu = Normal(prior.latent_dim), torch.device("cpu")
     network = FromNoise(generator, behind)

@@ -18,6 +18,8 @@ DRAWS = 256
 """Draws of the prior among which starts are chosen."""
 KNOWN = 1024
 """Images with codes among which they are chosen: the store's first."""
+LARGE, FEW = 256, 32
+"""Of codes with more components fewer draws are tried: such generators tend to be slow."""
 PROMISING = 4
 """Starts are the most different ones of so many times their number that agree best."""
 BATCH = 32
@@ -60,11 +62,11 @@ def drawn(
     network: nn.Module, noise: Noise, prior: Prior, classes: int, label: int | None, seed: int
 ) -> Candidates:
     """Draws of the prior, and of the classes where none is given."""
-    random = Stream.COMPLETIONS.generator(seed)
-    behind = noise.noise(prior.sample(DRAWS, random))
+    random, count = Stream.COMPLETIONS.generator(seed), FEW if prior.latent_dim > LARGE else DRAWS
+    behind = noise.noise(prior.sample(count, random))
     labels = None
     if classes:
-        labels = torch.randint(classes, (DRAWS,), generator=random)
+        labels = torch.randint(classes, (count,), generator=random)
         labels = labels if label is None else torch.full_like(labels, label)
     return Candidates(behind, labels, _made(network, behind, labels))
 

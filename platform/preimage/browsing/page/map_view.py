@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.events import RangesUpdate, SelectionGeometry, Tap
 from bokeh.models import (
     BoxZoomTool,
@@ -27,6 +28,7 @@ DRAWN = 20_000
 REACH = 14
 """Pixels from a point within which a click picks it."""
 MARGIN = 0.04
+UNTOLD = 600
 BINS = 256
 SMALL, LARGE = 4, 7
 
@@ -93,10 +95,9 @@ class MapView:
     def _pixel(self) -> tuple[float, float]:
         """The size of a pixel in the map's units."""
         ranges = self.figure.x_range, self.figure.y_range
-        sides = self.figure.inner_width or 600, self.figure.inner_height or 600
-        return tuple(
-            abs(each.end - each.start) / max(side, 1) for each, side in zip(ranges, sides, strict=True)
-        )
+        sides = _told(self.figure, "inner_width"), _told(self.figure, "inner_height")
+        x, y = (abs(each.end - each.start) / side for each, side in zip(ranges, sides, strict=True))
+        return x, y
 
     def _tap(self, x: float, y: float) -> None:
         if not len(self.points):
@@ -179,6 +180,14 @@ def inside(xy: np.ndarray, corners: np.ndarray) -> np.ndarray:
         if ay != by:
             odd ^= ((ay > y) != (by > y)) & (x < (bx - ax) * (y - ay) / (by - ay) + ax)
     return near[odd]
+
+
+def _told(figure: figure, name: str) -> float:
+    """A side of the figure in pixels, which the browser tells once it has drawn it."""
+    try:
+        return max(getattr(figure, name), 1)
+    except UnsetValueError:
+        return UNTOLD
 
 
 def _figure(x: tuple[float, float], y: tuple[float, float]) -> figure:

@@ -66,7 +66,8 @@ def invert(
     run, by its name, folder or MLflow run id. images: (N, C, H, W) floats in the generator's range; other
     floats than float32 are converted to it. prior: `normal`, `uniform`, or the distribution itself, such as a
     fitted one; by default the generator's own. labels: (N,) integers, -1 for none; a conditional
-    generator needs them. init_codes: where searches start, (N, d) or (N, R, d); or a name, such as "prior". config: the search; or its
+    generator needs them. init_codes: where searches start, (N, d) or (N, R, d);
+    or a name, such as "prior". config: the search; or its
     settings as keywords, such as solver="adam", steps=100. loss, solver: a name, or your own: a function from
     images and targets (n, C, h, w) to losses (n,), or a `Solver`. measurement: what is seen of the images, by
     its settings, such as dict(mask="top"), or a linear operator of your own. The images may be measured

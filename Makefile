@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(READY)
-	$(BIN)/preimage run jobs/demo.yaml
+	$(BIN)/preimage run demo
 	@echo 'first, in each new shell: . .venv/bin/activate'
 
 check: lint types

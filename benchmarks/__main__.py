@@ -12,6 +12,7 @@ from rich.console import Console
 
 from . import (
     browse,
+    browse_decode,
     cluster,
     commands,
     data,
@@ -83,6 +84,7 @@ BENCHMARKS: dict[str, Callable[[bool], Measured]] = {
     "cluster.glo": cluster.glo,
     "cluster.invert": cluster.invert,
     "browse.open_million": browse.open_million,
+    "browse.decode": browse_decode.decode,
     "scale": scale.units,
 }
 RESULTS = Path("build/bench.json")

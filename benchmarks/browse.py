@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -62,7 +63,7 @@ def _rows(name: str, found: list[list[float]], note: str) -> list[Measurement]:
 
 
 def _at_most(row: Measurement) -> Measurement:
-    return Measurement(**vars(row) | {"at_most": True})
+    return replace(row, at_most=True)
 
 
 def _opened(root: str) -> list[float]:

@@ -25,12 +25,12 @@ COMMON = {"latent_dim": 100, "prior": "normal", "kernel_size": 4}
 SMALL = {"image_size": 16, "channels": 1, "base_channels": 32}
 DCGAN = {"image_size": 64, "channels": 3, "base_channels": 64}
 DEMO = Path(__file__).parents[1] / "jobs" / "demo.yaml"
-STEPS = ("train", "invert", "pag")
 CHANGES = {
+    "glo.training.total_images": 10_000,
     "train.training.total_images": 60_000,
     "invert.inversion.steps": 20,
     "tracking.uri": "none",
-    **{f"{step}.resources": {"backend": "local", "workers": 1} for step in STEPS},
+    "resources.cpus_per_worker": 1,
 }
 
 

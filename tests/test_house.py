@@ -49,6 +49,7 @@ ROOMS = {
     "batch_parts": set(),
     "config": {"errors"},
     "errors": set(),
+    "extras": {"errors"},
     "named_code": {"errors"},
     "own_settings": {"config"},
     "permutation": set(),
@@ -59,8 +60,8 @@ ROOMS = {
     "hardware": set(),
     "readable": set(),
     "to_device": set(),
-    "storage": {"_version", "config", "errors"},
-    "cluster": {"bfloat16", "hardware", "named_code", "config", "errors", "storage"},
+    "storage": {"extras", "_version", "config", "errors"},
+    "cluster": {"extras", "bfloat16", "hardware", "named_code", "config", "errors", "storage"},
     "work": {"float32", "config", "errors", "storage", "cluster"},
     "objectives": set(),
     "latents": {
@@ -75,8 +76,19 @@ ROOMS = {
         "errors",
         "storage",
     },
-    "data": {"to_device", "own_settings", "permutation", "plugins", "config", "errors", "storage", "work"},
+    "data": {
+        "extras",
+        "to_device",
+        "own_settings",
+        "permutation",
+        "plugins",
+        "config",
+        "errors",
+        "storage",
+        "work",
+    },
     "models": {
+        "extras",
         "float32",
         "named_code",
         "plugins",
@@ -87,7 +99,16 @@ ROOMS = {
         "latents",
         "data",
     },
-    "metrics": {"float32", "to_device", "random_streams", "errors", "latents", "data", "objectives"},
+    "metrics": {
+        "extras",
+        "float32",
+        "to_device",
+        "random_streams",
+        "errors",
+        "latents",
+        "data",
+        "objectives",
+    },
     "figures": {"data"},
     "inversion": {
         "float32",
@@ -105,6 +126,7 @@ ROOMS = {
         "objectives",
     },
     "importing": {
+        "extras",
         "float32",
         "named_code",
         "random_streams",
@@ -116,7 +138,7 @@ ROOMS = {
         "models",
         "inversion",
     },
-    "exporting": {"named_code", "errors", "storage", "models", "inversion", "importing"},
+    "exporting": {"extras", "named_code", "errors", "storage", "models", "inversion", "importing"},
     "runs": {"config", "errors", "storage", "latents", "models"},
 }
 """What each of the lower rooms may know."""
@@ -158,6 +180,16 @@ def test_ray_mlflow_and_optuna_are_imported_where_they_belong_and_nowhere_else(l
         if any(name.split(".")[0] == library for name in imports(path))
     }
     assert found == MAY_IMPORT[library]
+
+
+def test_bokeh_is_imported_by_pages_alone():
+    found = {
+        path.relative_to(PACKAGE).parts[:2]
+        for path in PACKAGE.rglob("*.py")
+        if any(name.split(".")[0] == "bokeh" for name in imports(path))
+    }
+    assert found <= {("browsing", "page"), ("browsing", "static")}
+    assert found
 
 
 def test_the_mathematics_runs_where_ray_and_mlflow_are_not_installed():

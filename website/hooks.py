@@ -7,7 +7,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from website import api, command_line, job_pages, spec_pages
+from website import api, command_line, gallery, job_pages, spec_pages
 from website.outside import DOCS, MOVED, ROOT, files_of, page_of, source_page, targets, with_links
 
 _origin: dict[str, str] = {}
@@ -17,6 +17,8 @@ _origin: dict[str, str] = {}
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Name the generated pages in the navigation."""
     reference = next(each["Reference"] for each in config.nav or [] if "Reference" in each)
+    if config.nav:
+        config.nav[1:1] = gallery.navigation()
     reference[:] = [*job_pages.navigation(), *spec_pages.navigation(), *reference]
     return config
 
@@ -24,7 +26,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages, and a page of each file outside docs/ that a page links to."""
     _origin.clear()
-    generated = job_pages.pages() | spec_pages.pages() | command_line.pages() | api.pages()
+    generated = gallery.pages() | job_pages.pages() | spec_pages.pages()
+    generated |= command_line.pages() | api.pages()
     for path, text in generated.items():
         files.append(File.generated(config, path, content=text))
     for origin, path in MOVED.items():

@@ -18,6 +18,7 @@ OF_A_FILE = ("name", "results", "tracking", "code", "profiles")
 SHARED_FROM = 3
 """Settings that so many kinds of job have are described once, on a page of their own."""
 FOLDER = "reference/jobs"
+NAMES = {"Loop": "Training", "Choice": "Chosen images", "Pgan": "PGAN", "Method": "Reconstruction method"}
 
 
 def pages() -> dict[str, str]:
@@ -52,14 +53,14 @@ def definitions() -> Schema:
 @cache
 def shared() -> list[str]:
     """The definitions that have a section on the page of shared settings, the most used first."""
-    used = Counter(name for schema in jobs().values() for name in _within(schema))
+    used = Counter(name for schema in jobs().values() for name in sorted(_within(schema)))
     return [name for name, times in used.most_common() if times >= SHARED_FROM]
 
 
 def title_of(definition: str) -> str:
     """DataConfig -> Data."""
     name = definition.removesuffix("Config").removesuffix("Keys")
-    return {"Loop": "Training", "Choice": "Chosen images"}.get(name, name)
+    return "Model" if name.endswith("Model") else NAMES.get(name, name)
 
 
 def table(keys: Iterator[Key], prefix: str = "") -> str:

@@ -1,5 +1,6 @@
 """JSON Schema, as a person reads it: the type of a key in words, its default, its description."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ def keys_of(schema: Schema, definitions: Schema, link: Link) -> Iterator[Key]:
             type=type_text(each, link),
             default=_default(each, definitions),
             required=name in required,
-            description=each.get("description", ""),
+            description=each.get("description") or _of_group(each, definitions),
         )
 
 
@@ -55,7 +56,11 @@ def type_text(schema: Schema, link: Link) -> str:
         return _array(schema, link)
     if kind == "object":
         inside = schema.get("additionalProperties")
-        return f"names, each with: {type_text(inside, link)}" if _says(inside) else "keys and values"
+        return (
+            f"names, each with: {type_text(inside, link)}"
+            if inside and inside is not True
+            else "keys and values"
+        )
     if kind == "null":
         return "`null`"
     if kind in WORDS:
@@ -97,6 +102,12 @@ def cell(text: str) -> str:
     return "`".join(parts).replace("\n\n", "<br>").replace("\n", " ")
 
 
+def _of_group(schema: Schema, definitions: Schema) -> str:
+    """The first sentence about the group of settings that a key holds."""
+    about = definitions[name].get("description", "") if (name := reference(schema)) else ""
+    return re.split(r"(?<=[.:])\s", about, maxsplit=1)[0].rstrip(":")
+
+
 def _default(schema: Schema, definitions: Schema) -> str | None:
     """The default, if any; of a group of settings only what differs from the group's own."""
     if "default" not in schema:
@@ -127,17 +138,13 @@ def _array(schema: Schema, link: Link) -> str:
     if places := schema.get("prefixItems"):
         return f"[{', '.join(type_text(each, link) for each in places)}]"
     items = schema.get("items")
-    return f"list of {type_text(items, link)}" if _says(items) else "list"
+    return f"list of {type_text(items, link)}" if items else "list"
 
 
 def _limits(schema: Schema) -> Iterator[str]:
     found = [f"{sign} {_short(schema[key])}" for key, sign in LIMITS.items() if key in schema]
     if found:
         yield ", ".join(found)
-
-
-def _says(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and bool(schema)
 
 
 def _short(number: float) -> str:

@@ -1,7 +1,11 @@
 """Complete an image from a part of it.
 
-A code explains a whole image. So a code that fits the visible part says what the rest may be. Searches from
-several starts end at several codes: where they agree, the visible part decides; where they differ, it does not.
+A code explains a whole image. So a code that fits the visible part says what the rest may be.
+Searches from several starts end at several codes: where they agree, the visible part decides; where
+they differ, it does not.
+
+The prior has no part in the loss, so not all of them are digits, and the one that fits the visible
+part best need not look best.
 """
 
 import sys
@@ -18,9 +22,8 @@ digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE))
 given = digits.images()
 images = torch.stack([given.images[given.labels.tolist().index(label)] for label in (3, 4, 5, 8)])
 
-# Each image is searched for several times. `ids` tell the copies apart: each draws its own start from the
-# prior. Only the upper half counts; what the lower half holds plays no part. The search stops early, at codes
-# that still are likely ones: the prior itself is not in the loss.
+# Each image is searched for several times, and each search draws its own start from the prior. Only
+# the upper half counts: what the lower one holds plays no part.
 copies = images.repeat_interleave(DRAWS, dim=0)
 visible = {"mask": "top", "rate": 0.5}
 found = pi.invert(digits.generator, copies, measurement=visible, init_codes="prior", solver="adam", steps=150)

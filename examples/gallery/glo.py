@@ -1,8 +1,8 @@
 """A generator without a discriminator.
 
-Generative latent optimisation (GLO; Bojanowski and others, 2018) learns a network and, at once, one code for
-every image. It needs no discriminator and no encoder, and from as many numbers it reconstructs images better
-than their principal components do.
+Generative latent optimisation (GLO; Bojanowski and others, 2018) learns a network and, at once, one
+code for every image. It needs no discriminator and no encoder, and from as many numbers it
+reconstructs images better than their principal components do.
 """
 
 import sys
@@ -16,7 +16,8 @@ SIZE = "tiny" if "--tiny" in sys.argv else None
 
 glo = pi.open(pi.run(Path(__file__).with_name("glo.yaml"), profile=SIZE))
 
-# The baseline: the same images, as many numbers to each. A run knows its spec, so nothing is written twice.
+# The baseline: the same images, as many numbers to each. A run knows its spec, so nothing is written
+# twice.
 dim = glo.prior.latent_dim
 same = {key: glo.spec[key] for key in ("data", "resources", "tracking")}
 pca = pi.open(pi.run({"job": "pca", "latent_dim": dim} | same))

@@ -1,7 +1,8 @@
 """See what your own network cannot make.
 
-Any `torch.nn.Module` from codes to images can be inverted. The images with the highest loss are those that it
-cannot reach, whatever the code. This one has never seen a 7, and inversion finds that out.
+Any `torch.nn.Module` from codes to images can be inverted. The images with the highest loss are
+those that it cannot reach, whatever the code. This one has never seen a 7, and inversion finds that
+out.
 """
 
 import sys
@@ -33,13 +34,14 @@ for _ in range(2 if TINY else 40):
         loss.backward()
         optimizer.step()
 
-# Its decoder is the generator, and the codes' prior is the one that it was trained with. The encoder is not
-# asked: inversion finds the best code that there is, where an encoder only estimates one.
+# Its decoder is the generator, and the codes' prior is the one that it was trained with. The encoder
+# is not asked: inversion finds the best code that there is, where an encoder only estimates one.
 few = slice(0, 40 if TINY else 600)
 found = pi.invert(decoder, digits.images[few], prior="normal", labels=digits.labels[few])
 print(found.to_pandas().groupby("label").loss.describe())
 
-# Of each class the digit with the highest loss. The network draws a 9 or a 4 for the unseen 7 where it can.
+# Of each class the digit with the highest loss. The network draws a 9 or a 4 for the unseen 7 where
+# it can.
 worst = [found[found.labels == label].worst(1) for label in range(10)]
 captions = [f"{label}: {found.loss[found.labels == label].mean():.3f}" for label in range(10)]
 captions[UNSEEN] += "\nnever seen"

@@ -1,24 +1,24 @@
 """Recover codes exactly.
 
-An image that a generator made has a code that is known. Does a search find it again? *Precise recovery of
-latent vectors* (Lipton and Tripathi, 2017) descends from random starts, and redraws components that leave the
-prior's cube; L-BFGS takes the curvature into account.
+An image that a generator made has a code that is known. Does a search find it again? *Precise
+recovery of latent vectors* (Lipton and Tripathi, 2017) descends from random starts, and redraws
+components that leave the prior's cube; L-BFGS takes the curvature into account.
+
+Both do on this generator. Redrawing is the quickest of the three descents, though not by much, and
+L-BFGS takes a twentieth of the steps.
 """
 
 import sys
 
-import matplotlib
+import matplotlib.pyplot as plt
 import torch
 
 import preimage as pi
 
-matplotlib.use("agg")
-import matplotlib.pyplot as plt
-
 TINY = "--tiny" in sys.argv
 
-# A DCGAN that nobody trained: its weights are random, but its BatchNorms have seen images. It is easier to
-# invert than a trained one, on which the paper's descent takes a hundred thousand steps.
+# A DCGAN that nobody trained: its weights are random, but its BatchNorms have seen images. It is
+# easier to invert than a trained one, on which the paper's descent takes a hundred thousand steps.
 untrained = {
     "job": "init-generator",
     "data": {"source": "digits", "size": 16, "channels": 1, "max_images": 40 if TINY else 1500},
@@ -45,21 +45,22 @@ searches = {
     "gradient descent, stochastically clipped": descent | {"constraint": "stochastic-clip"},
     "L-BFGS": {"solver": "lbfgs", "patience": None},
 }
-steps = (2, 5) if TINY else (10, 30, 100, 300, 1000)
-for name, settings in searches.items():
-    shares = []
-    for most in steps if name != "L-BFGS" or TINY else (3, 10, 20, 30, 60, 100):
-        found = pi.invert(run.generator, images, prior="uniform", steps=most, **settings)
-        exact = (found.z - codes).square().mean(1) < 1e-4  # the paper's measure and its finest threshold
-        shares.append((most, exact.double().mean().item()))
-    print(name, shares)
-    plt.plot(*zip(*shares, strict=True), "o-", label=name)
-plt.gcf().set_size_inches(7.5, 4.2)
-plt.xscale("log")
-plt.xlabel("steps of the search")
-plt.ylabel("share of the codes recovered")
-plt.title(f"{len(codes)} codes of {codes.shape[1]} numbers, found again from their images")
-plt.legend(frameon=False)
-plt.gca().spines[["top", "right"]].set_visible(False)
-plt.tight_layout()
-plt.savefig("recover_exactly.png", dpi=110)
+figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+for (name, settings), style in zip(searches.items(), ("-", "--", ":", "-"), strict=True):
+    errors = []
+    counts = (3, 10, 20, 30, 40, 60) if name == "L-BFGS" else (10, 30, 100, 200, 400, 800)
+    for steps in counts[: 2 if TINY else None]:
+        found = pi.invert(run.generator, images, prior="uniform", steps=steps, **settings)
+        error = (found.z - codes).square().mean(1)
+        errors.append((steps, error.median().item()))
+    recovered = (error < 1e-4).sum().item()
+    label = f"{name}: {recovered} of {len(codes)} after {steps}"
+    axes.plot(*zip(*errors, strict=True), style, marker="o", markersize=4, label=label)
+axes.axhline(1e-4, color="grey", linewidth=0.8)
+axes.annotate("recovered, says the paper", (3, 1e-4), (0, -10), textcoords="offset points", fontsize=8)
+axes.set(xscale="log", yscale="log", xlabel="steps of the search")
+axes.set_ylabel("squared error of the code, median")
+axes.set_title(f"Codes of {codes.shape[1]} numbers, found again from their images")
+axes.legend(frameon=False, fontsize=9)
+axes.spines[["top", "right"]].set_visible(False)
+figure.savefig("recover_exactly.png", dpi=110)

@@ -1,7 +1,8 @@
 """Reconstruct an image from few measurements.
 
-A scanner does not see pixels: magnetic resonance measures frequencies, and fewer of them take less time. Any
-linear measurement can stand between the image and its code. It is a function here, in NumPy, with its adjoint.
+A scanner does not see pixels: magnetic resonance measures frequencies, and fewer of them take less
+time. Any linear measurement can stand between the image and its code. It is a function here, in
+NumPy, with its adjoint.
 """
 
 import sys
@@ -14,12 +15,14 @@ import preimage as pi
 
 SIZE = "tiny" if "--tiny" in sys.argv else None
 
-# Digits that the generator has never seen: the images come in a fixed order, and it was trained on the first.
+# Digits that the generator has never seen: the images come in a fixed order, and it was trained on
+# the first.
 glo = pi.open(pi.run(Path(__file__).with_name("glo.yaml"), profile=SIZE))
 data = glo.spec["data"]
 unseen = pi.load_images(**data | {"max_images": data["max_images"] + 12}).images[-12:]
 
-# Which of the frequencies are measured: lines through the middle of the plane, as a scanner follows them.
+# Which of the frequencies are measured: lines through the middle of the plane, as a scanner follows
+# them.
 side = unseen.shape[-1]
 angle = np.linspace(0, np.pi, 3, endpoint=False)[:, None]
 along = np.arange(-side // 2, side // 2)
@@ -43,8 +46,8 @@ def adjoint(numbers: np.ndarray) -> np.ndarray:
 
 # The pair is tried before the search: an adjoint that is not one is refused.
 scanner = pi.LinearOperator.of_numpy(forward, adjoint)
-prior = glo.prior
-found = pi.invert(glo.generator, unseen, prior=prior, measurement=scanner, restarts=2)
+found = pi.invert(glo.generator, unseen, prior=glo.prior, measurement=scanner, restarts=2)
+made = found.reconstructions
 plain = torch.from_numpy(adjoint(forward(unseen.numpy()))).float()
 
 share = measured.mean()
@@ -53,7 +56,7 @@ pi.picture(
     {
         "digits": unseen,
         f"inverse Fourier\ntransform\nerror {(plain - unseen).square().mean():.3f}": plain,
-        f"nearest image of\nthe generator\nerror {(found.reconstructions - unseen).square().mean():.3f}": found.reconstructions,
+        f"nearest image of\nthe generator\nerror {(made - unseen).square().mean():.3f}": made,
     },
     title=f"Unseen digits, reconstructed from {share:.0%} of their frequencies",
 ).save("sense.png")

@@ -1,8 +1,10 @@
 """Walk from one image to another.
 
-Between the codes of two images lie those of images in between. A straight line cuts through the middle of the
-latent space, where a normal prior has almost no codes; an arc keeps its distance from the middle. Blending
-pixels shows what neither does: two digits on top of each other.
+Between the codes of two images lie those of images in between, each of them a plausible one.
+Blending pixels shows two images on top of each other instead.
+
+A straight line passes closer to the middle of the latent space than the prior's codes lie; an arc
+keeps its distance. One reads that arcs are better. Here there is little between them.
 """
 
 import sys
@@ -17,37 +19,33 @@ SIZE = "tiny" if "--tiny" in sys.argv else None
 STEPS = 10
 
 digits = pi.open(pi.run(Path(__file__).with_name("digits.yaml"), profile=SIZE))
-given = digits.images()
-first = [given.labels.tolist().index(label) for label in (2, 6)]  # a two and a six
-found = pi.invert(digits.generator, given.images[first])
+codes = digits.store.head(len(digits.store))
+
+
+def best(label: int) -> Tensor:
+    """The code of the image of a class that is reconstructed best."""
+    chosen = codes[codes.label == label]
+    return chosen.z[chosen.loss.argmin()]
 
 
 def arc(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     """Spherical interpolation: codes (n, d) from `start` to `end`, whose lengths change evenly."""
     angle = torch.arccos(torch.cosine_similarity(start, end, dim=0))
-    across = (
-        torch.sin((1 - share) * angle) * start / start.norm() + torch.sin(share * angle) * end / end.norm()
-    )
+    across = torch.sin((1 - share) * angle) * start / start.norm()
+    across = across + torch.sin(share * angle) * end / end.norm()
     return across / torch.sin(angle) * torch.lerp(start.norm(), end.norm(), share)
 
 
+# The prior's codes are about as long as the root of their number of components, 4.5 for 20. So the
+# names of the rows say how long the codes are at the ends and in the middle.
 share = torch.linspace(0, 1, STEPS)[:, None]
-line = found.walk(0, 1, STEPS)  # images and codes of the straight line
-codes = arc(*found.z, share)
-bent = found.generator(codes)
-blend = torch.lerp(*found.reconstructions, share[..., None, None])
-
-
-def lengths(z: Tensor) -> str:
-    return f"|z| {z[0].norm():.1f}, {z[len(z) // 2].norm():.1f}, {z[-1].norm():.1f}"
-
-
-# The prior's codes are about as long as the root of their number of components: 4.5 for 20.
-rows = {
-    f"straight line\n{lengths(line.codes)}": line.images,
-    f"arc\n{lengths(codes)}": bent,
-    "pixels blended": blend,
-}
-pi.picture(rows, title="From one digit to another: through the codes, and through the pixels").save(
-    "walk.png"
-)
+rows = {}
+for first, last in ((0, 3), (6, 7)):
+    start, end = best(first), best(last)
+    for name, z in {"line": torch.lerp(start, end, share), "arc": arc(start, end, share)}.items():
+        lengths = ", ".join(f"{each:.1f}" for each in z[[0, STEPS // 2, -1]].norm(dim=1).tolist())
+        rows[f"{first} to {last}: {name}\n|z| {lengths}"] = digits.generator(z)
+    ends = digits.generator(torch.stack([start, end]))
+    rows[f"{first} to {last}:\npixels blended"] = torch.lerp(*ends, share[..., None, None])
+title = "From one digit to another: through the codes, and through the pixels"
+pi.picture(rows, title=title).save("walk.png")

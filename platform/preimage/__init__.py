@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from preimage import jobs
     from preimage.api import plan, run
     from preimage.data.pixels import to_float, to_uint8
+    from preimage.errors import PreimageError
     from preimage.importing.save import save_generator
     from preimage.inversion.config import InversionConfig
     from preimage.inversion.measurements import MeasurementConfig
@@ -41,6 +42,7 @@ __all__ = [
     "LinearOperator",
     "LoadedImages",
     "MeasurementConfig",
+    "PreimageError",
     "Run",
     "Store",
     "__version__",
@@ -71,6 +73,7 @@ _FROM = {
     "LinearOperator": "preimage.inversion.operators",
     "LoadedImages": "preimage.library.load_images",
     "MeasurementConfig": "preimage.inversion.measurements",
+    "PreimageError": "preimage.errors",
     "Run": "preimage.library.opened",
     "Store": "preimage.latents.store",
     "export_generator": "preimage.library.export",

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from preimage.errors import SpecError
+from preimage.extras import require
 from preimage.jobs.base import Job
 from preimage.named_code import modules_of, naming
 from preimage.pipelines.inputs import find_run
 from preimage.pipelines.make_plan import make_plan
+from preimage.pipelines.packages import require_packages
 from preimage.pipelines.planned import Planned, planned_pipeline
 from preimage.pipelines.progress import Display, Silent
 from preimage.plugins import require_installed
@@ -60,6 +62,7 @@ def plan(
             return planned_pipeline(make_plan(loaded, fresh))
     if fresh:
         raise SpecError("--fresh is for jobs and pipelines: to repeat a study, give --results ANOTHER-FOLDER")
+    require("a study", "optuna")
     from preimage.tuning.plan import plan_study  # imports Optuna, which takes a second
     from preimage.tuning.planned import planned_study
 
@@ -89,6 +92,7 @@ def run(
     if not isinstance(planned, Planned):
         again = {"fresh": fresh, "retry_failed": retry_failed}
         planned = plan(planned, changes, profile, results=results, code=code, **again)
+    require_packages(planned.name, planned.packages)
     with naming(planned.code):
         if planned.needs_ray:
             from preimage.cluster.connect import connect  # imported only if it is needed

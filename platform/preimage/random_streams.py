@@ -116,7 +116,11 @@ class Stream(Enum):
     SENSITIVE_DIRECTIONS = Key((_FAR + 28,))
     """Where the search for a generator's most sensitive directions starts."""
     COMPLETIONS = Key((_FAR + 29,))
-    """The codes that completions of an image may start from."""
+    """The codes that completions of an image may start from, and their classes."""
+    BROWSED_SAMPLES = Key((_FAR + 50,))
+    """The samples that a page shows."""
+    PRIOR_COVARIANCE = Key((_FAR + 51,))
+    """The codes that a prior's mean and covariance are measured on."""
 
     GLO_CODES = Key((), use="counter")
     """GLO's random initial codes."""

@@ -15,7 +15,7 @@ from shell import PIPELINE, SPEC, Shell
 
 VERBS = (
     [],
-    *(["run"], ["plan"], ["schema"], ["ui"], ["doctor"], ["completion"]),
+    *(["run"], ["plan"], ["specs"], ["copy"], ["schema"], ["ui"], ["doctor"], ["completion"]),
     *(["submit"], ["jobs"], ["status"], ["logs"], ["stop"]),
     *(["study"], ["study", "show"], ["study", "pick"]),
     *(["generator"], ["generator", "import"], ["generator", "show"], ["generator", "export"]),
@@ -56,7 +56,7 @@ def test_every_verb_is_in_the_help(shell):
     said = shell("--help").out
     for verb in {verb[0] for verb in VERBS if verb}:
         assert f" {verb} " in said
-    assert "preimage run jobs/demo.yaml" in said
+    assert "preimage run demo" in said
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,11 @@ def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, argum
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "demo"], "jobs/demo.yaml?"),
-        (["run", "nothing.yaml"], "'nothing.yaml' is neither a spec file nor a run"),
+        (["run", "jobs/dmo.yaml"], "did you mean demo?"),
+        (
+            ["run", "nothing.yaml"],
+            "'nothing.yaml' is neither a spec file, nor a spec that comes with Preimage",
+        ),
         (["run", "job.yaml", "training.batch_size=1"], "training.batch_size"),
         (["run", "job.yaml", "training.base_chanels=1"], "training.base_chanels"),
         (["run", "job.yaml", "-p", "small"], "the spec has no profiles"),
@@ -115,7 +118,7 @@ def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, argum
         (["ui", "--results", "nowhere"], "has no MLflow store yet"),
         (
             ["ui", "--optuna", "--results", "nowhere"],
-            "nowhere has no study yet. Run one first: preimage run tuning",
+            "nowhere has no study yet. Run one first: preimage run learning-rates-gan",
         ),
         (["ui", "study-1"], "preimage ui --optuna study-1"),
         (["ui", "--optuna", "study-1", "--results", "nowhere"], "is not a study under"),

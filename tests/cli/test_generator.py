@@ -31,7 +31,7 @@ def test_a_class_and_its_weights_become_a_folder_that_a_job_takes(shell, tmp_pat
     assert "4 components, prior normal" in said.out
     assert "1 x 6 x 6, values from 0." in said.out
     folder = tmp_path / "results" / "generators" / "mlp"
-    assert f"jobs/invert.yaml generator={folder}" in said.out
+    assert f"preimage run invert generator={folder}" in said.out
     z = torch.randn(3, 4)
     torch.testing.assert_close(load_generator(folder)[0](z), network(z).view(3, 1, 6, 6) * 2 - 1)
     shown = shell("generator", "show", str(folder)).out

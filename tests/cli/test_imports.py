@@ -52,7 +52,7 @@ for spec in sorted(Path({str(ROOT / "jobs")!r}).glob("*.yaml")):
     assert {"demo.yaml", "glo-table-1.yaml", "evaluate.yaml"} <= set(found.split())
 
 
-def test_a_finished_run_that_mlflow_has_imports_nothing_that_is_slow(tmp_path):
+def test_a_finished_run_that_mlflow_has_and_its_report_import_nothing_that_is_slow(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC)
     root = Folder.at(tmp_path / "results")
     outcome = preimage.run(tmp_path / "spec.yaml", {"tracking.uri": "none"}, results=root.uri)
@@ -62,3 +62,6 @@ def test_a_finished_run_that_mlflow_has_imports_nothing_that_is_slow(tmp_path):
     words = ["preimage", "run", "spec.yaml", "--results", root.uri, "tracking.uri=local"]
     code = f"sys.argv = {words}\nfrom preimage.cli import main\nmain()"
     assert "already finished" in run(WITHOUT_THEM + code, tmp_path)
+    words = ["preimage", "report", outcome.run, "--results", root.uri]
+    code = f"sys.argv = {words}\nfrom preimage.cli import main\nmain()"
+    assert "report.html" in run(WITHOUT_THEM + code, tmp_path)

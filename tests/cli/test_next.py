@@ -2,19 +2,14 @@
 
 import json
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
 
-from preimage.jobs.base import Job
-from preimage.jobs.references import Reference
-from preimage.jobs.registry import JOBS
-from preimage.pipelines.next_steps import MOST, RELATED, AtHand, suggested
-from preimage.specs.shipped import shipped_spec
+from preimage.errors import PreimageError
+from preimage.library.browse import open_subject
+from preimage.pipelines.next_steps import MOST
 from shell import Shell
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,7 +42,8 @@ def proposed(said: str) -> list[list[str]]:
 
 
 def specs_in(commands: list[list[str]]) -> list[str]:
-    return [Path(words[1]).stem if words[0] == "run" else " ".join(words[:2]) for words in commands]
+    """What is run, or else the verb."""
+    return [words[1] if words[0] == "run" else " ".join(words[:-3]) for words in commands]
 
 
 def test_what_follows_a_run_works_when_it_is_pasted(shell, tmp_path):
@@ -57,10 +53,10 @@ def test_what_follows_a_run_works_when_it_is_pasted(shell, tmp_path):
     assert done.code == 0, done.err
     steps = json.loads(done.out.splitlines()[-1])["steps"]
     expected = {
-        "train": ["invert", "generator show"],
-        "pca": ["pag", "compare-priors", "explore", "store show"],
-        "codes": ["pag", "compare-priors", "explore", "store show"],
-        "prior": ["pag", "compare-priors", "explore", "store show"],
+        "train": ["browse", "invert", "classifier"],
+        "pca": ["browse", "explore", "compare-priors", "pag"],
+        "codes": ["browse", "pag", "analyze-codes", "explore"],
+        "prior": ["browse", "dcgan", "pag", "compare-priors"],
     }
     tried: set[str] = set()
     for step, specs in expected.items():
@@ -71,55 +67,22 @@ def test_what_follows_a_run_works_when_it_is_pasted(shell, tmp_path):
         for words in found:
             if shlex.join(words) not in tried:
                 tried.add(shlex.join(words))
-                planned = shell("plan" if words[0] == "run" else words[0], *words[1:])
-                assert planned.code == 0, (words, planned.err)
-    assert f"prior={steps['prior']['run']}" in tried_of(tried, "prior=fit")
-    assert f"prior={steps['pca']['products']['generator']}/prior" in tried_of(tried, "/prior")
+                assert works(shell, words), words
+    assert f"prior={steps['prior']['run']}" in tried_of(tried, "pag store=inv")
+    assert f"prior={steps['pca']['products']['generator']}/prior" in tried_of(tried, "pag store=pca")
+
+
+def works(shell: Shell, words: list[str]) -> bool:
+    """Whether a command works: what would run is planned, and what would be served is opened."""
+    if words[0] == "browse":
+        return bool(open_subject(words[1], results=words[-1]))
+    return shell("plan" if words[0] == "run" else words[0], *words[1:]).code == 0
 
 
 def tried_of(tried: set[str], part: str) -> str:
-    """The one command that has a part."""
-    (found,) = (each for each in tried if part in each)
+    """The one command that has a part and names a prior."""
+    (found,) = (each for each in tried if part in each and "prior=" in each)
     return found
-
-
-def parts(annotation: Any) -> Iterator[type]:
-    """All types in an annotation, and in the fields of its models."""
-    for each in get_args(annotation):
-        yield from parts(each)
-    if isinstance(annotation, type):
-        yield annotation
-        if issubclass(annotation, BaseModel):
-            for field in annotation.model_fields.values():
-                yield from parts(field.annotation)
-
-
-def handles_products(job: type[Job]) -> bool:
-    """Whether it makes a product or refers to one."""
-    return bool(job.makes) or any(issubclass(each, Reference) for each in parts(job))
-
-
-def test_every_kind_of_job_has_something_to_follow():
-    for kind in JOBS:
-        assert handles_products(JOBS[kind]) != (kind in RELATED), kind
-
-
-def test_what_is_related_is_there_with_its_profile(shell):
-    for kind, (spec, profile, _) in RELATED.items():
-        assert shipped_spec(kind)
-        assert shell("plan", shipped_spec(spec), "--profile", profile).code == 0
-
-
-@pytest.mark.parametrize(
-    "products", [("store",), ("generator",), ("classifier", "generator"), ("prior", "store")]
-)
-def test_any_product_leads_somewhere_and_nothing_is_proposed_again(products):
-    at_hand = {name: f"a-{name}" for name in products}
-    found = list(suggested(AtHand(at_hand)))
-    assert found
-    kinds = frozenset(("invert", "pag", "compare-priors", "explore", "evaluate"))
-    left = list(suggested(AtHand(at_hand, done=kinds)))
-    assert all(command.split()[1] != "run" for command, _ in left)
 
 
 def test_what_follows_prepared_and_imported_data_works_when_it_is_pasted(shell, tmp_path):
@@ -128,7 +91,23 @@ def test_what_follows_prepared_and_imported_data_works_when_it_is_pasted(shell, 
     prepared = shell("data", "prepare", "digits", "data.size=16", "data.channels=1", *results)
     imported = shell("store", "import", tmp_path / "codes.npy", *results)
     assert specs_in(proposed(prepared.out)) == ["dcgan", "pca"]
-    assert specs_in(proposed(imported.out)) == ["pag", "compare-priors", "store show"]
+    assert specs_in(proposed(imported.out)) == ["browse", "pag", "compare-priors", "store show"]
     for words in (*proposed(prepared.out), *proposed(imported.out)):
-        planned = shell("plan" if words[0] == "run" else words[0], *words[1:])
-        assert planned.code == 0, (words, planned.err)
+        assert works(shell, words), words
+
+
+def test_after_a_run_that_failed_it_is_said_how_to_resume(shell, tmp_path, monkeypatch):
+    def fail(*_):
+        raise PreimageError("the disk is full")
+
+    (tmp_path / "a.yaml").write_text(PIPELINE)
+    command = ("run", tmp_path / "a.yaml", "--fresh", "--results", tmp_path / "results")
+    monkeypatch.setattr("preimage.jobs.train.run_gan.run", fail)
+    failed = shell(*command)
+    assert failed.code == 2
+    assert "error: the disk is full" in failed.err
+    again, report = proposed(failed.err)
+    assert again == [str(word) for word in command if word != "--fresh"], "what is finished is kept"
+    monkeypatch.undo()
+    assert shell(*report).code == 0
+    assert proposed(shell("run", "nothing-of-that-name").err) == []

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from preimage.cli.markdown import show_markdown
-from preimage.cli.screen import table
+from preimage.cli.screen import commands, table
 
 RUN = "train-gan-0123456789abcdef0123456789abcdef"
 ROWS = [(RUN, "finished", "s3://bucket/a/long/place/of/the/results"), ("b", "running", "")]
@@ -81,3 +81,11 @@ def test_a_markdown_table_keeps_every_cell(width):
         assert cell in said
     assert "**" not in said
     assert "---" not in said
+
+
+def test_what_a_command_does_stands_above_it_where_it_would_not_fit_beside_it():
+    browse, what = "  preimage browse invert-0123456789", "  # look into the latent space, in a browser"
+    found = [(browse.strip(), what.removeprefix("  # ")), ("preimage ui", "")]
+    for width, lines in ((90, [browse + what, "  preimage ui"]), (60, [what, browse, "  preimage ui"])):
+        said = printed(lambda console: commands(console, found), width)
+        assert said.splitlines()[2:] == lines  # after an empty line and the title

@@ -31,6 +31,8 @@ def test_a_stopped_run_says_so_and_goes_on_later(tmp_path, number):
     _, said = driver.communicate(timeout=60)
     assert driver.returncode == 130, said
     assert "Run the same command again to resume" in said
+    assert f"  preimage run {spec}  # resume" in said
+    assert f"  preimage report {plan.run.name} " in said
     assert "Traceback" not in said
     assert not plan.steps[0].run.outcome()
     run_id = plan.steps[0].run.folder.read_json("run.json")["mlflow_run_id"]

@@ -40,7 +40,7 @@ def test_an_imported_store_goes_through_the_jobs_that_need_codes_alone(shell, tm
     said = shell("store", "import", "codes.parquet", "--column", "z", "--id", "key", "--label", "kind")
     assert said.code == 0, said.err
     folder = tmp_path / "results" / "stores" / "codes"
-    assert f"jobs/pag.yaml store={folder} std=1" in said.out
+    assert f"preimage run pag store={folder} std=1" in said.out
     assert json.loads(shell("store", "show", "codes", "--json").out)["classes"] == ["cat", "cow", "dog"]
     said = run(shell, RUNS)
     assert said.code == 0, said.err

@@ -71,6 +71,8 @@ def test_a_program_is_imported_again(folder_of, tmp_path):
     classes = getattr(load_generator(folder_of)[0], "classes", 0)
     settings = ImportSettings(check_range=False, labels="labels" if classes else None, classes=classes)
     import_generator(open_source(str(file.path)), settings, Folder.at(tmp_path / "again"))
+    made = save_generator(file.path, tmp_path / "python", **settings.model_dump(exclude_unset=True))
+    assert (tmp_path / "again" / "config.json").read_bytes() == made.folder.read("config.json")
     for count in (1, 7):
         _, images = images_of(folder_of, count)
         assert torch.equal(images_of(tmp_path / "again", count)[1], images)

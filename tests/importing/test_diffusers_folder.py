@@ -45,7 +45,9 @@ def test_a_real_autoencoders_images_are_the_packages_own(tmp_path):
 def test_without_the_package_and_with_another_model_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
     place = folder(tmp_path)
-    with pytest.raises(GeneratorError, match="that package is not installed: pip install diffusers"):
+    with pytest.raises(
+        GeneratorError, match="needs diffusers, which is not installed: pip install diffusers"
+    ):
         open_source(place)
     (tmp_path / "vae" / "config.json").write_text('{"_class_name": "UNet2DModel"}')
     with pytest.raises(

@@ -1,6 +1,7 @@
 """Examining: the job from generator and stores to pictures and table, on a linear generator of digits."""
 
 import io
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +16,10 @@ from preimage.config import Resources
 from preimage.data.catalog import Catalog
 from preimage.errors import GeneratorError, StoreError
 from preimage.jobs.analyze_codes.job import AnalyzeCodesJob
+from preimage.jobs.analyze_codes.page import WITHOUT
 from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, PriorSamples, Separation
 from preimage.jobs.analyze_codes.run import first_codes, rank, valid_codes
-from preimage.jobs.base import Context
+from preimage.jobs.base import Context, Result
 from preimage.jobs.references import GeneratorRef, StoreRef, references
 from preimage.latents.store import StoreWriter
 from preimage.metrics.clusters import ClassRatios, class_ratios
@@ -25,7 +27,9 @@ from preimage.metrics.pag import store_pag
 from preimage.models.config import DcganConfig
 from preimage.models.generator_folder import write_generator
 from preimage.pipelines.execute import execute
-from preimage.runs.run_folder import RunFolder
+from preimage.pipelines.lifecycle import write_result
+from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.tracking.description import pictures
 from stores import linear_generator, store_of, write_store
 
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 200}
@@ -96,6 +100,7 @@ def test_a_job_leaves_figures_a_table_and_metrics(context, store, untrained):
     assert shown == ["untrained_scatter_ratio", "scatter_ratio", "untrained_pag", "pag"]
     assert set(shown) <= set(found)
     assert tuple(result.figures) == ("tsne.png", "disagreement.png", "spectrum.png")
+    assert list(result.pages) == ["map.html"]
     for picture in result.figures.values():
         assert np.asarray(Image.open(io.BytesIO(picture)).convert("L")).std() > 1
     assert found["codes"] == found["untrained_codes"] == 60
@@ -262,3 +267,23 @@ def test_a_pipeline_compares_a_generator_with_itself_before_its_training(tmp_pat
     assert [outcome.metrics[f"examine.{name}pag"] for name in ("untrained_", "")] == [
         store_pag(each).pag for each in stores
     ]
+
+
+def test_its_page_is_kept_beside_the_figures_and_is_no_picture(folder):
+    run = RunFolder(folder / "run")
+    written = write_result(run, Result({}, {}, "table", {"map.html": b"<!doctype html>"}))
+    assert run.figures.read("map.html") == b"<!doctype html>"
+    assert list(written) == ["table.md", "map.html"]
+    outcome = Outcome("analyze-codes", "a", "run", "f", {}, run.folder.uri, figures=written)
+    assert pictures(outcome) == []
+
+
+def test_without_bokeh_there_is_no_page_which_the_table_says(context, store, monkeypatch):
+    for name in [each for each in sys.modules if each.startswith("preimage.browsing.static")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [each for each in sys.modules if each.partition(".")[0] == "bokeh"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, "bokeh", None)
+    result = run_job(job(), context)
+    assert not result.pages
+    assert WITHOUT in result.table

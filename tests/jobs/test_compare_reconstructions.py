@@ -87,7 +87,9 @@ def test_a_job_leaves_the_table_and_the_papers_figures(methods, digits):
     )
     names = ("reconstructions.png", "dimensions.png", "errors.png", "directions.png")
     assert tuple(result.figures) == names
-    assert f"| PCA | 6 | 200 | {table['PCA']['mse']:.3g} | - |" in (result.table or "")
+    assert f"| PCA | 6 | 200 | {table['PCA']['mse']:.3g} | {table['PCA']['lap1']:.3g} |" in (
+        result.table or ""
+    )
     assert all(picture[:4] == b"\x89PNG" for picture in result.figures.values())
 
 
@@ -241,7 +243,7 @@ def test_the_table_stands_beside_the_papers_where_the_paper_has_the_images(digit
     assert found.metrics()["ordering"] == ["GLO (L2)", "PCA", "mine"]
     assert found.metrics()["glo_beats_pca"] is True
     other = report(digits, "fashion-mnist")
-    assert "| PCA | 3 | 1,234 | 0.02 | - |" in other.table()
+    assert "| PCA | 3 | 1,234 | 0.02 | 0.5 |" in other.table()
     assert "the paper's:" not in other.table()
     assert "diverged" not in other.table()
     said = "Our images differ from the paper's: 200 of 50,000 images; 16 pixels, not 64; channels 1, not 3."

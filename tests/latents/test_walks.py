@@ -12,7 +12,6 @@ from preimage.latents.walks import (
     arithmetic,
     average,
     blend,
-    codes_of,
     first_ids,
     fit_gaussian,
     interpolate,
@@ -65,8 +64,8 @@ def test_a_gaussian_needs_two_codes(tmp_path, about, make_codes):
 
 def test_codes_come_in_the_order_they_are_asked_for(labelled, make_codes):
     ids = [24, 0, 7, 24]
-    assert torch.equal(codes_of(labelled, ids), make_codes([24, 0, 7]).z[[0, 1, 2, 0]])
-    assert codes_of(labelled, []).shape == (0, 3)
+    assert torch.equal(labelled.codes_of(ids), make_codes([24, 0, 7]).z[[0, 1, 2, 0]])
+    assert labelled.codes_of([]).shape == (0, 3)
 
 
 def test_the_first_images_are_those_that_the_store_has_first_and_that_did_not_diverge(labelled):
@@ -88,9 +87,9 @@ def test_an_average_is_that_of_the_chosen_images_or_of_the_first_of_them(labelle
 
 def test_codes_that_are_not_there_are_named(labelled, tmp_path, about, make_codes):
     with pytest.raises(StoreError, match=r"no code of image 14, 99, .* diverged: choose among its 25"):
-        codes_of(labelled, [3, 99, 14])
+        labelled.codes_of([3, 99, 14])
     with pytest.raises(StoreError, match=r"no code of image 100, .*109, \.\.\.,"):
-        codes_of(labelled, range(100, 120))
+        labelled.codes_of(range(100, 120))
     with pytest.raises(StoreError, match="no code of such an image: its 25 images have the labels 0, 1, 2"):
         average(labelled, lambda codes: codes.label == 12)
     writer = StoreWriter(tmp_path / "plain", about, 1, 4)

@@ -6,6 +6,7 @@ import duckdb
 import numpy as np
 import pandas
 import polars
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -149,3 +150,18 @@ def test_what_is_exported_and_imported_again_is_the_same(tmp_path_factory, ids, 
     for name in ("image_id", "label", "z"):
         assert torch.equal(getattr(one, name), getattr(other, name))
     assert first.about.classes == second.about.classes
+
+
+def test_a_selection_alone_is_exported(store, tmp_path):
+    chosen = store.head(30).image_id[[25, 3, 11]]
+    pq.write_table(pa.table({"image_id": chosen.numpy()}), tmp_path / "chosen.parquet")
+    found = export_store(store, tmp_path / "codes.parquet", only=tmp_path / "chosen.parquet")
+    assert found.rows == 3
+    table = pq.read_table(tmp_path / "codes.parquet")
+    assert table["image_id"].to_pylist() == store.head(30).image_id[[3, 11, 25]].tolist()
+    assert np.array_equal(np.stack(table["z"].to_numpy()), store.head(30).z[[3, 11, 25]].numpy())
+
+    pq.write_table(pa.table({"image_id": [999]}), tmp_path / "other.parquet")
+    with pytest.raises(StoreError, match="selects 1 images that are not in .*, among them 999"):
+        export_store(store, tmp_path / "more.parquet", only=tmp_path / "other.parquet")
+    assert not (tmp_path / "more.parquet").exists()

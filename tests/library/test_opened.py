@@ -50,6 +50,39 @@ def test_a_pipelines_products_are_here_if_only_one_step_made_them(run, outcome):
     assert Image.open(io.BytesIO(figures["prior.spectrum"]._repr_png_())).format == "PNG"
 
 
+def test_its_images_are_those_of_its_codes(run, outcome, results):
+    assert preimage.open(outcome, str(results)).name == run.name
+    images, codes = run.images(20), run.store.head(200)
+    assert torch.equal(images.labels, codes.label[:20])
+    assert torch.equal(run.store.codes_of(images.ids[[3, 0]]), codes.z[[3, 0]])
+    assert len(run.steps["train"].images()) == 200
+    assert all(not each.requires_grad for each in run.generator.parameters())
+    with pytest.raises(PreimageError, match="has no table"):
+        _ = run.table
+
+
+def test_a_plan_prints_what_would_happen(run):
+    plan = preimage.plan(run.spec)
+    assert repr(plan).startswith("<plan of ")
+    lines = str(plan).splitlines()
+    assert {"train (train-gan): ", "codes (invert): "} < {line[: line.find(": ") + 2] for line in lines}
+    assert lines[-1].startswith("runs are recorded in: ")
+
+
+def test_a_studys_trials_and_their_table(run, results):
+    trial = run.spec["steps"]["codes"] | {"generator": run.steps["train"].name}
+    study = {
+        "trial": trial,
+        "space": {"inversion.lr": {"choice": [0.1, 0.2]}},
+        "objectives": {"reconstruction_error": "minimize"},
+        "sampler": {"name": "grid"},
+        "tracking": {"uri": "none"},
+    }
+    made = preimage.open(preimage.run(study, results=str(results)), str(results))
+    assert sorted(each.params["inversion.lr"] for each in made.trials) == [0.1, 0.2]
+    assert "| rank | trial | lr |" in made.table
+
+
 def test_what_a_run_does_not_have_is_said_with_what_it_has(run):
     with pytest.raises(PreimageError, match=r"has no classifier; it has train.generator, codes.store$"):
         run.product("classifier")

@@ -309,3 +309,19 @@ def test_a_record_that_was_torn_is_sent_when_it_is_made_anew(folder, caplog):
     steps = {row[2] for row in tracker.metric_rows if row[1] == "loss"}
     assert steps == {10, 20, 30}
     assert [f"{20:012d}.json is not JSON" in each for each in caplog.messages] == [True]
+
+
+def test_a_page_on_the_run_is_sent_with_the_rest_once_more_after_a_failure(folder):
+    run = make_run(folder)
+    finish(run)
+    run.folder.write("report.html", b"a page")
+    calls = Fake()
+    Mirror(run, calls).finish()
+    for fails in range(1, calls.calls + 1):
+        tracker = Fake({fails: "after"})
+        run.folder.remove(FILE)
+        while not persist(Mirror(run, tracker).finish):
+            pass
+        (run_id,) = tracker.runs.values()
+        assert tracker.files[run_id, "", "report.html"] == b"a page"
+        assert tracker.status[run_id] == "FINISHED"

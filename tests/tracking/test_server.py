@@ -72,7 +72,7 @@ def assert_recorded(server, run):
     assert found.info.status == "FINISHED"
     assert found.data.metrics["system/cpu_utilization_percentage"] >= 0
     assert {each.path for each in client.list_artifacts(run_id)} == {
-        *("figures", "images", "outcome.json", "provenance.json", "spec.yaml")
+        *("figures", "images", "outcome.json", "provenance.json", "report.html", "spec.yaml")
     }
     (model,) = client.search_logged_models([found.info.experiment_id])
     assert (model.name, model.status, model.source_run_id) == ("generator", "READY", run_id)

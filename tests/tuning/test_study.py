@@ -75,10 +75,12 @@ def test_a_grid_study_runs_every_point_once_and_ranks_the_trials(grid):
     assert (outcome.job, outcome.metrics["best_trial"]) == ("study", best.number)
     assert all(each.samples and each.samples.endswith("samples.png") for each in records)
     assert records[0].cost["generator evaluations"] == 960
-    asked, _, watch = (shlex.split(command) for command, _ in summarize(plan, outcome).commands)
+    watch, asked, browse, again = (shlex.split(command) for command, _ in summarize(plan, outcome).commands)
     where = ["--results", plan.spec.results]
     assert asked == ["preimage", "study", "pick", plan.run.name, str(best.number), "best", *where]
     assert watch == ["preimage", "ui", "--optuna", plan.run.name, *where]
+    assert browse == ["preimage", "browse", records[best.number].run, *where]
+    assert again == ["preimage", "run", records[best.number].run, *where]
 
 
 def test_a_finished_study_is_not_run_again(grid):

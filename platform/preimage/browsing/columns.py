@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from preimage.browsing.neighbour_shares import disagreement
@@ -82,7 +81,9 @@ class Columns(Mapping[str, np.ndarray]):
         return losses[self._rows]
 
     def _of_codes(self, measure: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
-        """A measure of every code, streamed."""
+        """A measure of every point's code; of all codes, which are streamed, unless they are few of them."""
+        if 4 * len(self.ids) < self.subject.count:
+            return measure(self.subject.codes_of(self.ids).z).float().numpy()
         found = [measure(codes.z).float().numpy() for codes in self.subject.batches(("z",))]
         return np.concatenate(found)[self._rows]
 
@@ -111,7 +112,7 @@ def as_numpy(values: pa.Array) -> np.ndarray:
         return values.to_numpy(zero_copy_only=False)
     if pa.types.is_decimal(kind):
         return values.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    texts = pc.call_function("fill_null", [values.cast(pa.string()), pa.scalar("")])
+    texts = values.cast(pa.string()).fill_null("")
     return texts.dictionary_encode().to_numpy(zero_copy_only=False).astype(object)
 
 

@@ -28,7 +28,7 @@ KNOWN = 20_000
 
 class Decoder:
     """The generator of what is browsed, ready to decode. Its methods may be called from several threads: one
-    decodes while the others wait.
+    decodes while the others wait, and another looks for directions, for which pictures need not wait.
 
     Raises GeneratorError if there is no generator, InversionError if it makes no images.
     """
@@ -38,7 +38,7 @@ class Decoder:
             reason = " ".join(subject.missing)
             raise GeneratorError(f"{subject.name} has no generator, so codes cannot be decoded. {reason}")
         self.subject = subject
-        self._busy, self._threads = RLock(), 1
+        self._busy, self._slow, self._threads = RLock(), RLock(), 1
         dim = _latent_dim(subject)
         self._network, _, _, self.shape, self.classes = quickest(
             subject.generator, dim, torch.device("cpu"), mixed=False
@@ -52,14 +52,18 @@ class Decoder:
         labels: (n,), the classes, for a conditional generator; None: of each code that of the nearest code
         whose class is known, see `labels_near`. Others take none, and ignore them.
         """
-        z = torch.as_tensor(np.asarray(codes, dtype=np.float32)).reshape(len(codes), -1)
+        z = torch.as_tensor(np.asarray(codes, dtype=np.float32)).reshape(len(codes), self.latent_dim)
+        if not len(z):
+            channels, height, width = self.shape
+            return np.zeros((0, height, width, channels), np.uint8)
         with self._busy, threads(self._threads):
             return _pictures(self._network, z, self._labels(z, labels))
 
     def labels_near(self, codes: np.ndarray) -> np.ndarray:
         """The classes (n,) int64 that a conditional generator is given for codes (n, d): those of the nearest
         of the store's first codes; class 0 where none has one."""
-        ids, known, z = self._known
+        with self._busy:
+            ids, known, z = self._known
         if not len(known):
             return np.zeros(len(codes), dtype=np.int64)
         found = [int(nearest([(ids, z)], each, 1).ids[0]) for each in codes]
@@ -67,7 +71,7 @@ class Decoder:
 
     def principal(self, count: int) -> Directions:
         """The principal directions of the codes, at most d; without a store of the prior."""
-        with self._busy:
+        with self._slow:
             return self._all_principal.first(count)
 
     def sensitive(self, code: np.ndarray, count: int, label: int | None = None) -> Directions:
@@ -76,7 +80,7 @@ class Decoder:
         Raises NoJacobianError if torch cannot differentiate the generator.
         """
         z = torch.as_tensor(np.asarray(code, dtype=np.float32)).flatten()
-        with self._busy, threads(self._threads):
+        with self._slow, threads(self._threads):
             labels = self._labels(z[None], None if label is None else np.array([label]))
             return sensitive_directions(self._plain, z, labels, count)
 

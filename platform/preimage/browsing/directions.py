@@ -58,7 +58,7 @@ def mean_and_covariance(prior: Prior) -> tuple[Tensor, Tensor]:
     if isinstance(prior, Gaussian):
         root = prior.root.double()
         return prior.mean.double(), root @ root.T
-    drawn = Moments.of([prior.sample(DRAWS, Stream.PRIOR_MOMENTS.generator(0))])
+    drawn = Moments.of([prior.sample(DRAWS, Stream.PRIOR_COVARIANCE.generator(0))])
     return drawn.mean, drawn.covariance
 
 

@@ -73,8 +73,8 @@ def pca_map(batches: Callable[[], Iterable[Tensor]], count: int, progress: Progr
 
 def tsne_map(z: Tensor, seed: int) -> np.ndarray:
     """A t-SNE map (n, 2) float32 of codes (n, d): as analyze-codes makes it, of the first 50 principal
-    components if there are more. Fewer than 4 codes are laid out by their principal components."""
-    if len(z) < 4:
+    components if there are more. Fewer than 4 codes, and codes of one component, are laid out by PCA."""
+    if len(z) < 4 or z.shape[1] < 2:
         return pca_map(lambda: [z], len(z))
     if z.shape[1] > COMPONENTS:
         z = torch.from_numpy(principal(Moments.of([z]), COMPONENTS).of(z))

@@ -4,6 +4,7 @@ import numpy as np
 
 from preimage.browsing.subject import Subject
 from preimage.errors import PriorError
+from preimage.latents.priors import Prior
 from preimage.random_streams import Stream
 
 
@@ -12,8 +13,15 @@ def samples(subject: Subject, prior_name: str, count: int, seed: int = 0) -> np.
 
     Raises PriorError if there is no prior of that name.
     """
-    if prior_name not in subject.priors:
-        known = ", ".join(subject.priors) or "none"
-        raise PriorError(f"{subject.name} has no prior {prior_name!r}; its priors are: {known}")
-    prior = subject.priors[prior_name]
-    return prior.sample(count, Stream.PRIOR_CODES.generator(seed)).numpy()
+    prior = prior_of(subject, prior_name)
+    return prior.sample(count, Stream.BROWSED_SAMPLES.generator(seed)).numpy()
+
+
+def prior_of(subject: Subject, name: str | None) -> Prior:
+    """A subject's prior by its name; None: its first. Raises PriorError if there is none."""
+    known = list(subject.priors)
+    if not known:
+        raise PriorError(f"{subject.name} has no prior. {' '.join(subject.missing)}")
+    if name is not None and name not in known:
+        raise PriorError(f"{subject.name} has no prior {name!r}; its priors are: {', '.join(known)}")
+    return subject.priors[known[0] if name is None else name]

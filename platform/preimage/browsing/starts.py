@@ -18,6 +18,8 @@ DRAWS = 256
 """Draws of the prior among which starts are chosen."""
 KNOWN = 1024
 """Images with codes among which they are chosen: the store's first."""
+LARGE, FEW = 256, 32
+"""Of codes with more components fewer draws are tried: such generators tend to be slow."""
 PROMISING = 4
 """Starts are the most different ones of so many times their number that agree best."""
 BATCH = 32
@@ -39,17 +41,34 @@ class Candidates:
         return Candidates(self.noise[rows], labels, self.images[rows])
 
 
+def starts(
+    subject: Subject, network: nn.Module, noise: Noise, prior: Prior, image: Tensor, seen: Tensor,
+    count: int, classes: int, label: int | None, seed: int,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Noise (count, d) and labels (count,) to start from: the codes of images that agree with one (C, H, W)
+    where it is seen (H, W), and as many draws of the prior. network: from noise to images."""
+    pools = [drawn(network, noise, prior, classes, label, seed)]
+    if (codes := known(subject, noise, classes, label)) is not None:
+        pools.insert(0, codes)
+    parts, left = [], count
+    for i, pool in enumerate(pools):
+        parts.append(chosen(pool, image, seen, -(-left // (len(pools) - i))))
+        left -= len(parts[-1].noise)
+    labels = [each.labels for each in parts if each.labels is not None]
+    return torch.cat([each.noise for each in parts]), torch.cat(labels) if labels else None
+
+
 def drawn(
     network: nn.Module, noise: Noise, prior: Prior, classes: int, label: int | None, seed: int
 ) -> Candidates:
     """Draws of the prior, and of the classes where none is given."""
-    codes = prior.sample(DRAWS, Stream.COMPLETIONS.generator(seed))
-    labels = (
-        torch.randint(classes, (DRAWS,), generator=Stream.PRIOR_LABELS.generator(seed)) if classes else None
-    )
-    if labels is not None and label is not None:
-        labels = labels.fill_(label)
-    return Candidates(noise.noise(codes), labels, _made(network, codes, labels))
+    random, count = Stream.COMPLETIONS.generator(seed), FEW if prior.latent_dim > LARGE else DRAWS
+    behind = noise.noise(prior.sample(count, random))
+    labels = None
+    if classes:
+        labels = torch.randint(classes, (count,), generator=random)
+        labels = labels if label is None else torch.full_like(labels, label)
+    return Candidates(behind, labels, _made(network, behind, labels))
 
 
 def known(subject: Subject, noise: Noise, classes: int, label: int | None) -> Candidates | None:
@@ -59,46 +78,28 @@ def known(subject: Subject, noise: Noise, classes: int, label: int | None) -> Ca
     ids = subject.rows.ids[:KNOWN]
     found = subject.codes_of(ids)
     images = to_float(torch.from_numpy(subject.pixels.images(ids).transpose(0, 3, 1, 2).copy()))
-    labels = found.label.long().clamp(0, classes - 1) if classes else None
-    if labels is not None and label is not None:
-        labels = torch.full_like(labels, label)
+    labels = None
+    if classes:
+        labels = found.label.long().clamp(0, classes - 1)
+        labels = labels if label is None else torch.full_like(labels, label)
     return Candidates(noise.noise(found.z), labels, images)
 
 
 def chosen(candidates: Candidates, image: Tensor, seen: Tensor, count: int) -> Candidates:
-    """Of those that agree best with an image (C, H, W) where it is seen (H, W), the most different ones where
-    it is not: first the best, then again and again the one furthest from those before."""
+    """Of those that agree best with an image where it is seen the most different ones where it is not."""
     error = ((candidates.images - image) * seen).square().flatten(1).sum(1)
     best = candidates[error.argsort(stable=True)[: PROMISING * count]]
-    hidden = (best.images * ~seen).flatten(1)
-    apart = (hidden - hidden[0]).square().sum(1)
+    return best[most_different((best.images * ~seen).flatten(1), count)]
+
+
+def most_different(values: Tensor, count: int) -> Tensor:
+    """Rows (count,) of (n, p): the first, then again and again the one furthest from all before."""
+    apart = (values - values[0]).square().sum(1)
     rows = [0]
-    while len(rows) < min(count, len(hidden)):
+    while len(rows) < min(count, len(values)):
         rows.append(int(apart.argmax()))
-        apart = torch.minimum(apart, (hidden - hidden[rows[-1]]).square().sum(1))
-    return best[torch.tensor(rows)]
-
-
-def starts(
-    subject: Subject, network: nn.Module, noise: Noise, prior: Prior, image: Tensor, seen: Tensor,
-    count: int, classes: int, label: int | None, seed: int,
-) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Noise (count, d) and labels (count,) to start from: draws of the prior and, as many, known codes."""
-    pools = [drawn(network, noise, prior, classes, label, seed)]
-    if (codes := known(subject, noise, classes, label)) is not None:
-        pools.insert(0, codes)
-    parts, left = [], count
-    for i, pool in enumerate(pools):
-        parts.append(chosen(pool, image, seen, -(-left // (len(pools) - i))))
-        left -= len(parts[-1].noise)
-    labels = torch.cat([each.labels for each in parts]) if classes else None  # pyright: ignore
-    return torch.cat([each.noise for each in parts]), labels
-
-
-@torch.no_grad()
-@float32_products("ieee")
-def _made(network: nn.Module, codes: Tensor, labels: Tensor | None) -> Tensor:
-    return torch.cat([generate(network, *some) for some in in_batches(codes, labels, BATCH)]).float()
+        apart = torch.minimum(apart, (values - values[rows[-1]]).square().sum(1))
+    return torch.tensor(rows)
 
 
 def level_noise(subject: Subject) -> float | None:
@@ -108,3 +109,9 @@ def level_noise(subject: Subject) -> float | None:
     if losses is None or not np.isfinite(losses).any():
         return None
     return float(np.median(losses[np.isfinite(losses)]))
+
+
+@torch.no_grad()
+@float32_products("ieee")
+def _made(network: nn.Module, noise: Tensor, labels: Tensor | None) -> Tensor:
+    return torch.cat([generate(network, *some) for some in in_batches(noise, labels, BATCH)]).float()

@@ -9,6 +9,7 @@ from preimage.cli import complete
 from preimage.cli.listening import HOSTS, LOCAL, allowed_hosts, require_free
 from preimage.cli.options import RootOption
 from preimage.cli.screen import line
+from preimage.extras import require
 
 if TYPE_CHECKING:
     from preimage.browsing.points import Points
@@ -79,6 +80,7 @@ def browse(
     Examples: preimage browse demo-run; preimage browse invert-3f2a --map pca --open; preimage browse glo-a81c
     --selections picked; preimage browse invert-3f2a --static map.html
     """
+    require("preimage browse", "bokeh", "scikit-learn")
     if not static:
         require_free(host, port)
     from preimage.library.browse import open_subject

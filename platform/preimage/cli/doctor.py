@@ -16,13 +16,15 @@ from preimage.cli.kept import census
 from preimage.data.config import SOURCES, SourceKind
 from preimage.data.sources.open import found
 from preimage.errors import PreimageError, StorageError
+from preimage.extras import command as command_for
+from preimage.extras import missing
 from preimage.storage.address import command, results_root, split_options
 from preimage.storage.file_locks import Unclaimed
 from preimage.storage.folder import Folder
 
 GIB = 2**30
 ENOUGH_DISK, ENOUGH_MEMORY = 5 * GIB, 4 * GIB
-PACKAGES = ("preimage", "ray", "torch", "torchvision", "mlflow", "optuna", "pyarrow")
+PACKAGES = ("preimage", "torch", "pyarrow", "ray", "mlflow", "optuna", "torchvision", "bokeh")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def _package(name: str) -> Finding:
     try:
         return Finding(name, version(name))
     except PackageNotFoundError:
-        return Finding(name, "missing", "make setup")
+        return Finding(name, f"not installed ({command_for([name])})")
 
 
 def _gpu() -> Finding:
@@ -185,6 +187,8 @@ def _token_file() -> Path:
 
 
 def _ray() -> Finding:
+    if missing(["ray"]):
+        return Finding("Ray", "not installed: jobs run in this process, with resources.backend=local")
     from preimage.cluster.connect import connect
 
     try:

@@ -30,6 +30,7 @@ from preimage.cli.output import BROKEN_PIPE, checked_output
 from preimage.cli.screen import NARROW, LogLines, line
 from preimage.cli.usage import USAGE_ERROR, completed, mistake
 from preimage.errors import OutputError, PreimageError
+from preimage.extras import of_module, sentence
 
 app = typer.Typer(
     name="preimage",
@@ -123,6 +124,13 @@ def _errors_shown(errors: Console) -> Iterator[None]:
         raise
     except PreimageError as error:
         line(errors, ("error:", "bold red"), f" {error}")
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        package = of_module(error.name)
+        if not package:
+            raise
+        verb = " ".join(["preimage", *(word for word in sys.argv[1:3] if word.isalpha())])
+        line(errors, ("error:", "bold red"), f" {sentence(verb, [package])}")
         sys.exit(2)
 
 

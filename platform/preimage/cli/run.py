@@ -1,8 +1,10 @@
 """The verbs `run`, `plan` and `schema`."""
 
 import json
+import shlex
 import signal
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,6 +12,12 @@ from rich.console import Console
 from preimage.cli import complete
 from preimage.cli.choices import chosen
 from preimage.cli.plain_json import print_json
+from preimage.cli.screen import commands, line
+from preimage.errors import PreimageError
+from preimage.storage.address import command
+
+if TYPE_CHECKING:
+    from preimage.pipelines.planned import Planned
 
 SpecArgument = Annotated[
     str | None,
@@ -86,11 +94,13 @@ def run(
     from preimage.cli.report import show_outcome
     from preimage.cluster import submissions
     from preimage.named_code import naming
+    from preimage.pipelines.packages import require_packages
     from preimage.pipelines.progress import showing
 
     console = Console(stderr=as_json)
     again = {"fresh": fresh, "retry_failed": retry_failed}
     planned = api.plan(spec, changes or [], profile, results=results, code=code or [], **again)
+    require_packages(planned.name, planned.packages)
     if planned.needs_ray:
         with naming(planned.code):
             _connect(verbose)
@@ -103,8 +113,15 @@ def run(
                 submission.makes(planned.run.folder.uri, planned.fingerprint)
             outcome = api.run(planned, display=display, verbose=verbose)
     except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; results so far are kept. Run the same command again to resume")
+        errors = Console(stderr=True)
+        line(errors, "stopped; results so far are kept. Run the same command again to resume")
+        commands(errors, _after_failure(planned))
         raise typer.Exit(130) from None
+    except PreimageError as error:
+        errors = Console(stderr=True)
+        line(errors, ("error:", "bold red"), f" {error}")
+        commands(errors, _after_failure(planned))
+        raise typer.Exit(2) from None
     show_outcome(console, planned.summarize(outcome))
     if as_json:
         print_json(outcome.plain())
@@ -136,6 +153,7 @@ def plan(
     spec = chosen("plan", spec, profile)
     from preimage import api
     from preimage.cli.report import plain_plan, show_plan
+    from preimage.pipelines.packages import note
 
     planned = api.plan(spec, changes or [], profile, results=results, fresh=fresh, code=code or [])
     if as_json:
@@ -143,6 +161,8 @@ def plan(
         return
     console = Console()
     show_plan(console, planned, measure=measure)
+    if needed := note(planned.packages):
+        line(console, needed)
     console.print("nothing was started")
 
 
@@ -154,6 +174,15 @@ def schema() -> None:
     from preimage.specs.models import schema as make
 
     print(json.dumps(make(), indent=2))
+
+
+def _after_failure(planned: "Planned") -> list[tuple[str, str]]:
+    """What to do after a run that did not end: (command, what it does). Nothing of one that did not begin."""
+    if not planned.run.about_or_none():
+        return []
+    again = shlex.join(["preimage", *(word for word in sys.argv[1:] if word != "--fresh")])
+    report = command("preimage", "report", planned.run.name, results=planned.root.uri)
+    return [(again, "resume; what is finished is not done again"), (report, "see what there is so far")]
 
 
 def _connect(verbose: bool) -> None:

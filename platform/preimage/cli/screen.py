@@ -58,11 +58,19 @@ def facts(console: Console, found: Iterable[tuple[str, Cell]], indent: int = 0, 
 
 
 def commands(console: Console, found: Sequence[tuple[str, str]], title: str = "next") -> None:
-    """Print what to try next: (command, what it does). Each line can be pasted as a whole."""
+    """Print what to try next: (command, what it does). Each line can be pasted as a whole.
+
+    Where a terminal is too narrow for one of them, what each does stands above it.
+    """
     if found:
         line(console, ("\n" + title, "bold"))
+    widest = max((cell_len(f"  {command}  # {what}") for command, what in found), default=0)
+    above = console.is_terminal and widest > console.width
     for command, what in found:
-        line(console, "  ", (command, "cyan"), *([f"  # {what}"] if what else []))
+        if above and what:
+            line(console, (f"  # {what}", "dim"))
+        beside = [(f"  # {what}", "dim")] if what and not above else []
+        line(console, "  ", (command, "cyan"), *beside)
 
 
 def _blocks(console: Console, rows: Sequence[Sequence[Text]], header: Sequence[str]) -> None:

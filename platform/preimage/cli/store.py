@@ -152,6 +152,14 @@ def export(
     with_images: Annotated[
         bool, typer.Option("--with-images", help="The images too, as PNG files in a column.")
     ] = False,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="A selection, a Parquet file with a column image_id, as `preimage browse` saves it: only "
+            "these rows.",
+            metavar="FILE",
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -180,6 +188,7 @@ def export(
             opened,
             output or f"{name}.parquet",
             images=with_images,
+            only=only,
             overwrite=force,
             progress=show.task,
         )

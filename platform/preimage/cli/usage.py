@@ -1,11 +1,11 @@
 """The words of a command line: what they may leave out, and one line for what is wrong with them."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import typer
 
+from preimage.specs.shipped import spec_file
 from preimage.storage.address import command
 
 USAGE_ERROR: Any = typer.BadParameter.__base__
@@ -32,8 +32,9 @@ def mistake(error: Any) -> str:
     """One line of what is wrong with a command line, and where its options are described."""
     context, words = error.ctx, str(error.format_message()).strip().rstrip(".")
     if found := re.match(r"No such command '(.*?)'", words):
-        if Path(found[1]).is_file():
-            return f"{found[1]!r} is a file, not a command: {command('preimage', 'run', found[1])}"
+        if path := spec_file(found[1]):
+            what = "a file" if str(path) == found[1] else "a spec"
+            return f"{found[1]!r} is {what}, not a command: {command('preimage', 'run', found[1])}"
         words = words.replace(". Did you mean", ": did you mean")
     words = re.sub(r" \(Possible options: (.*)\)$", r": did you mean \1?", words)
     words = words.replace("No such option: ", "no such option ").replace("Value error, ", "")

@@ -9,6 +9,7 @@ from typing import Any
 
 from preimage.config import Resources
 from preimage.errors import PreimageError
+from preimage.extras import require as needs_installed
 from preimage.named_code import CODE, named_code
 from preimage.storage.address import server_variables
 from preimage.storage.host_info import SUBMISSION
@@ -35,6 +36,7 @@ def connect(verbose: bool = False) -> None:
 
     Raises PreimageError if Ray does not start, or the cluster does not answer.
     """
+    needs_installed("running on Ray (resources.backend=ray)", "ray")
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if not verbose:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
 from preimage.exporting.inputs import Images, examples
+from preimage.extras import require
 from preimage.importing.export import quiet
 from preimage.importing.probe import first_line
 from preimage.storage.folder import Folder
@@ -52,9 +53,5 @@ def read(data: bytes) -> Images:
 
 
 def _package(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise GeneratorError(
-            f"an export to ONNX needs {name}, which is not installed: pip install 'preimage[onnx]'"
-        ) from error
+    require("an export to ONNX", name, kind=GeneratorError)
+    return import_module(name)

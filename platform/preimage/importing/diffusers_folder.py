@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from preimage.errors import GeneratorError
+from preimage.extras import require
 
 MODEL = "config.json"
 KNOWN = ("AutoencoderKL", "AutoencoderTiny")
@@ -38,12 +39,9 @@ def read_decoder(folder: Path) -> tuple[nn.Module, int]:
         raise GeneratorError(
             f"{folder} holds a {name or 'model without a name'}: {' and '.join(KNOWN)} are read"
         )
-    try:
-        import diffusers  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise GeneratorError(
-            f"{folder} holds a diffusers model, and that package is not installed: pip install diffusers"
-        ) from error
+    require(f"the model in {folder}", "diffusers", kind=GeneratorError)
+    import diffusers  # pyright: ignore[reportMissingImports]
+
     try:
         model = getattr(diffusers, name).from_pretrained(
             str(folder), use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False

@@ -28,8 +28,8 @@ def save_generator(
 ) -> Imported:
     """Try a network, and write it as a generator folder that every job takes (`preimage generator import`).
 
-    network: maps codes, (n, d) or (n, *code_shape), to images; or a .pt2 file that torch.export.save wrote, or
-    the folder of a diffusers autoencoder. code: the class or function that builds a module,
+    network: maps codes, (n, d) or (n, *code_shape), to images; or a .pt2 file that torch.export.save wrote,
+    or the folder of a diffusers autoencoder. code: the class or function that builds a module,
     `mypkg.nets:Decoder`, and settings: its arguments; needed where torch.export does not take the network.
     options: the fields of ImportSettings, such as latent_dim=64, image_range=(0, 1), image_shape=(1, 28, 28).
     Raises GeneratorError, one sentence, if it cannot serve as a generator; then nothing is written.

@@ -137,6 +137,11 @@ class Job(Config):
         """How the paper made the numbers that stand beside the job's."""
         return None
 
+    @property
+    def packages(self) -> Collection[str]:
+        """What must be installed for it besides what every run needs, by the names in `extras`."""
+        return ()
+
     def borrowed_priors(self) -> dict[str, str]:
         """The generators whose codes are drawn from another prior than their own, by dotted key, each with
         the key of that prior."""
@@ -201,7 +206,7 @@ class Context:
 @dataclass(frozen=True)
 class Result:
     """What a job returns. The executor writes the figures and the table into the run's folder, and below each
-    how it was made."""
+    how it was made; pages say that themselves."""
 
     metrics: dict[str, Any]
     """As `Job.metrics` declares them."""
@@ -209,3 +214,5 @@ class Result:
     """PNG pictures by file name."""
     table: str = ""
     """Markdown, or empty."""
+    pages: Mapping[str, bytes] = field(default_factory=dict)
+    """HTML pages by file name, kept beside the figures; each is one file that asks for nothing elsewhere."""

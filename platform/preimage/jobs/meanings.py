@@ -28,11 +28,11 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     (r"accuracy", "share of held-out images whose class it names; higher is better"),
     (r"training_accuracy", "the same of images that it was trained on"),
     (r"held_out_images", "images that training did not see"),
-    (r"(classifier_)?score(_before|_after|_learned_prior)?", "Inception Score by a classifier of such images: "
-     "from 1 to the number of classes, higher is better"),
+    (r"(classifier_)?score(_before|_after|_learned_prior)?", "Inception Score by a classifier of such "
+     "images: from 1 to the number of classes, higher is better"),
     (r"inception_score", "sharpness and variety of samples by Inception's classes; higher is better"),
     (r"fid", "distance between Inception's features of samples and of real images; lower is better"),
-    (r"classifier_frechet_distance", "distance between a classifier's features of samples and of real images; "
+    (r"classifier_frechet_distance", "distance of a classifier's features of samples to real images'; "
      "lower is better"),
     (r"class_entropy", "how evenly samples spread over classes, in nats; higher is more even"),
     (r"ordering", "what was compared, the best first"),
@@ -62,6 +62,12 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     (r"evaluations.*", "times the generator was computed, for a code"),
     (r"reached_.*", "share of descents that reach the code that made the image"),
     (r"flat_area_.*", "share of the landscape that is nearly flat"),
+    (r"half_recovered_ratio(_unscaled)?", "where half of the codes are found, at the rate "
+     "that needs most over the one that needs least; 1: alike"),
+    (r"stuck_.*", "share of places from which descent ends where the theorem allows no minimum"),
+    (r"zero_.*", "share of codes along which the cost does not fall at 0"),
+    (r"glo_beats_pca", "whether GLO reconstructs with a lower error than PCA"),
+    (r"glo_is_flatter_than_pca", "whether GLO's codes spread over more directions than PCA's"),
     (r"best_trial", "the number of the trial that ranks first"),
     (r"trials", "trials that have ended"),
 )  # fmt: skip

@@ -196,9 +196,10 @@ class Store:
 
         Raises StoreError for images that are not in the store, or whose search diverged.
         """
-        from preimage.latents.walks import codes_of
+        from preimage.latents.chosen_codes import chosen_codes  # imports torch
 
-        return codes_of(self, [int(each) for each in ids])
+        rows = self.without_diverged(("z",))
+        return chosen_codes(rows, [int(each) for each in ids], self.count, self.latent_dim)
 
 
 class RowReader(Protocol):

@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from preimage.errors import StoreError
+from preimage.latents.chosen_codes import listed
 from preimage.latents.priors import Gaussian, Support, project, support_of
 from preimage.latents.schema import UNLABELLED, Codes
 from preimage.latents.statistics import Moments, store_moments
 from preimage.latents.store import Store
-
-NAMED = 10
-"""The most ids or labels that a message lists."""
 
 Chosen = Callable[[Codes], Tensor]
 """Which rows of a batch are chosen, (n,) bool; the batch has image_id and label."""
@@ -46,23 +44,6 @@ def first_ids(store: Store, count: int, chosen: Chosen = every) -> list[int]:
     return ids
 
 
-def codes_of(store: Store, ids: Sequence[int]) -> Tensor:
-    """The codes (n, d) of these images, in that order; ids may repeat.
-
-    Raises StoreError for images that are not in the store, or whose search diverged.
-    """
-    wanted, found = torch.tensor(ids, dtype=torch.int64), {}
-    for codes in store.without_diverged(("z",)):
-        here = torch.isin(codes.image_id, wanted)
-        found |= zip(codes.image_id[here].tolist(), codes.z[here], strict=True)
-    if missing := sorted(set(ids) - found.keys()):
-        raise StoreError(
-            f"the store has no code of image {_listed(missing)}, or the search for it diverged: "
-            f"choose among its {store.count:,} image_ids"
-        )
-    return torch.stack([found[each] for each in ids]) if ids else torch.zeros(0, store.latent_dim)
-
-
 def average(store: Store, chosen: Chosen = every, most: int | None = None) -> Tensor:
     """The mean code (d,) of the chosen images (glo, section 3.3.4), or of the first `most` of them.
 
@@ -76,7 +57,7 @@ def average(store: Store, chosen: Chosen = every, most: int | None = None) -> Te
         if moments.count == most:
             break
     if not moments.count:
-        named = _listed(sorted(labels - {UNLABELLED}))
+        named = listed(sorted(labels - {UNLABELLED}))
         there = f"have the labels {named}" if named else "have no labels"
         raise StoreError(f"the store has no code of such an image: its {store.count:,} images {there}")
     return moments.mean.float()
@@ -105,7 +86,3 @@ def arithmetic(plus: Sequence[Tensor], minus: Sequence[Tensor], support: Support
 def within(codes: Tensor, support: Support) -> Tensor:
     """Codes (n, d); those outside the unit ball are projected onto it if that is the support."""
     return project(codes) if support == "ball" else codes
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:NAMED])) + (", ..." if len(numbers) > NAMED else "")

@@ -14,7 +14,7 @@ from preimage.housekeeping.datasets import all_prepared
 from preimage.jobs.named_images import open_images
 from preimage.jobs.sampling import draw_codes, draw_labels
 from preimage.latents.priors import PRIORS, Prior, make_prior
-from preimage.latents.schema import UNLABELLED, Codes
+from preimage.latents.schema import UNLABELLED, Codes, GeneratorInfo
 from preimage.latents.store import Store
 from preimage.library.browse_places import Places, find_places, generators_under, priors_under
 from preimage.models.cards import GeneratorCard, read_card, read_prior_card
@@ -46,7 +46,7 @@ def open_subject(name: str | Path, results: str | None = None, code: Sequence[st
             f"{places.name} has nothing to browse, neither codes nor a generator. {reasons}".rstrip()
         )
     priors = opening.priors(card, folder, store)
-    drawn = None if store else opening.draw(network, priors)
+    drawn = None if store else opening.draw(network, priors, has_store=places.store is not None)
     pixels = opening.pixels(store) if store else None
     opening.say_what_codes_lack(store, pixels)
     made_by = RunFolder(store.folder.parent).made_by if store else ""
@@ -85,7 +85,7 @@ class _Opening:
             )
             return None, None, None
         card = folder = None
-        for folder in self._candidates(places, wanted.path if wanted else ""):
+        for folder in self._candidates(places, wanted):
             card = _card(folder)
             if card and (not wanted or card.fingerprint == wanted.fingerprint):
                 return *self._loaded(folder, card), folder
@@ -98,11 +98,12 @@ class _Opening:
         )
         return None, None, None
 
-    def _candidates(self, places: Places, path: str) -> Iterator[Folder]:
+    def _candidates(self, places: Places, wanted: GeneratorInfo | None) -> Iterator[Folder]:
+        """Where the generator may be; without codes that say which it is, where the name leads alone."""
         yield from places.generators
-        if path:
-            yield Folder.at(path)
-        yield from generators_under(self.root)
+        if wanted:
+            yield from [Folder.at(wanted.path)] if wanted.path else []
+            yield from generators_under(self.root)
 
     def _loaded(self, folder: Folder, card: GeneratorCard) -> tuple[nn.Module | None, GeneratorCard]:
         try:
@@ -135,14 +136,16 @@ class _Opening:
                 self.missing.append(f"The prior that {run} fitted cannot be read: {error}.")
         return found
 
-    def draw(self, network: nn.Module | None, priors: dict[str, Prior]) -> Codes:
-        """Codes of the generator's prior, where none were found yet."""
+    def draw(self, network: nn.Module | None, priors: dict[str, Prior], has_store: bool) -> Codes:
+        """Codes of the generator's prior, where none were found yet, or they cannot be read."""
         own = next(iter(priors.values()), None)
         if not own or not network:
             raise SpecError(f"there are no codes, and none can be drawn: {'; '.join(self.missing)}")
+        draws = f"{DRAWN} draws of the {own.name} prior, which stand for no images"
         self.missing.append(
-            f"No codes were found yet: these are {DRAWN} draws of the {own.name} prior, which stand for no "
-            "images. Invert images to see theirs (preimage run invert)."
+            f"In their place are {draws}."
+            if has_store
+            else f"No codes were found yet: these are {draws}. To see those of images, invert these first."
         )
         import torch
 
@@ -164,7 +167,7 @@ class _Opening:
             for each in all_prepared(self.root):
                 if each.fingerprint == about.fingerprint:
                     return Pixels(KnownImages(Dataset.open(each.folder)))
-            self.missing.append(f"The images are not here, so only reconstructions are shown: {error}.")
+            self.missing.append(f"The images are not here, so the originals are not shown: {error}.")
             return None
 
     def say_what_codes_lack(self, store: Store | None, pixels: Pixels | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from preimage.errors import PreimageError, SpecError
 from preimage.latents.manifest import state
-from preimage.pipelines.inputs import find_folder, find_product, find_run
+from preimage.pipelines.inputs import find_folder, find_product, find_run, hint
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import RunFolder
 from preimage.storage.folder import Folder
@@ -38,7 +38,8 @@ def find_places(name: str, root: Folder) -> Places:
     if PRODUCTS["generator"].is_whole(generator):
         return Places(generator.name, generators=[generator])
     raise SpecError(
-        f"{name!r} is neither a run under {root.uri}, nor the folder of a latent store or a generator"
+        f"{name!r} is neither a run under {root.uri}, nor the folder of a latent store or a generator; "
+        f"{hint(name, runs)}"
     )
 
 
@@ -93,8 +94,14 @@ def _add_inputs(run: RunFolder, found: Places) -> None:
         found.missing.append(f"What {run.name} looked at is not known: {error}.")
         return
     for each in used.values():
-        folder = Folder.at(each["address"])
+        folder = _as_it_lies_now(Folder.at(each["address"]), run.folder.parent)
         if each["product"] == "store" and not found.store and state(folder) != "absent":
             found.store = folder
         if each["product"] == "generator":
             found.generators.append(folder)
+
+
+def _as_it_lies_now(folder: Folder, runs: Folder) -> Folder:
+    """A product of a run, which may have moved with all results since its address was written."""
+    moved = runs / folder.parent.name / folder.name
+    return moved if moved.exists() else folder

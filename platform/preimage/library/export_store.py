@@ -9,10 +9,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from PIL import Image
 
+from preimage.browsing.selections import read_selection
 from preimage.data.known_images import KnownImages
 from preimage.errors import PreimageError, StoreError
+from preimage.extras import require
 from preimage.importing.tables.import_codes import Progress
 from preimage.jobs.named_images import open_images
 from preimage.latents.parquet import CHUNK
@@ -49,6 +52,7 @@ def export_store(
     path: str | Path,
     *,
     images: bool = False,
+    only: str | Path | None = None,
     overwrite: bool = False,
     results: str | None = None,
     progress: Progress = lambda task: lambda done, total: None,
@@ -58,8 +62,10 @@ def export_store(
 
     store: opened, or a run's name or a store's folder. The file has image_id, z as a list of d float32, label
     (null without one), and where they are known name, class, loss (null if the search diverged), steps,
-    restart and converged. images: the images too, as PNG files. Raises PreimageError if the file is there
-    already and not to be overwritten, or the images are asked for and gone.
+    restart and converged. images: the images too, as PNG files. only: a selection, a Parquet file with a
+    column image_id (`preimage browse` saves them), whose rows alone are written. Raises PreimageError if the
+    file is there already and not to be overwritten, the images are asked for and gone, or the store lacks a
+    selected one.
     """
     if not isinstance(store, Store):
         runs = Folder.at(results_root(results)) / "runs"
@@ -71,14 +77,26 @@ def export_store(
     if folder.exists(name) and not overwrite:
         raise StoreError(f"{place.uri} is there already: give another file, or --force to overwrite it")
     known, notes = _known(store, images)
-    table = _Exporter(store, known, images)
+    table = _Exporter(store, known, images, _wanted(store, only) if only else None)
     with folder.writing(name) as stream:
         if name.endswith(DUCKDB):
             _write_duckdb(table, stream, progress)
         else:
             table.write(stream, progress)
     size = folder.size(name)
-    return ExportedStore(place.uri, tuple(table.schema.names), store.count, size, notes)
+    return ExportedStore(place.uri, tuple(table.schema.names), table.count, size, notes)
+
+
+def _wanted(store: Store, only: str | Path) -> torch.Tensor:
+    """The selected ids. Raises StorageError for what is no selection, StoreError if the store lacks one."""
+    wanted = torch.from_numpy(read_selection(Folder.at(only)))
+    there = torch.cat([codes.image_id for codes in store.batches(("label",))])
+    if missing := wanted[~torch.isin(wanted, there)].tolist():
+        raise StoreError(
+            f"{only} selects {len(missing):,} images that are not in {store.folder.uri}, among them "
+            f"{', '.join(map(str, missing[:5]))}: give a selection of this store's images"
+        )
+    return wanted
 
 
 def _known(store: Store, images: bool) -> tuple[KnownImages | None, tuple[str, ...]]:
@@ -98,6 +116,12 @@ class _Exporter:
     store: Store
     known: KnownImages | None
     images: bool
+    wanted: torch.Tensor | None = None
+    """The ids of the rows to write; None for all."""
+
+    @property
+    def count(self) -> int:
+        return self.store.count if self.wanted is None else len(self.wanted)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -119,9 +143,12 @@ class _Exporter:
         advance, done = progress("exporting"), 0
         with pq.ParquetWriter(stream, self.schema, **OPTIONS) as writer:
             for codes in self.store.batches(None, ROWS_OF_IMAGES if self.images else ROWS):
-                writer.write_table(self._table(codes, done))
+                if self.wanted is not None:
+                    codes = codes[torch.isin(codes.image_id, self.wanted)]
+                if len(codes):
+                    writer.write_table(self._table(codes, done))
                 done += len(codes)
-                advance(done, self.store.count)
+                advance(done, self.count)
 
     def _table(self, codes: Codes, start: int) -> pa.Table:
         """start: the number of the first row."""
@@ -158,10 +185,9 @@ def _png(pixels: np.ndarray) -> bytes:
 
 def _write_duckdb(table: _Exporter, stream: BinaryIO, progress: Progress) -> None:
     """A database with the table `codes`, in which z is FLOAT[d]."""
-    try:
-        import duckdb
-    except ImportError as error:
-        raise StoreError("a .duckdb file needs DuckDB: pip install duckdb, or export Parquet") from error
+    require("a .duckdb file", "duckdb", kind=StoreError)
+    import duckdb
+
     with TemporaryDirectory() as place:
         parquet, database = Path(place) / "codes.parquet", Path(place) / "codes.duckdb"
         with parquet.open("wb") as file:

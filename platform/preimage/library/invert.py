@@ -44,7 +44,7 @@ def invert(
     images: Tensor | np.ndarray,
     prior: str | Prior | None = None,
     labels: Tensor | np.ndarray | Sequence[int] | None = None,
-    init_codes: Tensor | None = None,
+    init_codes: Tensor | str | None = None,
     config: InversionConfig | None = None,
     *,
     latent_dim: int | None = None,
@@ -65,24 +65,25 @@ def invert(
     generator: a module from codes (n, d) to images (n, C, H, W), which is copied; or a generator folder; or a
     run, by its name, folder or MLflow run id. images: (N, C, H, W) floats in the generator's range; other
     floats than float32 are converted to it. prior: `normal`, `uniform`, or the distribution itself, such as a
-    fitted one; by default the generator's own. labels: (N,) integers, -1 for none; a conditional
-    generator needs them. init_codes: (N, d), where searches start, or (N, R, d). config: the search; or its
-    settings as keywords, such as solver="adam", steps=100. loss, solver: a name, or your own: a function from
-    images and targets (n, C, h, w) to losses (n,), or a `Solver`. measurement: what is seen of the images, by
-    its settings, such as dict(mask="top"), or a linear operator of your own. The images may be measured
-    already, (N, ...) as it returns them; measured: whether they are, needed only if an operator returns what
-    has the images' shape. latent_dim: d, for a module that does not
-    say it. ids: (N,) unique integers that determine each image's random draws; default: the row numbers.
-    progress: whether to show a bar; by default on a terminal
-    and in a notebook. check_range: whether to refuse images whose range is not the generator's. results: the
-    root of the runs. code: modules whose code may build an imported generator.
+    fitted one; by default the generator's own. labels: (N,) integers, -1 for none; a conditional generator
+    needs them. init_codes: where searches start, (N, d) or (N, R, d); or a name, such as "prior". config: the
+    search; or its settings as keywords, such as solver="adam", steps=100. loss, solver: a name, or your own:
+    a function from images and targets (n, C, h, w) to losses (n,), or a `Solver`. measurement: what is seen
+    of the images, by its settings, such as dict(mask="top"), or a linear operator of your own. The images may
+    be measured already, (N, ...) as it returns them; measured: whether they are, needed only if an operator
+    returns what has the images' shape. latent_dim: d, for a module that does not say it. ids: (N,) unique
+    integers that determine each image's random draws; default: the row numbers. progress: whether to show a
+    bar; by default on a terminal and in a notebook. check_range: whether to refuse images whose range is not
+    the generator's. results: the root of the runs. code: modules whose code may build an imported generator.
 
     Computes on the generator's device, or on that of the images if the generator is on the CPU; the result is
     on the CPU. More is measured of the generator for more images, so an image's code may differ with their
-    number. Gradients are enabled within, also under torch.no_grad or inference_mode.
-    Raises InversionError, which is a ValueError, before any step.
+    number. Gradients are enabled within, also under torch.no_grad or inference_mode. Raises InversionError,
+    which is a ValueError, before any step.
     """
     with torch.inference_mode(False), torch.enable_grad():
+        if isinstance(init_codes, str):
+            settings, init_codes = settings | {"init_codes": init_codes}, None
         given = {"loss": loss, "solver": solver, "measurement": measurement}
         named = {name: each for name, each in given.items() if isinstance(each, str | Mapping | Config)}
         objects = {name: each for name, each in given.items() if each is not None and name not in named}

@@ -26,6 +26,7 @@ from preimage.storage.address import results_root
 from preimage.storage.folder import Folder
 from preimage.storage.plain_yaml import load
 from preimage.tracking.model_uri import is_model_uri
+from preimage.tuning.records import TrialRecord, read_records
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Run:
 
     @cached_property
     def generator(self) -> nn.Module:
-        """In eval mode, on the CPU; its weights take no gradients. Raises PreimageError if the run has none, or
-        several."""
+        """In eval mode, on the CPU; its weights take no gradients. Raises PreimageError if the run has none,
+        or several."""
         return generator_folder.load_generator(self.product("generator"))[0].requires_grad_(False)
 
     @cached_property
@@ -87,6 +88,18 @@ class Run:
         else:
             dataset = find_images(self.folder.folder.uri, self.folder.folder.parent)
         return LoadedImages.of(dataset, max_images)
+
+    @property
+    def table(self) -> str:
+        """Its table, in Markdown: of a study the ranked trials. Raises PreimageError if it has none."""
+        if (data := self.folder.figures.find("table.md")) is None:
+            raise PreimageError(f"the run {self.name} has no table")
+        return data.decode()
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """Of a study: what each trial had and got, by its number; also while the study runs."""
+        return read_records(self.folder.folder)
 
     @property
     def figures(self) -> dict[str, Picture]:
@@ -138,7 +151,8 @@ class Run:
 
 
 def open(name: str | Path | Outcome, results: str | None = None) -> Run:
-    """An earlier run, by its name under the results, its folder, or its MLflow run id; or what `run` returned.
+    """An earlier run, by its name under the results, its folder, or its MLflow run id; or what `run`
+    returned.
 
     results: the root of all results; default: PREIMAGE_RESULTS, or results/. Raises SpecError without a run.
     """

@@ -1,15 +1,14 @@
 """The page on an earlier run, from Python."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from preimage import api
 from preimage.errors import PreimageError, SpecError
-from preimage.pipelines.inputs import find_run
+from preimage.pipelines.inputs import find_run, hint
 from preimage.reports.write import write_report
 from preimage.runs.run_folder import RunFolder
-from preimage.storage.address import command, name_of, results_root
+from preimage.storage.address import results_root
 from preimage.storage.folder import Folder
 
 
@@ -27,10 +26,7 @@ def report(run: str | Path | RunFolder, out: str | Path | None = None, *, result
 def _known(name: str, root: Folder) -> RunFolder:
     if found := find_run(name, root / "runs"):
         return found
-    near = get_close_matches(name_of(name), (root / "runs").names(), n=1)
-    listed = command("preimage", "runs", results=root.uri)
-    hint = f"did you mean {near[0]}?" if near else f"`{listed}` lists them"
-    raise SpecError(f"no run {name!r} under {root.uri}; {hint}")
+    raise SpecError(f"no run {name!r} under {root.uri}; {hint(name, root / 'runs')}")
 
 
 def _commands(run: RunFolder) -> Sequence[tuple[str, str]]:

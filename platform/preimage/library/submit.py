@@ -13,6 +13,7 @@ from preimage.api import Spec
 from preimage.cluster import passed_env, submissions
 from preimage.cluster.submissions import Submission
 from preimage.errors import PreimageError, SpecError
+from preimage.extras import require
 from preimage.jobs.base import Job
 from preimage.library.recorded import where_recorded
 from preimage.pipelines.planned import Planned
@@ -99,6 +100,7 @@ def plan_submission(
 
 def send(to_send: ToSend, address: str | None = None) -> Sent:
     """Record a plan and submit it to the cluster at this address. Raises PreimageError."""
+    require("submitting to a cluster", "ray")
     from preimage.cluster.ray_jobs import Jobs, address_of, plain_command, runtime_env
     from preimage.cluster.upload import PACKAGE, collect, packages_of, plugin_packages
 

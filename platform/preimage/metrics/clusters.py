@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from preimage.extras import require
 from preimage.latents.schema import UNLABELLED
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def tsne(codes: Tensor, seed: int) -> Tensor:
     Reproducible with the same seed. Perplexity 30, or less for few codes; starts from the first two principal
     components. Distances between groups mean little in such a map, and depend on these settings.
     """
+    require("a t-SNE map", "scikit-learn")
     import torch
     from sklearn.manifold import TSNE  # slow to import
 

@@ -14,6 +14,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from preimage.errors import ClassifierError
+from preimage.extras import require
 from preimage.models.folding import fold_batch_norms
 from preimage.models.inception_weights import (
     FILE,
@@ -40,6 +41,7 @@ def open_inception(weights: str | None = None) -> tuple[nn.Module, str]:
     Raises ClassifierError if the file is missing and cannot be downloaded, or is not the right one.
     """
     path = Path(weights).expanduser() if weights else _downloaded()
+    require("the Inception network", "torch-fidelity", kind=ClassifierError)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -10,7 +10,6 @@ from preimage.data.sources.base import Contents
 from preimage.data.sources.open import found, is_gone, is_here
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary, Time
-from preimage.pipelines.devices import NAMES
 from preimage.pipelines.hours import hardware_here, in_all, runs_here, time_of
 from preimage.pipelines.low_precision import expected
 from preimage.pipelines.next_steps import next_commands
@@ -49,11 +48,15 @@ def _section(plan: Plan, step: PlannedStep, time: Time | None, here: bool) -> Se
 
 
 def summarize(plan: Plan, outcome: Outcome) -> Summary:
-    """The headline metrics of each job, the tables, the pictures, and what to try next."""
+    """The headline metrics of each job, the tables, the pictures, and what to try next.
+
+    Of a pipeline with a report only what is read at once: its products and its tables' legends are there.
+    """
+    brief = plan.spec.is_pipeline and plan.run.folder.exists(REPORT)
     return Summary(
         tuple(_headlines(plan)),
-        tuple(_tables(plan)),
-        (*_products(outcome), *pages_of(plan.run, outcome)),
+        tuple(_without_legend(text) if brief else text for text in _tables(plan)),
+        (*([] if brief else _products(outcome)), *pages_of(plan.run, outcome)),
         tuple(next_commands(plan)),
     )
 
@@ -126,7 +129,7 @@ def _images(plan: Plan, data: DataConfig) -> str:
         return text + ", prepared" + (f"; {data.path} is gone" if is_gone(data) else "")
     if plan.catalog.may_be_known(data):
         return text + ", changed or moved since they were prepared: will be compared by content"
-    ready = data.path or found(data.source)
+    ready = data.path or found(data.source) or data.kind.package
     return text + (f", to be prepared from {ready}" if ready else ", to be downloaded and prepared")
 
 
@@ -137,7 +140,8 @@ def _named(data: DataConfig) -> str:
 def _workers(step: PlannedStep) -> str:
     resources = step.job.resources
     if resources.backend == "local":
-        return f"this process, on the {NAMES[resources.device().type]}"
+        on = {True: "its GPU", False: "the CPU", "auto": "its GPU if there is one, or else the CPU"}
+        return f"this process, on {on[resources.gpu]}"  # which it is, torch alone knows
     gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU if there is one"}[resources.gpu]
     least = f"{resources.min_workers} to " if resources.needed < resources.workers else ""
     return f"{least}{resources.workers}, each with {resources.cpus_per_worker} CPU{gpu}, on Ray"
@@ -167,6 +171,13 @@ def _tables(plan: Plan) -> Iterator[str]:
     for figures in folders.values():
         if figures.exists("table.md"):
             yield figures.read("table.md").decode()
+
+
+def _without_legend(table: str) -> str:
+    """A table's text until its last row."""
+    lines = table.splitlines()
+    rows = [place for place, each in enumerate(lines) if each.startswith("|")]
+    return "\n".join(lines[: rows[-1] + 1]) if rows else table
 
 
 def _products(outcome: Outcome) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from preimage.data.dataset import Dataset
@@ -12,6 +13,7 @@ from preimage.models.cards import PRIOR, read_card, read_prior_card
 from preimage.plugins import made_with
 from preimage.runs.products import PRODUCTS
 from preimage.runs.run_folder import Outcome, RunFolder
+from preimage.storage.address import command, name_of
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.datasets import prepared
@@ -64,7 +66,7 @@ def find_product(
     folder = find_folder(name, product, runs)
     keeps = not run or row.is_result or product in _makes(run)
     if not keeps or not row.is_whole(folder):
-        raise SpecError(_missing(name, product, run))
+        raise SpecError(_missing(name, product, run, runs))
     card, maker = row.card(folder), run or _maker(folder)
     fingerprint = maker.about()["fingerprint"] if maker else card.fingerprint
     return Input(product, folder, fingerprint, card=card)
@@ -124,11 +126,29 @@ def find_run(name: str, runs: Folder) -> RunFolder | None:
     return None
 
 
-def _mlflow_run_id(run: RunFolder) -> str | None:
+def hint(name: str, runs: Folder) -> str:
+    """Which run may have been meant by a name that none has: the last of a spec of that name, or one whose
+    name is close."""
+    known = runs.names()
+    abouts = ((_about_or_none(RunFolder(runs / each)), each) for each in known)
+    of_spec = [(about["created"], each) for about, each in abouts if about and about["name"] == name]
+    if of_spec:
+        return f"the last run of {name} is {max(of_spec)[1]}"
+    if near := get_close_matches(name_of(name), known, n=1):
+        return f"did you mean {near[0]}?"
+    listed = command("preimage", "runs", results=runs.parent.uri)
+    return f"`{listed}` lists the runs" if known else "nothing was run there yet; try `preimage run demo`"
+
+
+def _about_or_none(run: RunFolder) -> dict[str, Any] | None:
     try:
-        return (run.about_or_none() or {}).get("mlflow_run_id")
-    except FormatError:  # another run's, perhaps
+        return run.about_or_none()
+    except FormatError:  # of another version
         return None
+
+
+def _mlflow_run_id(run: RunFolder) -> str | None:
+    return (_about_or_none(run) or {}).get("mlflow_run_id")
 
 
 def _below(folder: Folder, name: str) -> Iterator[Folder]:
@@ -159,12 +179,12 @@ def _maker(folder: Folder) -> RunFolder | None:
         return None
 
 
-def _missing(name: str, product: str, run: RunFolder | None) -> str:
+def _missing(name: str, product: str, run: RunFolder | None, runs: Folder) -> str:
     title = PRODUCTS[product].title
     if run:
         state = f"has no {title}" if run.outcome() else "is not finished: run it again to complete it"
         return f"the run {run.name} {state}"
     return (
         f"no {title} {name!r}: it is neither an earlier step, nor a run under the results, "
-        f"nor the folder of a {title}"
+        f"nor the folder of a {title}; {hint(name, runs)}"
     )

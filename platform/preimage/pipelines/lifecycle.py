@@ -85,8 +85,8 @@ def write_spec(run: RunFolder, spec: dict[str, Any]) -> None:
 
 
 def write_result(run: RunFolder, result: Result) -> dict[str, str]:
-    """Write a result's table and figures to the run's folder, and below each how it was made. Returns their
-    addresses by name."""
+    """Write a result's table, figures and pages to the run's folder, and below the former how they were made.
+    Returns their addresses by name."""
     from preimage.figures.footer import with_footer  # imports torch and matplotlib
 
     how = run.made_by
@@ -94,6 +94,7 @@ def write_result(run: RunFolder, result: Result) -> dict[str, str]:
     if result.table:
         table = f"{result.table.rstrip()}\n\nMade by: {how}\n" if how else result.table
         files = {"table.md": table.encode()} | files
+    files |= result.pages
     for name, data in files.items():
         run.figures.write(name, data)
     return {name.removesuffix(".png"): (run.figures / name).uri for name in files}

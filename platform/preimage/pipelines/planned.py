@@ -7,8 +7,9 @@ from typing import Any
 
 from preimage.config import Resources, largest
 from preimage.pipelines.describe import describe, summarize
-from preimage.pipelines.description import Description, Summary
+from preimage.pipelines.description import Description, Section, Summary
 from preimage.pipelines.execute import execute
+from preimage.pipelines.packages import packages_of
 from preimage.pipelines.plan import Plan
 from preimage.pipelines.prepare_images import with_images
 from preimage.pipelines.progress import Display
@@ -16,9 +17,9 @@ from preimage.runs.run_folder import Outcome, RunFolder
 from preimage.storage.folder import Folder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Planned:
-    """What whoever shows, submits or runs a plan asks of it."""
+    """What whoever shows, submits or runs a plan asks of it. Printed, it says what would happen."""
 
     name: str
     root: Folder
@@ -31,6 +32,8 @@ class Planned:
     """Modules whose code may build generators; not in `resolved`."""
     plugins: Mapping[str, str]
     """The versions, by name, of the installed distributions that it uses."""
+    packages: tuple[str, ...]
+    """What must be installed to do what is left, of what may be missing; see `extras`."""
     is_done: bool
     """Whether nothing is left to do."""
     needs_ray: bool
@@ -53,6 +56,16 @@ class Planned:
     summarize: Callable[[Outcome], Summary]
     """What to show of the outcome."""
 
+    def __repr__(self) -> str:
+        return f"<plan of {self.run.name}, {'nothing is left to do' if self.is_done else 'not finished'}>"
+
+    def __str__(self) -> str:
+        described = self.describe()
+        lines = [line for section in described.sections for line in _lines(section)]
+        if len(described.sections) > 1 and not self.is_done:
+            lines.append(f"time in all: {described.time.text}")
+        return "\n".join([*lines, f"runs are recorded in: {described.recorded}"])
+
 
 def planned_pipeline(plan: Plan) -> Planned:
     """The plan of a job or a pipeline."""
@@ -66,6 +79,7 @@ def planned_pipeline(plan: Plan) -> Planned:
         resolved=plan.spec.resolved(),
         code=plan.spec.code,
         plugins=plan.plugins,
+        packages=packages_of(plan),
         is_done=plan.is_done,
         needs_ray=bool(on_ray),
         needs=largest(each.reserved for each in on_ray),
@@ -76,3 +90,9 @@ def planned_pipeline(plan: Plan) -> Planned:
         execute=partial(execute, plan),
         summarize=partial(summarize, plan),
     )
+
+
+def _lines(section: Section) -> list[str]:
+    wide = max((len(label) for label, _ in section.facts), default=0)
+    facts = [f"  {label:{wide}}  {fact}" for label, fact in section.facts]
+    return [f"{section.title} ({section.kind}): {section.state}", *facts]

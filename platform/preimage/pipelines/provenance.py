@@ -37,6 +37,7 @@ def git_commit() -> str | None:
     """The commit of this package's checkout, with -dirty if something is uncommitted; None outside one."""
     here = Path(__file__).parent
     try:
+        _git(here, "ls-files", "--error-unmatch", Path(__file__).name)  # unknown: an installed wheel
         commit = _git(here, "rev-parse", "HEAD")
         return commit + ("-dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):

@@ -10,7 +10,7 @@ from preimage.errors import PreimageError
 from preimage.jobs.meanings import meaning
 from preimage.readable import duration, number
 from preimage.reports.charts import Chart, charts
-from preimage.reports.content import Headline, Page, Section
+from preimage.reports.content import Facts, Headline, Page, Section
 from preimage.reports.markdown import Part, parts_of
 from preimage.reports.pictures import figures_of, fitted, samples_of
 from preimage.reports.provenance import facts_of, of_steps
@@ -26,6 +26,8 @@ from preimage.tracking.description import again, what_of
 
 FEW = 4
 """Headline metrics of a run of an earlier version, which does not say which these are."""
+MANY = 6
+"""Steps whose metrics are listed at the top without what they mean, which their sections say."""
 METRICS = 500
 """Most metrics that are listed."""
 ALONG = {"study": "trial", "invert": "images", "fit-prior": "codes seen", "train-prior": "codes seen"}
@@ -72,8 +74,10 @@ def _head(
     begun = {name for each in sections for name in each.name.split(", ")}
     if missing := [step for step in known["steps"] if step not in begun]:
         notes.append(f"These steps have not begun, or were skipped: {', '.join(missing)}.")
-    facts = _unless_damaged(lambda: facts_of(run, known, outcome, _spec(run)), [], notes)
+    facts = _facts(run, known, outcome, notes)
     first = [each.headlines[0]._replace(step=each.name) for each in sections if each.headlines]
+    if len(first) > MANY:
+        first = [each._replace(meaning="") for each in first]
     return Section(
         id="run",
         name=known["name"],
@@ -113,7 +117,7 @@ def _section(run: RunFolder, name: str, place: str) -> Section:
         charts=tuple(drawn),
         parts=tuple(_unless_damaged(lambda: _parts(run, known), [], notes)),
         metrics=tuple(_metrics(outcome, notes)),
-        facts=tuple(_unless_damaged(lambda: facts_of(run, known, outcome, _spec(run)), [], notes)),
+        facts=tuple(_facts(run, known, outcome, notes)),
         notes=tuple(notes),
     )
 
@@ -172,6 +176,13 @@ def _parts(run: RunFolder, known: Mapping[str, Any]) -> list[Part]:
         spec, records = read_study(run, known["name"])
         text = table_so_far(run, spec, records) if records else ""
     return parts_of(text)
+
+
+def _facts(
+    run: RunFolder, known: Mapping[str, Any], outcome: Outcome | None, notes: list[str]
+) -> list[Facts]:
+    spec = _unless_damaged(lambda: _spec(run), {}, notes)
+    return _unless_damaged(lambda: facts_of(run, known, outcome, spec), [], notes)
 
 
 def _spec(run: RunFolder) -> Mapping[str, Any]:

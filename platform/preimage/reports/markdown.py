@@ -42,7 +42,8 @@ def parts_of(text: str) -> list[Part]:
     found: list[Part] = []
     lines = [line for line in text.splitlines() if not line.startswith("Made by: ")]
     for is_table, group in groupby(lines, lambda line: line.startswith("|")):
-        found += [_table(list(group))] if is_table else _prose(list(group))
+        part = list(group)
+        found += [_table(part)] if is_table else _prose(part)
     return found
 
 
@@ -62,10 +63,11 @@ def _table(lines: list[str]) -> Table:
 
 def _prose(lines: list[str]) -> Iterator[Part]:
     for kind, group in groupby(lines, _kind):
+        found = list(group)
         if kind == "#":
-            yield from (Heading(inline(line.lstrip("# "))) for line in group)
+            yield from (Heading(inline(line.lstrip("# "))) for line in found)
         elif kind:
-            yield Prose(inline(" ".join(line.strip() for line in group)))
+            yield Prose(inline(" ".join(line.strip() for line in found)))
 
 
 def _kind(line: str) -> str:

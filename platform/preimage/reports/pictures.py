@@ -26,7 +26,6 @@ class Picture:
     place: str
     """Its path from the run's folder."""
     address: str
-    bytes: int
     width: int = 0
     height: int = 0
     rows: int = 0
@@ -81,13 +80,13 @@ def _read(folder: Folder, names: Sequence[str], place: str, titles: Sequence[str
 def _picture(folder: Folder, name: str, place: str, title: str, data: bytes | Exception) -> Picture:
     address = (folder / name).uri
     if isinstance(data, Exception):
-        return Picture(title, place, address, 0, why=str(data))
+        return Picture(title, place, address, why=str(data))
     size = size_of(data)
     if size is None:
-        return Picture(title, place, address, len(data), why="left out: it is not a PNG")
+        return Picture(title, place, address, why="left out: it is not a PNG")
     rows = texts(data).get(HEIGHT, "")
     shown = int(rows) if rows.isdecimal() and 0 < int(rows) <= size[1] else size[1]
-    return Picture(title, place, address, len(data), *size, shown, data)
+    return Picture(title, place, address, *size, shown, data)
 
 
 def size_of(png: bytes) -> tuple[int, int] | None:

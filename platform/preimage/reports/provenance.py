@@ -92,9 +92,8 @@ def _work(run: RunFolder, outcome: Outcome | None) -> Iterator[Fact]:
 
 
 def _attempt(each: Mapping[str, Any]) -> str:
-    began = (
-        datetime.fromtimestamp(each["began"], UTC).isoformat(" ", "seconds") if each["began"] else "earlier"
-    )
+    known = each["began"]
+    began = f"{datetime.fromtimestamp(known, UTC):%Y-%m-%d %H:%M:%S} UTC" if known else "earlier"
     took = f", for {duration(each['seconds'])}" if each.get("seconds") else ""
     ended = each.get("ended") or ("killed" if each.get("seconds") is not None else "not ended")
     return f"{began}{took}: {ended}" + (f", {each['error']}" if each.get("error") else "")

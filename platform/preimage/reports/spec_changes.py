@@ -39,13 +39,13 @@ def spec_of(run: RunFolder, known: Mapping[str, Any]) -> tuple[SpecText, str]:
         return SpecText(text), ""
 
 
-def _compared(text: str, path: str, known: Mapping[str, Any]) -> tuple[SpecText, str]:
-    written, here = Path(path).read_text(), parse(text, known["name"]).value
-    profile = _profile(written, path, known)
+def _compared(text: str, path: Path, known: Mapping[str, Any]) -> tuple[SpecText, str]:
+    written, here = path.read_text(), parse(text, known["name"]).value
+    profile = _profile(written, str(path), known)
     shipped = _resolved(written, path, profile)
     if not _alike(shipped, here):
         return SpecText(text), ""
-    title = "/".join(Path(path).parts[-2:]) + (f", profile {profile}" if profile else "")
+    title = "/".join(path.parts[-2:]) + (f", profile {profile}" if profile else "")
     return SpecText(text, title, tuple(_differences(shipped, here))), header_of(written).sentence
 
 
@@ -61,11 +61,11 @@ def _says(known: Mapping[str, Any], title: str) -> bool:
     return f"({title})" in what or f"({title}, " in what
 
 
-def _resolved(written: str, path: str, profile: str | None) -> dict[str, Any]:
-    document, name = parse(written, path).value, Path(path).stem
-    if is_study(written, path):
-        return loads_study(written, path, name, profile).resolved()
-    return loads(written, path, document.get("name", name), profile).resolved()
+def _resolved(written: str, path: Path, profile: str | None) -> dict[str, Any]:
+    document, origin = parse(written, str(path)).value, str(path)
+    if is_study(written, origin):
+        return loads_study(written, origin, path.stem, profile).resolved()
+    return loads(written, origin, document.get("name", path.stem), profile).resolved()
 
 
 def _alike(shipped: Mapping[str, Any], here: Mapping[str, Any]) -> bool:

@@ -15,6 +15,8 @@ from obstore.exceptions import BaseError
 from obstore.store import GCSStore, ObjectStore, S3Store
 from pyarrow import fs
 
+from preimage.errors import StorageError
+from preimage.extras import require
 from preimage.storage.address import server_variables
 from preimage.storage.bucket_errors import NoCredentials, Unanswered, meaning
 from preimage.storage.objects import Fetched, Meta, Version
@@ -240,17 +242,15 @@ def _region(bucket: str) -> str:
 
 def _credentials() -> dict[str, Any]:
     """obstore itself finds those of the environment, of a web identity, a container or a machine. Those of a
-    profile in ~/.aws it finds by boto3. Raises OSError if that is not installed, or finds none."""
+    profile in ~/.aws it finds by boto3. Raises StorageError if that is not installed, OSError if
+    it finds none."""
     files = {"AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials", "AWS_CONFIG_FILE": "~/.aws/config"}
     paths = [Path(os.environ.get(name, usual)).expanduser() for name, usual in files.items()]
     known = "AWS_ACCESS_KEY_ID" in os.environ or "AWS_WEB_IDENTITY_TOKEN_FILE" in os.environ
     if known or not ("AWS_PROFILE" in os.environ or any(path.exists() for path in paths)):
         return {}
-    try:
-        from preimage.storage.aws_profile import Profile
-    except ImportError as error:
-        raise OSError(
-            "the credentials of a profile in ~/.aws need another package: pip install boto3, or set "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        ) from error
+    without = "a profile in ~/.aws (unless AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set)"
+    require(without, "boto3", kind=StorageError)
+    from preimage.storage.aws_profile import Profile
+
     return {"credential_provider": Profile()}

@@ -6,6 +6,8 @@ from urllib.parse import unquote
 
 from pyarrow import fs
 
+from preimage.errors import StorageError
+from preimage.extras import require
 from preimage.storage.address import split_options
 from preimage.storage.local import LocalStorage
 from preimage.storage.protocol import Storage
@@ -28,6 +30,7 @@ def _file(scheme: str, rest: str) -> Opened:
 
 
 def _bucket(scheme: str, rest: str) -> Opened:
+    require(f"an address of {scheme}://", "obstore", kind=StorageError)
     from preimage.storage.bucket import open_bucket, require_key  # imported only if it is needed
     from preimage.storage.object_storage import ObjectStorage
 

@@ -73,7 +73,7 @@ def _metrics(outcome: Outcome) -> str:
 
 def pictures(outcome: Outcome) -> list[str]:
     """The names of the figures that the description of a finished run shows."""
-    known = [name for name in outcome.figures if not name.endswith(".md")]
+    known = [name for name in outcome.figures if not name.endswith((".md", ".html"))]
     telling = [name for name in known if name.rpartition(".")[2] in FIRST]
     return telling[:MOST] or known[:1]
 

@@ -3,7 +3,8 @@
 import re
 from typing import TYPE_CHECKING
 
-from preimage.errors import SpecError
+from preimage.errors import SpecError, TrackingError
+from preimage.extras import require
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
 
@@ -43,6 +44,7 @@ def look_up(name: str, config: TrackingConfig, root: Folder) -> "ModelFound":
             f"{name} is a model in MLflow, but {root.uri} has no MLflow store: name the one that has it with "
             "tracking.uri or MLFLOW_TRACKING_URI"
         )
+    require(name, "mlflow", kind=TrackingError)
     from preimage.tracking.mlflow_lookup import find
 
     return find(parts, config, root)

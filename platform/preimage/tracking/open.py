@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from preimage.errors import TrackingError
+from preimage.extras import require
 from preimage.storage.folder import Folder
 from preimage.tracking.config import TrackingConfig
 from preimage.tracking.mlflow_address import home_of
@@ -18,6 +19,7 @@ def open_tracker(config: TrackingConfig, root: Folder) -> Tracker:
     if config.uri == "jsonl":
         return JsonLines(root / "tracking")
     require_recordable(config, root)
+    require(f"recording in MLflow (tracking.uri={config.uri})", "mlflow", kind=TrackingError)
     from preimage.tracking.on_mlflow import MlflowTracker  # 3 seconds to import
 
     return MlflowTracker(config, root)

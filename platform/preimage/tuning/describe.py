@@ -79,16 +79,18 @@ def _next(plan: StudyPlan) -> Iterator[tuple[str, str]]:
     def preimage(*words: object) -> str:
         return command("preimage", *words, results=plan.spec.results)
 
-    if plan.spec.tracking.here.uri == "local":
-        yield preimage("ui"), "see the trials in MLflow"
+    yield _dashboard(plan)
     for trial in rank(read_records(plan.run.folder), plan.spec.objectives).complete[:1]:
         yield (
             preimage("study", "pick", plan.run.name, trial.number, "best"),
             "record that the samples of this trial, or of another, look best to you",
         )
         if trial.run:
+            if any(step.job.makes & {"store", "generator"} for step in plan.base.steps):
+                yield preimage("browse", trial.run), "look into the best trial's latent space, in a browser"
             yield preimage("run", trial.run), "show the best trial, or run it again with other KEY=VALUE"
-    yield _dashboard(plan)
+    if plan.spec.tracking.here.uri == "local":
+        yield preimage("ui"), "see the trials in MLflow"
 
 
 def _dashboard(plan: StudyPlan) -> tuple[str, str]:

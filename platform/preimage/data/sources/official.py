@@ -15,6 +15,7 @@ from preimage.data.sources.labels import count_labels
 from preimage.data.sources.named_set import NamedSet
 from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError
+from preimage.extras import require
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class OfficialSource:
 
 
 def _datasets() -> Any:
+    require("this dataset's own files", "torchvision", kind=DataError)
     from torchvision import datasets  # takes seconds
 
     return datasets

@@ -9,6 +9,7 @@ from preimage.data.sources.listing import hint_for_zip
 from preimage.data.sources.plugin_source import require_source
 from preimage.data.sources.splits import choose_split
 from preimage.errors import DataError, PreimageError, StorageError
+from preimage.extras import missing
 from preimage.plugins import Plugin
 from preimage.storage.address import require_address
 
@@ -94,6 +95,8 @@ def found(name: str) -> str | None:
         root = kind.find(DataConfig.model_construct(source=name))
         return str(root) if root else None
     plugin = SOURCES.plugin(name)
+    if kind.package and missing([kind.package]):
+        return None
     return kind.package or (str(plugin) if plugin and kind.path == "none" else None)
 
 

@@ -57,6 +57,10 @@ class AnalyzeCodesJob(Job):
             )
         return self
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return ("scikit-learn",)
+
     def metrics(self) -> Metrics:
         """The outcome has no ratios where the images have no classes, and no PAG where it is not finite.
         `normal_pag` is that of codes drawn from the prior."""

@@ -14,6 +14,7 @@ from preimage.jobs.analyze_codes.figures import (
     tsne_png,
 )
 from preimage.jobs.analyze_codes.job import MIN_CODES, AnalyzeCodesJob
+from preimage.jobs.analyze_codes.page import Opened, map_page
 from preimage.jobs.analyze_codes.report import AnalyzeCodesReport, PriorSamples, Separation
 from preimage.jobs.base import Context, Result
 from preimage.jobs.compatibility import images_for, require_codes_of, require_images_of
@@ -44,7 +45,7 @@ DISTANCE_TO = {
 
 
 def run(job: AnalyzeCodesJob, context: Context) -> Result:
-    """Draw the three figures, and make a table beside what the paper prints.
+    """Draw the three figures, make a table beside what the paper prints, and a map to look into.
 
     What the generator or the images are needed for is left out without them, and the table says so.
     Raises StoreError, DataError or GeneratorError where generator, codes and images do not fit together.
@@ -59,11 +60,12 @@ def run(job: AnalyzeCodesJob, context: Context) -> Result:
     spectra, infinite = _spectra(stores, job.seed)
     maps = {name: tsne_map(codes, job.seed) for name, codes in first.items()}
     ranked = _ranked_samples(job, stores["trained"])
+    generator = load_generator(folder)[0] if folder else None
     titles = MAP_TITLES if folder else MAP_TITLES | {"trained": "codes"}
     named = dataset.classes if dataset else stores["trained"].about.classes
     figures = {"tsne.png": tsne_png({titles[name]: each for name, each in maps.items()}, named)}
-    if folder:
-        figures["disagreement.png"] = _disagreement(job, load_generator(folder)[0], ranked)
+    if generator:
+        figures["disagreement.png"] = _disagreement(job, generator, ranked)
     if spectra:
         figures["spectrum.png"] = spectra_png(spectra)
     classes = {name: _separation(maps[name], codes) for name, codes in first.items()}
@@ -72,9 +74,12 @@ def run(job: AnalyzeCodesJob, context: Context) -> Result:
         job.paper.remark(job, card) if card else NO_GENERATOR,
         infinite,
     ]
+    opened = Opened(stores["trained"], generator, card, folder, dataset, context.run)
+    pages, without = map_page(opened, first["trained"], maps["trained"].points)
+    remarks.append(without)
     own, remark = "trained" if folder else "given", " ".join(filter(None, remarks))
     report = AnalyzeCodesReport(classes, spectra, ranked, job.distance, own, remark)
-    return Result(report.metrics(), figures, report.table())
+    return Result(report.metrics(), figures, report.table(), pages)
 
 
 def _dataset(

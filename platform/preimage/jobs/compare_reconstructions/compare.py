@@ -71,17 +71,9 @@ def compare(
     return CompareReconstructionsReport(rows, dataset)
 
 
-def reconstructions_png(
-    methods: Sequence[OpenedMethod], dataset: Dataset, by_dimension: bool = False
-) -> bytes:
-    """The first images, above each method's reconstructions.
-
-    by_dimension: name the lines by their latent dimension, in ascending order, and not by their method.
-    """
+def reconstructions_png(methods: Sequence[OpenedMethod], names: Sequence[str], dataset: Dataset) -> bytes:
+    """The first images, above each method's reconstructions. names: what each method's line is called."""
     count = min(SHOWN, dataset.count, *(each.store.count for each in methods))
-    if by_dimension:
-        methods = sorted(methods, key=lambda each: each.store.latent_dim)
-    names = [f"d = {each.store.latent_dim}" if by_dimension else each.name for each in methods]
     lines = [_shown(each, dataset, count) for each in methods]
     originals = to_float(dataset.read(0, count).pixels)
     return image_lines_png([("originals", originals), *zip(names, lines, strict=True)])

@@ -32,7 +32,7 @@ def image_lines_png(lines: Sequence[tuple[str, Tensor]]) -> bytes:
     picture = np.concatenate(parts)
     inch = max(1, round(SIDE / side)) / DPI  # of a pixel
     height, width = picture.shape[0] * inch, picture.shape[1] * inch
-    margin = 0.25 + 0.09 * max(len(name) for name, _ in lines)
+    margin = 0.25 + 0.09 * max(len(part) for name, _ in lines for part in name.split("\n"))
     figure = new_figure(margin + width, height, DPI)
     figure.set_layout_engine("none")
     axes = figure.add_axes((margin / (margin + width), 0, width / (margin + width), 1))

@@ -58,6 +58,10 @@ class CompareReconstructionsReport:
     def errors(self, kind: Literal["mse", "lap1"]) -> dict[str, float]:
         return {name: getattr(row.found, kind) for name, row in self.rows.items()}
 
+    def with_errors(self) -> list[str]:
+        """The methods' names, each with its squared error below it."""
+        return [f"{name}\nMSE {error:.3g}" for name, error in self.errors("mse").items()]
+
     @property
     def explained(self) -> dict[str, Tensor]:
         """For each method (d,): the fraction of the codes' variance in their first k directions."""
@@ -86,12 +90,16 @@ class CompareReconstructionsReport:
     def table(self) -> str:
         """Markdown."""
         data = self.dataset.config
-        head = ["method", "d", "images", "MSE", "paper's MSE", "Lap1", "explained variance"]
-        table = [[*head, f"directions for {MOST:.0%} of the codes", "effective rank"]]
+        papers = self.paper
+        beside = ["paper's MSE"] if papers else []
+        table = [
+            ["method", "d", "images", "MSE", *beside, "Lap1", "explained", "directions", "effective rank"]
+        ]
         for name, row in self.rows.items():
-            found, paper = row.found, self.paper.get(name)
+            found, paper = row.found, papers.get(name)
             counts = [str(row.latent_dim), f"{found.count:,}"]
-            errors = [f"{found.mse:.3g}", f"{paper:g}" if paper else "-", f"{found.lap1:.3g}"]
+            published = [f"{paper:g}" if paper else "-"] if papers else []
+            errors = [f"{found.mse:.3g}", *published, f"{found.lap1:.3g}"]
             table.append([name, *counts, *errors, f"{found.explained:.1%}"])
             table[-1] += [str(row.directions), f"{row.effective_rank:.1f}"]
         parts = [
@@ -99,9 +107,10 @@ class CompareReconstructionsReport:
             f"{shape_text(data.shape)}, from their codes.",
             markdown(table),
             "MSE: (g(z) - x)^2, averaged over pixels, channels and images, of images in [-1, 1]. Lap1: every "
-            "level of the pyramid counts the same. Explained variance: 1 - MSE / the MSE of the mean image. "
-            f"Directions: how many singular vectors hold {MOST:.0%} of the variance of the codes. Effective "
-            "rank: e to the entropy of the singular values, as shares of their sum; d if all are equal.",
+            "level of the pyramid counts the same. Explained: the share of the images' variance, 1 - MSE / "
+            f"the MSE of the mean image. Directions: how many singular vectors hold {MOST:.0%} of the "
+            "variance of the codes. Effective rank: e to the entropy of the singular values, as shares of "
+            "their sum; d if all are equal.",
         ]
         if self.paper and self._published:
             parts.append(self._published.remark(data, self.dataset.count))

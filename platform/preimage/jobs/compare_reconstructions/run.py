@@ -23,10 +23,12 @@ def run(job: CompareReconstructionsJob, context: Context) -> Result:
         for i, each in enumerate(job.dimensions)
     ]
     dataset = shared_dataset([*methods, *sizes], job.data, context)
-    pictures = {"reconstructions.png": reconstructions_png(methods, dataset)}
-    if sizes:
-        pictures["dimensions.png"] = reconstructions_png(sizes, dataset, by_dimension=True)
     report = compare(methods, dataset, context)
+    pictures = {"reconstructions.png": reconstructions_png(methods, report.with_errors(), dataset)}
+    if sizes:
+        sizes.sort(key=lambda each: each.store.latent_dim)
+        names = [f"d = {each.store.latent_dim}" for each in sizes]
+        pictures["dimensions.png"] = reconstructions_png(sizes, names, dataset)
     pictures["errors.png"] = errors_png(report.errors("mse"), report.errors("lap1"), report.paper)
     pictures["directions.png"] = explained_png(report.explained)
     return Result(report.metrics(), pictures, report.table())

@@ -56,6 +56,10 @@ class EvaluateJob(Job):
     chunk: PositiveInt = 500
     """Images of a piece of work; a job that is killed loses only unfinished pieces."""
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return () if self.classifier else ("torch-fidelity",)
+
     @field_validator("generators")
     @classmethod
     def _names_are_plain(cls, generators: dict[str, Runs]) -> dict[str, Runs]:

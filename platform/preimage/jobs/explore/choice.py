@@ -12,7 +12,7 @@ from preimage.errors import StoreError
 from preimage.jobs.explore.config import Choice
 from preimage.latents.schema import Codes
 from preimage.latents.store import Store
-from preimage.latents.walks import Chosen, average, codes_of, first_ids
+from preimage.latents.walks import Chosen, average, first_ids
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Chooser:
     def average(self, choice: Choice) -> Tensor:
         """The mean code (d,). Raises DataError like `Choice.check`, StoreError if there are no such codes."""
         if choice.ids:
-            return codes_of(self.store, choice.ids).double().mean(0).float()
+            return self.store.codes_of(choice.ids).double().mean(0).float()
         try:
             return average(self.store, self._chosen(choice), choice.max_images)
         except StoreError as error:

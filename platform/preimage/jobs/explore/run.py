@@ -26,7 +26,7 @@ from preimage.jobs.published import GLO_CONDITION
 from preimage.jobs.sampling import make_images, open_generator
 from preimage.latents.priors import Gaussian
 from preimage.latents.store import Store
-from preimage.latents.walks import codes_of, first_ids, fit_gaussian
+from preimage.latents.walks import first_ids, fit_gaussian
 from preimage.models.cards import read_card
 from preimage.models.generator_folder import load_generator
 from preimage.storage.folder import Folder
@@ -89,7 +89,7 @@ def _conditional(
 ) -> tuple[list[Drawn], ExploreReport]:
     """Search for the draws of every image; the first ones to show, and the report on all."""
     ids = _conditioned(job, walker)
-    codes_of(walker.store, ids)  # raises if one is missing
+    walker.store.codes_of(ids)  # raises if one is missing
     images = images_of(walker.dataset, ids)
     work = DrawConditionally(context.inputs["generator"], prior, job)
     trials = {f"image-{each:09d}": (each, image) for each, image in zip(ids, images, strict=True)}

@@ -14,7 +14,7 @@ from preimage.jobs.explore.figures import Term
 from preimage.jobs.sampling import make_images
 from preimage.latents.priors import support_of
 from preimage.latents.store import Store
-from preimage.latents.walks import arithmetic, blend, codes_of, first_ids, interpolate
+from preimage.latents.walks import arithmetic, blend, first_ids, interpolate
 
 MEMBERS = 3
 """How many of the averaged images are shown."""
@@ -47,7 +47,7 @@ class Walker:
 
     def lines(self, pairs: Pairs, steps: int) -> Tensor:
         """Images of interpolated codes (pairs, steps, C, H, W). Raises StoreError if a code is missing."""
-        begin, end = codes_of(self.store, _firsts_then_seconds(pairs)).chunk(2)
+        begin, end = self.store.codes_of(_firsts_then_seconds(pairs)).chunk(2)
         codes = interpolate(begin, end, steps, support_of(self.store.about.prior))
         return make_images(self.generator, codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
 

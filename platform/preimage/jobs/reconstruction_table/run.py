@@ -27,7 +27,8 @@ def run(job: ReconstructionTableJob, context: Context) -> Result:
         methods = [open_method(name, f"datasets.{data}.{name}", context) for name in names]
         dataset = shared_dataset(methods, None, context)
         reports[data] = compare(methods, dataset, context)
-        pictures[f"reconstructions-{_file_name(data)}.png"] = reconstructions_png(methods, dataset)
+        shown = reconstructions_png(methods, reports[data].with_errors(), dataset)
+        pictures[f"reconstructions-{_file_name(data)}.png"] = shown
     report = ReconstructionTableReport(reports)
     return Result(report.metrics(), {"table.png": table_png(report.errors)} | pictures, report.table())
 

@@ -62,6 +62,10 @@ class GanJob(TrainGeneratorJob):
             if not self.score.classifier:
                 require_colours(self.data.channels)
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return ("torch-fidelity",) if self.score and not self.score.classifier else ()
+
     def cost(self, images: int | None) -> dict[str, int]:
         """The cost of the training run, and of scoring at its checkpoints."""
         counts = super().cost(images)

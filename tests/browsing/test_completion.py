@@ -145,7 +145,7 @@ def test_a_conditional_generator_is_given_the_class_that_is_asked_for():
     assert found.labels.tolist() == [2, 2, 2]
     assert found.errors.max() < 0.5
     free = last(completions(subject_of(OfClasses()), image, half(), 3))
-    assert 2 in free.labels
+    assert 2 in free.labels.tolist()
 
 
 PRIORS = [

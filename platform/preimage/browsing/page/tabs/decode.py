@@ -1,6 +1,7 @@
 """Decode: sliders along directions, and the image that they make."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from bokeh.events import MouseMove
@@ -52,7 +53,7 @@ class DecodeTab(Tab):
         self._follow = self.kit.check("Follow the cursor on the map")
         reset.on_click(self.reset)
         step.on_click(self.random_step)
-        view.figure.on_event(MouseMove, lambda event: self._moved(event.x, event.y))
+        view.figure.on_event(MouseMove, self._moved)
         left = self.kit.column(self._image, self.kit.row(reset, step), self._follow, self._beside)
         left.update(width=250, sizing_mode=None)
         heads = [self.kit.html(each) for each in (MAIN, SENSITIVE)]
@@ -103,7 +104,7 @@ class DecodeTab(Tab):
         code, label = (whole.centre, -1) if picked is None else self.session.code_of(picked)
         try:
             sensitive, wrong = (
-                decoder.sensitive(code, len(self.sensitive), max(label, 0) if label >= 0 else None),
+                decoder.sensitive(code, len(self.sensitive), label if label >= 0 else None),
                 "",
             )
         except PreimageError as error:
@@ -138,9 +139,10 @@ class DecodeTab(Tab):
     def _show(self, image: np.ndarray) -> None:
         self._image.text = picture(image, size="large")
 
-    def _moved(self, x: float, y: float) -> None:
+    def _moved(self, event: Any) -> None:
         if not self._follow.active or not len(self.session.points):
             return
+        x, y = event.x, event.y
         places = self._view.nearest(x, y, min(NEAR, len(self.session.points)))
         away = np.linalg.norm(self.session.points.xy[places] - (x, y), axis=1)
         weights = 1 / np.maximum(away, 1e-6)
@@ -156,8 +158,12 @@ class DecodeTab(Tab):
             for place in range(count)
         ]
         for each in made:
-            each.on_change("value", lambda _name, _old, _new: self._resetting or self._decode())
+            each.on_change("value", self._slid)
         return made
+
+    def _slid(self, _name: str, _old: Any, _new: Any) -> None:
+        if not self._resetting:
+            self._decode()
 
     def _set(self, main: list[float], sensitive: list[float]) -> None:
         self._resetting = True

@@ -90,6 +90,8 @@ def browse(
     subject = open_subject(run, results, code or ())
     for each in subject.missing:
         line(console, ("not shown: ", "bold"), each)
+    for each in subject.notes:
+        line(console, each)
     points = _points(console, subject, method)
     if static:
         _write_static(console, subject, points, static)

@@ -49,6 +49,7 @@ class DecodeTab(Tab):
         self._decoding, self._opening = session.worker(self.status), session.worker(self.status, slow=True)
         count = min(SLIDERS, session.subject.latent_dim)
         self.main, self.sensitive = (self._sliders(count, kind) for kind in ("principal", "sensitive"))
+        self._head = self.kit.html(MAIN)
         reset, step = self.kit.button("Reset"), self.kit.button("Random step")
         self._follow = self.kit.check("Follow the cursor on the map")
         reset.on_click(self.reset)
@@ -56,7 +57,7 @@ class DecodeTab(Tab):
         view.figure.on_event(MouseMove, self._moved)
         left = self.kit.column(self._image, self.kit.row(reset, step), self._follow, self._beside)
         left.update(width=250, sizing_mode=None)
-        heads = [self.kit.html(each) for each in (MAIN, SENSITIVE)]
+        heads = [self._head, self.kit.html(SENSITIVE)]
         parts = zip(heads, (self.main, self.sensitive), strict=True)
         right = [self.kit.column(head, *sliders, spacing=0) for head, sliders in parts]
         self.root = self.kit.column(self.kit.row(left, *right, spacing=16), self.status, name=self.name)
@@ -117,11 +118,14 @@ class DecodeTab(Tab):
     def _opened(self, found: tuple[Directions, Base, np.ndarray | None]) -> None:
         self._principal, self._base, original = found
         self._beside.text = picture(original, "image A", size="middle") if original is not None else ""
+        alike = self._principal.alike
+        self._head.text = ALIKE if alike else MAIN
         for sliders, directions in ((self.main, self._principal), (self.sensitive, self._base.sensitive)):
             for place, each in enumerate(sliders):
                 each.disabled = directions is None or place >= len(directions)
                 if directions is not None and place < len(directions):
-                    each.title = f"{place + 1}{_share(directions.share[place])}"
+                    share = "" if alike and sliders is self.main else _share(directions.share[place])
+                    each.title = f"{place + 1}{share}"
         if self._base.wrong:
             self.status.update(text=note(self._base.wrong), visible=True)
         self.reset()
@@ -174,6 +178,7 @@ class DecodeTab(Tab):
 
 
 MAIN = """<h4 title="of all codes; the share of their variance">Principal directions</h4>"""
+ALIKE = """<h4 title="the prior varies alike in all directions">Components of the code</h4>"""
 SENSITIVE = """<h4 title="the Jacobian's top right singular vectors at this code; the share of the squared
 change of the image">Most sensitive, here</h4>"""
 

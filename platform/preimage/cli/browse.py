@@ -31,7 +31,7 @@ def browse(
         typer.Option(
             "--map",
             help="How codes are laid out: t-SNE, which shows clusters, or the first two principal "
-            "components. Default: t-SNE of up to 10,000 codes. Computed once, and kept beside the store.",
+            "components. Default: t-SNE of up to 10,000 found codes. Made once, and kept beside the store.",
             show_default=False,
         ),
     ] = None,

@@ -19,8 +19,8 @@ from preimage.browsing.page.session import Browsing
 from preimage.browsing.points import points_of
 from preimage.browsing.subject import Subject
 from preimage.errors import GeneratorError
-from preimage.latents.priors import Normal
 from preimage.inversion.jacobian import NoJacobianError
+from preimage.latents.priors import Normal
 from preimage.latents.schema import About, Codes
 from preimage.latents.store import StoreWriter
 from preimage.storage.folder import Folder

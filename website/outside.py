@@ -20,6 +20,8 @@ SHOWN = {
     "Makefile": "make",
     ".cff": "yaml",
 }
+UNSEARCHED = "---\nsearch: {exclude: true}\n---\n\n"
+"""The head of a page that the search does not find."""
 MOVED = {"README.md": "index.md", "benchmarks/README.md": "benchmarks.md"}
 """Pages of the site that stand for a file outside docs/."""
 
@@ -73,11 +75,11 @@ def source_page(path: str) -> str:
     """The page of a file outside docs/: its text. Of a folder: links to its files."""
     found = ROOT / path
     if found.is_dir():
-        return f"# {path}/\n\n" + "\n".join(
+        return f"{UNSEARCHED}# {path}/\n\n" + "\n".join(
             f"- [{each.relative_to(found)}]({os.path.relpath(each, DOCS)})" for each in files_of(found)
         )
     language = SHOWN.get(found.suffix) or SHOWN.get(found.name, "text")
-    return f"# {path}\n\n``````{language}\n{found.read_text().rstrip()}\n``````\n"
+    return f"{UNSEARCHED}# {path}\n\n``````{language}\n{found.read_text().rstrip()}\n``````\n"
 
 
 def files_of(folder: Path) -> list[Path]:

@@ -3,6 +3,9 @@
 An image that a generator made has a code that is known. Does a search find it again? *Precise
 recovery of latent vectors* (Lipton and Tripathi, 2017) descends from random starts, and redraws
 components that leave the prior's cube; L-BFGS takes the curvature into account.
+
+Both do on this generator. Redrawing is the quickest of the three descents, though not by much, and
+L-BFGS takes a twentieth of the steps.
 """
 
 import sys

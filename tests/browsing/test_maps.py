@@ -1,5 +1,7 @@
 """The map that is kept beside a store."""
 
+from dataclasses import replace
+
 import duckdb
 import numpy as np
 import pyarrow.parquet as pq
@@ -82,6 +84,12 @@ def test_where_nothing_can_be_written_the_map_is_said_to_be_kept_nowhere(subject
     assert len(found.ids) == subject.count
     assert "kept nowhere" in found.notes[-1]
     assert "read-only" in found.notes[-1]
+
+
+def test_draws_of_a_prior_are_shown_by_pca(folder):
+    codes = of_codes(folder, draw(30))
+    assert usual_method(codes) == "tsne"
+    assert usual_method(replace(codes, store=None, drawn=codes.codes_of(codes.rows.ids))) == "pca"
 
 
 def test_of_a_large_store_tsne_shows_a_sample_and_pca_all(folder, monkeypatch):

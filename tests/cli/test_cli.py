@@ -105,7 +105,10 @@ def test_what_needs_neither_ray_nor_torch_imports_neither(shell, tmp_path, argum
     ("arguments", "message"),
     [
         (["run", "jobs/dmo.yaml"], "did you mean demo?"),
-        (["run", "nothing.yaml"], "'nothing.yaml' is neither a spec file nor a run"),
+        (
+            ["run", "nothing.yaml"],
+            "'nothing.yaml' is neither a spec file, nor a spec that comes with Preimage",
+        ),
         (["run", "job.yaml", "training.batch_size=1"], "training.batch_size"),
         (["run", "job.yaml", "training.base_chanels=1"], "training.base_chanels"),
         (["run", "job.yaml", "-p", "small"], "the spec has no profiles"),

@@ -153,7 +153,7 @@ def test_a_trial_in_one_process_has_the_gpu_that_was_reserved_for_it(cuda):
 def test_a_run_that_resumes_on_another_device_says_so(tmp_path, caplog, monkeypatch):
     text = f"{{job: pca, data: {DATA}, latent_dim: 2, results: {tmp_path}/results, tracking: {{uri: none}}}}"
     plan = make_plan(loads(text, "spec", "spec", None, ["resources.backend=local"]))
-    assert "this process, on the CPU" in str(describe(plan))
+    assert "this process, on its GPU if there is one, or else the CPU" in str(describe(plan))
     execute(plan)
     run = plan.steps[0].run
     assert run.device() == "cpu"

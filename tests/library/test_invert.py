@@ -296,6 +296,7 @@ def test_the_advice_works(codes):
     whole = nn.Sequential(flat, nn.Flatten(), nn.Unflatten(1, (1, 4, 4)))
     found = preimage.invert(whole, images_of(orthogonal(), codes), prior="normal")
     assert torch.allclose(found.z, codes, atol=1e-3)
+    torch.manual_seed(0)  # other weights may have another range
     spatial = nn.Sequential(nn.Unflatten(1, (DIM, 1, 1)), Spatial())
     found = preimage.invert(spatial, IMAGES, prior="normal", latent_dim=DIM)
     assert found.loss.isfinite().all()

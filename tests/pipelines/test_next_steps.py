@@ -32,7 +32,7 @@ MADE = {
 }
 """Steps that leave a product of each kind."""
 BOTH = {"generator": "gan", "store": "codes"}
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "train-gan": ON_IMAGES,
     "train-dfm": {**ON_IMAGES, "denoiser": {"depth": 1}},
     "train-glo": ON_IMAGES,
@@ -90,8 +90,8 @@ def left_by(results, made):
 
     def proposed(kind: str) -> list[list[str]]:
         job = JOBS[kind]
-        spec = named({"job": kind, **KINDS[kind]}, made)
-        planned = api.plan({**spec, **HERE}, results=str(results))
+        spec = {**HERE, "job": kind, **{key: named(value, made) for key, value in KINDS[kind].items()}}
+        planned = api.plan(spec, results=str(results))
         run = planned.run
         if not run.outcome():
             for name in job.makes:

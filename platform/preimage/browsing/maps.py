@@ -43,8 +43,8 @@ class Map:
 
 
 def usual_method(subject: Subject) -> Method:
-    """t-SNE of all codes if they are few enough."""
-    return "tsne" if subject.count <= TSNE_MOST else "pca"
+    """t-SNE of all codes if they are few enough; draws of a prior have no clusters to wait for."""
+    return "tsne" if subject.store and subject.count <= TSNE_MOST else "pca"
 
 
 def map_of(subject: Subject, method: Method, progress: Progress = silent) -> Map:

@@ -67,6 +67,8 @@ class Subject:
     """Sentences: what cannot be shown, why, and what to do."""
     drawn: Codes | None = None
     """Where there is no store: codes drawn from the generator's prior, with the ids 0, 1, ..."""
+    notes: tuple[str, ...] = ()
+    """Sentences: what is to be known of the codes, though nothing is amiss."""
     made_by: str = ""
     """How the codes were made, in one line, where the run that made them says so."""
 

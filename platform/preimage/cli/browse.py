@@ -31,7 +31,7 @@ def browse(
         typer.Option(
             "--map",
             help="How codes are laid out: t-SNE, which shows clusters, or the first two principal "
-            "components. Default: t-SNE of up to 10,000 codes. Computed once, and kept beside the store.",
+            "components. Default: t-SNE of up to 10,000 found codes. Made once, and kept beside the store.",
             show_default=False,
         ),
     ] = None,
@@ -92,6 +92,8 @@ def browse(
     subject = open_subject(run, results, code or ())
     for each in subject.missing:
         line(console, ("not shown: ", "bold"), each)
+    for each in subject.notes:
+        line(console, each)
     points = _points(console, subject, method)
     if static:
         _write_static(console, subject, points, static)

@@ -78,8 +78,8 @@ def invert(
 
     Computes on the generator's device, or on that of the images if the generator is on the CPU; the result is
     on the CPU. More is measured of the generator for more images, so an image's code may differ with their
-    number. Gradients are enabled within, also under torch.no_grad or inference_mode.
-    Raises InversionError, which is a ValueError, before any step.
+    number. Gradients are enabled within, also under torch.no_grad or inference_mode. Raises InversionError,
+    which is a ValueError, before any step.
     """
     with torch.inference_mode(False), torch.enable_grad():
         if isinstance(init_codes, str):

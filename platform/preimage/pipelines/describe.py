@@ -10,7 +10,6 @@ from preimage.data.sources.base import Contents
 from preimage.data.sources.open import found, is_gone, is_here
 from preimage.pipelines.cost import cost_of
 from preimage.pipelines.description import Description, Section, Summary, Time
-from preimage.pipelines.devices import NAMES
 from preimage.pipelines.hours import hardware_here, in_all, runs_here, time_of
 from preimage.pipelines.low_precision import expected
 from preimage.pipelines.next_steps import next_commands
@@ -130,7 +129,7 @@ def _images(plan: Plan, data: DataConfig) -> str:
         return text + ", prepared" + (f"; {data.path} is gone" if is_gone(data) else "")
     if plan.catalog.may_be_known(data):
         return text + ", changed or moved since they were prepared: will be compared by content"
-    ready = data.path or found(data.source)
+    ready = data.path or found(data.source) or data.kind.package
     return text + (f", to be prepared from {ready}" if ready else ", to be downloaded and prepared")
 
 
@@ -141,7 +140,8 @@ def _named(data: DataConfig) -> str:
 def _workers(step: PlannedStep) -> str:
     resources = step.job.resources
     if resources.backend == "local":
-        return f"this process, on the {NAMES[resources.device().type]}"
+        on = {True: "its GPU", False: "the CPU", "auto": "its GPU if there is one, or else the CPU"}
+        return f"this process, on {on[resources.gpu]}"  # which it is, torch alone knows
     gpu = {True: " and 1 GPU", False: "", "auto": ", and a GPU if there is one"}[resources.gpu]
     least = f"{resources.min_workers} to " if resources.needed < resources.workers else ""
     return f"{least}{resources.workers}, each with {resources.cpus_per_worker} CPU{gpu}, on Ray"

@@ -1,6 +1,7 @@
 """`preimage browse` as a person uses it: click, lasso, slide, paint, in a real browser without a network."""
 
 import json
+import time
 
 import pytest
 
@@ -129,8 +130,9 @@ def test_similar_images_can_be_picked(browser):
 
 def test_a_painted_image_is_completed(browser):
     where = open_tab(browser, "complete")
-    wait_for(browser, where, lambda text, _pictures: "Paint over" in text)
-    until(lambda: browser.execute_script(f"return {MODEL}('canvas').inner_width > 0"))
+    wait_for(browser, where, lambda text, _pictures: "by dragging" in text)
+    until(lambda: browser.execute_script(PLACE + "return frame.width > 200 && box.width > 200", "canvas"))
+    time.sleep(0.5)  # hidden until now, the figure then listens
     drag(browser, "canvas", (0.1, 0.8), (0.9, 0.8), (0.9, 0.9))
     text, pictures = wait_for(browser, where, lambda _text, pictures: len(pictures) == 6 + 2)
     assert "error" in text
@@ -152,6 +154,7 @@ def test_a_lasso_opens_its_summary(browser):
         f"const map = {MODEL}('map');"
         "map.toolbar.active_drag = map.toolbar.tools.find((each) => each.type === 'LassoSelectTool')"
     )
+    time.sleep(0.5)  # the figure then listens with it
     drag(browser, "map", (0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.1))
     where = "[data-section=selection]"
     _, pictures = wait_for(

@@ -20,6 +20,7 @@ from preimage.browsing.points import points_of
 from preimage.browsing.subject import Subject
 from preimage.errors import GeneratorError
 from preimage.inversion.jacobian import NoJacobianError
+from preimage.latents.priors import Normal
 from preimage.latents.schema import About, Codes
 from preimage.latents.store import StoreWriter
 from preimage.storage.folder import Folder
@@ -106,8 +107,26 @@ def test_a_generator_alone_is_browsed_by_codes_of_its_prior(subject):
     drawn = subject.codes_of(subject.rows.ids[:50])
     page = page_of(replace(subject, store=None, pixels=None, drawn=drawn))
     assert "codes drawn from the prior" in facts(page.session.browsing)
-    page.session.pick(some(page)[7])
+    assert page.session.picked == [some(page)[0], None, None]  # a typical code, which the prior's mean is not
+    assert np.allclose(page.tabs["decode"].code(), drawn.z[0])
     assert page.picks.slots.text.count("<img") == 1
+    page.session.pick(some(page)[7])
+    assert page.picks.slots.text.count("<img") == 2
+
+
+def test_of_a_prior_that_varies_alike_no_direction_is_said_to_come_first(subject, page):
+    drawn = subject.codes_of(subject.rows.ids[:50])
+    alike = page_of(replace(subject, store=None, drawn=drawn, priors={"normal": Normal(8)}))
+    assert [each.title for each in alike.tabs["decode"].main] == list("123456")
+    assert "Components of the code" in alike.tabs["decode"]._head.text
+    assert "%" in page.tabs["decode"].main[0].title
+    assert "Principal" in page.tabs["decode"]._head.text
+
+
+def test_what_is_merely_to_be_known_is_not_said_to_be_missing(subject):
+    page = page_of(replace(subject, notes=("These are draws.",)))
+    told = page.session.document.template_variables
+    assert (list(told["missing"]), told["notes"]) == ([], ["These are draws."])
 
 
 def test_a_click_picks_the_nearest_point_in_reach(page):

@@ -4,6 +4,8 @@ import asyncio
 import http.client
 import os
 import signal
+import threading
+import time
 
 import pytest
 from bokeh.models import Div
@@ -217,12 +219,15 @@ def test_a_token_is_long_and_new_and_only_asked_for_off_this_machine():
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_it(sign):
+def test_ctrl_c_wakes_and_ends_an_idle_server(sign):
     with asyncio.Runner() as runner:
         asyncio.set_event_loop(runner.get_loop())
         server = PageServer(draw, picture, Guard(allowed_hosts("127.0.0.1"), None, free_port()), "127.0.0.1")
         before = signal.getsignal(sign)
-        run(server, ready=lambda: os.kill(os.getpid(), sign))
+        later = threading.Timer(0.5, os.kill, (os.getpid(), sign))  # by then the loop sleeps until 17 s
+        began = time.monotonic()
+        run(server, ready=later.start)
+        assert time.monotonic() - began < 10
         assert signal.getsignal(sign) is before
     asyncio.set_event_loop(None)
     require_free("127.0.0.1", server.guard.port)

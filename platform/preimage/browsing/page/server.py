@@ -16,6 +16,7 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
+from tornado.platform.asyncio import BaseAsyncIOLoop
 from tornado.web import RequestHandler
 
 from preimage.browsing.page.guard import ClosedHeaders, Guard
@@ -79,9 +80,11 @@ def run(server: PageServer, ready: Callable[[], None] = lambda: None) -> None:
 
     server.start()
     loop = IOLoop.current()
+    assert isinstance(loop, BaseAsyncIOLoop)
+    wake = loop.asyncio_loop.call_soon_threadsafe  # `add_callback` lets an idle loop sleep on, for 17 seconds
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     for each in before:
-        signal.signal(each, lambda *_: loop.add_callback(loop.stop))
+        signal.signal(each, lambda *_: wake(loop.stop))
     loop.add_callback(ready)
     try:
         loop.start()

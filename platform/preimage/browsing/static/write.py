@@ -57,7 +57,7 @@ def static_html(subject: Subject, points: Points) -> str:
             *left_out,
         )
     script, div = parts(points, rows)
-    notes = (*subject.missing, *points.notes, *left_out, sprites.note)
+    notes = (*subject.missing, *subject.notes, *points.notes, *left_out, sprites.note)
     bokeh = Resources(mode="inline", components=["bokeh", "bokeh-gl"])
     return _template().render(
         title=subject.name,

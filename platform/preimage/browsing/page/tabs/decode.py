@@ -53,6 +53,7 @@ class DecodeTab(Tab):
         self._decoding, self._opening = session.worker(self.status), session.worker(self.status, slow=True)
         count = min(SLIDERS, session.subject.latent_dim)
         self.main, self.sensitive = (self._sliders(count, kind) for kind in ("principal", "sensitive"))
+        self._head = self.kit.html(MAIN)
         reset, step = self.kit.button("Reset"), self.kit.button("Random step")
         self._follow = self.kit.check("Follow the cursor on the map")
         reset.on_click(self.reset)
@@ -62,7 +63,7 @@ class DecodeTab(Tab):
         left.update(width=250, sizing_mode=None)
         self.wrong = self.kit.html()
         right = [
-            self.kit.column(self.kit.html(MAIN), *self.main, spacing=0),
+            self.kit.column(self._head, *self.main, spacing=0),
             self.kit.column(self.kit.html(SENSITIVE), self.wrong, *self.sensitive, spacing=0),
         ]
         self.root = self.kit.column(self.kit.row(left, *right, spacing=16), self.status, name=self.name)
@@ -110,11 +111,14 @@ class DecodeTab(Tab):
     def _opened(self, found: tuple[Directions, Base, np.ndarray | None]) -> None:
         self._principal, self._base, original = found
         self._beside.text = picture(original, "image A", size="middle") if original is not None else ""
+        alike = self._principal.alike
+        self._head.text = ALIKE if alike else MAIN
         for sliders, directions in ((self.main, self._principal), (self.sensitive, self._base.sensitive)):
             for place, each in enumerate(sliders):
                 each.disabled = directions is None or place >= len(directions)
                 if directions is not None and place < len(directions):
-                    each.title = f"{place + 1}{_share(directions.share[place])}"
+                    share = "" if alike and sliders is self.main else _share(directions.share[place])
+                    each.title = f"{place + 1}{share}"
         self.wrong.text = note(self._base.wrong, "wrong")
         self.reset()
 
@@ -165,6 +169,7 @@ class DecodeTab(Tab):
 
 
 MAIN = """<h4 title="of all codes; the share of their variance">Principal directions</h4>"""
+ALIKE = """<h4 title="the prior varies alike in all directions">Components of the code</h4>"""
 SENSITIVE = """<h4 title="the Jacobian's top right singular vectors at this code; the share of the squared
 change of the image">Most sensitive, here</h4>"""
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from preimage.errors import StoreError
 from preimage.latents import parquet
-from preimage.latents.manifest import Manifest
+from preimage.latents.manifest import Manifest, PartRecord
 from preimage.latents.schema import UNLABELLED, Codes, concatenate
 from preimage.storage.folder import Folder
 
@@ -119,7 +119,7 @@ def _read(store: Rows, places: np.ndarray) -> Codes:
     return concatenate(found or [next(store.batches())[:0]])
 
 
-def _of_group(store: Rows, record: parquet.PartRecord, group: int, rows: np.ndarray) -> list[Codes]:
+def _of_group(store: Rows, record: PartRecord, group: int, rows: np.ndarray) -> list[Codes]:
     """Some rows of a row group, which is decoded a few codes at a time."""
     found, first, about = [], 0, store.manifest.about
     for some in parquet.pieces(store.folder, record, group, about, about.columns, verify=True):

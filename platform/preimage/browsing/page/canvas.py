@@ -1,9 +1,19 @@
 """An image to paint on: cells that are hidden."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, CustomJS, LinearColorMapper, RadioButtonGroup, Slider
+from bokeh.models import (
+    ColumnDataSource,
+    CustomJS,
+    Image,
+    ImageRGBA,
+    LinearColorMapper,
+    RadioButtonGroup,
+    Range1d,
+    Slider,
+)
 from bokeh.plotting import figure
 
 from preimage.browsing.page.kit import text_of
@@ -30,12 +40,12 @@ class Canvas:
         self.cells = np.zeros((self.rows, self.columns), np.uint8)
         """Rows from the bottom up."""
         self.figure = _figure(self.rows, self.columns)
-        where = {"x": 0, "y": 0, "dw": self.columns, "dh": self.rows}
+        where: dict[str, Any] = {"x": 0, "y": 0, "dw": self.columns, "dh": self.rows}
         self._image = ColumnDataSource({"image": [np.zeros((1, 1), np.uint32)]})
         self._mask = ColumnDataSource({"image": [self.cells.copy()]})
-        self.figure.image_rgba("image", source=self._image, **where)
+        self.figure.add_glyph(self._image, ImageRGBA(image="image", **where))
         colours = LinearColorMapper(palette=["rgba(0, 0, 0, 0)", HIDDEN], low=0, high=1)
-        self.figure.image("image", source=self._mask, color_mapper=colours, **where)
+        self.figure.add_glyph(self._mask, Image(image="image", color_mapper=colours, **where))
         about = {"mask": self._mask, "brush": brush, "mode": mode, "columns": self.columns, "rows": self.rows}
         for event in ("panstart", "pan", "panend", "tap"):
             self.figure.js_on_event(event, CustomJS(args=about, code=text_of("paint.js")))
@@ -69,8 +79,8 @@ def _figure(rows: int, columns: int) -> figure:
     made = figure(
         width=round(SIDE * columns / longer),
         height=round(SIDE * rows / longer),
-        x_range=(0, columns),
-        y_range=(0, rows),
+        x_range=Range1d(start=0, end=columns),
+        y_range=Range1d(start=0, end=rows),
         tools="",
         toolbar_location=None,
         min_border=0,

@@ -1,6 +1,7 @@
 """The map: a point for each code, coloured by a column; hovering, picking, and lassoing."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from bokeh.core.property.descriptors import UnsetValueError
@@ -13,6 +14,7 @@ from bokeh.models import (
     LassoSelectTool,
     LinearColorMapper,
     PanTool,
+    Range1d,
     ResetTool,
     Scatter,
     WheelZoomTool,
@@ -41,19 +43,18 @@ class MapView:
         self.colouring: Colouring = plain(len(self.points))
         self.places = np.arange(0)
         x0, x1, y0, y1 = _wider(self.points.extent)
-        self.figure = _figure((x0, x1), (y0, y1))
+        self._x, self._y = Range1d(start=x0, end=x1), Range1d(start=y0, end=y1)
+        self.figure = _figure(self._x, self._y)
         self.source = ColumnDataSource({"x": [], "y": [], "place": [], "name": [], "value": []})
         self.mapper = LinearColorMapper(palette=["#000000"], low=0, high=1, nan_color=UNKNOWN)
         self.whole = len(self.points) <= DRAWN
         if not self.whole:
             self._draw_density((x0, x1, y0, y1))
-            self.figure.on_event(
-                RangesUpdate, lambda event: self.show_window(event.x0, event.x1, event.y0, event.y1)
-            )
+            self.figure.on_event(RangesUpdate, self._zoom)
         self._draw_points()
         self._marks = ColumnDataSource({"x": [], "y": [], "letter": []})
         _draw_marks(self.figure, self._marks)
-        self.figure.on_event(Tap, lambda event: self._tap(event.x, event.y))
+        self.figure.on_event(Tap, self._tap)
         self.figure.on_event(SelectionGeometry, self._select)
         self.show_window(x0, x1, y0, y1)
         session.changed.append(self._mark)
@@ -67,7 +68,8 @@ class MapView:
     def recolour(self, found: Colouring) -> None:
         self.colouring = found
         self.mapper.update(palette=list(found.palette), low=found.low, high=found.high)
-        self.source.data["value"] = found.values[self.places]
+        data: Any = self.source.data
+        data["value"] = found.values[self.places]  # the other columns are not sent again
 
     def show_window(self, x0: float, x1: float, y0: float, y1: float) -> None:
         """Draw at most DRAWN of the points in a window."""
@@ -94,19 +96,23 @@ class MapView:
     @property
     def _pixel(self) -> tuple[float, float]:
         """The size of a pixel in the map's units."""
-        ranges = self.figure.x_range, self.figure.y_range
+        ranges: list[Any] = [self._x, self._y]
         sides = _told(self.figure, "inner_width"), _told(self.figure, "inner_height")
         x, y = (abs(each.end - each.start) / side for each, side in zip(ranges, sides, strict=True))
         return x, y
 
-    def _tap(self, x: float, y: float) -> None:
+    def _zoom(self, event: Any) -> None:
+        self.show_window(event.x0, event.x1, event.y0, event.y1)
+
+    def _tap(self, event: Any) -> None:
         if not len(self.points):
             return
+        x, y = event.x, event.y
         (place,) = self.nearest(x, y)
         if np.hypot(*((self.points.xy[place] - (x, y)) / self._pixel)) <= REACH:
             self.session.pick(int(self.points.ids[place]))
 
-    def _select(self, event: SelectionGeometry) -> None:
+    def _select(self, event: Any) -> None:
         if event.final and event.geometry["type"] == "poly":
             corners = np.column_stack([event.geometry["x"], event.geometry["y"]]).astype(np.float64)
             self._lassoed(inside(self.points.xy, corners))
@@ -134,7 +140,7 @@ class MapView:
 
     def _draw_points(self) -> None:
         size = LARGE if len(self.points) <= 2000 else SMALL
-        colour = {"field": "value", "transform": self.mapper}
+        colour: Any = {"field": "value", "transform": self.mapper}
         glyph = Scatter(x="x", y="y", size=size, fill_color=colour, line_color=None, fill_alpha=0.85)
         faint = Scatter(x="x", y="y", size=size, fill_color=colour, line_color=None, fill_alpha=0.12)
         drawn = self.figure.add_glyph(self.source, glyph, selection_glyph=glyph, nonselection_glyph=faint)
@@ -190,7 +196,7 @@ def _told(figure: figure, name: str) -> float:
         return UNTOLD
 
 
-def _figure(x: tuple[float, float], y: tuple[float, float]) -> figure:
+def _figure(x: Range1d, y: Range1d) -> figure:
     wheel = WheelZoomTool()
     made = figure(
         tools=[PanTool(), wheel, BoxZoomTool(), LassoSelectTool(continuous=False), ResetTool()],

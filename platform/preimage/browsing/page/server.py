@@ -9,7 +9,7 @@ from secrets import token_bytes, token_urlsafe
 from typing import Any
 
 from bokeh.document import Document
-from bokeh.resources import Resources
+from bokeh.resources import Component, Resources
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
 from tornado.httpserver import HTTPServer
@@ -20,7 +20,7 @@ from tornado.web import RequestHandler
 
 from preimage.browsing.page.guard import ClosedHeaders, Guard
 
-COMPONENTS = ["bokeh", "bokeh-gl", "bokeh-widgets"]
+COMPONENTS: list[Component] = ["bokeh", "bokeh-gl", "bokeh-widgets"]
 """Bokeh's server would also send its tables and MathJax, 2 MB that nothing here uses."""
 KEPT_MINUTES = 2
 """A page that lost its connection for this long finds its session again."""

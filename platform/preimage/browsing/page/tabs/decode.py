@@ -1,6 +1,7 @@
 """Decode: sliders along directions, and the image that they make."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from bokeh.events import MouseMove
@@ -52,7 +53,7 @@ class DecodeTab(Tab):
         self._follow = self.kit.check("Follow the cursor on the map")
         reset.on_click(self.reset)
         step.on_click(self.random_step)
-        view.figure.on_event(MouseMove, lambda event: self._moved(event.x, event.y))
+        view.figure.on_event(MouseMove, self._moved)
         left = self.kit.column(self._image, self.kit.row(reset, step), self._follow, self._beside)
         left.update(width=250, sizing_mode=None)
         heads = [self.kit.html(each) for each in (MAIN, SENSITIVE)]
@@ -126,6 +127,10 @@ class DecodeTab(Tab):
         self.reset()
         self._decode()
 
+    def _slid(self) -> None:
+        if not self._resetting:
+            self._decode()
+
     def _decode(self) -> None:
         code, label = self.code(), self._base.label
         self._decoding.ask(lambda: self._made(code, label), self._show)
@@ -138,9 +143,10 @@ class DecodeTab(Tab):
     def _show(self, image: np.ndarray) -> None:
         self._image.text = picture(image, size="large")
 
-    def _moved(self, x: float, y: float) -> None:
+    def _moved(self, event: Any) -> None:
         if not self._follow.active or not len(self.session.points):
             return
+        x, y = event.x, event.y
         places = self._view.nearest(x, y, min(NEAR, len(self.session.points)))
         away = np.linalg.norm(self.session.points.xy[places] - (x, y), axis=1)
         weights = 1 / np.maximum(away, 1e-6)
@@ -156,7 +162,7 @@ class DecodeTab(Tab):
             for place in range(count)
         ]
         for each in made:
-            each.on_change("value", lambda _name, _old, _new: self._resetting or self._decode())
+            each.on_change("value", lambda _name, _old, _new: self._slid())
         return made
 
     def _set(self, main: list[float], sensitive: list[float]) -> None:

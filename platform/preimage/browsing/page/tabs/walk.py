@@ -69,7 +69,7 @@ class WalkTab(Tab):
         images = decoder.images(on_way, of_way)
         if len(ids) < len(LETTERS):
             return images, None
-        terms = np.stack([*codes, arithmetic(*codes, support)])
+        terms = np.stack([*codes, arithmetic(codes[0], codes[1], codes[2], support)])
         return images, decoder.images(terms, np.array([*labels, labels[2]]) if known else None)
 
     def _show(self, found: tuple[np.ndarray, np.ndarray | None]) -> None:

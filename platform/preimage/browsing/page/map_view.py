@@ -225,7 +225,16 @@ def _figure(x: Range1d, y: Range1d) -> figure:
 
 
 def _draw_marks(figure: figure, source: ColumnDataSource) -> None:
-    figure.scatter("x", "y", source=source, size=22, fill_color="#14151c", line_color="white", line_width=2)
+    figure.scatter(
+        "x",
+        "y",
+        source=source,
+        size=22,
+        fill_color="#14151c",
+        line_color="white",
+        line_width=2,
+        nonselection_alpha=1,
+    )
     figure.text(
         *("x", "y", "letter"),
         source=source,
@@ -234,6 +243,7 @@ def _draw_marks(figure: figure, source: ColumnDataSource) -> None:
         text_baseline="middle",
         text_font_size="12px",
         text_font_style="bold",
+        nonselection_text_alpha=1,
     )
 
 

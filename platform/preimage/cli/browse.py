@@ -81,7 +81,11 @@ def browse(
     --selections picked; preimage browse invert-3f2a --static map.html
     """
     require("preimage browse", "bokeh", "scikit-learn")
-    if not static:
+    if static:
+        from preimage.browsing.static.write import require_writable
+
+        require_writable(static)
+    else:
         require_free(host, port)
     from preimage.library.browse import open_subject
 

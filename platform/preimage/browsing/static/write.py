@@ -29,14 +29,19 @@ def write_static(subject: Subject, points: Points, path: str | Path, overwrite: 
 
     Raises StorageError for a name that does not end in .html, and for a file that is there already.
     """
+    require_writable(path, overwrite)
+    place, data = Folder.at(path), static_html(subject, points).encode()
+    place.parent.write(place.name, data)
+    return len(data)
+
+
+def require_writable(path: str | Path, overwrite: bool = False) -> None:
+    """Raises StorageError as `write_static` does, before the work."""
     place = Folder.at(path)
     if not place.name.endswith((".html", ".htm")):
         raise StorageError(f"{place.uri} must end in .html, which is what is written")
     if place.parent.exists(place.name) and not overwrite:
         raise StorageError(f"{place.uri} is there already: give another file, or delete it first")
-    data = static_html(subject, points).encode()
-    place.parent.write(place.name, data)
-    return len(data)
 
 
 def static_html(subject: Subject, points: Points) -> str:

@@ -89,7 +89,7 @@ def test_the_core_does_what_needs_no_platform(folder):
 
 
 NEEDING = {
-    "run demo": "demo needs ray, mlflow and ",
+    "run demo": "demo needs mlflow and ",
     "run spec.yaml resources.backend=ray tracking.uri=auto --fresh": "or add resources.backend=local",
     "run spec.yaml tracking.uri=local --fresh": "or add tracking.uri=none",
     "plan pag-study": "a study needs optuna",

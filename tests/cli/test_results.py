@@ -52,7 +52,7 @@ def test_a_run_is_found_again_by_name_wherever_the_results_are(shell, monkeypatc
     assert "already finished" in shell("run", "job.yaml").out
     assert not (tmp_path / "results").exists()
     monkeypatch.delenv("PREIMAGE_RESULTS")
-    assert "neither a spec file nor a run under" in shell("run", run).err
+    assert "nor a spec that comes with Preimage, nor a run under" in shell("run", run).err
     assert "already finished" in shell("run", run, "--results", "moved").out
 
 

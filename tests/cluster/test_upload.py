@@ -18,8 +18,8 @@ def test_the_upload_is_all_source_of_the_package_and_nothing_compiled(package):
     (package / "__pycache__").mkdir()
     (package / "__pycache__" / "old.pyc").write_bytes(b"x")
     found = collect([package])
-    source = {f"preimage/{path.relative_to(package)}" for path in package.rglob("*.py")}
-    source.add("preimage/py.typed")
+    files = (path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    source = {f"preimage/{path.relative_to(package)}" for path in files}
     assert found.files.keys() == source
     assert found.mebibytes == pytest.approx(sum(found.files.values()) / 2**20)
     sizes = [size for _, size in found.largest()]

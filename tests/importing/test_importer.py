@@ -209,7 +209,11 @@ def test_a_buffer_that_the_weights_lack_is_named(tmp_path):
             {"latent_dim": 3, "output": 0, "labels": "y", "classes": 9},
             "with labels 0 to 8",
         ),
-        (lambda: strangers.mlp, FLAT, "takes a torch.nn.Module, but got a function"),
+        (
+            lambda: strangers.mlp,
+            FLAT,
+            "a .pt2 file or a diffusers folder, but got a function",
+        ),
         (strangers.mlp, FLAT | {"image_shape": (1, 5, 6)}, "36 values each"),
         (strangers.Conditional, {"latent_dim": 3, "fixed": {"y": 3}}, "returns a tuple .0, 1.*--take"),
         (strangers.Conditional, {"latent_dim": 3}, "missing 1 required positional argument"),

@@ -72,11 +72,11 @@ def test_what_is_proposed_next_is_a_gan_on_the_same_images(trained):
     _, plan, _ = trained
     alone = make_plan(loads(plan.steps[0].run.folder.read("spec.yaml").decode(), "spec.yaml", "again"))
     summary = summarize(alone, alone.steps[0].run.outcome())
-    (command,) = [each for each, _ in summary.commands if "jobs/dcgan.yaml" in each]
+    (command,) = [each for each, _ in summary.commands if " run dcgan " in each]
     _, _, spec, *changes = shlex.split(command)
     results = changes.pop(changes.index("--results") + 1)
     changes[-1] = f"results={results}"
-    proposed = load(Path(__file__).parents[2] / spec, None, changes)
+    proposed = load(Path(__file__).parents[2] / "jobs" / f"{spec}.yaml", None, changes)
     (gan,) = make_plan(proposed).steps
     assert (gan.job.job, gan.data) == ("train-gan", alone.steps[0].data)
 

@@ -39,7 +39,7 @@ def test_its_header_says_what_it_is_and_how_to_run_it(path):
     head = path.read_text().partition("\nname: ")[0]
     assert head.startswith("# yaml-language-server: $schema=../jobs/schema.json\n#\n")
     assert all(f"#   {key} " in head for key in ("papers", "command", "needs", "leaves"))
-    assert f"preimage run tuning/{path.name}" in head
+    assert f"preimage run {path.stem}" in head
     assert all(line.startswith("#") for line in head.splitlines())
 
 

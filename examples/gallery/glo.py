@@ -31,4 +31,4 @@ for name, run in {"principal\ncomponents": pca, "GLO": glo}.items():
 pi.picture(rows, title=f"Digits, and what is left of them in {dim} numbers").save("glo.png")
 
 # The store is Parquet: any tool reads it.
-print(pq.read_table(run.store.folder.path).schema)
+print(pq.read_table(glo.store.folder.path).schema)

@@ -22,7 +22,7 @@ images = digits.images().images[: 20 if TINY else 120]
 # origin. This GAN makes black there, and its gradient is exactly zero: no unit of its first layer is on.)
 descent = {"solver": "adam", "lr": 0.05, "init_codes": "prior", "patience": None}
 counts = (3, 6) if TINY else (10, 50, 200)
-searches = {f"Adam, {steps} steps": descent | {"steps": steps} for steps in counts}
+searches: dict[str, dict] = {f"Adam, {steps} steps": descent | {"steps": steps} for steps in counts}
 searches["L-BFGS, 60 steps"] = {"steps": 3 if TINY else 60}
 
 figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")

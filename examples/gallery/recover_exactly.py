@@ -39,7 +39,7 @@ with torch.no_grad():
 
 # Searches of more and more steps. A step costs about one evaluation of the generator and its gradient.
 descent = {"solver": "gradient-descent", "lr": 60.0, "init_codes": "prior", "patience": None}
-searches = {
+searches: dict[str, dict] = {
     "gradient descent": descent,
     "gradient descent, clipped": descent | {"constraint": "clip"},
     "gradient descent, stochastically clipped": descent | {"constraint": "stochastic-clip"},
@@ -47,15 +47,12 @@ searches = {
 }
 figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
 for (name, settings), style in zip(searches.items(), ("-", "--", ":", "-"), strict=True):
-    errors = []
     counts = (3, 10, 20, 30, 40, 60) if name == "L-BFGS" else (10, 30, 100, 200, 400, 800)
-    for steps in counts[: 2 if TINY else None]:
-        found = pi.invert(run.generator, images, prior="uniform", steps=steps, **settings)
-        error = (found.z - codes).square().mean(1)
-        errors.append((steps, error.median().item()))
-    recovered = (error < 1e-4).sum().item()
-    label = f"{name}: {recovered} of {len(codes)} after {steps}"
-    axes.plot(*zip(*errors, strict=True), style, marker="o", markersize=4, label=label)
+    counts = counts[: 2 if TINY else None]
+    found = [pi.invert(run.generator, images, prior="uniform", steps=each, **settings) for each in counts]
+    errors = [(each.z - codes).square().mean(1) for each in found]
+    label = f"{name}: {int((errors[-1] < 1e-4).sum())} of {len(codes)} after {counts[-1]}"
+    axes.plot(counts, [each.median() for each in errors], style, marker="o", markersize=4, label=label)
 axes.axhline(1e-4, color="grey", linewidth=0.8)
 axes.annotate("recovered, says the paper", (3, 1e-4), (0, -10), textcoords="offset points", fontsize=8)
 axes.set(xscale="log", yscale="log", xlabel="steps of the search")

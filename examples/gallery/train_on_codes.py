@@ -43,8 +43,9 @@ class Reader:
         self.losses.append(sum(each.item() for each in losses))
 
 
-def loader(**worker: int):
-    return glo.store.loader(BATCH, seed=1, columns=("z", "label"), **worker)
+def loader(rank: int = 0, world_size: int = 1):
+    columns = ("z", "label")
+    return glo.store.loader(BATCH, seed=1, columns=columns, rank=rank, world_size=world_size)
 
 
 # Once from beginning to end.
@@ -71,7 +72,7 @@ assert stopped.losses == plain.losses
 
 # Two workers: each reads its half of every batch. The sums of their gradients are those of the whole
 # batch.
-shared, workers = Reader(), [loader(rank=rank, world_size=2) for rank in (0, 1)]
+shared, workers = Reader(), [loader(rank, world_size=2) for rank in (0, 1)]
 for _ in range(EPOCHS):
     for halves in zip(*workers, strict=True):
         shared.step(*(shared.loss(half.z, half.label) for half in halves))

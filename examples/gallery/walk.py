@@ -46,6 +46,6 @@ for first, last in ((0, 3), (6, 7)):
         lengths = ", ".join(f"{each:.1f}" for each in z[[0, STEPS // 2, -1]].norm(dim=1).tolist())
         rows[f"{first} to {last}: {name}\n|z| {lengths}"] = digits.generator(z)
     ends = digits.generator(torch.stack([start, end]))
-    rows[f"{first} to {last}:\npixels blended"] = torch.lerp(*ends, share[..., None, None])
+    rows[f"{first} to {last}:\npixels blended"] = torch.lerp(ends[0], ends[1], share[..., None, None])
 title = "From one digit to another: through the codes, and through the pixels"
 pi.picture(rows, title=title).save("walk.png")

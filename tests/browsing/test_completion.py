@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from linear_subject import OfClasses, small, subject_of
+from preimage.browsing import completion
 from preimage.browsing.anchored import Searches
 from preimage.browsing.completion import Erased, _engine, completions
 from preimage.browsing.decoder import Decoder
@@ -69,6 +70,16 @@ def test_completions_differ_where_the_pixels_decide_nothing_and_agree_where_they
     hidden, seen = found.images[:, half()], found.images[:, ~half()]
     assert seen.astype(float).std(0).mean() < 0.2 * hidden.astype(float).std(0).mean()
     assert len(np.unique(hidden, axis=0)) == 4
+
+
+def test_a_slow_network_is_looked_at_after_each_step_and_completes_alike(monkeypatch):
+    generator, image, mask = small(dim=12), picture(), half()
+    usual = list(completions(subject_of(generator, 12), image, mask, 3))
+    monkeypatch.setattr(completion, "PATIENCE", -1)
+    slow = list(completions(subject_of(generator, 12), image, mask, 3))
+    assert [each.step for each in slow[:4]] == [0, 1, 2, 3]
+    assert [each.step for each in usual[:2]] == [0, 3]
+    assert np.array_equal(slow[-1].images, usual[-1].images)
 
 
 def test_with_nothing_erased_it_is_an_inversion():
@@ -145,7 +156,7 @@ def test_a_conditional_generator_is_given_the_class_that_is_asked_for():
     assert found.labels.tolist() == [2, 2, 2]
     assert found.errors.max() < 0.5
     free = last(completions(subject_of(OfClasses()), image, half(), 3))
-    assert 2 in free.labels
+    assert 2 in free.labels.tolist()
 
 
 PRIORS = [

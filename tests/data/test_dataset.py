@@ -83,7 +83,7 @@ def test_a_range_outside_is_our_own_mistake(digits):
 
 def test_a_missing_manifest_means_unfinished(copy):
     (copy / MANIFEST).unlink()
-    with pytest.raises(DataError, match="preparation did not finish; run it again"):
+    with pytest.raises(DataError, match="preparation did not finish; run that again"):
         Dataset.open(Folder.at(copy))
 
 

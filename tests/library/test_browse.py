@@ -72,7 +72,7 @@ def test_a_generator_alone_is_browsed_by_codes_of_its_prior(root):
     subject = opened(root, "train-1")
     assert subject.store is None
     assert subject.count == len(set(subject.rows.ids.tolist())) == DRAWN
-    assert "No codes were found yet" in subject.missing[0]
+    assert "No codes were found yet" in subject.notes[0]
     again = opened(root, (root / "runs" / "train-1" / "generator").uri)
     assert torch.equal(again.codes_of(again.rows.ids).z, subject.codes_of(subject.rows.ids).z)
     assert subject.reconstructions(subject.rows.ids[:2]).shape == (2, 16, 16, 1)
@@ -108,6 +108,14 @@ def test_a_moved_generator_is_found_under_the_results_and_a_lost_one_is_said(roo
     assert "The generator of these codes is not here" in subject.missing[0]
     assert trained.uri in subject.missing[0]
     assert subject.pixels is not None
+
+
+def test_a_generator_that_cannot_be_read_is_said_to_be(root):
+    card = (root / "runs" / "train-1" / "generator").local / "config.json"
+    card.write_text(card.read_text()[:-20])
+    subject = opened(root)
+    assert subject.generator is None
+    assert f"{card.parent} cannot be read" in subject.missing[0]
 
 
 def test_another_generator_in_its_place_is_not_taken_for_it(root):
@@ -201,8 +209,8 @@ def test_imported_codes_without_generator_images_or_losses_are_browsed(folder):
     assert [each.split(",")[0].split(":")[0] for each in subject.missing] == [
         "The codes are of no known generator",
         "It is not known which images the codes stand for",
-        "The codes were imported",
     ]
+    assert subject.notes == ("No search found these codes, so they have no losses.",)
 
 
 @pytest.mark.parametrize("name", ["nothing", "/nowhere/at/all", ""])

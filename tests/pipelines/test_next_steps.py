@@ -109,7 +109,7 @@ def left_by(results, made):
     return proposed
 
 
-def named(value, runs: dict[str, str]):
+def named(value, runs: dict[str, str]) -> Any:
     """A spec with the names of runs in place of those of steps."""
     if isinstance(value, dict):
         return {key: each if key == "kind" else named(each, runs) for key, each in value.items()}

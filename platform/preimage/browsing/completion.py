@@ -14,6 +14,7 @@ probability.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 import torch
@@ -39,6 +40,8 @@ NOISE = 0.01
 """The variance of a pixel in [-1, 1] that no code explains, where no search has measured it."""
 STEPS, EVERY = 60, 3
 """Steps of a search, and those between two looks at it."""
+PATIENCE = 0.5
+"""Seconds of steps after which one looks anyway: slow networks are seen at each step."""
 TRIED, SCREENED = 4, 15
 """Starts for each completion, one where codes have more than `LARGE` components, and the steps after which
 the best that differ go on alone."""
@@ -163,9 +166,17 @@ def _watched(searches: Searches, behind: Noise, erased: Erased, count: int) -> I
         if searches.done:
             return
         with threads(many):
-            for _ in range(EVERY):
-                searches.step()
-        step += EVERY
+            step += _steps(searches)
+
+
+def _steps(searches: Searches) -> int:
+    """How many steps it has taken, until it is time to look. When one looks changes no result."""
+    began = monotonic()
+    for taken in range(1, EVERY + 1):
+        searches.step()
+        if monotonic() - began > PATIENCE:
+            return taken
+    return EVERY
 
 
 def _chosen(searches: Searches, made: Tensor, erased: Erased, count: int) -> Tensor:

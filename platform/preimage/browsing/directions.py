@@ -34,6 +34,11 @@ class Directions:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    @property
+    def alike(self) -> bool:
+        """Whether the codes vary alike in all of them, so that none comes first."""
+        return len(self) > 1 and bool((self.scales == self.scales[0]).all())
+
     def first(self, count: int) -> "Directions":
         """The most important ones."""
         return Directions(self.vectors[:count], self.scales[:count], self.share[:count], self.centre)

@@ -31,7 +31,7 @@ def browse(
         typer.Option(
             "--map",
             help="How codes are laid out: t-SNE, which shows clusters, or the first two principal "
-            "components. Default: t-SNE of up to 10,000 codes. Computed once, and kept beside the store.",
+            "components. Default: t-SNE of up to 10,000 found codes. Made once, and kept beside the store.",
             show_default=False,
         ),
     ] = None,
@@ -81,7 +81,9 @@ def browse(
     --selections picked; preimage browse invert-3f2a --static map.html
     """
     require("preimage browse", "bokeh", "scikit-learn")
-    if not static:
+    if static:
+        _require_writable(static)
+    else:
         require_free(host, port)
     from preimage.library.browse import open_subject
 
@@ -90,6 +92,8 @@ def browse(
     subject = open_subject(run, results, code or ())
     for each in subject.missing:
         line(console, ("not shown: ", "bold"), each)
+    for each in subject.notes:
+        line(console, each)
     points = _points(console, subject, method)
     if static:
         _write_static(console, subject, points, static)
@@ -106,12 +110,17 @@ def _points(console: Console, subject: "Subject", method: Literal["tsne", "pca"]
         return points_of(subject, method or usual_method(subject), show.task)
 
 
-def _write_static(console: Console, subject: "Subject", points: "Points", file: str) -> None:
-    from pathlib import Path
+def _require_writable(file: str) -> None:
+    """Before the map is made, which may take a minute."""
+    from preimage.browsing.static.write import require_writable
 
+    require_writable(file)
+
+
+def _write_static(console: Console, subject: "Subject", points: "Points", file: str) -> None:
     from preimage.browsing.static.write import write_static
 
-    write_static(subject, points, Path(file))
+    write_static(subject, points, file)
     line(console, f"wrote {file}")
 
 
@@ -130,7 +139,7 @@ def _serve(
 
     guard = guard_of(allowed_hosts(host), LOCAL, host, port)
     query = f"?token={guard.token}" if guard.token else ""
-    address = f"http://{host}:{port}/{query}"
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/{query}"
 
     def ready() -> None:
         line(console, f"{subject.name}: {subject.count:,} codes; Ctrl-C stops it\n{address}")

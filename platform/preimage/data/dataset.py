@@ -106,7 +106,10 @@ class Dataset:
         """
         found = cls.find(folder)
         if found is None:
-            raise DataError(f"{folder.uri} has no {MANIFEST}: its preparation did not finish; run it again")
+            raise DataError(
+                f"{folder.uri} has no {MANIFEST}: it was moved or deleted, or its preparation "
+                "did not finish; run that again"
+            )
         return found
 
     @classmethod

@@ -17,7 +17,7 @@ from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.latents.schema import UNLABELLED, Codes, GeneratorInfo
 from preimage.latents.store import Store
 from preimage.library.browse_places import Places, find_places, generators_under, priors_under
-from preimage.models.cards import GeneratorCard, read_card, read_prior_card
+from preimage.models.cards import CONFIG, GeneratorCard, read_card, read_prior_card
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.prior_folder import load_fitted
 from preimage.runs.run_folder import RunFolder
@@ -48,9 +48,20 @@ def open_subject(name: str | Path, results: str | None = None, code: Sequence[st
     priors = opening.priors(card, folder, store)
     drawn = None if store else opening.draw(network, priors, has_store=places.store is not None)
     pixels = opening.pixels(store) if store else None
-    opening.say_what_codes_lack(store, pixels)
-    made_by = RunFolder(store.folder.parent).made_by if store else ""
-    return Subject(places.name, store, network, card, pixels, priors, tuple(opening.missing), drawn, made_by)
+    if store and not store.about.searched:
+        opening.notes.append("No search found these codes, so they have no losses.")
+    return Subject(
+        name=places.name,
+        store=store,
+        generator=network,
+        card=card,
+        pixels=pixels,
+        priors=priors,
+        missing=tuple(opening.missing),
+        drawn=drawn,
+        notes=tuple(opening.notes),
+        made_by=RunFolder(store.folder.parent).made_by if store else "",
+    )
 
 
 @dataclass
@@ -59,7 +70,8 @@ class _Opening:
 
     root: Folder
     code: tuple[str, ...]
-    missing: list[str] = field(default_factory=list)
+    missing: list[str]
+    notes: list[str] = field(default_factory=list)
 
     def store(self, places: Places) -> Store | None:
         """The codes; of an unfinished store those that it has by now."""
@@ -84,10 +96,14 @@ class _Opening:
                 "The codes are of no known generator, so nothing is decoded: import them with --generator."
             )
             return None, None, None
-        card = folder = None
         for folder in self._candidates(places, wanted):
-            card = _card(folder)
-            if card and (not wanted or card.fingerprint == wanted.fingerprint):
+            try:
+                card = read_card(folder)
+            except PreimageError as error:  # another may be the one
+                if _holds_something(folder):
+                    self.missing.append(f"The generator {folder.uri} cannot be read: {error}.")
+                continue
+            if not wanted or card.fingerprint == wanted.fingerprint:
                 return *self._loaded(folder, card), folder
         if not wanted:
             return None, None, None
@@ -142,11 +158,12 @@ class _Opening:
         if not own or not network:
             raise SpecError(f"there are no codes, and none can be drawn: {'; '.join(self.missing)}")
         draws = f"{DRAWN} draws of the {own.name} prior, which stand for no images"
-        self.missing.append(
-            f"In their place are {draws}."
-            if has_store
-            else f"No codes were found yet: these are {draws}. To see those of images, invert these first."
-        )
+        if has_store:
+            self.missing.append(f"In their place are {draws}.")
+        else:
+            self.notes.append(
+                f"No codes were found yet: these are {draws}. To see those of images, invert these first."
+            )
         import torch
 
         labels = draw_labels(network, DRAWN, 0)
@@ -170,12 +187,6 @@ class _Opening:
             self.missing.append(f"The images are not here, so the originals are not shown: {error}.")
             return None
 
-    def say_what_codes_lack(self, store: Store | None, pixels: Pixels | None) -> None:
-        if not store:
-            return
-        if not store.about.searched:
-            self.missing.append("The codes were imported, so they have no losses.")
-
 
 def _so_far(folder: Folder) -> Store | None:
     try:
@@ -184,9 +195,8 @@ def _so_far(folder: Folder) -> Store | None:
         return None
 
 
-def _card(folder: Folder) -> GeneratorCard | None:
-    """None for a folder that holds no generator that this version reads: another may."""
+def _holds_something(folder: Folder) -> bool:
     try:
-        return read_card(folder)
+        return folder.exists(CONFIG)
     except PreimageError:
-        return None
+        return False

@@ -4,6 +4,8 @@ import asyncio
 import http.client
 import os
 import signal
+import threading
+import time
 
 import pytest
 from bokeh.models import Div
@@ -15,6 +17,7 @@ from page_server import served
 from preimage.browsing.page.guard import CLOSED, Guard, guard_of
 from preimage.browsing.page.server import PageServer, run
 from preimage.cli.listening import LOCAL, allowed_hosts, require_free
+from preimage.errors import DataError
 
 PIXEL = b"\x89PNG the pixel"
 TOKEN = "a-token-of-the-page"
@@ -26,6 +29,8 @@ def draw(document):
 
 
 def picture(kind, place):
+    if place > 10:
+        raise DataError("its images are gone")
     if place > 3:
         raise LookupError(place)
     return PIXEL
@@ -111,6 +116,7 @@ def test_a_picture_is_served_to_the_page_alone(server):
     at = f"/picture/{server.secret}/image"
     assert ask(server, f"{at}/1.png")[::2] == (200, PIXEL.decode("latin-1"))
     assert ask(server, f"{at}/9.png")[0] == 404
+    assert ask(server, f"{at}/11.png")[0] == 404
     assert ask(server, f"{at}/1.png", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors")[0] == 403
 
 
@@ -213,12 +219,15 @@ def test_a_token_is_long_and_new_and_only_asked_for_off_this_machine():
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_it(sign):
+def test_ctrl_c_wakes_and_ends_an_idle_server(sign):
     with asyncio.Runner() as runner:
         asyncio.set_event_loop(runner.get_loop())
         server = PageServer(draw, picture, Guard(allowed_hosts("127.0.0.1"), None, free_port()), "127.0.0.1")
         before = signal.getsignal(sign)
-        run(server, ready=lambda: os.kill(os.getpid(), sign))
+        later = threading.Timer(0.5, os.kill, (os.getpid(), sign))  # by then the loop sleeps until 17 s
+        began = time.monotonic()
+        run(server, ready=later.start)
+        assert time.monotonic() - began < 10
         assert signal.getsignal(sign) is before
     asyncio.set_event_loop(None)
     require_free("127.0.0.1", server.guard.port)

@@ -52,7 +52,10 @@ class Page:
         for each in self.tabs.values():
             document.add_root(each.root)
         self._fill_template(document)
-        self._refresh()
+        if self.session.subject.store is None:  # a prior's mean is no typical code: a GAN makes a blob of it
+            self.session.pick(int(self.session.points.ids[0]))
+        else:
+            self._refresh()
 
     def _tab(self, kind: type[Tab]) -> Tab:
         return kind(self.session, self.map) if kind is DecodeTab else kind(self.session)
@@ -125,7 +128,8 @@ class Page:
             script=text_of("page.js"),
             name=subject.name,
             facts=facts(browsing),
-            missing=[*subject.missing, *browsing.points.notes],
+            missing=subject.missing,
+            notes=[*subject.notes, *browsing.points.notes],
             tabs=[
                 {"name": each.name, "title": each.title, "about": each.about, "off": each.off(browsing)}
                 for each in TABS
@@ -144,7 +148,7 @@ def facts(browsing: Browsing) -> list[str]:
         channels, height, width = browsing.decoder.shape
         found.append(f"images of {channels} × {height} × {width}")
     if subject.store and not subject.searched:
-        found.append("codes learned with the generator")
+        found.append("imported codes")
     elif subject.store is None:
         found.append("codes drawn from the prior")
     return found

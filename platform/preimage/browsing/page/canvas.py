@@ -8,7 +8,6 @@ from bokeh.models import (
     ColumnDataSource,
     CustomJS,
     Image,
-    ImageRGBA,
     LinearColorMapper,
     RadioButtonGroup,
     Range1d,
@@ -43,7 +42,7 @@ class Canvas:
         where: dict[str, Any] = {"x": 0, "y": 0, "dw": self.columns, "dh": self.rows}
         self._image = ColumnDataSource({"image": [np.zeros((1, 1), np.uint32)]})
         self._mask = ColumnDataSource({"image": [self.cells.copy()]})
-        self.figure.add_glyph(self._image, ImageRGBA(image="image", **where))
+        self.figure.image_rgba("image", source=self._image, **where)
         colours = LinearColorMapper(palette=["rgba(0, 0, 0, 0)", HIDDEN], low=0, high=1)
         self.figure.add_glyph(self._mask, Image(image="image", color_mapper=colours, **where))
         about = {"mask": self._mask, "brush": brush, "mode": mode, "columns": self.columns, "rows": self.rows}

@@ -42,8 +42,7 @@ class Kit:
 
     def select(self, title: str, options: list[tuple[str, str]], value: str, **settings: Any) -> Select:
         settings = {"margin": (0, 12, 0, 0), "width": 210} | settings
-        choices: list[Any] = list(options)
-        return Select(title=title, options=choices, value=value, stylesheets=self.sheets, **settings)
+        return Select(title=title, options=[*options], value=value, stylesheets=self.sheets, **settings)
 
     def check(self, label: str, active: bool = False, **settings: Any) -> Checkbox:
         settings = {"margin": (6, 8, 0, 0)} | settings

@@ -20,6 +20,7 @@ from bokeh.models import (
     WheelZoomTool,
 )
 from bokeh.plotting import figure
+from bokeh.transform import transform
 
 from preimage.browsing.page.colours import UNKNOWN, Colouring, colouring, plain
 from preimage.browsing.page.session import LETTERS, Session
@@ -29,8 +30,8 @@ DRAWN = 20_000
 """Points that are drawn at a time. Of more, the rest shows as a density, and points come as one zooms in."""
 REACH = 14
 """Pixels from a point within which a click picks it."""
+GUESSED = 600
 MARGIN = 0.04
-UNTOLD = 600
 BINS = 256
 SMALL, LARGE = 4, 7
 
@@ -43,14 +44,14 @@ class MapView:
         self.colouring: Colouring = plain(len(self.points))
         self.places = np.arange(0)
         x0, x1, y0, y1 = _wider(self.points.extent)
-        self._x, self._y = Range1d(start=x0, end=x1), Range1d(start=y0, end=y1)
-        self.figure = _figure(self._x, self._y)
+        self._ranges = Range1d(start=x0, end=x1), Range1d(start=y0, end=y1)
+        self.figure = _figure(*self._ranges)
         self.source = ColumnDataSource({"x": [], "y": [], "place": [], "name": [], "value": []})
         self.mapper = LinearColorMapper(palette=["#000000"], low=0, high=1, nan_color=UNKNOWN)
         self.whole = len(self.points) <= DRAWN
         if not self.whole:
             self._draw_density((x0, x1, y0, y1))
-            self.figure.on_event(RangesUpdate, self._zoom)
+            self.figure.on_event(RangesUpdate, self._zoomed)
         self._draw_points()
         self._marks = ColumnDataSource({"x": [], "y": [], "letter": []})
         _draw_marks(self.figure, self._marks)
@@ -69,7 +70,7 @@ class MapView:
         self.colouring = found
         self.mapper.update(palette=list(found.palette), low=found.low, high=found.high)
         data: Any = self.source.data
-        data["value"] = found.values[self.places]  # the other columns are not sent again
+        data["value"] = found.values[self.places]
 
     def show_window(self, x0: float, x1: float, y0: float, y1: float) -> None:
         """Draw at most DRAWN of the points in a window."""
@@ -96,12 +97,10 @@ class MapView:
     @property
     def _pixel(self) -> tuple[float, float]:
         """The size of a pixel in the map's units."""
-        ranges: list[Any] = [self._x, self._y]
-        sides = _told(self.figure, "inner_width"), _told(self.figure, "inner_height")
-        x, y = (abs(each.end - each.start) / side for each, side in zip(ranges, sides, strict=True))
-        return x, y
+        x, y = (_length(each) for each in self._ranges)
+        return x / _side(self.figure, "inner_width"), y / _side(self.figure, "inner_height")
 
-    def _zoom(self, event: Any) -> None:
+    def _zoomed(self, event: Any) -> None:
         self.show_window(event.x0, event.x1, event.y0, event.y1)
 
     def _tap(self, event: Any) -> None:
@@ -140,7 +139,7 @@ class MapView:
 
     def _draw_points(self) -> None:
         size = LARGE if len(self.points) <= 2000 else SMALL
-        colour: Any = {"field": "value", "transform": self.mapper}
+        colour = transform("value", self.mapper)
         glyph = Scatter(x="x", y="y", size=size, fill_color=colour, line_color=None, fill_alpha=0.85)
         faint = Scatter(x="x", y="y", size=size, fill_color=colour, line_color=None, fill_alpha=0.12)
         drawn = self.figure.add_glyph(self.source, glyph, selection_glyph=glyph, nonselection_glyph=faint)
@@ -188,12 +187,17 @@ def inside(xy: np.ndarray, corners: np.ndarray) -> np.ndarray:
     return near[odd]
 
 
-def _told(figure: figure, name: str) -> float:
-    """A side of the figure in pixels, which the browser tells once it has drawn it."""
+def _length(of: Range1d) -> float:
+    ends: Any = of.start, of.end  # which might be dates too
+    return abs(ends[1] - ends[0])
+
+
+def _side(figure: figure, name: str) -> int:
+    """Pixels that the browser has told; a guess until it has."""
     try:
-        return max(getattr(figure, name), 1)
+        return getattr(figure, name) or GUESSED
     except UnsetValueError:
-        return UNTOLD
+        return GUESSED
 
 
 def _figure(x: Range1d, y: Range1d) -> figure:
@@ -221,7 +225,16 @@ def _figure(x: Range1d, y: Range1d) -> figure:
 
 
 def _draw_marks(figure: figure, source: ColumnDataSource) -> None:
-    figure.scatter("x", "y", source=source, size=22, fill_color="#14151c", line_color="white", line_width=2)
+    figure.scatter(
+        "x",
+        "y",
+        source=source,
+        size=22,
+        fill_color="#14151c",
+        line_color="white",
+        line_width=2,
+        nonselection_alpha=1,
+    )
     figure.text(
         *("x", "y", "letter"),
         source=source,
@@ -230,6 +243,7 @@ def _draw_marks(figure: figure, source: ColumnDataSource) -> None:
         text_baseline="middle",
         text_font_size="12px",
         text_font_style="bold",
+        nonselection_text_alpha=1,
     )
 
 

@@ -9,6 +9,7 @@ from preimage.config import Resources
 from preimage.data.config import SOURCES, DataConfig
 from preimage.data.dataset import MANIFEST, Dataset, fingerprint
 from preimage.data.decoding.sixteen_bits import Levels, total
+from preimage.data.inventory import left_out_text
 from preimage.data.preparing.content import identity
 from preimage.data.preparing.decoded import Skipped
 from preimage.data.preparing.images_writer import rows_of, write_images
@@ -159,7 +160,11 @@ class _Preparation:
         if config.on_error == "stop" or len(skipped) == self.plan.images:
             _refuse(skipped, self.plan.images)
         if skipped:
-            log.warning("%s images cannot be read and are skipped:\n%s", f"{len(skipped):,}", _named(skipped))
+            many = f"{len(skipped):,} images cannot be read and are"
+            what = "1 image cannot be read and is" if len(skipped) == 1 else many
+            log.warning("%s skipped:\n%s", what, _named(skipped))
+        for each in source.contents.left_out:
+            log.warning("%s %s: not read %s", config.source, config.split, left_out_text(each))
         names = ("file", "rows", "bytes", "sha256", "content")
         shards = [{name: record[name] for name in names} for record in records]
         read = [record["read"] for record in unpacked]

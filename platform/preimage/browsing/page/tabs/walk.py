@@ -69,7 +69,8 @@ class WalkTab(Tab):
         images = decoder.images(on_way, of_way)
         if len(ids) < len(LETTERS):
             return images, None
-        terms = np.stack([*codes, arithmetic(codes[0], codes[1], codes[2], support)])
+        a, b, c = codes
+        terms = np.stack([a, b, c, arithmetic(a, b, c, support)])
         return images, decoder.images(terms, np.array([*labels, labels[2]]) if known else None)
 
     def _show(self, found: tuple[np.ndarray, np.ndarray | None]) -> None:

@@ -61,14 +61,16 @@ def shown(browser, where):
 
 
 def drag(browser, figure, *places):
+    """Along a line, with rests: a busy browser merges moves that follow each other too fast."""
     from selenium.webdriver import ActionChains
 
-    chain = ActionChains(browser, duration=50)
+    chain = ActionChains(browser, duration=100)
     pointer = chain.w3c_actions.pointer_action
     for number, (x, y) in enumerate(places):
         pointer.move_to_location(*map(int, browser.execute_script(AT, figure, x, y)))
         if not number:
             pointer.pointer_down()
+        pointer.pause(0.15)
     pointer.pointer_up()
     chain.perform()
 
@@ -88,14 +90,13 @@ def open_tab(browser, name):
     return f"[data-section={name}]"
 
 
-def wait_for(browser, where, found):
+def wait_for(browser, where, found, patience=90):
     """The text and pictures of a part, as soon as they are as wanted."""
-
-    def look():
-        text, pictures = shown(browser, where)
-        return (text, pictures) if found(text, pictures) else None
-
-    return until(look)
+    end = time.monotonic() + patience
+    while not found(*(now := shown(browser, where))):
+        assert time.monotonic() < end, f"{where} shows {len(now[1])} pictures and: {now[0]}"
+        time.sleep(0.2)
+    return now
 
 
 def test_a_click_picks_a_point_and_shows_image_and_reconstruction(browser):

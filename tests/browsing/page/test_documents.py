@@ -169,6 +169,8 @@ def test_sliders_add_their_directions_to_the_picked_code(page, subject):
     main = page.session.decoder.principal(2)
     assert np.allclose(tab.code(), start + 2 * main.scales[1] * main.vectors[1], atol=1e-5)
     assert tab._image.text != shown
+    page.session.pick(some(page)[8])  # B: A stays, and so do its sliders
+    assert tab.main[1].value == 2.0
     tab.reset()
     assert np.allclose(tab.code(), start)
     assert tab._image.text == shown

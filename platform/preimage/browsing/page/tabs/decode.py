@@ -49,6 +49,7 @@ class DecodeTab(Tab):
         self._view, self._base = view, Base(origin, -1, None, np.zeros(0), "")
         self._principal: Directions | None = None
         self._resetting = False
+        self._of: int | None = None
         self._image, self._beside = self.kit.html(width=250, sizing_mode=None), self.kit.html()
         self._decoding, self._opening = session.worker(self.status), session.worker(self.status, slow=True)
         count = min(SLIDERS, session.subject.latent_dim)
@@ -71,6 +72,9 @@ class DecodeTab(Tab):
     def refresh(self) -> None:
         """Start from A, with all sliders at zero."""
         picked = self.session.picked[0]
+        if self._principal is not None and picked == self._of:
+            return
+        self._of = picked
         self._opening.ask(lambda: self._open(picked), self._opened, "looking for the directions")
 
     def reset(self) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from browsed import DIM, draw, of_codes
 from preimage.browsing.columns import OUTLYING, Columns, as_numpy
+from preimage.browsing.points import points_of
 from preimage.latents.priors import Gaussian, Normal, Uniform
 from preimage.latents.statistics import Moments
 
@@ -73,3 +74,12 @@ def test_columns_of_images_are_numbers_or_texts(values, found):
     made = as_numpy(values)
     np.testing.assert_array_equal(made, np.array(found, made.dtype))
     assert as_numpy(pa.chunked_array([values])).tolist()[0] == found[0]
+
+
+def test_a_store_whose_searches_all_diverged_has_an_empty_map(folder):
+    subject = replace(of_codes(folder, draw(5), lost=tuple(range(5))), priors={"normal": Normal(DIM)})
+    found = points_of(subject, "tsne")
+    assert len(found) == 0
+    assert "loss" in found.columns
+    assert [each for each in found.columns if "normal" in each] == []
+    assert found.notes == ("Images whose search diverged are left out: 5.",)

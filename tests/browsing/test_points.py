@@ -58,9 +58,11 @@ def test_a_density_has_rows_from_below_and_columns_from_the_left():
 
 
 def test_the_unknown_comes_last_and_texts_are_sorted_too():
-    found = points(np.zeros((4, 2)), loss=np.array([1, np.nan, 3, 2]), name=np.array([*"baca"], object))
+    names = np.array(["b", "a", "", "a"], object)
+    found = points(np.zeros((4, 2)), loss=np.array([1, np.nan, 3, 2]), name=names)
     assert ordered(found, "loss").tolist() == [2, 3, 0, 1]
     assert ordered(found, "loss", descending=False).tolist() == [0, 3, 2, 1]
+    assert ordered(found, "name").tolist() == [0, 1, 3, 2]
     assert ordered(found, "name", descending=False).tolist() == [1, 3, 0, 2]
 
 

@@ -52,14 +52,16 @@ def bucket(s3, s3_server, monkeypatch) -> Folder:
     return with_options(s3, s3_server)
 
 
-def run_what_is_printed(shell: Shell, paste, said: str) -> list[str]:
-    """Run every printed command, but those that serve pages, and those that train only as a plan. Returns
-    their verbs."""
+def run_what_is_printed(shell: Shell, paste, said: str, pages: Path) -> list[str]:
+    """Run every printed command, but `ui`; those that train only as a plan, and `browse` into a file below
+    `pages`. Returns their verbs."""
     lines = [line.strip() for line in said.splitlines() if line.strip().startswith(PROGRAMS)]
     verbs = []
     for _, *words in map(paste, lines):
         verbs.append(words[0])
-        if verbs[-1] != "ui":
+        if words[0] == "browse":
+            words += ["--static", pages / f"{len(verbs)}.html"]
+        if words[0] != "ui":
             done = shell("plan" if words[0] == "run" else words[0], *words[1:])
             assert done.code == 0, (words, done.err)
     return verbs
@@ -70,8 +72,9 @@ def test_of_a_pipeline_in_a_bucket_whose_server_the_address_names(shell, paste, 
     ran = [shell(verb, tmp_path / "a.yaml", "--results", bucket) for verb in ("run", "plan")]
     assert [each.code for each in ran] == [0, 0], ran
     said = "\n".join(each.out + each.err for each in ran)
-    assert run_what_is_printed(shell, paste, said) == ["run", "run", "store"]
-    generator = next(each for each in said.split() if "/generator?" in each)
+    assert run_what_is_printed(shell, paste, said, tmp_path) == ["browse", "run", "run", "run"]
+    trained = next(name for name in (bucket / "runs").names() if name.startswith("train-gan"))
+    generator = (bucket / "runs" / trained / "generator").uri
     planned = shell("plan", "jobs/invert.yaml", f"generator={generator}", "--results", bucket)
     assert (planned.code, generator in planned.out) == (0, True), planned.err
     stored = texts(bucket)
@@ -87,7 +90,7 @@ def test_of_a_job_in_a_folder_with_any_name(shell, paste, tmp_path):
     trained = shell("run", tmp_path / "a.yaml", "training.total_images=120", "--results", place)
     assert trained.code == 0, trained.err
     assert str(place / "runs") in trained.out, "neither cut nor taken for markup"
-    assert run_what_is_printed(shell, paste, trained.out) == ["run", "generator"]
+    assert run_what_is_printed(shell, paste, trained.out, tmp_path) == ["browse", "run", "run"]
     shown = shell("jobs", "--results", place)
     assert paste(shown.out.partition("Submit one: ")[2].strip()) == [
         *("preimage", "submit", "SPEC", "--results", str(place)),

@@ -86,7 +86,7 @@ def test_an_average_is_that_of_the_chosen_images_or_of_the_first_of_them(labelle
 
 
 def test_codes_that_are_not_there_are_named(labelled, tmp_path, about, make_codes):
-    with pytest.raises(StoreError, match=r"no code of image 14, 99, .* diverged: choose among its 25"):
+    with pytest.raises(StoreError, match=r"no code of image 14, 99, .* diverged: choose among the 25"):
         labelled.codes_of([3, 99, 14])
     with pytest.raises(StoreError, match=r"no code of image 100, .*109, \.\.\.,"):
         labelled.codes_of(range(100, 120))

@@ -110,6 +110,14 @@ def test_a_moved_generator_is_found_under_the_results_and_a_lost_one_is_said(roo
     assert subject.pixels is not None
 
 
+def test_a_generator_that_cannot_be_read_is_said_to_be(root):
+    card = (root / "runs" / "train-1" / "generator").local / "config.json"
+    card.write_text(card.read_text()[:-20])
+    subject = opened(root)
+    assert subject.generator is None
+    assert f"{card.parent} cannot be read" in subject.missing[0]
+
+
 def test_another_generator_in_its_place_is_not_taken_for_it(root):
     write_generator(linear_generator(DIM, seed=9), root / "runs" / "train-1" / "generator", {})
     assert opened(root).generator is None

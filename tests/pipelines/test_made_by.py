@@ -5,7 +5,7 @@ import io
 from PIL import Image
 
 from faulty import planned
-from preimage.figures.footer import TEXT
+from preimage.figures.png_texts import TEXT
 from preimage.pipelines.execute import execute
 
 DATA = {"source": "digits", "size": 16, "channels": 1, "max_images": 60}

@@ -129,7 +129,10 @@ def _has_density(prior: Prior, subject: Subject) -> bool:
     if prior.latent_dim != subject.latent_dim or measure is None:
         return False
     try:
-        found = measure(next(subject.batches(("z",))).z[:256])
+        first = next((codes.z[:256] for codes in subject.batches(("z",)) if len(codes)), None)
+        if first is None:
+            return False
+        found = measure(first)
     except NoDensityError:
         return False
     return bool(found.isfinite().all()) and bool((found != found[0]).any())

@@ -50,6 +50,8 @@ def usual_method(subject: Subject) -> Method:
 def map_of(subject: Subject, method: Method, progress: Progress = silent) -> Map:
     """The map that is kept beside the store, or a new one, which is kept if it took long."""
     ids, notes = _shown(subject, method)
+    if not len(ids):
+        return Map(ids, np.zeros((0, 2), np.float32), notes)
     about = _about(subject, method)
     kept = kept_map(subject, about, ids)
     if kept is not None:
@@ -78,18 +80,14 @@ def kept_map(subject: Subject, about: dict[str, Any], ids: np.ndarray) -> np.nda
     return np.stack([table["x"].to_numpy(), table["y"].to_numpy()], 1).astype(np.float32)
 
 
-def is_kept(subject: Subject, method: Method) -> bool:
-    """Whether `map_of` need not make the map."""
-    return kept_map(subject, _about(subject, method), _shown(subject, method)[0]) is not None
-
-
 def _shown(subject: Subject, method: Method) -> tuple[np.ndarray, tuple[str, ...]]:
     """Whose codes the map shows."""
-    ids = subject.rows.ids
+    ids, lost = subject.rows.ids, subject.rows.diverged
+    notes = (f"Images whose search diverged are left out: {lost:,}.",) if lost else ()
     if method == "pca" or len(ids) <= TSNE_MOST:
-        return ids, ()
-    note = f"t-SNE shows a sample of {TSNE_MOST:,} of the {len(ids):,} codes; PCA shows all."
-    return ids[sampled_rows(len(ids), TSNE_MOST, SEED)], (note,)
+        return ids, notes
+    sampled = f"t-SNE shows a sample of {TSNE_MOST:,} of the {len(ids):,} codes; PCA shows all."
+    return ids[sampled_rows(len(ids), TSNE_MOST, SEED)], (*notes, sampled)
 
 
 def _about(subject: Subject, method: Method) -> dict[str, Any]:

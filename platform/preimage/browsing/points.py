@@ -86,11 +86,18 @@ def _cells(values: np.ndarray, low: float, high: float, bins: int) -> np.ndarray
     return scaled.astype(np.int64).clip(0, bins - 1)
 
 
+def is_known(values: np.ndarray) -> np.ndarray:
+    """(n,) bool: which values of a column are neither NaN nor an empty text."""
+    return values != "" if values.dtype.kind == "O" else np.isfinite(values)
+
+
 def ordered(points: Points, column: str, descending: bool = True) -> np.ndarray:
     """The places (n,) of all points, sorted by a column; those without a value come last, equal ones in the
     map's order."""
     values = points.columns[column]
+    unknown = ~is_known(values)
     if values.dtype.kind == "O":
         values = np.unique(values.astype(str), return_inverse=True)[1].astype(np.float64)
+        values[unknown] = np.nan
     keys = -values.astype(np.float64) if descending else values.astype(np.float64)
     return np.argsort(keys, kind="stable")  # NaN last

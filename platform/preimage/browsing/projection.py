@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from preimage.browsing.directions import signed
 from preimage.latents.statistics import Moments
 from preimage.metrics.clusters import tsne
 
@@ -26,7 +27,7 @@ def silent(task: str) -> Callable[[int, int], None]:
 @dataclass(frozen=True, eq=False)
 class Principal:
     """Principal components of codes: centre (d,), axes (count, d), unit vectors, and the standard deviations
-    (count,) along them, the largest first; all float64. Of each axis the largest entry is positive."""
+    (count,) along them, the largest first; all float64. The axes are `signed`."""
 
     centre: Tensor
     axes: Tensor
@@ -43,9 +44,8 @@ def principal(moments: Moments, count: int) -> Principal:
     dim = len(moments.total)
     spread = moments.covariance if moments.count > 1 else torch.zeros(dim, dim, dtype=torch.float64)
     values, vectors = torch.linalg.eigh(spread)
-    axes = vectors.T.flip(0)[:count]
-    largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
-    return Principal(moments.mean, axes * largest.sign(), values.flip(0)[:count].clamp_min(0).sqrt())
+    axes = signed(vectors.T.flip(0)[:count])
+    return Principal(moments.mean, axes, values.flip(0)[:count].clamp_min(0).sqrt())
 
 
 def pca_map(batches: Callable[[], Iterable[Tensor]], count: int, progress: Progress = silent) -> np.ndarray:

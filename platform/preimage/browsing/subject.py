@@ -9,12 +9,12 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
-from preimage.browsing.code_rows import CodeRows
 from preimage.data.images_table import schema_of
 from preimage.data.known_images import KnownImages
 from preimage.data.pixels import to_uint8
 from preimage.float32 import float32_products
 from preimage.inversion.labels import classes_of, generate, in_batches
+from preimage.latents.code_rows import CodeRows
 from preimage.latents.priors import Prior
 from preimage.latents.schema import Codes
 from preimage.latents.store import Store

@@ -82,9 +82,7 @@ def browse(
     """
     require("preimage browse", "bokeh", "scikit-learn")
     if static:
-        from preimage.browsing.static.write import require_writable
-
-        require_writable(static)
+        _require_writable(static)
     else:
         require_free(host, port)
     from preimage.library.browse import open_subject
@@ -112,12 +110,17 @@ def _points(console: Console, subject: "Subject", method: Literal["tsne", "pca"]
         return points_of(subject, method or usual_method(subject), show.task)
 
 
-def _write_static(console: Console, subject: "Subject", points: "Points", file: str) -> None:
-    from pathlib import Path
+def _require_writable(file: str) -> None:
+    """Before the map is made, which may take a minute."""
+    from preimage.browsing.static.write import require_writable
 
+    require_writable(file)
+
+
+def _write_static(console: Console, subject: "Subject", points: "Points", file: str) -> None:
     from preimage.browsing.static.write import write_static
 
-    write_static(subject, points, Path(file))
+    write_static(subject, points, file)
     line(console, f"wrote {file}")
 
 
@@ -136,7 +139,7 @@ def _serve(
 
     guard = guard_of(allowed_hosts(host), LOCAL, host, port)
     query = f"?token={guard.token}" if guard.token else ""
-    address = f"http://{host}:{port}/{query}"
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/{query}"
 
     def ready() -> None:
         line(console, f"{subject.name}: {subject.count:,} codes; Ctrl-C stops it\n{address}")

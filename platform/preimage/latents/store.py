@@ -192,14 +192,14 @@ class Store:
         return concatenate(taken)
 
     def codes_of(self, ids: Sequence[int] | Tensor) -> Tensor:
-        """The codes (n, d) float32 of these images, in that order; ids may repeat. The store is streamed.
+        """The codes (n, d) float32 of these images, in that order; ids may repeat. Of the codes only the row
+        groups that hold them are read.
 
         Raises StoreError for images that are not in the store, or whose search diverged.
         """
-        from preimage.latents.chosen_codes import chosen_codes  # imports torch
+        from preimage.latents.code_rows import CodeRows  # imports torch
 
-        rows = self.without_diverged(("z",))
-        return chosen_codes(rows, [int(each) for each in ids], self.count, self.latent_dim)
+        return CodeRows.of(self).codes(ids).z
 
 
 class RowReader(Protocol):

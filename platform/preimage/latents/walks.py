@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from preimage.errors import StoreError
-from preimage.latents.chosen_codes import listed
+from preimage.latents.code_rows import listed
 from preimage.latents.priors import Gaussian, Support, project, support_of
 from preimage.latents.schema import UNLABELLED, Codes
 from preimage.latents.statistics import Moments, store_moments

@@ -17,7 +17,7 @@ from preimage.latents.priors import PRIORS, Prior, make_prior
 from preimage.latents.schema import UNLABELLED, Codes, GeneratorInfo
 from preimage.latents.store import Store
 from preimage.library.browse_places import Places, find_places, generators_under, priors_under
-from preimage.models.cards import GeneratorCard, read_card, read_prior_card
+from preimage.models.cards import CONFIG, GeneratorCard, read_card, read_prior_card
 from preimage.models.generator_folder import load_generator, load_prior
 from preimage.models.prior_folder import load_fitted
 from preimage.runs.run_folder import RunFolder
@@ -96,10 +96,14 @@ class _Opening:
                 "The codes are of no known generator, so nothing is decoded: import them with --generator."
             )
             return None, None, None
-        card = folder = None
         for folder in self._candidates(places, wanted):
-            card = _card(folder)
-            if card and (not wanted or card.fingerprint == wanted.fingerprint):
+            try:
+                card = read_card(folder)
+            except PreimageError as error:  # another may be the one
+                if _holds_something(folder):
+                    self.missing.append(f"The generator {folder.uri} cannot be read: {error}.")
+                continue
+            if not wanted or card.fingerprint == wanted.fingerprint:
                 return *self._loaded(folder, card), folder
         if not wanted:
             return None, None, None
@@ -191,9 +195,8 @@ def _so_far(folder: Folder) -> Store | None:
         return None
 
 
-def _card(folder: Folder) -> GeneratorCard | None:
-    """None for a folder that holds no generator that this version reads: another may."""
+def _holds_something(folder: Folder) -> bool:
     try:
-        return read_card(folder)
+        return folder.exists(CONFIG)
     except PreimageError:
-        return None
+        return False

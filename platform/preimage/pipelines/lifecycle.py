@@ -60,9 +60,11 @@ def live(
                 tell(mirror.begin)  # run.json names the tracker's run
     else:
         mirror.run.folder.settle()  # whoever asks relies on it
-    if report and (made or not mirror.run.folder.exists(REPORT)):
-        _write(report, mirror.run, outcome)
-    tell(mirror.finish)
+    try:
+        if report and (made or not mirror.run.folder.exists(REPORT)):
+            _write(report, mirror.run, outcome)
+    finally:
+        tell(mirror.finish)
     return replace(outcome, mlflow_run_id=mirror.notes.run_id or outcome.mlflow_run_id)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from bokeh.document import Document
 from bokeh.events import SelectionGeometry, Tap
 
@@ -13,10 +14,15 @@ from preimage.browsing.decoder import Decoder
 from preimage.browsing.page import map_view
 from preimage.browsing.page.application import Page, facts
 from preimage.browsing.page.map_view import inside
+from preimage.browsing.page.order import OrderView
 from preimage.browsing.page.session import Browsing
 from preimage.browsing.points import points_of
+from preimage.browsing.subject import Subject
 from preimage.errors import GeneratorError
+from preimage.inversion.jacobian import NoJacobianError
 from preimage.latents.priors import Normal
+from preimage.latents.schema import About, Codes
+from preimage.latents.store import StoreWriter
 from preimage.storage.folder import Folder
 
 
@@ -173,7 +179,7 @@ def test_a_sensitive_direction_s_unit_is_the_codes_deviation_along_it(page, subj
     tab = page.tabs["decode"]
     z = next(subject.batches()).z.numpy()
     found = tab._base.sensitive
-    assert np.allclose(tab._units(found), (z @ found.vectors.T).std(0), rtol=0.01)
+    assert np.allclose(tab._base.units, (z @ found.vectors.T).std(0), rtol=0.01)
 
 
 def test_a_lasso_is_summarised(page):
@@ -218,6 +224,45 @@ def test_of_many_points_those_of_the_window_are_drawn(subject, monkeypatch):
     assert 5 in page.map.places
     assert len(page.map.places) < 50
     assert len(page.map.source.data["value"]) == len(page.map.places)
+
+
+def test_why_there_are_no_sensitive_directions_stays_on_the_page(page, monkeypatch):
+    def broken(*_):
+        raise NoJacobianError("torch cannot differentiate it")
+
+    monkeypatch.setattr(page.session.decoder, "sensitive", broken)
+    tab = page.tabs["decode"]
+    page.session.pick(some(page)[7])
+    assert "torch cannot differentiate it" in tab.wrong.text
+    assert all(each.disabled for each in tab.sensitive)
+    before = tab.code()
+    tab.main[0].value = 1.0
+    assert not np.array_equal(tab.code(), before)
+    monkeypatch.undo()
+    page.session.clear(0)
+    assert tab.wrong.text == ""
+
+
+def test_the_unknown_is_not_among_the_lowest(page):
+    session = page.session
+    names = np.array(["", *["b"] * 3, *["a"] * (len(session.points) - 4)], object)
+    columns = {"name": names, "never": np.full(len(names), np.nan)}
+    session.points = replace(session.points, columns=columns)
+    view = OrderView(session, session.kit.select("Sort", [(each, each) for each in columns], "name"))
+    assert view._find("name")[2] == ["b"] * 3 + ["a"] * 9
+    assert view._find("never")[2] == []
+    view._select.value = "never"
+    assert "highest never" in view._pictures.text
+
+
+def test_codes_that_were_imported_are_called_so(folder):
+    imported = {"file": "a.npy", "sha256": "0", "column": None, "id": None, "label": None}
+    about = {"generator": None, "dataset": None, "latent_dim": 3, "prior": None, "imported": imported}
+    writer = StoreWriter(folder, About.model_validate(about), parts=1, count=9)
+    writer.write(0, Codes.without_search(torch.arange(9), torch.zeros(9).int(), torch.randn(9, 3)))
+    subject = Subject("mine", writer.finish(), None, None, None, {}, ())
+    browsing = Browsing(subject, points_of(subject, "pca"), None, AtOnce(), AtOnce())
+    assert facts(browsing) == ["9 codes of 3 components", "imported codes"]
 
 
 def test_a_bug_is_said_on_the_page_and_does_not_end_it(page, monkeypatch, caplog):

@@ -17,6 +17,7 @@ from page_server import served
 from preimage.browsing.page.guard import CLOSED, Guard, guard_of
 from preimage.browsing.page.server import PageServer, run
 from preimage.cli.listening import LOCAL, allowed_hosts, require_free
+from preimage.errors import DataError
 
 PIXEL = b"\x89PNG the pixel"
 TOKEN = "a-token-of-the-page"
@@ -28,6 +29,8 @@ def draw(document):
 
 
 def picture(kind, place):
+    if place > 10:
+        raise DataError("its images are gone")
     if place > 3:
         raise LookupError(place)
     return PIXEL
@@ -113,6 +116,7 @@ def test_a_picture_is_served_to_the_page_alone(server):
     at = f"/picture/{server.secret}/image"
     assert ask(server, f"{at}/1.png")[::2] == (200, PIXEL.decode("latin-1"))
     assert ask(server, f"{at}/9.png")[0] == 404
+    assert ask(server, f"{at}/11.png")[0] == 404
     assert ask(server, f"{at}/1.png", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors")[0] == 403
 
 

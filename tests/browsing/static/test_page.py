@@ -1,5 +1,7 @@
 """The map as a person sees it: a file that is opened in a real browser, which has no network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,3 +92,16 @@ def test_the_browser_has_nothing_to_complain_of_and_the_page_says_what_it_is(ope
     assert [each for each in browser.get_log("browser") if each["level"] in ("WARNING", "SEVERE")] == []
     assert "A note." in text(browser, "notes")
     assert browser.find_element("tag name", "h1").text == "digits"
+
+
+def test_points_of_which_nothing_else_is_known_are_named(opened, digits, tmp_path):
+    browser, points = opened
+    subject = whole(Folder.at(tmp_path), digits)
+    alone = Points(points.ids, points.xy, {"day": np.arange(len(points)) + 20261100}, None, "tsne")
+    write_static(subject, replace(alone, columns={}), tmp_path / "bare.html")
+    write_static(subject, alone, tmp_path / "days.html")
+    for name, said in (("bare", f"image {points.ids[5]}"), ("days", "day: 20261105")):
+        browser.get((tmp_path / f"{name}.html").as_uri())
+        until(lambda: browser.execute_script("return document.body.dataset.ready"))
+        at_point(browser, 5).perform()
+        assert until(lambda: text(browser, "tip")).splitlines()[-1] == said

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from preimage.browsing.points import Points
 from preimage.browsing.static.payload import in_script, payload
 from preimage.browsing.static.sprites import Sprites
+from preimage.errors import DataError
 
 
 @settings(max_examples=30)
@@ -51,3 +52,27 @@ def test_too_many_columns_and_texts_are_left_out_and_said(monkeypatch):
         "1 columns are left out: b.",
         "The column id has 3 different texts, and colours nothing.",
     )
+
+
+def test_whole_numbers_stay_what_they_are():
+    columns = {"day": np.array([20261130, 20261131]), "side": np.array([64, 32])}
+    points = Points(np.arange(2), np.zeros((2, 2), np.float32), columns, None, "pca")
+    found, _ = payload(points, np.arange(2), Sprites((), 1, 1, (), np.full(2, -1, np.int32)))
+    day, side = found["columns"]
+    assert np.frombuffer(b64decode(day["values"]), "<f8").tolist() == [20261130, 20261131]
+    assert np.frombuffer(b64decode(side["values"]), "<f4").tolist() == [64, 32]
+    assert (day["wide"], side["wide"]) == (True, False)
+
+
+def test_a_column_of_images_that_are_gone_leaves_the_others():
+    class Gone(dict):
+        def __getitem__(self, name):
+            if name == "disagreement":
+                raise DataError("the shard is gone")
+            return super().__getitem__(name)
+
+    columns = Gone(disagreement=None, loss=np.arange(2.0))
+    points = Points(np.arange(2), np.zeros((2, 2), np.float32), columns, None, "pca")
+    found, notes = payload(points, np.arange(2), Sprites((), 1, 1, (), np.full(2, -1, np.int32)))
+    assert [each["name"] for each in found["columns"]] == ["loss"]
+    assert notes == ("The column disagreement is left out: the shard is gone",)

@@ -148,7 +148,7 @@ def facts(browsing: Browsing) -> list[str]:
         channels, height, width = browsing.decoder.shape
         found.append(f"images of {channels} × {height} × {width}")
     if subject.store and not subject.searched:
-        found.append("codes learned with the generator")
+        found.append("imported codes")
     elif subject.store is None:
         found.append("codes drawn from the prior")
     return found

@@ -6,7 +6,7 @@ from bokeh.models import Select
 from preimage.browsing.page.html import number, strip
 from preimage.browsing.page.pictures import Pairs, pairs, thumbnails
 from preimage.browsing.page.session import Session
-from preimage.browsing.points import ordered
+from preimage.browsing.points import is_known, ordered
 
 SHOWN = 6
 """At either end."""
@@ -35,8 +35,7 @@ class OrderView:
         points = self.session.points
         values = points.columns[column]
         order = ordered(points, column)
-        if values.dtype.kind == "f":
-            order = order[np.isfinite(values[order])]
+        order = order[is_known(values[order])]
         ends = order if len(order) <= 2 * SHOWN else np.concatenate([order[:SHOWN], order[-SHOWN:]])
         captions = [
             number(float(each), 2) if values.dtype.kind in "iuf" else str(each) for each in values[ends]

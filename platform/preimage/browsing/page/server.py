@@ -20,6 +20,7 @@ from tornado.platform.asyncio import BaseAsyncIOLoop
 from tornado.web import RequestHandler
 
 from preimage.browsing.page.guard import ClosedHeaders, Guard
+from preimage.errors import PreimageError
 
 COMPONENTS: list[Component] = ["bokeh", "bokeh-gl", "bokeh-widgets"]
 """Bokeh's server would also send its tables and MathJax, 2 MB that nothing here uses."""
@@ -29,7 +30,8 @@ PICTURES_AT_ONCE = 2
 
 Draw = Callable[[Document], None]
 Picture = Callable[[str, int], bytes]
-"""PNG bytes of "image" or "reconstruction" by id. Raises LookupError if there is none."""
+"""PNG bytes of "image" or "reconstruction" of the point at a place. Raises LookupError if there is none,
+PreimageError if it cannot be read."""
 
 
 class PageServer:
@@ -132,11 +134,11 @@ class PictureHandler(RequestHandler):
     def initialize(self, picture: Picture, pool: ThreadPoolExecutor) -> None:
         self.picture, self.pool = picture, pool
 
-    async def get(self, kind: str, image_id: str) -> None:
+    async def get(self, kind: str, place: str) -> None:
         try:
-            png = await IOLoop.current().run_in_executor(self.pool, self.picture, kind, int(image_id))
-        except LookupError:
-            self.send_error(404)
+            png = await IOLoop.current().run_in_executor(self.pool, self.picture, kind, int(place))
+        except (LookupError, PreimageError):
+            self.send_error(404)  # whoever picks the point is told why
             return
         self.set_header("Content-Type", "image/png")
         self.set_header("Cache-Control", "private, max-age=3600")

@@ -4,12 +4,12 @@
   const given = JSON.parse(document.getElementById("payload").textContent);
   const bytes = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0)).buffer;
   const columns = given.columns.map((each) => each.kind === "number"
-    ? {...each, values: new Float32Array(bytes(each.values))}
+    ? {...each, values: new (each.wide ? Float64Array : Float32Array)(bytes(each.values))}
     : {...each, codes: new Int32Array(bytes(each.codes))});
   const thumbnails = given.thumbnails;
   const places = new Int32Array(bytes(thumbnails.places));
   const UNKNOWN = "#c3c8d0", MANY = 60;
-  const byId = (id) => document.getElementById(id);
+  const byId = (id) => document.getElementById(id), select = byId("colour");
   const element = (name, text, kind) => {
     const made = document.createElement(name);
     if (text !== undefined) made.textContent = text;
@@ -88,7 +88,7 @@
 
   function describe(row, place, every) {
     const scale = Math.max(1, Math.round(120 / thumbnails.height));
-    const picture = thumbnail(row, scale), column = columns[byId("colour").value];
+    const picture = thumbnail(row, scale), column = columns[select.value];
     place.replaceChildren();
     if (picture) place.append(picture, element("div", thumbnails.shown.join(" | "), "caption"));
     place.append(element("b", nameOf(row)));
@@ -104,7 +104,7 @@
   }
 
   function begin(source) {
-    const select = byId("colour"), tip = byId("tip");
+    const tip = byId("tip");
     columns.forEach((each, i) => {
       const option = element("option", each.name);
       option.value = i;

@@ -9,6 +9,7 @@ import numpy as np
 
 from preimage.browsing.points import Points
 from preimage.browsing.static.sprites import Sprites
+from preimage.errors import PreimageError
 
 TEXTS_MOST = 200
 """A text column with more different texts says little as a colour, and is left out."""
@@ -47,9 +48,13 @@ def _columns(points: Points, rows: np.ndarray, notes: list[str]) -> Iterator[dic
     if len(names) > COLUMNS_MOST:
         notes.append(f"{len(names) - COLUMNS_MOST} columns are left out: {', '.join(names[COLUMNS_MOST:])}.")
     for name in names[:COLUMNS_MOST]:
-        values = points.columns[name][rows]
+        try:
+            values = points.columns[name][rows]
+        except PreimageError as error:  # of images that are gone
+            notes.append(f"The column {name} is left out: {error}")
+            continue
         if values.dtype.kind != "O":
-            yield {"name": name, "kind": "number", "values": packed(values.astype(np.float32))}
+            yield {"name": name, "kind": "number"} | _numbers(values)
             continue
         texts, codes = np.unique(values.astype(str), return_inverse=True)
         if len(texts) > TEXTS_MOST:
@@ -61,3 +66,10 @@ def _columns(points: Points, rows: np.ndarray, notes: list[str]) -> Iterator[dic
                 "texts": texts.tolist(),
                 "codes": packed(codes.astype(np.int32)),
             }
+
+
+def _numbers(values: np.ndarray) -> dict[str, Any]:
+    """As float32, or wide, as float64, where that would change a whole number, such as a date's."""
+    narrow = values.astype(np.float32)
+    wide = values.dtype.kind in "iu" and bool((narrow.astype(np.float64) != values).any())
+    return {"wide": wide, "values": packed(values.astype(np.float64) if wide else narrow)}

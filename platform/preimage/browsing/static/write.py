@@ -16,6 +16,7 @@ from preimage.browsing.static.plot import parts
 from preimage.browsing.static.sprites import sprites_of
 from preimage.browsing.subject import Subject
 from preimage.errors import StorageError
+from preimage.metrics.clusters import PERPLEXITY
 from preimage.storage.folder import Folder
 
 POINTS_MOST = 10_000
@@ -29,19 +30,20 @@ def write_static(subject: Subject, points: Points, path: str | Path, overwrite: 
 
     Raises StorageError for a name that does not end in .html, and for a file that is there already.
     """
-    require_writable(path, overwrite)
-    place, data = Folder.at(path), static_html(subject, points).encode()
+    place = require_writable(path, overwrite)
+    data = static_html(subject, points).encode()
     place.parent.write(place.name, data)
     return len(data)
 
 
-def require_writable(path: str | Path, overwrite: bool = False) -> None:
-    """Raises StorageError as `write_static` does, before the work."""
+def require_writable(path: str | Path, overwrite: bool = False) -> Folder:
+    """Where the page would be. Raises as `write_static`."""
     place = Folder.at(path)
     if not place.name.endswith((".html", ".htm")):
         raise StorageError(f"{place.uri} must end in .html, which is what is written")
     if place.parent.exists(place.name) and not overwrite:
         raise StorageError(f"{place.uri} is there already: give another file, or delete it first")
+    return place
 
 
 def static_html(subject: Subject, points: Points) -> str:
@@ -100,7 +102,10 @@ def _made(subject: Subject, points: Points) -> list[tuple[str, str]]:
 def _map_text(points: Points) -> str:
     if points.method == "pca":
         return "the first two principal components of the codes"
-    return "t-SNE, perplexity 30, seed 0: near points are alike, and distances between groups mean little"
+    perplexity = min(PERPLEXITY, (len(points) - 1) / 3)
+    return (
+        f"t-SNE, perplexity {perplexity:.3g}: near points are alike, and distances between groups mean little"
+    )
 
 
 def _is_short(value: Any) -> bool:

@@ -29,7 +29,10 @@ class Base:
     code: np.ndarray
     label: int
     sensitive: Directions | None
+    units: np.ndarray
+    """The codes' standard deviation along each of these."""
     wrong: str
+    """Why there are none."""
 
 
 class DecodeTab(Tab):
@@ -42,7 +45,8 @@ class DecodeTab(Tab):
 
     def __init__(self, session: Session, view: MapView) -> None:
         super().__init__(session)
-        self._view, self._base = view, Base(np.zeros(session.subject.latent_dim, np.float32), -1, None, "")
+        origin = np.zeros(session.subject.latent_dim, np.float32)
+        self._view, self._base = view, Base(origin, -1, None, np.zeros(0), "")
         self._principal: Directions | None = None
         self._resetting = False
         self._image, self._beside = self.kit.html(width=250, sizing_mode=None), self.kit.html()
@@ -57,9 +61,11 @@ class DecodeTab(Tab):
         view.figure.on_event(MouseMove, self._moved)
         left = self.kit.column(self._image, self.kit.row(reset, step), self._follow, self._beside)
         left.update(width=250, sizing_mode=None)
-        heads = [self._head, self.kit.html(SENSITIVE)]
-        parts = zip(heads, (self.main, self.sensitive), strict=True)
-        right = [self.kit.column(head, *sliders, spacing=0) for head, sliders in parts]
+        self.wrong = self.kit.html()
+        right = [
+            self.kit.column(self._head, *self.main, spacing=0),
+            self.kit.column(self.kit.html(SENSITIVE), self.wrong, *self.sensitive, spacing=0),
+        ]
         self.root = self.kit.column(self.kit.row(left, *right, spacing=16), self.status, name=self.name)
 
     def refresh(self) -> None:
@@ -80,40 +86,27 @@ class DecodeTab(Tab):
 
     def code(self) -> np.ndarray:
         """The code (d,) that the sliders stand for."""
-        code = self._base.code.astype(np.float64)
-        for found, sliders in ((self._principal, self.main), (self._base.sensitive, self.sensitive)):
-            if found is not None:
-                steps = [each.value for each in sliders[: len(found)]]
-                code = code + np.array(steps) @ (found.vectors * self._units(found)[:, None])
+        code, base, main = self._base.code.astype(np.float64), self._base, self._principal
+        if main is not None:
+            code = code + _steps(self.main, main.scales) @ main.vectors
+        if base.sensitive is not None:
+            code = code + _steps(self.sensitive, base.units) @ base.sensitive.vectors
         return code.astype(np.float32)
-
-    def _units(self, found: Directions) -> np.ndarray:
-        """A slider's unit: the codes' standard deviation along each direction."""
-        if found is self._principal:
-            return found.scales
-        assert self._principal is not None
-        spread = self._all_scales
-        along = (found.vectors @ spread[0].T) ** 2 @ spread[1] ** 2
-        return np.sqrt(along)
 
     def _open(self, picked: int | None) -> tuple[Directions, Base, np.ndarray | None]:
         decoder = self.session.decoder
         assert decoder
-        dim = self.session.subject.latent_dim
-        self._all_scales = (whole := decoder.principal(dim)).vectors, whole.scales
-        main = decoder.principal(len(self.main))
+        whole, units = decoder.principal(self.session.subject.latent_dim), np.zeros(0)
         code, label = (whole.centre, -1) if picked is None else self.session.code_of(picked)
         try:
-            sensitive, wrong = (
-                decoder.sensitive(code, len(self.sensitive), label if label >= 0 else None),
-                "",
-            )
+            sensitive, wrong = decoder.sensitive(code, len(self.sensitive), label if label >= 0 else None), ""
+            units = np.sqrt((sensitive.vectors @ whole.vectors.T) ** 2 @ whole.scales**2)
         except PreimageError as error:
             sensitive, wrong = None, str(error)
         original = None
         if picked is not None and self.session.subject.pixels:
             original = self.session.subject.pixels.images(np.array([picked]))[0]
-        return main, Base(code, label, sensitive, wrong), original
+        return whole.first(len(self.main)), Base(code, label, sensitive, units, wrong), original
 
     def _opened(self, found: tuple[Directions, Base, np.ndarray | None]) -> None:
         self._principal, self._base, original = found
@@ -126,10 +119,8 @@ class DecodeTab(Tab):
                 if directions is not None and place < len(directions):
                     share = "" if alike and sliders is self.main else _share(directions.share[place])
                     each.title = f"{place + 1}{share}"
-        if self._base.wrong:
-            self.status.update(text=note(self._base.wrong), visible=True)
+        self.wrong.text = note(self._base.wrong, "wrong")
         self.reset()
-        self._decode()
 
     def _decode(self) -> None:
         code, label = self.code(), self._base.label
@@ -181,6 +172,11 @@ MAIN = """<h4 title="of all codes; the share of their variance">Principal direct
 ALIKE = """<h4 title="the prior varies alike in all directions">Components of the code</h4>"""
 SENSITIVE = """<h4 title="the Jacobian's top right singular vectors at this code; the share of the squared
 change of the image">Most sensitive, here</h4>"""
+
+
+def _steps(sliders: list[Slider], units: np.ndarray) -> np.ndarray:
+    """How far the first of some sliders lead, each in its unit."""
+    return np.array([each.value for each in sliders[: len(units)]]) * units
 
 
 def _share(value: float) -> str:

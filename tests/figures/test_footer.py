@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from preimage.figures.footer import TEXT, _font, with_footer, without_footer, wrapped
+from preimage.figures.footer import _font, with_footer, without_footer, wrapped
 from preimage.figures.grids import png_of
+from preimage.figures.png_texts import TEXT
 
 LINE = (
     "recover · DCGAN 16 px, width 8 · 1,000 of the paper's 100,000 steps · seed 0 · spec demo, profile small"

@@ -115,7 +115,7 @@ def test_a_generator_that_cannot_be_read_is_said_to_be(root):
     card.write_text(card.read_text()[:-20])
     subject = opened(root)
     assert subject.generator is None
-    assert f"{card.parent} cannot be read" in subject.missing[0]
+    assert [f"{card.parent} cannot be read" in each for each in subject.missing] == [True, False]
 
 
 def test_another_generator_in_its_place_is_not_taken_for_it(root):

@@ -96,15 +96,17 @@ class _Opening:
                 "The codes are of no known generator, so nothing is decoded: import them with --generator."
             )
             return None, None, None
+        unread: dict[str, str] = {}
         for folder in self._candidates(places, wanted):
             try:
                 card = read_card(folder)
             except PreimageError as error:  # another may be the one
                 if _holds_something(folder):
-                    self.missing.append(f"The generator {folder.uri} cannot be read: {error}.")
+                    unread[folder.uri] = f"The generator {folder.uri} cannot be read: {error}."
                 continue
             if not wanted or card.fingerprint == wanted.fingerprint:
                 return *self._loaded(folder, card), folder
+        self.missing += unread.values()
         if not wanted:
             return None, None, None
         where = f" (it was at {wanted.path})" if wanted.path else ""
